@@ -1,0 +1,78 @@
+//! Circuit breakers.
+
+use serde::{Deserialize, Serialize};
+
+/// State of a breaker, in the words of the telemetry contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// Calls pass.
+    #[default]
+    Closed,
+    /// Calls are rejected.
+    Open,
+    /// A few calls pass to find out whether the destination has recovered.
+    HalfOpen,
+    /// Held open by the user.
+    ForcedOpen,
+    /// Held closed by the user.
+    ForcedClosed,
+    /// Calls are judged, never rejected.
+    MetricsOnly,
+}
+
+/// One change of state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// When.
+    pub at_ms: u64,
+    /// State before.
+    pub from: BreakerState,
+    /// State after.
+    pub to: BreakerState,
+    /// Value of the telemetry contract, such as `failure_ratio`.
+    pub reason: String,
+    /// Share of failed calls in the window at that moment.
+    pub failure_ratio: Option<f32>,
+    /// Calls in the window at that moment.
+    pub window_calls: Option<u64>,
+}
+
+/// One breaker of one instance.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Breaker {
+    /// Stable for as long as the breaker exists, safe in a URL.
+    pub id: String,
+    /// Service that has it.
+    pub service: String,
+    /// Instance of the service.
+    pub instance: String,
+    /// The destination, or the key that the user chose.
+    pub name: String,
+    /// State now.
+    pub state: BreakerState,
+    /// Since when; `None` if it was in this state when it was first seen.
+    pub since_ms: Option<u64>,
+    /// One sentence, such as "open: 52 % of 200 calls failed (limit 50 %)".
+    pub sentence: String,
+    /// Share of failed calls in the window; `None` below the minimum of calls.
+    pub failure_ratio: Option<f32>,
+    /// Share at which it opens.
+    pub failure_ratio_limit: Option<f32>,
+    /// Calls in the window.
+    pub window_calls: u64,
+    /// When an open breaker lets the next call try.
+    pub next_try_ms: Option<u64>,
+    /// Calls that succeeded, since the breaker is known.
+    pub succeeded_total: u64,
+    /// Calls that failed.
+    pub failed_total: u64,
+    /// Calls that were rejected.
+    pub rejected_total: u64,
+    /// Changes of state, oldest first, a bounded number.
+    pub transitions: Vec<Transition>,
+    /// When it was last reported.
+    pub last_seen_ms: u64,
+    /// True if it should have been reported by now and was not.
+    pub stale: bool,
+}

@@ -1,0 +1,45 @@
+//! What travels between the dashboard server and its browser UI: plain data, JSON, nothing else.
+//!
+//! Times are Unix milliseconds (`*_ms`), durations are seconds (`*_s`), ratios are 0 to 1. A figure that is not known is
+//! `None`, never zero. Closed value sets travel as their text from the telemetry contract, except those that the UI
+//! decides on, which are enums here.
+
+mod breaker;
+mod event;
+mod pool;
+mod status;
+mod stream;
+
+pub use breaker::{Breaker, BreakerState, Transition};
+pub use event::Event;
+pub use pool::{CountByReason, Health, PoolDetail, PoolPoint, PoolSummary, Severity};
+pub use status::{Instance, Limit, Received, Service, Status};
+pub use stream::{Full, ServerMessage, Update};
+
+/// Version of this contract; the UI reloads itself when the server speaks another.
+pub const WIRE_VERSION: u32 = 1;
+
+/// Paths of the read API.
+pub mod path {
+    /// [`crate::Status`].
+    pub const STATUS: &str = "/api/v1/status";
+    /// List of [`crate::Service`].
+    pub const SERVICES: &str = "/api/v1/services";
+    /// List of [`crate::PoolSummary`]; `/{id}` below it is one [`crate::PoolDetail`].
+    pub const POOLS: &str = "/api/v1/pools";
+    /// List of [`crate::Breaker`].
+    pub const BREAKERS: &str = "/api/v1/breakers";
+    /// List of [`crate::Event`], newest first.
+    pub const EVENTS: &str = "/api/v1/events";
+    /// Server-sent events, each one [`crate::ServerMessage`].
+    pub const STREAM: &str = "/api/v1/stream";
+    /// Answers `ok` while the server runs.
+    pub const HEALTH: &str = "/healthz";
+}
+
+/// Body of every answer of the read API that is not a success.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ApiError {
+    /// One sentence that names what was wrong and what to do.
+    pub error: String,
+}

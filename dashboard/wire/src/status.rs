@@ -1,0 +1,82 @@
+//! The server about itself, and who sends to it.
+
+use serde::{Deserialize, Serialize};
+
+/// What was received, and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Received {
+    /// OTLP requests that were taken.
+    pub requests: u64,
+    /// OTLP requests that were refused: malformed, too large, of a wrong type.
+    pub refused_requests: u64,
+    /// Metric points that were taken.
+    pub metric_points: u64,
+    /// Spans that were taken.
+    pub spans: u64,
+    /// Log records that were taken.
+    pub log_records: u64,
+    /// Items that were rejected inside requests that were taken.
+    pub rejected_items: u64,
+}
+
+/// A bound of the server and how full it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// What is bounded, in words: "pools", "events".
+    pub name: String,
+    /// How much there is.
+    pub used: u64,
+    /// How much there can be.
+    pub max: u64,
+    /// How often something was dropped or evicted for it.
+    pub hits: u64,
+}
+
+/// The server about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the server.
+    pub version: String,
+    /// [`crate::WIRE_VERSION`] of the server.
+    pub wire_version: u32,
+    /// When it started.
+    pub started_ms: u64,
+    /// Its clock.
+    pub now_ms: u64,
+    /// Address that takes OTLP over gRPC.
+    pub otlp_grpc: String,
+    /// Address that takes OTLP over HTTP.
+    pub otlp_http: String,
+    /// What was received.
+    pub received: Received,
+    /// Bounds and how full they are.
+    pub limits: Vec<Limit>,
+    /// Browsers that listen to the live stream.
+    pub streams: u64,
+}
+
+/// A running instance of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Instance {
+    /// `service.instance.id`.
+    pub id: String,
+    /// `telemetry.sdk.language`.
+    pub language: String,
+    /// `service.version`.
+    pub version: String,
+    /// Number of its pools.
+    pub pools: u64,
+    /// Number of its breakers.
+    pub breakers: u64,
+    /// When it was last heard.
+    pub last_seen_ms: u64,
+}
+
+/// A service that sends.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Service {
+    /// `service.name`.
+    pub name: String,
+    /// Its instances, by id.
+    pub instances: Vec<Instance>,
+}

@@ -1,0 +1,70 @@
+//! The live stream: the whole picture first, then only what changed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Breaker, Event, PoolPoint, PoolSummary, Service, Status};
+
+/// One message of the live stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// The whole picture. Sent first, and again when the reader lagged; it replaces what the reader had.
+    Full(Full),
+    /// What changed since the message before.
+    Update(Update),
+}
+
+/// The whole picture.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Full {
+    /// The server about itself.
+    pub status: Status,
+    /// Who sends.
+    pub services: Vec<Service>,
+    /// Every pool.
+    pub pools: Vec<PoolSummary>,
+    /// The last two minutes of every pool, by pool id, oldest first: what a sparkline shows.
+    pub history: BTreeMap<String, Vec<PoolPoint>>,
+    /// Every breaker.
+    pub breakers: Vec<Breaker>,
+    /// The newest events, newest first.
+    pub events: Vec<Event>,
+    /// True if this replaces a picture because the reader was too slow for the updates.
+    pub lagged: bool,
+}
+
+/// What changed; sent at least once a second, also when nothing did, so that silence means a lost connection.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Update {
+    /// The server's clock.
+    pub now_ms: u64,
+    /// The server about itself.
+    pub status: Option<Status>,
+    /// Who sends, if that changed.
+    pub services: Option<Vec<Service>>,
+    /// Pools that are new or changed. A pool whose `now.at_ms` rose has a new point.
+    pub pools: Vec<PoolSummary>,
+    /// Ids of pools that are gone.
+    pub removed_pools: Vec<String>,
+    /// Breakers that are new or changed.
+    pub breakers: Vec<Breaker>,
+    /// Ids of breakers that are gone.
+    pub removed_breakers: Vec<String>,
+    /// New events, oldest first.
+    pub events: Vec<Event>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_survive_json_and_carry_their_type() {
+        let message = ServerMessage::Update(Update { now_ms: 7, ..Update::default() });
+        let text = serde_json::to_string(&message).unwrap();
+        assert!(text.starts_with(r#"{"type":"update""#), "{text}");
+        assert_eq!(serde_json::from_str::<ServerMessage>(&text).unwrap(), message);
+    }
+}

@@ -1,0 +1,33 @@
+//! Events: OTLP log records with an event name.
+
+/// Defines the constants and the list of all of them in one place, so that none can be left out of [`ALL`].
+macro_rules! events {
+    ($($(#[$doc:meta])* $id:ident = $name:literal;)*) => {
+        $($(#[$doc])* pub const $id: &str = $name;)*
+        /// Every event name of the contract.
+        pub const ALL: &[&str] = &[$($id),*];
+    };
+}
+
+events! {
+    /// A breaker changed its state.
+    BREAKER_TRANSITION = "poolscope.breaker.transition";
+    /// A connection was closed.
+    CONNECTION_CLOSED = "poolscope.connection.closed";
+    /// A connection could not be established.
+    CONNECTION_FAILED = "poolscope.connection.failed";
+    /// A named timeout fired.
+    TIMEOUT_FIRED = "poolscope.timeout.fired";
+    /// A call used up its retries and still failed.
+    RETRY_EXHAUSTED = "poolscope.retry.exhausted";
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_in_our_namespace_and_unique() {
+        let unique: std::collections::HashSet<_> = super::ALL.iter().collect();
+        assert_eq!(unique.len(), super::ALL.len());
+        assert!(super::ALL.iter().all(|name| name.starts_with("poolscope.")));
+    }
+}

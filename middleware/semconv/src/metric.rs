@@ -1,0 +1,238 @@
+//! Metrics: name, kind, unit, description, attributes and bucket bounds.
+
+use crate::attr;
+
+/// What an instrument counts and how its points add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Monotonic sum.
+    Counter,
+    /// Sum that also falls.
+    UpDownCounter,
+    /// Last value; sums of it mean nothing.
+    Gauge,
+    /// Distribution over fixed bounds.
+    Histogram,
+}
+
+/// One metric of the contract.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MetricDef {
+    /// Instrument name.
+    pub name: &'static str,
+    /// Instrument kind.
+    pub kind: MetricKind,
+    /// UCUM unit.
+    pub unit: &'static str,
+    /// One sentence for people.
+    pub description: &'static str,
+    /// Keys that every point carries.
+    pub required: &'static [&'static str],
+    /// Keys that a point carries when they are known.
+    pub optional: &'static [&'static str],
+    /// Upper bounds of the buckets in [`MetricDef::unit`]; empty unless the kind is [`MetricKind::Histogram`].
+    pub bounds: &'static [f64],
+}
+
+/// Bounds for request, wait and use times, in seconds.
+///
+/// Source: OpenTelemetry's advice for `http.client.request.duration`.
+pub const REQUEST_BOUNDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// Bounds for the life of a connection, in seconds.
+///
+/// Source: OpenTelemetry's advice for `http.client.connection.duration`.
+pub const CONNECTION_BOUNDS: &[f64] =
+    &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+
+/// Bounds for the wait for a connection, in seconds.
+///
+/// An idle connection is had within microseconds, so the convention's first bound of 5 ms would hide every healthy wait:
+/// three bounds are put below it, and the two that no one waits for are left out.
+pub const WAIT_BOUNDS: &[f64] =
+    &[0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Attributes that name a pool; every pool metric carries them.
+pub const POOL_KEYS: &[&str] =
+    &[attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT];
+
+const POOL_OPTIONAL: &[&str] = &[attr::OBSERVATION];
+
+/// Defines the constants and the list of all of them in one place, so that none can be left out of [`ALL`].
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $id:ident = $kind:ident $name:literal $unit:literal $required:expr, $optional:expr, $bounds:expr, $description:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[doc = ""]
+            #[doc = $description]
+            pub const $id: MetricDef = MetricDef {
+                name: $name,
+                kind: MetricKind::$kind,
+                unit: $unit,
+                description: $description,
+                required: $required,
+                optional: $optional,
+                bounds: $bounds,
+            };
+        )*
+        /// Every metric of the contract, in the order of this file.
+        pub const ALL: &[&MetricDef] = &[$(&$id),*];
+    };
+}
+
+metrics! {
+    /// OpenTelemetry, stable. One point for each attempt, from the call to the response headers.
+    HTTP_CLIENT_REQUEST_DURATION = Histogram "http.client.request.duration" "s"
+        &[attr::HTTP_REQUEST_METHOD, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
+        &[attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE, attr::NETWORK_PROTOCOL_VERSION, attr::OBSERVATION], REQUEST_BOUNDS,
+        "Duration of HTTP client requests.";
+    /// OpenTelemetry, development.
+    HTTP_CLIENT_ACTIVE_REQUESTS = UpDownCounter "http.client.active_requests" "{request}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Number of active HTTP requests.";
+    /// OpenTelemetry, development.
+    HTTP_CLIENT_OPEN_CONNECTIONS = UpDownCounter "http.client.open_connections" "{connection}"
+        &[attr::HTTP_CONNECTION_STATE, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
+        &[attr::NETWORK_PROTOCOL_VERSION, attr::OBSERVATION], &[],
+        "Number of outbound HTTP connections that are currently active or idle on the client.";
+    /// OpenTelemetry, development. Recorded when the connection closes.
+    HTTP_CLIENT_CONNECTION_DURATION = Histogram "http.client.connection.duration" "s"
+        POOL_KEYS, &[attr::NETWORK_PROTOCOL_VERSION, attr::OBSERVATION], CONNECTION_BOUNDS,
+        "The duration of the successfully established outbound HTTP connections.";
+    /// .NET. Only requests that found no connection ready.
+    HTTP_CLIENT_REQUEST_TIME_IN_QUEUE = Histogram "http.client.request.time_in_queue" "s"
+        POOL_KEYS, POOL_OPTIONAL, REQUEST_BOUNDS,
+        "The amount of time requests spent on a queue waiting for an available connection.";
+
+    /// Shaped like `db.client.connection.*`.
+    CONNECTION_ACQUIRES = Counter "poolscope.connection.acquires" "{acquire}"
+        &[attr::ACQUIRE_OUTCOME, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT], POOL_OPTIONAL, &[],
+        "Acquires that ended, by outcome.";
+    /// Shaped like `db.client.connection.pending_requests`.
+    CONNECTION_PENDING_REQUESTS = UpDownCounter "poolscope.connection.pending_requests" "{request}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Requests that have asked for a connection and not yet acquired one.";
+    /// Shaped like `db.client.connection.wait_time`. Every acquire that succeeded, also those that did not wait.
+    CONNECTION_WAIT_TIME = Histogram "poolscope.connection.wait_time" "s"
+        POOL_KEYS, POOL_OPTIONAL, WAIT_BOUNDS, "Time from asking for a connection to having one.";
+    /// Shaped like `db.client.connection.use_time`.
+    CONNECTION_USE_TIME = Histogram "poolscope.connection.use_time" "s"
+        POOL_KEYS, POOL_OPTIONAL, REQUEST_BOUNDS,
+        "Time from having a connection to the end of the response body.";
+    /// Shaped like `db.client.connection.create_time`.
+    CONNECTION_CREATE_TIME = Histogram "poolscope.connection.create_time" "s"
+        POOL_KEYS, POOL_OPTIONAL, REQUEST_BOUNDS, "Time to establish a connection: name look-up, transport and TLS together.";
+    /// Ours.
+    CONNECTION_OPENED = Counter "poolscope.connection.opened" "{connection}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Connections that were established.";
+    /// Ours.
+    CONNECTION_FAILED = Counter "poolscope.connection.failed" "{connection}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Connections that could not be established.";
+    /// Ours.
+    CONNECTION_CLOSED = Counter "poolscope.connection.closed" "{connection}"
+        &[attr::CLOSE_REASON, attr::CLOSE_CERTAINTY, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
+        POOL_OPTIONAL, &[], "Connections that were closed, by reason.";
+    /// Ours.
+    CONNECTION_IO = Counter "poolscope.connection.io" "By"
+        &[attr::NETWORK_IO_DIRECTION, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
+        POOL_OPTIONAL, &[], "Bytes sent and received over the pool's connections, below HTTP and above TLS.";
+    /// Ours.
+    STREAM_ACTIVE = UpDownCounter "poolscope.stream.active" "{stream}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Requests in flight over HTTP/2 connections, several of which share one connection.";
+
+    /// Ours. One series per state, always all present; 1 for the state that holds, 0 for the others.
+    BREAKER_STATE = UpDownCounter "poolscope.breaker.state" "1"
+        &[attr::BREAKER_NAME, attr::BREAKER_STATE], &[], &[], "1 for the state that the breaker is in, 0 for every other.";
+    /// Ours.
+    BREAKER_TRANSITIONS = Counter "poolscope.breaker.transitions" "{transition}"
+        &[attr::BREAKER_NAME, attr::BREAKER_FROM, attr::BREAKER_TO, attr::BREAKER_REASON], &[], &[],
+        "Changes of the breaker's state, by reason.";
+    /// Ours.
+    BREAKER_CALLS = Counter "poolscope.breaker.calls" "{call}"
+        &[attr::BREAKER_NAME, attr::BREAKER_OUTCOME], &[], &[], "Calls that the breaker admitted or rejected, by outcome.";
+    /// Ours.
+    BREAKER_FAILURE_RATIO = Gauge "poolscope.breaker.failure_ratio" "1"
+        &[attr::BREAKER_NAME], &[], &[], "Share of failed calls in the breaker's window; absent below the minimum of calls.";
+    /// Ours.
+    BREAKER_FAILURE_RATIO_LIMIT = Gauge "poolscope.breaker.failure_ratio.limit" "1"
+        &[attr::BREAKER_NAME], &[], &[], "Share of failed calls at which the breaker opens.";
+    /// Ours.
+    BREAKER_WINDOW_CALLS = Gauge "poolscope.breaker.window_calls" "{call}"
+        &[attr::BREAKER_NAME], &[], &[], "Calls in the breaker's window.";
+    /// Ours.
+    BREAKER_OPEN_REMAINING = Gauge "poolscope.breaker.open_remaining" "s"
+        &[attr::BREAKER_NAME], &[], &[], "Time until an open breaker lets the next call try; 0 in every other state.";
+
+    /// Ours.
+    RETRY_CALLS = Counter "poolscope.retry.calls" "{call}"
+        &[attr::RETRY_NAME, attr::RETRY_OUTCOME], &[], &[], "Calls that ended under the retry policy, by outcome.";
+    /// Ours.
+    RETRY_ATTEMPTS = Counter "poolscope.retry.attempts" "{attempt}"
+        &[attr::RETRY_NAME, attr::RETRY_REASON], &[], &[], "Attempts beyond the first, by what caused them.";
+    /// Ours.
+    RETRY_DELAY = Histogram "poolscope.retry.delay" "s"
+        &[attr::RETRY_NAME], &[], REQUEST_BOUNDS, "Time that a call waited before it was tried again.";
+
+    /// Ours.
+    TIMEOUT_CALLS = Counter "poolscope.timeout.calls" "{call}"
+        &[attr::TIMEOUT_NAME, attr::TIMEOUT_OUTCOME], &[], &[], "Calls under a named timeout, by whether it fired.";
+    /// Ours.
+    TIMEOUT_LIMIT = Gauge "poolscope.timeout.limit" "s"
+        &[attr::TIMEOUT_NAME], &[], &[], "Time after which the named timeout fires.";
+
+    /// Ours. Dropped telemetry is counted, never silent.
+    TELEMETRY_DROPPED = Counter "poolscope.telemetry.dropped" "{item}"
+        &[attr::TELEMETRY_SIGNAL], &[], &[], "Telemetry items that were lost before they reached the receiver.";
+    /// Ours.
+    POOL_OVERFLOW = Counter "poolscope.pool.overflow" "{request}"
+        &[attr::CLIENT_NAME], &[], &[], "Requests that were counted in the overflow pool because the limit of pools was reached.";
+}
+
+/// Looks a metric up by its name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static MetricDef> {
+    ALL.iter().copied().find(|def| def.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_belong_to_a_known_namespace() {
+        let mut seen = HashSet::new();
+        for def in ALL {
+            assert!(seen.insert(def.name), "{} is defined twice", def.name);
+            assert!(
+                def.name.starts_with("poolscope.") || def.name.starts_with("http.client."),
+                "{} has no known namespace",
+                def.name
+            );
+        }
+    }
+
+    #[test]
+    fn only_histograms_have_bounds_and_these_rise() {
+        for def in ALL {
+            assert_eq!(def.kind == MetricKind::Histogram, !def.bounds.is_empty(), "{}", def.name);
+            assert!(def.bounds.windows(2).all(|pair| pair[0] < pair[1]), "{}", def.name);
+        }
+    }
+
+    #[test]
+    fn attributes_are_declared_and_not_both_required_and_optional() {
+        for def in ALL {
+            for key in def.required.iter().chain(def.optional) {
+                assert!(attr::ALL.contains(key), "{} uses the undeclared {key}", def.name);
+            }
+            assert!(def.required.iter().all(|key| !def.optional.contains(key)), "{}", def.name);
+        }
+    }
+
+    #[test]
+    fn pool_metrics_carry_the_whole_pool_key() {
+        for def in ALL.iter().filter(|def| def.required.contains(&attr::SERVER_ADDRESS)) {
+            assert!(POOL_KEYS.iter().all(|key| def.required.contains(key)), "{}", def.name);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Closed sets of attribute values, the same in code, telemetry, wire and browser.
+
+/// Defines an enum whose variants are the values of one attribute, with the text of each in one place.
+macro_rules! values {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Number of values.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The text that travels.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// The value of a text; `None` if the set has no such value.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+
+            /// Place of the value in [`Self::ALL`], for tables that have one slot for each.
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )*};
+}
+
+values! {
+    /// State of an open connection (`http.connection.state`); `upgraded` is ours, the convention has no word for it.
+    ConnectionState {
+        /// Open, and no request uses it.
+        Idle = "idle",
+        /// At least one request is in flight on it.
+        Active = "active",
+        /// It left HTTP by a 101 or a CONNECT and is no longer the pool's.
+        Upgraded = "upgraded",
+    }
+
+    /// How an acquire ended.
+    AcquireOutcome {
+        /// An idle connection was ready.
+        Reused = "reused",
+        /// A connection was opened, and this was its first request.
+        New = "new",
+        /// No connection was ready, and one that another request had used became free first.
+        Waited = "waited",
+        /// No connection could be had.
+        Failed = "failed",
+        /// The request was dropped before it had a connection.
+        Canceled = "canceled",
+    }
+
+    /// Why a connection was closed.
+    CloseReason {
+        /// It was idle for longer than the pool keeps connections.
+        IdleTimeout = "idle_timeout",
+        /// The peer closed it while no request used it.
+        PeerClosedIdle = "peer_closed_idle",
+        /// The peer closed it while a request used it.
+        PeerClosedActive = "peer_closed_active",
+        /// The peer reset it.
+        Reset = "reset",
+        /// It failed in another way, or the peer broke the protocol.
+        Error = "error",
+        /// One side asked for it by `Connection: close`, or the protocol has no keep-alive.
+        ConnectionClose = "connection_close",
+        /// A response was dropped before its body was read, so the connection could not be used again.
+        BodyDropped = "body_dropped",
+        /// An upgraded connection came to its end.
+        UpgradeEnded = "upgrade_ended",
+        /// Our side closed it, and why can't be told: the client was dropped, or the pool had no room for it.
+        ClientClosed = "client_closed",
+    }
+
+    /// Whether a figure was seen or concluded.
+    Certainty {
+        /// It was seen to happen.
+        Known = "known",
+        /// It was concluded from what was seen.
+        Inferred = "inferred",
+    }
+
+    /// How a pool's connections are observed.
+    Observation {
+        /// Every open and close is seen.
+        Exact = "exact",
+        /// Closes are concluded from what requests show.
+        Estimated = "estimated",
+    }
+
+    /// Class of a request's failure (`error.type`); a failing status is its code instead.
+    ErrorType {
+        /// The host's name could not be resolved.
+        Dns = "dns",
+        /// No connection could be established.
+        Connect = "connect",
+        /// A timeout fired.
+        Timeout = "timeout",
+        /// The peer reset the connection.
+        ConnectionReset = "connection_reset",
+        /// The peer closed the connection before the message was complete.
+        IncompleteMessage = "incomplete_message",
+        /// The peer broke the protocol.
+        Protocol = "protocol",
+        /// The request or its body could not be sent.
+        Request = "request",
+        /// The response body failed.
+        Body = "body",
+        /// The breaker rejected the call.
+        BreakerOpen = "breaker_open",
+        /// The caller dropped the request.
+        Canceled = "canceled",
+        /// None of the above; the convention's own word.
+        Other = "_OTHER",
+    }
+
+    /// Direction of bytes (`network.io.direction`).
+    IoDirection {
+        /// Sent.
+        Transmit = "transmit",
+        /// Received.
+        Receive = "receive",
+    }
+
+    /// State of a breaker.
+    BreakerState {
+        /// Calls pass.
+        Closed = "closed",
+        /// Calls are rejected.
+        Open = "open",
+        /// A few calls pass to find out whether the destination has recovered.
+        HalfOpen = "half_open",
+        /// Held open by the user.
+        ForcedOpen = "forced_open",
+        /// Held closed by the user.
+        ForcedClosed = "forced_closed",
+        /// Calls pass and are judged, and the breaker never opens.
+        MetricsOnly = "metrics_only",
+    }
+
+    /// Why a breaker changed its state.
+    BreakerReason {
+        /// The share of failed calls reached the limit.
+        FailureRatio = "failure_ratio",
+        /// As many calls in a row failed as the limit allows.
+        ConsecutiveFailures = "consecutive_failures",
+        /// The time to stay open was over.
+        OpenTimeElapsed = "open_time_elapsed",
+        /// The trial calls succeeded.
+        TrialSucceeded = "trial_succeeded",
+        /// A trial call failed.
+        TrialFailed = "trial_failed",
+        /// The user asked for it.
+        Manual = "manual",
+    }
+
+    /// How a call under a breaker ended.
+    BreakerOutcome {
+        /// It succeeded.
+        Success = "success",
+        /// It failed.
+        Failure = "failure",
+        /// It was dropped before its end, or is not to be judged.
+        Ignored = "ignored",
+        /// The breaker did not let it through.
+        Rejected = "rejected",
+    }
+
+    /// How a call under a retry policy ended.
+    RetryOutcome {
+        /// The first attempt succeeded, or failed in a way that no retry mends.
+        FirstTry = "first_try",
+        /// A later attempt succeeded.
+        AfterRetry = "after_retry",
+        /// The last attempt that is allowed failed.
+        Exhausted = "exhausted",
+        /// A retry was due and the budget refused it.
+        BudgetRefused = "budget_refused",
+        /// A retry was due and the request can't be sent twice.
+        NotReplayable = "not_replayable",
+        /// The call was dropped before its end.
+        Canceled = "canceled",
+    }
+
+    /// Whether a named timeout fired.
+    TimeoutOutcome {
+        /// The call ended in time.
+        InTime = "in_time",
+        /// The timeout fired.
+        Fired = "fired",
+        /// The call was dropped before either.
+        Canceled = "canceled",
+    }
+
+    /// A telemetry signal.
+    Signal {
+        /// Metrics.
+        Metrics = "metrics",
+        /// Spans.
+        Spans = "spans",
+        /// Events.
+        Events = "events",
+    }
+}
+
+/// Methods that the convention knows; every other is [`METHOD_OTHER`].
+pub const METHODS: &[&str] =
+    &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
+
+/// Value of `http.request.method` for a method that the convention does not know.
+pub const METHOD_OTHER: &str = "_OTHER";
+
+/// Values of `network.protocol.version`; HTTP/1.0 and 1.1 share connections, so connections name both `1.1`.
+pub mod protocol_version {
+    /// HTTP/1.0.
+    pub const HTTP_1_0: &str = "1.0";
+    /// HTTP/1.1.
+    pub const HTTP_1_1: &str = "1.1";
+    /// HTTP/2.
+    pub const HTTP_2: &str = "2";
+    /// HTTP/3.
+    pub const HTTP_3: &str = "3";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_survives_the_way_there_and_back() {
+        for state in BreakerState::ALL {
+            assert_eq!(BreakerState::parse(state.as_str()), Some(*state));
+        }
+        for reason in CloseReason::ALL {
+            assert_eq!(CloseReason::parse(reason.as_str()), Some(*reason));
+            assert_eq!(CloseReason::ALL[reason.index()], *reason);
+        }
+        assert_eq!(ErrorType::parse("no such thing"), None);
+    }
+}
