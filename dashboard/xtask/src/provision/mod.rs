@@ -1,0 +1,5 @@
+//! Gets what a command needs and the machine lacks, or says in one sentence how to get it.
+
+mod apt;
+pub(crate) mod browser;
+pub(crate) mod wasm;
