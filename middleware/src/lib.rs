@@ -1,1 +1,46 @@
-//! Placeholder.
+//! See and protect the connection pools of hyper and reqwest clients.
+//!
+//! A [`Scope`] counts, layers made from it observe: every connection acquire, release, retry and timeout, every open and
+//! close with its reason, every change of a circuit breaker. [`Scope::snapshot`] tells it inside the program; the `otlp`
+//! feature exports it as OTLP metrics, spans and events.
+//!
+//! # Order of the layers, from the outside in
+//!
+//! ```text
+//! timeout of the call > retry > breaker > timeout of the attempt > request layer > client
+//!                                                                  connect layer > connector
+//! ```
+//!
+//! Each layer works alone. What is not wanted is left out, not switched off.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+mod body;
+#[cfg(feature = "breaker")]
+pub mod breaker;
+mod classify;
+mod current;
+pub mod event;
+#[cfg(feature = "hyper")]
+pub mod hyper;
+mod lease;
+#[cfg(feature = "otlp")]
+pub mod otlp;
+mod registry;
+mod request;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
+#[cfg(feature = "retry")]
+pub mod retry;
+mod scope;
+#[cfg(feature = "timeout")]
+pub mod timeout;
+mod trace;
+
+pub use event::{Event, Listener};
+pub use registry::{
+    BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, Connection, ConnectionCounts,
+    ConnectionSnapshot, HistogramSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot,
+    ScopeSnapshot, TimeoutSnapshot,
+};
+pub use scope::{DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder};

@@ -1,0 +1,61 @@
+//! [`ResponseBody`]: holds the connection in the books until the body has ended.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::lease::Lease;
+
+pin_project! {
+    /// Body of an observed response. Its request ends when it was read to the end, has failed or is dropped.
+    #[derive(Debug)]
+    pub struct ResponseBody<B> {
+        #[pin]
+        inner: B,
+        lease: Lease,
+    }
+}
+
+impl<B: Body> ResponseBody<B> {
+    pub(crate) fn new(inner: B, mut lease: Lease) -> Self {
+        if inner.is_end_stream() {
+            lease.complete();
+        }
+        Self { inner, lease }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body,
+    B::Error: Error + 'static,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) if frame.is_trailers() || this.inner.is_end_stream() => this.lease.complete(),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => this.lease.body_failed(error),
+            None => this.lease.complete(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

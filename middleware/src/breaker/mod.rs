@@ -1,0 +1,5 @@
+//! Circuit breaker.
+/// x
+#[derive(Debug, thiserror::Error)]
+#[error("x")]
+pub struct BreakerOpen;

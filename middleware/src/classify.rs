@@ -1,0 +1,164 @@
+//! Errors to the closed set of `error.type`.
+
+use std::error::Error;
+use std::io;
+
+use poolscope_semconv::value::ErrorType;
+
+/// Deepest chain of causes that is walked; a chain that refers to itself would never end.
+const MAX_DEPTH: usize = 16;
+
+/// Class of an error, by the most telling of its causes.
+pub(crate) fn error_type(error: &(dyn Error + 'static)) -> ErrorType {
+    let mut class = ErrorType::Other;
+    for cause in causes(error) {
+        match of_one(cause) {
+            // A timeout is the same wherever in the chain it stands.
+            Some(ErrorType::Timeout) => return ErrorType::Timeout,
+            // An inner cause says more than the outer "connect" or "request".
+            Some(inner) => class = inner,
+            None => {}
+        }
+    }
+    class
+}
+
+/// The error with its causes, in one line.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    for cause in causes(error) {
+        let part = cause.to_string();
+        // Many errors repeat their source in their own text.
+        if text.contains(&part) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&part);
+    }
+    text
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn Error + 'static) = *error;
+        error.source()
+    })
+    .take(MAX_DEPTH)
+}
+
+fn of_one(error: &(dyn Error + 'static)) -> Option<ErrorType> {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return of_io(error);
+    }
+    #[cfg(feature = "timeout")]
+    if error.is::<crate::timeout::Elapsed>() {
+        return Some(ErrorType::Timeout);
+    }
+    #[cfg(feature = "breaker")]
+    if error.is::<crate::breaker::BreakerOpen>() {
+        return Some(ErrorType::BreakerOpen);
+    }
+    #[cfg(any(feature = "hyper", feature = "reqwest"))]
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        return of_hyper(error);
+    }
+    #[cfg(any(feature = "hyper", feature = "reqwest"))]
+    if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+        return error.is_connect().then_some(ErrorType::Connect);
+    }
+    #[cfg(feature = "reqwest")]
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        return of_reqwest(error);
+    }
+    None
+}
+
+fn of_io(error: &io::Error) -> Option<ErrorType> {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Some(ErrorType::Timeout),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            Some(ErrorType::ConnectionReset)
+        }
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable => Some(ErrorType::Connect),
+        io::ErrorKind::UnexpectedEof => Some(ErrorType::IncompleteMessage),
+        // What the resolver of the standard library says has no kind of its own.
+        _ if error.to_string().contains("failed to lookup address") => Some(ErrorType::Dns),
+        _ => None,
+    }
+}
+
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+fn of_hyper(error: &hyper::Error) -> Option<ErrorType> {
+    if error.is_timeout() {
+        Some(ErrorType::Timeout)
+    } else if error.is_incomplete_message() {
+        Some(ErrorType::IncompleteMessage)
+    } else if error.is_parse() {
+        Some(ErrorType::Protocol)
+    } else if error.is_user() || error.is_body_write_aborted() {
+        Some(ErrorType::Request)
+    } else if error.is_canceled() || error.is_closed() {
+        Some(ErrorType::IncompleteMessage)
+    } else {
+        None
+    }
+}
+
+#[cfg(feature = "reqwest")]
+fn of_reqwest(error: &reqwest::Error) -> Option<ErrorType> {
+    if error.is_timeout() {
+        Some(ErrorType::Timeout)
+    } else if error.is_connect() {
+        Some(ErrorType::Connect)
+    } else if error.is_body() || error.is_decode() {
+        Some(ErrorType::Body)
+    } else if error.is_builder() {
+        Some(ErrorType::Request)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn the_innermost_telling_cause_decides() {
+        let reset = Outer(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert_eq!(error_type(&reset), ErrorType::ConnectionReset);
+        assert_eq!(error_type(&Outer(io::Error::other("who knows"))), ErrorType::Other);
+        assert_eq!(error_type(&Outer(io::Error::from(io::ErrorKind::TimedOut))), ErrorType::Timeout);
+    }
+
+    #[test]
+    fn a_chain_is_told_once() {
+        let error = Outer(io::Error::other("inner"));
+        assert_eq!(chain(&error), "outer: inner");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("self")]
+    struct Endless(#[source] Box<Endless2>);
+    #[derive(Debug, thiserror::Error)]
+    #[error("deep {0}")]
+    struct Endless2(u32, #[source] Option<Box<Endless2>>);
+
+    #[test]
+    fn a_very_deep_chain_is_cut() {
+        let mut deep = Endless2(0, None);
+        for depth in 1..1000 {
+            deep = Endless2(depth, Some(Box::new(deep)));
+        }
+        assert!(chain(&Endless(Box::new(deep))).len() < 500);
+    }
+}

@@ -1,0 +1,91 @@
+//! What happens inside the poll of a request, on the thread that polls it.
+//!
+//! Neither hyper-util nor reqwest tells a request whether it found an idle connection. But both call the connector
+//! inside the request's own poll, and only when there was none; so a flag of this thread, cleared before each poll and
+//! read after it, tells exactly that.
+
+use std::cell::Cell;
+
+thread_local! {
+    static SEEN: Cell<Seen> = const { Cell::new(Seen { connect_started: false, connected: false }) };
+    static RESENDS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// What a request's poll did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The connector was called: there was no idle connection.
+    pub(crate) connect_started: bool,
+    /// A connect came to a good end.
+    pub(crate) connected: bool,
+}
+
+/// Runs one poll of a request and tells what happened in it.
+pub(crate) fn poll_request<R>(poll: impl FnOnce() -> R) -> (R, Seen) {
+    let outer = Restore(&SEEN, SEEN.replace(Seen { connect_started: false, connected: false }));
+    let result = poll();
+    let seen = SEEN.get();
+    drop(outer);
+    (result, seen)
+}
+
+/// Tells the request that is being polled that the connector was called.
+pub(crate) fn connect_started() {
+    SEEN.set(Seen { connect_started: true, ..SEEN.get() });
+}
+
+/// Tells the request that is being polled that a connection was established.
+#[cfg(feature = "reqwest")]
+pub(crate) fn connected() {
+    SEEN.set(Seen { connected: true, ..SEEN.get() });
+}
+
+/// Runs the start of an attempt as the given resend: 0 for the first attempt of a call.
+#[cfg(feature = "retry")]
+pub(crate) fn with_resends<R>(resends: u32, start: impl FnOnce() -> R) -> R {
+    let outer = Restore(&RESENDS, RESENDS.replace(resends));
+    let result = start();
+    drop(outer);
+    result
+}
+
+/// Which resend the attempt that starts now is.
+#[cfg(feature = "trace")]
+pub(crate) fn resends() -> u32 {
+    RESENDS.get()
+}
+
+/// Puts a value back, also when the poll panics.
+struct Restore<T: 'static>(&'static std::thread::LocalKey<Cell<T>>, T)
+where
+    T: Copy;
+
+impl<T: Copy> Drop for Restore<T> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connect_belongs_to_the_innermost_request() {
+        let (inner, outer) = poll_request(|| poll_request(connect_started).1);
+        assert!(inner.connect_started);
+        assert!(!outer.connect_started);
+    }
+
+    #[test]
+    fn a_panic_leaves_no_mark_on_the_thread() {
+        let result = std::panic::catch_unwind(|| {
+            poll_request(|| {
+                connect_started();
+                panic!("in a poll");
+            })
+        });
+        assert!(result.is_err());
+        assert!(!SEEN.get().connect_started);
+    }
+}

@@ -1,0 +1,194 @@
+//! Events: what happened, typed, told to listeners at once.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use poolscope_semconv::value::{BreakerReason, BreakerState, Certainty, CloseReason, ErrorType};
+
+/// Something that happened. Rare by nature: nothing here is told for a request that goes well.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection was closed.
+    ConnectionClosed(ConnectionClosed),
+    /// A connection could not be established.
+    ConnectionFailed(ConnectionFailed),
+    /// A breaker changed its state.
+    BreakerTransition(BreakerTransition),
+    /// A named timeout fired.
+    TimeoutFired(TimeoutFired),
+    /// A call used up its retries and still failed.
+    RetryExhausted(RetryExhausted),
+}
+
+/// The pool that an event belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PoolName {
+    /// Name of the client.
+    pub client: Arc<str>,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Host of the destination.
+    pub host: Arc<str>,
+    /// Port of the destination.
+    pub port: u16,
+}
+
+/// A connection was closed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectionClosed {
+    /// Its pool.
+    pub pool: Arc<PoolName>,
+    /// Its identity.
+    pub connection: u64,
+    /// Its other end, if known.
+    pub peer: Option<SocketAddr>,
+    /// Why.
+    pub reason: CloseReason,
+    /// Whether the reason was seen or concluded.
+    pub certainty: Certainty,
+    /// How long it was open.
+    pub lifetime: Duration,
+    /// Requests that it served.
+    pub requests: u64,
+}
+
+/// A connection could not be established.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectionFailed {
+    /// Its pool.
+    pub pool: Arc<PoolName>,
+    /// Class of the error.
+    pub error_type: ErrorType,
+    /// The error with its causes.
+    pub error: String,
+}
+
+/// A breaker changed its state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BreakerTransition {
+    /// The destination, or the key that the user chose.
+    pub name: Arc<str>,
+    /// State before.
+    pub from: BreakerState,
+    /// State after.
+    pub to: BreakerState,
+    /// Why.
+    pub reason: BreakerReason,
+    /// Share of failed calls in the window; `None` below the minimum of calls.
+    pub failure_ratio: Option<f64>,
+    /// Calls in the window.
+    pub window_calls: u64,
+    /// How long it stays open, if it opened.
+    pub open_for: Option<Duration>,
+}
+
+/// A named timeout fired.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimeoutFired {
+    /// Name of the timeout.
+    pub name: Arc<str>,
+    /// Time after which it fired.
+    pub limit: Duration,
+    /// Destination of the request, if it named one.
+    pub destination: Option<String>,
+}
+
+/// A call used up its retries and still failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetryExhausted {
+    /// Name of the policy.
+    pub name: Arc<str>,
+    /// Attempts, the first included.
+    pub attempts: u32,
+    /// What the last attempt failed with: a status code or an `error.type`.
+    pub reason: String,
+    /// Destination of the request, if it named one.
+    pub destination: Option<String>,
+}
+
+/// Wants to know what happens. Called where it happens, so it must be quick and must not block.
+///
+/// ```
+/// use poolscope::{Event, Scope};
+///
+/// let scope = Scope::new();
+/// scope.listen(|event: &Event| if let Event::BreakerTransition(change) = event {
+///     eprintln!("breaker {} is {}", change.name, change.to);
+/// });
+/// ```
+pub trait Listener: Send + Sync + 'static {
+    /// Something happened.
+    fn on_event(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync + 'static> Listener for F {
+    fn on_event(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// The listeners of a scope.
+#[derive(Default)]
+pub(crate) struct Events {
+    any: AtomicBool,
+    listeners: RwLock<Vec<Arc<dyn Listener>>>,
+    panics: AtomicU64,
+}
+
+impl Events {
+    pub(crate) fn listen(&self, listener: Arc<dyn Listener>) {
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(listener);
+        self.any.store(true, Relaxed);
+    }
+
+    /// Tells an event to every listener. A panic of one is caught, since events happen in `Drop` and under requests.
+    pub(crate) fn emit(&self, event: &Event) {
+        if !self.any.load(Relaxed) {
+            return;
+        }
+        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for listener in listeners {
+            if catch_unwind(AssertUnwindSafe(|| listener.on_event(event))).is_err() {
+                self.panics.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// How often a listener has panicked.
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Relaxed)
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").field("panics", &self.panics()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_panics_stops_no_other() {
+        let events = Events::default();
+        let heard = Arc::new(AtomicU64::new(0));
+        events.listen(Arc::new(|_: &Event| panic!("a bad listener")));
+        let count = Arc::clone(&heard);
+        events.listen(Arc::new(move |_: &Event| {
+            count.fetch_add(1, Relaxed);
+        }));
+        let event = Event::TimeoutFired(TimeoutFired {
+            name: "attempt".into(),
+            limit: Duration::from_secs(1),
+            destination: None,
+        });
+        events.emit(&event);
+        assert_eq!((heard.load(Relaxed), events.panics()), (1, 1));
+    }
+}

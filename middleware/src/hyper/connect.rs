@@ -1,0 +1,130 @@
+//! [`ConnectLayer`]: observes a connector of hyper-util's client.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use http::{Extensions, Uri};
+use hyper_util::client::legacy::connect::{Connection as HyperConnection, HttpInfo};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::io::ObservedIo;
+use crate::current;
+use crate::registry::{ClientScope, DestinationRef, Ends, Pool, Protocol};
+
+/// Observes the connections that a connector makes. See the [module](super) for an example.
+#[derive(Debug, Clone)]
+pub struct ConnectLayer {
+    client: ClientScope,
+    http2_only: bool,
+}
+
+impl ConnectLayer {
+    /// A layer that counts into the pools of a client.
+    #[must_use]
+    pub fn new(client: &ClientScope) -> Self {
+        Self { client: client.clone(), http2_only: false }
+    }
+
+    /// Tells that the client speaks HTTP/2 without negotiation (`http2_only` of its builder). With TLS the protocol is
+    /// learned from the handshake, and this is not needed.
+    #[must_use]
+    pub fn http2_only(mut self) -> Self {
+        self.http2_only = true;
+        self
+    }
+}
+
+impl<S> Layer<S> for ConnectLayer {
+    type Service = Connect<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Connect { inner, layer: self.clone() }
+    }
+}
+
+/// A connector whose connections are observed. See the [module](super) for an example.
+#[derive(Debug, Clone)]
+pub struct Connect<S> {
+    inner: S,
+    layer: ConnectLayer,
+}
+
+impl<S> Service<Uri> for Connect<S>
+where
+    S: Service<Uri>,
+    S::Response: HyperConnection,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = ObservedIo<S::Response>;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = ConnectFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        current::connect_started();
+        let destination =
+            DestinationRef::from_uri(&uri).unwrap_or_else(|| DestinationRef::new("http", "", None));
+        ConnectFuture {
+            pool: self.layer.client.pool(&destination),
+            layer: self.layer.clone(),
+            started: Instant::now(),
+            inner: self.inner.call(uri),
+        }
+    }
+}
+
+pin_project! {
+    /// Future of [`Connect`].
+    #[derive(Debug)]
+    pub struct ConnectFuture<F> {
+        #[pin]
+        inner: F,
+        layer: ConnectLayer,
+        pool: Arc<Pool>,
+        started: Instant,
+    }
+}
+
+impl<F, T, E> Future for ConnectFuture<F>
+where
+    F: Future<Output = Result<T, E>>,
+    T: HyperConnection,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Output = Result<ObservedIo<T>, Box<dyn Error + Send + Sync>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match ready!(this.inner.poll(cx)).map_err(Into::into) {
+            Ok(io) => {
+                let connected = io.connected();
+                let mut extras = Extensions::new();
+                connected.get_extras(&mut extras);
+                let ends = extras.get::<HttpInfo>().map_or_else(Ends::default, |info| Ends {
+                    local: Some(info.local_addr()),
+                    peer: Some(info.remote_addr()),
+                });
+                let is_http2 = this.layer.http2_only || connected.is_negotiated_h2();
+                let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+                let now = Instant::now();
+                let id = this.layer.client.next_connection_id();
+                let took = now.saturating_duration_since(*this.started);
+                let connection = this.pool.opened(id, protocol, ends, took, now);
+                Poll::Ready(Ok(ObservedIo::new(io, connection)))
+            }
+            Err(error) => {
+                this.pool.connect_failed(error.as_ref());
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+}

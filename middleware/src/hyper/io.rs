@@ -1,0 +1,169 @@
+//! [`ObservedIo`]: the transport of one connection.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection as HyperConnection};
+use hyper_util::rt::TokioIo;
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::request_body;
+use crate::registry::{CloseCause, Connection, Protocol};
+
+pin_project! {
+    /// The transport of a connection: counts its bytes, notes why it ends, and closes it in the books when it is
+    /// dropped.
+    #[derive(Debug)]
+    pub struct ObservedIo<T> {
+        // hyper's read buffer can't be looked into without unsafe code, tokio's can; so the sensor sits between two
+        // adapters of hyper-util.
+        #[pin]
+        io: TokioIo<Sensor<T>>,
+    }
+}
+
+impl<T> ObservedIo<T> {
+    pub(super) fn new(inner: T, connection: Arc<Connection>) -> Self {
+        Self { io: TokioIo::new(Sensor { inner: TokioIo::new(inner), open: Open(connection) }) }
+    }
+}
+
+impl<T: Read + Write> Read for ObservedIo<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_read(cx, buf)
+    }
+}
+
+impl<T: Read + Write> Write for ObservedIo<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write_vectored(cx, bufs)
+    }
+}
+
+impl<T: HyperConnection> HyperConnection for ObservedIo<T> {
+    fn connected(&self) -> Connected {
+        let sensor = self.io.inner();
+        let connected = sensor.inner.inner().connected();
+        match sensor.open.0.protocol() {
+            // The request finds its connection when its head is written; an extra would be cloned for each response.
+            Protocol::Http1 => connected,
+            Protocol::Http2 => connected.extra(ConnectionRef(Arc::clone(&sensor.open.0))),
+        }
+    }
+}
+
+/// The connection of an HTTP/2 response, in the extensions of the response.
+#[derive(Debug, Clone)]
+pub(super) struct ConnectionRef(pub(super) Arc<Connection>);
+
+pin_project! {
+    #[derive(Debug)]
+    struct Sensor<T> {
+        #[pin]
+        inner: TokioIo<T>,
+        open: Open,
+    }
+}
+
+/// An open connection: dropping it closes the connection in the books.
+#[derive(Debug)]
+struct Open(Arc<Connection>);
+
+impl Open {
+    fn failed(&self, error: &io::Error) {
+        self.0.note(match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
+                CloseCause::Reset
+            }
+            _ => CloseCause::Failed,
+        });
+    }
+
+    fn wrote(&self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
+        match &result {
+            Ok(count) => self.0.add_sent(*count),
+            Err(error) => self.failed(error),
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.close(Instant::now());
+    }
+}
+
+impl<T: Read> AsyncRead for Sensor<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let before = buf.filled().len();
+        let has_room = buf.remaining() > 0;
+        let result = ready!(this.inner.poll_read(cx, buf));
+        match &result {
+            Ok(()) => match buf.filled().len() - before {
+                0 if has_room => this.open.0.note(CloseCause::PeerClosed),
+                count => this.open.0.add_received(count),
+            },
+            Err(error) => this.open.failed(error),
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl<T: Write> AsyncWrite for Sensor<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        request_body::bind_written(&this.open.0);
+        let result = ready!(this.inner.poll_write(cx, buf));
+        this.open.wrote(result)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        request_body::bind_written(&this.open.0);
+        let result = ready!(this.inner.poll_write_vectored(cx, bufs));
+        this.open.wrote(result)
+    }
+}

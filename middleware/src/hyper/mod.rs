@@ -1,0 +1,37 @@
+//! Layers for hyper-util's legacy client: every open, acquire, release and close is seen.
+//!
+//! [`ConnectLayer`] wraps the connector, [`RequestLayer`] the client. Between the two, a request and its connection find
+//! each other without a lock and without a change to hyper.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http_body_util::{BodyExt, Empty};
+//! use hyper_util::client::legacy::{Client, connect::HttpConnector};
+//! use hyper_util::rt::TokioExecutor;
+//! use poolscope::{Scope, hyper::{ConnectLayer, RequestLayer}};
+//! use tower::{Layer, Service, ServiceExt};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let scope = Scope::new();
+//! let payments = scope.client("payments");
+//! let connector = ConnectLayer::new(&payments).layer(HttpConnector::new());
+//! let client = Client::builder(TokioExecutor::new()).build(connector);
+//! let mut client = RequestLayer::new(&payments).layer(client);
+//!
+//! let request = http::Request::get("http://pay.example/health").body(Empty::<Bytes>::new())?;
+//! let response = client.ready().await?.call(request).await?;
+//! response.into_body().collect().await?;
+//! println!("{:?}", scope.snapshot().pools[0].counts());
+//! # Ok(())
+//! # }
+//! ```
+
+mod connect;
+mod io;
+mod request;
+mod request_body;
+
+pub use connect::{Connect, ConnectFuture, ConnectLayer};
+pub use io::ObservedIo;
+pub use request::{RequestLayer, RequestService, ResponseFuture};
+pub use request_body::RequestBody;

@@ -1,0 +1,133 @@
+//! [`RequestLayer`]: observes the requests of hyper-util's client.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use http::{Method, Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::io::ConnectionRef;
+use super::request_body::RequestBody;
+use crate::body::ResponseBody;
+use crate::current;
+use crate::lease::Lease;
+use crate::registry::{ClientScope, DestinationRef};
+use crate::request;
+use crate::trace::RequestSpan;
+
+/// Observes requests from the call to the end of the response body. See the [module](super) for an example.
+///
+/// Put it right around the client, inside of retry, timeout and breaker, so that it sees every attempt.
+#[derive(Debug, Clone)]
+pub struct RequestLayer {
+    client: ClientScope,
+}
+
+impl RequestLayer {
+    /// A layer that counts into the pools of a client; the [`ConnectLayer`](super::ConnectLayer) gets the same client.
+    #[must_use]
+    pub fn new(client: &ClientScope) -> Self {
+        Self { client: client.clone() }
+    }
+}
+
+impl<S> Layer<S> for RequestLayer {
+    type Service = RequestService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequestService { inner, client: self.client.clone() }
+    }
+}
+
+/// A client whose requests are observed. See the [module](super) for an example.
+#[derive(Debug, Clone)]
+pub struct RequestService<S> {
+    inner: S,
+    client: ClientScope,
+}
+
+impl<S, B, R> Service<Request<B>> for RequestService<S>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    S::Error: Error + 'static,
+    R: Body,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut parts, body) = request.into_parts();
+        let destination =
+            DestinationRef::from_uri(&parts.uri).unwrap_or_else(|| DestinationRef::new("http", "", None));
+        let pool = self.client.pool(&destination);
+        let url = || parts.uri.to_string();
+        let span =
+            RequestSpan::start(self.client.scope(), pool.name(), &parts.method, &mut parts.headers, url);
+        let is_connect = parts.method == Method::CONNECT;
+        let lease = Lease::new(request::Request::start(pool, parts.method.clone(), Instant::now()), span);
+        let body = RequestBody::new(body, lease.request().clone());
+        let inner = self.inner.call(Request::from_parts(parts, body));
+        ResponseFuture { inner, lease: Some(lease), is_connect }
+    }
+}
+
+pin_project! {
+    /// Future of [`RequestService`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        // Taken when the response is there; dropped with the future otherwise.
+        lease: Option<Lease>,
+        is_connect: bool,
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Body,
+    E: Error + 'static,
+{
+    type Output = Result<Response<ResponseBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (poll, seen) = current::poll_request(|| this.inner.poll(cx));
+        if let Some(lease) = this.lease.as_ref().filter(|_| seen.connect_started) {
+            lease.request().queued();
+        }
+        let result = ready!(poll);
+        let mut lease = this.lease.take().expect("response future polled after it was ready");
+        match result {
+            Ok(response) => {
+                let (mut parts, body) = response.into_parts();
+                let now = Instant::now();
+                if let Some(ConnectionRef(connection)) = parts.extensions.remove() {
+                    lease.request().acquire(now);
+                    lease.request().bind(&connection, now);
+                }
+                lease.headers(parts.status, parts.version, &parts.headers, now);
+                if *this.is_connect && parts.status.is_success() {
+                    lease.tunnel();
+                }
+                Poll::Ready(Ok(Response::from_parts(parts, ResponseBody::new(body, lease))))
+            }
+            Err(error) => {
+                lease.fail(&error);
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+}

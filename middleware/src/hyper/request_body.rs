@@ -1,0 +1,81 @@
+//! [`RequestBody`]: how an HTTP/1 request and its connection find each other.
+//!
+//! hyper's HTTP/1 dispatcher asks the request body `is_end_stream()` in the connection's task just before it writes the
+//! head. That is the moment of the acquire, and the next write in the same task is the request's: so the request is left
+//! on the thread there, and the connection's IO takes it. HTTP/2 writes in another task, where the task's id does not
+//! match; there the response names its connection.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::task;
+
+use crate::registry::Connection;
+use crate::request::Request;
+
+thread_local! {
+    /// The request whose head is written next on this thread, and the task that will write it.
+    static WRITTEN_NEXT: RefCell<Option<(task::Id, Arc<Request>)>> = const { RefCell::new(None) };
+}
+
+/// Binds the request whose head is about to be written to the connection that writes it.
+pub(super) fn bind_written(connection: &Arc<Connection>) {
+    let Some((task, request)) = WRITTEN_NEXT.with_borrow_mut(Option::take) else { return };
+    if task::try_id() == Some(task) {
+        request.bind(connection, Instant::now());
+    }
+}
+
+pin_project! {
+    /// Body of a request on its way to the connection.
+    #[derive(Debug)]
+    pub struct RequestBody<B> {
+        #[pin]
+        inner: B,
+        request: Option<Arc<Request>>,
+    }
+}
+
+impl<B> RequestBody<B> {
+    pub(super) fn new(inner: B, request: Arc<Request>) -> Self {
+        Self { inner, request: Some(request) }
+    }
+}
+
+impl<B: Default> Default for RequestBody<B> {
+    /// A body that belongs to no request; hyper-util's `Client::get` makes such.
+    fn default() -> Self {
+        Self { inner: B::default(), request: None }
+    }
+}
+
+impl<B: Body> Body for RequestBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().inner.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        if let Some(request) = self.request.as_ref().filter(|request| request.is_pending()) {
+            request.acquire(Instant::now());
+            if let Some(task) = task::try_id() {
+                WRITTEN_NEXT.set(Some((task, Arc::clone(request))));
+            }
+        }
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

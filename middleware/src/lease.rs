@@ -1,0 +1,151 @@
+//! The one owner of a request's end, with its span: whoever holds it ends the request, at the latest by dropping it.
+//!
+//! A request ends in one of five ways: its body is read to the end, or had none; the body fails; the body is dropped
+//! half read; the request fails before it has headers; it is dropped before it has headers.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, StatusCode, Version, header};
+use poolscope_semconv::value::ErrorType;
+
+use crate::classify;
+use crate::registry::{CloseCause, Outcome, Protocol};
+use crate::request::{End, Request};
+use crate::trace::RequestSpan;
+
+/// What is left to do at the end of a request.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    request: Arc<Request>,
+    span: RequestSpan,
+    has_headers: bool,
+    ended: bool,
+}
+
+impl Lease {
+    pub(crate) fn new(request: Request, span: RequestSpan) -> Self {
+        Self { request: Arc::new(request), span, has_headers: false, ended: false }
+    }
+
+    pub(crate) fn request(&self) -> &Arc<Request> {
+        &self.request
+    }
+
+    /// Headers came. The connection must be bound before, if it can be.
+    pub(crate) fn headers(
+        &mut self,
+        status: StatusCode,
+        version: Version,
+        headers: &HeaderMap,
+        now: Instant,
+    ) {
+        self.has_headers = true;
+        // Without a stamp of its own the request has its connection at the latest now.
+        self.request.acquire(now);
+        self.request.result(Outcome::Status(status), Some(version), now);
+        self.span.response(status, version);
+        if let Some(connection) = self.request.connection() {
+            if status == StatusCode::SWITCHING_PROTOCOLS {
+                connection.upgrade();
+            } else if connection.protocol() == Protocol::Http1 && asks_for_close(version, headers) {
+                connection.note(CloseCause::CloseAsked);
+            }
+        }
+    }
+
+    /// A CONNECT was answered with success: the connection is a tunnel from now on.
+    pub(crate) fn tunnel(&self) {
+        if let Some(connection) = self.request.connection() {
+            connection.upgrade();
+        }
+    }
+
+    /// The request failed before it had headers.
+    pub(crate) fn fail(&mut self, error: &(dyn Error + 'static)) {
+        let class = classify::error_type(error);
+        self.request.result(Outcome::Error(class), None, Instant::now());
+        self.span.error(class, || classify::chain(error));
+        self.end(End::Failed);
+    }
+
+    /// The response body failed.
+    pub(crate) fn body_failed(&mut self, error: &(dyn Error + 'static)) {
+        let class = match classify::error_type(error) {
+            ErrorType::Other => ErrorType::Body,
+            class => class,
+        };
+        self.span.error(class, || classify::chain(error));
+        self.end(End::Failed);
+    }
+
+    /// The response body was read to its end.
+    pub(crate) fn complete(&mut self) {
+        self.end(End::Complete);
+    }
+
+    fn end(&mut self, end: End) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let now = Instant::now();
+        if end == End::Dropped {
+            self.dropped(now);
+        }
+        if let Some(acquired) = self.request.acquired() {
+            self.span.acquired(&acquired);
+        }
+        self.request.end(end, now);
+        self.span.end();
+    }
+
+    fn dropped(&mut self, now: Instant) {
+        if !self.has_headers {
+            self.request.result(Outcome::Error(ErrorType::Canceled), None, now);
+        }
+        self.span.error(ErrorType::Canceled, String::new);
+        // An HTTP/1 connection can't be used again while a response is still in it.
+        if let Some(connection) =
+            self.request.connection().filter(|known| known.protocol() == Protocol::Http1)
+        {
+            connection.note(CloseCause::BodyDropped);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.end(End::Dropped);
+    }
+}
+
+/// True if the connection ends with this response.
+fn asks_for_close(version: Version, headers: &HeaderMap) -> bool {
+    let says = |word: &str| {
+        headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|token| token.trim().eq_ignore_ascii_case(word)))
+    };
+    if version == Version::HTTP_10 { !says("keep-alive") } else { says("close") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(connection: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(header::CONNECTION, http::HeaderValue::from_static(connection))])
+    }
+
+    #[test]
+    fn the_connection_header_is_a_list_without_case() {
+        assert!(asks_for_close(Version::HTTP_11, &headers("Upgrade, Close")));
+        assert!(!asks_for_close(Version::HTTP_11, &headers("closed")));
+        assert!(!asks_for_close(Version::HTTP_11, &HeaderMap::new()));
+        assert!(asks_for_close(Version::HTTP_10, &HeaderMap::new()));
+        assert!(!asks_for_close(Version::HTTP_10, &headers("keep-alive")));
+    }
+}

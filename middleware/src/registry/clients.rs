@@ -1,0 +1,155 @@
+//! Clients of a scope and the pools of each.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
+use poolscope_semconv::value::Observation;
+
+use super::key::{Destination, DestinationRef, Scheme};
+use super::pool::{Pool, PoolConfig};
+use super::snapshot::PoolSnapshot;
+use crate::Scope;
+use crate::event::PoolName;
+
+/// Host of the pool that takes the requests to destinations beyond the limit of pools.
+const OVERFLOW_HOST: &str = "_OTHER";
+
+/// One HTTP client of a scope: the part of the pool key that the user names.
+///
+/// Two clients to the same destination are two pools, because each of them keeps its own connections. Give each client
+/// a name of its own; two layers with one name count into the same pools.
+///
+/// ```
+/// let scope = poolscope::Scope::new();
+/// let payments = scope.client("payments");
+/// assert_eq!(payments.name(), "payments");
+/// ```
+#[derive(Debug, Clone)]
+pub struct ClientScope {
+    scope: Scope,
+    inner: Arc<ClientInner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ClientInner {
+    name: Arc<str>,
+    pools: papaya::HashMap<Destination, Arc<Pool>, RandomState>,
+    config: Mutex<PoolConfig>,
+    overflowed: AtomicU64,
+}
+
+impl ClientScope {
+    pub(crate) fn new(scope: Scope, inner: Arc<ClientInner>) -> Self {
+        Self { scope, inner }
+    }
+
+    /// Name of the client.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Scope that the client belongs to.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Tells how long the HTTP client keeps idle connections, when that is not the 90 s that hyper-util and reqwest
+    /// have by default. It decides which closes are taken for idle timeouts. Holds for pools that are made later.
+    #[must_use]
+    pub fn pool_idle_timeout(self, timeout: Duration) -> Self {
+        self.with_config(|config| config.idle_timeout = timeout)
+    }
+
+    #[cfg_attr(
+        not(feature = "reqwest"),
+        expect(dead_code, reason = "only reqwest hides when a connection closes")
+    )]
+    pub(crate) fn observation(self, observation: Observation) -> Self {
+        self.with_config(|config| config.observation = observation)
+    }
+
+    fn with_config(self, change: impl FnOnce(&mut PoolConfig)) -> Self {
+        change(&mut self.inner.config.lock().unwrap_or_else(PoisonError::into_inner));
+        self
+    }
+
+    /// The pool of a destination. Takes no lock and allocates nothing once the pool exists.
+    pub(crate) fn pool(&self, destination: &DestinationRef<'_>) -> Arc<Pool> {
+        let pools = self.inner.pools.pin();
+        if let Some(pool) = pools.get(destination) {
+            return Arc::clone(pool);
+        }
+        let mut key = destination.to_owned();
+        if !self.scope.claim_pool() {
+            self.inner.overflowed.fetch_add(1, Relaxed);
+            key = Destination { scheme: Scheme::Http, host: OVERFLOW_HOST.into(), port: 0 };
+        }
+        let config = self.inner.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Arc::clone(pools.get_or_insert_with(key.clone(), || {
+            let name = PoolName {
+                client: Arc::clone(&self.inner.name),
+                scheme: key.scheme.as_str(),
+                host: key.host.as_ref().into(),
+                port: key.port,
+            };
+            Arc::new(Pool::new(name, key, config, Arc::clone(self.scope.events())))
+        }))
+    }
+
+    pub(crate) fn next_connection_id(&self) -> u64 {
+        self.scope.next_id()
+    }
+}
+
+impl ClientInner {
+    pub(crate) fn new(name: &str, max_listed: usize) -> Self {
+        Self {
+            name: name.into(),
+            pools: papaya::HashMap::with_hasher(RandomState::default()),
+            config: Mutex::new(PoolConfig {
+                observation: Observation::Exact,
+                idle_timeout: Duration::from_secs(90),
+                max_listed,
+            }),
+            overflowed: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.overflowed.load(Relaxed)
+    }
+
+    pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
+        self.pools.pin().values().cloned().collect()
+    }
+
+    pub(crate) fn snapshot(&self, now: Instant) -> Vec<PoolSnapshot> {
+        self.pools().iter().map(|pool| pool.snapshot(now)).collect()
+    }
+}
+
+/// How many pools there may be, over all clients of a scope.
+#[derive(Debug)]
+pub(crate) struct PoolLimit {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl PoolLimit {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { used: AtomicUsize::new(0), max }
+    }
+
+    /// Takes a place; false if none is left.
+    pub(crate) fn claim(&self) -> bool {
+        self.used.fetch_update(Relaxed, Relaxed, |used| (used < self.max).then_some(used + 1)).is_ok()
+    }
+}

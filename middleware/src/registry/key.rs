@@ -1,0 +1,115 @@
+//! Destination of a pool: scheme, host and port, as hyper's own pool keys it.
+
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+
+use papaya::Equivalent;
+
+/// Scheme of a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        if text.eq_ignore_ascii_case("https") { Self::Https } else { Self::Http }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// Owned key of a pool within its client.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Destination {
+    pub(crate) scheme: Scheme,
+    pub(crate) host: Box<str>,
+    pub(crate) port: u16,
+}
+
+/// Borrowed key, so that looking a pool up allocates nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DestinationRef<'a> {
+    scheme: Scheme,
+    host: Cow<'a, str>,
+    port: u16,
+}
+
+impl<'a> DestinationRef<'a> {
+    /// Key of a host that may be in upper case; host names have no case.
+    pub(crate) fn new(scheme: &str, host: &'a str, port: Option<u16>) -> Self {
+        let scheme = Scheme::parse(scheme);
+        let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(host.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(host)
+        };
+        Self { scheme, host, port: port.unwrap_or_else(|| scheme.default_port()) }
+    }
+
+    /// Key of an absolute URI; `None` if it names no host.
+    pub(crate) fn from_uri(uri: &'a http::Uri) -> Option<Self> {
+        Some(Self::new(uri.scheme_str().unwrap_or("http"), uri.host()?, uri.port_u16()))
+    }
+
+    pub(crate) fn to_owned(&self) -> Destination {
+        Destination { scheme: self.scheme, host: self.host.as_ref().into(), port: self.port }
+    }
+}
+
+impl Hash for Destination {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_parts(self.scheme, &self.host, self.port, state);
+    }
+}
+
+impl Hash for DestinationRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_parts(self.scheme, &self.host, self.port, state);
+    }
+}
+
+fn hash_parts<H: Hasher>(scheme: Scheme, host: &str, port: u16, state: &mut H) {
+    host.hash(state);
+    state.write_u32(u32::from(port) << 1 | u32::from(scheme == Scheme::Https));
+}
+
+impl Equivalent<Destination> for DestinationRef<'_> {
+    fn equivalent(&self, key: &Destination) -> bool {
+        self.port == key.port && self.scheme == key.scheme && self.host == key.host.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(uri: &str) -> Destination {
+        DestinationRef::from_uri(&uri.parse().unwrap()).unwrap().to_owned()
+    }
+
+    #[test]
+    fn default_ports_and_case_make_no_second_pool() {
+        assert_eq!(key("https://Example.com/a"), key("https://example.com:443/b"));
+        assert_ne!(key("https://example.com/"), key("http://example.com/"));
+        assert_ne!(key("http://example.com:81/"), key("http://example.com/"));
+    }
+
+    #[test]
+    fn a_uri_without_a_host_has_no_destination() {
+        assert!(DestinationRef::from_uri(&"/path".parse().unwrap()).is_none());
+    }
+}

@@ -1,0 +1,148 @@
+//! Counters of retry policies and named timeouts, shared by everything that has the same name.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use poolscope_semconv::metric;
+use poolscope_semconv::value::{RetryOutcome, TimeoutOutcome};
+
+use super::histogram::Histogram;
+use super::snapshot::{RetrySnapshot, TimeoutSnapshot};
+
+/// Most names of one kind; what comes later shares [`OTHER`].
+const MAX_NAMES: usize = 256;
+
+/// Most causes of a retry that are told apart; all further ones are [`OTHER`].
+const MAX_REASONS: usize = 64;
+
+/// What is beyond a limit.
+const OTHER: &str = "_OTHER";
+
+/// Counters by name. Resolved once per layer, never per request.
+#[derive(Debug)]
+pub(crate) struct Named<T>(Mutex<BTreeMap<String, Arc<T>>>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Named<T> {
+    /// The counters of a name, made by `make` when it is new.
+    pub(crate) fn get(&self, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = if all.contains_key(name) || all.len() < MAX_NAMES { name } else { OTHER };
+        Arc::clone(all.entry(name.to_owned()).or_insert_with(|| Arc::new(make())))
+    }
+
+    /// All names with their counters.
+    pub(crate) fn all(&self) -> Vec<(String, Arc<T>)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|(name, value)| (name.clone(), Arc::clone(value))).collect()
+    }
+}
+
+/// What a retry policy did.
+#[derive(Debug)]
+pub(crate) struct RetryStats {
+    calls: [AtomicU64; RetryOutcome::COUNT],
+    /// By cause. Written only when a call is tried again, so a lock costs nothing that matters.
+    attempts: Mutex<BTreeMap<String, u64>>,
+    delay: Histogram,
+}
+
+#[cfg_attr(not(feature = "retry"), expect(dead_code, reason = "only the retry policy counts here"))]
+impl RetryStats {
+    pub(crate) fn new() -> Self {
+        Self {
+            calls: Default::default(),
+            attempts: Mutex::default(),
+            delay: Histogram::new(&metric::RETRY_DELAY),
+        }
+    }
+
+    /// Counts a call that ended.
+    pub(crate) fn ended(&self, outcome: RetryOutcome) {
+        self.calls[outcome.index()].fetch_add(1, Relaxed);
+    }
+
+    /// Counts an attempt beyond the first: what caused it, and how long the call waited for it.
+    pub(crate) fn tried_again(&self, reason: &str, delay: Duration) {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason =
+            if attempts.contains_key(reason) || attempts.len() < MAX_REASONS { reason } else { OTHER };
+        *attempts.entry(reason.to_owned()).or_default() += 1;
+        drop(attempts);
+        self.delay.record(delay);
+    }
+}
+
+impl RetryStats {
+    pub(crate) fn snapshot(&self, name: String) -> RetrySnapshot {
+        let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        RetrySnapshot {
+            name,
+            calls: RetryOutcome::ALL
+                .iter()
+                .map(|outcome| (*outcome, self.calls[outcome.index()].load(Relaxed)))
+                .collect(),
+            attempts: attempts.into_iter().collect(),
+            delay: self.delay.snapshot(),
+        }
+    }
+}
+
+/// What a named timeout did.
+#[derive(Debug)]
+pub(crate) struct TimeoutStats {
+    limit_nanos: AtomicU64,
+    calls: [AtomicU64; TimeoutOutcome::COUNT],
+}
+
+#[cfg_attr(not(feature = "timeout"), expect(dead_code, reason = "only the timeout layer counts here"))]
+impl TimeoutStats {
+    pub(crate) fn new() -> Self {
+        Self { limit_nanos: AtomicU64::new(0), calls: Default::default() }
+    }
+
+    /// Tells the limit that holds from now on.
+    pub(crate) fn set_limit(&self, limit: Duration) {
+        self.limit_nanos.store(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Counts a call that ended.
+    pub(crate) fn ended(&self, outcome: TimeoutOutcome) {
+        self.calls[outcome.index()].fetch_add(1, Relaxed);
+    }
+}
+
+impl TimeoutStats {
+    pub(crate) fn snapshot(&self, name: String) -> TimeoutSnapshot {
+        TimeoutSnapshot {
+            name,
+            limit: Duration::from_nanos(self.limit_nanos.load(Relaxed)),
+            calls: TimeoutOutcome::ALL
+                .iter()
+                .map(|outcome| (*outcome, self.calls[outcome.index()].load(Relaxed)))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beyond_the_limit_share_one_entry() {
+        let named = Named::default();
+        for number in 0..MAX_NAMES + 10 {
+            named.get(&format!("name {number}"), TimeoutStats::new);
+        }
+        assert_eq!(named.all().len(), MAX_NAMES + 1);
+        assert!(named.all().iter().any(|(name, _)| name == OTHER));
+    }
+}

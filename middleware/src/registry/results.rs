@@ -1,0 +1,181 @@
+//! Requests of a pool by method, result and protocol: the series of `http.client.request.duration`.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use poolscope_semconv::metric;
+use poolscope_semconv::value::{ErrorType, METHOD_OTHER, METHODS, protocol_version};
+
+use super::histogram::Histogram;
+use super::snapshot::ResultSnapshot;
+
+/// Series of one pool; what comes when all are taken is counted together.
+const SLOTS: usize = 64;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Headers came, with this status.
+    Status(http::StatusCode),
+    /// No headers came.
+    Error(ErrorType),
+}
+
+/// Method, outcome and version packed into one number that is never 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key(u32);
+
+impl Key {
+    const ERROR: u32 = 1 << 16;
+
+    fn new(method: &http::Method, outcome: Outcome, version: Option<http::Version>) -> Self {
+        let method = METHODS.iter().position(|known| *known == method.as_str()).map_or(0, |at| at as u32 + 1);
+        let outcome = match outcome {
+            Outcome::Status(status) => u32::from(status.as_u16()),
+            Outcome::Error(error) => Self::ERROR | error.index() as u32,
+        };
+        let version = match version {
+            None => 0,
+            Some(http::Version::HTTP_10) => 1,
+            Some(http::Version::HTTP_2) => 3,
+            Some(http::Version::HTTP_3) => 4,
+            Some(_) => 2,
+        };
+        Self(outcome | method << 17 | version << 22 | 1 << 31)
+    }
+
+    fn method(self) -> &'static str {
+        match (self.0 >> 17) & 0x1f {
+            0 => METHOD_OTHER,
+            at => METHODS[at as usize - 1],
+        }
+    }
+
+    fn status(self) -> Option<u16> {
+        (self.0 & Self::ERROR == 0).then_some((self.0 & 0xffff) as u16)
+    }
+
+    fn error_type(self) -> Option<ErrorType> {
+        (self.0 & Self::ERROR != 0).then(|| ErrorType::ALL[(self.0 & 0xffff) as usize])
+    }
+
+    fn protocol(self) -> Option<&'static str> {
+        match (self.0 >> 22) & 0x7 {
+            1 => Some(protocol_version::HTTP_1_0),
+            2 => Some(protocol_version::HTTP_1_1),
+            3 => Some(protocol_version::HTTP_2),
+            4 => Some(protocol_version::HTTP_3),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Series {
+    key: Key,
+    duration: Histogram,
+}
+
+/// Open-addressed table of series that are set once and then only read: recording takes no lock and allocates only for a
+/// result that was never seen before.
+#[derive(Debug)]
+pub(crate) struct Results {
+    slots: Box<[OnceLock<Box<Series>>]>,
+    overflow: Histogram,
+}
+
+impl Results {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: (0..SLOTS).map(|_| OnceLock::new()).collect(),
+            overflow: Histogram::new(&metric::HTTP_CLIENT_REQUEST_DURATION),
+        }
+    }
+
+    pub(crate) fn record(
+        &self,
+        method: &http::Method,
+        outcome: Outcome,
+        version: Option<http::Version>,
+        duration: Duration,
+    ) {
+        self.series(Key::new(method, outcome, version)).record(duration);
+    }
+
+    fn series(&self, key: Key) -> &Histogram {
+        // Multiplying by a large odd number spreads the few bits in which keys differ over the upper ones.
+        let start = (key.0.wrapping_mul(0x9e37_79b1) >> 26) as usize;
+        for step in 0..SLOTS {
+            let series = self.slots[(start + step) % SLOTS].get_or_init(|| {
+                Box::new(Series { key, duration: Histogram::new(&metric::HTTP_CLIENT_REQUEST_DURATION) })
+            });
+            if series.key == key {
+                return &series.duration;
+            }
+        }
+        &self.overflow
+    }
+
+    pub(crate) fn snapshot(&self) -> Vec<ResultSnapshot> {
+        let mut series: Vec<_> = self.slots.iter().filter_map(OnceLock::get).collect();
+        series.sort_by_key(|series| series.key.0);
+        let mut rows: Vec<_> = series
+            .into_iter()
+            .map(|series| ResultSnapshot {
+                method: series.key.method(),
+                status: series.key.status(),
+                error_type: series.key.error_type(),
+                protocol: series.key.protocol(),
+                overflow: false,
+                duration: series.duration.snapshot(),
+            })
+            .collect();
+        let overflow = self.overflow.snapshot();
+        if overflow.count() > 0 {
+            rows.push(ResultSnapshot {
+                method: METHOD_OTHER,
+                status: None,
+                error_type: None,
+                protocol: None,
+                overflow: true,
+                duration: overflow,
+            });
+        }
+        rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{Method, StatusCode, Version};
+
+    #[test]
+    fn a_series_tells_what_it_was_made_for() {
+        let results = Results::new();
+        let status = Outcome::Status(StatusCode::SERVICE_UNAVAILABLE);
+        results.record(&Method::POST, status, Some(Version::HTTP_11), Duration::from_millis(3));
+        results.record(&Method::POST, status, Some(Version::HTTP_11), Duration::from_millis(3));
+        let custom = Method::from_bytes(b"BREW").unwrap();
+        results.record(&custom, Outcome::Error(ErrorType::Connect), None, Duration::from_millis(3));
+        let rows = results.snapshot();
+        assert_eq!(rows.len(), 2);
+        let post = rows.iter().find(|row| row.method == "POST").unwrap();
+        assert_eq!((post.status, post.protocol, post.duration.count()), (Some(503), Some("1.1"), 2));
+        let other = rows.iter().find(|row| row.method == METHOD_OTHER).unwrap();
+        assert_eq!((other.status, other.error_type), (None, Some(ErrorType::Connect)));
+    }
+
+    #[test]
+    fn results_beyond_the_table_are_counted_together() {
+        let results = Results::new();
+        for code in 100..300 {
+            let status = Outcome::Status(StatusCode::from_u16(code).unwrap());
+            results.record(&Method::GET, status, Some(Version::HTTP_2), Duration::ZERO);
+        }
+        let rows = results.snapshot();
+        assert_eq!(rows.len(), SLOTS + 1);
+        assert_eq!(rows.iter().map(|row| row.duration.count()).sum::<u64>(), 200);
+        assert_eq!(rows.iter().find(|row| row.overflow).unwrap().duration.count(), 200 - SLOTS as u64);
+    }
+}

@@ -1,0 +1,350 @@
+//! The scope at one moment: plain sorted data.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use poolscope_semconv::value::{
+    AcquireOutcome, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason, ConnectionState,
+    ErrorType, Observation, RetryOutcome, TimeoutOutcome, protocol_version,
+};
+
+use super::histogram::HistogramSnapshot;
+
+/// Everything that a scope knows at one moment.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ScopeSnapshot {
+    /// When it was taken.
+    pub at: SystemTime,
+    /// When the scope was made; counters count from there.
+    pub since: SystemTime,
+    /// Pools, by client, host, port and scheme.
+    pub pools: Vec<PoolSnapshot>,
+    /// Breakers, by name.
+    pub breakers: Vec<BreakerSnapshot>,
+    /// Retry policies, by name.
+    pub retries: Vec<RetrySnapshot>,
+    /// Named timeouts, by name.
+    pub timeouts: Vec<TimeoutSnapshot>,
+    /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
+    pub overflowed: Vec<(String, u64)>,
+}
+
+impl ScopeSnapshot {
+    /// The pool of a client to a host and port.
+    #[must_use]
+    pub fn pool(&self, client: &str, host: &str, port: u16) -> Option<&PoolSnapshot> {
+        self.pools.iter().find(|pool| pool.client == client && pool.host == host && pool.port == port)
+    }
+}
+
+/// Protocol of a connection, as far as connections differ by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum Protocol {
+    /// HTTP/1.0 and HTTP/1.1, one request at a time.
+    Http1,
+    /// HTTP/2, many requests at a time.
+    Http2,
+}
+
+impl Protocol {
+    pub(crate) const ALL: [Self; 2] = [Self::Http1, Self::Http2];
+
+    /// Value of `network.protocol.version`.
+    #[must_use]
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Http1 => protocol_version::HTTP_1_1,
+            Self::Http2 => protocol_version::HTTP_2,
+        }
+    }
+}
+
+/// Open connections of a pool by state; together they are all that are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ConnectionCounts {
+    /// Without a request.
+    pub idle: u64,
+    /// With at least one request.
+    pub active: u64,
+    /// No longer HTTP.
+    pub upgraded: u64,
+}
+
+impl ConnectionCounts {
+    /// All that are open.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.idle + self.active + self.upgraded
+    }
+
+    /// Those in one state.
+    #[must_use]
+    pub fn in_state(&self, state: ConnectionState) -> u64 {
+        match state {
+            ConnectionState::Idle => self.idle,
+            ConnectionState::Active => self.active,
+            ConnectionState::Upgraded => self.upgraded,
+        }
+    }
+}
+
+impl std::ops::Add for ConnectionCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            idle: self.idle + other.idle,
+            active: self.active + other.active,
+            upgraded: self.upgraded + other.upgraded,
+        }
+    }
+}
+
+/// One pool.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PoolSnapshot {
+    /// Name of the client.
+    pub client: String,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Host of the destination.
+    pub host: String,
+    /// Port of the destination.
+    pub port: u16,
+    /// How the figures were learned.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    pub observation: Observation,
+    /// Open connections by protocol; a protocol that was never seen is absent.
+    pub connections: Vec<(Protocol, ConnectionCounts)>,
+    /// Connections opened.
+    pub opened: u64,
+    /// Connections closed, by reason and certainty.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "closes_as_text"))]
+    pub closed: Vec<(CloseReason, Certainty, u64)>,
+    /// Connects that failed.
+    pub connect_failed: u64,
+    /// Acquires that have begun.
+    pub acquires_started: u64,
+    /// Acquires that gave a connection.
+    pub acquired: u64,
+    /// Acquires by outcome, in the order of [`AcquireOutcome::ALL`]. A successful acquire is counted here once its
+    /// connection is known, so `reused + new + waited` can be behind `acquired` for as long as a request is in flight.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    pub acquires: Vec<(AcquireOutcome, u64)>,
+    /// Requests that have given their connection back.
+    pub released: u64,
+    /// HTTP/2 requests in flight.
+    pub streams: u64,
+    /// Bytes sent and received; `None` where they can't be seen.
+    pub bytes: Option<(u64, u64)>,
+    /// Waits for a connection.
+    pub wait: HistogramSnapshot,
+    /// Waits of those requests that found no connection ready.
+    pub queued: HistogramSnapshot,
+    /// Times that connections were held.
+    pub usage: HistogramSnapshot,
+    /// Times to establish a connection.
+    pub create: HistogramSnapshot,
+    /// Lives of the connections that were closed.
+    pub lifetime: Vec<(Protocol, HistogramSnapshot)>,
+    /// Requests by result.
+    pub results: Vec<ResultSnapshot>,
+    /// Open connections one by one, by id, at most as many as the scope's limit.
+    pub open: Vec<ConnectionSnapshot>,
+}
+
+impl PoolSnapshot {
+    /// Requests that have asked for a connection and not yet acquired one.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        let ended =
+            self.acquired + self.outcome(AcquireOutcome::Failed) + self.outcome(AcquireOutcome::Canceled);
+        self.acquires_started.saturating_sub(ended)
+    }
+
+    /// Requests that hold a connection.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.acquired.saturating_sub(self.released)
+    }
+
+    /// Acquires that ended in one way.
+    #[must_use]
+    pub fn outcome(&self, outcome: AcquireOutcome) -> u64 {
+        self.acquires.iter().find(|(known, _)| *known == outcome).map_or(0, |(_, count)| *count)
+    }
+
+    /// Open connections by state, over all protocols.
+    #[must_use]
+    pub fn counts(&self) -> ConnectionCounts {
+        self.connections.iter().fold(ConnectionCounts::default(), |sum, (_, counts)| sum + *counts)
+    }
+
+    /// Connections closed, for all reasons.
+    #[must_use]
+    pub fn closed_total(&self) -> u64 {
+        self.closed.iter().map(|(_, _, count)| count).sum()
+    }
+}
+
+/// One open connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ConnectionSnapshot {
+    /// Identity, unique in its scope.
+    pub id: u64,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its state.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    pub state: ConnectionState,
+    /// Our end.
+    pub local: Option<SocketAddr>,
+    /// The other end.
+    pub peer: Option<SocketAddr>,
+    /// Time since it was opened.
+    pub age: Duration,
+    /// Time since a request last used it; its age if none did.
+    pub idle_for: Duration,
+    /// Requests that it has served or serves.
+    pub requests: u64,
+    /// Requests in flight on it.
+    pub in_flight: u64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+}
+
+/// Requests of a pool with one method, result and protocol.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ResultSnapshot {
+    /// Method, `_OTHER` if the convention does not know it.
+    pub method: &'static str,
+    /// Status of the response.
+    pub status: Option<u16>,
+    /// Why there was no response.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "option_as_text"))]
+    pub error_type: Option<ErrorType>,
+    /// `network.protocol.version`, if a response told it.
+    pub protocol: Option<&'static str>,
+    /// True for the row of all results beyond the limit of rows.
+    pub overflow: bool,
+    /// Time to the headers, or to the error.
+    pub duration: HistogramSnapshot,
+}
+
+/// How often a breaker went from one state to another for one reason.
+pub type BreakerTransitions = (BreakerState, BreakerState, BreakerReason, u64);
+
+/// One circuit breaker.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct BreakerSnapshot {
+    /// The destination, or the key that the user chose.
+    pub name: String,
+    /// State now.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    pub state: BreakerState,
+    /// Share of failed calls in the window; `None` below the minimum of calls.
+    pub failure_ratio: Option<f64>,
+    /// Share at which it opens.
+    pub failure_ratio_limit: f64,
+    /// Calls in the window.
+    pub window_calls: u64,
+    /// Time until an open breaker lets the next call try; zero in every other state.
+    pub open_remaining: Duration,
+    /// Calls by outcome, in the order of [`BreakerOutcome::ALL`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    pub calls: Vec<(BreakerOutcome, u64)>,
+    /// Changes of state that have happened.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "transitions_as_text"))]
+    pub transitions: Vec<BreakerTransitions>,
+}
+
+/// One retry policy.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct RetrySnapshot {
+    /// Name of the policy.
+    pub name: String,
+    /// Calls by outcome, in the order of [`RetryOutcome::ALL`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    pub calls: Vec<(RetryOutcome, u64)>,
+    /// Attempts beyond the first by their cause: a status code or an `error.type`.
+    pub attempts: Vec<(String, u64)>,
+    /// Times that calls waited before they were tried again.
+    pub delay: HistogramSnapshot,
+}
+
+/// One named timeout.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct TimeoutSnapshot {
+    /// Name of the timeout.
+    pub name: String,
+    /// Time after which it fires.
+    pub limit: Duration,
+    /// Calls by outcome, in the order of [`TimeoutOutcome::ALL`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    pub calls: Vec<(TimeoutOutcome, u64)>,
+}
+
+#[cfg(feature = "serde")]
+mod text {
+    use super::{BreakerTransitions, Certainty, CloseReason};
+    use serde::ser::SerializeMap;
+    use serde::{Serialize, Serializer};
+    use std::fmt::Display;
+
+    pub(super) fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn option_as_text<T: Display, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(ToString::to_string).serialize(serializer)
+    }
+
+    pub(super) fn rows_as_text<T: Display, S: Serializer>(
+        rows: &[(T, u64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(rows.len()))?;
+        for (key, count) in rows {
+            map.serialize_entry(&key.to_string(), count)?;
+        }
+        map.end()
+    }
+
+    pub(super) fn closes_as_text<S: Serializer>(
+        rows: &[(CloseReason, Certainty, u64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(
+            rows.iter().map(|(reason, certainty, count)| (reason.as_str(), certainty.as_str(), count)),
+        )
+    }
+
+    pub(super) fn transitions_as_text<S: Serializer>(
+        rows: &[BreakerTransitions],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(
+            rows.iter().map(|(from, to, reason, count)| (from.as_str(), to.as_str(), reason.as_str(), count)),
+        )
+    }
+}
+#[cfg(feature = "serde")]
+use text::{as_text, closes_as_text, option_as_text, rows_as_text, transitions_as_text};

@@ -1,0 +1,184 @@
+//! One request from the call to the end of its body: the state that hyper's and reqwest's layers share.
+
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use poolscope_semconv::value::AcquireOutcome;
+
+use crate::registry::{Connection, Outcome, Pool, Protocol};
+
+/// The request waits for a connection.
+const PENDING: u8 = 0;
+/// It has one, and which one is not known.
+const ACQUIRED: u8 = 1;
+/// One thread is writing down which one it is.
+const BINDING: u8 = 2;
+/// It is known which one it has.
+const BOUND: u8 = 3;
+/// The request is over.
+const ENDED: u8 = 4;
+
+/// One request. Shared by the caller's future, the response body and, for HTTP/1 over hyper, the connection's task.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pool: Arc<Pool>,
+    method: http::Method,
+    started: Instant,
+    phase: AtomicU8,
+    /// True once the connector was called for this request: no idle connection was ready.
+    queued: AtomicBool,
+    /// Time from start to acquire, in nanoseconds.
+    wait: AtomicU64,
+    connection: OnceLock<Bound>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    connection: Arc<Connection>,
+    outcome: AcquireOutcome,
+    /// Time that the connection had been idle before.
+    idle_for: Duration,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its body was read to the end.
+    Complete,
+    /// It failed.
+    Failed,
+    /// It was dropped.
+    Dropped,
+}
+
+/// The request's connection, as spans and tests tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Acquired {
+    pub(crate) connection: u64,
+    pub(crate) outcome: AcquireOutcome,
+    pub(crate) wait: Duration,
+    pub(crate) idle_for: Duration,
+}
+
+impl Request {
+    /// A request that asks for a connection now.
+    pub(crate) fn start(pool: Arc<Pool>, method: http::Method, now: Instant) -> Self {
+        pool.acquire_started();
+        Self {
+            pool,
+            method,
+            started: now,
+            phase: AtomicU8::new(PENDING),
+            queued: AtomicBool::new(false),
+            wait: AtomicU64::new(0),
+            connection: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// True while the request waits for a connection.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.phase.load(Acquire) == PENDING
+    }
+
+    /// No idle connection was ready for it.
+    pub(crate) fn queued(&self) {
+        self.queued.store(true, Relaxed);
+    }
+
+    /// True if no idle connection was ready for it.
+    pub(crate) fn was_queued(&self) -> bool {
+        self.queued.load(Relaxed)
+    }
+
+    /// The request has a connection since `at`; which one comes with [`Request::bind`]. Only the first call counts.
+    pub(crate) fn acquire(&self, at: Instant) {
+        let wait = at.saturating_duration_since(self.started);
+        self.wait.store(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        if self.phase.compare_exchange(PENDING, ACQUIRED, AcqRel, Acquire).is_ok() {
+            self.pool.acquired(wait, self.was_queued());
+        }
+    }
+
+    /// The request's connection is known. Only the first call counts, and none for a request that is over.
+    pub(crate) fn bind(&self, connection: &Arc<Connection>, now: Instant) {
+        if self.phase.compare_exchange(ACQUIRED, BINDING, AcqRel, Acquire).is_err() {
+            return;
+        }
+        let idle_for = connection.idle_for(now);
+        let outcome = if connection.enter() { AcquireOutcome::New } else { self.outcome_of_used() };
+        // Only the thread that claimed BINDING gets here, so the cell is empty.
+        let bound =
+            self.connection.get_or_init(|| Bound { connection: Arc::clone(connection), outcome, idle_for });
+        if connection.protocol() == Protocol::Http2 {
+            self.pool.stream_started();
+        }
+        self.pool.bound(outcome);
+        if self.phase.compare_exchange(BINDING, BOUND, AcqRel, Acquire).is_err() {
+            // It ended on another thread meanwhile, which left this to us.
+            self.give_back(bound, now);
+        }
+    }
+
+    /// The request is over. Only the first call counts.
+    pub(crate) fn end(&self, end: End, now: Instant) {
+        let before = self.phase.swap(ENDED, AcqRel);
+        match before {
+            PENDING => self.pool.acquire_ended(match end {
+                End::Dropped => AcquireOutcome::Canceled,
+                End::Complete | End::Failed => AcquireOutcome::Failed,
+            }),
+            ACQUIRED => self.pool.bound(self.outcome_of_used()),
+            BOUND => {
+                if let Some(bound) = self.connection.get() {
+                    self.give_back(bound, now);
+                }
+            }
+            _ => {}
+        }
+        if matches!(before, ACQUIRED | BINDING | BOUND) {
+            let wait = Duration::from_nanos(self.wait.load(Relaxed));
+            self.pool.released(now.saturating_duration_since(self.started).saturating_sub(wait));
+        }
+    }
+
+    /// Outcome of an acquire whose connection had served a request before.
+    fn outcome_of_used(&self) -> AcquireOutcome {
+        if self.was_queued() { AcquireOutcome::Waited } else { AcquireOutcome::Reused }
+    }
+
+    fn give_back(&self, bound: &Bound, now: Instant) {
+        if bound.connection.protocol() == Protocol::Http2 {
+            self.pool.stream_ended();
+        }
+        bound.connection.leave(now);
+    }
+
+    /// The connection of the request, once it is known.
+    pub(crate) fn connection(&self) -> Option<&Arc<Connection>> {
+        self.connection.get().map(|bound| &bound.connection)
+    }
+
+    /// What is known of the acquire.
+    pub(crate) fn acquired(&self) -> Option<Acquired> {
+        self.connection.get().map(|bound| Acquired {
+            connection: bound.connection.id(),
+            outcome: bound.outcome,
+            wait: Duration::from_nanos(self.wait.load(Relaxed)),
+            idle_for: bound.idle_for,
+        })
+    }
+
+    /// Headers came, or the request failed without them.
+    pub(crate) fn result(&self, outcome: Outcome, version: Option<http::Version>, now: Instant) {
+        let duration = now.saturating_duration_since(self.started);
+        self.pool.results().record(&self.method, outcome, version, duration);
+    }
+}

@@ -1,0 +1,197 @@
+//! [`Scope`]: where everything is counted.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use crate::event::{Events, Listener};
+use crate::registry::{
+    BreakerSource, ClientInner, ClientScope, Named, PoolLimit, RetryStats, ScopeSnapshot, Sources,
+    TimeoutStats,
+};
+
+/// Most pools of one scope by default.
+pub const DEFAULT_MAX_POOLS: usize = 1_000;
+
+/// Most open connections that a snapshot lists one by one for each pool by default.
+pub const DEFAULT_MAX_LISTED_CONNECTIONS: usize = 100;
+
+/// Where everything is counted: the registry of pools, breakers, retries and timeouts. Cheap to clone; clones are one.
+///
+/// A program usually has one scope. Layers are made from it, and [`Scope::snapshot`] tells what they saw.
+///
+/// ```
+/// let scope = poolscope::Scope::new();
+/// assert!(scope.snapshot().pools.is_empty());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Scope {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    since: SystemTime,
+    clients: Mutex<Vec<Arc<ClientInner>>>,
+    limit: PoolLimit,
+    max_listed: usize,
+    ids: AtomicU64,
+    events: Arc<Events>,
+    breakers: Sources,
+    retries: Named<RetryStats>,
+    timeouts: Named<TimeoutStats>,
+    #[cfg(feature = "trace")]
+    tracing: crate::trace::Tracing,
+}
+
+impl Scope {
+    /// A scope with the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// A scope with limits of its own.
+    #[must_use]
+    pub fn builder() -> ScopeBuilder {
+        ScopeBuilder { max_pools: DEFAULT_MAX_POOLS, max_listed: DEFAULT_MAX_LISTED_CONNECTIONS }
+    }
+
+    /// The client of a name, made when it is new. Layers for hyper and reqwest are made from it.
+    #[must_use]
+    pub fn client(&self, name: &str) -> ClientScope {
+        let mut clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = clients.iter().find(|client| client.name() == name).cloned();
+        let client = known.unwrap_or_else(|| {
+            let client = Arc::new(ClientInner::new(name, self.inner.max_listed));
+            clients.push(Arc::clone(&client));
+            client
+        });
+        ClientScope::new(self.clone(), client)
+    }
+
+    /// Everything that the scope knows now, sorted. Takes short locks that no request waits for.
+    #[must_use]
+    pub fn snapshot(&self) -> ScopeSnapshot {
+        let now = Instant::now();
+        let clients = self.clients();
+        #[cfg(feature = "reqwest")]
+        for pool in clients.iter().flat_map(|client| client.pools()) {
+            crate::reqwest::close_expired(&pool, now);
+        }
+        let mut pools: Vec<_> = clients.iter().flat_map(|client| client.snapshot(now)).collect();
+        pools.sort_by(|a, b| {
+            (&a.client, &a.host, a.port, a.scheme).cmp(&(&b.client, &b.host, b.port, b.scheme))
+        });
+        let overflowed =
+            clients.iter().map(|client| (client.name().to_owned(), client.overflowed())).collect();
+        ScopeSnapshot {
+            at: SystemTime::now(),
+            since: self.inner.since,
+            pools,
+            breakers: self.inner.breakers.snapshot(),
+            retries: self.inner.retries.all().into_iter().map(|(name, stats)| stats.snapshot(name)).collect(),
+            timeouts: self
+                .inner
+                .timeouts
+                .all()
+                .into_iter()
+                .map(|(name, stats)| stats.snapshot(name))
+                .collect(),
+            overflowed,
+        }
+    }
+
+    /// Tells every event to a listener from now on, in the task or thread where it happens. A listener that panics is
+    /// counted and asked again; it never harms the request.
+    pub fn listen(&self, listener: impl Listener) {
+        self.inner.events.listen(Arc::new(listener));
+    }
+
+    /// Shows the breakers of a source in snapshots and telemetry. The breaker layer of this crate does so by itself.
+    pub fn show_breakers(&self, source: impl BreakerSource) {
+        self.inner.breakers.add(Arc::new(source));
+    }
+
+    fn clients(&self) -> Vec<Arc<ClientInner>> {
+        self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn events(&self) -> &Arc<Events> {
+        &self.inner.events
+    }
+
+    pub(crate) fn claim_pool(&self) -> bool {
+        self.inner.limit.claim()
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.inner.ids.fetch_add(1, Relaxed) + 1
+    }
+
+    #[cfg(feature = "retry")]
+    pub(crate) fn retry_stats(&self, name: &str) -> Arc<RetryStats> {
+        self.inner.retries.get(name, RetryStats::new)
+    }
+
+    #[cfg(feature = "timeout")]
+    pub(crate) fn timeout_stats(&self, name: &str) -> Arc<TimeoutStats> {
+        self.inner.timeouts.get(name, TimeoutStats::new)
+    }
+
+    #[cfg(feature = "trace")]
+    pub(crate) fn tracing(&self) -> &crate::trace::Tracing {
+        &self.inner.tracing
+    }
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Limits of a [`Scope`].
+#[derive(Debug, Clone)]
+pub struct ScopeBuilder {
+    max_pools: usize,
+    max_listed: usize,
+}
+
+impl ScopeBuilder {
+    /// Most pools, over all clients. Requests to destinations beyond it are counted in one overflow pool for each
+    /// client. By default, this is [`DEFAULT_MAX_POOLS`].
+    #[must_use]
+    pub fn max_pools(mut self, max: usize) -> Self {
+        self.max_pools = max;
+        self
+    }
+
+    /// Most open connections that a snapshot lists one by one for each pool; counts are not touched by it. By default,
+    /// this is [`DEFAULT_MAX_LISTED_CONNECTIONS`].
+    #[must_use]
+    pub fn max_listed_connections(mut self, max: usize) -> Self {
+        self.max_listed = max;
+        self
+    }
+
+    /// Makes the scope.
+    #[must_use]
+    pub fn build(self) -> Scope {
+        Scope {
+            inner: Arc::new(Inner {
+                since: SystemTime::now(),
+                clients: Mutex::default(),
+                limit: PoolLimit::new(self.max_pools),
+                max_listed: self.max_listed,
+                ids: AtomicU64::new(0),
+                events: Arc::default(),
+                breakers: Sources::default(),
+                retries: Named::default(),
+                timeouts: Named::default(),
+                #[cfg(feature = "trace")]
+                tracing: crate::trace::Tracing::default(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Timeouts.
+/// x
+#[derive(Debug, thiserror::Error)]
+#[error("x")]
+pub struct Elapsed;

@@ -1,0 +1,151 @@
+//! One CLIENT span for each attempt, after the HTTP semantic conventions.
+
+use std::sync::OnceLock;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use opentelemetry::global::{BoxedTracer, ObjectSafeTracer};
+use opentelemetry::propagation::Injector;
+use opentelemetry::trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::{Context, InstrumentationScope, KeyValue, StringValue};
+use poolscope_semconv::value::{ErrorType, METHOD_OTHER, METHODS, protocol_version};
+use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr, span};
+
+use super::url::redact;
+use crate::Scope;
+use crate::current;
+use crate::event::PoolName;
+use crate::request::Acquired;
+
+/// The tracer of a scope; without one no span is made and no context is injected.
+#[derive(Default)]
+pub(crate) struct Tracing {
+    tracer: OnceLock<BoxedTracer>,
+}
+
+impl Tracing {
+    /// Takes the tracer of a provider; false if there is one already.
+    pub(crate) fn set<P>(&self, provider: &P) -> bool
+    where
+        P: TracerProvider,
+        P::Tracer: ObjectSafeTracer + Send + Sync + 'static,
+    {
+        let scope = InstrumentationScope::builder(SCOPE_NAME)
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .with_schema_url(SCHEMA_URL)
+            .build();
+        self.tracer.set(BoxedTracer::new(Box::new(provider.tracer_with_scope(scope)))).is_ok()
+    }
+}
+
+impl std::fmt::Debug for Tracing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tracing").field("has_tracer", &self.tracer.get().is_some()).finish()
+    }
+}
+
+/// The span of an attempt, which ends with the attempt's body.
+#[derive(Debug)]
+pub(crate) struct RequestSpan(Option<Context>);
+
+impl RequestSpan {
+    /// Starts the span below the current context and injects its context into the headers. Attributes are built only
+    /// when the span is recorded.
+    pub(crate) fn start(
+        scope: &Scope,
+        pool: &PoolName,
+        method: &Method,
+        headers: &mut HeaderMap,
+        url: impl FnOnce() -> String,
+    ) -> Self {
+        let Some(tracer) = scope.tracing().tracer.get() else { return Self(None) };
+        let parent = Context::current();
+        if parent.is_telemetry_suppressed() {
+            return Self(None);
+        }
+        let known = METHODS.iter().copied().find(|known| *known == method.as_str());
+        let builder = tracer.span_builder(known.unwrap_or(span::HTTP_OTHER)).with_kind(SpanKind::Client);
+        let mut span = tracer.build_with_context(builder, &parent);
+        if span.is_recording() {
+            span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD, known.unwrap_or(METHOD_OTHER)));
+            if known.is_none() {
+                span.set_attribute(KeyValue::new(
+                    attr::HTTP_REQUEST_METHOD_ORIGINAL,
+                    method.as_str().to_owned(),
+                ));
+            }
+            span.set_attribute(KeyValue::new(attr::SERVER_ADDRESS, StringValue::from(pool.host.clone())));
+            span.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
+            span.set_attribute(KeyValue::new(attr::URL_FULL, redact(&url())));
+            span.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
+            span.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
+            let resends = current::resends();
+            if resends > 0 {
+                span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_RESEND_COUNT, i64::from(resends)));
+            }
+        }
+        let context = parent.with_span(span);
+        opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(&context, &mut Headers(headers));
+        });
+        Self(Some(context))
+    }
+
+    fn recorded(&self) -> Option<opentelemetry::trace::SpanRef<'_>> {
+        self.0.as_ref().map(TraceContextExt::span).filter(opentelemetry::trace::SpanRef::is_recording)
+    }
+
+    pub(crate) fn response(&mut self, status: StatusCode, version: Version) {
+        let Some(span) = self.recorded() else { return };
+        span.set_attribute(KeyValue::new(attr::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())));
+        span.set_attribute(KeyValue::new(
+            attr::NETWORK_PROTOCOL_VERSION,
+            match version {
+                Version::HTTP_10 => protocol_version::HTTP_1_0,
+                Version::HTTP_2 => protocol_version::HTTP_2,
+                Version::HTTP_3 => protocol_version::HTTP_3,
+                _ => protocol_version::HTTP_1_1,
+            },
+        ));
+        if status.is_client_error() || status.is_server_error() {
+            span.set_attribute(KeyValue::new(attr::ERROR_TYPE, status.as_str().to_owned()));
+            // The conventions want no description where the status code says it all.
+            span.set_status(Status::error(""));
+        }
+    }
+
+    pub(crate) fn acquired(&mut self, acquired: &Acquired) {
+        let Some(span) = self.recorded() else { return };
+        span.set_attribute(KeyValue::new(attr::ACQUIRE_OUTCOME, acquired.outcome.as_str()));
+        span.set_attribute(KeyValue::new(attr::ACQUIRE_WAIT, acquired.wait.as_secs_f64()));
+        span.set_attribute(KeyValue::new(
+            attr::CONNECTION_ID,
+            i64::try_from(acquired.connection).unwrap_or(i64::MAX),
+        ));
+    }
+
+    pub(crate) fn error(&mut self, class: ErrorType, text: impl FnOnce() -> String) {
+        let Some(span) = self.recorded() else { return };
+        span.set_attribute(KeyValue::new(attr::ERROR_TYPE, class.as_str()));
+        span.set_status(Status::error(text()));
+    }
+
+    pub(crate) fn end(&mut self) {
+        if let Some(context) = self.0.take() {
+            context.span().end();
+        }
+    }
+}
+
+/// Lets a propagator write into HTTP headers. A name or value that HTTP does not allow is left out.
+struct Headers<'a>(&'a mut HeaderMap);
+
+impl Injector for Headers<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if value.is_empty() {
+            return;
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
+        }
+    }
+}
