@@ -1,12 +1,15 @@
-//! The project's own commands: `cargo xtask ui`, `demo`, `test` and `check`.
+//! The project's own commands: `cargo xtask demo`, `test`, `check` and `ui`.
 //!
 //! Each sets up what it needs and says so; what it cannot set up is one sentence with the command to run.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its user on the terminal")]
 
 mod cache;
+mod check;
+mod demo;
 mod digest;
 mod process;
 mod provision;
+mod test;
 mod ui;
 mod workspace;
 
@@ -21,6 +24,9 @@ use crate::workspace::Workspace;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Cli {
+    Demo(demo::Args),
+    Test(test::Args),
+    Check(check::Args),
     Ui(ui::Args),
 }
 
@@ -37,6 +43,9 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     match cli {
+        Cli::Demo(args) => demo::run(&workspace, args).map(|()| ExitCode::SUCCESS),
+        Cli::Test(args) => test::run(&workspace, args),
+        Cli::Check(args) => check::run(&workspace, args),
         Cli::Ui(args) => ui::run(&workspace, *args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,12 +1,19 @@
 //! Runs other programs: says what it runs, and turns a failure into one sentence.
 
+mod group;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+
+pub(crate) use self::group::{Group, Stop};
+
+/// How often the state of a running program is looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(50);
 
 /// Tells the user what happens now; progress goes to stderr, results to stdout.
 pub(crate) fn say(text: impl AsRef<str>) {
@@ -30,29 +37,19 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{}` did not print UTF-8", line(command)))
 }
 
-/// Runs to the end, but ends the program when it takes longer than `limit`.
+/// Runs to the end, but ends the program, and what it has started, when it takes longer than `limit`.
 pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
     say(line(command));
-    let mut child = command.stdin(Stdio::null()).spawn().with_context(|| cannot_start(command))?;
-    match wait_until(&mut child, Instant::now() + limit)? {
-        Some(status) => check(command, status),
-        None => {
-            child.kill().and_then(|()| child.wait()).context("cannot end a program that took too long")?;
-            bail!("`{}` did not end within {} s", line(command), limit.as_secs())
-        }
-    }
-}
-
-/// The child's exit status, or `None` if it still runs at `deadline`.
-pub(crate) fn wait_until(child: &mut Child, deadline: Instant) -> Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + limit;
+    let mut group = Group::start(command.stdin(Stdio::null()))?;
     loop {
-        if let Some(status) = child.try_wait().context("cannot ask for the state of a child process")? {
-            return Ok(Some(status));
+        if let Some(status) = group.status()? {
+            return check(command, status);
         }
         if Instant::now() >= deadline {
-            return Ok(None);
+            bail!("`{}` did not end within {} s", line(command), limit.as_secs());
         }
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(TICK);
     }
 }
 

@@ -1,0 +1,140 @@
+//! A program together with everything it starts, ended as one.
+
+use std::process::{Child, Command, ExitStatus};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::{TICK, cannot_start};
+
+/// How long a program may take to end when asked, before it is ended.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A running program; ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Group {
+    child: Child,
+    status: Option<ExitStatus>,
+}
+
+impl Group {
+    /// Starts the program at the head of a process group of its own. A Ctrl-C in the terminal then reaches only this
+    /// program, which passes it on: see [`Stop`].
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        Stop::listen()?;
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(command, 0);
+        let child = command.spawn().with_context(|| cannot_start(command))?;
+        Ok(Self { child, status: None })
+    }
+
+    /// The pipe to its stdout, if it was asked for and not taken yet.
+    pub(crate) fn take_stdout(&mut self) -> Option<std::process::ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// How it ended, if it has. Fails if the user wants everything to stop.
+    pub(crate) fn status(&mut self) -> Result<Option<ExitStatus>> {
+        if Stop::wanted() {
+            anyhow::bail!("stopped");
+        }
+        self.poll()
+    }
+
+    fn poll(&mut self) -> Result<Option<ExitStatus>> {
+        if self.status.is_none() {
+            self.status = self.child.try_wait().context("cannot ask for the state of a child process")?;
+        }
+        Ok(self.status)
+    }
+
+    /// Asks it to end, waits, and ends it if it does not.
+    pub(crate) fn stop(&mut self) {
+        self.signal(false);
+        let deadline = Instant::now() + GRACE;
+        while matches!(self.poll(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(TICK);
+        }
+        // Also when it has ended: what it had started may still be there.
+        self.signal(true);
+        if self.status.is_none() {
+            self.status = self.child.wait().ok();
+        }
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, kill: bool) {
+        use nix::sys::signal::{Signal, killpg};
+        let Ok(group) = i32::try_from(self.child.id()) else { return };
+        // Fails when nobody is left in the group, which is what is wanted.
+        let _ =
+            killpg(nix::unistd::Pid::from_raw(group), if kill { Signal::SIGKILL } else { Signal::SIGTERM });
+    }
+
+    #[cfg(not(unix))]
+    fn signal(&mut self, _kill: bool) {
+        let _ = self.child.kill();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Whether the user, or the system, wants this program to end.
+#[derive(Debug)]
+pub(crate) struct Stop;
+
+static WANTED: AtomicBool = AtomicBool::new(false);
+
+impl Stop {
+    /// From now on a signal does not end this program at once, but lets it end what it has started.
+    pub(crate) fn listen() -> Result<()> {
+        static LISTENING: OnceLock<()> = OnceLock::new();
+        if LISTENING.set(()).is_ok() {
+            ctrlc::set_handler(|| WANTED.store(true, Ordering::Relaxed))
+                .context("cannot listen for Ctrl-C")?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn wanted() -> bool {
+        WANTED.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    use super::*;
+
+    #[test]
+    fn what_a_program_has_started_ends_with_it() {
+        let script = "sleep 300 & echo $!; wait";
+        let mut group = Group::start(Command::new("sh").args(["-c", script]).stdout(Stdio::piped())).unwrap();
+        let mut line = String::new();
+        BufReader::new(group.take_stdout().unwrap()).read_line(&mut line).unwrap();
+        let grandchild = nix::unistd::Pid::from_raw(line.trim().parse().unwrap());
+        assert!(nix::sys::signal::kill(grandchild, None).is_ok(), "the sleep runs");
+        assert_eq!(group.status().unwrap(), None);
+
+        drop(group);
+
+        // The grandchild is reaped by whoever adopts orphans, which may take a moment or, in some containers, never
+        // happen: a process that is only a corpse has no command line.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let alive =
+            || std::fs::read(format!("/proc/{grandchild}/cmdline")).is_ok_and(|line| !line.is_empty());
+        while alive() && Instant::now() < deadline {
+            thread::sleep(TICK);
+        }
+        assert!(!alive(), "the sleep still runs");
+    }
+}

@@ -1,0 +1,84 @@
+//! The suites: what each needs and which cargo commands it is.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::process;
+use crate::provision::browser;
+use crate::ui;
+use crate::workspace::Workspace;
+
+/// The program that holds the end to end tests, those in a browser among them.
+const E2E: &str = "e2e";
+/// Module of the browser tests in it.
+const BROWSER: &str = "browser::";
+
+/// A group of tests that needs the same things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Suite {
+    /// Library, program, integration and documentation tests of every crate, with all features
+    Unit,
+    /// Real clients, servers and the dashboard on loopback
+    E2e,
+    /// The dashboard in a real Chromium; installs chromium and chromium-driver on Debian as root
+    Browser,
+}
+
+impl Suite {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::E2e => "e2e",
+            Self::Browser => "browser",
+        }
+    }
+
+    /// Sets up what the suite needs and gives the commands it is; an error says why it cannot run here.
+    pub(super) fn prepare(self, workspace: &Workspace) -> Result<Vec<Command>> {
+        match self {
+            Self::Unit => {
+                let mut tests = cargo_test(workspace);
+                tests.args(["--lib", "--bins", "--examples"]);
+                for name in integration_tests(workspace).filter(|name| *name != E2E) {
+                    tests.args(["--test", name]);
+                }
+                let mut docs = cargo_test(workspace);
+                docs.arg("--doc");
+                Ok(vec![tests, docs])
+            }
+            Self::E2e => {
+                let mut tests = cargo_test(workspace);
+                tests.args(["--test", E2E, "--", "--skip", BROWSER]);
+                Ok(vec![tests])
+            }
+            Self::Browser => {
+                ui::run(workspace, ui::Args::default()).context("the UI cannot be built")?;
+                let browser = browser::ensure()?;
+                let mut tests = cargo_test(workspace);
+                tests.env("POOLSCOPE_CHROMIUM", browser.chromium);
+                tests.env("POOLSCOPE_CHROMEDRIVER", browser.chromedriver);
+                if std::env::var_os("POOLSCOPE_SCREENSHOTS").is_none() {
+                    tests.env("POOLSCOPE_SCREENSHOTS", workspace.target_dir.join("screenshots"));
+                }
+                // They are ignored elsewhere, so that `cargo test` passes without a browser. One browser at a time: two on
+                // two cores are too slow for the deadlines.
+                tests.args(["--test", E2E, "--", "--include-ignored", "--test-threads=1", BROWSER]);
+                Ok(vec![tests])
+            }
+        }
+    }
+}
+
+/// Always the whole workspace with all features, whatever is then run: another choice would build dependencies again.
+fn cargo_test(workspace: &Workspace) -> Command {
+    let mut command = process::cargo();
+    command.current_dir(&workspace.root);
+    command.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    command
+}
+
+fn integration_tests(workspace: &Workspace) -> impl Iterator<Item = &str> {
+    let targets = workspace.packages.iter().filter_map(|package| package["targets"].as_array()).flatten();
+    targets.filter(|target| target["kind"][0] == "test").filter_map(|target| target["name"].as_str())
+}
