@@ -35,13 +35,11 @@ pub(crate) fn connect_started() {
 }
 
 /// Tells the request that is being polled that a connection was established.
-#[cfg(feature = "reqwest")]
 pub(crate) fn connected() {
     SEEN.set(Seen { connected: true, ..SEEN.get() });
 }
 
 /// Runs the start of an attempt as the given resend: 0 for the first attempt of a call.
-#[cfg(feature = "retry")]
 pub(crate) fn with_resends<R>(resends: u32, start: impl FnOnce() -> R) -> R {
     let outer = Restore(&RESENDS, RESENDS.replace(resends));
     let result = start();
@@ -50,7 +48,6 @@ pub(crate) fn with_resends<R>(resends: u32, start: impl FnOnce() -> R) -> R {
 }
 
 /// Which resend the attempt that starts now is.
-#[cfg(feature = "trace")]
 pub(crate) fn resends() -> u32 {
     RESENDS.get()
 }

@@ -21,12 +21,14 @@ pub(crate) struct Lease {
     request: Arc<Request>,
     span: RequestSpan,
     has_headers: bool,
+    /// True where nobody sees the connection close, so that it is concluded from how the request ends.
+    infers_close: bool,
     ended: bool,
 }
 
 impl Lease {
     pub(crate) fn new(request: Request, span: RequestSpan) -> Self {
-        Self { request: Arc::new(request), span, has_headers: false, ended: false }
+        Self { request: Arc::new(request), span, has_headers: false, infers_close: false, ended: false }
     }
 
     pub(crate) fn request(&self) -> &Arc<Request> {
@@ -49,10 +51,19 @@ impl Lease {
         if let Some(connection) = self.request.connection() {
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 connection.upgrade();
+                if self.infers_close {
+                    // Its end can't be seen, and the pool has no part in it any more.
+                    connection.close(now);
+                }
             } else if connection.protocol() == Protocol::Http1 && asks_for_close(version, headers) {
                 connection.note(CloseCause::CloseAsked);
             }
         }
+    }
+
+    /// From now on the close of the connection is concluded from how the request ends.
+    pub(crate) fn infer_close(&mut self) {
+        self.infers_close = true;
     }
 
     /// A CONNECT was answered with success: the connection is a tunnel from now on.
@@ -67,6 +78,9 @@ impl Lease {
         let class = classify::error_type(error);
         self.request.result(Outcome::Error(class), None, Instant::now());
         self.span.error(class, || classify::chain(error));
+        if self.infers_close {
+            self.note_failure(class);
+        }
         self.end(End::Failed);
     }
 
@@ -77,7 +91,23 @@ impl Lease {
             class => class,
         };
         self.span.error(class, || classify::chain(error));
+        if self.infers_close {
+            self.note_failure(class);
+        }
         self.end(End::Failed);
+    }
+
+    /// Notes a failure on the connection, where its IO can't do so itself. HTTP/2 loses only a stream by it.
+    fn note_failure(&self, class: ErrorType) {
+        if let Some(connection) =
+            self.request.connection().filter(|known| known.protocol() == Protocol::Http1)
+        {
+            connection.note(match class {
+                ErrorType::ConnectionReset => CloseCause::Reset,
+                ErrorType::IncompleteMessage => CloseCause::PeerClosed,
+                _ => CloseCause::Failed,
+            });
+        }
     }
 
     /// The response body was read to its end.
@@ -97,6 +127,11 @@ impl Lease {
             self.span.acquired(&acquired);
         }
         self.request.end(end, now);
+        if self.infers_close
+            && let Some(connection) = self.request.connection().filter(|known| known.is_spent())
+        {
+            connection.close(now);
+        }
         self.span.end();
     }
 

@@ -13,6 +13,14 @@
 //!
 //! Each layer works alone. What is not wanted is left out, not switched off.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "full"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the features share one registry; dead code is judged in the full build"
+    )
+)]
 
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 mod body;

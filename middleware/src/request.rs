@@ -83,6 +83,11 @@ impl Request {
         &self.pool
     }
 
+    /// When it asked for a connection.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// True while the request waits for a connection.
     pub(crate) fn is_pending(&self) -> bool {
         self.phase.load(Acquire) == PENDING

@@ -113,6 +113,17 @@ impl Scope {
         self.inner.breakers.add(Arc::new(source));
     }
 
+    /// Makes client spans with the tracer of a provider, below the context that is current at the call, and injects
+    /// their context into the request by the global propagator. The first provider stays; false if there was one.
+    #[cfg(feature = "trace")]
+    pub fn set_tracer_provider<P>(&self, provider: &P) -> bool
+    where
+        P: opentelemetry::trace::TracerProvider,
+        P::Tracer: opentelemetry::global::ObjectSafeTracer + Send + Sync + 'static,
+    {
+        self.inner.tracing.set(provider)
+    }
+
     fn clients(&self) -> Vec<Arc<ClientInner>> {
         self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -129,12 +140,10 @@ impl Scope {
         self.inner.ids.fetch_add(1, Relaxed) + 1
     }
 
-    #[cfg(feature = "retry")]
     pub(crate) fn retry_stats(&self, name: &str) -> Arc<RetryStats> {
         self.inner.retries.get(name, RetryStats::new)
     }
 
-    #[cfg(feature = "timeout")]
     pub(crate) fn timeout_stats(&self, name: &str) -> Arc<TimeoutStats> {
         self.inner.timeouts.get(name, TimeoutStats::new)
     }

@@ -1,7 +1,7 @@
 //! Clients of a scope and the pools of each.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
@@ -15,6 +15,9 @@ use crate::event::PoolName;
 
 /// Host of the pool that takes the requests to destinations beyond the limit of pools.
 const OVERFLOW_HOST: &str = "_OTHER";
+
+/// How long hyper-util and reqwest keep idle connections unless told otherwise.
+pub(super) const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// One HTTP client of a scope: the part of the pool key that the user names.
 ///
@@ -38,6 +41,8 @@ pub(crate) struct ClientInner {
     pools: papaya::HashMap<Destination, Arc<Pool>, RandomState>,
     config: Mutex<PoolConfig>,
     overflowed: AtomicU64,
+    /// Takes what telemetry itself does with a client that is observed; shown nowhere, or telemetry would feed itself.
+    unseen: OnceLock<Arc<Pool>>,
 }
 
 impl ClientScope {
@@ -64,10 +69,6 @@ impl ClientScope {
         self.with_config(|config| config.idle_timeout = timeout)
     }
 
-    #[cfg_attr(
-        not(feature = "reqwest"),
-        expect(dead_code, reason = "only reqwest hides when a connection closes")
-    )]
     pub(crate) fn observation(self, observation: Observation) -> Self {
         self.with_config(|config| config.observation = observation)
     }
@@ -79,6 +80,9 @@ impl ClientScope {
 
     /// The pool of a destination. Takes no lock and allocates nothing once the pool exists.
     pub(crate) fn pool(&self, destination: &DestinationRef<'_>) -> Arc<Pool> {
+        if crate::trace::is_suppressed() {
+            return Arc::clone(self.inner.unseen.get_or_init(|| Arc::new(Pool::unseen())));
+        }
         let pools = self.inner.pools.pin();
         if let Some(pool) = pools.get(destination) {
             return Arc::clone(pool);
@@ -112,10 +116,11 @@ impl ClientInner {
             pools: papaya::HashMap::with_hasher(RandomState::default()),
             config: Mutex::new(PoolConfig {
                 observation: Observation::Exact,
-                idle_timeout: Duration::from_secs(90),
+                idle_timeout: DEFAULT_IDLE_TIMEOUT,
                 max_listed,
             }),
             overflowed: AtomicU64::new(0),
+            unseen: OnceLock::new(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, Instant};
 
-use poolscope_semconv::value::{Certainty, CloseReason, ConnectionState};
+use poolscope_semconv::value::{Certainty, CloseReason, ConnectionState, Observation};
 
 use super::pool::{ACTIVE, OPEN, Pool, UPGRADED};
 use super::snapshot::{ConnectionSnapshot, Protocol};
@@ -43,6 +43,13 @@ pub(crate) enum CloseCause {
 pub(crate) struct Ends {
     pub(crate) local: Option<SocketAddr>,
     pub(crate) peer: Option<SocketAddr>,
+}
+
+impl Ends {
+    /// True if both addresses are known, so that they name a connection.
+    pub(crate) fn is_known(&self) -> bool {
+        self.local.is_some() && self.peer.is_some()
+    }
 }
 
 /// One transport connection of a pool. Lives for as long as somebody refers to it; it counts as open until
@@ -93,10 +100,6 @@ impl Connection {
         self.ends.peer
     }
 
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
-        &self.pool
-    }
-
     pub(crate) fn ends(&self) -> Ends {
         self.ends
     }
@@ -105,8 +108,14 @@ impl Connection {
         self.protocol
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.state.load(Acquire) & IS_CLOSED != 0
+    /// True if it is open, and no request uses it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state.load(Acquire) == 0
+    }
+
+    /// Since when a request could have had it: since its last one ended, or since it was opened.
+    pub(crate) fn free_since(&self) -> Instant {
+        self.opened + Duration::from_nanos(self.last_used.load(Relaxed))
     }
 
     /// Requests that it has served or serves.
@@ -169,21 +178,28 @@ impl Connection {
     }
 
     /// Counts bytes that were sent.
-    #[cfg(feature = "hyper")]
     pub(crate) fn add_sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Relaxed);
     }
 
     /// Counts bytes that were received.
-    #[cfg(feature = "hyper")]
     pub(crate) fn add_received(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Relaxed);
     }
 
     /// The connection is gone. The first call counts, later ones do nothing.
     pub(crate) fn close(&self, now: Instant) {
-        let (reason, certainty) = self.reason(now);
+        let (reason, seen) = self.reason(now);
+        let certainty = match self.pool.observation() {
+            Observation::Exact => seen,
+            Observation::Estimated => Certainty::Inferred,
+        };
         self.close_because(reason, certainty, now);
+    }
+
+    /// True if something was noted after which an HTTP/1 connection is not used again.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.protocol == Protocol::Http1 && self.causes.load(Relaxed) != 0
     }
 
     /// Like [`Connection::close`], where the caller knows why.

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use poolscope_semconv::metric;
 use poolscope_semconv::value::{AcquireOutcome, Certainty, CloseReason, Observation};
 
+use super::clients::DEFAULT_IDLE_TIMEOUT;
 use super::connection::{Connection, Ends};
 use super::histogram::Histogram;
-use super::key::Destination;
+use super::key::{Destination, Scheme};
 use super::results::Results;
 use super::snapshot::{ConnectionCounts, PoolSnapshot, Protocol};
 use crate::event::{ConnectionClosed, ConnectionFailed, Event, Events, PoolName};
@@ -73,6 +74,8 @@ pub(crate) struct Pool {
     lifetime: [Histogram; 2],
     results: Results,
     book: Mutex<Book>,
+    /// Open connections by their addresses, for those who see nothing else of a connection.
+    by_ends: papaya::HashMap<Ends, Arc<Connection>, foldhash::fast::RandomState>,
 }
 
 impl Pool {
@@ -102,15 +105,25 @@ impl Pool {
             lifetime: [const { &metric::HTTP_CLIENT_CONNECTION_DURATION }; 2].map(Histogram::new),
             results: Results::new(),
             book: Mutex::default(),
+            by_ends: papaya::HashMap::default(),
         }
+    }
+
+    /// A pool that nobody looks at.
+    pub(super) fn unseen() -> Self {
+        let name = PoolName { client: "".into(), scheme: Scheme::Http.as_str(), host: "".into(), port: 0 };
+        let destination = Destination { scheme: Scheme::Http, host: "".into(), port: 0 };
+        let config =
+            PoolConfig { observation: Observation::Exact, idle_timeout: DEFAULT_IDLE_TIMEOUT, max_listed: 0 };
+        Self::new(name, destination, config, Arc::default())
     }
 
     pub(crate) fn name(&self) -> &Arc<PoolName> {
         &self.name
     }
 
-    pub(crate) fn events(&self) -> &Events {
-        &self.events
+    pub(crate) fn observation(&self) -> Observation {
+        self.config.observation
     }
 
     pub(crate) fn idle_timeout(&self) -> Duration {
@@ -189,6 +202,9 @@ impl Pool {
         book.opened += 1;
         book.seen[protocol as usize] = true;
         book.open.insert(id, Arc::clone(&connection));
+        if self.config.observation == Observation::Estimated && ends.is_known() {
+            self.by_ends.pin().insert(ends, Arc::clone(&connection));
+        }
         connection
     }
 
@@ -220,6 +236,11 @@ impl Pool {
         book.bytes.0 += sent;
         book.bytes.1 += received;
         book.open.remove(&connection.id());
+        if self.config.observation == Observation::Estimated {
+            // Its addresses may be another connection's already.
+            let _ =
+                self.by_ends.pin().remove_if(&connection.ends(), |_, found| found.id() == connection.id());
+        }
         // The events are told outside of the lock.
         drop(book);
         self.events.emit(&Event::ConnectionClosed(ConnectionClosed {
@@ -233,7 +254,12 @@ impl Pool {
         }));
     }
 
-    /// Open connections, for those who look for one.
+    /// The open connection between two addresses. Takes no lock.
+    pub(crate) fn connection_between(&self, ends: Ends) -> Option<Arc<Connection>> {
+        self.by_ends.pin().get(&ends).cloned()
+    }
+
+    /// Open connections.
     pub(crate) fn open_connections(&self) -> Vec<Arc<Connection>> {
         self.book().open.values().cloned().collect()
     }

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use poolscope_semconv::metric;
-use poolscope_semconv::value::{RetryOutcome, TimeoutOutcome};
+use poolscope_semconv::value::RetryOutcome;
+use poolscope_semconv::value::TimeoutOutcome;
 
 use super::histogram::Histogram;
-use super::snapshot::{RetrySnapshot, TimeoutSnapshot};
+use super::snapshot::RetrySnapshot;
+use super::snapshot::TimeoutSnapshot;
 
 /// Most names of one kind; what comes later shares [`OTHER`].
 const MAX_NAMES: usize = 256;
@@ -54,7 +56,6 @@ pub(crate) struct RetryStats {
     delay: Histogram,
 }
 
-#[cfg_attr(not(feature = "retry"), expect(dead_code, reason = "only the retry policy counts here"))]
 impl RetryStats {
     pub(crate) fn new() -> Self {
         Self {
@@ -78,9 +79,7 @@ impl RetryStats {
         drop(attempts);
         self.delay.record(delay);
     }
-}
 
-impl RetryStats {
     pub(crate) fn snapshot(&self, name: String) -> RetrySnapshot {
         let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         RetrySnapshot {
@@ -102,7 +101,6 @@ pub(crate) struct TimeoutStats {
     calls: [AtomicU64; TimeoutOutcome::COUNT],
 }
 
-#[cfg_attr(not(feature = "timeout"), expect(dead_code, reason = "only the timeout layer counts here"))]
 impl TimeoutStats {
     pub(crate) fn new() -> Self {
         Self { limit_nanos: AtomicU64::new(0), calls: Default::default() }
@@ -117,9 +115,7 @@ impl TimeoutStats {
     pub(crate) fn ended(&self, outcome: TimeoutOutcome) {
         self.calls[outcome.index()].fetch_add(1, Relaxed);
     }
-}
 
-impl TimeoutStats {
     pub(crate) fn snapshot(&self, name: String) -> TimeoutSnapshot {
         TimeoutSnapshot {
             name,
@@ -140,7 +136,7 @@ mod tests {
     fn names_beyond_the_limit_share_one_entry() {
         let named = Named::default();
         for number in 0..MAX_NAMES + 10 {
-            named.get(&format!("name {number}"), TimeoutStats::new);
+            named.get(&format!("name {number}"), || ());
         }
         assert_eq!(named.all().len(), MAX_NAMES + 1);
         assert!(named.all().iter().any(|(name, _)| name == OTHER));

@@ -1,5 +1,56 @@
-//! Layers for reqwest.
-use crate::registry::Pool;
+//! Layers for reqwest 0.13: connects and requests are seen, closes are concluded and marked as estimated.
+//!
+//! reqwest hides its connections: their IO can't be wrapped. So [`ConnectLayer`] sees each connect, [`RequestLayer`] sees
+//! each request and the addresses of the connection that answered it, and a close is concluded from what the requests
+//! show: `Connection: close`, a body that was dropped half read, an error, an idle time beyond the pool's. What only the
+//! server knows, such as its own idle timeout, is seen late or not at all; hence `estimated`.
+//!
+//! ```
+//! use poolscope::{Scope, reqwest::{ConnectLayer, RequestLayer}};
+//! use tower::{Layer, Service, ServiceExt};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let scope = Scope::new();
+//! let search = scope.client("search");
+//! let client = reqwest::Client::builder().connector_layer(ConnectLayer::new(&search)).build()?;
+//! let mut client = RequestLayer::new(&search).layer(client);
+//!
+//! let request = reqwest::Request::new(reqwest::Method::GET, "http://search.example/?q=pool".parse()?);
+//! let response = client.ready().await?.call(request).await?;
+//! println!("{} {:?}", response.text().await?, scope.snapshot().pools[0].counts());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! reqwest retries some requests by itself below this layer (HTTP/2 GOAWAY and REFUSED_STREAM, at most twice); such an
+//! attempt is invisible but for the new connection that it may need.
+
+mod connect;
+mod request;
+
+pub use connect::{Connect, ConnectLayer};
+pub use request::{RequestLayer, RequestService, ResponseFuture};
+
 use std::sync::Arc;
 use std::time::Instant;
-pub(crate) fn close_expired(_: &Arc<Pool>, _: Instant) {}
+
+use poolscope_semconv::value::{Certainty, CloseReason, Observation};
+
+use crate::registry::{Ends, Pool};
+
+/// Closes the connections that the client must have closed by now, because they have been idle for too long.
+pub(crate) fn close_expired(pool: &Arc<Pool>, now: Instant) {
+    if pool.observation() != Observation::Estimated {
+        return;
+    }
+    for connection in pool.open_connections() {
+        if connection.is_idle() && connection.idle_for(now) >= pool.idle_timeout() {
+            connection.close_because(CloseReason::IdleTimeout, Certainty::Inferred, now);
+        }
+    }
+}
+
+/// Addresses of a connection, as hyper-util tells them.
+fn ends_of(info: &hyper_util::client::legacy::connect::HttpInfo) -> Ends {
+    Ends { local: Some(info.local_addr()), peer: Some(info.remote_addr()) }
+}

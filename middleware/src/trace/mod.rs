@@ -5,9 +5,9 @@ mod on;
 #[cfg(feature = "trace")]
 mod url;
 #[cfg(feature = "trace")]
-pub(crate) use on::{RequestSpan, Tracing};
+pub(crate) use on::{RequestSpan, Tracing, is_suppressed};
 
 #[cfg(not(feature = "trace"))]
 mod off;
 #[cfg(not(feature = "trace"))]
-pub(crate) use off::RequestSpan;
+pub(crate) use off::{RequestSpan, is_suppressed};

@@ -58,10 +58,10 @@ impl RequestSpan {
         url: impl FnOnce() -> String,
     ) -> Self {
         let Some(tracer) = scope.tracing().tracer.get() else { return Self(None) };
-        let parent = Context::current();
-        if parent.is_telemetry_suppressed() {
+        if is_suppressed() {
             return Self(None);
         }
+        let parent = Context::current();
         let known = METHODS.iter().copied().find(|known| *known == method.as_str());
         let builder = tracer.span_builder(known.unwrap_or(span::HTTP_OTHER)).with_kind(SpanKind::Client);
         let mut span = tracer.build_with_context(builder, &parent);
@@ -134,6 +134,11 @@ impl RequestSpan {
             context.span().end();
         }
     }
+}
+
+/// True inside of work that telemetry itself does, such as an exporter's requests.
+pub(crate) fn is_suppressed() -> bool {
+    Context::is_current_telemetry_suppressed()
 }
 
 /// Lets a propagator write into HTTP headers. A name or value that HTTP does not allow is left out.

@@ -1,0 +1,188 @@
+//! [`RequestLayer`]: sees the requests of a reqwest client.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpInfo;
+use pin_project_lite::pin_project;
+use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::ends_of;
+use crate::body::ResponseBody;
+use crate::current;
+use crate::lease::Lease;
+use crate::registry::{ClientScope, Connection, DestinationRef, Ends};
+use crate::request;
+use crate::trace::RequestSpan;
+
+/// Sees requests from the call to the end of the response body. See the [module](super) for an example.
+///
+/// Put it right around the client, inside of retry, timeout and breaker, so that it sees every attempt.
+#[derive(Debug, Clone)]
+pub struct RequestLayer {
+    client: ClientScope,
+}
+
+impl RequestLayer {
+    /// A layer that counts into the pools of a client; the [`ConnectLayer`](super::ConnectLayer) gets the same client.
+    #[must_use]
+    pub fn new(client: &ClientScope) -> Self {
+        Self { client: client.clone() }
+    }
+}
+
+impl<S> Layer<S> for RequestLayer {
+    type Service = RequestService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequestService { inner, client: self.client.clone() }
+    }
+}
+
+/// A client whose requests are seen. See the [module](super) for an example.
+#[derive(Debug, Clone)]
+pub struct RequestService<S> {
+    inner: S,
+    client: ClientScope,
+}
+
+impl<S> Service<Request> for RequestService<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Error: Error + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let pool = self.client.pool(&destination(request.url()));
+        let method = request.method().clone();
+        // The URL is taken apart from the headers, which the span writes into.
+        let url = request.url().clone();
+        let scope = self.client.scope();
+        let span = RequestSpan::start(scope, pool.name(), &method, request.headers_mut(), || url.to_string());
+        let lease = Lease::new(request::Request::start(pool, method, Instant::now()), span);
+        let client = self.client.clone();
+        ResponseFuture { inner: self.inner.call(request), lease: Some(lease), client, polled: false }
+    }
+}
+
+fn destination(url: &Url) -> DestinationRef<'_> {
+    DestinationRef::new(url.scheme(), url.host_str().unwrap_or_default(), url.port_or_known_default())
+}
+
+pin_project! {
+    /// Future of [`RequestService`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        // Taken when the response is there; dropped with the future otherwise.
+        lease: Option<Lease>,
+        client: ClientScope,
+        polled: bool,
+    }
+}
+
+impl<F, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response, E>>,
+    E: Error + 'static,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (poll, seen) = current::poll_request(|| this.inner.poll(cx));
+        let first_poll = !std::mem::replace(this.polled, true);
+        if let Some(lease) = this.lease.as_ref() {
+            let request = lease.request();
+            if seen.connect_started {
+                request.queued();
+            }
+            // No connect in the first poll means that an idle connection was there; a connect that ended in a poll of
+            // this request is the one it gets.
+            if poll.is_pending() && (first_poll && !seen.connect_started || seen.connected) {
+                request.acquire(if first_poll { request.started() } else { Instant::now() });
+            }
+        }
+        let result = ready!(poll);
+        let mut lease = this.lease.take().expect("response future polled after it was ready");
+        match result {
+            Ok(response) => Poll::Ready(Ok(observe(response, lease, this.client))),
+            Err(error) => {
+                if let Some(connection) = connection_of_error(&error, &lease) {
+                    bind(&lease, &connection);
+                }
+                lease.infer_close();
+                lease.fail(&error);
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+}
+
+/// Finds the connection of a response, and puts the lease into its body. What comes back is the same
+/// `reqwest::Response`: URL, status, version, headers, extensions and remote address stay.
+fn observe(response: Response, mut lease: Lease, client: &ClientScope) -> Response {
+    let now = Instant::now();
+    let url = response.url().clone();
+    if let Some(ends) = response.extensions().get::<HttpInfo>().map(ends_of) {
+        let connection = lease.request().pool().connection_between(ends).or_else(|| {
+            // After a redirect the answer comes from another pool than the one that was asked.
+            client.pool(&destination(&url)).connection_between(ends)
+        });
+        if let Some(connection) = connection {
+            bind(&lease, &connection);
+        }
+    }
+    lease.infer_close();
+    lease.headers(response.status(), response.version(), response.headers(), now);
+
+    let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
+    // reqwest keeps the URL in an extension that only its own builder can make.
+    let marker = http::Response::builder().url(url).body(());
+    if let Ok(mut marker) = marker {
+        parts.extensions.extend(std::mem::take(marker.extensions_mut()));
+    }
+    let body = Body::wrap(ResponseBody::new(body, lease));
+    http::Response::from_parts(parts, body).into()
+}
+
+/// Tells a request its connection, and when it got it if that was not seen.
+fn bind(lease: &Lease, connection: &Arc<Connection>) {
+    let now = Instant::now();
+    let request = lease.request();
+    if request.is_pending() {
+        // It waited for a connect, its own or another's, or for the connection's previous response.
+        request.acquire(connection.free_since().max(request.started()).min(now));
+    }
+    request.bind(connection, now);
+}
+
+/// The connection on which a request failed, if hyper-util names it.
+fn connection_of_error(error: &(dyn Error + 'static), lease: &Lease) -> Option<Arc<Connection>> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(info) = error.downcast_ref::<legacy::Error>().and_then(legacy::Error::connect_info) {
+            let mut extras = http::Extensions::new();
+            info.get_extras(&mut extras);
+            let ends: Ends = extras.get::<HttpInfo>().map(ends_of)?;
+            return lease.request().pool().connection_between(ends);
+        }
+        cause = error.source();
+    }
+    None
+}
