@@ -1,1 +1,3 @@
-//! e2e
+//! End to end, on real sockets.
+
+mod hyper_pool;

@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Real servers, outside truth and the demo service: what the end-to-end tests are made of.
+
+pub mod demo;
+pub mod kernel;
+pub mod upstream;
+pub mod wait;

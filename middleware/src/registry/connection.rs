@@ -235,8 +235,12 @@ impl Connection {
             (CloseReason::PeerClosedActive, Certainty::Known)
         } else if saw(CloseCause::PeerClosed) {
             (CloseReason::PeerClosedIdle, Certainty::Known)
-        } else if saw(CloseCause::BodyDropped) || state & IN_FLIGHT > 0 {
+        } else if saw(CloseCause::BodyDropped) {
             (CloseReason::BodyDropped, Certainty::Inferred)
+        } else if state & IN_FLIGHT > 0 && self.protocol == Protocol::Http1 {
+            // The client has read a response that says so, and the caller has not seen it yet: nothing else ends a
+            // connection in the middle of a request without an error.
+            (CloseReason::ConnectionClose, Certainty::Inferred)
         } else if self.idle_for(now) >= self.pool.idle_timeout() {
             (CloseReason::IdleTimeout, Certainty::Inferred)
         } else {

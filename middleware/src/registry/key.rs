@@ -1,6 +1,7 @@
 //! Destination of a pool: scheme, host and port, as hyper's own pool keys it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use papaya::Equivalent;
@@ -38,6 +39,12 @@ pub(crate) struct Destination {
     pub(crate) scheme: Scheme,
     pub(crate) host: Box<str>,
     pub(crate) port: u16,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme.as_str(), self.host, self.port)
+    }
 }
 
 /// Borrowed key, so that looking a pool up allocates nothing.

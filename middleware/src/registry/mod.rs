@@ -19,6 +19,8 @@ pub(crate) use clients::{ClientInner, PoolLimit};
 pub use connection::Connection;
 pub(crate) use connection::{CloseCause, Ends};
 pub use histogram::HistogramSnapshot;
+#[cfg(feature = "breaker")]
+pub(crate) use key::Destination;
 pub(crate) use key::DestinationRef;
 pub(crate) use pool::Pool;
 pub(crate) use protection::{Named, RetryStats, TimeoutStats};

@@ -1,0 +1,44 @@
+//! The kernel's own table of sockets: the outside truth about open connections.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// State of an established connection in `/proc/net/tcp`.
+const ESTABLISHED: &str = "01";
+
+/// Established IPv4 connections to a peer, by their local address, as `ss` would list them.
+///
+/// # Errors
+/// Where the table can't be read: it is Linux's.
+pub fn established_to(peer: SocketAddr) -> io::Result<Vec<SocketAddr>> {
+    let table = std::fs::read_to_string("/proc/net/tcp")?;
+    let rows = table.lines().skip(1).filter_map(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let (local, remote, state) = (columns.next()?, columns.next()?, columns.next()?);
+        (state == ESTABLISHED).then_some((address(local)?, address(remote)?))
+    });
+    Ok(rows.filter(|(_, remote)| *remote == peer).map(|(local, _)| local).collect())
+}
+
+/// Reads `0100007F:1F90`: the address is a number of the machine's own byte order, the port is not.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let ip = u32::from_str_radix(ip, 16).ok()?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(ip.to_ne_bytes())), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_of_our_own_is_in_the_table_until_it_is_closed() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let client = std::net::TcpStream::connect(server).unwrap();
+        assert_eq!(established_to(server).unwrap(), [client.local_addr().unwrap()]);
+        drop(client);
+        assert!(established_to(server).unwrap().is_empty());
+    }
+}
