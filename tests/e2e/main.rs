@@ -1,3 +1,4 @@
 //! End to end, on real sockets.
 
 mod hyper_pool;
+mod reqwest_pool;

@@ -1,0 +1,173 @@
+//! What a test sees of a page and does to it. Everything is found by its `data-testid`.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use fantoccini::Locator;
+use serde_json::{Value, json};
+
+use super::driver::Browser;
+
+/// How often a page is looked at while a test waits for something.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Of each element with a test id: its text, its `data-*` attributes, and the text of the elements with a test id in it.
+const SEE: &str = r#"
+    const [id] = arguments;
+    return [...document.querySelectorAll(`[data-testid="${id}"]`)].map(element => {
+        const seen = { text: element.innerText };
+        for (const { name, value } of element.attributes) if (name.startsWith("data-")) seen[name] = value;
+        for (const part of element.querySelectorAll("[data-testid]")) seen[part.dataset.testid] = part.innerText;
+        return seen;
+    });
+"#;
+
+/// What is to be seen of one element: see [`Page::all`].
+pub(super) type Seen = BTreeMap<String, String>;
+
+/// The colours a page is asked to have.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Theme {
+    Light,
+    Dark,
+}
+
+impl Theme {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+/// The one page of a browser.
+#[derive(Debug)]
+pub(super) struct Page {
+    browser: Browser,
+}
+
+impl Page {
+    pub(super) async fn open(url: &str) -> Result<Self> {
+        let page = Self { browser: Browser::start().await? };
+        page.size(1280, 800).await?;
+        page.go(url).await?;
+        Ok(page)
+    }
+
+    pub(super) async fn go(&self, url: &str) -> Result<()> {
+        self.browser.client.goto(url).await.with_context(|| format!("the browser cannot open {url}"))
+    }
+
+    /// Every element with this test id, in the order of the page.
+    pub(super) async fn all(&self, id: &str) -> Result<Vec<Seen>> {
+        let seen = self.browser.client.execute(SEE, vec![json!(id)]).await?;
+        serde_json::from_value(seen).context("the page gave something else than it was asked for")
+    }
+
+    /// Waits until the elements with this test id are as they should be, and gives them.
+    pub(super) async fn until(
+        &self,
+        what: &str,
+        limit: Duration,
+        id: &str,
+        accept: impl Fn(&[Seen]) -> bool,
+    ) -> Result<Vec<Seen>> {
+        self.wait(what, limit, async || {
+            let seen = self.all(id).await?;
+            Ok(if accept(&seen) { Ok(seen) } else { Err(seen) })
+        })
+        .await
+    }
+
+    /// Clicks the first element with this test id, as soon as there is one.
+    pub(super) async fn click(&self, id: &str) -> Result<()> {
+        self.click_css(&format!(r#"[data-testid="{id}"]"#)).await
+    }
+
+    pub(super) async fn click_css(&self, selector: &str) -> Result<()> {
+        self.wait(&format!("{selector} can be clicked"), Duration::from_secs(10), async || {
+            // The element may be gone, or replaced, between the two steps.
+            let element = match self.browser.client.find(Locator::Css(selector)).await {
+                Ok(element) => element,
+                Err(error) => return Ok(Err(error)),
+            };
+            Ok(element.click().await)
+        })
+        .await
+    }
+
+    /// Looks until it is `Ok`, at most for `limit`. The error names what was waited for, what was seen last, and the text
+    /// of the page.
+    async fn wait<T, E: Debug>(
+        &self,
+        what: &str,
+        limit: Duration,
+        look: impl AsyncFn() -> Result<Result<T, E>>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let last = match look().await? {
+                Ok(seen) => return Ok(seen),
+                Err(last) => last,
+            };
+            if Instant::now() >= deadline {
+                let text = self.browser.client.execute("return document.body.innerText", Vec::new()).await?;
+                let text = text.as_str().unwrap_or_default();
+                bail!("within {limit:?} it did not happen that {what}; last seen: {last:?}; the page:\n{text}");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Sizes the page itself; a window cannot be as narrow as a telephone.
+    pub(super) async fn size(&self, width: u32, height: u32) -> Result<()> {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.browser.devtools("Emulation.setDeviceMetricsOverride", metrics).await.map(drop)
+    }
+
+    /// Makes the system prefer these colours, as far as the page can tell.
+    pub(super) async fn prefer(&self, theme: Theme) -> Result<()> {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme.name() }] });
+        self.browser.devtools("Emulation.setEmulatedMedia", features).await.map(drop)
+    }
+
+    /// Width of the content beyond what is to be seen: a page that has to be scrolled sideways has some.
+    pub(super) async fn overflow(&self) -> Result<i64> {
+        let script = "const e = document.documentElement; return e.scrollWidth - e.clientWidth";
+        Ok(self.browser.client.execute(script, Vec::new()).await?.as_i64().unwrap_or_default())
+    }
+
+    /// What has gone wrong since the last call, according to the console.
+    pub(super) async fn errors(&self) -> Result<Vec<String>> {
+        let entries = self.browser.console().await?;
+        Ok(entries.iter().filter(|entry| entry["level"] == "SEVERE").map(Value::to_string).collect())
+    }
+
+    /// Stores a picture of the whole page, in both themes, wide and narrow.
+    pub(super) async fn pictures(&self, name: &str) -> Result<()> {
+        let dir = std::env::var_os("POOLSCOPE_SCREENSHOTS").map_or_else(default_pictures, PathBuf::from);
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        for (label, width) in [("wide", 1280), ("400", 400)] {
+            for theme in [Theme::Light, Theme::Dark] {
+                self.prefer(theme).await?;
+                self.size(width, 800).await?;
+                let script = "return document.documentElement.scrollHeight";
+                let height = self.browser.client.execute(script, Vec::new()).await?.as_u64().unwrap_or_default();
+                self.size(width, u32::try_from(height.clamp(800, 6000))?).await?;
+                let file = dir.join(format!("{name}-{label}-{}.png", theme.name()));
+                let picture = self.browser.client.screenshot().await?;
+                std::fs::write(&file, picture).with_context(|| format!("cannot write {}", file.display()))?;
+            }
+        }
+        self.prefer(Theme::Light).await?;
+        self.size(1280, 800).await
+    }
+}
+
+fn default_pictures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots")
+}
