@@ -61,6 +61,9 @@ fn run_suite(suite: Suite, commands: Result<Vec<Command>>, strict: bool) -> Resu
             for mut command in commands {
                 run_tests(&mut command, &mut counts)?;
             }
+            if (counts.passed, counts.failed, counts.skipped) == (0, 0, 0) {
+                counts.fail("there is no test in this suite");
+            }
         }
         Err(error) => {
             let why = format!("the suite {} cannot run here: {error:#}", suite.name());
