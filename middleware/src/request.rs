@@ -187,3 +187,111 @@ impl Request {
         self.pool.results().record(&self.method, outcome, version, duration);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scope;
+    use crate::registry::{DestinationRef, Ends};
+
+    fn pool_of(scope: &Scope) -> Arc<Pool> {
+        scope.client("test").pool(&DestinationRef::new("http", "host", None))
+    }
+
+    fn open(scope: &Scope, protocol: Protocol) -> Arc<Connection> {
+        let now = Instant::now();
+        pool_of(scope).opened(scope.next_id(), protocol, Ends::default(), Duration::ZERO, now)
+    }
+
+    fn request(scope: &Scope) -> Request {
+        Request::start(pool_of(scope), http::Method::GET, Instant::now())
+    }
+
+    fn counts(scope: &Scope) -> (u64, u64, u64, u64) {
+        let pool = scope.snapshot().pools.remove(0);
+        (pool.pending(), pool.in_flight(), pool.counts().active, pool.counts().idle)
+    }
+
+    #[test]
+    fn a_request_moves_every_gauge_and_moves_it_back() {
+        let scope = Scope::new();
+        let connection = open(&scope, Protocol::Http1);
+        let request = request(&scope);
+        assert_eq!(counts(&scope), (1, 0, 0, 1));
+        request.acquire(Instant::now());
+        assert_eq!(counts(&scope), (0, 1, 1, 0), "a request that holds some connection makes one active");
+        request.bind(&connection, Instant::now());
+        assert_eq!(counts(&scope), (0, 1, 1, 0));
+        request.end(End::Complete, Instant::now());
+        request.end(End::Dropped, Instant::now());
+        assert_eq!(counts(&scope), (0, 0, 0, 1));
+    }
+
+    #[test]
+    fn a_request_over_before_it_is_bound_leaves_nothing_behind() {
+        let scope = Scope::new();
+        let connection = open(&scope, Protocol::Http1);
+        let request = request(&scope);
+        request.acquire(Instant::now());
+        request.end(End::Dropped, Instant::now());
+        request.bind(&connection, Instant::now());
+        assert_eq!(counts(&scope), (0, 0, 0, 1));
+        assert_eq!(connection.requests(), 0);
+    }
+
+    #[test]
+    fn a_close_under_requests_takes_their_connection_out_of_the_counts() {
+        let scope = Scope::new();
+        let connection = open(&scope, Protocol::Http2);
+        let requests = [request(&scope), request(&scope)];
+        for request in &requests {
+            request.acquire(Instant::now());
+            request.bind(&connection, Instant::now());
+        }
+        assert_eq!(counts(&scope), (0, 2, 1, 0));
+        connection.close(Instant::now());
+        assert_eq!(counts(&scope), (0, 2, 0, 0));
+        for request in &requests {
+            request.end(End::Failed, Instant::now());
+        }
+        assert_eq!(counts(&scope), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn an_upgraded_connection_is_neither_idle_nor_active() {
+        let scope = Scope::new();
+        let connection = open(&scope, Protocol::Http1);
+        let request = request(&scope);
+        request.acquire(Instant::now());
+        request.bind(&connection, Instant::now());
+        connection.upgrade();
+        request.end(End::Complete, Instant::now());
+        let pool = scope.snapshot().pools.remove(0);
+        assert_eq!((pool.counts().upgraded, pool.counts().open()), (1, 1));
+        connection.close(Instant::now());
+        assert_eq!(scope.snapshot().pools[0].counts().open(), 0);
+    }
+
+    /// Bind, end and close race on three threads; whatever the order, nothing stays behind and nothing is negative.
+    #[test]
+    fn bind_end_and_close_may_race() {
+        let scope = Scope::new();
+        for round in 0..2_000 {
+            let protocol = if round % 2 == 0 { Protocol::Http1 } else { Protocol::Http2 };
+            let connection = open(&scope, protocol);
+            let request = request(&scope);
+            request.acquire(Instant::now());
+            std::thread::scope(|threads| {
+                threads.spawn(|| request.bind(&connection, Instant::now()));
+                threads.spawn(|| request.end(End::Dropped, Instant::now()));
+                threads.spawn(|| connection.close(Instant::now()));
+                let pool = scope.snapshot().pools.remove(0);
+                assert!(pool.counts().open() <= 1 && pool.pending() == 0 && pool.streams <= 1, "{pool:?}");
+            });
+            assert_eq!(counts(&scope), (0, 0, 0, 0));
+        }
+        let pool = scope.snapshot().pools.remove(0);
+        assert_eq!((pool.opened, pool.closed_total(), pool.released, pool.streams), (2_000, 2_000, 2_000, 0));
+        assert_eq!(pool.acquires.iter().map(|(_, count)| count).sum::<u64>(), 2_000);
+    }
+}
