@@ -27,8 +27,12 @@ mod body;
 #[cfg(feature = "breaker")]
 pub mod breaker;
 mod classify;
+#[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
+mod config_error;
 mod current;
 pub mod event;
+#[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
+mod http_message;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod lease;
@@ -45,7 +49,13 @@ mod scope;
 pub mod timeout;
 mod trace;
 
+#[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
+pub use config_error::ConfigError;
 pub use event::{Event, Listener};
+#[cfg(any(feature = "breaker", feature = "retry"))]
+pub use http_message::Answered;
+#[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
+pub use http_message::Destined;
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, Connection, ConnectionCounts,
     ConnectionSnapshot, HistogramSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot,

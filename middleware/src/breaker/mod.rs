@@ -1,5 +1,67 @@
-//! Circuit breaker.
-/// x
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct BreakerOpen;
+//! Circuit breaker: stops calling a destination that fails, and finds out by itself when it has recovered.
+//!
+//! One breaker for each destination (`scheme://host:port`). While it is *closed*, calls pass and the last of them are
+//! judged; when too many failed, it *opens*, and calls are rejected at once with [`BreakerOpen`]. After a time it is *half
+//! open*: a few trial calls pass. If all of them succeed it closes; if one fails it opens again, for longer.
+//!
+//! What it promises:
+//!
+//! - The window slides: the share of failures is always that of the last N calls, whatever came before.
+//! - A result counts only in the state that the call was let through in. A success that comes late never closes a breaker
+//!   that has opened meanwhile.
+//! - A trial call that is dropped gives its place back, and one that hangs keeps it for no longer than the open time.
+//! - A call is decided in `call`, never in `poll_ready`, so a breaker that is open for one destination holds up no other.
+//! - A closed breaker costs a look-up and one atomic load before the call, and one short lock after it.
+//! - `Retry-After` of a failed response holds the breaker open for at least as long, up to
+//!   [`max_open_time`](BreakerBuilder::max_open_time).
+//!
+//! A call is judged when its response head is there. Errors and statuses from 500 on are failures by default, see
+//! [`BreakerBuilder::classify`].
+//!
+//! ```
+//! use http::{Request, Response};
+//! use poolscope::{Scope, breaker::{BreakerLayer, Error}};
+//! use tower::{Layer, Service, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let scope = Scope::new();
+//! let breaker = BreakerLayer::builder(&scope).window(20).minimum_calls(10).build()?;
+//! let mut client = breaker.layer(service_fn(|_: Request<()>| async {
+//!     Ok::<_, std::io::Error>(Response::builder().status(503).body(()).unwrap())
+//! }));
+//!
+//! for _ in 0..10 {
+//!     client.ready().await?.call(Request::get("http://pay.example/").body(())?).await?;
+//! }
+//! let rejected = client.ready().await?.call(Request::get("http://pay.example/").body(())?).await;
+//! assert!(matches!(rejected, Err(Error::Open(open)) if &*open.name == "http://pay.example:80"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod circuit;
+mod circuits;
+mod classify;
+mod error;
+mod future;
+mod handle;
+mod layer;
+mod permit;
+mod service;
+mod state;
+mod window;
+
+pub use builder::{
+    BreakerBuilder, DEFAULT_FAILURE_RATIO, DEFAULT_JITTER, DEFAULT_MAX_BREAKERS, DEFAULT_MAX_OPEN_TIME,
+    DEFAULT_MINIMUM_CALLS, DEFAULT_OPEN_TIME, DEFAULT_TRIAL_CALLS, DEFAULT_WINDOW, MAX_OPEN_TIME, MAX_WINDOW,
+};
+pub use classify::{Answer, Verdict};
+pub use error::{BreakerOpen, Error};
+pub use future::ResponseFuture;
+pub use handle::BreakerHandle;
+pub use layer::BreakerLayer;
+pub use poolscope_semconv::value::BreakerState;
+pub use service::Breaker;
+pub use state::Force;

@@ -1,0 +1,206 @@
+//! [`Circuit`]: one breaker, with its lock, its counters and its events.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState};
+
+use super::builder::Config;
+use super::classify::{Answer, Verdict};
+use super::error::BreakerOpen;
+use super::permit::Permit;
+use super::state::{Change, Force, Machine};
+use crate::BreakerSnapshot;
+use crate::event::{BreakerTransition, Event, Events};
+
+/// The breaker of one destination.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    name: Arc<str>,
+    config: Arc<Config>,
+    events: Arc<Events>,
+    /// Generation of the machine and, in the lowest bit, whether every call passes. Written under the lock, so that a call
+    /// through a closed breaker reads this and nothing else.
+    gate: AtomicU64,
+    /// Set by calls, cleared by the search for breakers that nobody uses.
+    used: AtomicBool,
+    calls: [AtomicU64; BreakerOutcome::COUNT],
+    tracked: Mutex<Tracked>,
+}
+
+#[derive(Debug)]
+struct Tracked {
+    machine: Machine,
+    transitions: BTreeMap<(BreakerState, BreakerState, BreakerReason), u64>,
+}
+
+/// Time by tokio's clock, which tests can stop.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn gate_of(machine: &Machine) -> u64 {
+    machine.generation() << 1 | u64::from(machine.passes_all())
+}
+
+impl Circuit {
+    pub(super) fn new(
+        name: Arc<str>,
+        config: Arc<Config>,
+        events: Arc<Events>,
+        force: Option<Force>,
+    ) -> Self {
+        let machine = Machine::new(config.rules.clone(), force);
+        Self {
+            name,
+            config,
+            events,
+            gate: AtomicU64::new(gate_of(&machine)),
+            used: AtomicBool::new(true),
+            calls: Default::default(),
+            tracked: Mutex::new(Tracked { machine, transitions: BTreeMap::new() }),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Marks the breaker as used.
+    pub(super) fn touch(&self) {
+        if !self.used.load(Relaxed) {
+            self.used.store(true, Relaxed);
+        }
+    }
+
+    /// Whether it was used since this was last asked.
+    pub(super) fn was_used(&self) -> bool {
+        self.used.swap(false, Relaxed)
+    }
+
+    /// Lets a call through or not.
+    pub(super) fn admit(self: &Arc<Self>) -> Result<Permit, BreakerOpen> {
+        let gate = self.gate.load(Acquire);
+        if gate & 1 == 1 {
+            return Ok(Permit::new(Arc::clone(self), gate >> 1, false));
+        }
+        let now = now();
+        match self.with(|machine| machine.admit(now)) {
+            Ok(generation) => Ok(Permit::new(Arc::clone(self), generation, true)),
+            Err(rejected) => {
+                self.count(BreakerOutcome::Rejected);
+                let (state, retry_in) = (rejected.state, rejected.retry_in);
+                Err(BreakerOpen { name: Arc::clone(&self.name), state, retry_in })
+            }
+        }
+    }
+
+    /// What an answer says about the destination.
+    pub(super) fn verdict(&self, answer: &Answer<'_>) -> Verdict {
+        self.config.classifier.verdict(answer)
+    }
+
+    /// A call that was let through was answered.
+    pub(super) fn answered(&self, generation: u64, verdict: Verdict, answer: &Answer<'_>) {
+        self.count(match verdict {
+            Verdict::Success => BreakerOutcome::Success,
+            Verdict::Failure => BreakerOutcome::Failure,
+            Verdict::Ignored => BreakerOutcome::Ignored,
+        });
+        let retry_after = if verdict == Verdict::Failure { answer.retry_after() } else { None };
+        self.settle(generation, verdict, retry_after);
+    }
+
+    /// A call that was let through was dropped. Only a trial call has a place to give back.
+    pub(super) fn dropped(&self, generation: u64, is_trial: bool) {
+        self.count(BreakerOutcome::Ignored);
+        if is_trial {
+            self.settle(generation, Verdict::Ignored, None);
+        }
+    }
+
+    fn settle(&self, generation: u64, verdict: Verdict, retry_after: Option<Duration>) {
+        self.with(|machine| ((), machine.settle(generation, verdict, retry_after, now)));
+    }
+
+    pub(super) fn force(&self, force: Force) {
+        self.with(|machine| ((), machine.force(force)));
+    }
+
+    pub(super) fn reset(&self) {
+        self.with(|machine| ((), machine.reset()));
+    }
+
+    pub(super) fn state(&self) -> BreakerState {
+        self.lock().machine.state()
+    }
+
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.lock().machine.is_at_rest()
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> BreakerSnapshot {
+        let calls = BreakerOutcome::ALL
+            .iter()
+            .map(|outcome| (*outcome, self.calls[outcome.index()].load(Relaxed)))
+            .collect();
+        let tracked = self.lock();
+        BreakerSnapshot {
+            name: self.name.to_string(),
+            state: tracked.machine.state(),
+            failure_ratio: tracked.machine.failure_ratio(),
+            failure_ratio_limit: self.config.rules.failure_ratio,
+            window_calls: tracked.machine.window_calls(),
+            open_remaining: tracked.machine.open_remaining(now),
+            calls,
+            transitions: tracked
+                .transitions
+                .iter()
+                .map(|((from, to, reason), count)| (*from, *to, *reason, *count))
+                .collect(),
+        }
+    }
+
+    /// Lets something happen to the machine; a change is counted under the lock and told outside of it.
+    fn with<R>(&self, act: impl FnOnce(&mut Machine) -> (R, Option<Change>)) -> R {
+        let mut tracked = self.lock();
+        let (result, change) = act(&mut tracked.machine);
+        if let Some(change) = &change {
+            *tracked.transitions.entry((change.from, change.to, change.reason)).or_default() += 1;
+        }
+        let gate = gate_of(&tracked.machine);
+        if gate != self.gate.load(Relaxed) {
+            self.gate.store(gate, Release);
+        }
+        drop(tracked);
+        if let Some(change) = change {
+            self.tell(&change);
+        }
+        result
+    }
+
+    fn tell(&self, change: &Change) {
+        self.events.emit(&Event::BreakerTransition(BreakerTransition {
+            name: Arc::clone(&self.name),
+            from: change.from,
+            to: change.to,
+            reason: change.reason,
+            failure_ratio: change.failure_ratio,
+            window_calls: change.window_calls,
+            open_for: change.open_for,
+        }));
+    }
+
+    fn count(&self, outcome: BreakerOutcome) {
+        self.calls[outcome.index()].fetch_add(1, Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tracked> {
+        self.tracked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,130 @@
+//! [`Circuits`]: the breakers of a layer by destination, bounded in number.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use foldhash::fast::RandomState;
+
+use super::builder::Config;
+use super::circuit::{Circuit, now};
+use super::state::Force;
+use crate::event::Events;
+use crate::http_message::Target;
+use crate::registry::{Destination, DestinationRef};
+use crate::{BreakerSnapshot, BreakerSource};
+
+/// Name of the breaker that takes the requests without one of their own.
+const OTHER: &str = "_OTHER";
+
+/// The breakers of a layer.
+#[derive(Debug)]
+pub(super) struct Circuits {
+    config: Arc<Config>,
+    events: Arc<Events>,
+    by_destination: papaya::HashMap<Destination, Arc<Circuit>, RandomState>,
+    /// Held to make and to retire breakers, never to find one.
+    making: Mutex<()>,
+    other: OnceLock<Arc<Circuit>>,
+    retired: AtomicU64,
+    overflowed: AtomicU64,
+}
+
+impl Circuits {
+    pub(super) fn new(config: Config, events: Arc<Events>) -> Self {
+        Self {
+            config: Arc::new(config),
+            events,
+            by_destination: papaya::HashMap::with_hasher(RandomState::default()),
+            making: Mutex::new(()),
+            other: OnceLock::new(),
+            retired: AtomicU64::new(0),
+            overflowed: AtomicU64::new(0),
+        }
+    }
+
+    /// The breaker of a destination. Takes no lock and allocates nothing once it exists.
+    pub(super) fn of(&self, target: Target<'_>) -> Arc<Circuit> {
+        let Some(destination) = target.destination() else { return self.other() };
+        let known = self.by_destination.pin();
+        if let Some(circuit) = known.get(&destination) {
+            circuit.touch();
+            return Arc::clone(circuit);
+        }
+        drop(known);
+        self.make(&destination)
+    }
+
+    /// The breaker of a name.
+    pub(super) fn named(&self, name: &str) -> Option<Arc<Circuit>> {
+        self.all().into_iter().find(|circuit| circuit.name() == name)
+    }
+
+    pub(super) fn snapshot(&self) -> Vec<BreakerSnapshot> {
+        let now = now();
+        let mut breakers: Vec<_> = self.all().iter().map(|circuit| circuit.snapshot(now)).collect();
+        breakers.sort_by(|a, b| a.name.cmp(&b.name));
+        breakers
+    }
+
+    /// Breakers that made room for others.
+    pub(super) fn retired(&self) -> u64 {
+        self.retired.load(Relaxed)
+    }
+
+    /// Calls that had no breaker of their own.
+    pub(super) fn overflowed(&self) -> u64 {
+        self.overflowed.load(Relaxed)
+    }
+
+    fn all(&self) -> Vec<Arc<Circuit>> {
+        self.by_destination.pin().values().chain(self.other.get()).cloned().collect()
+    }
+
+    fn make(&self, destination: &DestinationRef<'_>) -> Arc<Circuit> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let circuits = self.by_destination.pin();
+        if circuits.len() >= self.config.max_breakers && circuits.get(destination).is_none() {
+            self.retire();
+            if circuits.len() >= self.config.max_breakers {
+                return self.other();
+            }
+        }
+        let key = destination.to_owned();
+        let name = key.to_string();
+        let force = self.config.metrics_only.then_some(Force::MetricsOnly);
+        Arc::clone(circuits.get_or_insert_with(key, || self.circuit(&name, force)))
+    }
+
+    /// Removes breakers that have nothing to say, being closed: those that were not used since the last time, or else some that were. An eighth at most,
+    /// so that the next ones find room without a search and the others keep what they know.
+    fn retire(&self) {
+        let circuits = self.by_destination.pin();
+        let at_rest = circuits.iter().filter(|(_, circuit)| circuit.is_at_rest());
+        let (used, unused): (Vec<_>, Vec<_>) = at_rest.partition(|(_, circuit)| circuit.was_used());
+        for (destination, _) in unused.into_iter().chain(used).take(circuits.len().div_ceil(8)) {
+            circuits.remove(destination);
+            self.retired.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn other(&self) -> Arc<Circuit> {
+        self.overflowed.fetch_add(1, Relaxed);
+        Arc::clone(self.other.get_or_init(|| self.circuit(OTHER, Some(Force::MetricsOnly))))
+    }
+
+    fn circuit(&self, name: &str, force: Option<Force>) -> Arc<Circuit> {
+        let name =
+            self.config.name.as_ref().map_or_else(|| name.into(), |prefix| format!("{prefix} {name}").into());
+        Arc::new(Circuit::new(name, Arc::clone(&self.config), Arc::clone(&self.events), force))
+    }
+}
+
+/// What a scope keeps of the breakers of a layer, so that they are gone when the layer and its services are.
+#[derive(Debug)]
+pub(super) struct Shown(pub(super) Weak<Circuits>);
+
+impl BreakerSource for Shown {
+    fn breakers(&self) -> Vec<BreakerSnapshot> {
+        self.0.upgrade().map(|circuits| circuits.snapshot()).unwrap_or_default()
+    }
+}

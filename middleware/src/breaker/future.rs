@@ -1,0 +1,72 @@
+//! [`ResponseFuture`].
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use super::classify::Answer;
+use super::error::{BreakerOpen, Error};
+use super::permit::Permit;
+use crate::http_message::Answered;
+
+pin_project! {
+    /// Future of [`Breaker`](super::Breaker).
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    #[derive(Debug)]
+    enum State<F> {
+        Called {
+            #[pin]
+            inner: F,
+            // Taken when the answer is there; dropped with the future otherwise.
+            permit: Option<Permit>,
+        },
+        Rejected {
+            open: Option<BreakerOpen>,
+        },
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(super) fn called(inner: F, permit: Permit) -> Self {
+        Self { state: State::Called { inner, permit: Some(permit) } }
+    }
+
+    pub(super) fn rejected(open: BreakerOpen) -> Self {
+        Self { state: State::Rejected { open: Some(open) } }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<R, E>>,
+    R: Answered,
+    E: StdError + 'static,
+{
+    type Output = Result<R, Error<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Called { inner, permit } => {
+                let result = ready!(inner.poll(cx));
+                let permit = permit.take().expect("response future polled after it was ready");
+                permit.answer(&Answer::new(&result));
+                Poll::Ready(result.map_err(Error::Inner))
+            }
+            StateProj::Rejected { open } => {
+                let open = open.take().expect("response future polled after it was ready");
+                Poll::Ready(Err(Error::Open(open)))
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! [`BreakerLayer`].
+
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::builder::{BreakerBuilder, Config};
+use super::circuits::{Circuits, Shown};
+use super::handle::BreakerHandle;
+use super::service::Breaker;
+use crate::Scope;
+
+/// Puts a breaker in front of each destination. Clones of the layer and all its services share the breakers. See the
+/// [module](super) for an example.
+#[derive(Debug, Clone)]
+pub struct BreakerLayer {
+    circuits: Arc<Circuits>,
+}
+
+impl BreakerLayer {
+    /// A layer with the default options, whose breakers are shown in the snapshots of the scope.
+    #[must_use]
+    pub fn new(scope: &Scope) -> Self {
+        Self::from_config(scope, Config::default())
+    }
+
+    /// A layer with options of its own.
+    pub fn builder(scope: &Scope) -> BreakerBuilder {
+        BreakerBuilder::new(scope)
+    }
+
+    /// The breakers of this layer, to look at and to move by hand.
+    #[must_use]
+    pub fn handle(&self) -> BreakerHandle {
+        BreakerHandle::new(Arc::clone(&self.circuits))
+    }
+
+    pub(super) fn from_config(scope: &Scope, config: Config) -> Self {
+        let circuits = Arc::new(Circuits::new(config, Arc::clone(scope.events())));
+        scope.show_breakers(Shown(Arc::downgrade(&circuits)));
+        Self { circuits }
+    }
+}
+
+impl<S> Layer<S> for BreakerLayer {
+    type Service = Breaker<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Breaker::new(inner, Arc::clone(&self.circuits))
+    }
+}

@@ -1,0 +1,301 @@
+//! [`Machine`]: the states of one breaker, without locks, clocks or telemetry.
+//!
+//! Every state has a generation number. A call is let through in one generation, and its result counts only while that
+//! generation lasts: what happens to a call that was sent before a change says nothing about the time after it.
+
+use std::time::{Duration, Instant};
+
+use poolscope_semconv::value::{BreakerReason, BreakerState};
+
+use super::classify::Verdict;
+use super::window::Window;
+
+/// A state that the user holds a breaker in, until it is reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Force {
+    /// Every call is rejected.
+    Open,
+    /// Every call passes.
+    Closed,
+    /// Every call passes and is judged, and the breaker never opens.
+    MetricsOnly,
+}
+
+/// When a breaker changes its state.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::breaker) struct Rules {
+    pub(in crate::breaker) failure_ratio: f64,
+    pub(in crate::breaker) window: usize,
+    pub(in crate::breaker) minimum_calls: usize,
+    pub(in crate::breaker) consecutive_failures: Option<u32>,
+    pub(in crate::breaker) open_time: Duration,
+    pub(in crate::breaker) max_open_time: Duration,
+    pub(in crate::breaker) jitter: f64,
+    pub(in crate::breaker) trial_calls: u32,
+}
+
+/// The states of one breaker.
+#[derive(Debug)]
+pub(in crate::breaker) struct Machine {
+    rules: Rules,
+    /// Where it starts, and where a reset brings it back to: closed, or held by the user's options.
+    rest: State,
+    state: State,
+    generation: u64,
+    window: Window,
+    consecutive_failures: u32,
+    /// How often it has opened again without having been closed, for the growth of the open time.
+    reopened: u32,
+    /// The destination asked not to be called before.
+    not_before: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Closed,
+    Open {
+        until: Instant,
+    },
+    HalfOpen {
+        /// Trial calls let through and not given back.
+        trials: u32,
+        succeeded: u32,
+        /// When the last of them was let through.
+        last: Instant,
+    },
+    Forced(Force),
+}
+
+/// A change of state that has happened.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::breaker) struct Change {
+    pub(in crate::breaker) from: BreakerState,
+    pub(in crate::breaker) to: BreakerState,
+    pub(in crate::breaker) reason: BreakerReason,
+    pub(in crate::breaker) failure_ratio: Option<f64>,
+    pub(in crate::breaker) window_calls: u64,
+    pub(in crate::breaker) open_for: Option<Duration>,
+}
+
+/// A call is not let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::breaker) struct Rejected {
+    pub(in crate::breaker) state: BreakerState,
+    pub(in crate::breaker) retry_in: Option<Duration>,
+}
+
+impl Machine {
+    pub(in crate::breaker) fn new(rules: Rules, force: Option<Force>) -> Self {
+        let rest = force.map_or(State::Closed, State::Forced);
+        Self {
+            window: Window::new(rules.window),
+            rules,
+            rest,
+            state: rest,
+            generation: 0,
+            consecutive_failures: 0,
+            reopened: 0,
+            not_before: None,
+        }
+    }
+
+    pub(in crate::breaker) fn state(&self) -> BreakerState {
+        match self.state {
+            State::Closed => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+            State::HalfOpen { .. } => BreakerState::HalfOpen,
+            State::Forced(Force::Open) => BreakerState::ForcedOpen,
+            State::Forced(Force::Closed) => BreakerState::ForcedClosed,
+            State::Forced(Force::MetricsOnly) => BreakerState::MetricsOnly,
+        }
+    }
+
+    /// Number of the state; calls are let through under it.
+    pub(in crate::breaker) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// True if every call passes, so that nobody needs to ask [`Machine::admit`].
+    pub(in crate::breaker) fn passes_all(&self) -> bool {
+        matches!(self.state, State::Closed | State::Forced(Force::Closed | Force::MetricsOnly))
+    }
+
+    /// True in the state that it started in.
+    pub(in crate::breaker) fn is_at_rest(&self) -> bool {
+        self.state == self.rest
+    }
+
+    /// Share of failures; `None` below the minimum of calls.
+    pub(in crate::breaker) fn failure_ratio(&self) -> Option<f64> {
+        self.window.failure_ratio(self.rules.minimum_calls)
+    }
+
+    pub(in crate::breaker) fn window_calls(&self) -> u64 {
+        self.window.calls() as u64
+    }
+
+    /// Time until an open breaker lets a call try; zero in every other state.
+    pub(in crate::breaker) fn open_remaining(&self, now: Instant) -> Duration {
+        match self.state {
+            State::Open { until } => until.saturating_duration_since(now),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Lets a call through, under the generation that holds after it, or does not.
+    pub(in crate::breaker) fn admit(&mut self, now: Instant) -> (Result<u64, Rejected>, Option<Change>) {
+        let mut change = None;
+        match &mut self.state {
+            State::Closed | State::Forced(Force::Closed | Force::MetricsOnly) => {}
+            State::Forced(Force::Open) => return (Err(self.rejected(None)), None),
+            State::Open { until } if now < *until => {
+                let wait = *until - now;
+                return (Err(self.rejected(Some(wait))), None);
+            }
+            State::Open { .. } => {
+                let half_open = State::HalfOpen { trials: 1, succeeded: 0, last: now };
+                change = Some(self.enter(half_open, BreakerReason::OpenTimeElapsed, None));
+            }
+            State::HalfOpen { trials, last, .. } => {
+                // A trial call that hangs must not keep the breaker half open for ever.
+                let overdue = now.saturating_duration_since(*last) >= self.rules.open_time;
+                if *trials >= self.rules.trial_calls && !overdue {
+                    return (Err(self.rejected(None)), None);
+                }
+                *trials += 1;
+                *last = now;
+            }
+        }
+        (Ok(self.generation), change)
+    }
+
+    /// A call that was let through is over. The clock is asked only where time matters, which on the good path is
+    /// nowhere.
+    pub(in crate::breaker) fn settle(
+        &mut self,
+        generation: u64,
+        verdict: Verdict,
+        retry_after: Option<Duration>,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Change> {
+        if generation != self.generation {
+            return None;
+        }
+        match (&mut self.state, verdict) {
+            (State::HalfOpen { trials, .. }, Verdict::Ignored) => {
+                *trials = trials.saturating_sub(1);
+                None
+            }
+            (State::HalfOpen { succeeded, .. }, Verdict::Success) => {
+                *succeeded += 1;
+                let enough = *succeeded >= self.rules.trial_calls;
+                enough.then(|| self.begin(State::Closed, BreakerReason::TrialSucceeded))
+            }
+            (State::HalfOpen { .. }, Verdict::Failure) => {
+                self.reopened = self.reopened.saturating_add(1);
+                Some(self.open(BreakerReason::TrialFailed, retry_after, now()))
+            }
+            (State::Closed, Verdict::Success | Verdict::Failure) => {
+                self.judge(verdict == Verdict::Failure, retry_after, now)
+            }
+            (State::Forced(Force::Closed | Force::MetricsOnly), Verdict::Success | Verdict::Failure) => {
+                self.window.push(verdict == Verdict::Failure);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Holds the breaker in a state.
+    pub(in crate::breaker) fn force(&mut self, force: Force) -> Option<Change> {
+        (self.state != State::Forced(force)).then(|| self.begin(State::Forced(force), BreakerReason::Manual))
+    }
+
+    /// Brings the breaker back to where it started and forgets all results.
+    pub(in crate::breaker) fn reset(&mut self) -> Option<Change> {
+        if self.is_at_rest() {
+            self.forget();
+            // What was sent before the reset must not count after it.
+            self.generation += 1;
+            return None;
+        }
+        Some(self.begin(self.rest, BreakerReason::Manual))
+    }
+
+    fn judge(
+        &mut self,
+        failure: bool,
+        retry_after: Option<Duration>,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Change> {
+        self.window.push(failure);
+        self.consecutive_failures = if failure { self.consecutive_failures.saturating_add(1) } else { 0 };
+        let too_many = self.failure_ratio().is_some_and(|ratio| ratio >= self.rules.failure_ratio);
+        let in_a_row =
+            self.rules.consecutive_failures.is_some_and(|limit| self.consecutive_failures >= limit);
+        if too_many {
+            Some(self.open(BreakerReason::FailureRatio, retry_after, now()))
+        } else if in_a_row {
+            Some(self.open(BreakerReason::ConsecutiveFailures, retry_after, now()))
+        } else {
+            if let Some(wait) = retry_after.filter(|_| failure) {
+                self.leave_alone(wait, now());
+            }
+            None
+        }
+    }
+
+    fn open(&mut self, reason: BreakerReason, retry_after: Option<Duration>, now: Instant) -> Change {
+        if let Some(wait) = retry_after {
+            self.leave_alone(wait, now);
+        }
+        let grown = self.rules.open_time.saturating_mul(1 << self.reopened.min(16));
+        let time = grown.min(self.rules.max_open_time);
+        // Jitter makes it longer only: nothing may be sooner than configured.
+        let time = time.mul_f64(1.0 + self.rules.jitter * fastrand::f64());
+        let until = self.not_before.map_or(now + time, |not_before| not_before.max(now + time));
+        self.enter(State::Open { until }, reason, Some(until - now))
+    }
+
+    /// Remembers how long the destination asks not to be called.
+    fn leave_alone(&mut self, wait: Duration, now: Instant) {
+        let until = now + wait.min(self.rules.max_open_time);
+        self.not_before = Some(self.not_before.map_or(until, |known| known.max(until)));
+    }
+
+    /// Enters a state without what is known from before it.
+    fn begin(&mut self, state: State, reason: BreakerReason) -> Change {
+        let change = self.enter(state, reason, None);
+        self.forget();
+        change
+    }
+
+    fn forget(&mut self) {
+        self.window.clear();
+        self.consecutive_failures = 0;
+        self.reopened = 0;
+        self.not_before = None;
+    }
+
+    fn enter(&mut self, state: State, reason: BreakerReason, open_for: Option<Duration>) -> Change {
+        let from = self.state();
+        self.state = state;
+        self.generation += 1;
+        self.consecutive_failures = 0;
+        Change {
+            from,
+            to: self.state(),
+            reason,
+            failure_ratio: self.failure_ratio(),
+            window_calls: self.window_calls(),
+            open_for,
+        }
+    }
+
+    fn rejected(&self, retry_in: Option<Duration>) -> Rejected {
+        Rejected { state: self.state(), retry_in }
+    }
+}
+
+#[cfg(test)]
+mod tests;

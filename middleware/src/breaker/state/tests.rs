@@ -1,0 +1,260 @@
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn rules() -> Rules {
+    Rules {
+        failure_ratio: 0.5,
+        window: 10,
+        minimum_calls: 4,
+        consecutive_failures: None,
+        open_time: 5 * SECOND,
+        max_open_time: 30 * SECOND,
+        jitter: 0.0,
+        trial_calls: 2,
+    }
+}
+
+/// A machine with a clock that tests move.
+struct Bench {
+    machine: Machine,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(rules: Rules) -> Self {
+        Self { machine: Machine::new(rules, None), now: Instant::now() }
+    }
+
+    fn admit(&mut self) -> Result<u64, Rejected> {
+        self.machine.admit(self.now).0
+    }
+
+    fn settle(&mut self, generation: u64, verdict: Verdict) -> Option<Change> {
+        self.machine.settle(generation, verdict, None, || self.now)
+    }
+
+    fn call(&mut self, verdict: Verdict) -> Option<Change> {
+        let generation = self.admit().expect("let through");
+        self.settle(generation, verdict)
+    }
+
+    /// Fails until it opens; tells how many failures that took.
+    fn open(&mut self) -> u32 {
+        (1..=1_000).find(|_| self.call(Verdict::Failure).is_some()).expect("opened")
+    }
+
+    fn half_open(rules: Rules) -> Self {
+        let mut bench = Self::new(rules);
+        bench.open();
+        bench.now += 5 * SECOND;
+        bench
+    }
+
+    fn remaining(&self) -> Duration {
+        self.machine.open_remaining(self.now)
+    }
+}
+
+#[test]
+fn it_opens_at_the_share_of_the_last_calls_whatever_came_before() {
+    let mut bench = Bench::new(rules());
+    for _ in 0..1_000 {
+        bench.call(Verdict::Success);
+    }
+    assert_eq!(bench.open(), 5);
+    assert_eq!(bench.machine.failure_ratio(), Some(0.5));
+}
+
+#[test]
+fn below_the_minimum_of_calls_it_stays_closed() {
+    let mut bench = Bench::new(rules());
+    for _ in 0..3 {
+        assert_eq!(bench.call(Verdict::Failure), None);
+    }
+    // The call that reaches the minimum decides, also if it succeeds.
+    let change = bench.call(Verdict::Success).expect("opened");
+    assert_eq!(
+        change,
+        Change {
+            from: BreakerState::Closed,
+            to: BreakerState::Open,
+            reason: BreakerReason::FailureRatio,
+            failure_ratio: Some(0.75),
+            window_calls: 4,
+            open_for: Some(5 * SECOND),
+        }
+    );
+}
+
+#[test]
+fn failures_in_a_row_open_it_before_the_share_is_reached() {
+    let mut bench = Bench::new(Rules { consecutive_failures: Some(3), ..rules() });
+    for _ in 0..10 {
+        bench.call(Verdict::Success);
+    }
+    bench.call(Verdict::Failure);
+    bench.call(Verdict::Success);
+    assert_eq!(bench.call(Verdict::Failure), None);
+    assert_eq!(bench.call(Verdict::Failure), None);
+    assert_eq!(
+        bench.call(Verdict::Failure).map(|change| change.reason),
+        Some(BreakerReason::ConsecutiveFailures)
+    );
+}
+
+#[test]
+fn calls_that_say_nothing_do_not_count() {
+    let mut bench = Bench::new(rules());
+    for _ in 0..100 {
+        assert_eq!(bench.call(Verdict::Ignored), None);
+    }
+    assert_eq!(bench.machine.window_calls(), 0);
+}
+
+#[test]
+fn an_open_breaker_rejects_until_its_time_is_over() {
+    let mut bench = Bench::new(rules());
+    bench.open();
+    bench.now += 4 * SECOND;
+    let rejected = Rejected { state: BreakerState::Open, retry_in: Some(SECOND) };
+    assert_eq!(bench.admit(), Err(rejected));
+    bench.now += SECOND;
+    assert_eq!((bench.machine.state(), bench.remaining()), (BreakerState::Open, Duration::ZERO));
+    let (admitted, change) = bench.machine.admit(bench.now);
+    assert!(admitted.is_ok());
+    let change = change.expect("half open");
+    assert_eq!((change.to, change.reason), (BreakerState::HalfOpen, BreakerReason::OpenTimeElapsed));
+}
+
+#[test]
+fn a_half_open_breaker_lets_only_the_trial_calls_through_and_closes_when_all_succeed() {
+    let mut bench = Bench::half_open(rules());
+    let trials = [bench.admit().unwrap(), bench.admit().unwrap()];
+    assert_eq!(bench.admit(), Err(Rejected { state: BreakerState::HalfOpen, retry_in: None }));
+    assert_eq!(bench.settle(trials[0], Verdict::Success), None);
+    assert!(bench.admit().is_err(), "a trial that has succeeded does not give its place to another");
+    let change = bench.settle(trials[1], Verdict::Success).expect("closed");
+    assert_eq!((change.to, change.reason), (BreakerState::Closed, BreakerReason::TrialSucceeded));
+    assert_eq!((bench.machine.window_calls(), bench.machine.passes_all()), (0, true));
+}
+
+#[test]
+fn a_trial_that_fails_opens_it_again_for_longer_up_to_the_limit() {
+    let mut bench = Bench::half_open(rules());
+    for expected in [10, 20, 30, 30] {
+        let change = bench.call(Verdict::Failure).expect("opened");
+        assert_eq!((change.to, change.reason), (BreakerState::Open, BreakerReason::TrialFailed));
+        assert_eq!(change.open_for, Some(expected * SECOND));
+        bench.now += expected * SECOND;
+    }
+    bench.call(Verdict::Success);
+    bench.call(Verdict::Success);
+    bench.open();
+    assert_eq!(bench.remaining(), 5 * SECOND, "a breaker that was closed starts anew");
+}
+
+#[test]
+fn a_trial_that_is_dropped_gives_its_place_back() {
+    let mut bench = Bench::half_open(rules());
+    let trials = [bench.admit().unwrap(), bench.admit().unwrap()];
+    assert!(bench.admit().is_err());
+    for trial in trials {
+        bench.settle(trial, Verdict::Ignored);
+    }
+    assert!(bench.admit().is_ok() && bench.admit().is_ok());
+}
+
+#[test]
+fn trials_that_hang_do_not_keep_it_half_open_for_ever() {
+    let mut bench = Bench::half_open(rules());
+    let _hanging = [bench.admit().unwrap(), bench.admit().unwrap()];
+    bench.now += 5 * SECOND;
+    let next = bench.admit().expect("let through although two hang");
+    assert!(bench.admit().is_err(), "one for each open time");
+    bench.settle(next, Verdict::Success);
+    bench.now += 5 * SECOND;
+    assert_eq!(bench.call(Verdict::Success).map(|change| change.to), Some(BreakerState::Closed));
+}
+
+#[test]
+fn a_result_from_before_a_change_never_counts() {
+    let mut bench = Bench::new(rules());
+    let early = [bench.admit().unwrap(), bench.admit().unwrap(), bench.admit().unwrap()];
+    bench.open();
+    bench.now += 5 * SECOND;
+    let trial = bench.admit().unwrap();
+    for stale in early {
+        assert_eq!(bench.settle(stale, Verdict::Success), None);
+    }
+    assert_eq!(bench.machine.state(), BreakerState::HalfOpen);
+    assert_eq!(bench.settle(trial, Verdict::Failure).map(|change| change.to), Some(BreakerState::Open));
+    assert_eq!(bench.settle(trial, Verdict::Success), None);
+    assert_eq!(bench.machine.state(), BreakerState::Open);
+}
+
+#[test]
+fn retry_after_makes_the_open_time_longer_up_to_the_limit() {
+    for (asked, expected) in [(1, 5), (12, 12), (3_600, 30)] {
+        let mut bench = Bench::new(Rules { consecutive_failures: Some(1), ..rules() });
+        let generation = bench.admit().unwrap();
+        bench.machine.settle(generation, Verdict::Failure, Some(asked * SECOND), || bench.now);
+        assert_eq!(bench.remaining(), expected * SECOND, "asked for {asked} s");
+    }
+}
+
+#[test]
+fn retry_after_of_an_earlier_failure_holds_too() {
+    let mut bench = Bench::new(rules());
+    let generation = bench.admit().unwrap();
+    bench.machine.settle(generation, Verdict::Failure, Some(20 * SECOND), || bench.now);
+    bench.now += SECOND;
+    bench.open();
+    assert_eq!(bench.remaining(), 19 * SECOND);
+}
+
+#[test]
+fn jitter_makes_it_longer_and_never_shorter() {
+    for _ in 0..100 {
+        let mut bench = Bench::new(Rules { jitter: 0.5, ..rules() });
+        bench.open();
+        let remaining = bench.remaining();
+        assert!((5 * SECOND..=SECOND * 15 / 2).contains(&remaining), "{remaining:?}");
+    }
+}
+
+#[test]
+fn a_forced_state_holds_until_the_reset() {
+    let mut bench = Bench::new(rules());
+    assert_eq!(bench.machine.force(Force::Open).map(|change| change.reason), Some(BreakerReason::Manual));
+    assert_eq!(bench.machine.force(Force::Open), None);
+    bench.now += 1_000 * SECOND;
+    assert_eq!(bench.admit(), Err(Rejected { state: BreakerState::ForcedOpen, retry_in: None }));
+
+    for force in [Force::Closed, Force::MetricsOnly] {
+        bench.machine.force(force);
+        for _ in 0..100 {
+            assert_eq!(bench.call(Verdict::Failure), None);
+        }
+        assert_eq!(bench.machine.failure_ratio(), Some(1.0), "it is judged all the same");
+    }
+    assert_eq!(bench.machine.reset().map(|change| change.to), Some(BreakerState::Closed));
+    assert_eq!(bench.machine.window_calls(), 0);
+}
+
+#[test]
+fn a_reset_brings_a_breaker_that_only_measures_back_to_measuring() {
+    let mut machine = Machine::new(rules(), Some(Force::MetricsOnly));
+    machine.force(Force::Open);
+    machine.reset();
+    assert_eq!(machine.state(), BreakerState::MetricsOnly);
+}
+
+#[test]
+fn what_was_sent_before_a_reset_does_not_count_after_it() {
+    let mut bench = Bench::new(rules());
+    let early = bench.admit().unwrap();
+    assert_eq!(bench.machine.reset(), None);
+    bench.settle(early, Verdict::Failure);
+    assert_eq!(bench.machine.window_calls(), 0);
+}

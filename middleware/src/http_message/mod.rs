@@ -1,0 +1,18 @@
+//! Requests and responses as the protection layers read them, the same for hyper and for reqwest.
+
+mod request;
+#[cfg(any(feature = "breaker", feature = "retry"))]
+mod response;
+#[cfg(any(feature = "breaker", feature = "retry"))]
+mod retry_after;
+
+pub use request::Destined;
+#[cfg(feature = "timeout")]
+pub(crate) use request::KeptTarget;
+#[cfg(feature = "breaker")]
+pub(crate) use request::Target;
+pub(crate) use request::sealed::Sealed;
+#[cfg(any(feature = "breaker", feature = "retry"))]
+pub use response::Answered;
+#[cfg(any(feature = "breaker", feature = "retry"))]
+pub(crate) use retry_after::retry_after;

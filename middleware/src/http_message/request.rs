@@ -1,0 +1,106 @@
+//! [`Destined`]: where a request goes.
+
+use http::{Request, Uri};
+
+use crate::registry::DestinationRef;
+
+/// A request that can name its destination: `http::Request`, `http::Uri` (what connectors are called with) and
+/// `reqwest::Request`. Sealed; other stacks turn their requests into one of these.
+pub trait Destined: sealed::Sealed {
+    #[doc(hidden)]
+    fn target(&self) -> Target<'_>;
+}
+
+/// Where a request goes, borrowed from it.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// Of `http`.
+    Uri(&'a Uri),
+    /// Of reqwest.
+    #[cfg(feature = "reqwest")]
+    Url(&'a reqwest::Url),
+}
+
+impl<'a> Target<'a> {
+    /// Scheme, host and port; `None` if it names no host.
+    pub(crate) fn destination(self) -> Option<DestinationRef<'a>> {
+        match self {
+            Self::Uri(uri) => DestinationRef::from_uri(uri),
+            #[cfg(feature = "reqwest")]
+            Self::Url(url) => Some(DestinationRef::new(url.scheme(), url.host_str()?, url.port())),
+        }
+    }
+
+    /// Scheme, host and port as text, for events and errors.
+    #[cfg(any(feature = "retry", feature = "timeout"))]
+    pub(crate) fn text(self) -> Option<String> {
+        self.destination().map(|destination| destination.to_owned().to_string())
+    }
+}
+
+/// What a layer keeps of a target in case that it has to name it later. Kept for every call, so it makes no text: a `Uri`
+/// is shared, not copied.
+#[cfg(feature = "timeout")]
+#[derive(Debug, Clone)]
+pub(crate) enum KeptTarget {
+    Unknown,
+    Uri(Uri),
+    #[cfg(feature = "reqwest")]
+    Url(reqwest::Url),
+}
+
+#[cfg(feature = "timeout")]
+impl KeptTarget {
+    pub(crate) fn text(&self) -> Option<String> {
+        match self {
+            Self::Unknown => None,
+            Self::Uri(uri) => Target::Uri(uri).text(),
+            #[cfg(feature = "reqwest")]
+            Self::Url(url) => Target::Url(url).text(),
+        }
+    }
+}
+
+#[cfg(feature = "timeout")]
+impl From<Target<'_>> for KeptTarget {
+    fn from(target: Target<'_>) -> Self {
+        match target {
+            Target::Uri(uri) => Self::Uri(uri.clone()),
+            #[cfg(feature = "reqwest")]
+            Target::Url(url) => Self::Url(url.clone()),
+        }
+    }
+}
+
+impl<B> Destined for Request<B> {
+    fn target(&self) -> Target<'_> {
+        Target::Uri(self.uri())
+    }
+}
+
+impl Destined for Uri {
+    fn target(&self) -> Target<'_> {
+        Target::Uri(self)
+    }
+}
+
+#[cfg(feature = "reqwest")]
+impl Destined for reqwest::Request {
+    fn target(&self) -> Target<'_> {
+        Target::Url(self.url())
+    }
+}
+
+pub(crate) mod sealed {
+    /// Keeps the traits of this module to the types of HTTP stacks, so that methods can be added.
+    pub trait Sealed {}
+
+    impl<B> Sealed for http::Request<B> {}
+    impl<B> Sealed for http::Response<B> {}
+    impl Sealed for http::Uri {}
+    #[cfg(feature = "reqwest")]
+    impl Sealed for reqwest::Request {}
+    #[cfg(feature = "reqwest")]
+    impl Sealed for reqwest::Response {}
+}

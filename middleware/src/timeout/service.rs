@@ -1,0 +1,51 @@
+//! [`Timeout`].
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tower_service::Service;
+
+use super::describe::{Describe, Report, Requests};
+use super::future::ResponseFuture;
+use super::limit::{Call, Limit};
+
+/// A service whose calls have a limit of time. See the [module](super) for an example.
+#[derive(Debug)]
+pub struct Timeout<S, K = Requests> {
+    inner: S,
+    limit: Arc<Limit>,
+    kind: PhantomData<fn(K)>,
+}
+
+impl<S, K> Timeout<S, K> {
+    pub(super) fn new(inner: S, limit: Arc<Limit>) -> Self {
+        Self { inner, limit, kind: PhantomData }
+    }
+}
+
+impl<S: Clone, K> Clone for Timeout<S, K> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), Arc::clone(&self.limit))
+    }
+}
+
+impl<S, R, K> Service<R> for Timeout<S, K>
+where
+    S: Service<R>,
+    K: Describe<R> + Report<S::Error>,
+{
+    type Response = S::Response;
+    type Error = K::Error;
+    type Future = ResponseFuture<S::Future, K>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(K::inner)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let timer = tokio::time::sleep(self.limit.after);
+        let call = Call::new(Arc::clone(&self.limit), K::keep(&request));
+        ResponseFuture { inner: self.inner.call(request), timer, call, kind: PhantomData }
+    }
+}
