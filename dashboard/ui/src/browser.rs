@@ -1,0 +1,114 @@
+//! The few things that are asked of the browser itself.
+
+use std::time::Duration;
+
+use leptos::{html, prelude::*};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{HtmlElement, ResizeObserver, Storage};
+
+/// The browser's clock in Unix milliseconds.
+#[must_use]
+pub fn now_ms() -> u64 {
+    js_sys::Date::now() as u64
+}
+
+/// Reads a setting that outlives the page.
+#[must_use]
+pub fn setting(key: &str) -> Option<String> {
+    // A browser that forbids storage throws; the page then works without settings.
+    read(window().local_storage(), key)
+}
+
+/// Writes a setting that outlives the page.
+pub fn set_setting(key: &str, value: &str) {
+    write(window().local_storage(), key, value);
+}
+
+/// Reads a note that outlives a reload, and not the tab.
+#[must_use]
+pub fn session_note(key: &str) -> Option<String> {
+    read(window().session_storage(), key)
+}
+
+/// Writes a note that outlives a reload, and not the tab.
+pub fn set_session_note(key: &str, value: &str) {
+    write(window().session_storage(), key, value);
+}
+
+fn read(storage: Result<Option<Storage>, JsValue>, key: &str) -> Option<String> {
+    storage.ok().flatten()?.get_item(key).ok().flatten()
+}
+
+fn write(storage: Result<Option<Storage>, JsValue>, key: &str, value: &str) {
+    if let Ok(Some(storage)) = storage {
+        // A full or forbidden storage costs a setting, nothing else.
+        drop(storage.set_item(key, value));
+    }
+}
+
+/// Loads the page anew.
+pub fn reload() {
+    drop(window().location().reload());
+}
+
+/// Sets or removes an attribute of the root element, which style sheets look at.
+pub fn set_root_attribute(name: &str, value: Option<&str>) {
+    if let Some(root) = document().document_element() {
+        drop(match value {
+            Some(value) => root.set_attribute(name, value),
+            None => root.remove_attribute(name),
+        });
+    }
+}
+
+/// Shows another icon in the tab.
+pub fn set_icon(path: &str) {
+    if let Ok(Some(link)) = document().query_selector("link[rel=icon]") {
+        drop(link.set_attribute("href", path));
+    }
+}
+
+/// Copies a text; `done` is told whether that worked.
+pub fn copy(text: &str, done: impl FnOnce(bool) + 'static) {
+    let clipboard = window().navigator().clipboard();
+    // Without a secure context there is no clipboard, and the binding would throw.
+    if clipboard.is_undefined() {
+        done(false);
+        return;
+    }
+    let copied = clipboard.write_text(text);
+    leptos::task::spawn_local(async move { done(JsFuture::from(copied).await.is_ok()) });
+}
+
+/// The width of an element in pixels, kept up to date.
+pub fn use_width<E>(node: NodeRef<E>) -> ReadSignal<f64>
+where
+    E: html::ElementType + 'static,
+    E::Output: JsCast + Clone + 'static,
+{
+    let (width, set_width) = signal(0.0);
+    Effect::new(move |_| {
+        let Some(element) = node.get() else { return };
+        let element: HtmlElement = element.unchecked_into();
+        let measured = element.clone();
+        let on_resize = Closure::<dyn FnMut()>::new(move || {
+            set_width.try_set(f64::from(measured.client_width()));
+        });
+        let Ok(observer) = ResizeObserver::new(on_resize.as_ref().unchecked_ref()) else { return };
+        observer.observe(&element);
+        // Both are not `Send`, and there is one thread: dropped with the component that measures.
+        let kept = StoredValue::new_local((observer, on_resize));
+        on_cleanup(move || {
+            kept.try_with_value(|(observer, _)| observer.disconnect());
+        });
+    });
+    width
+}
+
+/// Calls at an interval for as long as the current owner lives.
+pub fn use_interval(every: Duration, tick: impl Fn() + 'static) {
+    if let Ok(handle) = set_interval_with_handle(tick, every) {
+        on_cleanup(move || handle.clear());
+    }
+}

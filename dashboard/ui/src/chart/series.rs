@@ -1,0 +1,345 @@
+//! What the charts of a pool show, and the geometry of one chart. Pure.
+
+use poolscope_wire::PoolPoint;
+
+use super::{
+    labels,
+    path::{self, Place},
+    scale::Scale,
+    ticks::{self, Unit},
+};
+use crate::format;
+
+/// One series of a chart.
+#[derive(Debug, Clone, Copy)]
+pub struct Series {
+    /// Its label.
+    pub name: &'static str,
+    /// Class that gives it its colour.
+    pub class: &'static str,
+    /// Its value in a point; `None` is a gap.
+    pub value: fn(&PoolPoint) -> Option<f64>,
+}
+
+/// How the series of a chart are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Areas on top of each other, in steps.
+    Stack,
+    /// A line in steps for each.
+    Steps,
+    /// A line for each.
+    Lines,
+}
+
+/// One chart.
+#[derive(Debug, Clone, Copy)]
+pub struct Chart {
+    /// Part of its `data-testid`.
+    pub id: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// What it shows, in a sentence.
+    pub about: &'static str,
+    /// What its values are.
+    pub unit: Unit,
+    /// How it is drawn.
+    pub shape: Shape,
+    /// What it shows, lowest of a stack first.
+    pub series: &'static [Series],
+    /// True if the figures are concluded where closes can't be seen.
+    pub estimable: bool,
+}
+
+/// A series of a figure that is always known.
+macro_rules! known {
+    ($name:literal, $class:literal, $field:ident) => {
+        Series { name: $name, class: $class, value: |p| Some(f64::from(p.$field)) }
+    };
+}
+
+/// A series of a figure that may be unknown.
+macro_rules! maybe {
+    ($name:literal, $class:literal, $field:ident) => {
+        Series { name: $name, class: $class, value: |p| p.$field.map(f64::from) }
+    };
+}
+
+/// The charts of a pool.
+pub const CHARTS: [Chart; 8] = [
+    Chart {
+        id: "connections",
+        title: "Connections",
+        about: "Open connections by state.",
+        unit: Unit::Count,
+        shape: Shape::Stack,
+        series: &[
+            known!("active", "c-active", active),
+            known!("idle", "c-idle", idle),
+            known!("upgraded", "c-upgraded", upgraded),
+        ],
+        estimable: true,
+    },
+    Chart {
+        id: "waiting",
+        title: "Requests waiting and in flight",
+        about: "Requests that wait for a connection, and requests between call and end of body.",
+        unit: Unit::Count,
+        shape: Shape::Steps,
+        series: &[known!("in flight", "c-soft", in_flight), known!("waiting", "c-warn", pending)],
+        estimable: false,
+    },
+    Chart {
+        id: "wait",
+        title: "Wait for a connection",
+        about: "From asking for a connection until having one.",
+        unit: Unit::Seconds,
+        shape: Shape::Lines,
+        series: &[maybe!("p50", "c-p50", wait_p50_s), maybe!("p99", "c-p99", wait_p99_s)],
+        estimable: false,
+    },
+    Chart {
+        id: "use",
+        title: "Time in use",
+        about: "How long a request held its connection, to the end of the response body.",
+        unit: Unit::Seconds,
+        shape: Shape::Lines,
+        series: &[maybe!("p50", "c-p50", use_p50_s), maybe!("p99", "c-p99", use_p99_s)],
+        estimable: false,
+    },
+    Chart {
+        id: "duration",
+        title: "Time to headers",
+        about: "From the call until the response headers.",
+        unit: Unit::Seconds,
+        shape: Shape::Lines,
+        series: &[maybe!("p50", "c-p50", duration_p50_s), maybe!("p99", "c-p99", duration_p99_s)],
+        estimable: false,
+    },
+    Chart {
+        id: "requests",
+        title: "Requests and errors",
+        about: "Requests that ended, and those of them that failed or got a 5xx, per second.",
+        unit: Unit::Rate,
+        shape: Shape::Lines,
+        series: &[known!("requests", "c-soft", requests_per_s), known!("errors", "c-bad", errors_per_s)],
+        estimable: false,
+    },
+    Chart {
+        id: "connects",
+        title: "Connects and closes",
+        about: "Connections opened and closed per second. Both high means that connections are wasted.",
+        unit: Unit::Rate,
+        shape: Shape::Lines,
+        series: &[known!("opened", "c-active", opened_per_s), known!("closed", "c-warn", closed_per_s)],
+        estimable: true,
+    },
+    Chart {
+        id: "reuse",
+        title: "Reuse",
+        about: "Share of requests that were served by a connection that was open already.",
+        unit: Unit::Share,
+        shape: Shape::Lines,
+        series: &[maybe!("reused", "c-active", reuse)],
+        estimable: false,
+    },
+];
+
+/// The value of a unit as text.
+#[must_use]
+pub fn value_text(value: Option<f64>, unit: Unit) -> String {
+    match (value, unit) {
+        (None, _) => format::UNKNOWN.to_owned(),
+        (Some(value), Unit::Count) => format::count(value as u64),
+        (Some(value), Unit::Rate) => format!("{}/s", format::number(value)),
+        (Some(value), Unit::Seconds) => format::duration(value),
+        (Some(value), Unit::Share) => format::percent(value),
+    }
+}
+
+/// Where in its box a chart draws, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Frame {
+    /// Left edge of the plot: what is left of it is for the labels of the values.
+    pub left: f64,
+    /// Right edge of the plot: what is right of it is for the labels of the series.
+    pub right: f64,
+    /// Upper edge.
+    pub top: f64,
+    /// Lower edge.
+    pub bottom: f64,
+}
+
+/// A label at a height.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// Its height in pixels.
+    pub y: f64,
+    /// Its text.
+    pub text: String,
+}
+
+/// A chart ready to be drawn.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Drawing {
+    /// Path data of each series; areas for a stack.
+    pub paths: Vec<String>,
+    /// Labels of the value axis.
+    pub ticks: Vec<Mark>,
+    /// Height of the label of each series.
+    pub label_heights: Vec<f64>,
+}
+
+impl Drawing {
+    /// Lays out a chart over `from_ms..=to_ms`. Neighbours further apart than `gap_ms` are a gap.
+    #[must_use]
+    pub fn new(chart: &Chart, points: &[PoolPoint], span: (u64, u64), gap_ms: u64, frame: Frame) -> Self {
+        let x = Scale::new((span.0 as f64, span.1 as f64), (frame.left, frame.right));
+        let values = ticks::values(top(chart, points), chart.unit);
+        let y = Scale::new((0.0, values.last().copied().unwrap_or(1.0)), (frame.bottom, frame.top));
+        let runs = runs(points, gap_ms);
+        let (paths, ends) = if chart.shape == Shape::Stack {
+            stack(chart.series, &runs, x, y)
+        } else {
+            lines(chart, &runs, x, y)
+        };
+        let ticks = values
+            .iter()
+            .map(|value| Mark { y: y.map(*value), text: value_text(Some(*value), chart.unit) })
+            .collect();
+        Self { paths, ticks, label_heights: labels::spread(&ends, 15.0, frame.top + 4.0, frame.bottom) }
+    }
+}
+
+/// The greatest value that a chart has to show.
+fn top(chart: &Chart, points: &[PoolPoint]) -> f64 {
+    if chart.unit == Unit::Share {
+        return 1.0;
+    }
+    let of_point = |point: &PoolPoint| {
+        let values = chart.series.iter().filter_map(|series| (series.value)(point));
+        if chart.shape == Shape::Stack { values.sum() } else { values.fold(0.0, f64::max) }
+    };
+    points.iter().map(of_point).fold(0.0, f64::max)
+}
+
+/// Cuts points into runs without a gap.
+fn runs(points: &[PoolPoint], gap_ms: u64) -> Vec<&[PoolPoint]> {
+    points.chunk_by(|before, after| after.at_ms.saturating_sub(before.at_ms) <= gap_ms).collect()
+}
+
+fn lines(chart: &Chart, runs: &[&[PoolPoint]], x: Scale, y: Scale) -> (Vec<String>, Vec<f64>) {
+    let mut paths = Vec::with_capacity(chart.series.len());
+    let mut ends = Vec::with_capacity(chart.series.len());
+    for series in chart.series {
+        let mut places: Vec<Vec<Place>> = Vec::new();
+        for run in runs {
+            let mut open = false;
+            for point in *run {
+                match (series.value)(point) {
+                    Some(value) => {
+                        let place = (x.map(point.at_ms as f64), y.map(value));
+                        match places.last_mut() {
+                            Some(run) if open => run.push(place),
+                            _ => places.push(vec![place]),
+                        }
+                        open = true;
+                    }
+                    None => open = false,
+                }
+            }
+        }
+        ends.push(places.last().and_then(|run| run.last()).map_or(y.map(0.0), |place| place.1));
+        paths.push(if chart.shape == Shape::Steps { path::steps(&places) } else { path::line(&places) });
+    }
+    (paths, ends)
+}
+
+fn stack(series: &[Series], runs: &[&[PoolPoint]], x: Scale, y: Scale) -> (Vec<String>, Vec<f64>) {
+    let mut paths = Vec::with_capacity(series.len());
+    let mut ends = Vec::with_capacity(series.len());
+    for level in 0..series.len() {
+        let sum = |point: &PoolPoint, levels: usize| -> f64 {
+            series[..levels].iter().filter_map(|series| (series.value)(point)).sum()
+        };
+        let edges: Vec<Vec<(f64, f64, f64)>> = runs
+            .iter()
+            .map(|run| {
+                run.iter()
+                    .map(|point| {
+                        (x.map(point.at_ms as f64), y.map(sum(point, level)), y.map(sum(point, level + 1)))
+                    })
+                    .collect()
+            })
+            .collect();
+        let end = edges.last().and_then(|run| run.last());
+        ends.push(end.map_or(y.map(0.0), |(_, low, high)| f64::midpoint(*low, *high)));
+        paths.push(path::step_area(&edges));
+    }
+    (paths, ends)
+}
+
+/// The point that is nearest to a moment.
+#[must_use]
+pub fn nearest(points: &[PoolPoint], at_ms: u64) -> Option<&PoolPoint> {
+    let after = points.partition_point(|point| point.at_ms < at_ms);
+    let candidates = [after.checked_sub(1).and_then(|index| points.get(index)), points.get(after)];
+    candidates.into_iter().flatten().min_by_key(|point| point.at_ms.abs_diff(at_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Frame = Frame { left: 0.0, right: 100.0, top: 0.0, bottom: 100.0 };
+
+    fn points() -> Vec<PoolPoint> {
+        let point = |at_ms, active, idle, wait_p99_s| PoolPoint {
+            at_ms,
+            active,
+            idle,
+            wait_p99_s,
+            ..PoolPoint::default()
+        };
+        vec![
+            point(0, 2, 2, Some(1.0)),
+            point(1_000, 4, 0, None),
+            point(9_000, 1, 0, Some(2.0)),
+            point(10_000, 1, 1, Some(2.0)),
+        ]
+    }
+
+    #[test]
+    fn a_stack_ends_on_top_of_what_is_below_it() {
+        let drawing = Drawing::new(&CHARTS[0], &points(), (0, 10_000), 2_000, FRAME);
+        assert_eq!(drawing.ticks.last().unwrap().text, "4");
+        assert_eq!(drawing.paths[0], "M0 100L10 100L10 0L10 50L0 50ZM90 100L100 100L100 75L100 75L90 75Z");
+        assert!(drawing.paths[1].starts_with("M0 50L10 50L10 0L10 0"), "{}", drawing.paths[1]);
+    }
+
+    #[test]
+    fn lines_break_at_gaps_and_at_unknown_values() {
+        let wait = &CHARTS[2];
+        let drawing = Drawing::new(wait, &points(), (0, 10_000), 2_000, FRAME);
+        assert_eq!(drawing.paths[1], "M0 50L0 50M90 0L100 0");
+        assert_eq!(drawing.paths[0], "", "no value at all");
+        assert_eq!(drawing.label_heights.len(), 2);
+    }
+
+    #[test]
+    fn a_chart_without_points_still_has_an_axis() {
+        for chart in &CHARTS {
+            let drawing = Drawing::new(chart, &[], (0, 10_000), 2_000, FRAME);
+            assert!(drawing.ticks.len() >= 2, "{}", chart.id);
+        }
+    }
+
+    #[test]
+    fn the_cursor_finds_the_nearest_point() {
+        let points = points();
+        assert_eq!(nearest(&points, 400).unwrap().at_ms, 0);
+        assert_eq!(nearest(&points, 8_000).unwrap().at_ms, 9_000);
+        assert_eq!(nearest(&points, 99_000).unwrap().at_ms, 10_000);
+        assert!(nearest(&[], 5).is_none());
+    }
+}

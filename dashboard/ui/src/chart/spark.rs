@@ -1,0 +1,97 @@
+//! The last two minutes of a pool in the size of a word: connections in use as an area, waiting requests as a line.
+
+use leptos::prelude::*;
+
+use super::{path, scale::Scale};
+use crate::{
+    format,
+    state::ring::{Ring, SPAN_MS},
+};
+
+const WIDTH: f64 = 120.0;
+const HEIGHT: f64 = 28.0;
+
+/// Neighbours further apart than this are a gap.
+const GAP_MS: u64 = 5_000;
+
+/// A sparkline ready to be drawn.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Spark {
+    active: String,
+    waiting: String,
+    about: String,
+}
+
+impl Spark {
+    /// Lays out the points of a ring.
+    #[must_use]
+    pub fn new(ring: &Ring) -> Self {
+        let Some(newest) = ring.iter().next_back() else { return Self::default() };
+        let most_active = ring.iter().map(|point| point.active).max().unwrap_or(0);
+        let most_waiting = ring.iter().map(|point| point.pending).max().unwrap_or(0);
+        let from = newest.at_ms.saturating_sub(SPAN_MS) as f64;
+        let x = Scale::new((from, newest.at_ms as f64), (0.0, WIDTH));
+        let y = Scale::new((0.0, f64::from(most_active.max(most_waiting).max(1))), (HEIGHT - 1.0, 2.0));
+        let points: Vec<_> = ring.iter().collect();
+        let runs = points.chunk_by(|before, after| after.at_ms - before.at_ms <= GAP_MS);
+        let (mut areas, mut lines) = (Vec::new(), Vec::new());
+        for run in runs {
+            areas.push(
+                run.iter().map(|p| (x.map(p.at_ms as f64), y.map(0.0), y.map(f64::from(p.active)))).collect(),
+            );
+            lines.push(run.iter().map(|p| (x.map(p.at_ms as f64), y.map(f64::from(p.pending)))).collect());
+        }
+        let at_most = |most: u32| format::count(u64::from(most));
+        Self {
+            active: path::step_area(&areas),
+            waiting: if most_waiting == 0 { String::new() } else { path::steps(&lines) },
+            about: format!(
+                "Last two minutes: at most {} in use, at most {} waiting",
+                at_most(most_active),
+                at_most(most_waiting)
+            ),
+        }
+    }
+}
+
+/// A sparkline.
+#[component]
+pub fn Sparkline(
+    /// What it shows.
+    #[prop(into)]
+    spark: Signal<Spark>,
+) -> impl IntoView {
+    let about = move || spark.with(|spark| spark.about.clone());
+    view! {
+        <span class="spark" title=about>
+            <svg viewBox="0 0 120 28" preserveAspectRatio="none" role="img" aria-label=about>
+                <path class="area c-active" d=move || spark.with(|spark| spark.active.clone()) />
+                <path class="line c-warn" d=move || spark.with(|spark| spark.waiting.clone()) />
+            </svg>
+        </span>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poolscope_wire::PoolPoint;
+
+    use super::*;
+
+    fn ring(pending: u32) -> Ring {
+        let point = |at_ms| PoolPoint { at_ms, active: 2, pending, ..PoolPoint::default() };
+        Ring::from_history((0..10).map(|second| point(SPAN_MS + second * 1_000)).collect())
+    }
+
+    #[test]
+    fn the_newest_point_is_at_the_right_edge() {
+        assert!(Spark::new(&ring(0)).active.contains("L120 "));
+    }
+
+    #[test]
+    fn nobody_waiting_is_no_line() {
+        assert!(Spark::new(&ring(0)).waiting.is_empty());
+        assert!(!Spark::new(&ring(1)).waiting.is_empty());
+        assert_eq!(Spark::new(&Ring::default()), Spark::default());
+    }
+}

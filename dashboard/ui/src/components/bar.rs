@@ -1,0 +1,54 @@
+//! Bars: a share of a whole.
+
+use leptos::prelude::*;
+
+/// Width of a share as the browser wants it.
+fn percent_of(share: f64) -> String {
+    format!("{:.1}%", share.clamp(0.0, 1.0) * 100.0)
+}
+
+/// One bar, with a mark where its limit is.
+#[component]
+pub fn Bar(
+    /// How much is filled, from 0 to 1.
+    #[prop(into)]
+    share: Signal<f64>,
+    /// Where the limit is, from 0 to 1.
+    #[prop(optional, into)]
+    limit: Option<Signal<Option<f64>>>,
+    /// Class that gives it its colour.
+    #[prop(into)]
+    class: Signal<&'static str>,
+) -> impl IntoView {
+    let mark = limit.map(|limit| {
+        view! {
+            <i class="limit" hidden=move || limit.get().is_none()
+                style:left=move || percent_of(limit.get().unwrap_or_default())></i>
+        }
+    });
+    view! {
+        <span class="bar" aria-hidden="true">
+            <i class=move || format!("fill {}", class.get()) style:width=move || percent_of(share.get())></i>
+            {mark}
+        </span>
+    }
+}
+
+/// Segments beside each other: connections by state.
+#[component]
+pub fn StateBar(
+    /// Shares of active, idle and upgraded connections.
+    #[prop(into)]
+    shares: Signal<[f64; 3]>,
+) -> impl IntoView {
+    let segment = move |index: usize, class: &'static str| {
+        view! { <i class=class style:width=move || percent_of(shares.get()[index])></i> }
+    };
+    view! {
+        <span class="bar states" aria-hidden="true">
+            {segment(0, "fill c-active")}
+            {segment(1, "fill c-idle")}
+            {segment(2, "fill c-upgraded")}
+        </span>
+    }
+}

@@ -1,0 +1,84 @@
+//! What is shown where there is nothing: why, and what makes something appear.
+
+use leptos::prelude::*;
+
+use super::copy::CopyLines;
+use crate::state::live::Live;
+
+/// A place with nothing to show.
+#[component]
+pub fn Empty(
+    /// What is not there, in a few words.
+    #[prop(into)]
+    title: String,
+    /// Why, and what to do.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <section class="empty" data-testid="empty-state">
+            <h2>{title}</h2>
+            {children()}
+        </section>
+    }
+}
+
+/// The lines that make an application send here.
+#[must_use]
+pub fn sender_lines(otlp_http: &str) -> String {
+    let address = if otlp_http.is_empty() { "127.0.0.1:4318" } else { otlp_http };
+    let endpoint =
+        if address.contains("://") { address.to_owned() } else { format!("http://{}", reachable(address)) };
+    format!(
+        "export OTEL_SERVICE_NAME=my-service\n\
+         export OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\n\
+         export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+    )
+}
+
+/// An address that takes from everywhere is nowhere to send to.
+fn reachable(address: &str) -> String {
+    for everywhere in ["0.0.0.0:", "[::]:"] {
+        if let Some(port) = address.strip_prefix(everywhere) {
+            return format!("127.0.0.1:{port}");
+        }
+    }
+    address.to_owned()
+}
+
+/// Nobody has sent anything yet.
+#[component]
+pub fn NoData() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let lines = Signal::derive(move || live.with_status(|store| sender_lines(&store.status.otlp_http)));
+    let requests = move || live.with_status(|store| store.status.received.requests);
+    view! {
+        <Empty title="No pools yet">
+            <p>"Start a service with these three lines in its environment, and its connection pools appear here within seconds."</p>
+            <CopyLines text=lines />
+            <p class="soft">
+                {move || match requests() {
+                    0 => "Nothing has been received so far.".to_owned(),
+                    1 => "One OTLP request has been received, and there was no pool in it.".to_owned(),
+                    n => format!("{n} OTLP requests have been received, and there was no pool in them."),
+                }}
+                " To see it with made-up traffic: "
+                <code>"cargo xtask demo"</code>
+                "."
+            </p>
+        </Empty>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_name_an_address_that_can_be_reached() {
+        assert!(sender_lines("127.0.0.1:9999").contains("ENDPOINT=http://127.0.0.1:9999\n"));
+        assert!(sender_lines("0.0.0.0:4318").contains("ENDPOINT=http://127.0.0.1:4318\n"));
+        assert!(sender_lines("[::]:4318").contains("ENDPOINT=http://127.0.0.1:4318\n"));
+        assert!(sender_lines("https://otlp.example").contains("ENDPOINT=https://otlp.example\n"));
+        assert_eq!(sender_lines("").lines().count(), 3);
+    }
+}

@@ -1,0 +1,156 @@
+//! The bar on top: pages, service, state of the stream, theme, help.
+
+use leptos::prelude::*;
+
+use crate::{
+    format,
+    navigation::Navigation,
+    route::Route,
+    state::{connection::Connection, filter::Headline, live::Live},
+    theme,
+};
+
+/// The bar on top.
+#[component]
+pub fn Header(
+    /// Opens the help.
+    help: RwSignal<bool>,
+) -> impl IntoView {
+    let navigation = expect_context::<Navigation>();
+    view! {
+        <header class="top">
+            <a class="brand" href=move || navigation.link(&Route::Overview)>
+                <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
+                    <circle cx="10" cy="10" r="8.5" />
+                    <path d="M2 12c2.7-2.7 5.3-2.7 8 0s5.3 2.7 8 0" />
+                </svg>
+                "Poolscope"
+            </a>
+            <Pages />
+            <span class="grow"></span>
+            <ServiceChoice />
+            <StreamState />
+            <ThemeButton />
+            <button type="button" class="icon" aria-label="Keyboard help" title="Keyboard help (?)"
+                on:click=move |_| help.set(true)>"?"</button>
+        </header>
+    }
+}
+
+#[component]
+fn Pages() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let headline =
+        Memo::new(move |_| live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
+    let bad_pools = Signal::derive(move || headline.get().bad);
+    let open_breakers = Signal::derive(move || headline.get().open_breakers);
+    let link = move |route: Route, name: &'static str, testid: &'static str, count: Signal<u64>| {
+        let here = {
+            let route = route.clone();
+            move || match (navigation.route(), &route) {
+                (Route::Breakers(_), Route::Breakers(_)) => Some("page"),
+                (Route::Pool(_), Route::Overview) => Some("true"),
+                (now, route) if now == *route => Some("page"),
+                _ => None,
+            }
+        };
+        view! {
+            <a href=move || navigation.link(&route) data-testid=testid aria-current=here>
+                {name}
+                {move || (count.get() > 0).then(|| view! { <span class="count">{count.get()}</span> })}
+            </a>
+        }
+    };
+    let none = Signal::derive(|| 0);
+    view! {
+        <nav aria-label="Pages">
+            {link(Route::Overview, "Overview", "nav-overview", bad_pools)}
+            {link(Route::Breakers(None), "Breakers", "nav-breakers", open_breakers)}
+            {link(Route::Events, "Events", "nav-events", none)}
+            {link(Route::About, "About", "nav-about", none)}
+        </nav>
+    }
+}
+
+#[component]
+fn ServiceChoice() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let names = Memo::new(move |_| {
+        live.with_status(|store| {
+            store.services.iter().map(|service| service.name.clone()).collect::<Vec<_>>()
+        })
+    });
+    let chosen = move || navigation.query("service");
+    let options = move || {
+        let chosen = chosen();
+        let mut names = names.get();
+        // A service of the address stays to be seen even if nobody of that name sends any more.
+        if !chosen.is_empty() && !names.contains(&chosen) {
+            names.push(chosen.clone());
+        }
+        names
+            .into_iter()
+            .map(|name| view! { <option value=name.clone() prop:selected=name == chosen>{name.clone()}</option> })
+            .collect_view()
+    };
+    let needed = move || names.with(|names| names.len() > 1) || !chosen().is_empty();
+    view! {
+        <label class="service" hidden=move || !needed()>
+            <span class="sr">"Service"</span>
+            <select data-testid="service" on:change=move |event| navigation.set_query("service", &event_target_value(&event))>
+                <option value="">"all services"</option>
+                {options}
+            </select>
+        </label>
+    }
+}
+
+#[component]
+fn StreamState() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let word = move || if live.held() { "held" } else { live.connection().word() };
+    let age = move || {
+        matches!(live.connection(), Connection::Stale | Connection::Lost)
+            .then(|| live.age_s().map(format::span))
+            .flatten()
+    };
+    let title = move || match (live.held(), live.lagged.get()) {
+        (true, _) => "Let the picture go on (space)".to_owned(),
+        (false, 0) => "Hold the picture (space)".to_owned(),
+        (false, times) => format!("Hold the picture (space). This browser was too slow {times} times."),
+    };
+    view! {
+        <button type="button" class=move || format!("stream l-{}", word()) title=title
+            aria-pressed=move || if live.held() { "true" } else { "false" } on:click=move |_| live.toggle_hold()
+        >
+            <i aria-hidden="true"></i>
+            <span data-testid="connection-state">{word}</span>
+            {move || age().map(|age| view! { <span class="soft">{age}</span> })}
+        </button>
+    }
+}
+
+#[component]
+fn ThemeButton() -> impl IntoView {
+    let theme = theme::use_theme();
+    let sign = move || match theme.get() {
+        theme::Theme::Auto => "M10 3a7 7 0 1 0 0 14Z",
+        theme::Theme::Light => {
+            "M10 6a4 4 0 1 0 .01 0ZM10 1V3M10 17V19M1 10H3M17 10H19M3.6 3.6L5 5M15 15L16.4 16.4M3.6 16.4L5 15M15 5L16.4 3.6"
+        }
+        theme::Theme::Dark => "M15 12.5A6.5 6.5 0 0 1 7.5 4a6.5 6.5 0 1 0 7.5 8.5Z",
+    };
+    let label = move || format!("Theme: {}", theme.get().word());
+    view! {
+        <button type="button" class="icon" data-testid="theme-toggle" aria-label=label title=label
+            on:click=move |_| theme.update(|theme| *theme = theme.next())
+        >
+            <svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true">
+                <circle cx="10" cy="10" r="7" class="ring" hidden=move || theme.get() != theme::Theme::Auto />
+                <path d=sign />
+            </svg>
+        </button>
+    }
+}

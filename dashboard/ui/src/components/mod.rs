@@ -1,0 +1,10 @@
+//! Parts that more than one page has.
+
+pub mod bar;
+pub mod copy;
+pub mod counts;
+pub mod empty;
+pub mod header;
+pub mod help;
+pub mod notice;
+pub mod shape;

@@ -1,0 +1,109 @@
+//! The Poolscope dashboard in the browser.
+//!
+//! One picture ([`state::live::Live`]) is fed by the live stream ([`stream`]) and read by the [`pages`]. What decides
+//! and computes is pure and tested natively: [`state::store`], [`state::order`], [`state::filter`], [`route`],
+//! [`format`], [`words`], [`keys`] and the geometry in [`chart`].
+
+pub mod api;
+pub mod browser;
+pub mod chart;
+pub mod components;
+pub mod format;
+pub mod keys;
+pub mod navigation;
+pub mod pages;
+pub mod route;
+pub mod state;
+pub mod stream;
+pub mod theme;
+pub mod words;
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+use poolscope_wire::Severity;
+
+use components::{header::Header, help::Help, notice::Notice};
+use navigation::Navigation;
+use route::Route;
+use state::{connection::Connection, filter::Headline, live::Live};
+
+/// How often relative times move.
+const TICK: Duration = Duration::from_millis(500);
+
+/// The dashboard.
+#[component]
+pub fn App() -> impl IntoView {
+    let live = Live::new(browser::now_ms());
+    let help = RwSignal::new(false);
+    let navigation = Navigation::start(live, help);
+    provide_context(live);
+    provide_context(navigation);
+    stream::start(live);
+    browser::use_interval(TICK, move || live.tick(browser::now_ms()));
+    show_state_outside(live, navigation);
+
+    view! {
+        <a class="skip" href="#main">"Skip to the content"</a>
+        <Header help />
+        <Notice />
+        <main id="main" tabindex="-1">
+            {move || page(navigation.route())}
+        </main>
+        <Help open=help />
+    }
+}
+
+fn page(route: Route) -> AnyView {
+    match route {
+        Route::Overview => pages::overview::Overview().into_any(),
+        Route::Pool(id) => view! { <pages::pool::Pool id /> }.into_any(),
+        Route::Breakers(marked) => view! { <pages::breakers::Breakers marked /> }.into_any(),
+        Route::Events => pages::events::Events().into_any(),
+        Route::About => pages::about::About().into_any(),
+        Route::NotFound(path) => view! { <pages::not_found::NotFound path /> }.into_any(),
+    }
+}
+
+/// Shows the worst severity in the title and the icon, and the state of the stream on the root element.
+fn show_state_outside(live: Live, navigation: Navigation) {
+    let headline = Memo::new(move |_| live.with_figures(|store| Headline::of(store, "")));
+    let title = Memo::new(move |_| {
+        let page = match navigation.route() {
+            Route::Overview => String::new(),
+            Route::Pool(id) => live
+                .with_pool(&id, |entry| words::pool_name(&entry.summary))
+                .unwrap_or_else(|| "Pool".to_owned()),
+            Route::Breakers(_) => "Breakers".to_owned(),
+            Route::Events => "Events".to_owned(),
+            Route::About => "About".to_owned(),
+            Route::NotFound(_) => "Not found".to_owned(),
+        };
+        headline.with(|headline| headline.title(&page))
+    });
+    let worst = Memo::new(move |_| headline.with(Headline::worst));
+    let dimmed = Memo::new(move |_| matches!(live.connection(), Connection::Stale | Connection::Lost));
+    Effect::new(move |_| document().set_title(&title.get()));
+    Effect::new(move |_| {
+        browser::set_icon(match worst.get() {
+            Severity::Ok => "/favicon.svg",
+            Severity::Warn => "/favicon-warn.svg",
+            Severity::Bad => "/favicon-bad.svg",
+        });
+    });
+    Effect::new(move |_| browser::set_root_attribute("data-dimmed", dimmed.get().then_some("")));
+}
+
+/// Tells on the page that the dashboard stopped, and why: after a panic nothing else would.
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let message = info.to_string();
+        web_sys::console::error_1(&message.as_str().into());
+        if let Some(element) = document().get_element_by_id("fatal") {
+            element.set_text_content(Some(&format!(
+                "The dashboard stopped because of an error of its own. Reload the page. {message}"
+            )));
+            drop(element.remove_attribute("hidden"));
+        }
+    }));
+}

@@ -1,0 +1,143 @@
+//! The server about itself: what it received, what it dropped, and how to send to it.
+
+use leptos::prelude::*;
+use poolscope_wire::{Limit, Received, Service, Status};
+
+use crate::{
+    components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable},
+    format,
+    state::live::Live,
+};
+
+/// From this share on a limit is worth a look.
+const NEARLY_FULL: f64 = 0.8;
+
+/// The about page.
+#[component]
+pub fn About() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let status = Memo::new(move |_| live.with_status(|store| store.status.clone()));
+    let lines = Signal::derive(move || status.with(|status| sender_lines(&status.otlp_http)));
+    let fact = move |label: &'static str, read: fn(&Status) -> String| {
+        view! { <tr><th scope="row">{label}</th><td>{move || status.with(read)}</td></tr> }
+    };
+    let running =
+        move || format::span(live.now_ms().saturating_sub(status.with(|status| status.started_ms)) / 1_000);
+    view! {
+        <div class="pagehead"><h1>"About this server"</h1></div>
+        <div class="columns">
+            <section>
+                <h2>"Server"</h2>
+                <table class="facts">
+                    <tbody>
+                        {fact("Poolscope", |status| status.version.clone())}
+                        <tr>
+                            <th scope="row">"Running for"</th>
+                            <td title=move || format::exact_time(status.with(|status| status.started_ms))>{running}</td>
+                        </tr>
+                        {fact("Takes OTLP over gRPC at", |status| status.otlp_grpc.clone())}
+                        {fact("Takes OTLP over HTTP at", |status| status.otlp_http.clone())}
+                        {fact("Browsers that watch", |status| format::count(status.streams))}
+                        <tr>
+                            <th scope="row">"Full pictures because this browser was too slow"</th>
+                            <td>{move || format::count(live.lagged.get())}</td>
+                        </tr>
+                    </tbody>
+                </table>
+            </section>
+            <section>
+                <h2>"Received"</h2>
+                <ReceivedTable received=Signal::derive(move || status.with(|status| status.received)) />
+            </section>
+            <section>
+                <h2>"Limits"</h2>
+                <p class="soft">"Memory is bounded. What does not fit is dropped, the oldest first, and counted here."</p>
+                <Limits limits=Signal::derive(move || status.with(|status| status.limits.clone())) />
+            </section>
+            <section>
+                <h2>"Send data here"</h2>
+                <p>"Any OpenTelemetry sender works. In the environment of a service:"</p>
+                <CopyLines text=lines />
+            </section>
+            <section>
+                <h2>"Who sends"</h2>
+                <Senders />
+            </section>
+            <section>
+                <h2>"Keyboard"</h2>
+                <KeyTable />
+            </section>
+        </div>
+    }
+}
+
+#[component]
+fn ReceivedTable(received: Signal<Received>) -> impl IntoView {
+    let row = move |label: &'static str, loss: bool, read: fn(&Received) -> u64| {
+        let count = move || received.with(read);
+        let class = move || if loss && count() > 0 { "number is-warn" } else { "number" };
+        view! { <tr><th scope="row">{label}</th><td class=class>{move || format::count(count())}</td></tr> }
+    };
+    view! {
+        <table class="facts">
+            <tbody>
+                {row("OTLP requests taken", false, |r| r.requests)}
+                {row("Metric points", false, |r| r.metric_points)}
+                {row("Spans", false, |r| r.spans)}
+                {row("Log records", false, |r| r.log_records)}
+                {row("Requests refused: malformed, too large, of a wrong type", true, |r| r.refused_requests)}
+                {row("Items rejected inside requests that were taken", true, |r| r.rejected_items)}
+            </tbody>
+        </table>
+    }
+}
+
+#[component]
+fn Limits(limits: Signal<Vec<Limit>>) -> impl IntoView {
+    let row = |limit: Limit| {
+        let share = if limit.max == 0 { 0.0 } else { limit.used as f64 / limit.max as f64 };
+        let class = if share >= NEARLY_FULL { "c-warn" } else { "c-soft" };
+        let hits = (limit.hits > 0).then(
+            || view! { <span class="is-warn">{format!("{} dropped", format::count(limit.hits))}</span> },
+        );
+        view! {
+            <tr>
+                <th scope="row">{limit.name}</th>
+                <td class="wide"><Bar share=share class=class /></td>
+                <td class="number">{format!("{} of {}", format::count(limit.used), format::count(limit.max))}</td>
+                <td class="number">{hits}</td>
+            </tr>
+        }
+    };
+    view! { <table class="facts limits"><tbody>{move || limits.get().into_iter().map(row).collect_view()}</tbody></table> }
+}
+
+#[component]
+fn Senders() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let services = Memo::new(move |_| live.with_status(|store| store.services.clone()));
+    let rows = move |service: Service| {
+        let name = service.name;
+        service
+            .instances
+            .into_iter()
+            .map(|instance| {
+                let seen = instance.last_seen_ms;
+                let made_of = [instance.language, instance.version];
+                let made_of = made_of.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+                view! {
+                    <tr>
+                        <th scope="row" dir="auto">{name.clone()} <span class="soft mono block">{instance.id}</span></th>
+                        <td>{made_of}</td>
+                        <td>{format::counted(instance.pools, "pool", "pools")} <span class="block">{format::counted(instance.breakers, "breaker", "breakers")}</span></td>
+                        <td class="number soft" title=format::exact_time(seen)>{move || format::ago(live.now_ms(), seen)}</td>
+                    </tr>
+                }
+            })
+            .collect_view()
+    };
+    view! {
+        {move || services.with(Vec::is_empty).then(|| view! { <p class="soft">"Nobody yet."</p> })}
+        <table class="facts"><tbody>{move || services.get().into_iter().map(rows).collect_view()}</tbody></table>
+    }
+}

@@ -1,0 +1,221 @@
+//! One breaker.
+
+use leptos::{html::Article, prelude::*};
+use poolscope_wire::{Breaker, BreakerState, Transition};
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
+
+use super::strip::Strip;
+use crate::{
+    components::{bar::Bar, shape::BreakerBadge},
+    format,
+    state::live::Live,
+    words,
+};
+
+/// The most transitions that a card lists.
+const MAX_LISTED: usize = 6;
+
+/// One breaker.
+#[component]
+pub fn Card(
+    /// Its id.
+    id: String,
+    /// True if a link led to it.
+    marked: bool,
+) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let card = NodeRef::<Article>::new();
+    let breaker = Memo::new({
+        let id = id.clone();
+        move |before: Option<&Breaker>| live.breaker(&id).or_else(|| before.cloned()).unwrap_or_default()
+    });
+    let state = Signal::derive(move || breaker.with(|breaker| breaker.state));
+    let text = move |read: fn(&Breaker) -> String| move || breaker.with(read);
+    let since = move || {
+        let since = breaker.with(|breaker| breaker.since_ms)?;
+        Some(format::span(live.now_ms().saturating_sub(since) / 1_000))
+    };
+    let of_instances = Memo::new(move |_| {
+        breaker.with(|breaker| live.with_breakers(|store| of_instances(breaker, store.breakers.values())))
+    });
+    let class = move || {
+        let severity = words::severity_key(words::breaker_severity(state.get()));
+        let stale = if breaker.with(|breaker| breaker.stale) { " is-stale" } else { "" };
+        format!("card v-{severity}{stale}{}", if marked { " is-marked" } else { "" })
+    };
+    let old = move || {
+        breaker
+            .with(|breaker| breaker.stale.then_some(breaker.last_seen_ms))
+            .map(|seen| format!("last reported {}", format::ago(live.now_ms(), seen)))
+    };
+    let figure = move |label: &'static str, read: fn(&Breaker) -> u64| {
+        view! { <div><dd>{move || format::count(breaker.with(read))}</dd><dt>{label}</dt></div> }
+    };
+    if marked {
+        Effect::new(move |_| {
+            if let Some(card) = card.get() {
+                show(card.unchecked_ref());
+            }
+        });
+    }
+    view! {
+        <article class=class node_ref=card tabindex="-1" data-stop data-testid="breaker-card" data-breaker-id=id
+            data-breaker-name=text(|b| b.name.clone()) data-state=move || words::breaker_key(state.get())>
+            <header>
+                <span class="state" data-testid="breaker-state"><BreakerBadge state /></span>
+                {move || since().map(|since| view! { <span class="soft">{format!("for {since}")}</span> })}
+                <span class="grow"></span>
+                {move || next_try(&breaker.get(), live.now_ms()).map(|text| view! { <strong data-testid="next-try">{text}</strong> })}
+            </header>
+            <h2 dir="auto" title=text(|b| b.name.clone())>{text(|b| b.name.clone())}</h2>
+            <p class="soft clip" dir="auto">{text(|b| format!("{} \u{b7} {}", b.service, b.instance))}</p>
+            <p class="sentence">{text(|b| b.sentence.clone())}</p>
+            {move || of_instances.get().map(|text| view! { <p class="soft">{text}</p> })}
+            {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
+            <Ratio breaker />
+            <dl class="figures">
+                {figure("calls in the window", |b| b.window_calls)}
+                {figure("succeeded", |b| b.succeeded_total)}
+                {figure("failed", |b| b.failed_total)}
+                {figure("rejected", |b| b.rejected_total)}
+            </dl>
+            <Strip breaker=breaker.into() />
+            <Transitions breaker />
+        </article>
+    }
+}
+
+/// Brings a card into view and focuses it.
+fn show(card: &HtmlElement) {
+    let options = ScrollIntoViewOptions::new();
+    options.set_block(ScrollLogicalPosition::Center);
+    card.scroll_into_view_with_scroll_into_view_options(&options);
+    drop(card.focus());
+}
+
+/// When an open breaker lets a call try.
+fn next_try(breaker: &Breaker, now_ms: u64) -> Option<String> {
+    let at = breaker.next_try_ms.filter(|_| breaker.state == BreakerState::Open)?;
+    match at.saturating_sub(now_ms).div_ceil(1_000) {
+        0 => Some("next call tries".to_owned()),
+        seconds => Some(format!("next try in {}", format::span(seconds))),
+    }
+}
+
+/// How the breakers of the same name stand over all instances, if there is more than one.
+fn of_instances<'a>(breaker: &Breaker, all: impl Iterator<Item = &'a Breaker>) -> Option<String> {
+    let same: Vec<_> =
+        all.filter(|other| other.name == breaker.name && other.service == breaker.service).collect();
+    let open = same
+        .iter()
+        .filter(|other| matches!(other.state, BreakerState::Open | BreakerState::ForcedOpen))
+        .count();
+    (same.len() > 1).then(|| format!("open on {open} of {} instances", same.len()))
+}
+
+/// The share of failed calls against its limit.
+#[component]
+fn Ratio(breaker: Memo<Breaker>) -> impl IntoView {
+    let share =
+        Signal::derive(move || f64::from(breaker.with(|breaker| breaker.failure_ratio).unwrap_or(0.0)));
+    let limit = Signal::derive(move || breaker.with(|breaker| breaker.failure_ratio_limit).map(f64::from));
+    let class = Signal::derive(move || match limit.get() {
+        Some(limit) if share.get() >= limit => "c-bad",
+        Some(limit) if share.get() >= limit / 2.0 => "c-warn",
+        _ => "c-soft",
+    });
+    let words = move || {
+        let failed = match breaker.with(|breaker| breaker.failure_ratio) {
+            Some(ratio) => format!("{} of calls failed", format::percent(f64::from(ratio))),
+            None => "too few calls to judge".to_owned(),
+        };
+        match limit.get() {
+            Some(limit) => format!("{failed}, opens at {}", format::percent(limit)),
+            None => failed,
+        }
+    };
+    view! { <div class="ratio"><Bar share limit class /><span class="under">{words}</span></div> }
+}
+
+/// The newest changes of state and their reasons.
+#[component]
+fn Transitions(breaker: Memo<Breaker>) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let listed = Memo::new(move |_| {
+        breaker.with(|breaker| breaker.transitions.iter().rev().take(MAX_LISTED).cloned().collect::<Vec<_>>())
+    });
+    let more = move || breaker.with(|breaker| breaker.transitions.len().saturating_sub(MAX_LISTED));
+    view! {
+        <ol class="transitions" aria-label="Changes of state, newest first">
+            <For each=move || listed.get() key=|transition| (transition.at_ms, words::breaker_key(transition.to)) let:transition>
+                <li data-testid="transition-row">
+                    <time class="soft" title=format::exact_time(transition.at_ms)>
+                        {move || format::ago(live.now_ms(), transition.at_ms)}
+                    </time>
+                    <span class="change">
+                        {words::breaker_state(transition.from)} " \u{2192} " <b>{words::breaker_state(transition.to)}</b>
+                    </span>
+                    <span class="reason">{reason(&transition)}</span>
+                </li>
+            </For>
+        </ol>
+        {move || (more() > 0).then(|| view! { <p class="soft">{format!("and {} before", more())}</p> })}
+        {move || listed.with(Vec::is_empty).then(|| view! { <p class="soft">"No change of state seen so far."</p> })}
+    }
+}
+
+/// Why a breaker changed its state, with the figures of that moment.
+fn reason(transition: &Transition) -> String {
+    let why = words::breaker_reason(&transition.reason);
+    match (transition.failure_ratio, transition.window_calls) {
+        (Some(ratio), Some(calls)) => {
+            format!(
+                "{why}: {} of {} failed",
+                format::percent(f64::from(ratio)),
+                format::counted(calls, "call", "calls")
+            )
+        }
+        (Some(ratio), None) => format!("{why}: {} failed", format::percent(f64::from(ratio))),
+        (None, _) => why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_open_breaker_counts_down() {
+        let mut breaker =
+            Breaker { state: BreakerState::Open, next_try_ms: Some(26_000), ..Breaker::default() };
+        assert_eq!(next_try(&breaker, 200).as_deref(), Some("next try in 26 s"));
+        assert_eq!(next_try(&breaker, 99_000).as_deref(), Some("next call tries"));
+        breaker.state = BreakerState::Closed;
+        assert_eq!(next_try(&breaker, 200), None);
+    }
+
+    #[test]
+    fn instances_are_counted_only_when_there_are_several() {
+        let one = Breaker { name: "pay".to_owned(), state: BreakerState::Open, ..Breaker::default() };
+        let other = Breaker { state: BreakerState::Closed, ..one.clone() };
+        assert_eq!(of_instances(&one, [&one].into_iter()), None);
+        assert_eq!(
+            of_instances(&one, [&one, &other].into_iter()).as_deref(),
+            Some("open on 1 of 2 instances")
+        );
+    }
+
+    #[test]
+    fn reasons_carry_their_figures() {
+        let transition = Transition {
+            at_ms: 1,
+            from: BreakerState::Closed,
+            to: BreakerState::Open,
+            reason: "failure_ratio".to_owned(),
+            failure_ratio: Some(0.52),
+            window_calls: Some(200),
+        };
+        assert_eq!(reason(&transition), "too many calls failed: 52 % of 200 calls failed");
+    }
+}

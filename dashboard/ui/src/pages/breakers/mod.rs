@@ -1,0 +1,78 @@
+//! Every breaker as a card: its state as a word and a shape, why, and what it did over time.
+
+pub mod card;
+pub mod strip;
+
+use leptos::prelude::*;
+
+use crate::{
+    components::empty::{Empty, NoData},
+    format,
+    navigation::Navigation,
+    state::{
+        filter::{Headline, breakers_of},
+        live::Live,
+    },
+};
+
+use card::Card;
+
+/// The breakers page.
+#[component]
+pub fn Breakers(
+    /// Id of the breaker that a link led to.
+    marked: Option<String>,
+) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let ids = Memo::new(move |_| {
+        let service = navigation.query("service");
+        live.with_breakers(|store| {
+            breakers_of(store, &service).iter().map(|b| b.id.clone()).collect::<Vec<_>>()
+        })
+    });
+    let is_empty = Memo::new(move |_| ids.with(Vec::is_empty));
+    let nobody_sends = Memo::new(move |_| live.with_list(|store| store.pools.is_empty()));
+    let summary = move || {
+        let service = navigation.query("service");
+        let headline = live.with_breakers(|store| Headline::of(store, &service));
+        let all = ids.with(Vec::len) as u64;
+        let rest = all - headline.open_breakers - headline.half_open_breakers;
+        let parts = [
+            (headline.open_breakers, "open"),
+            (headline.half_open_breakers, "half open"),
+            (rest, "let calls pass"),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{} {word}", format::count(count)))
+            .collect();
+        parts.join(" \u{b7} ")
+    };
+    view! {
+        <div class="pagehead"><h1>"Breakers"</h1><span class="soft">{summary}</span></div>
+        {move || {
+            let marked = marked.clone();
+            if !is_empty.get() {
+                view! {
+                    <div class="cards">
+                        <For each=move || ids.get() key=String::clone let:id>
+                            <Card marked=marked.as_deref() == Some(id.as_str()) id />
+                        </For>
+                    </div>
+                }
+                .into_any()
+            } else if nobody_sends.get() {
+                view! { <NoData /> }.into_any()
+            } else {
+                view! {
+                    <Empty title="No breakers">
+                        <p>"Pools are reported, and no circuit breaker is. Breakers appear here as soon as a client has one."</p>
+                    </Empty>
+                }
+                .into_any()
+            }
+        }}
+    }
+}

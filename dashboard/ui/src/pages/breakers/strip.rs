@@ -1,0 +1,151 @@
+//! The states of a breaker over time.
+
+use leptos::prelude::*;
+use poolscope_wire::{Breaker, BreakerState, Transition};
+
+use crate::{format, state::live::Live, words};
+
+/// The shortest time that a strip shows.
+const MIN_SPAN_MS: u64 = 300_000;
+
+/// The longest: transitions further back are in the list only.
+const MAX_SPAN_MS: u64 = 3_600_000;
+
+/// Width of the drawing, which is stretched to the card.
+const WIDTH: f64 = 1_000.0;
+
+/// A time in one state.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Segment {
+    from_ms: u64,
+    to_ms: u64,
+    state: BreakerState,
+}
+
+/// First moment of a strip that ends at `now_ms`: a little before the oldest transition, within bounds.
+fn strip_start(breaker: &Breaker, now_ms: u64) -> u64 {
+    let oldest = breaker.transitions.first().map_or(now_ms, |transition| transition.at_ms);
+    let span = (now_ms.saturating_sub(oldest) * 11 / 10).clamp(MIN_SPAN_MS, MAX_SPAN_MS);
+    now_ms.saturating_sub(span)
+}
+
+/// The states between two moments. What was before the first known transition is its `from`.
+fn segments(transitions: &[Transition], state: BreakerState, from_ms: u64, to_ms: u64) -> Vec<Segment> {
+    let mut segments = Vec::with_capacity(transitions.len() + 1);
+    let mut start = from_ms;
+    for transition in transitions {
+        if transition.at_ms <= from_ms {
+            continue;
+        }
+        let end = transition.at_ms.min(to_ms);
+        if end > start {
+            segments.push(Segment { from_ms: start, to_ms: end, state: transition.from });
+            start = end;
+        }
+    }
+    if to_ms > start {
+        segments.push(Segment { from_ms: start, to_ms, state });
+    }
+    segments
+}
+
+/// How high a state is drawn: what rejects calls stands out in form too.
+fn height(state: BreakerState) -> f64 {
+    match state {
+        BreakerState::Open | BreakerState::ForcedOpen => 20.0,
+        BreakerState::HalfOpen => 12.0,
+        BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => 5.0,
+    }
+}
+
+/// The states of a breaker over time.
+#[component]
+pub fn Strip(
+    /// The breaker.
+    breaker: Signal<Breaker>,
+) -> impl IntoView {
+    let live = expect_context::<Live>();
+    // Whole seconds: the strip need not move more often.
+    let now = Memo::new(move |_| live.now_ms() / 1_000 * 1_000);
+    let start = Memo::new(move |_| breaker.with(|breaker| strip_start(breaker, now.get())));
+    let parts = move || {
+        let (from, to) = (start.get(), now.get());
+        let scale = WIDTH / to.saturating_sub(from).max(1) as f64;
+        breaker
+            .with(|breaker| segments(&breaker.transitions, breaker.state, from, to))
+            .into_iter()
+            .map(|segment| {
+                let height = height(segment.state);
+                // A state that lasted a moment must still be seen.
+                let width = ((segment.to_ms - segment.from_ms) as f64 * scale).max(3.0);
+                view! {
+                    <rect class=format!("b-{}", words::breaker_key(segment.state))
+                        x=format!("{:.1}", (segment.from_ms - from) as f64 * scale) width=format!("{width:.1}")
+                        y=(20.0 - height).to_string() height=height.to_string() />
+                }
+            })
+            .collect_view()
+    };
+    let about = move || {
+        let (from, to) = (start.get(), now.get());
+        let changes = breaker.with(|breaker| breaker.transitions.iter().filter(|t| t.at_ms > from).count());
+        format!(
+            "{} in the last {}",
+            format::counted(changes as u64, "change of state", "changes of state"),
+            format::span((to - from) / 1_000)
+        )
+    };
+    view! {
+        <div class="strip">
+            <svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=about>{parts}</svg>
+            <span class="soft">{move || format::ago(now.get(), start.get())}</span>
+            <span class="soft">{about}</span>
+            <span class="soft">"now"</span>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transition(at_ms: u64, from: BreakerState, to: BreakerState) -> Transition {
+        Transition { at_ms, from, to, reason: String::new(), failure_ratio: None, window_calls: None }
+    }
+
+    #[test]
+    fn segments_cover_the_time_without_holes() {
+        use BreakerState::{Closed, HalfOpen, Open};
+        let transitions =
+            [transition(5, HalfOpen, Closed), transition(20, Closed, Open), transition(30, Open, HalfOpen)];
+        let segments = segments(&transitions, HalfOpen, 10, 50);
+        let got: Vec<_> = segments.iter().map(|s| (s.from_ms, s.to_ms, s.state)).collect();
+        assert_eq!(got, [(10, 20, Closed), (20, 30, Open), (30, 50, HalfOpen)]);
+    }
+
+    #[test]
+    fn a_breaker_that_never_changed_is_one_segment() {
+        let segments = segments(&[], BreakerState::Closed, 10, 50);
+        assert_eq!(segments, [Segment { from_ms: 10, to_ms: 50, state: BreakerState::Closed }]);
+    }
+
+    #[test]
+    fn transitions_out_of_order_or_ahead_of_the_clock_do_no_harm() {
+        use BreakerState::{Closed, Open};
+        let transitions = [transition(90, Closed, Open), transition(20, Open, Closed)];
+        let segments = segments(&transitions, Closed, 10, 50);
+        assert!(segments.iter().all(|s| s.from_ms < s.to_ms && s.to_ms <= 50), "{segments:?}");
+    }
+
+    #[test]
+    fn the_strip_reaches_back_as_far_as_there_is_something_within_bounds() {
+        let at = |at_ms| Breaker {
+            transitions: vec![transition(at_ms, BreakerState::Closed, BreakerState::Open)],
+            ..Breaker::default()
+        };
+        let now = 10 * MAX_SPAN_MS;
+        assert_eq!(strip_start(&at(now), now), now - MIN_SPAN_MS);
+        assert_eq!(strip_start(&at(0), now), now - MAX_SPAN_MS);
+        assert_eq!(strip_start(&at(now - 1_000_000), now), now - 1_100_000);
+    }
+}

@@ -1,0 +1,8 @@
+//! The pages.
+
+pub mod about;
+pub mod breakers;
+pub mod events;
+pub mod not_found;
+pub mod overview;
+pub mod pool;

@@ -1,0 +1,103 @@
+//! The first thing that is read: how many pools need somebody, in words.
+
+use leptos::prelude::*;
+use poolscope_wire::Severity;
+
+use crate::{
+    components::shape::SeverityShape,
+    format,
+    navigation::Navigation,
+    route::Route,
+    state::{filter::Headline, live::Live},
+    words,
+};
+
+/// The headline, and the figures of all pools together.
+#[component]
+pub fn Headlines() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let headline =
+        Memo::new(move |_| live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
+    let figure = move |label: &'static str, read: fn(&Headline) -> String| {
+        view! { <div><dd>{move || headline.with(read)}</dd><dt>{label}</dt></div> }
+    };
+    view! {
+        <section class="headline" aria-label="Summary">
+            <h1 data-testid="headline">
+                <SeverityShape severity=Signal::derive(move || headline.with(Headline::worst)) />
+                {move || headline.with(sentence)}
+            </h1>
+            <div class="chips">
+                <Chip severity=Severity::Bad count=Signal::derive(move || headline.with(|h| h.bad)) />
+                <Chip severity=Severity::Warn count=Signal::derive(move || headline.with(|h| h.warn)) />
+                <Chip severity=Severity::Ok count=Signal::derive(move || headline.with(|h| h.fine)) />
+                {move || {
+                    let open = headline.with(|headline| headline.open_breakers);
+                    (open > 0).then(|| view! {
+                        <a class="chip" href=move || navigation.link(&Route::Breakers(None))>
+                            {format!("{} open", format::counted(open, "breaker", "breakers"))}
+                        </a>
+                    })
+                }}
+            </div>
+            <dl class="figures">
+                {figure("req/s", |h| format::number(h.requests_per_s))}
+                {figure("errors/s", |h| format::number(h.errors_per_s))}
+                {figure("reused", |h| h.reuse.map_or_else(|| format::UNKNOWN.to_owned(), format::percent))}
+                {figure("connections", |h| format::count(h.connections))}
+                {figure("waiting", |h| format::count(h.waiting))}
+            </dl>
+        </section>
+    }
+}
+
+/// What is said first.
+fn sentence(headline: &Headline) -> String {
+    let Headline { bad, warn, fine, open_breakers, .. } = *headline;
+    match (bad, warn) {
+        (0, 0) if open_breakers > 0 => {
+            format!("{} open", format::counted(open_breakers, "breaker is", "breakers are"))
+        }
+        (0, 0) if fine == 1 => "The one pool is fine".to_owned(),
+        (0, 0) => format!("All {} are fine", format::counted(fine, "pool", "pools")),
+        (0, warn) => format!("{} worth a look", format::counted(warn, "pool is", "pools are")),
+        (bad, _) => format!("{} you", format::counted(bad, "pool needs", "pools need")),
+    }
+}
+
+/// A count of pools that filters by its severity.
+#[component]
+fn Chip(severity: Severity, count: Signal<u64>) -> impl IntoView {
+    let navigation = expect_context::<Navigation>();
+    let key = words::severity_key(severity);
+    let chosen = move || navigation.query("severity") == key;
+    let press = move |_| navigation.set_query("severity", if chosen() { "" } else { key });
+    view! {
+        <button type="button" class="chip" aria-pressed=move || if chosen() { "true" } else { "false" }
+            title="Show only these" on:click=press hidden=move || count.get() == 0 && !chosen()>
+            <SeverityShape severity />
+            {move || format!("{} {}", format::count(count.get()), match (severity, count.get()) {
+                (Severity::Bad, 1) => "needs you",
+                (Severity::Bad, _) => "need you",
+                _ => words::severity(severity),
+            })}
+        </button>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headline_says_the_worst() {
+        let headline = |bad, warn, fine| Headline { bad, warn, fine, ..Headline::default() };
+        assert_eq!(sentence(&headline(1, 2, 3)), "1 pool needs you");
+        assert_eq!(sentence(&headline(0, 2, 3)), "2 pools are worth a look");
+        assert_eq!(sentence(&headline(0, 0, 3)), "All 3 pools are fine");
+        assert_eq!(sentence(&headline(0, 0, 1)), "The one pool is fine");
+        let open = Headline { open_breakers: 1, ..headline(0, 0, 3) };
+        assert_eq!(sentence(&open), "1 breaker is open");
+    }
+}

@@ -1,0 +1,154 @@
+//! Every pool as one readable row, worst first, with the reason in words.
+
+pub mod headline;
+pub mod row;
+pub mod toolbar;
+pub mod view;
+pub mod window;
+
+use leptos::prelude::*;
+use poolscope_wire::Severity;
+
+use crate::{
+    components::empty::{Empty, NoData},
+    navigation::Navigation,
+    state::{
+        connection::Connection,
+        live::Live,
+        order::{PoolFilter, Sort},
+    },
+};
+
+use headline::Headlines;
+use row::{ColumnHeads, Row};
+use toolbar::Toolbar;
+
+/// What the address asks for.
+fn use_filter(navigation: Navigation) -> Memo<PoolFilter> {
+    Memo::new(move |_| PoolFilter {
+        service: navigation.query("service"),
+        text: navigation.query("q"),
+        severity: match navigation.query("severity").as_str() {
+            "bad" => Some(Severity::Bad),
+            "warn" => Some(Severity::Warn),
+            "ok" => Some(Severity::Ok),
+            _ => None,
+        },
+        sort: Sort::from_key(&navigation.query("sort")),
+    })
+}
+
+/// The overview.
+#[component]
+pub fn Overview() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let filter = use_filter(navigation);
+    let ids = Memo::new(move |_| {
+        filter.with(|filter| {
+            // Only these follow every figure; by default the list is computed again when a place changes.
+            let follows_figures = !matches!(filter.sort, Sort::Worst | Sort::Name)
+                || filter.severity.is_some()
+                || !filter.text.is_empty();
+            if follows_figures {
+                live.with_figures(|store| filter.ids(store))
+            } else {
+                live.with_list(|store| filter.ids(store))
+            }
+        })
+    });
+    let stage = Memo::new(move |_| {
+        let (filled, any) = live.with_list(|store| (store.filled, !store.pools.is_empty()));
+        match (filled, any) {
+            (false, _) => Stage::Waiting,
+            (true, false) => Stage::NoData,
+            (true, true) if ids.with(Vec::is_empty) => Stage::NoMatch,
+            (true, true) => Stage::List,
+        }
+    });
+    view! {
+        {move || match stage.get() {
+            Stage::Waiting => view! { <Waiting /> }.into_any(),
+            Stage::NoData => view! { <NoData /> }.into_any(),
+            stage => view! {
+                <Headlines />
+                <Toolbar shown=Signal::derive(move || ids.with(Vec::len)) />
+                {if stage == Stage::NoMatch {
+                    view! { <NoMatch /> }.into_any()
+                } else {
+                    view! { <List ids /> }.into_any()
+                }}
+            }
+            .into_any(),
+        }}
+    }
+}
+
+/// What there is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No picture yet.
+    Waiting,
+    /// No pool at all.
+    NoData,
+    /// No pool passes the filter.
+    NoMatch,
+    /// Pools.
+    List,
+}
+
+#[component]
+fn Waiting() -> impl IntoView {
+    let live = expect_context::<Live>();
+    view! {
+        {move || {
+            if live.connection() == Connection::Lost {
+                view! {
+                    <Empty title="The server does not answer">
+                        <p>"Is it running? Start it with " <code>"poolscope-dashboard"</code>
+                            ". This page connects by itself as soon as it is there."</p>
+                    </Empty>
+                }
+                .into_any()
+            } else {
+                view! { <p class="loading" role="status">"Waiting for the first picture \u{2026}"</p> }.into_any()
+            }
+        }}
+    }
+}
+
+#[component]
+fn NoMatch() -> impl IntoView {
+    let navigation = expect_context::<Navigation>();
+    let clear = move |_| {
+        for key in ["q", "severity", "service"] {
+            navigation.set_query(key, "");
+        }
+    };
+    view! {
+        <Empty title="No pool matches">
+            <p>"There are pools, but none that this search and these filters let through."</p>
+            <p><button type="button" class="button" on:click=clear>"Show all pools"</button></p>
+        </Empty>
+    }
+}
+
+#[component]
+fn List(ids: Memo<Vec<String>>) -> impl IntoView {
+    let list = NodeRef::new();
+    let window = window::use_row_window(list, Signal::derive(move || ids.with(Vec::len)));
+    let shown = Memo::new(move |_| {
+        let range = window.range.get();
+        ids.with(|ids| ids.get(range).map(<[_]>::to_vec).unwrap_or_default())
+    });
+    view! {
+        <ColumnHeads />
+        <ul class="pools" node_ref=list aria-label="Pools">
+            <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.above.get())></li>
+            <For each=move || shown.get() key=String::clone let:id>
+                <Row id />
+            </For>
+            <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.below.get())></li>
+        </ul>
+    }
+}

@@ -1,0 +1,137 @@
+//! One pool as a row, and the heads of the columns.
+
+use leptos::prelude::*;
+
+use super::view::PoolView;
+use crate::{
+    chart::spark::Sparkline,
+    components::{
+        bar::StateBar,
+        shape::{BreakerBadge, SeverityShape},
+    },
+    navigation::Navigation,
+    route::Route,
+    state::{live::Live, order::Sort},
+    words,
+};
+
+/// Heads of the columns, which also choose the order.
+#[component]
+pub fn ColumnHeads() -> impl IntoView {
+    let navigation = expect_context::<Navigation>();
+    let head = move |class: &'static str, sort: Sort, name: &'static str| {
+        let chosen = move || Sort::from_key(&navigation.query("sort")) == sort;
+        let value = if sort == Sort::Worst { "" } else { sort.key() };
+        view! {
+            <button type="button" class=class aria-pressed=move || if chosen() { "true" } else { "false" }
+                title="Order by this" on:click=move |_| navigation.set_query("sort", value)>{name}</button>
+        }
+    };
+    view! {
+        <div class="heads">
+            {head("h-name", Sort::Name, "pool")}
+            {head("h-say", Sort::Worst, "condition, worst first")}
+            {head("h-conns", Sort::Active, "connections")}
+            {head("h-wait number", Sort::Waiting, "waiting")}
+            {head("h-p number", Sort::Wait, "wait p50 / p99")}
+            <span class="h-spark">"2 minutes"</span>
+            {head("h-reuse number", Sort::Reuse, "reuse")}
+            {head("h-rate number", Sort::Requests, "req/s")}
+            <span class="h-breaker">"breaker"</span>
+        </div>
+    }
+}
+
+/// One pool.
+#[component]
+pub fn Row(
+    /// Its id.
+    id: String,
+) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let view = {
+        let id = id.clone();
+        Memo::new(move |before: Option<&Option<PoolView>>| {
+            // A pool that is gone keeps its last words until its row is gone.
+            live.with_pool(&id, PoolView::new).or_else(|| before.cloned().flatten())
+        })
+    };
+    let text = move |read: fn(&PoolView) -> String| {
+        move || view.with(|view| view.as_ref().map(read).unwrap_or_default())
+    };
+    let href = {
+        let route = Route::Pool(id.clone());
+        move || navigation.link(&route)
+    };
+    let severity = Signal::derive(move || view.with(|v| v.as_ref().map(|v| v.severity).unwrap_or_default()));
+    let severity_key = move || words::severity_key(severity.get());
+    let class = move || {
+        let stale = view.with(|view| view.as_ref().is_some_and(|view| view.stale));
+        format!("pool v-{}{}", severity_key(), if stale { " is-stale" } else { "" })
+    };
+    let shares = Signal::derive(move || view.with(|v| v.as_ref().map(|v| v.shares).unwrap_or_default()));
+    let spark =
+        Signal::derive(move || view.with(|v| v.as_ref().map(|v| v.spark.clone()).unwrap_or_default()));
+    let estimated = move || {
+        let estimated = view.with(|view| view.as_ref().is_some_and(|view| !view.tilde.is_empty()));
+        estimated.then_some("Closes can't be seen here: what is open and idle is estimated")
+    };
+    let upgraded = move || match view.with(|view| view.as_ref().map_or(0, |view| view.upgraded)) {
+        0 => String::new(),
+        upgraded => format!(" \u{b7} {upgraded} upgraded"),
+    };
+    let waiting_class = move || {
+        let waiting = view.with(|view| view.as_ref().is_some_and(|view| view.is_waiting));
+        if waiting { "cell wait number is-warn" } else { "cell wait number" }
+    };
+    let errors = move || view.with(|view| view.as_ref().and_then(|view| view.errors.clone()));
+    let breaker = Memo::new(move |_| view.with(|view| view.as_ref().and_then(|view| view.breaker.clone())));
+
+    view! {
+        <li class=class data-testid="pool-row" data-pool-id=id data-severity=severity_key>
+            <span class="sev"><SeverityShape severity /></span>
+            <div class="cell name">
+                <a href=href data-stop data-testid="pool-name" dir="auto" title=text(|v| v.name.clone())>{text(|v| v.name.clone())}</a>
+                <span class="soft clip" dir="auto" title=text(|v| format!("{} {}", v.destination, v.origin))>
+                    {text(|v| v.destination.clone())} <span class="origin">" \u{b7} " {text(|v| v.origin.clone())}</span>
+                </span>
+            </div>
+            <p class="cell say" data-testid="pool-sentence" title=text(|v| v.sentence.clone())>{text(|v| v.sentence.clone())}</p>
+            <div class="cell conns" title=estimated>
+                <StateBar shares />
+                <span class="under">
+                    <b data-testid="pool-active">{text(|v| v.active.clone())}</b> " in use \u{b7} "
+                    <b data-testid="pool-idle">{text(|v| v.idle.clone())}</b> " idle" {upgraded}
+                </span>
+            </div>
+            <div class=waiting_class>
+                <span class="key">"waiting"</span>
+                <span data-testid="pool-pending">{text(|v| v.pending.clone())}</span>
+            </div>
+            <div class="cell p number">
+                <span class="key">"wait p50 / p99"</span>
+                <span data-testid="pool-wait-p50">{text(|v| v.wait_p50.clone())}</span>
+                <span class="under"><span data-testid="pool-wait-p99">{text(|v| v.wait_p99.clone())}</span></span>
+            </div>
+            <div class="cell sparkcell"><Sparkline spark /></div>
+            <div class="cell reuse number">
+                <span class="key">"reuse"</span>
+                <span data-testid="pool-reuse">{text(|v| v.reuse.clone())}</span>
+            </div>
+            <div class="cell rate number">
+                <span class="key">"req/s"</span>
+                <span data-testid="pool-requests">{text(|v| v.requests.clone())}</span>
+                {move || errors().map(|errors| view! { <span class="under is-bad">{errors} " err/s"</span> })}
+            </div>
+            <div class="cell breaker">
+                {move || breaker.get().map(|(name, state)| {
+                    let id = live.peek(|store| {
+                        store.breakers.values().find(|breaker| breaker.name == name).map(|breaker| breaker.id.clone())
+                    });
+                    view! { <a href=navigation.link(&Route::Breakers(id))><BreakerBadge state /></a> }
+                })}
+            </div>
+        </li>
+    }
+}

@@ -1,0 +1,127 @@
+//! What a row says about a pool. Pure.
+
+use poolscope_wire::{BreakerState, PoolSummary, Severity};
+
+use crate::{
+    chart::spark::Spark,
+    format,
+    state::{ring::Ring, store::PoolEntry},
+    words,
+};
+
+/// What a row says about a pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoolView {
+    /// What the user called the client, or the destination.
+    pub name: String,
+    /// Where its connections go.
+    pub destination: String,
+    /// Protocol, service and instance in one line.
+    pub origin: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How it is, in words.
+    pub sentence: String,
+    /// True if it should have been reported by now.
+    pub stale: bool,
+    /// A tilde where figures are concluded, not seen.
+    pub tilde: &'static str,
+    /// Connections in use.
+    pub active: String,
+    /// Connections without a request.
+    pub idle: String,
+    /// Connections that left HTTP.
+    pub upgraded: u32,
+    /// Active, idle and upgraded as shares of the most connections of the last minutes.
+    pub shares: [f64; 3],
+    /// Requests that wait for a connection.
+    pub pending: String,
+    /// True if any waits.
+    pub is_waiting: bool,
+    /// Median wait.
+    pub wait_p50: String,
+    /// 99th percentile of the wait.
+    pub wait_p99: String,
+    /// Share of requests on open connections.
+    pub reuse: String,
+    /// Requests per second.
+    pub requests: String,
+    /// Failed requests per second, if any failed.
+    pub errors: Option<String>,
+    /// Name and state of its breaker.
+    pub breaker: Option<(String, BreakerState)>,
+    /// Its last two minutes.
+    pub spark: Spark,
+}
+
+impl PoolView {
+    /// What a row says about a pool at a moment of the server's clock.
+    pub fn new(entry: &PoolEntry) -> Self {
+        let pool = &entry.summary;
+        let now = &pool.now;
+        let most = most_open(pool, &entry.ring);
+        let share = |part: u32| if most == 0 { 0.0 } else { f64::from(part) / f64::from(most) };
+        let tilde = if pool.estimated { "~" } else { "" };
+        Self {
+            name: words::pool_name(pool),
+            destination: words::destination(pool),
+            origin: origin(pool),
+            severity: pool.health.severity,
+            sentence: pool.health.sentence.clone(),
+            stale: pool.stale,
+            tilde,
+            active: format::count(u64::from(now.active)),
+            idle: format!("{tilde}{}", format::count(u64::from(now.idle))),
+            upgraded: now.upgraded,
+            shares: [share(now.active), share(now.idle), share(now.upgraded)],
+            pending: format::count(u64::from(now.pending)),
+            is_waiting: now.pending > 0,
+            wait_p50: format::duration_or_unknown(pool.wait_p50_s),
+            wait_p99: format::duration_or_unknown(pool.wait_p99_s),
+            reuse: format::percent_or_unknown(pool.reuse),
+            requests: format::number(f64::from(now.requests_per_s)),
+            errors: (now.errors_per_s > 0.0).then(|| format::number(f64::from(now.errors_per_s))),
+            breaker: pool.breaker.clone(),
+            spark: Spark::new(&entry.ring),
+        }
+    }
+}
+
+/// Protocol, service and instance in one line.
+fn origin(pool: &PoolSummary) -> String {
+    let protocols = words::protocols(pool);
+    let parts = [protocols.as_str(), &pool.service, &pool.instance];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" \u{b7} ")
+}
+
+/// The most connections that were open in the last minutes.
+fn most_open(pool: &PoolSummary, ring: &Ring) -> u32 {
+    ring.iter()
+        .chain([&pool.now])
+        .map(|point| point.active.saturating_add(point.idle).saturating_add(point.upgraded))
+        .max()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use poolscope_wire::PoolPoint;
+
+    use super::*;
+
+    #[test]
+    fn estimated_figures_carry_a_tilde_and_unknown_ones_a_dash() {
+        let mut entry = PoolEntry::default();
+        entry.summary.now = PoolPoint { active: 1, idle: 3, ..PoolPoint::default() };
+        let exact = PoolView::new(&entry);
+        assert_eq!((exact.idle.as_str(), exact.reuse.as_str()), ("3", format::UNKNOWN));
+        assert_eq!(exact.shares, [0.25, 0.75, 0.0]);
+        entry.summary.estimated = true;
+        assert_eq!(PoolView::new(&entry).idle, "~3");
+    }
+
+    #[test]
+    fn a_pool_without_connections_has_an_empty_bar() {
+        assert_eq!(PoolView::new(&PoolEntry::default()).shares, [0.0; 3]);
+    }
+}

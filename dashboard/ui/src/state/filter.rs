@@ -1,0 +1,215 @@
+//! Which events and breakers are shown, and the counts of the headline. Pure.
+
+use poolscope_wire::{Breaker, BreakerState, Event, Severity};
+
+use super::store::Store;
+use crate::words;
+
+/// Which events are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventFilter {
+    /// Events of this service; empty for all.
+    pub service: String,
+    /// Events of this kind; empty for all.
+    pub kind: String,
+    /// Events that are at least this bad.
+    pub severity: Severity,
+    /// Events that have this text in any of their words.
+    pub text: String,
+}
+
+impl EventFilter {
+    /// True if an event is shown.
+    #[must_use]
+    pub fn passes(&self, event: &Event) -> bool {
+        (self.service.is_empty() || event.service == self.service)
+            && (self.kind.is_empty() || event.kind == self.kind)
+            && event.severity >= self.severity
+            && (self.text.is_empty() || self.has_text(event))
+    }
+
+    fn has_text(&self, event: &Event) -> bool {
+        let wanted = self.text.to_lowercase();
+        [
+            Some(&event.text),
+            Some(&event.service),
+            Some(&event.instance),
+            event.breaker.as_ref(),
+            event.trace_id.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(event.attributes.iter().map(|(_, value)| value))
+        .any(|text| text.to_lowercase().contains(&wanted))
+    }
+}
+
+/// Breakers of a service (empty for all), worst first, then by name.
+#[must_use]
+pub fn breakers_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Breaker> {
+    let mut breakers: Vec<&Breaker> =
+        store.breakers.values().filter(|breaker| service.is_empty() || breaker.service == service).collect();
+    breakers.sort_by_key(|breaker| {
+        (
+            std::cmp::Reverse(words::breaker_severity(breaker.state)),
+            &breaker.name,
+            &breaker.instance,
+            &breaker.id,
+        )
+    });
+    breakers
+}
+
+/// What the headline counts.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Headline {
+    /// Pools that are bad.
+    pub bad: u64,
+    /// Pools that are worth a look.
+    pub warn: u64,
+    /// Pools that are fine.
+    pub fine: u64,
+    /// Breakers that reject calls.
+    pub open_breakers: u64,
+    /// Breakers that try.
+    pub half_open_breakers: u64,
+    /// Open connections.
+    pub connections: u64,
+    /// Waiting requests.
+    pub waiting: u64,
+    /// Requests that ended, per second.
+    pub requests_per_s: f64,
+    /// Requests that failed, per second.
+    pub errors_per_s: f64,
+    /// Share of acquires served by an open connection, each pool weighing as many requests as it has.
+    pub reuse: Option<f64>,
+}
+
+impl Headline {
+    /// Counts the pools and breakers of a service; empty for all.
+    #[must_use]
+    pub fn of(store: &Store, service: &str) -> Self {
+        let mut headline = Self::default();
+        let (mut reused, mut weight) = (0.0, 0.0);
+        let pools = store.pools.values().map(|entry| &entry.summary);
+        for pool in pools.filter(|pool| service.is_empty() || pool.service == service) {
+            match pool.health.severity {
+                Severity::Bad => headline.bad += 1,
+                Severity::Warn => headline.warn += 1,
+                Severity::Ok => headline.fine += 1,
+            }
+            headline.connections +=
+                u64::from(pool.now.idle) + u64::from(pool.now.active) + u64::from(pool.now.upgraded);
+            headline.waiting += u64::from(pool.now.pending);
+            headline.requests_per_s += f64::from(pool.now.requests_per_s);
+            headline.errors_per_s += f64::from(pool.now.errors_per_s);
+            if let Some(reuse) = pool.reuse {
+                reused += f64::from(reuse) * f64::from(pool.now.requests_per_s);
+                weight += f64::from(pool.now.requests_per_s);
+            }
+        }
+        for breaker in breakers_of(store, service) {
+            match breaker.state {
+                BreakerState::Open | BreakerState::ForcedOpen => headline.open_breakers += 1,
+                BreakerState::HalfOpen => headline.half_open_breakers += 1,
+                BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => {}
+            }
+        }
+        headline.reuse = (weight > 0.0).then(|| reused / weight);
+        headline
+    }
+
+    /// The worst severity, which the title and the icon show.
+    #[must_use]
+    pub fn worst(&self) -> Severity {
+        if self.bad > 0 || self.open_breakers > 0 {
+            Severity::Bad
+        } else if self.warn > 0 || self.half_open_breakers > 0 {
+            Severity::Warn
+        } else {
+            Severity::Ok
+        }
+    }
+
+    /// The title of the page: what is bad goes first, where a narrow tab still shows it.
+    #[must_use]
+    pub fn title(&self, page: &str) -> String {
+        let suffix = if page.is_empty() { "Poolscope".to_owned() } else { format!("{page} - Poolscope") };
+        match (self.bad + self.open_breakers, self.warn + self.half_open_breakers) {
+            (0, 0) => suffix,
+            (0, warn) => format!("({warn}) {suffix}"),
+            (bad, _) => format!("({bad}!) {suffix}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poolscope_wire::{Full, Health, PoolPoint, PoolSummary};
+
+    use super::*;
+
+    #[test]
+    fn the_title_shows_the_worst_first() {
+        assert_eq!(Headline::default().title(""), "Poolscope");
+        assert_eq!(Headline { warn: 3, ..Headline::default() }.title("Events"), "(3) Events - Poolscope");
+        assert_eq!(
+            Headline { bad: 1, open_breakers: 1, warn: 3, ..Headline::default() }.title(""),
+            "(2!) Poolscope"
+        );
+    }
+
+    #[test]
+    fn the_headline_weighs_reuse_by_requests_and_knows_no_reuse_without_them() {
+        let pool = |id: &str, severity, requests_per_s, reuse| PoolSummary {
+            id: id.to_owned(),
+            health: Health { severity, ..Health::default() },
+            now: PoolPoint { requests_per_s, active: 2, idle: 1, pending: 4, ..PoolPoint::default() },
+            reuse,
+            ..PoolSummary::default()
+        };
+        let mut store = Store::default();
+        assert_eq!(Headline::of(&store, "").reuse, None);
+        store.apply_full(Full {
+            pools: vec![pool("a", Severity::Bad, 30.0, Some(1.0)), pool("b", Severity::Ok, 10.0, Some(0.0))],
+            ..Full::default()
+        });
+        let headline = Headline::of(&store, "");
+        assert_eq!((headline.bad, headline.fine, headline.connections, headline.waiting), (1, 1, 6, 8));
+        assert_eq!(headline.reuse, Some(0.75));
+        assert_eq!(headline.worst(), Severity::Bad);
+        assert_eq!(Headline::of(&store, "no such service"), Headline::default());
+    }
+
+    #[test]
+    fn events_pass_by_every_part_of_the_filter() {
+        let event = Event {
+            kind: "a".to_owned(),
+            severity: Severity::Warn,
+            text: "Breaker pay OPENED".to_owned(),
+            ..Event::default()
+        };
+        let filter =
+            EventFilter { text: "opened".to_owned(), severity: Severity::Warn, ..EventFilter::default() };
+        assert!(filter.passes(&event));
+        assert!(!EventFilter { severity: Severity::Bad, ..filter.clone() }.passes(&event));
+        assert!(!EventFilter { kind: "b".to_owned(), ..filter }.passes(&event));
+    }
+
+    #[test]
+    fn open_breakers_come_first() {
+        let breaker =
+            |id: &str, state| Breaker { id: id.to_owned(), name: id.to_owned(), state, ..Breaker::default() };
+        let mut store = Store::default();
+        store.apply_full(Full {
+            breakers: vec![
+                breaker("a", BreakerState::Closed),
+                breaker("b", BreakerState::HalfOpen),
+                breaker("c", BreakerState::Open),
+            ],
+            ..Full::default()
+        });
+        let names: Vec<&str> = breakers_of(&store, "").iter().map(|b| b.name.as_str()).collect();
+        assert_eq!(names, ["c", "b", "a"]);
+    }
+}

@@ -1,0 +1,222 @@
+//! The picture, and how the stream's messages change it. Pure: no signals, no browser.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use poolscope_wire::{Breaker, Event, Full, PoolSummary, Service, Severity, Status, Update};
+
+use super::ring::Ring;
+
+/// The most events that are kept: more than anybody scrolls through.
+const MAX_EVENTS: usize = 1_000;
+
+/// A pool that has got better keeps its place this long, so that a pool that flaps does not make the list jump.
+const PLACE_HELD_MS: u64 = 10_000;
+
+/// A pool with its newest points.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PoolEntry {
+    /// The newest summary.
+    pub summary: PoolSummary,
+    /// The newest points.
+    pub ring: Ring,
+    /// The severity that decides about the place: it rises at once and falls late.
+    pub place: Severity,
+    /// Since when the severity has been below [`Self::place`].
+    better_since_ms: Option<u64>,
+}
+
+impl PoolEntry {
+    /// Moves the place after the severity, and says whether it changed.
+    fn settle_place(&mut self, now_ms: u64) -> bool {
+        let severity = self.summary.health.severity;
+        if severity >= self.place {
+            self.better_since_ms = None;
+            return std::mem::replace(&mut self.place, severity) != severity;
+        }
+        let since = *self.better_since_ms.get_or_insert(now_ms);
+        if now_ms.saturating_sub(since) < PLACE_HELD_MS {
+            return false;
+        }
+        self.better_since_ms = None;
+        self.place = severity;
+        true
+    }
+}
+
+/// The picture.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Store {
+    /// The server about itself.
+    pub status: Status,
+    /// Who sends.
+    pub services: Vec<Service>,
+    /// Every pool, by id.
+    pub pools: BTreeMap<String, PoolEntry>,
+    /// Every breaker, by id.
+    pub breakers: BTreeMap<String, Breaker>,
+    /// The newest events, newest first.
+    pub events: VecDeque<Event>,
+    /// True from the first message on.
+    pub filled: bool,
+}
+
+/// What a message changed, so that only what shows it is drawn again.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Changes {
+    /// Everything, by a full picture.
+    pub all: bool,
+    /// Pools whose figures changed.
+    pub pools: Vec<String>,
+    /// The set of pools, or the place of one.
+    pub list: bool,
+    /// Breakers.
+    pub breakers: bool,
+    /// Events.
+    pub events: bool,
+    /// The server about itself, or who sends.
+    pub status: bool,
+}
+
+impl Store {
+    /// Replaces the picture. Places that are held over from before are forgotten.
+    pub fn apply_full(&mut self, full: Full) -> Changes {
+        let Full { status, services, pools, mut history, breakers, events, lagged: _ } = full;
+        self.pools = pools
+            .into_iter()
+            .map(|summary| {
+                let mut ring = Ring::from_history(history.remove(&summary.id).unwrap_or_default());
+                ring.push(summary.now);
+                let place = summary.health.severity;
+                (summary.id.clone(), PoolEntry { summary, ring, place, better_since_ms: None })
+            })
+            .collect();
+        self.status = status;
+        self.services = services;
+        self.breakers = breakers.into_iter().map(|breaker| (breaker.id.clone(), breaker)).collect();
+        self.events = events.into_iter().take(MAX_EVENTS).collect();
+        self.filled = true;
+        Changes { all: true, ..Changes::default() }
+    }
+
+    /// Takes in what changed.
+    pub fn apply_update(&mut self, update: Update) -> Changes {
+        let mut changes = Changes {
+            breakers: !update.breakers.is_empty() || !update.removed_breakers.is_empty(),
+            events: !update.events.is_empty(),
+            status: update.status.is_some() || update.services.is_some(),
+            ..Changes::default()
+        };
+        for summary in update.pools {
+            let id = summary.id.clone();
+            let known = self.pools.contains_key(&id);
+            let entry = self.pools.entry(id.clone()).or_default();
+            entry.ring.push(summary.now);
+            entry.summary = summary;
+            changes.list |= !known;
+            changes.pools.push(id);
+        }
+        for id in &update.removed_pools {
+            changes.list |= self.pools.remove(id).is_some();
+        }
+        for entry in self.pools.values_mut() {
+            changes.list |= entry.settle_place(update.now_ms);
+        }
+        for breaker in update.breakers {
+            self.breakers.insert(breaker.id.clone(), breaker);
+        }
+        for id in &update.removed_breakers {
+            self.breakers.remove(id);
+        }
+        for event in update.events {
+            self.events.push_front(event);
+        }
+        self.events.truncate(MAX_EVENTS);
+        if let Some(status) = update.status {
+            self.status = status;
+        }
+        if let Some(services) = update.services {
+            self.services = services;
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use poolscope_wire::{Health, PoolPoint};
+
+    use super::*;
+
+    fn pool(id: &str, severity: Severity, at_ms: u64) -> PoolSummary {
+        PoolSummary {
+            id: id.to_owned(),
+            health: Health { severity, ..Health::default() },
+            now: PoolPoint { at_ms, ..PoolPoint::default() },
+            ..PoolSummary::default()
+        }
+    }
+
+    fn filled(pools: &[PoolSummary]) -> Store {
+        let mut store = Store::default();
+        store.apply_full(Full { pools: pools.to_vec(), ..Full::default() });
+        store
+    }
+
+    fn update(now_ms: u64, pools: &[PoolSummary]) -> Update {
+        Update { now_ms, pools: pools.to_vec(), ..Update::default() }
+    }
+
+    #[test]
+    fn a_full_picture_replaces_everything() {
+        let mut store = filled(&[pool("old", Severity::Bad, 1)]);
+        let history =
+            BTreeMap::from([("new".to_owned(), vec![PoolPoint { at_ms: 1, ..PoolPoint::default() }])]);
+        let changes =
+            store.apply_full(Full { pools: vec![pool("new", Severity::Ok, 2)], history, ..Full::default() });
+        assert!(changes.all);
+        assert_eq!(store.pools.keys().collect::<Vec<_>>(), ["new"]);
+        assert_eq!(store.pools["new"].ring.iter().len(), 2, "the history and the newest point");
+    }
+
+    #[test]
+    fn an_update_names_only_what_changed() {
+        let mut store = filled(&[pool("a", Severity::Ok, 1_000), pool("b", Severity::Ok, 1_000)]);
+        let changes = store.apply_update(update(2_000, &[pool("a", Severity::Ok, 2_000)]));
+        assert_eq!(changes, Changes { pools: vec!["a".to_owned()], ..Changes::default() });
+        assert_eq!(store.pools["a"].ring.iter().len(), 2);
+        assert_eq!(store.pools["b"].ring.iter().len(), 1);
+    }
+
+    #[test]
+    fn new_and_removed_pools_change_the_list() {
+        let mut store = filled(&[]);
+        assert!(store.apply_update(update(1, &[pool("a", Severity::Ok, 1)])).list);
+        let gone = Update { removed_pools: vec!["a".to_owned()], ..Update::default() };
+        assert!(store.apply_update(gone.clone()).list);
+        assert!(!store.apply_update(gone).list, "it was gone already");
+    }
+
+    #[test]
+    fn a_pool_rises_at_once_and_falls_late() {
+        let (fine, bad) = (pool("a", Severity::Ok, 1), pool("a", Severity::Bad, 1));
+        let mut store = filled(from_ref(&fine));
+        assert!(store.apply_update(update(1_000, from_ref(&bad))).list);
+        assert!(!store.apply_update(update(2_000, from_ref(&fine))).list, "it keeps its place");
+        assert_eq!(store.pools["a"].place, Severity::Bad);
+        assert!(!store.apply_update(update(3_000, from_ref(&bad))).list, "it flapped, and nothing moved");
+        assert!(!store.apply_update(update(4_000, from_ref(&fine))).list);
+        assert!(store.apply_update(update(4_000 + PLACE_HELD_MS, &[])).list, "also without a new report");
+        assert_eq!(store.pools["a"].place, Severity::Ok);
+    }
+
+    #[test]
+    fn events_are_newest_first_and_bounded() {
+        let mut store = filled(&[]);
+        let events = (1..=MAX_EVENTS as u64 + 5).map(|id| Event { id, ..Event::default() }).collect();
+        assert!(store.apply_update(Update { events, ..Update::default() }).events);
+        assert_eq!(store.events.len(), MAX_EVENTS);
+        assert_eq!(store.events[0].id, MAX_EVENTS as u64 + 5);
+    }
+}

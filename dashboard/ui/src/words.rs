@@ -1,0 +1,228 @@
+//! Plain words for the closed value sets of the telemetry contract.
+
+use poolscope_semconv::value::{AcquireOutcome, BreakerReason, CloseReason, ErrorType};
+use poolscope_wire::{BreakerState, PoolSummary, Severity};
+
+/// The word of a severity, which goes with its shape.
+#[must_use]
+pub fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "fine",
+        Severity::Warn => "worth a look",
+        Severity::Bad => "needs you",
+    }
+}
+
+/// The value of a severity in URLs and in `data-severity`.
+#[must_use]
+pub fn severity_key(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "ok",
+        Severity::Warn => "warn",
+        Severity::Bad => "bad",
+    }
+}
+
+/// The word of a breaker's state.
+#[must_use]
+pub fn breaker_state(state: BreakerState) -> &'static str {
+    match state {
+        BreakerState::Closed => "closed",
+        BreakerState::Open => "open",
+        BreakerState::HalfOpen => "half open",
+        BreakerState::ForcedOpen => "forced open",
+        BreakerState::ForcedClosed => "forced closed",
+        BreakerState::MetricsOnly => "metrics only",
+    }
+}
+
+/// The value of a breaker's state in URLs, classes and `data-state`.
+#[must_use]
+pub fn breaker_key(state: BreakerState) -> &'static str {
+    match state {
+        BreakerState::Closed => "closed",
+        BreakerState::Open => "open",
+        BreakerState::HalfOpen => "half_open",
+        BreakerState::ForcedOpen => "forced_open",
+        BreakerState::ForcedClosed => "forced_closed",
+        BreakerState::MetricsOnly => "metrics_only",
+    }
+}
+
+/// What a breaker does in a state, for tooltips.
+#[must_use]
+pub fn breaker_meaning(state: BreakerState) -> &'static str {
+    match state {
+        BreakerState::Closed => "Calls pass.",
+        BreakerState::Open => "Calls are rejected.",
+        BreakerState::HalfOpen => "A few calls pass to find out whether the destination has recovered.",
+        BreakerState::ForcedOpen => "Calls are rejected, because a user asked for it.",
+        BreakerState::ForcedClosed => "Calls pass, because a user asked for it.",
+        BreakerState::MetricsOnly => "Calls pass and are judged; the breaker never opens.",
+    }
+}
+
+/// How badly somebody should look at a breaker in a state.
+#[must_use]
+pub fn breaker_severity(state: BreakerState) -> Severity {
+    match state {
+        BreakerState::Open | BreakerState::ForcedOpen => Severity::Bad,
+        BreakerState::HalfOpen => Severity::Warn,
+        BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => Severity::Ok,
+    }
+}
+
+/// Why a breaker changed its state.
+#[must_use]
+pub fn breaker_reason(reason: &str) -> String {
+    match BreakerReason::parse(reason) {
+        Some(BreakerReason::FailureRatio) => "too many calls failed".to_owned(),
+        Some(BreakerReason::ConsecutiveFailures) => "too many calls in a row failed".to_owned(),
+        Some(BreakerReason::OpenTimeElapsed) => "time for a trial call".to_owned(),
+        Some(BreakerReason::TrialSucceeded) => "the trial calls succeeded".to_owned(),
+        Some(BreakerReason::TrialFailed) => "a trial call failed".to_owned(),
+        Some(BreakerReason::Manual) => "a user asked for it".to_owned(),
+        None => spaced(reason),
+    }
+}
+
+/// Why a connection was closed.
+#[must_use]
+pub fn close_reason(reason: &str) -> String {
+    match CloseReason::parse(reason) {
+        Some(CloseReason::IdleTimeout) => "idle for too long".to_owned(),
+        Some(CloseReason::PeerClosedIdle) => "peer closed it while idle".to_owned(),
+        Some(CloseReason::PeerClosedActive) => "peer closed it in use".to_owned(),
+        Some(CloseReason::Reset) => "peer reset it".to_owned(),
+        Some(CloseReason::Error) => "it failed".to_owned(),
+        Some(CloseReason::ConnectionClose) => "one side asked to close".to_owned(),
+        Some(CloseReason::BodyDropped) => "response body not read".to_owned(),
+        Some(CloseReason::UpgradeEnded) => "upgrade ended".to_owned(),
+        Some(CloseReason::ClientClosed) => "client let it go".to_owned(),
+        None => spaced(reason),
+    }
+}
+
+/// How an acquire ended.
+#[must_use]
+pub fn acquire_outcome(outcome: &str) -> String {
+    match AcquireOutcome::parse(outcome) {
+        Some(AcquireOutcome::Reused) => "idle connection reused".to_owned(),
+        Some(AcquireOutcome::New) => "new connection".to_owned(),
+        Some(AcquireOutcome::Waited) => "waited for one in use".to_owned(),
+        Some(AcquireOutcome::Failed) => "failed".to_owned(),
+        Some(AcquireOutcome::Canceled) => "given up by the caller".to_owned(),
+        None => spaced(outcome),
+    }
+}
+
+/// How a request ended: a status code, or a class of error.
+#[must_use]
+pub fn result(result: &str) -> String {
+    if !result.is_empty() && result.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("status {result}");
+    }
+    match ErrorType::parse(result) {
+        Some(ErrorType::Dns) => "name not resolved".to_owned(),
+        Some(ErrorType::Connect) => "no connection".to_owned(),
+        Some(ErrorType::Timeout) => "timeout".to_owned(),
+        Some(ErrorType::ConnectionReset) => "connection reset".to_owned(),
+        Some(ErrorType::IncompleteMessage) => "connection closed too early".to_owned(),
+        Some(ErrorType::Protocol) => "protocol broken".to_owned(),
+        Some(ErrorType::Request) => "request not sent".to_owned(),
+        Some(ErrorType::Body) => "response body failed".to_owned(),
+        Some(ErrorType::BreakerOpen) => "rejected by the breaker".to_owned(),
+        Some(ErrorType::Canceled) => "given up by the caller".to_owned(),
+        Some(ErrorType::Other) => "other error".to_owned(),
+        None => spaced(result),
+    }
+}
+
+/// True if a result is a failure: a server's error, or no answer at all.
+#[must_use]
+pub fn result_failed(result: &str) -> bool {
+    !matches!(result.parse::<u16>(), Ok(code) if code < 500)
+}
+
+/// What kind of event it was: its name without the namespace, in words.
+#[must_use]
+pub fn event_kind(kind: &str) -> String {
+    let namespace = concat!("poolscope", ".");
+    spaced(kind.strip_prefix(namespace).unwrap_or(kind))
+}
+
+/// The destination of a pool as a URL, with an IPv6 address in brackets.
+#[must_use]
+pub fn destination(pool: &PoolSummary) -> String {
+    let scheme = if pool.scheme.is_empty() { String::new() } else { format!("{}://", pool.scheme) };
+    let host = if pool.address.contains(':') && !pool.address.starts_with('[') {
+        format!("[{}]", pool.address)
+    } else {
+        pool.address.clone()
+    };
+    if pool.port == 0 { format!("{scheme}{host}") } else { format!("{scheme}{host}:{}", pool.port) }
+}
+
+/// Name of a pool: what the user called the client, or the destination if it has no name.
+#[must_use]
+pub fn pool_name(pool: &PoolSummary) -> String {
+    if pool.client.is_empty() { destination(pool) } else { pool.client.clone() }
+}
+
+/// Protocols of a pool, such as `HTTP/1.1, HTTP/2`.
+#[must_use]
+pub fn protocols(pool: &PoolSummary) -> String {
+    pool.protocols.iter().map(|version| format!("HTTP/{version}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The parts of a name with spaces between them.
+fn spaced(name: &str) -> String {
+    name.replace(['_', '.'], " ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_of_the_contract_has_words() {
+        for reason in CloseReason::ALL {
+            assert!(!close_reason(reason.as_str()).contains('_'));
+        }
+        for error in ErrorType::ALL {
+            assert!(!result(error.as_str()).contains('_'));
+        }
+        for kind in poolscope_semconv::event::ALL {
+            assert!(!event_kind(kind).contains(['.', '_']));
+        }
+    }
+
+    #[test]
+    fn unknown_values_stay_readable() {
+        assert_eq!(close_reason("max_age"), "max age");
+        assert_eq!(event_kind("vendor.thing.happened"), "vendor thing happened");
+        assert_eq!(result("404"), "status 404");
+    }
+
+    #[test]
+    fn server_errors_and_missing_answers_are_failures() {
+        assert!(!result_failed("200"));
+        assert!(!result_failed("404"));
+        assert!(result_failed("503"));
+        assert!(result_failed("timeout"));
+    }
+
+    #[test]
+    fn destinations_read_as_urls() {
+        let mut pool = PoolSummary {
+            scheme: "https".to_owned(),
+            address: "pay.example".to_owned(),
+            port: 443,
+            ..PoolSummary::default()
+        };
+        assert_eq!(destination(&pool), "https://pay.example:443");
+        assert_eq!(pool_name(&pool), "https://pay.example:443");
+        pool.address = "::1".to_owned();
+        assert_eq!(destination(&pool), "https://[::1]:443");
+    }
+}
