@@ -51,7 +51,7 @@ impl Group {
         Ok(self.status)
     }
 
-    /// Asks it to end, waits, and ends it if it does not.
+    /// Asks it to end as Ctrl-C would, waits, and ends it if it does not.
     pub(crate) fn stop(&mut self) {
         self.signal(false);
         let deadline = Instant::now() + GRACE;
@@ -71,7 +71,7 @@ impl Group {
         let Ok(group) = i32::try_from(self.child.id()) else { return };
         // Fails when nobody is left in the group, which is what is wanted.
         let _ =
-            killpg(nix::unistd::Pid::from_raw(group), if kill { Signal::SIGKILL } else { Signal::SIGTERM });
+            killpg(nix::unistd::Pid::from_raw(group), if kill { Signal::SIGKILL } else { Signal::SIGINT });
     }
 
     #[cfg(not(unix))]

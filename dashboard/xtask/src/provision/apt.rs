@@ -1,7 +1,7 @@
 //! Debian packages, on machines where they can be installed.
 
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::Once;
 
 use anyhow::{Context, Result, bail};
 
@@ -17,19 +17,19 @@ pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
         bail!("{why}: run `sudo apt-get update && sudo apt-get install -y --no-install-recommends {list}`");
     }
     process::say(format!("{why}: installing the Debian packages {list}"));
-    update()?;
+    update();
     process::run(apt_get().args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
         .with_context(|| format!("{why}: the Debian packages {list} could not be installed"))
 }
 
-fn update() -> Result<()> {
-    static DONE: OnceLock<()> = OnceLock::new();
-    if DONE.get().is_none() {
-        process::run(apt_get().args(["update", "-qq"]))
-            .context("the list of Debian packages is out of reach")?;
-        let _ = DONE.set(());
-    }
-    Ok(())
+/// Once; a source out of reach is no reason to give up, since it need not be the one that has the packages.
+fn update() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        if let Err(error) = process::run(apt_get().args(["update", "-qq"])) {
+            process::say(format!("WARNING: the list of Debian packages may be old: {error:#}"));
+        }
+    });
 }
 
 fn apt_get() -> Command {
