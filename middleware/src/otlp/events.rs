@@ -1,0 +1,144 @@
+//! Events: OTLP log records with an event name.
+
+use std::sync::Weak;
+use std::time::SystemTime;
+
+use opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
+use opentelemetry_sdk::logs::SdkLogger;
+use poolscope_semconv::value::BreakerState;
+use poolscope_semconv::{attr, event as name};
+
+use crate::event::{Event, Listener, PoolName};
+
+/// Turns events into log records. The scope keeps it for as long as it lives; the logger ends with the telemetry.
+#[derive(Debug)]
+pub(super) struct EventLog(pub(super) Weak<SdkLogger>);
+
+impl Listener for EventLog {
+    fn on_event(&self, event: &Event) {
+        let Some(logger) = self.0.upgrade() else { return };
+        let mut record = logger.create_log_record();
+        fill(&mut record, event, SystemTime::now());
+        // The SDK adds the trace context of the span that is current here.
+        logger.emit(record);
+    }
+}
+
+/// Writes an event down by the contract.
+fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
+    record.set_timestamp(now);
+    record.set_observed_timestamp(now);
+    let (name, severity, body) = match event {
+        Event::ConnectionClosed(closed) => {
+            add_pool(record, &closed.pool);
+            record.add_attribute(attr::CONNECTION_ID, integer(closed.connection));
+            record.add_attribute(attr::CLOSE_REASON, closed.reason.as_str());
+            record.add_attribute(attr::CLOSE_CERTAINTY, closed.certainty.as_str());
+            if let Some(peer) = closed.peer {
+                record.add_attribute(attr::NETWORK_PEER_ADDRESS, peer.ip().to_string());
+                record.add_attribute(attr::NETWORK_PEER_PORT, i64::from(peer.port()));
+            }
+            let body = format!(
+                "connection {} to {} was closed after {:.1?} and {} requests: {}",
+                closed.connection,
+                place(&closed.pool),
+                closed.lifetime,
+                closed.requests,
+                closed.reason,
+            );
+            (name::CONNECTION_CLOSED, Severity::Info, body)
+        }
+        Event::ConnectionFailed(failed) => {
+            add_pool(record, &failed.pool);
+            record.add_attribute(attr::ERROR_TYPE, failed.error_type.as_str());
+            // The attributes say what failed and the name that it did; only the error is left to be told.
+            let body = failed.error.clone();
+            (name::CONNECTION_FAILED, Severity::Warn, body)
+        }
+        Event::BreakerTransition(change) => {
+            record.add_attribute(attr::BREAKER_NAME, change.name.to_string());
+            record.add_attribute(attr::BREAKER_FROM, change.from.as_str());
+            record.add_attribute(attr::BREAKER_TO, change.to.as_str());
+            record.add_attribute(attr::BREAKER_REASON, change.reason.as_str());
+            record.add_attribute(attr::BREAKER_WINDOW_CALLS, integer(change.window_calls));
+            if let Some(ratio) = change.failure_ratio {
+                record.add_attribute(attr::BREAKER_FAILURE_RATIO, ratio);
+            }
+            if let Some(open_for) = change.open_for {
+                record.add_attribute(attr::BREAKER_OPEN_FOR, open_for.as_secs_f64());
+            }
+            let severity = match change.to {
+                BreakerState::Open | BreakerState::ForcedOpen => Severity::Error,
+                _ => Severity::Info,
+            };
+            let body = format!(
+                "breaker {} went from {} to {}: {}",
+                change.name, change.from, change.to, change.reason
+            );
+            (name::BREAKER_TRANSITION, severity, body)
+        }
+        Event::TimeoutFired(fired) => {
+            record.add_attribute(attr::TIMEOUT_NAME, fired.name.to_string());
+            record.add_attribute(attr::TIMEOUT_LIMIT, fired.limit.as_secs_f64());
+            add_destination(record, fired.destination.as_deref());
+            let body = format!(
+                "timeout {} fired after {:?}{}",
+                fired.name,
+                fired.limit,
+                calling(fired.destination.as_deref())
+            );
+            (name::TIMEOUT_FIRED, Severity::Warn, body)
+        }
+        Event::RetryExhausted(exhausted) => {
+            record.add_attribute(attr::RETRY_NAME, exhausted.name.to_string());
+            record.add_attribute(attr::RETRY_ATTEMPTS, i64::from(exhausted.attempts));
+            record.add_attribute(attr::RETRY_REASON, exhausted.reason.clone());
+            add_destination(record, exhausted.destination.as_deref());
+            let body = format!(
+                "retry {} gave up after {} attempts{}: {}",
+                exhausted.name,
+                exhausted.attempts,
+                calling(exhausted.destination.as_deref()),
+                exhausted.reason
+            );
+            (name::RETRY_EXHAUSTED, Severity::Error, body)
+        }
+    };
+    record.set_event_name(name);
+    record.set_severity_number(severity);
+    record.set_severity_text(severity.name());
+    record.set_body(AnyValue::from(body));
+}
+
+fn add_pool<R: LogRecord>(record: &mut R, pool: &PoolName) {
+    record.add_attribute(attr::CLIENT_NAME, pool.client.to_string());
+    record.add_attribute(attr::URL_SCHEME, pool.scheme);
+    record.add_attribute(attr::SERVER_ADDRESS, pool.host.to_string());
+    record.add_attribute(attr::SERVER_PORT, i64::from(pool.port));
+}
+
+/// Where a call went, which layers above the pools know as a URL only.
+fn add_destination<R: LogRecord>(record: &mut R, destination: Option<&str>) {
+    let Some(uri) = destination.and_then(|text| text.parse::<http::Uri>().ok()) else { return };
+    if let Some(host) = uri.host() {
+        record.add_attribute(attr::SERVER_ADDRESS, host.to_owned());
+        record.add_attributes(uri.scheme_str().map(|scheme| (attr::URL_SCHEME, scheme.to_owned())));
+        record.add_attributes(uri.port_u16().map(|port| (attr::SERVER_PORT, i64::from(port))));
+    }
+}
+
+fn place(pool: &PoolName) -> String {
+    format!("{}://{}:{} of client {}", pool.scheme, pool.host, pool.port, pool.client)
+}
+
+fn calling(destination: Option<&str>) -> String {
+    destination.map(|destination| format!(" calling {destination}")).unwrap_or_default()
+}
+
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;

@@ -1,0 +1,147 @@
+//! Tests of [`super::fill`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::logs::LoggerProvider;
+use opentelemetry_sdk::logs::{SdkLogRecord, SdkLoggerProvider};
+use poolscope_semconv::value::{BreakerReason, Certainty, CloseReason, ErrorType};
+
+use super::*;
+use crate::event::{BreakerTransition, ConnectionClosed, ConnectionFailed, RetryExhausted, TimeoutFired};
+
+fn record(event: &Event) -> SdkLogRecord {
+    let logger = SdkLoggerProvider::builder().build().logger("test");
+    let mut record = logger.create_log_record();
+    fill(&mut record, event, SystemTime::UNIX_EPOCH);
+    record
+}
+
+fn attributes(record: &SdkLogRecord) -> BTreeMap<String, String> {
+    let text = |value: &AnyValue| match value {
+        AnyValue::String(text) => text.to_string(),
+        AnyValue::Int(number) => number.to_string(),
+        AnyValue::Double(number) => number.to_string(),
+        other => panic!("unexpected {other:?}"),
+    };
+    record.attributes_iter().map(|(key, value)| (key.to_string(), text(value))).collect()
+}
+
+fn body(record: &SdkLogRecord) -> String {
+    match record.body() {
+        Some(AnyValue::String(text)) => text.to_string(),
+        other => panic!("unexpected {other:?}"),
+    }
+}
+
+fn pool() -> Arc<PoolName> {
+    Arc::new(PoolName { client: "payments".into(), scheme: "http", host: "pay.example".into(), port: 80 })
+}
+
+fn transition(to: BreakerState) -> Event {
+    Event::BreakerTransition(BreakerTransition {
+        name: "pay".into(),
+        from: BreakerState::Closed,
+        to,
+        reason: BreakerReason::FailureRatio,
+        failure_ratio: Some(0.5),
+        window_calls: 20,
+        open_for: Some(Duration::from_millis(2500)),
+    })
+}
+
+fn every_event() -> Vec<Event> {
+    vec![
+        transition(BreakerState::Open),
+        Event::ConnectionClosed(ConnectionClosed {
+            pool: pool(),
+            connection: 7,
+            peer: Some(([127, 0, 0, 1], 8080).into()),
+            reason: CloseReason::Reset,
+            certainty: Certainty::Known,
+            lifetime: Duration::from_secs(2),
+            requests: 3,
+        }),
+        Event::ConnectionFailed(ConnectionFailed {
+            pool: pool(),
+            error_type: ErrorType::Dns,
+            error: "no such host".into(),
+        }),
+        Event::TimeoutFired(TimeoutFired {
+            name: "attempt".into(),
+            limit: Duration::from_millis(250),
+            destination: Some("http://pay.example:80".into()),
+        }),
+        Event::RetryExhausted(RetryExhausted {
+            name: "retry".into(),
+            attempts: 3,
+            reason: "503".into(),
+            destination: None,
+        }),
+    ]
+}
+
+#[test]
+fn every_event_of_the_contract_has_a_name_a_time_a_severity_and_a_sentence() {
+    let records: Vec<_> = every_event().iter().map(record).collect();
+    let names: Vec<_> = records.iter().map(|record| record.event_name().unwrap()).collect();
+    assert_eq!(names, name::ALL);
+    for record in &records {
+        assert_eq!(record.timestamp(), Some(SystemTime::UNIX_EPOCH));
+        assert_eq!(record.severity_text(), record.severity_number().map(|severity| severity.name()));
+        assert!(!body(record).is_empty());
+        for key in attributes(record).keys() {
+            assert!(attr::ALL.contains(&key.as_str()), "{key} is not in the contract");
+        }
+    }
+}
+
+#[test]
+fn a_transition_tells_what_the_dashboard_draws() {
+    let open = record(&transition(BreakerState::Open));
+    assert_eq!(open.severity_number(), Some(Severity::Error));
+    let told = attributes(&open);
+    let get = |key: &str| told[key].as_str();
+    assert_eq!(
+        (get(attr::BREAKER_NAME), get(attr::BREAKER_FROM), get(attr::BREAKER_TO)),
+        ("pay", "closed", "open")
+    );
+    assert_eq!((get(attr::BREAKER_REASON), get(attr::BREAKER_WINDOW_CALLS)), ("failure_ratio", "20"));
+    assert_eq!((get(attr::BREAKER_FAILURE_RATIO), get(attr::BREAKER_OPEN_FOR)), ("0.5", "2.5"));
+    assert_eq!(record(&transition(BreakerState::HalfOpen)).severity_number(), Some(Severity::Info));
+}
+
+#[test]
+fn a_close_tells_its_pool_its_peer_and_its_reason() {
+    let closed = record(&every_event()[1]);
+    assert_eq!(closed.severity_number(), Some(Severity::Info));
+    let told = attributes(&closed);
+    let get = |key: &str| told[key].as_str();
+    assert_eq!(
+        (get(attr::CLIENT_NAME), get(attr::SERVER_ADDRESS), get(attr::SERVER_PORT)),
+        ("payments", "pay.example", "80")
+    );
+    assert_eq!((get(attr::CLOSE_REASON), get(attr::CLOSE_CERTAINTY)), ("reset", "known"));
+    assert_eq!((get(attr::NETWORK_PEER_ADDRESS), get(attr::NETWORK_PEER_PORT)), ("127.0.0.1", "8080"));
+    assert_eq!(
+        body(&closed),
+        "connection 7 to http://pay.example:80 of client payments was closed after 2.0s and 3 requests: reset"
+    );
+}
+
+#[test]
+fn a_timeout_names_the_destination_of_the_call() {
+    let told = attributes(&record(&every_event()[3]));
+    let get = |key: &str| told[key].as_str();
+    assert_eq!((get(attr::TIMEOUT_NAME), get(attr::TIMEOUT_LIMIT)), ("attempt", "0.25"));
+    assert_eq!(
+        (get(attr::URL_SCHEME), get(attr::SERVER_ADDRESS), get(attr::SERVER_PORT)),
+        ("http", "pay.example", "80")
+    );
+}
+
+#[test]
+fn a_listener_whose_telemetry_has_ended_does_nothing() {
+    EventLog(Weak::new()).on_event(&transition(BreakerState::Open));
+}

@@ -1,0 +1,386 @@
+//! Tests of [`super::requests`] against the contract.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, HistogramDataPoint, Metric, NumberDataPoint, metric::Data,
+    number_data_point::Value,
+};
+use poolscope_semconv::metric::{ALL, MetricDef, MetricKind, find};
+use poolscope_semconv::value::{BreakerReason, ErrorType, RetryOutcome, TimeoutOutcome};
+
+use super::*;
+use crate::registry::{ConnectionCounts, Protocol};
+
+const SINCE: u64 = 1_000_000_000_000_000_000;
+const AT: u64 = SINCE + 5_000_000_000;
+
+fn time(nanos: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
+}
+
+fn histogram(def: &MetricDef, count: u64) -> HistogramSnapshot {
+    let mut buckets = vec![0; def.bounds.len() + 1];
+    buckets[1] = count;
+    HistogramSnapshot { bounds: def.bounds, buckets, sum_secs: count as f64 * 0.006 }
+}
+
+fn result(method: &'static str, status: Option<u16>, error_type: Option<ErrorType>) -> ResultSnapshot {
+    ResultSnapshot {
+        method,
+        status,
+        error_type,
+        protocol: status.map(|_| "1.1"),
+        overflow: false,
+        duration: histogram(&metric::HTTP_CLIENT_REQUEST_DURATION, 1),
+    }
+}
+
+fn pool() -> PoolSnapshot {
+    PoolSnapshot {
+        client: "payments".into(),
+        scheme: "http",
+        host: "pay.example".into(),
+        port: 8080,
+        observation: Observation::Exact,
+        connections: vec![
+            (Protocol::Http1, ConnectionCounts { idle: 2, active: 3, upgraded: 1 }),
+            (Protocol::Http2, ConnectionCounts { idle: 0, active: 1, upgraded: 0 }),
+        ],
+        opened: 9,
+        closed: vec![
+            (CloseReason::Reset, Certainty::Known, 1),
+            (CloseReason::BodyDropped, Certainty::Inferred, 1),
+        ],
+        connect_failed: 4,
+        acquires_started: 20,
+        acquired: 15,
+        acquires: vec![
+            (AcquireOutcome::Reused, 8),
+            (AcquireOutcome::New, 7),
+            (AcquireOutcome::Failed, 1),
+            (AcquireOutcome::Canceled, 2),
+        ],
+        released: 11,
+        streams: 2,
+        bytes: Some((1000, 2000)),
+        wait: histogram(&metric::CONNECTION_WAIT_TIME, 15),
+        queued: histogram(&metric::HTTP_CLIENT_REQUEST_TIME_IN_QUEUE, 7),
+        usage: histogram(&metric::CONNECTION_USE_TIME, 11),
+        create: histogram(&metric::CONNECTION_CREATE_TIME, 9),
+        lifetime: vec![(Protocol::Http1, histogram(&metric::HTTP_CLIENT_CONNECTION_DURATION, 2))],
+        results: vec![
+            result("GET", Some(200), None),
+            result("GET", Some(404), None),
+            result("_OTHER", None, Some(ErrorType::Connect)),
+            ResultSnapshot { overflow: true, ..result("_OTHER", None, None) },
+        ],
+        open: Vec::new(),
+    }
+}
+
+/// A pool of reqwest to which no connection could be made.
+fn unreachable_pool() -> PoolSnapshot {
+    PoolSnapshot {
+        client: "search".into(),
+        scheme: "https",
+        host: "search.example".into(),
+        port: 443,
+        observation: Observation::Estimated,
+        connections: Vec::new(),
+        closed: Vec::new(),
+        bytes: None,
+        lifetime: Vec::new(),
+        results: Vec::new(),
+        ..pool()
+    }
+}
+
+fn breaker(name: &str, state: BreakerState, failure_ratio: Option<f64>) -> BreakerSnapshot {
+    BreakerSnapshot {
+        name: name.into(),
+        state,
+        failure_ratio,
+        failure_ratio_limit: 0.5,
+        window_calls: 40,
+        open_remaining: Duration::from_millis(1500),
+        calls: vec![(BreakerOutcome::Success, 10), (BreakerOutcome::Failure, 30)],
+        transitions: vec![(BreakerState::Closed, BreakerState::Open, BreakerReason::FailureRatio, 1)],
+    }
+}
+
+fn snapshot() -> ScopeSnapshot {
+    ScopeSnapshot {
+        at: time(AT),
+        since: time(SINCE),
+        pools: vec![pool(), unreachable_pool()],
+        breakers: vec![
+            breaker("a", BreakerState::Open, Some(0.75)),
+            breaker("b", BreakerState::Closed, None),
+        ],
+        retries: vec![RetrySnapshot {
+            name: "retry".into(),
+            calls: RetryOutcome::ALL.iter().map(|outcome| (*outcome, 1)).collect(),
+            attempts: vec![("503".into(), 3), ("connect".into(), 1)],
+            delay: histogram(&metric::RETRY_DELAY, 4),
+        }],
+        timeouts: vec![TimeoutSnapshot {
+            name: "attempt".into(),
+            limit: Duration::from_millis(250),
+            calls: TimeoutOutcome::ALL.iter().map(|outcome| (*outcome, 2)).collect(),
+        }],
+        overflowed: vec![("payments".into(), 0), ("search".into(), 6)],
+    }
+}
+
+fn metrics() -> Vec<Metric> {
+    let dropped = Dropped::default();
+    dropped.add(Signal::Spans, 7);
+    let mut requests = requests(&snapshot(), &dropped, &Resource::default());
+    assert_eq!(requests.len(), 1);
+    let mut request = requests.remove(0);
+    let mut resource = request.resource_metrics.pop().unwrap();
+    let scope = resource.scope_metrics.pop().unwrap();
+    assert_eq!(scope.scope.unwrap().name, SCOPE_NAME);
+    assert_eq!(scope.schema_url, SCHEMA_URL);
+    scope.metrics
+}
+
+fn numbers(metric: &Metric) -> &[NumberDataPoint] {
+    match metric.data.as_ref().unwrap() {
+        Data::Sum(sum) => &sum.data_points,
+        Data::Gauge(gauge) => &gauge.data_points,
+        _ => &[],
+    }
+}
+
+fn histograms(metric: &Metric) -> &[HistogramDataPoint] {
+    match metric.data.as_ref().unwrap() {
+        Data::Histogram(histogram) => &histogram.data_points,
+        _ => &[],
+    }
+}
+
+fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+    let text = |value: &KeyValue| match value.value.as_ref().unwrap().value.as_ref().unwrap() {
+        any_value::Value::StringValue(text) => text.clone(),
+        any_value::Value::IntValue(number) => number.to_string(),
+        any_value::Value::BoolValue(truth) => truth.to_string(),
+        other => panic!("unexpected {other:?}"),
+    };
+    let map: BTreeMap<_, _> = attributes.iter().map(|pair| (pair.key.clone(), text(pair))).collect();
+    assert_eq!(map.len(), attributes.len(), "a key twice in {attributes:?}");
+    map
+}
+
+/// All points as attributes and value, counts for histograms.
+fn points(metric: &Metric) -> Vec<(BTreeMap<String, String>, f64)> {
+    let number = |point: &NumberDataPoint| match point.value.unwrap() {
+        Value::AsInt(value) => value as f64,
+        Value::AsDouble(value) => value,
+    };
+    let numbers = numbers(metric).iter().map(|point| (attributes(&point.attributes), number(point)));
+    let histograms =
+        histograms(metric).iter().map(|point| (attributes(&point.attributes), point.count as f64));
+    numbers.chain(histograms).collect()
+}
+
+/// The value of the one point of a metric that has these attributes.
+fn value(def: &MetricDef, with: &[(&str, &str)]) -> f64 {
+    let metrics = metrics();
+    let metric = metrics.iter().find(|metric| metric.name == def.name).unwrap();
+    let found: Vec<_> = points(metric)
+        .into_iter()
+        .filter(|(attributes, _)| {
+            with.iter().all(|(key, value)| attributes.get(*key).is_some_and(|found| found == value))
+        })
+        .map(|(_, value)| value)
+        .collect();
+    assert_eq!(found.len(), 1, "{} with {with:?}", def.name);
+    found[0]
+}
+
+#[test]
+fn every_metric_of_the_contract_is_there_as_the_contract_says() {
+    let metrics = metrics();
+    let names: Vec<_> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+    assert_eq!(names, ALL.iter().map(|def| def.name).collect::<Vec<_>>());
+    for (metric, def) in metrics.iter().zip(ALL) {
+        assert_eq!((metric.unit.as_str(), metric.description.as_str()), (def.unit, def.description));
+        let cumulative = AggregationTemporality::Cumulative as i32;
+        match (def.kind, metric.data.as_ref().unwrap()) {
+            (MetricKind::Counter, Data::Sum(sum)) => {
+                assert!(sum.is_monotonic, "{}", def.name);
+                assert_eq!(sum.aggregation_temporality, cumulative, "{}", def.name);
+            }
+            (MetricKind::UpDownCounter, Data::Sum(sum)) => {
+                assert!(!sum.is_monotonic, "{}", def.name);
+                assert_eq!(sum.aggregation_temporality, cumulative, "{}", def.name);
+            }
+            (MetricKind::Gauge, Data::Gauge(_)) => {}
+            (MetricKind::Histogram, Data::Histogram(histogram)) => {
+                assert_eq!(histogram.aggregation_temporality, cumulative, "{}", def.name);
+                for point in &histogram.data_points {
+                    assert_eq!(point.explicit_bounds, def.bounds, "{}", def.name);
+                    assert_eq!(point.bucket_counts.len(), def.bounds.len() + 1, "{}", def.name);
+                    assert_eq!(point.bucket_counts.iter().sum::<u64>(), point.count, "{}", def.name);
+                }
+            }
+            (kind, data) => panic!("{} is {kind:?} and was sent as {data:?}", def.name),
+        }
+    }
+}
+
+#[test]
+fn points_have_the_required_attributes_and_none_that_are_undeclared() {
+    for metric in metrics() {
+        let def = find(&metric.name).unwrap();
+        let mut seen = HashSet::new();
+        for (attributes, _) in points(&metric) {
+            for key in def.required {
+                assert!(attributes.contains_key(*key), "{} lacks {key} in {attributes:?}", def.name);
+            }
+            for key in attributes.keys().map(String::as_str) {
+                let declared = def.required.contains(&key) || def.optional.contains(&key);
+                // OpenTelemetry's own mark, which any metric may carry.
+                assert!(declared || key == attr::OTEL_METRIC_OVERFLOW, "{} has {key}", def.name);
+            }
+            assert!(seen.insert(attributes.clone()), "{} has {attributes:?} twice", def.name);
+        }
+    }
+}
+
+#[test]
+fn all_points_have_the_time_of_the_snapshot_and_the_start_of_the_scope() {
+    for metric in metrics() {
+        let start = if matches!(metric.data, Some(Data::Gauge(_))) { 0 } else { SINCE };
+        for point in numbers(&metric) {
+            assert_eq!((point.start_time_unix_nano, point.time_unix_nano), (start, AT), "{}", metric.name);
+        }
+        for point in histograms(&metric) {
+            assert_eq!((point.start_time_unix_nano, point.time_unix_nano), (start, AT), "{}", metric.name);
+        }
+    }
+}
+
+#[test]
+fn a_pool_is_told_as_it_is() {
+    let payments = (attr::CLIENT_NAME, "payments");
+    let is = |def: &MetricDef, key: &str, text: &str| value(def, &[payments, (key, text)]);
+    assert_eq!(value(&metric::CONNECTION_PENDING_REQUESTS, &[payments]), 2.0);
+    assert_eq!(value(&metric::HTTP_CLIENT_ACTIVE_REQUESTS, &[payments]), 6.0);
+    assert_eq!(value(&metric::STREAM_ACTIVE, &[payments]), 2.0);
+    assert_eq!(value(&metric::CONNECTION_OPENED, &[payments, (attr::SERVER_PORT, "8080")]), 9.0);
+    assert_eq!(is(&metric::CONNECTION_ACQUIRES, attr::ACQUIRE_OUTCOME, "reused"), 8.0);
+    assert_eq!(is(&metric::CONNECTION_ACQUIRES, attr::ACQUIRE_OUTCOME, "waited"), 0.0);
+    assert_eq!(is(&metric::CONNECTION_IO, attr::NETWORK_IO_DIRECTION, "receive"), 2000.0);
+    assert_eq!(is(&metric::CONNECTION_CLOSED, attr::CLOSE_REASON, "reset"), 1.0);
+    assert_eq!(is(&metric::CONNECTION_CLOSED, attr::CLOSE_REASON, "body_dropped"), 1.0);
+    assert_eq!(is(&metric::CONNECTION_CLOSED, attr::CLOSE_REASON, "idle_timeout"), 0.0);
+    assert_eq!(value(&metric::CONNECTION_WAIT_TIME, &[payments]), 15.0);
+    let open = |protocol, state| {
+        let with =
+            [payments, (attr::NETWORK_PROTOCOL_VERSION, protocol), (attr::HTTP_CONNECTION_STATE, state)];
+        value(&metric::HTTP_CLIENT_OPEN_CONNECTIONS, &with)
+    };
+    assert_eq!((open("1.1", "active"), open("1.1", "upgraded"), open("2", "active")), (3.0, 1.0, 1.0));
+    let lives =
+        |protocol| is(&metric::HTTP_CLIENT_CONNECTION_DURATION, attr::NETWORK_PROTOCOL_VERSION, protocol);
+    assert_eq!((lives("1.1"), lives("2")), (2.0, 0.0));
+}
+
+#[test]
+fn a_result_tells_its_status_or_its_error() {
+    let metrics = metrics();
+    let duration = &metrics[0];
+    assert_eq!(duration.name, metric::HTTP_CLIENT_REQUEST_DURATION.name);
+    let told: Vec<_> = points(duration)
+        .into_iter()
+        .map(|(attributes, _)| {
+            let get = |key: &str| attributes.get(key).cloned().unwrap_or_default();
+            [
+                get(attr::HTTP_REQUEST_METHOD),
+                get(attr::HTTP_RESPONSE_STATUS_CODE),
+                get(attr::ERROR_TYPE),
+                get(attr::NETWORK_PROTOCOL_VERSION),
+                get(attr::OTEL_METRIC_OVERFLOW),
+            ]
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ["GET", "200", "", "1.1", ""],
+            ["GET", "404", "404", "1.1", ""],
+            ["_OTHER", "", "connect", "", ""],
+            ["_OTHER", "", "", "", "true"],
+        ]
+    );
+}
+
+#[test]
+fn estimated_figures_say_so_and_unseen_bytes_are_left_out() {
+    let search = (attr::CLIENT_NAME, "search");
+    for metric in metrics() {
+        for (attributes, _) in points(&metric) {
+            if attributes.contains_key(attr::SERVER_ADDRESS) {
+                let estimated = attributes[attr::CLIENT_NAME] == "search";
+                let observation = attributes.get(attr::OBSERVATION).map(String::as_str);
+                assert_eq!(observation, estimated.then_some("estimated"), "{}", metric.name);
+            }
+            assert!(metric.name != metric::CONNECTION_IO.name || attributes[attr::CLIENT_NAME] == "payments");
+        }
+    }
+    let idle = [search, (attr::HTTP_CONNECTION_STATE, "idle")];
+    assert_eq!(value(&metric::HTTP_CLIENT_OPEN_CONNECTIONS, &idle), 0.0);
+    assert_eq!(value(&metric::HTTP_CLIENT_CONNECTION_DURATION, &[search]), 0.0);
+}
+
+#[test]
+fn a_breaker_has_one_series_for_each_state() {
+    let states = |name| {
+        BreakerState::ALL.iter().map(move |state| {
+            value(
+                &metric::BREAKER_STATE,
+                &[(attr::BREAKER_NAME, name), (attr::BREAKER_STATE, state.as_str())],
+            )
+        })
+    };
+    assert_eq!(states("a").collect::<Vec<_>>(), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(states("b").sum::<f64>(), 1.0);
+    let a = (attr::BREAKER_NAME, "a");
+    assert_eq!(value(&metric::BREAKER_FAILURE_RATIO, &[]), 0.75, "only where there are enough calls");
+    assert_eq!(value(&metric::BREAKER_OPEN_REMAINING, &[a]), 1.5);
+    assert_eq!(value(&metric::BREAKER_CALLS, &[a, (attr::BREAKER_OUTCOME, "rejected")]), 0.0);
+    assert_eq!(value(&metric::BREAKER_TRANSITIONS, &[a, (attr::BREAKER_REASON, "failure_ratio")]), 1.0);
+}
+
+#[test]
+fn many_pools_are_split_so_that_every_receiver_takes_them() {
+    let mut snapshot = snapshot();
+    let (pools, longest_host) = (1_000, "h".repeat(250));
+    snapshot.pools = (0..pools)
+        .map(|number| PoolSnapshot { host: format!("{number}.{longest_host}"), ..pool() })
+        .collect();
+    let requests = requests(&snapshot, &Dropped::default(), &Resource::default());
+    let mut opened = HashSet::new();
+    for request in &requests {
+        let size = prost::Message::encoded_len(request);
+        assert!(size < 4 << 20, "{size} bytes");
+        for metric in &request.resource_metrics[0].scope_metrics[0].metrics {
+            if metric.name == metric::CONNECTION_OPENED.name {
+                opened.extend(points(metric).into_iter().map(|(attributes, _)| attributes));
+            }
+        }
+    }
+    assert_eq!(opened.len(), pools);
+}
+
+#[test]
+fn losses_are_told_by_signal_and_overflow_by_client() {
+    assert_eq!(value(&metric::TELEMETRY_DROPPED, &[(attr::TELEMETRY_SIGNAL, "spans")]), 7.0);
+    assert_eq!(value(&metric::TELEMETRY_DROPPED, &[(attr::TELEMETRY_SIGNAL, "metrics")]), 0.0);
+    assert_eq!(value(&metric::POOL_OVERFLOW, &[(attr::CLIENT_NAME, "search")]), 6.0);
+}

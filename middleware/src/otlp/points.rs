@@ -1,0 +1,150 @@
+//! OTLP data points, gathered by metric.
+
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum, metric,
+    number_data_point::Value,
+};
+use poolscope_semconv::metric::{ALL, MetricDef, MetricKind};
+
+use crate::registry::HistogramSnapshot;
+
+/// Attributes of a point.
+pub(super) type Attributes = Vec<KeyValue>;
+
+/// A text attribute.
+pub(super) fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, any_value::Value::StringValue(value.to_owned()))
+}
+
+/// A whole number as attribute.
+pub(super) fn integer(key: &str, value: i64) -> KeyValue {
+    attribute(key, any_value::Value::IntValue(value))
+}
+
+/// An attribute that is true.
+pub(super) fn truth(key: &str) -> KeyValue {
+    attribute(key, any_value::Value::BoolValue(true))
+}
+
+fn attribute(key: &str, value: any_value::Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
+
+/// The points of one metric so far.
+enum Series {
+    Numbers(Vec<NumberDataPoint>),
+    Histograms(Vec<HistogramDataPoint>),
+}
+
+/// Points of all metrics at one time.
+pub(super) struct Points {
+    since: u64,
+    at: u64,
+    /// One place for each metric of the contract, in its order.
+    series: Vec<Series>,
+    len: usize,
+}
+
+impl Points {
+    /// No points yet; times are nanoseconds since the Unix epoch.
+    pub(super) fn new(since: u64, at: u64) -> Self {
+        let empty = |def: &&MetricDef| match def.kind {
+            MetricKind::Histogram => Series::Histograms(Vec::new()),
+            _ => Series::Numbers(Vec::new()),
+        };
+        Self { since, at, series: ALL.iter().map(empty).collect(), len: 0 }
+    }
+
+    /// How many points there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn integer(&mut self, def: &MetricDef, attributes: Attributes, value: u64) {
+        self.number(def, attributes, Value::AsInt(i64::try_from(value).unwrap_or(i64::MAX)));
+    }
+
+    pub(super) fn float(&mut self, def: &MetricDef, attributes: Attributes, value: f64) {
+        self.number(def, attributes, Value::AsDouble(value));
+    }
+
+    fn number(&mut self, def: &MetricDef, attributes: Attributes, value: Value) {
+        // A gauge says what holds now; it counts from nowhere.
+        let start_time_unix_nano = if def.kind == MetricKind::Gauge { 0 } else { self.since };
+        let time_unix_nano = self.at;
+        if let Some(Series::Numbers(points)) = self.add_to(def) {
+            points.push(NumberDataPoint {
+                attributes,
+                start_time_unix_nano,
+                time_unix_nano,
+                value: Some(value),
+                ..NumberDataPoint::default()
+            });
+        }
+    }
+
+    /// A distribution; one that was never made has the bounds of its metric and counts nothing.
+    pub(super) fn histogram(
+        &mut self,
+        def: &MetricDef,
+        attributes: Attributes,
+        snapshot: &HistogramSnapshot,
+    ) {
+        let (since, at) = (self.since, self.at);
+        let bucket_counts = match snapshot.buckets.is_empty() {
+            true => vec![0; def.bounds.len() + 1],
+            false => snapshot.buckets.clone(),
+        };
+        if let Some(Series::Histograms(points)) = self.add_to(def) {
+            points.push(HistogramDataPoint {
+                attributes,
+                start_time_unix_nano: since,
+                time_unix_nano: at,
+                count: snapshot.count(),
+                sum: Some(snapshot.sum_secs),
+                bucket_counts,
+                explicit_bounds: def.bounds.to_vec(),
+                ..HistogramDataPoint::default()
+            });
+        }
+    }
+
+    /// Where one more point of a metric goes.
+    fn add_to(&mut self, def: &MetricDef) -> Option<&mut Series> {
+        let index = ALL.iter().position(|known| known.name == def.name)?;
+        self.len += 1;
+        self.series.get_mut(index)
+    }
+
+    /// The metrics that have points.
+    pub(super) fn into_metrics(self) -> Vec<Metric> {
+        ALL.iter().zip(self.series).filter_map(|(def, series)| metric(def, series)).collect()
+    }
+}
+
+fn metric(def: &MetricDef, series: Series) -> Option<Metric> {
+    let aggregation_temporality = AggregationTemporality::Cumulative.into();
+    let data = match series {
+        Series::Numbers(data_points) if data_points.is_empty() => return None,
+        Series::Histograms(data_points) if data_points.is_empty() => return None,
+        Series::Histograms(data_points) => {
+            metric::Data::Histogram(Histogram { data_points, aggregation_temporality })
+        }
+        Series::Numbers(data_points) if def.kind == MetricKind::Gauge => {
+            metric::Data::Gauge(Gauge { data_points })
+        }
+        Series::Numbers(data_points) => metric::Data::Sum(Sum {
+            data_points,
+            aggregation_temporality,
+            is_monotonic: def.kind == MetricKind::Counter,
+        }),
+    };
+    Some(Metric {
+        name: def.name.to_owned(),
+        description: def.description.to_owned(),
+        unit: def.unit.to_owned(),
+        data: Some(data),
+        ..Metric::default()
+    })
+}
