@@ -1,4 +1,5 @@
 //! End to end, on real sockets.
 
+mod demo;
 mod hyper_pool;
 mod reqwest_pool;

@@ -5,17 +5,31 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// State of an established connection in `/proc/net/tcp`.
 const ESTABLISHED: &str = "01";
+/// State of a connection whose peer has closed, and this side not yet.
+const CLOSE_WAIT: &str = "08";
 
 /// Established IPv4 connections to a peer, by their local address, as `ss` would list them.
 ///
 /// # Errors
 /// Where the table can't be read: it is Linux's.
 pub fn established_to(peer: SocketAddr) -> io::Result<Vec<SocketAddr>> {
+    connections_to(peer, &[ESTABLISHED])
+}
+
+/// IPv4 connections to a peer that this side has not closed, by their local address, whatever the peer did.
+///
+/// # Errors
+/// Where the table can't be read: it is Linux's.
+pub fn held_to(peer: SocketAddr) -> io::Result<Vec<SocketAddr>> {
+    connections_to(peer, &[ESTABLISHED, CLOSE_WAIT])
+}
+
+fn connections_to(peer: SocketAddr, states: &[&str]) -> io::Result<Vec<SocketAddr>> {
     let table = std::fs::read_to_string("/proc/net/tcp")?;
     let rows = table.lines().skip(1).filter_map(|line| {
         let mut columns = line.split_whitespace().skip(1);
         let (local, remote, state) = (columns.next()?, columns.next()?, columns.next()?);
-        (state == ESTABLISHED).then_some((address(local)?, address(remote)?))
+        states.contains(&state).then_some((address(local)?, address(remote)?))
     });
     Ok(rows.filter(|(_, remote)| *remote == peer).map(|(local, _)| local).collect())
 }

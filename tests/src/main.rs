@@ -1,2 +1,54 @@
-//! x
-fn main() {}
+//! The demo service as a program: calls its upstreams until it is told to stop, and exports what the layers see.
+
+use std::time::Duration;
+
+use clap::Parser;
+use poolscope::Scope;
+use poolscope::otlp::Otlp;
+use poolscope_tests::demo::{Demo, Options, Pace};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// A shop that calls six upstreams: two are well, one is slow now and then, one fails with 503 and recovers, one resets
+/// connections and one closes each of them. Where its telemetry goes is told by the OTEL_* variables.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Seconds that the sick upstreams are well
+    #[arg(long, default_value_t = 14.0)]
+    well: f64,
+    /// Seconds that the sick upstreams are ill after that
+    #[arg(long, default_value_t = 10.0)]
+    sick: f64,
+    /// Workers for each upstream
+    #[arg(long, default_value_t = 6)]
+    workers: u32,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let seconds = |text: &str, value: f64| {
+        Duration::try_from_secs_f64(value).map_err(|error| {
+            anyhow::anyhow!("--{text} {value} is no time in seconds ({error}); give a number such as 10")
+        })
+    };
+    let pace = Pace { well: seconds("well", args.well)?, sick: seconds("sick", args.sick)? };
+
+    let scope = Scope::new();
+    let telemetry = Otlp::new(&scope).start()?;
+    // The demo's own work is in `tracing` spans; the client spans become their children.
+    let tracer = opentelemetry::trace::TracerProvider::tracer(telemetry.tracer_provider(), "poolscope-demo");
+    tracing_subscriber::registry()
+        .with(tracing_opentelemetry::layer().with_tracer(tracer))
+        .with(tracing_subscriber::filter::LevelFilter::INFO)
+        .init();
+
+    let demo = Demo::start(&scope, Options { pace, workers: args.workers })
+        .await
+        .map_err(|error| anyhow::anyhow!("the demo could not start: {error}"))?;
+    tokio::signal::ctrl_c().await?;
+    drop(demo);
+    telemetry.shutdown();
+    Ok(())
+}

@@ -33,5 +33,6 @@ mod request_body;
 
 pub use connect::{Connect, ConnectFuture, ConnectLayer};
 pub use io::ObservedIo;
+pub use crate::body::ResponseBody;
 pub use request::{RequestLayer, RequestService, ResponseFuture};
 pub use request_body::RequestBody;

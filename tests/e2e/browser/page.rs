@@ -141,6 +141,12 @@ impl Page {
         Ok(self.browser.client.execute(script, Vec::new()).await?.as_i64().unwrap_or_default())
     }
 
+    /// The colour behind everything.
+    pub(super) async fn background(&self) -> Result<String> {
+        let script = "return getComputedStyle(document.body).backgroundColor + getComputedStyle(document.documentElement).backgroundColor";
+        Ok(self.browser.client.execute(script, Vec::new()).await?.to_string())
+    }
+
     /// What has gone wrong since the last call, according to the console.
     pub(super) async fn errors(&self) -> Result<Vec<String>> {
         let entries = self.browser.console().await?;

@@ -1,0 +1,131 @@
+//! The demo service: a shop that calls its upstreams, some calls at a time.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use poolscope::Scope;
+use tokio::task::JoinSet;
+use tower::{BoxError, Service, ServiceExt};
+use tracing::Instrument;
+
+use super::clients::{self, HyperStack, ReqwestStack};
+use super::upstreams::{Pace, Upstreams};
+
+/// How the demo behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How long the sick upstreams are well and ill.
+    pub pace: Pace,
+    /// Workers for each upstream, each with one call at a time.
+    pub workers: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { pace: Pace::default(), workers: 6 }
+    }
+}
+
+/// A running demo; dropping it stops its calls and upstreams.
+pub struct Demo {
+    upstreams: Upstreams,
+    workers: JoinSet<()>,
+}
+
+impl Demo {
+    /// Starts upstreams, clients and calls. Everything is counted into the scope.
+    ///
+    /// # Errors
+    /// If a port can't be bound or a client can't be built.
+    pub async fn start(scope: &Scope, options: Options) -> Result<Self, BoxError> {
+        let upstreams = Upstreams::start(options.pace).await?;
+        let checkout = clients::hyper(scope, "checkout", false)?;
+        let search = clients::hyper(scope, "search", true)?;
+        let shop = clients::reqwest(scope, "shop", false)?;
+        let suggest = clients::reqwest(scope, "suggest", true)?;
+
+        let mut workers = JoinSet::new();
+        let at = |name: &str, upstream: &crate::upstream::Upstream| url(name, upstream.addr());
+        for _ in 0..options.workers {
+            workers.spawn(work(Caller::Hyper(checkout.clone()), at("payments", &upstreams.payments)));
+            workers.spawn(work(Caller::Hyper(checkout.clone()), at("inventory", &upstreams.inventory)));
+            workers.spawn(work(Caller::Hyper(search.clone()), at("search", &upstreams.search)));
+            workers.spawn(work(Caller::Reqwest(shop.clone()), at("catalog", &upstreams.catalog)));
+            workers.spawn(work(Caller::Reqwest(shop.clone()), at("ads", &upstreams.ads)));
+            workers.spawn(work(Caller::Reqwest(shop.clone()), at("legacy", &upstreams.legacy)));
+            workers.spawn(work(Caller::Reqwest(suggest.clone()), at("search", &upstreams.search)));
+        }
+        Ok(Self { upstreams, workers })
+    }
+
+    /// The upstreams, with their own counts.
+    #[must_use]
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.upstreams
+    }
+
+    /// Stops the calls; connections and upstreams stay.
+    pub async fn stop_calls(&mut self) {
+        self.workers.shutdown().await;
+    }
+}
+
+impl fmt::Debug for Demo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Demo").field("upstreams", &self.upstreams).finish_non_exhaustive()
+    }
+}
+
+fn url(name: &str, addr: SocketAddr) -> String {
+    format!("http://{name}.internal:{}/", addr.port())
+}
+
+/// A client of either kind.
+enum Caller {
+    Hyper(HyperStack),
+    Reqwest(ReqwestStack),
+}
+
+/// One worker: calls, pauses, and does now and then what careless callers do.
+async fn work(mut caller: Caller, url: String) {
+    loop {
+        let span = tracing::info_span!("visit", url = %url);
+        // Errors are the point of the demo: the layers count them.
+        let _ = match fastrand::u8(..100) {
+            0..2 => tokio::time::timeout(Duration::from_millis(8), caller.call(&url, true))
+                .instrument(span)
+                .await
+                .ok(),
+            2..4 => Some(caller.call(&url, false).instrument(span).await),
+            _ => Some(caller.call(&url, true).instrument(span).await),
+        };
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(20..160))).await;
+    }
+}
+
+impl Caller {
+    /// Calls the URL; reads the body, or drops it.
+    async fn call(&mut self, url: &str, read: bool) -> Result<(), BoxError> {
+        match self {
+            Self::Hyper(stack) => {
+                let request = Request::get(url).body(Empty::<Bytes>::new())?;
+                let response = stack.ready().await?.call(request).await?;
+                if read {
+                    response.into_body().collect().await?;
+                }
+            }
+            Self::Reqwest(stack) => {
+                let request = reqwest::Request::new(reqwest::Method::GET, url.parse()?);
+                let response = stack.ready().await?.call(request).await?;
+                if read {
+                    response.bytes().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
