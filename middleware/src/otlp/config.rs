@@ -26,7 +26,7 @@ pub const DEFAULT_SPAN_DELAY: Duration = Duration::from_secs(1);
 pub const DEFAULT_EVENT_DELAY: Duration = Duration::from_millis(200);
 
 /// Longest duration that a setting may have; it keeps the arithmetic of time away from its ends.
-const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 const ALLOWED_MILLIS: &str = "a whole number of milliseconds from 1 to 86400000 (one day)";
 const ALLOWED_URL: &str = "a URL with http or https and a host, such as http://localhost:4317";
 

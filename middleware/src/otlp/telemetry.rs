@@ -13,7 +13,7 @@ use poolscope_semconv::value::Signal;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
-use super::config::Config;
+use super::config::{Config, MAX_DURATION};
 use super::dropped::Dropped;
 use super::error::OtlpError;
 use super::events::EventLog;
@@ -146,7 +146,7 @@ impl Telemetry {
 
     fn end(&mut self, limit: Duration) {
         let Some(running) = self.running.take() else { return };
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + limit.min(MAX_DURATION);
         drop(running.logger);
         let (done, metrics_are_sent) = blocking::channel();
         let (release, released) = oneshot::channel();
@@ -154,7 +154,11 @@ impl Telemetry {
         let _ = running.commands.try_send(finish);
         // All three at once, so that a silent receiver of one signal takes no time from the others.
         thread::scope(|scope| {
-            scope.spawn(|| running.logger_provider.shutdown_with_timeout(remaining(deadline)));
+            let events = || running.logger_provider.shutdown_with_timeout(remaining(deadline));
+            if thread::Builder::new().spawn_scoped(scope, events).is_err() {
+                // No thread is to be had, so they go one after the other.
+                let _ = events();
+            }
             let _ = self.tracer_provider.shutdown_with_timeout(remaining(deadline));
             let _ = metrics_are_sent.recv_timeout(remaining(deadline));
         });

@@ -50,6 +50,14 @@ async fn somebody_listens_and_is_silent() {
     }
 }
 
+#[tokio::test]
+async fn a_limit_beyond_all_time_is_no_limit() {
+    let receiver = crate::receiver::Receiver::grpc(crate::receiver::Manner::default());
+    let telemetry = export(&Scope::new(), &receiver.url()).start().unwrap();
+    telemetry.shutdown_within(Duration::MAX);
+    assert!(!receiver.received().metrics.is_empty());
+}
+
 #[test]
 fn ending_spans_never_waits_for_a_receiver() {
     let silent = std::net::TcpListener::bind(any_port()).unwrap();
