@@ -24,6 +24,7 @@ impl<B: Body> ResponseBody<B> {
         if inner.is_end_stream() {
             lease.complete();
         }
+        lease.body_left(inner.size_hint().upper());
         Self { inner, lease }
     }
 }
@@ -44,7 +45,7 @@ where
         let frame = ready!(this.inner.as_mut().poll_frame(cx));
         match &frame {
             Some(Ok(frame)) if frame.is_trailers() || this.inner.is_end_stream() => this.lease.complete(),
-            Some(Ok(_)) => {}
+            Some(Ok(_)) => this.lease.body_left(this.inner.size_hint().upper()),
             Some(Err(error)) => this.lease.body_failed(error),
             None => this.lease.complete(),
         }

@@ -15,6 +15,10 @@ use crate::registry::{CloseCause, Outcome, Protocol};
 use crate::request::{End, Request};
 use crate::trace::RequestSpan;
 
+/// Rest of a body that hyper reads by itself when the body is dropped, so that the connection can be used again: what
+/// its first read buffer holds.
+const DRAINED_BYTES: u64 = 8 * 1024;
+
 /// What is left to do at the end of a request.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -23,12 +27,21 @@ pub(crate) struct Lease {
     has_headers: bool,
     /// True where nobody sees the connection close, so that it is concluded from how the request ends.
     infers_close: bool,
+    /// Most bytes that the body still has; `None` if that is not known.
+    body_left: Option<u64>,
     ended: bool,
 }
 
 impl Lease {
     pub(crate) fn new(request: Request, span: RequestSpan) -> Self {
-        Self { request: Arc::new(request), span, has_headers: false, infers_close: false, ended: false }
+        Self {
+            request: Arc::new(request),
+            span,
+            has_headers: false,
+            infers_close: false,
+            body_left: None,
+            ended: false,
+        }
     }
 
     pub(crate) fn request(&self) -> &Arc<Request> {
@@ -64,6 +77,11 @@ impl Lease {
     /// From now on the close of the connection is concluded from how the request ends.
     pub(crate) fn infer_close(&mut self) {
         self.infers_close = true;
+    }
+
+    /// Tells how much of the body is still to come.
+    pub(crate) fn body_left(&mut self, bytes: Option<u64>) {
+        self.body_left = bytes;
     }
 
     /// A CONNECT was answered with success: the connection is a tunnel from now on.
@@ -140,9 +158,12 @@ impl Lease {
             self.request.result(Outcome::Error(ErrorType::Canceled), None, now);
         }
         self.span.error(ErrorType::Canceled, String::new);
-        // An HTTP/1 connection can't be used again while a response is still in it.
+        // An HTTP/1 connection can't be used again while a response is still in it. Where the close is seen, this only
+        // explains it; where it is concluded, a short rest is no reason to conclude it.
+        let is_short = self.has_headers && self.body_left.is_some_and(|bytes| bytes <= DRAINED_BYTES);
         if let Some(connection) =
             self.request.connection().filter(|known| known.protocol() == Protocol::Http1)
+            && !(self.infers_close && is_short)
         {
             connection.note(CloseCause::BodyDropped);
         }

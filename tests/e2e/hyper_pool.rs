@@ -208,7 +208,7 @@ async fn a_refused_connect_fails_the_acquire() {
     let pool = pool(&scope);
     check_invariants(&pool);
     assert_eq!((pool.connect_failed, pool.outcome(AcquireOutcome::Failed)), (1, 1));
-    assert_eq!(pool.results[0].error_type.map(|class| class.as_str()), Some("connect"));
+    assert_eq!(pool.results[0].error_type.map(poolscope_semconv::value::ErrorType::as_str), Some("connect"));
 }
 
 #[tokio::test]

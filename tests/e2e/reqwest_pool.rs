@@ -162,7 +162,7 @@ async fn a_dropped_call_gives_everything_back() {
     assert!(tokio::time::timeout(Duration::from_millis(50), stack.call(get(&upstream, "/"))).await.is_err());
     let pool = quiet(&scope).await;
     assert_eq!((pool.pending(), pool.in_flight()), (0, 0));
-    assert_eq!(pool.results[0].error_type.map(|class| class.as_str()), Some("canceled"));
+    assert_eq!(pool.results[0].error_type.map(poolscope_semconv::value::ErrorType::as_str), Some("canceled"));
 }
 
 #[tokio::test]
@@ -221,4 +221,48 @@ async fn after_a_redirect_the_answering_connection_is_found_in_its_own_pool() {
     assert_eq!((of(&target).counts().idle, of(&target).open[0].requests), (1, 1));
     assert_eq!(of(&upstream).counts().open(), 1);
     assert!(snapshot.pools.iter().all(|pool| pool.in_flight() == 0 && pool.pending() == 0));
+}
+
+#[tokio::test]
+async fn a_short_body_dropped_unread_keeps_its_connection() {
+    let upstream =
+        Upstream::start(Options::default(), |_| async { answer(StatusCode::OK, "hello") }).await.unwrap();
+    let scope = Scope::new();
+    let mut stack = stack(&scope, false, |builder| builder);
+    for _ in 0..5 {
+        drop(stack.call(get(&upstream, "/")).await.unwrap());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let pool = quiet(&scope).await;
+    assert_eq!((pool.opened, pool.counts().open(), upstream.counts().accepted()), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_missed_at_the_next_connect() {
+    let upstream =
+        Upstream::start(Options::default(), |_| async { answer(StatusCode::OK, "hello") }).await.unwrap();
+    let addr = upstream.addr();
+    let scope = Scope::new();
+    let mut stack = stack(&scope, false, |builder| builder);
+    stack.call(get(&upstream, "/")).await.unwrap().bytes().await.unwrap();
+    drop(upstream);
+    wait::until("the kernel to close it", async || kernel::held_to(addr).unwrap(), Vec::is_empty).await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let request = Request::new(Method::GET, format!("http://{addr}/").parse().unwrap());
+    stack.call(request).await.unwrap_err();
+    let pool = quiet(&scope).await;
+    assert_eq!(pool.closed, [(CloseReason::PeerClosedIdle, Certainty::Inferred, 1)]);
+}
+
+#[tokio::test]
+async fn the_request_layer_alone_finds_the_connections_it_is_answered_on() {
+    let upstream =
+        Upstream::start(Options::default(), |_| async { answer(StatusCode::OK, "hello") }).await.unwrap();
+    let scope = Scope::new();
+    let mut stack = RequestLayer::new(&scope.client("test")).layer(Client::new());
+    for _ in 0..3 {
+        stack.call(get(&upstream, "/")).await.unwrap().bytes().await.unwrap();
+    }
+    let pool = pool(&scope);
+    assert_eq!((pool.opened, pool.open[0].requests, pool.in_flight()), (1, 3, 0));
 }

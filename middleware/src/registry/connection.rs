@@ -135,7 +135,13 @@ impl Connection {
                 self.pool.counts_add(self.protocol, ACTIVE);
             }
             match self.state.compare_exchange_weak(state, state + 1, AcqRel, Acquire) {
-                Ok(_) => return self.requests.fetch_add(1, Relaxed) == 0,
+                Ok(_) => {
+                    // It is in use again, so the body that was dropped before did it no harm.
+                    if self.saw(CloseCause::BodyDropped) {
+                        self.causes.fetch_and(!(CloseCause::BodyDropped as u8), Relaxed);
+                    }
+                    return self.requests.fetch_add(1, Relaxed) == 0;
+                }
                 Err(now) => {
                     if becomes_active {
                         self.pool.counts_sub(self.protocol, ACTIVE);
@@ -218,10 +224,13 @@ impl Connection {
         self.pool.closed(self, gone, reason, certainty, now);
     }
 
+    fn saw(&self, cause: CloseCause) -> bool {
+        self.causes.load(Relaxed) & cause as u8 != 0
+    }
+
     /// Why the connection ends, from what was seen on it.
     fn reason(&self, now: Instant) -> (CloseReason, Certainty) {
-        let causes = self.causes.load(Relaxed);
-        let saw = |cause: CloseCause| causes & cause as u8 != 0;
+        let saw = |cause| self.saw(cause);
         let state = self.state.load(Acquire);
         if state & IS_UPGRADED != 0 {
             (CloseReason::UpgradeEnded, Certainty::Known)

@@ -195,8 +195,19 @@ impl Pool {
         took: Duration,
         now: Instant,
     ) -> Arc<Connection> {
-        let connection = Arc::new(Connection::new(id, Arc::clone(self), protocol, ends, now));
         self.create.record(took);
+        self.found(id, protocol, ends, now)
+    }
+
+    /// A connection is there of which it was not seen how it was established.
+    pub(crate) fn found(
+        self: &Arc<Self>,
+        id: u64,
+        protocol: Protocol,
+        ends: Ends,
+        now: Instant,
+    ) -> Arc<Connection> {
+        let connection = Arc::new(Connection::new(id, Arc::clone(self), protocol, ends, now));
         let mut book = self.book();
         self.counts_add(protocol, OPEN);
         book.opened += 1;

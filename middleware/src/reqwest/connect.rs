@@ -88,6 +88,7 @@ where
         let uri = uri_of(&request);
         let mut inner = S::clone(&self.inner);
         let layer = self.layer.clone();
+        super::close_passed_over(&layer.client.pool(&destination(&uri, Ends::default())), started);
         Box::pin(async move {
             let pool = |ends: Ends| layer.client.pool(&destination(&uri, ends));
             let result = match poll_fn(|cx| inner.poll_ready(cx)).await {

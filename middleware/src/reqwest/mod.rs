@@ -2,8 +2,9 @@
 //!
 //! reqwest hides its connections: their IO can't be wrapped. So [`ConnectLayer`] sees each connect, [`RequestLayer`] sees
 //! each request and the addresses of the connection that answered it, and a close is concluded from what the requests
-//! show: `Connection: close`, a body that was dropped half read, an error, an idle time beyond the pool's. What only the
-//! server knows, such as its own idle timeout, is seen late or not at all; hence `estimated`.
+//! show: `Connection: close`, a body that was dropped half read, an error, an idle time beyond the pool's, a new connect
+//! although the books have an idle connection. What only the server knows, such as its own idle timeout, is seen late;
+//! hence `estimated`.
 //!
 //! ```
 //! use poolscope::{Scope, reqwest::{ConnectLayer, RequestLayer}};
@@ -32,7 +33,7 @@ pub use connect::{Connect, ConnectLayer};
 pub use request::{RequestLayer, RequestService, ResponseFuture};
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use poolscope_semconv::value::{Certainty, CloseReason, Observation};
 
@@ -46,6 +47,20 @@ pub(crate) fn close_expired(pool: &Arc<Pool>, now: Instant) {
     for connection in pool.open_connections() {
         if connection.is_idle() && connection.idle_for(now) >= pool.idle_timeout() {
             connection.close_because(CloseReason::IdleTimeout, Certainty::Inferred, now);
+        }
+    }
+}
+
+/// How long a connection must have been idle before a new connect is a sign that it is gone. hyper-util has a connection
+/// back some moments after the caller has read the body to its end.
+const BACK_IN_POOL: Duration = Duration::from_millis(100);
+
+/// Closes the connections that are idle in the books although the client connects: it does so only when it has no idle
+/// connection left. Mostly the server has closed them.
+fn close_passed_over(pool: &Arc<Pool>, now: Instant) {
+    for connection in pool.open_connections() {
+        if connection.is_idle() && connection.idle_for(now) >= BACK_IN_POOL {
+            connection.close_because(CloseReason::PeerClosedIdle, Certainty::Inferred, now);
         }
     }
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use http::Version;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpInfo;
 use pin_project_lite::pin_project;
+use poolscope_semconv::value::Observation;
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -18,7 +20,7 @@ use super::ends_of;
 use crate::body::ResponseBody;
 use crate::current;
 use crate::lease::Lease;
-use crate::registry::{ClientScope, Connection, DestinationRef, Ends};
+use crate::registry::{ClientScope, Connection, DestinationRef, Ends, Protocol};
 use crate::request;
 use crate::trace::RequestSpan;
 
@@ -34,7 +36,7 @@ impl RequestLayer {
     /// A layer that counts into the pools of a client; the [`ConnectLayer`](super::ConnectLayer) gets the same client.
     #[must_use]
     pub fn new(client: &ClientScope) -> Self {
-        Self { client: client.clone() }
+        Self { client: client.clone().observation(Observation::Estimated) }
     }
 }
 
@@ -140,13 +142,15 @@ fn observe(response: Response, mut lease: Lease, client: &ClientScope) -> Respon
     let now = Instant::now();
     let url = response.url().clone();
     if let Some(ends) = response.extensions().get::<HttpInfo>().map(ends_of) {
-        let connection = lease.request().pool().connection_between(ends).or_else(|| {
-            // After a redirect the answer comes from another pool than the one that was asked.
-            client.pool(&destination(&url)).connection_between(ends)
+        // After a redirect the answer comes from another pool than the one that was asked.
+        let pool = client.pool(&destination(&url));
+        let connection = pool.connection_between(ends).unwrap_or_else(|| {
+            // Nobody told of its connect, or it was taken for closed.
+            let is_http2 = response.version() == Version::HTTP_2;
+            let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+            pool.found(client.next_connection_id(), protocol, ends, now)
         });
-        if let Some(connection) = connection {
-            bind(&lease, &connection);
-        }
+        bind(&lease, &connection);
     }
     lease.infer_close();
     lease.headers(response.status(), response.version(), response.headers(), now);
