@@ -1,0 +1,129 @@
+//! [`Call`]: one call with its attempts, counted once.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use poolscope_semconv::value::RetryOutcome;
+
+use super::plan::{Cause, Plan};
+use crate::classify;
+use crate::event::{Event, RetryExhausted};
+use crate::http_message::{Answered, retry_after};
+
+/// One call with its attempts. Counted once: by its last result, or as canceled when it is dropped before.
+#[derive(Debug)]
+pub(super) struct Call {
+    plan: Arc<Plan>,
+    /// Attempts that have begun.
+    attempts: u32,
+    /// Why the next attempt is made, and how long the call waits for it.
+    next: Option<(Cause, Duration)>,
+    ended: bool,
+}
+
+impl Call {
+    /// A call whose first attempt begins.
+    pub(super) fn new(plan: &Arc<Plan>) -> Self {
+        Self { plan: Arc::clone(plan), attempts: 1, next: None, ended: false }
+    }
+
+    /// Attempts beyond the first.
+    pub(super) fn resends(&self) -> u32 {
+        self.attempts - 1
+    }
+
+    /// An attempt beyond the first begins.
+    pub(super) fn resend(&mut self) {
+        self.attempts = self.attempts.saturating_add(1);
+        if let Some((cause, delay)) = self.next.take() {
+            self.plan.stats.tried_again(cause.as_str(), delay);
+        }
+    }
+
+    /// Takes the result of an attempt, which has just come in. Tells how long to wait for the next attempt; `None` if the
+    /// call is over with this result.
+    pub(super) fn judge<R: Answered, E: StdError + 'static>(
+        &mut self,
+        result: &Result<R, E>,
+        can_repeat: bool,
+        destination: impl FnOnce() -> Option<String>,
+    ) -> Option<Duration> {
+        let Some(cause) = self.plan.cause(result) else {
+            self.finish(result, destination);
+            return None;
+        };
+        if !can_repeat {
+            self.end(RetryOutcome::NotReplayable);
+            return None;
+        }
+        let asked = result
+            .as_ref()
+            .ok()
+            .and_then(|response| retry_after(response.headers(), SystemTime::now()))
+            .unwrap_or_default();
+        if self.attempts >= self.plan.max_attempts || asked > self.plan.retry_after_limit {
+            self.exhausted(&cause, destination);
+            return None;
+        }
+        if self.plan.budget.as_ref().is_some_and(|budget| !budget.withdraw()) {
+            self.end(RetryOutcome::BudgetRefused);
+            return None;
+        }
+        let delay = self.plan.backoff.delay(self.attempts, fastrand::f64()).max(asked);
+        self.next = Some((cause, delay));
+        Some(delay)
+    }
+
+    /// The call ends by an error outside of an attempt.
+    pub(super) fn fail<E: StdError + 'static>(
+        &mut self,
+        error: &E,
+        destination: impl FnOnce() -> Option<String>,
+    ) {
+        self.exhausted(&Cause::Error(classify::error_type(error)), destination);
+    }
+
+    /// The call ends by a result that no retry mends.
+    fn finish<R, E: StdError + 'static>(
+        &mut self,
+        result: &Result<R, E>,
+        destination: impl FnOnce() -> Option<String>,
+    ) {
+        match result {
+            Ok(_) => {
+                if let Some(budget) = &self.plan.budget {
+                    budget.deposit();
+                }
+                let is_first = self.attempts == 1;
+                self.end(if is_first { RetryOutcome::FirstTry } else { RetryOutcome::AfterRetry });
+            }
+            Err(_) if self.attempts == 1 => self.end(RetryOutcome::FirstTry),
+            // It was tried again, and failed for good: a breaker that has opened meanwhile, say.
+            Err(error) => self.fail(error, destination),
+        }
+    }
+
+    fn exhausted(&mut self, cause: &Cause, destination: impl FnOnce() -> Option<String>) {
+        self.end(RetryOutcome::Exhausted);
+        self.plan.events.emit(&Event::RetryExhausted(RetryExhausted {
+            name: Arc::clone(&self.plan.name),
+            attempts: self.attempts,
+            reason: cause.as_str().to_owned(),
+            destination: destination(),
+        }));
+    }
+
+    fn end(&mut self, outcome: RetryOutcome) {
+        self.ended = true;
+        self.plan.stats.ended(outcome);
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.plan.stats.ended(RetryOutcome::Canceled);
+        }
+    }
+}
