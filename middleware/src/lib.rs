@@ -57,8 +57,7 @@ pub use http_message::Answered;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 pub use http_message::Destined;
 pub use registry::{
-    BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, Connection, ConnectionCounts,
-    ConnectionSnapshot, HistogramSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot,
-    ScopeSnapshot, TimeoutSnapshot,
+    BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectionCounts, ConnectionSnapshot,
+    HistogramSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot,
 };
 pub use scope::{DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder};

@@ -55,7 +55,7 @@ impl Ends {
 /// One transport connection of a pool. Lives for as long as somebody refers to it; it counts as open until
 /// [`Connection::close`].
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     id: u64,
     pool: Arc<Pool>,
     protocol: Protocol,
@@ -89,14 +89,12 @@ impl Connection {
     }
 
     /// Identity, unique in its scope.
-    #[must_use]
-    pub fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
     /// Address of the other end, if known.
-    #[must_use]
-    pub fn peer(&self) -> Option<SocketAddr> {
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.ends.peer
     }
 

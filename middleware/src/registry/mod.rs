@@ -16,7 +16,7 @@ mod sources;
 
 pub use clients::ClientScope;
 pub(crate) use clients::{ClientInner, PoolLimit};
-pub use connection::Connection;
+pub(crate) use connection::Connection;
 pub(crate) use connection::{CloseCause, Ends};
 pub use histogram::HistogramSnapshot;
 #[cfg(feature = "breaker")]
