@@ -1,0 +1,78 @@
+//! One function for each path.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use http::StatusCode;
+use poolscope_wire as wire;
+use serde::Deserialize;
+
+use super::ApiFailure;
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::store::{EventFilter, Id};
+
+/// Events in an answer that asks for no number.
+const DEFAULT_EVENTS: usize = 200;
+
+type Answer<T> = Result<Json<T>, ApiFailure>;
+
+pub(super) async fn status(State(app): State<Arc<App>>) -> Json<wire::Status> {
+    let store = app.store();
+    Json(app.status(&store, now_ms()))
+}
+
+pub(super) async fn services(State(app): State<Arc<App>>) -> Json<Vec<wire::Service>> {
+    Json(app.store().services())
+}
+
+pub(super) async fn pools(State(app): State<Arc<App>>) -> Json<Vec<wire::PoolSummary>> {
+    Json(app.store().pools())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PoolQuery {
+    seconds: Option<u64>,
+}
+
+pub(super) async fn pool(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    query: Result<Query<PoolQuery>, QueryRejection>,
+) -> Answer<wire::PoolDetail> {
+    let Query(query) = query?;
+    let detail = Id::parse(&id).and_then(|id| app.store().pool(id, query.seconds));
+    detail.map(Json).ok_or_else(|| {
+        let sentence = "no pool has this id; it may have been silent for longer than the retention";
+        ApiFailure::new(StatusCode::NOT_FOUND, sentence)
+    })
+}
+
+pub(super) async fn breakers(State(app): State<Arc<App>>) -> Json<Vec<wire::Breaker>> {
+    Json(app.store().breakers())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventQuery {
+    limit: Option<usize>,
+    kind: Option<String>,
+    pool: Option<String>,
+    breaker: Option<String>,
+}
+
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    query: Result<Query<EventQuery>, QueryRejection>,
+) -> Answer<Vec<wire::Event>> {
+    let Query(query) = query?;
+    let filter = EventFilter {
+        kind: query.kind.as_deref(),
+        pool: query.pool.as_deref(),
+        breaker: query.breaker.as_deref(),
+    };
+    Ok(Json(app.store().events(filter, query.limit.unwrap_or(DEFAULT_EVENTS))))
+}

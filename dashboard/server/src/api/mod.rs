@@ -1,0 +1,44 @@
+//! The read API: what browsers and scripts ask for, as JSON.
+
+mod error;
+mod handlers;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use http::StatusCode;
+use poolscope_wire::path;
+
+pub(crate) use error::ApiFailure;
+
+use crate::app::App;
+use crate::live;
+
+/// Everything under this belongs to the API and is never answered by the page.
+const PREFIX: &str = "/api/";
+
+/// The paths of the API.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route(path::HEALTH, get(|| async { "ok" }))
+        .route(path::STATUS, get(handlers::status))
+        .route(path::SERVICES, get(handlers::services))
+        .route(path::POOLS, get(handlers::pools))
+        .route(&format!("{}/{{id}}", path::POOLS), get(handlers::pool))
+        .route(path::BREAKERS, get(handlers::breakers))
+        .route(path::EVENTS, get(handlers::events))
+        .route(path::STREAM, get(live::stream))
+        .route(&format!("{PREFIX}{{*rest}}"), get(unknown))
+        .method_not_allowed_fallback(|| async {
+            ApiFailure::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "the API is read by GET; there is nothing to change",
+            )
+        })
+        .with_state(app)
+}
+
+async fn unknown() -> ApiFailure {
+    ApiFailure::new(StatusCode::NOT_FOUND, "no such path in the API")
+}

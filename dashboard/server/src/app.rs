@@ -1,0 +1,76 @@
+//! What all parts of the server share.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use poolscope_wire::{Limit, Status, WIRE_VERSION};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::live::Streams;
+use crate::self_metrics::SelfMetrics;
+use crate::store::Store;
+
+/// Version of the server, told in every OTLP answer.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Shared state. The store's lock is held for as long as one request is applied or one answer is put together,
+/// and never over an `await`.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) self_metrics: SelfMetrics,
+    pub(crate) streams: Streams,
+    /// Rung when the store has changed.
+    pub(crate) changed: Notify,
+    /// OTLP requests that may be read and decoded at once.
+    pub(crate) admission: Semaphore,
+    pub(crate) otlp_grpc: String,
+    pub(crate) otlp_http: String,
+    started_ms: u64,
+    store: Mutex<Store>,
+}
+
+impl App {
+    pub(crate) fn new(config: Config, otlp_grpc: String, otlp_http: String) -> Self {
+        Self {
+            self_metrics: SelfMetrics::default(),
+            streams: Streams::new(config.limits.max_streams),
+            changed: Notify::new(),
+            admission: Semaphore::new(config.limits.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+            otlp_grpc,
+            otlp_http,
+            started_ms: now_ms(),
+            store: Mutex::new(Store::new(&config)),
+            config,
+        }
+    }
+
+    /// The store. A panic under the lock leaves figures that may be off, and no reason to stop.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server about itself.
+    pub(crate) fn status(&self, store: &Store, now_ms: u64) -> Status {
+        let streams = self.streams.open();
+        let mut limits = store.limits();
+        limits.push(Limit {
+            name: "live streams".to_owned(),
+            used: streams,
+            max: self.config.limits.max_streams as u64,
+            hits: self.self_metrics.refused_streams(),
+        });
+        Status {
+            version: VERSION.to_owned(),
+            wire_version: WIRE_VERSION,
+            started_ms: self.started_ms,
+            now_ms,
+            otlp_grpc: self.otlp_grpc.clone(),
+            otlp_http: self.otlp_http.clone(),
+            received: self.self_metrics.received(),
+            limits,
+            streams,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What can be set, with the defaults and why they are what they are.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+}
+
+/// Where the browser finds the dashboard. Loopback, since nobody has to log in.
+pub const DEFAULT_HTTP_ADDR: SocketAddr = loopback(4320);
+/// The port that OpenTelemetry gives OTLP over gRPC.
+pub const DEFAULT_OTLP_GRPC_ADDR: SocketAddr = loopback(4317);
+/// The port that OpenTelemetry gives OTLP over HTTP.
+pub const DEFAULT_OTLP_HTTP_ADDR: SocketAddr = loopback(4318);
+/// Seconds of history: as long as an incident is looked at while it happens.
+pub const DEFAULT_RETENTION_S: u64 = 15 * 60;
+/// Pools at once. A pool with full history takes about 100 kB.
+pub const DEFAULT_MAX_POOLS: usize = 2_000;
+/// Series of one pool or breaker: status codes, close reasons and protocols together stay far below.
+pub const DEFAULT_MAX_SERIES: usize = 256;
+/// Points of history of one pool: the default retention at one report a second, and some room.
+pub const DEFAULT_MAX_POINTS: usize = 1_000;
+/// Breakers at once.
+pub const DEFAULT_MAX_BREAKERS: usize = 2_000;
+/// Instances of all services together.
+pub const DEFAULT_MAX_INSTANCES: usize = 1_000;
+/// Events that are kept; older ones go first.
+pub const DEFAULT_MAX_EVENTS: usize = 5_000;
+/// Attributes that are kept of one event.
+pub const DEFAULT_MAX_EVENT_ATTRIBUTES: usize = 32;
+/// Bytes of one text: a name, an attribute value, a sentence.
+pub const DEFAULT_MAX_TEXT_BYTES: usize = 512;
+/// Browsers that listen to the live stream at once.
+pub const DEFAULT_MAX_STREAMS: usize = 64;
+/// Bytes of one OTLP request as it travels; also gRPC's customary limit.
+pub const DEFAULT_MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of one OTLP request after decompression.
+pub const DEFAULT_MAX_INFLATED_BYTES: usize = 16 * 1024 * 1024;
+/// OTLP requests that are read and decoded at once. Times the inflated size it bounds the memory that senders can take.
+pub const DEFAULT_MAX_REQUESTS: usize = 8;
+
+/// Configuration of a [`crate::Server`]; also its command line.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Address of the dashboard for browsers; port 0 takes a free one
+    #[arg(long, env = "POOLSCOPE_HTTP_ADDR", default_value_t = DEFAULT_HTTP_ADDR, value_name = "ADDR")]
+    pub http_addr: SocketAddr,
+    /// Address that takes OTLP over gRPC
+    #[arg(long, env = "POOLSCOPE_OTLP_GRPC_ADDR", default_value_t = DEFAULT_OTLP_GRPC_ADDR, value_name = "ADDR")]
+    pub otlp_grpc_addr: SocketAddr,
+    /// Address that takes OTLP over HTTP, as protobuf or JSON
+    #[arg(long, env = "POOLSCOPE_OTLP_HTTP_ADDR", default_value_t = DEFAULT_OTLP_HTTP_ADDR, value_name = "ADDR")]
+    pub otlp_http_addr: SocketAddr,
+    /// Host that browsers and senders may name although the address is loopback; can be given several times
+    #[arg(long, env = "POOLSCOPE_ALLOWED_HOST", value_delimiter = ',', value_name = "HOST")]
+    pub allowed_host: Vec<String>,
+    /// Seconds of history; what was silent for as long is forgotten
+    #[arg(long = "retention", env = "POOLSCOPE_RETENTION", default_value_t = DEFAULT_RETENTION_S,
+        value_parser = clap::value_parser!(u64).range(1..=7 * 24 * 3600), value_name = "SECONDS")]
+    pub retention_s: u64,
+    /// Bounds of what is kept and taken
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+impl Config {
+    /// How long history is kept.
+    #[must_use]
+    pub fn retention(&self) -> Duration {
+        Duration::from_secs(self.retention_s)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http_addr: DEFAULT_HTTP_ADDR,
+            otlp_grpc_addr: DEFAULT_OTLP_GRPC_ADDR,
+            otlp_http_addr: DEFAULT_OTLP_HTTP_ADDR,
+            allowed_host: Vec::new(),
+            retention_s: DEFAULT_RETENTION_S,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Bounds. Whatever is dropped for one of them is counted and shown on the About page.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Limits {
+    /// Pools at once; the one that was silent for longest makes room
+    #[arg(long, env = "POOLSCOPE_MAX_POOLS", default_value_t = DEFAULT_MAX_POOLS, value_name = "N")]
+    pub max_pools: usize,
+    /// Series of one pool or breaker
+    #[arg(long, env = "POOLSCOPE_MAX_SERIES", default_value_t = DEFAULT_MAX_SERIES, value_name = "N")]
+    pub max_series: usize,
+    /// Points of history of one pool
+    #[arg(long, env = "POOLSCOPE_MAX_POINTS", default_value_t = DEFAULT_MAX_POINTS, value_name = "N")]
+    pub max_points: usize,
+    /// Breakers at once
+    #[arg(long, env = "POOLSCOPE_MAX_BREAKERS", default_value_t = DEFAULT_MAX_BREAKERS, value_name = "N")]
+    pub max_breakers: usize,
+    /// Instances of all services together
+    #[arg(long, env = "POOLSCOPE_MAX_INSTANCES", default_value_t = DEFAULT_MAX_INSTANCES, value_name = "N")]
+    pub max_instances: usize,
+    /// Events that are kept
+    #[arg(long, env = "POOLSCOPE_MAX_EVENTS", default_value_t = DEFAULT_MAX_EVENTS, value_name = "N")]
+    pub max_events: usize,
+    /// Attributes that are kept of one event
+    #[arg(long, env = "POOLSCOPE_MAX_EVENT_ATTRIBUTES", default_value_t = DEFAULT_MAX_EVENT_ATTRIBUTES, value_name = "N")]
+    pub max_event_attributes: usize,
+    /// Bytes of one name, value or sentence
+    #[arg(long, env = "POOLSCOPE_MAX_TEXT_BYTES", default_value_t = DEFAULT_MAX_TEXT_BYTES, value_name = "BYTES")]
+    pub max_text_bytes: usize,
+    /// Browsers that listen to the live stream at once
+    #[arg(long, env = "POOLSCOPE_MAX_STREAMS", default_value_t = DEFAULT_MAX_STREAMS, value_name = "N")]
+    pub max_streams: usize,
+    /// Bytes of one OTLP request as it travels
+    #[arg(long, env = "POOLSCOPE_MAX_BODY_BYTES", default_value_t = DEFAULT_MAX_BODY_BYTES, value_name = "BYTES")]
+    pub max_body_bytes: usize,
+    /// Bytes of one OTLP request after decompression
+    #[arg(long, env = "POOLSCOPE_MAX_INFLATED_BYTES", default_value_t = DEFAULT_MAX_INFLATED_BYTES, value_name = "BYTES")]
+    pub max_inflated_bytes: usize,
+    /// OTLP requests that are read and decoded at once
+    #[arg(long, env = "POOLSCOPE_MAX_REQUESTS", default_value_t = DEFAULT_MAX_REQUESTS, value_name = "N")]
+    pub max_requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_pools: DEFAULT_MAX_POOLS,
+            max_series: DEFAULT_MAX_SERIES,
+            max_points: DEFAULT_MAX_POINTS,
+            max_breakers: DEFAULT_MAX_BREAKERS,
+            max_instances: DEFAULT_MAX_INSTANCES,
+            max_events: DEFAULT_MAX_EVENTS,
+            max_event_attributes: DEFAULT_MAX_EVENT_ATTRIBUTES,
+            max_text_bytes: DEFAULT_MAX_TEXT_BYTES,
+            max_streams: DEFAULT_MAX_STREAMS,
+            max_body_bytes: DEFAULT_MAX_BODY_BYTES,
+            max_inflated_bytes: DEFAULT_MAX_INFLATED_BYTES,
+            max_requests: DEFAULT_MAX_REQUESTS,
+        }
+    }
+}

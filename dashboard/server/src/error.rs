@@ -1,0 +1,43 @@
+//! What can go wrong before the server runs, and while it does.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// Why a server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An address could not be bound.
+    #[error(
+        "cannot listen on {address} for {purpose}: {}; choose another address with {flag}",
+        reason(source)
+    )]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What it was wanted for.
+        purpose: &'static str,
+        /// The flag that sets it.
+        flag: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A listener failed while the server ran.
+    #[error("the listener for {purpose} failed: {source}")]
+    Serve {
+        /// What the listener was for.
+        purpose: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The usual causes in words instead of an error number.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program uses it".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        io::ErrorKind::PermissionDenied => "that needs more rights than this program has".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,167 @@
+//! What a decoded OTLP request means: plain data that borrows from the request, between decoding and the store.
+
+use std::borrow::Cow;
+
+/// Who sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sender<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) instance: &'a str,
+    pub(crate) language: &'a str,
+    pub(crate) version: &'a str,
+}
+
+/// All that one resource says about pools and breakers in one request.
+#[derive(Debug, Default)]
+pub(crate) struct Report<'a> {
+    pub(crate) sender: Sender<'a>,
+    pub(crate) pools: Vec<PoolReading<'a>>,
+    pub(crate) breakers: Vec<BreakerReading<'a>>,
+}
+
+/// The part of a pool's identity that a point carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Destination<'a> {
+    pub(crate) client: &'a str,
+    pub(crate) scheme: &'a str,
+    pub(crate) address: &'a str,
+    pub(crate) port: u16,
+}
+
+impl<'a> Destination<'a> {
+    /// Senders leave the port out where it is the scheme's own.
+    pub(crate) fn new(client: &'a str, scheme: &'a str, address: &'a str, port: Option<u16>) -> Self {
+        let usual = match scheme {
+            "https" => 443,
+            "http" => 80,
+            _ => 0,
+        };
+        Self { client, scheme, address, port: port.unwrap_or(usual) }
+    }
+}
+
+/// What a point of a pool measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum PoolFigure {
+    /// Open connections; the label is the state.
+    Open,
+    InFlight,
+    Pending,
+    /// The label is the outcome.
+    Acquires,
+    Opened,
+    Failed,
+    /// The label is the reason; marked if it was concluded.
+    Closed,
+    /// Bytes; the label is the direction.
+    Io,
+    Wait,
+    /// .NET's wait for a connection, which stands in for [`PoolFigure::Wait`].
+    Queue,
+    Use,
+    /// The label is the status code or `error.type`; marked if it is a failure.
+    Duration,
+    /// Life of closed connections, whose count stands in for [`PoolFigure::Closed`].
+    Lifetime,
+}
+
+/// One point of a pool.
+#[derive(Debug)]
+pub(crate) struct PoolReading<'a> {
+    pub(crate) destination: Destination<'a>,
+    pub(crate) figure: PoolFigure,
+    pub(crate) label: Cow<'a, str>,
+    pub(crate) marked: bool,
+    pub(crate) estimated: bool,
+    pub(crate) protocol: Option<&'a str>,
+    pub(crate) reading: Reading<'a>,
+}
+
+/// What a point of a breaker measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum BreakerFigure {
+    /// 0 or 1; the label is the state.
+    State,
+    /// The label is the reason.
+    Transitions,
+    /// The label is the outcome.
+    Calls,
+    FailureRatio,
+    FailureRatioLimit,
+    WindowCalls,
+    OpenRemaining,
+}
+
+/// One point of a breaker.
+#[derive(Debug)]
+pub(crate) struct BreakerReading<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) figure: BreakerFigure,
+    pub(crate) label: &'a str,
+    pub(crate) reading: Reading<'a>,
+}
+
+/// A value, and the series and the time that it belongs to.
+#[derive(Debug)]
+pub(crate) struct Reading<'a> {
+    /// Hash of metric and attributes, the same whenever the series is seen again.
+    pub(crate) series: u64,
+    pub(crate) start_ns: u64,
+    pub(crate) time_ns: u64,
+    pub(crate) value: Value<'a>,
+}
+
+/// The value of a point; a delta is what was added since the point before.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value<'a> {
+    Number { value: f64, delta: bool },
+    Histogram { bounds: &'a [f64], counts: Cow<'a, [u64]>, delta: bool },
+}
+
+/// A log record that is an event.
+#[derive(Debug)]
+pub(crate) struct EventRecord<'a> {
+    pub(crate) sender: Sender<'a>,
+    pub(crate) name: &'a str,
+    pub(crate) time_ns: u64,
+    /// OTLP severity number.
+    pub(crate) severity: i32,
+    pub(crate) body: Option<Cow<'a, str>>,
+    pub(crate) attributes: Vec<(&'a str, Cow<'a, str>)>,
+    pub(crate) trace_id: &'a [u8],
+}
+
+impl EventRecord<'_> {
+    /// Text of an attribute.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.attributes.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_ref())
+    }
+
+    /// Number of an attribute, if it is one.
+    pub(crate) fn number(&self, key: &str) -> Option<f64> {
+        self.get(key)?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+}
+
+/// Items of a request that could not be taken, and why the first of them could not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rejected {
+    pub(crate) count: u64,
+    pub(crate) reason: Option<String>,
+}
+
+impl Rejected {
+    /// Counts items; the reason is made only for the first.
+    pub(crate) fn add(&mut self, count: usize, reason: impl FnOnce() -> String) {
+        self.count += count as u64;
+        self.reason.get_or_insert_with(reason);
+    }
+
+    /// One sentence for the sender.
+    pub(crate) fn sentence(&self) -> String {
+        self.reason.as_ref().map_or_else(String::new, |reason| match self.count {
+            1 => reason.clone(),
+            count => format!("{reason} (the first of {count} that were rejected)"),
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Points of breakers.
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use poolscope_semconv::attr;
+use poolscope_semconv::metric::{self, MetricDef};
+
+use super::attributes::text;
+use crate::model::{BreakerFigure, BreakerReading, Reading};
+
+/// The metrics of breakers.
+pub(super) const METRICS: &[(&MetricDef, BreakerFigure)] = &[
+    (&metric::BREAKER_STATE, BreakerFigure::State),
+    (&metric::BREAKER_TRANSITIONS, BreakerFigure::Transitions),
+    (&metric::BREAKER_CALLS, BreakerFigure::Calls),
+    (&metric::BREAKER_FAILURE_RATIO, BreakerFigure::FailureRatio),
+    (&metric::BREAKER_FAILURE_RATIO_LIMIT, BreakerFigure::FailureRatioLimit),
+    (&metric::BREAKER_WINDOW_CALLS, BreakerFigure::WindowCalls),
+    (&metric::BREAKER_OPEN_REMAINING, BreakerFigure::OpenRemaining),
+];
+
+/// A point of a breaker; `None` if it names none.
+pub(super) fn reading<'a>(
+    figure: BreakerFigure,
+    attributes: &'a [KeyValue],
+    reading: Reading<'a>,
+) -> Option<BreakerReading<'a>> {
+    let name = text(attributes, attr::BREAKER_NAME).filter(|name| !name.is_empty())?;
+    let label = match figure {
+        BreakerFigure::State => text(attributes, attr::BREAKER_STATE),
+        BreakerFigure::Transitions => text(attributes, attr::BREAKER_REASON),
+        BreakerFigure::Calls => text(attributes, attr::BREAKER_OUTCOME),
+        _ => None,
+    };
+    Some(BreakerReading { name, figure, label: label.unwrap_or_default(), reading })
+}

@@ -1,0 +1,167 @@
+//! Metrics: finds the points that say something about pools and breakers, and checks them all.
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric::Data};
+use poolscope_semconv::metric::{MetricDef, MetricKind};
+
+use super::{attributes, breaker, pool, resource, value};
+use crate::model::{BreakerFigure, PoolFigure, Reading, Rejected, Report, Value};
+
+/// Longest name that is repeated in a sentence to the sender.
+const MAX_NAME_CHARS: usize = 80;
+
+/// What a metrics request says.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics<'a> {
+    pub(crate) reports: Vec<Report<'a>>,
+    /// Points that were taken, those that nothing here is interested in included.
+    pub(crate) taken: u64,
+    pub(crate) rejected: Rejected,
+}
+
+/// Decodes a metrics request.
+pub(crate) fn metrics(request: &ExportMetricsServiceRequest) -> Metrics<'_> {
+    let mut all = Metrics::default();
+    for resource_metrics in &request.resource_metrics {
+        let mut report =
+            Report { sender: resource::sender(resource_metrics.resource.as_ref()), ..Report::default() };
+        for metric in resource_metrics.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
+            one(metric, &mut report, &mut all);
+        }
+        all.reports.push(report);
+    }
+    all
+}
+
+/// The place of a metric in the store.
+#[derive(Clone, Copy)]
+enum Figure {
+    Pool(PoolFigure),
+    Breaker(BreakerFigure),
+}
+
+fn find(name: &str) -> Option<(&'static MetricDef, Figure)> {
+    let pools = pool::METRICS.iter().map(|(def, figure)| (*def, Figure::Pool(*figure)));
+    let breakers = breaker::METRICS.iter().map(|(def, figure)| (*def, Figure::Breaker(*figure)));
+    pools.chain(breakers).find(|(def, _)| def.name == name)
+}
+
+fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
+    let Some(data) = &metric.data else {
+        // The number of points is not known; the metric counts as one.
+        all.rejected.add(1, || sentence(metric, "has no data that can be read"));
+        return;
+    };
+    let Some((def, figure)) = find(&metric.name) else {
+        all.taken += points_of(data) as u64;
+        return;
+    };
+    let mut sink = Sink { metric, figure, report, all };
+    match (data, def.kind) {
+        (Data::Gauge(gauge), MetricKind::Gauge | MetricKind::UpDownCounter) => {
+            sink.numbers(&gauge.data_points, Ok(false), true);
+        }
+        (Data::Sum(sum), MetricKind::Gauge | MetricKind::UpDownCounter | MetricKind::Counter) => {
+            let signed = def.kind != MetricKind::Counter;
+            sink.numbers(&sum.data_points, value::is_delta(sum.aggregation_temporality), signed);
+        }
+        (Data::Histogram(histogram), MetricKind::Histogram) => {
+            let delta = value::is_delta(histogram.aggregation_temporality);
+            for point in &histogram.data_points {
+                let value = delta.and_then(|delta| value::histogram(point, delta));
+                let time = (point.start_time_unix_nano, point.time_unix_nano);
+                sink.point(&point.attributes, time, point.flags, value);
+            }
+        }
+        (Data::ExponentialHistogram(histogram), MetricKind::Histogram) => {
+            let delta = value::is_delta(histogram.aggregation_temporality);
+            for point in &histogram.data_points {
+                let value = delta.and_then(|delta| value::exponential(point, def.bounds, delta));
+                let time = (point.start_time_unix_nano, point.time_unix_nano);
+                sink.point(&point.attributes, time, point.flags, value);
+            }
+        }
+        _ => {
+            let what = format!("is a {}, and a {} was expected", kind_of(data), word(def.kind));
+            all.rejected.add(points_of(data).max(1), || sentence(metric, &what));
+        }
+    }
+}
+
+/// Puts the points of one metric where they belong.
+struct Sink<'a, 'b> {
+    metric: &'a Metric,
+    figure: Figure,
+    report: &'b mut Report<'a>,
+    all: &'b mut Metrics<'a>,
+}
+
+impl<'a> Sink<'a, '_> {
+    fn numbers(&mut self, points: &'a [NumberDataPoint], delta: Result<bool, &'static str>, signed: bool) {
+        for point in points {
+            let value = delta.and_then(|delta| value::number(point, delta, signed));
+            let time = (point.start_time_unix_nano, point.time_unix_nano);
+            self.point(&point.attributes, time, point.flags, value);
+        }
+    }
+
+    fn point(
+        &mut self,
+        attributes: &'a [KeyValue],
+        (start_ns, time_ns): (u64, u64),
+        flags: u32,
+        value: Result<Value<'a>, &'static str>,
+    ) {
+        if value::has_ended(flags) {
+            self.all.taken += 1;
+            return;
+        }
+        let value = match value {
+            Ok(value) => value,
+            Err(what) => return self.all.rejected.add(1, || sentence(self.metric, what)),
+        };
+        self.all.taken += 1;
+        let series = attributes::series_id(&self.metric.name, attributes);
+        let reading = Reading { series, start_ns, time_ns, value };
+        match self.figure {
+            Figure::Pool(figure) => self.report.pools.extend(pool::reading(figure, attributes, reading)),
+            Figure::Breaker(figure) => {
+                self.report.breakers.extend(breaker::reading(figure, attributes, reading));
+            }
+        }
+    }
+}
+
+fn sentence(metric: &Metric, what: &str) -> String {
+    let name: String = metric.name.chars().take(MAX_NAME_CHARS).collect();
+    format!("metric \"{name}\" {what}")
+}
+
+fn points_of(data: &Data) -> usize {
+    match data {
+        Data::Gauge(data) => data.data_points.len(),
+        Data::Sum(data) => data.data_points.len(),
+        Data::Histogram(data) => data.data_points.len(),
+        Data::ExponentialHistogram(data) => data.data_points.len(),
+        Data::Summary(data) => data.data_points.len(),
+    }
+}
+
+fn kind_of(data: &Data) -> &'static str {
+    match data {
+        Data::Gauge(_) => "gauge",
+        Data::Sum(_) => "sum",
+        Data::Histogram(_) => "histogram",
+        Data::ExponentialHistogram(_) => "exponential histogram",
+        Data::Summary(_) => "summary",
+    }
+}
+
+fn word(kind: MetricKind) -> &'static str {
+    match kind {
+        MetricKind::Counter => "sum",
+        MetricKind::UpDownCounter | MetricKind::Gauge => "gauge or sum",
+        MetricKind::Histogram => "histogram",
+    }
+}

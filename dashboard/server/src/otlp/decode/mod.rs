@@ -1,0 +1,17 @@
+//! From OTLP messages to what they mean. Pure: no clock, no state, and nothing that comes in can make it panic.
+
+mod attributes;
+mod breaker;
+mod logs;
+mod metrics;
+mod pool;
+mod resource;
+mod spans;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use logs::logs;
+pub(crate) use metrics::metrics;
+pub(crate) use spans::spans;

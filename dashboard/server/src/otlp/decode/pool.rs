@@ -1,0 +1,92 @@
+//! Points of pools: which metric is which figure, and which pool a point belongs to.
+
+use std::borrow::Cow;
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use poolscope_semconv::attr;
+use poolscope_semconv::metric::{self, MetricDef};
+use poolscope_semconv::value::{Certainty, Observation};
+
+use super::attributes::{integer, text};
+use crate::model::{Destination, PoolFigure, PoolReading, Reading};
+
+/// Longest text of a protocol version; others are no versions.
+const MAX_PROTOCOL_BYTES: usize = 8;
+
+/// The metrics of pools that have a place in the store.
+pub(super) const METRICS: &[(&MetricDef, PoolFigure)] = &[
+    (&metric::HTTP_CLIENT_OPEN_CONNECTIONS, PoolFigure::Open),
+    (&metric::HTTP_CLIENT_ACTIVE_REQUESTS, PoolFigure::InFlight),
+    (&metric::CONNECTION_PENDING_REQUESTS, PoolFigure::Pending),
+    (&metric::CONNECTION_ACQUIRES, PoolFigure::Acquires),
+    (&metric::CONNECTION_OPENED, PoolFigure::Opened),
+    (&metric::CONNECTION_FAILED, PoolFigure::Failed),
+    (&metric::CONNECTION_CLOSED, PoolFigure::Closed),
+    (&metric::CONNECTION_IO, PoolFigure::Io),
+    (&metric::CONNECTION_WAIT_TIME, PoolFigure::Wait),
+    (&metric::HTTP_CLIENT_REQUEST_TIME_IN_QUEUE, PoolFigure::Queue),
+    (&metric::CONNECTION_USE_TIME, PoolFigure::Use),
+    (&metric::HTTP_CLIENT_REQUEST_DURATION, PoolFigure::Duration),
+    (&metric::HTTP_CLIENT_CONNECTION_DURATION, PoolFigure::Lifetime),
+];
+
+/// A point of a pool; `None` if it names no destination, so that there is no pool it could belong to.
+pub(super) fn reading<'a>(
+    figure: PoolFigure,
+    attributes: &'a [KeyValue],
+    reading: Reading<'a>,
+) -> Option<PoolReading<'a>> {
+    let (label, marked) = label(figure, attributes);
+    Some(PoolReading {
+        destination: destination(attributes)?,
+        figure,
+        label,
+        marked,
+        estimated: text(attributes, attr::OBSERVATION) == Some(Observation::Estimated.as_str()),
+        protocol: text(attributes, attr::NETWORK_PROTOCOL_VERSION)
+            .filter(|version| version.len() <= MAX_PROTOCOL_BYTES),
+        reading,
+    })
+}
+
+/// The pool that attributes name.
+fn destination(attributes: &[KeyValue]) -> Option<Destination<'_>> {
+    let address = text(attributes, attr::SERVER_ADDRESS).filter(|address| !address.is_empty())?;
+    let client = text(attributes, attr::CLIENT_NAME).unwrap_or_default();
+    let scheme = text(attributes, attr::URL_SCHEME).unwrap_or_default();
+    let port = integer(attributes, attr::SERVER_PORT).and_then(|port| u16::try_from(port).ok());
+    Some(Destination::new(client, scheme, address, port))
+}
+
+fn label(figure: PoolFigure, attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
+    let get = |key| Cow::Borrowed(text(attributes, key).unwrap_or_default());
+    match figure {
+        PoolFigure::Open => (get(attr::HTTP_CONNECTION_STATE), false),
+        PoolFigure::Acquires => (get(attr::ACQUIRE_OUTCOME), false),
+        PoolFigure::Io => (get(attr::NETWORK_IO_DIRECTION), false),
+        PoolFigure::Closed => {
+            let certainty = text(attributes, attr::CLOSE_CERTAINTY);
+            (get(attr::CLOSE_REASON), certainty == Some(Certainty::Inferred.as_str()))
+        }
+        PoolFigure::Duration => result(attributes),
+        _ => (Cow::Borrowed(""), false),
+    }
+}
+
+/// How a request ended, and whether that is a failure.
+///
+/// The convention writes a failing status into `error.type` as well, also for 4xx, which is an answer and no failure
+/// of the destination; so a number there counts as what it says.
+fn result(attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
+    let status = integer(attributes, attr::HTTP_RESPONSE_STATUS_CODE);
+    match text(attributes, attr::ERROR_TYPE).filter(|error| !error.is_empty()) {
+        Some(error) => match error.parse::<u16>() {
+            Ok(status) => (Cow::Borrowed(error), status >= 500),
+            Err(_) => (Cow::Borrowed(error), true),
+        },
+        None => match status {
+            Some(status) => (Cow::Owned(status.to_string()), status >= 500),
+            None => (Cow::Borrowed("no status"), false),
+        },
+    }
+}

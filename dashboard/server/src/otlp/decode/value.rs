@@ -1,0 +1,95 @@
+//! Values of points: what a point must be like to be taken.
+
+use std::borrow::Cow;
+
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint,
+    number_data_point::Value as Number,
+};
+
+use crate::model::Value;
+
+/// Set on a point whose series has ended; it carries no value.
+const NO_RECORDED_VALUE: u32 = 1;
+
+pub(super) fn has_ended(flags: u32) -> bool {
+    flags & NO_RECORDED_VALUE != 0
+}
+
+/// Whether points are deltas.
+pub(super) fn is_delta(temporality: i32) -> Result<bool, &'static str> {
+    match AggregationTemporality::try_from(temporality) {
+        Ok(AggregationTemporality::Delta) => Ok(true),
+        Ok(AggregationTemporality::Cumulative) => Ok(false),
+        _ => Err("has no aggregation temporality"),
+    }
+}
+
+/// A number that may be negative only where `signed`.
+pub(super) fn number(
+    point: &NumberDataPoint,
+    delta: bool,
+    signed: bool,
+) -> Result<Value<'static>, &'static str> {
+    let value = match point.value {
+        Some(Number::AsDouble(value)) => value,
+        Some(Number::AsInt(value)) => value as f64,
+        None => return Err("has a point without a readable value"),
+    };
+    if !value.is_finite() {
+        return Err("has a value that is no finite number");
+    }
+    if value < 0.0 && !signed {
+        return Err("has a negative value, which a sum that only rises can't have");
+    }
+    Ok(Value::Number { value, delta })
+}
+
+/// A histogram whose parts agree.
+pub(super) fn histogram(point: &HistogramDataPoint, delta: bool) -> Result<Value<'_>, &'static str> {
+    let (bounds, counts) = (&point.explicit_bounds[..], &point.bucket_counts[..]);
+    if counts.is_empty() && bounds.is_empty() {
+        // A histogram without buckets still counts.
+        return Ok(Value::Histogram { bounds: &[], counts: Cow::Owned(vec![point.count]), delta });
+    }
+    if counts.len() != bounds.len() + 1 {
+        return Err("has a histogram whose bounds and buckets do not match");
+    }
+    if !bounds.iter().all(|bound| bound.is_finite()) || !bounds.windows(2).all(|pair| pair[0] < pair[1]) {
+        return Err("has a histogram whose bounds do not rise");
+    }
+    if counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count)) != Some(point.count) {
+        return Err("has a histogram whose buckets do not add up to its count");
+    }
+    Ok(Value::Histogram { bounds, counts: Cow::Borrowed(counts), delta })
+}
+
+/// An exponential histogram in the given bounds: each of its buckets goes where its upper end lies.
+pub(super) fn exponential(
+    point: &ExponentialHistogramDataPoint,
+    bounds: &'static [f64],
+    delta: bool,
+) -> Result<Value<'static>, &'static str> {
+    if point.negative.as_ref().is_some_and(|buckets| buckets.bucket_counts.iter().any(|count| *count > 0)) {
+        return Err("has negative values, which a duration can't have");
+    }
+    let mut counts = vec![0_u64; bounds.len() + 1];
+    counts[0] = point.zero_count;
+    let mut sum = point.zero_count;
+    if let Some(positive) = &point.positive {
+        for (index, count) in positive.bucket_counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let exponent =
+                (f64::from(positive.offset) + index as f64 + 1.0) * (-f64::from(point.scale)).exp2();
+            let upper = exponent.exp2();
+            let slot = &mut counts[bounds.partition_point(|bound| *bound < upper)];
+            (*slot, sum) = match (slot.checked_add(*count), sum.checked_add(*count)) {
+                (Some(slot), Some(sum)) => (slot, sum),
+                _ => return Err("has a histogram whose buckets do not add up to its count"),
+            };
+        }
+    }
+    if sum != point.count {
+        return Err("has a histogram whose buckets do not add up to its count");
+    }
+    Ok(Value::Histogram { bounds, counts: Cow::Owned(counts), delta })
+}

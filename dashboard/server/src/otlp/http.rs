@@ -1,0 +1,176 @@
+//! OTLP over HTTP: protobuf and JSON, plain and gzip.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::post;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt as _;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use serde::de::DeserializeOwned;
+
+use super::admit::{self, Refused};
+use super::inflate::{InflateError, gunzip};
+use super::reply::{self, Encoding, Signal};
+use super::{take_logs, take_metrics, take_spans};
+use crate::app::App;
+use crate::model::Rejected;
+
+/// How long a body that is too large is still read: a client that is cut off while it sends never sees the answer.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// The paths of OTLP/HTTP.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let on = |signal| post(move |State(app): State<Arc<App>>, request: Request| export(app, signal, request));
+    Router::new()
+        .route("/v1/metrics", on(Signal::Metrics))
+        .route("/v1/traces", on(Signal::Traces))
+        .route("/v1/logs", on(Signal::Logs))
+        .method_not_allowed_fallback(|headers: HeaderMap| async move {
+            let mut response = refuse(
+                &headers,
+                StatusCode::METHOD_NOT_ALLOWED,
+                "OTLP is sent by POST; nothing else is answered here",
+            );
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+            response
+        })
+        .fallback(|headers: HeaderMap| async move {
+            refuse(
+                &headers,
+                StatusCode::NOT_FOUND,
+                "no such path; OTLP over HTTP is taken at /v1/metrics, /v1/traces and /v1/logs",
+            )
+        })
+        .layer(middleware::from_fn_with_state(app.clone(), admitted))
+        .layer(middleware::map_response(async |response: Response| admit::introduce(response)))
+        .with_state(app)
+}
+
+async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let encoding = answer_encoding(request.headers());
+    match admit::admit(app, request, next).await {
+        Ok(response) => response,
+        Err(why) => {
+            let status = match why {
+                Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                Refused::Slow => StatusCode::REQUEST_TIMEOUT,
+            };
+            let mut response = reply::refused(encoding, status, why.sentence());
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+    }
+}
+
+/// Who speaks neither encoding is answered in the one that people can read.
+fn answer_encoding(headers: &HeaderMap) -> Encoding {
+    Encoding::of(headers.get(header::CONTENT_TYPE)).unwrap_or(Encoding::Json)
+}
+
+fn refuse(headers: &HeaderMap, status: StatusCode, message: &str) -> Response {
+    reply::refused(answer_encoding(headers), status, message)
+}
+
+/// A refusal: status and sentence.
+type Refusal = (StatusCode, String);
+
+async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match take(&app, signal, &parts.headers, body).await {
+        Ok((encoding, rejected)) => reply::taken(signal, encoding, &rejected),
+        Err((status, message)) => {
+            app.self_metrics.refused();
+            refuse(&parts.headers, status, &message)
+        }
+    }
+}
+
+async fn take(
+    app: &App,
+    signal: Signal,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Encoding, Rejected), Refusal> {
+    let encoding = Encoding::of(headers.get(header::CONTENT_TYPE)).ok_or_else(|| {
+        let message = "the content type must be application/x-protobuf or application/json";
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, message.to_owned())
+    })?;
+    let is_gzip = is_gzip(headers)?;
+    let limits = &app.config.limits;
+    let mut body = read(body, limits.max_body_bytes).await?;
+    if is_gzip {
+        let inflated = gunzip(&body, limits.max_inflated_bytes).map_err(|error| {
+            let status = match error {
+                InflateError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                InflateError::Malformed(_) => StatusCode::BAD_REQUEST,
+            };
+            (status, error.to_string())
+        })?;
+        body = inflated.into();
+    }
+    let rejected = match signal {
+        Signal::Metrics => take_metrics(app, &decode::<ExportMetricsServiceRequest>(encoding, body)?),
+        Signal::Traces => take_spans(app, &decode::<ExportTraceServiceRequest>(encoding, body)?),
+        Signal::Logs => take_logs(app, &decode::<ExportLogsServiceRequest>(encoding, body)?),
+    };
+    Ok((encoding, rejected))
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let Some(value) = headers.get(header::CONTENT_ENCODING) else { return Ok(false) };
+    match value.as_bytes().to_ascii_lowercase().as_slice() {
+        b"gzip" => Ok(true),
+        b"identity" | b"" => Ok(false),
+        _ => {
+            let message = "the content encoding must be gzip or none";
+            Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, message.to_owned()))
+        }
+    }
+}
+
+/// Reads a body of at most so many bytes.
+async fn read(mut body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            (StatusCode::BAD_REQUEST, format!("the body ended before it was complete: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > max_bytes - all.len() {
+            // Nothing depends on how the rest ends.
+            let _ = tokio::time::timeout(DRAIN_TIME, drain(body)).await;
+            let message = format!("the body is larger than {max_bytes} bytes; send fewer items at once");
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, message));
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(all.freeze())
+}
+
+async fn drain(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
+fn decode<T: prost::Message + Default + DeserializeOwned>(
+    encoding: Encoding,
+    body: Bytes,
+) -> Result<T, Refusal> {
+    let decoded = match encoding {
+        Encoding::Protobuf => {
+            T::decode(body).map_err(|error| format!("the body is not OTLP protobuf: {error}"))
+        }
+        Encoding::Json => {
+            serde_json::from_slice(&body).map_err(|error| format!("the body is not OTLP JSON: {error}"))
+        }
+    };
+    decoded.map_err(|message| (StatusCode::BAD_REQUEST, message))
+}

@@ -1,0 +1,93 @@
+//! Breakers: what a breaker's state means for its pool, and the breaker's own sentence.
+
+use poolscope_semconv::value::BreakerReason;
+use poolscope_wire::{BreakerState, Severity};
+
+use super::{Facts, Finding};
+use crate::words;
+
+/// The breaker of the destination does not let requests through.
+pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
+    let (name, state) = facts.breaker?;
+    let (severity, what) = match state {
+        BreakerState::Open => (Severity::Bad, "is open: calls are rejected"),
+        BreakerState::ForcedOpen => (Severity::Bad, "is held open by hand: calls are rejected"),
+        BreakerState::HalfOpen => (Severity::Warn, "is half-open: trial calls decide whether it closes"),
+        BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => return None,
+    };
+    Finding::new(severity, format!("breaker {name} {what}"))
+}
+
+/// What a breaker's sentence stands on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BreakerFacts {
+    pub(crate) state: BreakerState,
+    /// Why it is in this state.
+    pub(crate) reason: Option<BreakerReason>,
+    pub(crate) failure_ratio: Option<f64>,
+    pub(crate) failure_ratio_limit: Option<f64>,
+    pub(crate) window_calls: u64,
+}
+
+/// The condition of a breaker in one sentence.
+pub(crate) fn sentence(facts: &BreakerFacts) -> String {
+    match facts.state {
+        BreakerState::Closed => format!("closed: {}", judged(facts)),
+        BreakerState::MetricsOnly => format!("never opens: {}", judged(facts)),
+        BreakerState::ForcedOpen => "held open by hand: every call is rejected".to_owned(),
+        BreakerState::ForcedClosed => format!("held closed by hand: {}", judged(facts)),
+        BreakerState::HalfOpen => "half-open: trial calls decide whether it closes".to_owned(),
+        BreakerState::Open => match facts.reason {
+            Some(BreakerReason::TrialFailed) => "open: a trial call failed".to_owned(),
+            Some(BreakerReason::ConsecutiveFailures) => "open: too many calls in a row failed".to_owned(),
+            Some(BreakerReason::Manual) => "open: opened by hand".to_owned(),
+            _ if facts.failure_ratio.is_some() => format!("open: {}", judged(facts)),
+            _ => "open: calls are rejected".to_owned(),
+        },
+    }
+}
+
+fn judged(facts: &BreakerFacts) -> String {
+    let calls = words::count(facts.window_calls, "call");
+    let limit = facts.failure_ratio_limit.map(|limit| format!(" (limit {})", words::percent(limit)));
+    match facts.failure_ratio {
+        Some(ratio) => format!("{} of {calls} failed{}", words::percent(ratio), limit.unwrap_or_default()),
+        None if facts.window_calls > 0 => format!("{calls} so far, too few to judge"),
+        None => "no calls to judge".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_names_share_calls_and_limit() {
+        let facts = BreakerFacts {
+            state: BreakerState::Open,
+            reason: Some(BreakerReason::FailureRatio),
+            failure_ratio: Some(0.52),
+            failure_ratio_limit: Some(0.5),
+            window_calls: 200,
+        };
+        assert_eq!(sentence(&facts), "open: 52 % of 200 calls failed (limit 50 %)");
+        let closed = BreakerFacts { state: BreakerState::Closed, reason: None, ..facts };
+        assert_eq!(sentence(&closed), "closed: 52 % of 200 calls failed (limit 50 %)");
+        assert_eq!(
+            sentence(&BreakerFacts { failure_ratio: None, window_calls: 1, ..closed }),
+            "closed: 1 call so far, too few to judge"
+        );
+    }
+
+    #[test]
+    fn only_a_breaker_that_rejects_is_a_finding() {
+        for state in [BreakerState::Closed, BreakerState::ForcedClosed, BreakerState::MetricsOnly] {
+            assert_eq!(rule(&Facts { breaker: Some(&("a".into(), state)), ..Facts::default() }), None);
+        }
+        let open = ("a".to_owned(), BreakerState::Open);
+        assert_eq!(
+            rule(&Facts { breaker: Some(&open), ..Facts::default() }).unwrap().severity,
+            Severity::Bad
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Requests that wait for a connection: now, and by how long they had to.
+
+use poolscope_wire::Severity;
+
+use super::{Facts, Finding, window};
+use crate::words;
+
+/// A wait that callers feel.
+const SLOW_S: f64 = 0.1;
+/// A wait that callers give up on.
+const BAD_S: f64 = 1.0;
+/// Fewer waits say nothing about a 99th percentile.
+const MIN_WAITS: u64 = 20;
+
+/// Requests wait in two reports one after the other: not just a connection that is being opened.
+pub(super) fn pending(facts: &Facts<'_>) -> Option<Finding> {
+    let before = facts.before?;
+    let pending = u64::from(facts.now.pending);
+    if pending == 0 || before.pending == 0 {
+        return None;
+    }
+    let p99 = facts.wait_p99_s;
+    let severity = if p99.is_some_and(|wait| wait >= BAD_S) { Severity::Bad } else { Severity::Warn };
+    let who = if pending == 1 { "1 request waits".to_owned() } else { format!("{pending} requests wait") };
+    let how_long = p99.map(|wait| format!(", p99 wait {}", words::duration(wait))).unwrap_or_default();
+    Finding::new(severity, format!("{who} for a connection{how_long}"))
+}
+
+/// Requests got their connection late.
+pub(super) fn slow(facts: &Facts<'_>) -> Option<Finding> {
+    let p99 = facts.wait_p99_s.filter(|wait| *wait >= SLOW_S && facts.waits >= MIN_WAITS)?;
+    let median =
+        facts.wait_p50_s.map(|wait| format!(", median {}", words::duration(wait))).unwrap_or_default();
+    let severity = if p99 >= BAD_S { Severity::Bad } else { Severity::Warn };
+    Finding::new(
+        severity,
+        format!(
+            "requests got their connection late {}: p99 wait {}{median}",
+            window(facts),
+            words::duration(p99)
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use poolscope_wire::PoolPoint;
+
+    fn waiting(now: u32, before: Option<u32>, wait_p99_s: Option<f64>) -> Option<Finding> {
+        let point = |pending| PoolPoint { pending, ..PoolPoint::default() };
+        pending(&Facts { now: point(now), before: before.map(point), wait_p99_s, ..Facts::default() })
+    }
+
+    #[test]
+    fn waiting_once_is_not_waiting() {
+        assert_eq!(waiting(12, None, None), None);
+        assert_eq!(waiting(12, Some(0), None), None);
+        assert_eq!(waiting(0, Some(3), None), None);
+    }
+
+    #[test]
+    fn waiting_twice_is_told_with_its_figures() {
+        let found = waiting(12, Some(3), Some(2.3)).unwrap();
+        assert_eq!(found.sentence, "12 requests wait for a connection, p99 wait 2.3 s");
+        assert_eq!(found.severity, Severity::Bad);
+        let found = waiting(1, Some(1), Some(0.01)).unwrap();
+        assert_eq!(found.sentence, "1 request waits for a connection, p99 wait 10 ms");
+        assert_eq!(found.severity, Severity::Warn);
+    }
+
+    #[test]
+    fn a_slow_wait_needs_enough_waits() {
+        let facts = Facts { wait_p99_s: Some(0.31), waits: 19, seconds: 15.0, ..Facts::default() };
+        assert_eq!(slow(&facts), None);
+        let found = slow(&Facts { waits: 20, wait_p50_s: Some(0.002), ..facts }).unwrap();
+        assert_eq!(
+            found.sentence,
+            "requests got their connection late in the last 15 s: p99 wait 310 ms, median 2 ms"
+        );
+    }
+}

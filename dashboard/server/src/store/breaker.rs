@@ -1,0 +1,284 @@
+//! One breaker: its state, from the 0/1 series of every report and from the events that come between them.
+
+use std::collections::{HashMap, VecDeque};
+
+use poolscope_semconv::value::{self, BreakerOutcome, BreakerReason};
+use poolscope_wire::{BreakerState, Transition};
+
+use super::capped::Seen;
+use super::id::Id;
+use super::rhythm::Rhythm;
+use super::series::Cumulative;
+use crate::model::{BreakerFigure, BreakerReading, Sender, Value};
+use crate::words::cut;
+
+/// Changes of state that are kept.
+const MAX_TRANSITIONS: usize = 50;
+/// An event that comes after the report which showed its effect still belongs to it within this time.
+const SAME_CHANGE_MS: u64 = 5_000;
+/// Reason of a change that was seen by its effect alone.
+const UNKNOWN_REASON: &str = "unknown";
+
+/// State in the browser's words.
+pub(super) fn parse_state(text: &str) -> Option<BreakerState> {
+    Some(match value::BreakerState::parse(text)? {
+        value::BreakerState::Closed => BreakerState::Closed,
+        value::BreakerState::Open => BreakerState::Open,
+        value::BreakerState::HalfOpen => BreakerState::HalfOpen,
+        value::BreakerState::ForcedOpen => BreakerState::ForcedOpen,
+        value::BreakerState::ForcedClosed => BreakerState::ForcedClosed,
+        value::BreakerState::MetricsOnly => BreakerState::MetricsOnly,
+    })
+}
+
+/// What a transition event says.
+#[derive(Debug, Clone)]
+pub(super) struct Change<'a> {
+    pub(super) from: BreakerState,
+    pub(super) to: BreakerState,
+    pub(super) reason: &'a str,
+    pub(super) failure_ratio: Option<f64>,
+    pub(super) window_calls: Option<u64>,
+    pub(super) open_for_s: Option<f64>,
+}
+
+/// A change of state, and whether it was concluded from a report.
+#[derive(Debug)]
+struct Entry {
+    transition: Transition,
+    concluded: bool,
+}
+
+/// What the report that is being taken has said so far.
+#[derive(Debug, Default)]
+struct Pending {
+    at_ms: u64,
+    state: Option<BreakerState>,
+    reason: Option<Box<str>>,
+    failure_ratio: Option<f64>,
+    open_remaining_s: f64,
+}
+
+#[derive(Debug)]
+struct Series {
+    figure: BreakerFigure,
+    outcome: Option<BreakerOutcome>,
+    state: Cumulative,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    pub(super) id: Id,
+    pub(super) service: Box<str>,
+    pub(super) instance: Box<str>,
+    pub(super) name: Box<str>,
+    pub(super) state: BreakerState,
+    pub(super) since_ms: Option<u64>,
+    pub(super) failure_ratio: Option<f64>,
+    pub(super) failure_ratio_limit: Option<f64>,
+    pub(super) window_calls: u64,
+    pub(super) next_try_ms: Option<u64>,
+    /// The moment that the state is known for; `None` before anything told it.
+    state_at_ms: Option<u64>,
+    series: HashMap<u64, Series>,
+    entries: VecDeque<Entry>,
+    pending: Pending,
+    in_report: bool,
+    reports: u64,
+    pub(super) rhythm: Rhythm,
+    pub(super) stale: bool,
+    pub(super) last_seen_ms: u64,
+    /// Changed since the last update of the live stream.
+    pub(super) dirty: bool,
+    /// Told by the live stream at least once.
+    pub(super) published: bool,
+}
+
+impl Breaker {
+    pub(super) fn new(id: Id, sender: Sender<'_>, name: &str, max_text: usize, now_ms: u64) -> Self {
+        let text = |text| Box::from(cut(text, max_text));
+        Self {
+            id,
+            service: text(sender.service),
+            instance: text(sender.instance),
+            name: text(name),
+            state: BreakerState::default(),
+            since_ms: None,
+            failure_ratio: None,
+            failure_ratio_limit: None,
+            window_calls: 0,
+            next_try_ms: None,
+            state_at_ms: None,
+            series: HashMap::new(),
+            entries: VecDeque::new(),
+            pending: Pending::default(),
+            in_report: false,
+            reports: 0,
+            rhythm: Rhythm::default(),
+            stale: false,
+            last_seen_ms: now_ms,
+            dirty: true,
+            published: false,
+        }
+    }
+
+    /// Begins a report; false if it has begun already.
+    pub(super) fn begin(&mut self, at_ms: u64, now_ms: u64) -> bool {
+        if std::mem::replace(&mut self.in_report, true) {
+            return false;
+        }
+        self.last_seen_ms = now_ms;
+        self.rhythm.beat(now_ms);
+        self.reports += 1;
+        self.pending = Pending { at_ms, ..Pending::default() };
+        true
+    }
+
+    /// Takes a reading of the report that has begun; false if there is no room for its series.
+    pub(super) fn take(&mut self, reading: &BreakerReading<'_>, max_series: usize, max_text: usize) -> bool {
+        let Value::Number { value, .. } = reading.reading.value else { return true };
+        match reading.figure {
+            BreakerFigure::State if value >= 0.5 => self.pending.state = parse_state(reading.label),
+            BreakerFigure::State => {}
+            BreakerFigure::FailureRatio => self.pending.failure_ratio = Some(value.clamp(0.0, 1.0)),
+            BreakerFigure::FailureRatioLimit => self.failure_ratio_limit = Some(value.clamp(0.0, 1.0)),
+            BreakerFigure::WindowCalls => self.window_calls = value.max(0.0) as u64,
+            BreakerFigure::OpenRemaining => self.pending.open_remaining_s = value,
+            BreakerFigure::Calls | BreakerFigure::Transitions => {
+                return self.take_counter(reading, max_series, max_text);
+            }
+        }
+        true
+    }
+
+    fn take_counter(&mut self, reading: &BreakerReading<'_>, max_series: usize, max_text: usize) -> bool {
+        let key = reading.reading.series;
+        let full = self.series.len() >= max_series;
+        let added = match self.series.get_mut(&key) {
+            Some(series) => series.state.advance(&reading.reading),
+            None if full => return false,
+            None => {
+                let (state, added) = Cumulative::first(&reading.reading, self.reports > 1);
+                let outcome = BreakerOutcome::parse(reading.label);
+                self.series.insert(key, Series { figure: reading.figure, outcome, state });
+                added
+            }
+        };
+        if reading.figure == BreakerFigure::Transitions && added.is_some_and(|added| added.count() > 0) {
+            self.pending.reason = Some(cut(reading.label, max_text).into());
+        }
+        true
+    }
+
+    /// Ends a report; true if the state changed.
+    pub(super) fn finish(&mut self) -> bool {
+        self.in_report = false;
+        let pending = std::mem::take(&mut self.pending);
+        self.stale = false;
+        self.dirty = true;
+        // A report that was made before the last event says what was true before it.
+        if self.state_at_ms.is_some_and(|known| pending.at_ms < known) {
+            return false;
+        }
+        self.failure_ratio = pending.failure_ratio;
+        let Some(state) = pending.state else { return false };
+        let first = self.state_at_ms.is_none();
+        self.state_at_ms = Some(pending.at_ms);
+        let changed = state != self.state;
+        if changed && !first {
+            let transition = Transition {
+                at_ms: pending.at_ms,
+                from: self.state,
+                to: state,
+                reason: pending.reason.as_deref().unwrap_or(UNKNOWN_REASON).to_owned(),
+                failure_ratio: pending.failure_ratio.map(|ratio| ratio as f32),
+                window_calls: Some(self.window_calls),
+            };
+            self.since_ms = Some(pending.at_ms);
+            self.push(Entry { transition, concluded: true });
+        }
+        self.state = state;
+        let wait_ms = (pending.open_remaining_s.clamp(0.0, 1e9) * 1e3) as u64;
+        self.next_try_ms =
+            (state == BreakerState::Open && wait_ms > 0).then(|| pending.at_ms.saturating_add(wait_ms));
+        changed || first
+    }
+
+    /// Takes a transition event; true if the state changed.
+    pub(super) fn change(&mut self, change: &Change<'_>, at_ms: u64, now_ms: u64, max_text: usize) -> bool {
+        self.last_seen_ms = now_ms;
+        self.stale = false;
+        self.dirty = true;
+        let transition = Transition {
+            at_ms,
+            from: change.from,
+            to: change.to,
+            reason: cut(change.reason, max_text).to_owned(),
+            failure_ratio: change.failure_ratio.map(|ratio| ratio as f32),
+            window_calls: change.window_calls,
+        };
+        if self.entries.iter().any(|entry| !entry.concluded && entry.transition == transition) {
+            return false;
+        }
+        let effect = self.entries.iter().position(|entry| {
+            let seen = &entry.transition;
+            entry.concluded
+                && (seen.from, seen.to) == (change.from, change.to)
+                && (at_ms..=at_ms.saturating_add(SAME_CHANGE_MS)).contains(&seen.at_ms)
+        });
+        if let Some(index) = effect {
+            // Its effect was seen already; now when and why are known as well.
+            if self.since_ms == Some(self.entries[index].transition.at_ms) {
+                self.since_ms = Some(at_ms);
+            }
+            self.entries[index] = Entry { transition, concluded: false };
+            return false;
+        }
+        self.push(Entry { transition, concluded: false });
+        if self.state_at_ms.is_some_and(|known| at_ms < known) {
+            return false;
+        }
+        self.state_at_ms = Some(at_ms);
+        self.state = change.to;
+        self.since_ms = Some(at_ms);
+        self.failure_ratio = change.failure_ratio.map(|ratio| ratio.clamp(0.0, 1.0)).or(self.failure_ratio);
+        self.window_calls = change.window_calls.unwrap_or(self.window_calls);
+        self.next_try_ms = change
+            .open_for_s
+            .filter(|_| change.to == BreakerState::Open)
+            .map(|seconds| at_ms.saturating_add((seconds.clamp(0.0, 1e9) * 1e3) as u64));
+        true
+    }
+
+    fn push(&mut self, entry: Entry) {
+        let place = self.entries.partition_point(|known| known.transition.at_ms <= entry.transition.at_ms);
+        self.entries.insert(place, entry);
+        if self.entries.len() > MAX_TRANSITIONS {
+            self.entries.pop_front();
+        }
+    }
+
+    /// Changes of state, oldest first.
+    pub(super) fn transitions(&self) -> Vec<Transition> {
+        self.entries.iter().map(|entry| entry.transition.clone()).collect()
+    }
+
+    /// Why it last changed into the state that it is in.
+    pub(super) fn reason(&self) -> Option<BreakerReason> {
+        let last = self.entries.iter().rev().find(|entry| entry.transition.to == self.state)?;
+        BreakerReason::parse(&last.transition.reason)
+    }
+
+    /// Calls that ended so.
+    pub(super) fn calls(&self, outcome: BreakerOutcome) -> u64 {
+        let calls = self.series.values().filter(|series| series.figure == BreakerFigure::Calls);
+        calls.filter(|series| series.outcome == Some(outcome)).map(|series| series.state.total()).sum()
+    }
+}
+
+impl Seen for Breaker {
+    fn last_seen_ms(&self) -> u64 {
+        self.last_seen_ms
+    }
+}

@@ -1,0 +1,113 @@
+//! Counts over bounds, and the percentiles that they tell.
+
+use std::sync::Arc;
+
+/// A histogram. Without bounds it only counts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Buckets {
+    bounds: Arc<[f64]>,
+    counts: Vec<u64>,
+}
+
+impl Buckets {
+    /// The bounds rise, and there is one count more than bounds.
+    pub(super) fn new(bounds: Arc<[f64]>, counts: Vec<u64>) -> Self {
+        Self { bounds, counts }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// True if nothing was ever added, not even zeros.
+    pub(super) fn is_void(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// Adds another histogram. Where its bounds are others, each of its buckets goes where its upper end lies.
+    pub(super) fn add(&mut self, other: &Self) {
+        if self.is_void() {
+            self.clone_from(other);
+            return;
+        }
+        let same = Arc::ptr_eq(&self.bounds, &other.bounds) || self.bounds == other.bounds;
+        for (index, count) in other.counts.iter().enumerate() {
+            let slot = if same {
+                index
+            } else {
+                match other.bounds.get(index) {
+                    Some(upper) => self.bounds.partition_point(|bound| bound < upper),
+                    None => self.bounds.len(),
+                }
+            };
+            if let Some(slot) = self.counts.get_mut(slot) {
+                *slot = slot.saturating_add(*count);
+            }
+        }
+    }
+
+    /// The value below which a share of all lies, taken as evenly spread inside a bucket.
+    ///
+    /// What lies beyond the last bound is told as the last bound: at least so much.
+    pub(super) fn quantile(&self, share: f64) -> Option<f64> {
+        let total = self.count();
+        let last = *self.bounds.last()?;
+        if total == 0 {
+            return None;
+        }
+        let rank = share * total as f64;
+        let mut below = 0.0;
+        for (index, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let count = *count as f64;
+            if below + count >= rank {
+                let Some(upper) = self.bounds.get(index) else { return Some(last) };
+                let lower = if index == 0 { upper.min(0.0) } else { self.bounds[index - 1] };
+                return Some(lower + (upper - lower) * ((rank - below) / count));
+            }
+            below += count;
+        }
+        Some(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buckets(bounds: &[f64], counts: &[u64]) -> Buckets {
+        Buckets::new(bounds.into(), counts.to_vec())
+    }
+
+    #[test]
+    fn percentiles_are_interpolated_inside_a_bucket() {
+        let one = buckets(&[1.0, 2.0, 4.0], &[10, 10, 0, 0]);
+        assert_eq!(one.quantile(0.25), Some(0.5));
+        assert_eq!(one.quantile(0.5), Some(1.0));
+        assert_eq!(one.quantile(0.75), Some(1.5));
+        assert_eq!(one.quantile(1.0), Some(2.0));
+    }
+
+    #[test]
+    fn beyond_the_last_bound_is_the_last_bound() {
+        assert_eq!(buckets(&[1.0, 2.0], &[1, 0, 99]).quantile(0.99), Some(2.0));
+    }
+
+    #[test]
+    fn nothing_tells_nothing() {
+        assert_eq!(buckets(&[1.0], &[0, 0]).quantile(0.5), None);
+        assert_eq!(buckets(&[], &[7]).quantile(0.5), None);
+        assert_eq!(Buckets::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn sums_are_exact_and_other_bounds_are_folded_in() {
+        let mut sum = Buckets::default();
+        sum.add(&buckets(&[1.0, 2.0], &[1, 2, 3]));
+        sum.add(&buckets(&[1.0, 2.0], &[1, 0, 0]));
+        assert_eq!(sum, buckets(&[1.0, 2.0], &[2, 2, 3]));
+        sum.add(&buckets(&[0.5, 1.5], &[10, 20, 30]));
+        assert_eq!(sum, buckets(&[1.0, 2.0], &[12, 22, 33]));
+        sum.add(&buckets(&[], &[5]));
+        assert_eq!(sum.count(), 72);
+    }
+}

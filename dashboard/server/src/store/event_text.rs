@@ -1,0 +1,193 @@
+//! Events in plain words.
+
+use poolscope_semconv::value::{BreakerReason, BreakerState, Certainty, CloseReason};
+use poolscope_semconv::{attr, event};
+use poolscope_wire::Severity;
+
+use crate::model::EventRecord;
+use crate::words;
+
+/// OTLP severity numbers from which on a record is a warning or an error.
+const OTLP_WARN: i32 = 13;
+const OTLP_ERROR: i32 = 17;
+
+/// How bad an event is, and one sentence about it.
+pub(super) fn describe(record: &EventRecord<'_>) -> (Severity, String) {
+    match record.name {
+        event::BREAKER_TRANSITION => transition(record),
+        event::CONNECTION_CLOSED => closed(record),
+        event::CONNECTION_FAILED => failed(record),
+        event::TIMEOUT_FIRED => timeout(record),
+        event::RETRY_EXHAUSTED => exhausted(record),
+        _ => other(record),
+    }
+}
+
+/// The destination that an event names, as people write it.
+fn destination(record: &EventRecord<'_>) -> Option<String> {
+    let address = record.get(attr::SERVER_ADDRESS)?;
+    let scheme = record.get(attr::URL_SCHEME).map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    let port = record.get(attr::SERVER_PORT).map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{scheme}{address}{port}"))
+}
+
+fn to_destination(record: &EventRecord<'_>) -> String {
+    destination(record).map(|destination| format!(" to {destination}")).unwrap_or_default()
+}
+
+fn transition(record: &EventRecord<'_>) -> (Severity, String) {
+    let name = record.get(attr::BREAKER_NAME).unwrap_or("without a name");
+    let to = record.get(attr::BREAKER_TO).unwrap_or_default();
+    let (severity, verb) = match BreakerState::parse(to) {
+        Some(BreakerState::Open) => (Severity::Bad, "opened"),
+        Some(BreakerState::HalfOpen) => (Severity::Warn, "is half-open"),
+        Some(BreakerState::Closed) => (Severity::Ok, "closed"),
+        Some(BreakerState::ForcedOpen) => (Severity::Bad, "is held open by hand"),
+        Some(BreakerState::ForcedClosed) => (Severity::Warn, "is held closed by hand"),
+        Some(BreakerState::MetricsOnly) => (Severity::Ok, "only observes now"),
+        None => (Severity::Warn, "changed its state"),
+    };
+    let share = record.number(attr::BREAKER_FAILURE_RATIO).map(words::percent);
+    let calls = record.number(attr::BREAKER_WINDOW_CALLS).unwrap_or_default() as u64;
+    let why = match record.get(attr::BREAKER_REASON).and_then(BreakerReason::parse) {
+        Some(BreakerReason::FailureRatio) => match share {
+            Some(share) => format!(": {share} of {} failed", words::count(calls, "call")),
+            None => ": too many calls failed".to_owned(),
+        },
+        Some(BreakerReason::ConsecutiveFailures) => ": too many calls in a row failed".to_owned(),
+        Some(BreakerReason::OpenTimeElapsed) => ": the time to stay open is over".to_owned(),
+        Some(BreakerReason::TrialSucceeded) => ": the trial calls succeeded".to_owned(),
+        Some(BreakerReason::TrialFailed) => ": a trial call failed".to_owned(),
+        Some(BreakerReason::Manual) => ": by hand".to_owned(),
+        None => String::new(),
+    };
+    let next = record.number(attr::BREAKER_OPEN_FOR).filter(|seconds| *seconds > 0.0);
+    let next = next.map(|seconds| format!("; next try in {}", words::duration(seconds))).unwrap_or_default();
+    (severity, format!("breaker {name} {verb}{why}{next}"))
+}
+
+fn closed(record: &EventRecord<'_>) -> (Severity, String) {
+    let reason = record.get(attr::CLOSE_REASON).unwrap_or_default();
+    let (severity, why) = match CloseReason::parse(reason) {
+        Some(CloseReason::IdleTimeout) => (Severity::Ok, "it was idle for too long"),
+        Some(CloseReason::PeerClosedIdle) => (Severity::Ok, "the peer closed it while it was idle"),
+        Some(CloseReason::PeerClosedActive) => (Severity::Warn, "the peer closed it under a request"),
+        Some(CloseReason::Reset) => (Severity::Warn, "the peer reset it"),
+        Some(CloseReason::Error) => (Severity::Warn, "it failed"),
+        Some(CloseReason::ConnectionClose) => (Severity::Ok, "one side asked for it"),
+        Some(CloseReason::BodyDropped) => (Severity::Warn, "a response was dropped before its body was read"),
+        Some(CloseReason::UpgradeEnded) => (Severity::Ok, "its upgraded protocol ended"),
+        Some(CloseReason::ClientClosed) => (Severity::Ok, "the client closed it"),
+        None if reason.is_empty() => (Severity::Ok, "no reason was told"),
+        None => (Severity::Ok, reason),
+    };
+    let id = record.get(attr::CONNECTION_ID).map(|id| format!(" {id}")).unwrap_or_default();
+    let certainty = record.get(attr::CLOSE_CERTAINTY).and_then(Certainty::parse);
+    let mark = if certainty == Some(Certainty::Inferred) { " (concluded, not seen)" } else { "" };
+    (severity, format!("connection{id}{} was closed: {why}{mark}", to_destination(record)))
+}
+
+fn failed(record: &EventRecord<'_>) -> (Severity, String) {
+    let why = record.body.as_deref().or_else(|| record.get(attr::ERROR_TYPE));
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    (Severity::Warn, format!("no connection{} could be established{why}", to_destination(record)))
+}
+
+fn timeout(record: &EventRecord<'_>) -> (Severity, String) {
+    let name = record.get(attr::TIMEOUT_NAME).unwrap_or("without a name");
+    let limit = record.number(attr::TIMEOUT_LIMIT);
+    let limit = limit.map(|limit| format!(" after {}", words::duration(limit))).unwrap_or_default();
+    (Severity::Warn, format!("timeout {name} fired{limit}{}", on_destination(record)))
+}
+
+fn exhausted(record: &EventRecord<'_>) -> (Severity, String) {
+    let name = record.get(attr::RETRY_NAME).unwrap_or("without a name");
+    let attempts = record.number(attr::RETRY_ATTEMPTS).map(|attempts| attempts as u64);
+    let attempts = attempts.map(|n| format!(" after {}", words::count(n, "attempt"))).unwrap_or_default();
+    let reason = record.get(attr::RETRY_REASON).map(|reason| format!(": {reason}")).unwrap_or_default();
+    (Severity::Warn, format!("retry {name} gave up{attempts}{}{reason}", on_destination(record)))
+}
+
+fn on_destination(record: &EventRecord<'_>) -> String {
+    destination(record).map(|destination| format!(" on a call to {destination}")).unwrap_or_default()
+}
+
+/// Events that this server has no words for.
+fn other(record: &EventRecord<'_>) -> (Severity, String) {
+    let severity = match record.severity {
+        OTLP_ERROR.. => Severity::Bad,
+        OTLP_WARN.. => Severity::Warn,
+        _ => Severity::Ok,
+    };
+    let text = match &record.body {
+        Some(body) if !body.is_empty() => body.to_string(),
+        _ => {
+            let pairs: Vec<_> =
+                record.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            format!("{} {}", record.name, pairs.join(" ")).trim_end().to_owned()
+        }
+    };
+    (severity, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    fn text(name: &str, attributes: &[(&str, &str)], body: Option<&str>) -> (Severity, String) {
+        describe(&EventRecord {
+            sender: crate::model::Sender::default(),
+            name,
+            time_ns: 0,
+            severity: 9,
+            body: body.map(Cow::Borrowed),
+            attributes: attributes.iter().map(|(key, value)| (*key, Cow::Borrowed(*value))).collect(),
+            trace_id: &[],
+        })
+    }
+
+    #[test]
+    fn known_events_are_told_in_plain_words() {
+        let breaker = [
+            (attr::BREAKER_NAME, "pay:443"),
+            (attr::BREAKER_FROM, "closed"),
+            (attr::BREAKER_TO, "open"),
+            (attr::BREAKER_REASON, "failure_ratio"),
+            (attr::BREAKER_FAILURE_RATIO, "0.52"),
+            (attr::BREAKER_WINDOW_CALLS, "200"),
+            (attr::BREAKER_OPEN_FOR, "30"),
+        ];
+        let expected = "breaker pay:443 opened: 52 % of 200 calls failed; next try in 30 s";
+        assert_eq!(text(event::BREAKER_TRANSITION, &breaker, None), (Severity::Bad, expected.into()));
+
+        let closed = [
+            (attr::CONNECTION_ID, "812"),
+            (attr::URL_SCHEME, "https"),
+            (attr::SERVER_ADDRESS, "pay"),
+            (attr::SERVER_PORT, "443"),
+            (attr::CLOSE_REASON, "peer_closed_active"),
+            (attr::CLOSE_CERTAINTY, "inferred"),
+        ];
+        let expected = "connection 812 to https://pay:443 was closed: the peer closed it under a request \
+                        (concluded, not seen)";
+        assert_eq!(text(event::CONNECTION_CLOSED, &closed, None), (Severity::Warn, expected.into()));
+
+        let failed = [(attr::SERVER_ADDRESS, "pay"), (attr::ERROR_TYPE, "dns")];
+        let expected = "no connection to pay could be established: dns";
+        assert_eq!(text(event::CONNECTION_FAILED, &failed, None).1, expected);
+
+        let fired = [(attr::TIMEOUT_NAME, "headers"), (attr::TIMEOUT_LIMIT, "0.25")];
+        assert_eq!(text(event::TIMEOUT_FIRED, &fired, None).1, "timeout headers fired after 250 ms");
+
+        let retry = [(attr::RETRY_NAME, "reads"), (attr::RETRY_ATTEMPTS, "3"), (attr::RETRY_REASON, "503")];
+        assert_eq!(text(event::RETRY_EXHAUSTED, &retry, None).1, "retry reads gave up after 3 attempts: 503");
+    }
+
+    #[test]
+    fn unknown_events_fall_back_to_body_or_attributes() {
+        assert_eq!(text("x.y", &[("a", "1")], Some("hello")).1, "hello");
+        assert_eq!(text("x.y", &[("a", "1"), ("b", "2")], None).1, "x.y a=1 b=2");
+        assert_eq!(text("x.y", &[], None).1, "x.y");
+    }
+}

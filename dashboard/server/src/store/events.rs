@@ -1,0 +1,123 @@
+//! The newest events, a bounded number.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
+use poolscope_wire::Event;
+
+use super::event_text::describe;
+use super::id::Id;
+use crate::model::EventRecord;
+use crate::words::cut;
+
+/// Which events are wanted; `None` wants all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct EventFilter<'a> {
+    pub(crate) kind: Option<&'a str>,
+    pub(crate) pool: Option<&'a str>,
+    pub(crate) breaker: Option<&'a str>,
+}
+
+impl EventFilter<'_> {
+    fn wants(&self, event: &Event) -> bool {
+        self.kind.is_none_or(|kind| event.kind == kind)
+            && self.pool.is_none_or(|pool| event.pool.as_deref() == Some(pool))
+            && self.breaker.is_none_or(|breaker| event.breaker.as_deref() == Some(breaker))
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Events {
+    ring: VecDeque<Event>,
+    max: usize,
+    next_id: u64,
+    dropped: u64,
+    /// Attributes and texts that were cut.
+    pub(super) cuts: u64,
+    /// First event that the live stream has not told.
+    unpublished: u64,
+}
+
+impl Events {
+    pub(super) fn new(max: usize) -> Self {
+        Self { ring: VecDeque::new(), max, next_id: 1, dropped: 0, cuts: 0, unpublished: 1 }
+    }
+
+    /// Keeps an event of a time, belonging to a pool and a breaker.
+    pub(super) fn push(
+        &mut self,
+        record: &EventRecord<'_>,
+        at_ms: u64,
+        pool: Option<Id>,
+        breaker: Option<Id>,
+        max_text: usize,
+    ) {
+        let cuts = &mut self.cuts;
+        let mut text = |text: &str| {
+            *cuts += u64::from(text.len() > max_text);
+            cut(text, max_text).to_owned()
+        };
+        let (severity, sentence) = describe(record);
+        let event = Event {
+            id: self.next_id,
+            at_ms,
+            kind: text(record.name),
+            severity,
+            service: text(record.sender.service),
+            instance: text(record.sender.instance),
+            pool: pool.map(|id| id.to_string()),
+            breaker: breaker.map(|id| id.to_string()),
+            text: text(&sentence),
+            attributes: record.attributes.iter().map(|(key, value)| (text(key), text(value))).collect(),
+            trace_id: hex(record.trace_id),
+        };
+        self.next_id += 1;
+        self.ring.push_back(event);
+        if self.ring.len() > self.max {
+            self.ring.pop_front();
+            self.dropped += 1;
+        }
+    }
+
+    /// Newest first.
+    pub(super) fn newest<'a>(&'a self, filter: EventFilter<'a>) -> impl Iterator<Item = &'a Event> {
+        self.ring.iter().rev().filter(move |event| filter.wants(event))
+    }
+
+    /// Events that the live stream has not told, oldest first; they count as told from now.
+    pub(super) fn take_unpublished(&mut self) -> Vec<Event> {
+        let new = self.ring.partition_point(|event| event.id < self.unpublished);
+        self.unpublished = self.next_id;
+        self.ring.range(new..).cloned().collect()
+    }
+
+    /// Whether there are events that the live stream has not told.
+    pub(super) fn has_unpublished(&self) -> bool {
+        self.unpublished < self.next_id
+    }
+
+    /// Counts all events as told.
+    pub(super) fn forget_unpublished(&mut self) {
+        self.unpublished = self.next_id;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+/// A trace id in hexadecimal; `None` if there is none.
+fn hex(bytes: &[u8]) -> Option<String> {
+    bytes.iter().any(|byte| *byte != 0).then(|| {
+        bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    })
+}

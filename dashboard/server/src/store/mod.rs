@@ -1,0 +1,302 @@
+//! What is known: pools, breakers, instances and the newest events, in bounded memory.
+//!
+//! Every OTLP request is applied as a whole, so that the figures of one point are of one moment. Who reads goes through
+//! the functions of [`query`], which speak the browser's types; where the answers come from is the store's own matter.
+
+mod breaker;
+mod buckets;
+mod capped;
+mod event_text;
+mod events;
+mod id;
+mod instance;
+mod pool;
+mod query;
+mod rhythm;
+mod sample;
+mod series;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use events::EventFilter;
+pub(crate) use id::Id;
+
+use poolscope_semconv::{attr, event};
+
+use self::breaker::{Breaker, Change, parse_state};
+use self::capped::Capped;
+use self::events::Events;
+use self::instance::Instance;
+use self::pool::{Pool, SAME_REPORT_MS};
+use crate::clock::axis_ms;
+use crate::config::{Config, Limits};
+use crate::model::{Destination, EventRecord, PoolReading, Report, Sender};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Store {
+    limits: Limits,
+    retention_ms: u64,
+    pools: Capped<Pool>,
+    breakers: Capped<Breaker>,
+    instances: Capped<Instance>,
+    events: Events,
+    /// Series for which there was no room.
+    dropped_series: u64,
+    removed: Removed,
+    /// Services or instances came or went since the last update of the live stream.
+    services_changed: bool,
+}
+
+/// What went since the last update of the live stream, by id.
+#[derive(Debug, Default)]
+struct Removed {
+    pools: Vec<String>,
+    breakers: Vec<String>,
+}
+
+impl Removed {
+    /// What the live stream never told need not be taken back.
+    fn pool(&mut self, pool: &Pool) {
+        self.pools.extend(pool.published.then(|| pool.id.to_string()));
+    }
+
+    fn breaker(&mut self, breaker: &Breaker) {
+        self.breakers.extend(breaker.published.then(|| breaker.id.to_string()));
+    }
+}
+
+impl Store {
+    pub(crate) fn new(config: &Config) -> Self {
+        let limits = config.limits;
+        Self {
+            limits,
+            retention_ms: u64::try_from(config.retention().as_millis()).unwrap_or(u64::MAX),
+            pools: Capped::new(limits.max_pools),
+            breakers: Capped::new(limits.max_breakers),
+            instances: Capped::new(limits.max_instances),
+            events: Events::new(limits.max_events),
+            dropped_series: 0,
+            removed: Removed::default(),
+            services_changed: false,
+        }
+    }
+
+    /// Applies a metrics request.
+    pub(crate) fn take_metrics(&mut self, reports: &[Report<'_>], now_ms: u64) {
+        let mut touched = Vec::new();
+        let mut changed = false;
+        for report in reports {
+            self.see(report.sender, now_ms);
+            touched.clear();
+            for (at_ms, readings) in by_moment(&report.pools, now_ms) {
+                let touched_before = touched.len();
+                for reading in readings {
+                    self.take_pool_reading(report.sender, reading, at_ms, now_ms, &mut touched);
+                }
+                for id in &touched[touched_before..] {
+                    if let Some(pool) = self.pools.get_mut(*id) {
+                        pool.finish(now_ms, self.limits.max_points, self.retention_ms);
+                    }
+                }
+            }
+            changed |= self.take_breaker_readings(report, now_ms);
+        }
+        if changed {
+            self.pair_breakers(now_ms);
+        }
+    }
+
+    fn take_pool_reading(
+        &mut self,
+        sender: Sender<'_>,
+        reading: &PoolReading<'_>,
+        at_ms: u64,
+        now_ms: u64,
+        touched: &mut Vec<Id>,
+    ) {
+        let id = Id::pool(sender, reading.destination);
+        let (removed, breakers) = (&mut self.removed, &self.breakers);
+        let (max_text, services_changed) = (self.limits.max_text_bytes, &mut self.services_changed);
+        let make = || {
+            *services_changed = true;
+            let mut pool = Pool::new(id, sender, reading.destination, max_text, now_ms);
+            pool.breaker = guard_of(&pool, breakers);
+            pool
+        };
+        let Some(pool) = self.pools.entry(id, now_ms, make, |gone| removed.pool(&gone)) else { return };
+        if pool.begin(at_ms, now_ms) {
+            touched.push(id);
+        }
+        if !pool.take(reading, self.limits.max_series, max_text) {
+            self.dropped_series += 1;
+        }
+    }
+
+    fn take_breaker_readings(&mut self, report: &Report<'_>, now_ms: u64) -> bool {
+        let mut touched: Vec<Id> = Vec::new();
+        let (max_series, max_text) = (self.limits.max_series, self.limits.max_text_bytes);
+        for reading in &report.breakers {
+            let at_ms = axis_ms(reading.reading.time_ns, now_ms);
+            let Some(breaker) = self.breaker(report.sender, reading.name, now_ms) else { continue };
+            let id = breaker.id;
+            if breaker.begin(at_ms, now_ms) {
+                touched.push(id);
+            }
+            if !breaker.take(reading, max_series, max_text) {
+                self.dropped_series += 1;
+            }
+        }
+        let mut changed = false;
+        for id in touched {
+            changed |= self.breakers.get_mut(id).is_some_and(Breaker::finish);
+        }
+        changed
+    }
+
+    /// The breaker of a name, made if it is new.
+    fn breaker(&mut self, sender: Sender<'_>, name: &str, now_ms: u64) -> Option<&mut Breaker> {
+        let id = Id::breaker(sender, name);
+        let (removed, services_changed) = (&mut self.removed, &mut self.services_changed);
+        let max_text = self.limits.max_text_bytes;
+        let make = || {
+            *services_changed = true;
+            Breaker::new(id, sender, name, max_text, now_ms)
+        };
+        self.breakers.entry(id, now_ms, make, |gone| removed.breaker(&gone))
+    }
+
+    /// Applies a logs request.
+    pub(crate) fn take_events(&mut self, records: &[EventRecord<'_>], now_ms: u64) {
+        let mut changed = false;
+        for record in records {
+            self.see(record.sender, now_ms);
+            let at_ms = axis_ms(record.time_ns, now_ms);
+            let breaker = record.get(attr::BREAKER_NAME).filter(|name| !name.is_empty());
+            if record.name == event::BREAKER_TRANSITION {
+                changed |= self.take_transition(record, at_ms, now_ms);
+            }
+            let pool = destination(record).map(|destination| Id::pool(record.sender, destination));
+            let breaker = breaker.map(|name| Id::breaker(record.sender, name));
+            self.events.push(record, at_ms, pool, breaker, self.limits.max_text_bytes);
+        }
+        if changed {
+            self.pair_breakers(now_ms);
+        }
+    }
+
+    fn take_transition(&mut self, record: &EventRecord<'_>, at_ms: u64, now_ms: u64) -> bool {
+        let state = |key| record.get(key).and_then(parse_state);
+        let (Some(name), Some(to)) = (record.get(attr::BREAKER_NAME), state(attr::BREAKER_TO)) else {
+            return false;
+        };
+        let max_text = self.limits.max_text_bytes;
+        let Some(breaker) = self.breaker(record.sender, name, now_ms) else { return false };
+        let change = Change {
+            from: state(attr::BREAKER_FROM).unwrap_or(breaker.state),
+            to,
+            reason: record.get(attr::BREAKER_REASON).unwrap_or_default(),
+            failure_ratio: record.number(attr::BREAKER_FAILURE_RATIO),
+            window_calls: record.number(attr::BREAKER_WINDOW_CALLS).map(|calls| calls.max(0.0) as u64),
+            open_for_s: record.number(attr::BREAKER_OPEN_FOR),
+        };
+        breaker.change(&change, at_ms, now_ms, max_text)
+    }
+
+    /// Notes that an instance was heard.
+    fn see(&mut self, sender: Sender<'_>, now_ms: u64) {
+        let (max_text, changed) = (self.limits.max_text_bytes, &mut self.services_changed);
+        let make = || {
+            *changed = true;
+            Instance::new(sender, max_text, now_ms)
+        };
+        if let Some(instance) = self.instances.entry(Id::instance(sender), now_ms, make, drop) {
+            instance.last_seen_ms = now_ms;
+        }
+    }
+
+    /// Tells every pool the state of the breaker that guards it.
+    fn pair_breakers(&mut self, now_ms: u64) {
+        for pool in self.pools.values_mut() {
+            let guard = guard_of(pool, &self.breakers);
+            if pool.breaker != guard {
+                pool.breaker = guard;
+                pool.dirty = true;
+                pool.judge(now_ms);
+            }
+        }
+    }
+
+    /// What happens by time alone: pictures get old, the silent is forgotten, severities calm down.
+    pub(crate) fn tick(&mut self, now_ms: u64) {
+        let kept_ms = self.retention_ms;
+        let gone = |last_seen_ms: u64| now_ms.saturating_sub(last_seen_ms) > kept_ms;
+        for pool in self.pools.remove_where(|pool| gone(pool.last_seen_ms)) {
+            self.removed.pool(&pool);
+            self.services_changed = true;
+        }
+        for breaker in self.breakers.remove_where(|breaker| gone(breaker.last_seen_ms)) {
+            self.removed.breaker(&breaker);
+            self.services_changed = true;
+        }
+        self.services_changed |=
+            !self.instances.remove_where(|instance| gone(instance.last_seen_ms)).is_empty();
+        for pool in self.pools.values_mut() {
+            let stale = pool.rhythm.is_overdue(now_ms);
+            pool.dirty |= stale != pool.stale;
+            pool.stale = stale;
+            pool.judge(now_ms);
+        }
+        for breaker in self.breakers.values_mut() {
+            let stale = breaker.rhythm.is_overdue(now_ms);
+            breaker.dirty |= stale != breaker.stale;
+            breaker.stale = stale;
+        }
+        self.pair_breakers(now_ms);
+    }
+}
+
+/// Splits readings into reports. Nearly always there is one; a collector that was held up delivers several at once.
+fn by_moment<'r, 'a>(readings: &'r [PoolReading<'a>], now_ms: u64) -> Vec<(u64, Vec<&'r PoolReading<'a>>)> {
+    let at = |reading: &&PoolReading<'_>| axis_ms(reading.reading.time_ns, now_ms);
+    let mut sorted: Vec<_> = readings.iter().collect();
+    // Stable, and in place if all are of one moment, so that the readings of a pool stay together.
+    sorted.sort_by_key(|reading| at(reading) / SAME_REPORT_MS);
+    let mut groups: Vec<(u64, Vec<_>)> = Vec::new();
+    for reading in sorted {
+        let at_ms = at(&reading);
+        match groups.last_mut() {
+            Some((first_ms, group)) if at_ms.abs_diff(*first_ms) <= SAME_REPORT_MS => group.push(reading),
+            _ => groups.push((at_ms, vec![reading])),
+        }
+    }
+    groups
+}
+
+/// The breaker of the same instance that guards a pool: by the most exact of the names that it may have.
+fn guard_of(pool: &Pool, breakers: &Capped<Breaker>) -> Option<(String, poolscope_wire::BreakerState)> {
+    let sender = Sender { service: &pool.service, instance: &pool.instance, ..Sender::default() };
+    let authority = format!("{}:{}", pool.address, pool.port);
+    let usual = Destination::new("", &pool.scheme, &pool.address, None).port == pool.port;
+    let names = [
+        Some(format!("{}://{authority}", pool.scheme)),
+        usual.then(|| format!("{}://{}", pool.scheme, pool.address)),
+        Some(authority),
+        Some(pool.address.to_string()),
+    ];
+    let mut names = names.iter().flatten();
+    let breaker = names.find_map(|name| breakers.get(Id::breaker(sender, name)))?;
+    Some((breaker.name.to_string(), breaker.state))
+}
+
+/// The pool that an event names.
+fn destination<'a>(record: &'a EventRecord<'_>) -> Option<Destination<'a>> {
+    let address = record.get(attr::SERVER_ADDRESS).filter(|address| !address.is_empty())?;
+    Some(Destination::new(
+        record.get(attr::CLIENT_NAME).unwrap_or_default(),
+        record.get(attr::URL_SCHEME).unwrap_or_default(),
+        address,
+        record.get(attr::SERVER_PORT).and_then(|port| port.parse().ok()),
+    ))
+}

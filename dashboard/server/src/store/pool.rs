@@ -1,0 +1,368 @@
+//! One pool: its series, the samples of the last minute, and the history.
+
+use std::collections::{HashMap, VecDeque};
+
+use poolscope_semconv::value::{AcquireOutcome, ConnectionState};
+use poolscope_wire::{BreakerState, PoolPoint};
+
+use super::capped::Seen;
+use super::id::Id;
+use super::rhythm::Rhythm;
+use super::sample::{Gauges, Sample};
+use super::series::{Cumulative, young_age_s};
+use crate::model::{Destination, PoolFigure, PoolReading, Sender, Value};
+use crate::rules::{Condition, Facts};
+use crate::words::cut;
+
+/// Readings this close belong to one report: SDKs date each instrument of a collection by itself.
+pub(super) const SAME_REPORT_MS: u64 = 100;
+/// The window of the summary's percentiles.
+const WINDOW_MS: u64 = 60_000;
+/// The window that the rules judge: long enough for a share to mean something, short enough to see a recovery.
+const RULES_MS: u64 = 15_000;
+/// Protocol versions that one pool can have.
+const MAX_PROTOCOLS: usize = 4;
+
+/// Whether `at_ms` lies in the window that ends at `end_ms`.
+fn within(at_ms: u64, end_ms: u64, window_ms: u64) -> bool {
+    at_ms.saturating_add(window_ms) > end_ms
+}
+
+/// A series of a pool.
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) figure: PoolFigure,
+    pub(super) label: Box<str>,
+    pub(super) marked: bool,
+    state: State,
+    /// Sample in which it was last reported.
+    sample: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A sender of deltas tells a gauge only when it changes, so it is kept over reports that are silent about it.
+    Gauge {
+        value: f64,
+        kept: bool,
+    },
+    Cumulative(Cumulative),
+}
+
+impl Series {
+    /// All that the series counted.
+    pub(super) fn total(&self) -> u64 {
+        match &self.state {
+            State::Cumulative(series) => series.total(),
+            State::Gauge { .. } => 0,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(super) id: Id,
+    pub(super) service: Box<str>,
+    pub(super) instance: Box<str>,
+    pub(super) client: Box<str>,
+    pub(super) scheme: Box<str>,
+    pub(super) address: Box<str>,
+    pub(super) port: u16,
+    pub(super) series: HashMap<u64, Series>,
+    pub(super) points: VecDeque<PoolPoint>,
+    window: VecDeque<Sample>,
+    samples: u64,
+    in_report: bool,
+    /// True while readings older than the newest sample come in: they count, but tell nothing about now.
+    late: bool,
+    pub(super) rhythm: Rhythm,
+    pub(super) protocols: Vec<Box<str>>,
+    pub(super) estimated: bool,
+    pub(super) breaker: Option<(String, BreakerState)>,
+    pub(super) condition: Condition,
+    pub(super) stale: bool,
+    pub(super) last_seen_ms: u64,
+    /// Changed since the last update of the live stream.
+    pub(super) dirty: bool,
+    /// Told by the live stream at least once.
+    pub(super) published: bool,
+}
+
+impl Pool {
+    pub(super) fn new(
+        id: Id,
+        sender: Sender<'_>,
+        destination: Destination<'_>,
+        max_text: usize,
+        now_ms: u64,
+    ) -> Self {
+        let text = |text| Box::from(cut(text, max_text));
+        Self {
+            id,
+            service: text(sender.service),
+            instance: text(sender.instance),
+            client: text(destination.client),
+            scheme: text(destination.scheme),
+            address: text(destination.address),
+            port: destination.port,
+            series: HashMap::new(),
+            points: VecDeque::new(),
+            window: VecDeque::new(),
+            samples: 0,
+            in_report: false,
+            late: false,
+            rhythm: Rhythm::default(),
+            protocols: Vec::new(),
+            estimated: false,
+            breaker: None,
+            condition: Condition::new(now_ms),
+            stale: false,
+            last_seen_ms: now_ms,
+            dirty: true,
+            published: false,
+        }
+    }
+
+    /// Begins a report, which is the newest sample again if it is as old as that; false if it has begun already.
+    pub(super) fn begin(&mut self, at_ms: u64, now_ms: u64) -> bool {
+        if std::mem::replace(&mut self.in_report, true) {
+            return false;
+        }
+        self.last_seen_ms = now_ms;
+        self.rhythm.beat(now_ms);
+        let last = self.window.back();
+        self.late = last.is_some_and(|last| at_ms.saturating_add(SAME_REPORT_MS) < last.at_ms);
+        if last.is_some_and(|last| at_ms <= last.at_ms.saturating_add(SAME_REPORT_MS)) {
+            return true;
+        }
+        let sample = match last {
+            Some(last) => Sample {
+                at_ms,
+                elapsed_s: (at_ms - last.at_ms) as f64 / 1e3,
+                gauges: last.gauges,
+                ..Sample::default()
+            },
+            None => Sample { at_ms, ..Sample::default() },
+        };
+        self.window.push_back(sample);
+        self.samples += 1;
+        self.protocols.clear();
+        self.estimated = false;
+        true
+    }
+
+    /// Takes a reading of the report that has begun; false if there is no room for its series.
+    pub(super) fn take(&mut self, reading: &PoolReading<'_>, max_series: usize, max_text: usize) -> bool {
+        self.estimated |= reading.estimated;
+        if let Some(protocol) = reading.protocol
+            && self.protocols.len() < MAX_PROTOCOLS
+            && !self.protocols.iter().any(|known| **known == *protocol)
+        {
+            self.protocols.push(protocol.into());
+            self.protocols.sort_unstable();
+        }
+        let key = reading.reading.series;
+        if self.series.len() >= max_series && !self.series.contains_key(&key) {
+            return false;
+        }
+        match reading.figure {
+            PoolFigure::Open | PoolFigure::InFlight | PoolFigure::Pending => {
+                self.take_gauge(reading, max_text);
+            }
+            _ => self.take_cumulative(reading, max_text),
+        }
+        true
+    }
+
+    fn take_gauge(&mut self, reading: &PoolReading<'_>, max_text: usize) {
+        let Value::Number { value, delta } = reading.reading.value else { return };
+        if self.late && !delta {
+            return;
+        }
+        let sample = self.samples;
+        let series = self.series.entry(reading.reading.series).or_insert_with(|| Series {
+            figure: reading.figure,
+            label: cut(&reading.label, max_text).into(),
+            marked: reading.marked,
+            state: State::Gauge { value: 0.0, kept: delta },
+            sample,
+        });
+        series.sample = sample;
+        if let State::Gauge { value: held, .. } = &mut series.state {
+            *held = if delta { *held + value } else { value };
+        }
+    }
+
+    fn take_cumulative(&mut self, reading: &PoolReading<'_>, max_text: usize) {
+        let known = self.samples > 1;
+        let sample = self.samples;
+        let mut added = None;
+        match self.series.get_mut(&reading.reading.series) {
+            Some(series) => {
+                series.sample = sample;
+                if let State::Cumulative(state) = &mut series.state {
+                    added = state.advance(&reading.reading);
+                }
+            }
+            None => {
+                let (state, first) = Cumulative::first(&reading.reading, known);
+                added = first;
+                let series = Series {
+                    figure: reading.figure,
+                    label: cut(&reading.label, max_text).into(),
+                    marked: reading.marked,
+                    state: State::Cumulative(state),
+                    sample,
+                };
+                self.series.insert(reading.reading.series, series);
+            }
+        }
+        let (Some(added), Some(current)) = (added, self.window.back_mut()) else { return };
+        if !known && let Some(age_s) = young_age_s(&reading.reading) {
+            // The first report of a pool that has just begun: its beginning is the report before.
+            current.elapsed_s = current.elapsed_s.max(age_s);
+        }
+        let count = added.count();
+        match reading.figure {
+            PoolFigure::Acquires => match AcquireOutcome::parse(&reading.label) {
+                Some(AcquireOutcome::Reused | AcquireOutcome::Waited) => {
+                    current.reused += count;
+                    current.served += count;
+                }
+                Some(AcquireOutcome::New) => current.served += count,
+                _ => {}
+            },
+            PoolFigure::Opened => current.opened += count,
+            PoolFigure::Failed => current.failed += count,
+            PoolFigure::Closed => *current.closed.get_or_insert(0) += count,
+            PoolFigure::Lifetime => current.ended += count,
+            PoolFigure::Wait => current.wait.add(&added),
+            PoolFigure::Queue => current.queue.add(&added),
+            PoolFigure::Use => current.held.add(&added),
+            PoolFigure::Duration => {
+                current.requests += count;
+                if reading.marked {
+                    current.errors += count;
+                }
+                current.duration.add(&added);
+            }
+            PoolFigure::Open | PoolFigure::InFlight | PoolFigure::Pending | PoolFigure::Io => {}
+        }
+    }
+
+    /// Ends a report: its point stands in the history, and what is too old goes.
+    pub(super) fn finish(&mut self, now_ms: u64, max_points: usize, retention_ms: u64) {
+        self.in_report = false;
+        let gauges = self.gauges();
+        let Some(current) = self.window.back_mut() else { return };
+        current.gauges = gauges;
+        let point = current.point();
+        match self.points.back_mut() {
+            Some(last) if last.at_ms == point.at_ms => *last = point,
+            _ => self.points.push_back(point),
+        }
+        let oldest_ms = point.at_ms.saturating_sub(retention_ms);
+        while self.points.len() > max_points.max(1)
+            || self.points.front().is_some_and(|first| first.at_ms < oldest_ms)
+        {
+            self.points.pop_front();
+        }
+        while self.window.len() > max_points.max(1)
+            || self.window.front().is_some_and(|first| !within(first.at_ms, point.at_ms, WINDOW_MS))
+        {
+            self.window.pop_front();
+        }
+        self.stale = false;
+        self.dirty = true;
+        self.judge(now_ms);
+    }
+
+    /// Sums the series of this report. A figure that the report does not mention stays; a state that it does not
+    /// mention although it mentions others is 0.
+    fn gauges(&self) -> Gauges {
+        let mut gauges = self.window.back().map(|sample| sample.gauges).unwrap_or_default();
+        let mut seen = [false; 3];
+        for series in self.series.values() {
+            let State::Gauge { value, kept } = series.state else { continue };
+            if series.sample != self.samples && !kept {
+                continue;
+            }
+            let value = value.max(0.0);
+            match series.figure {
+                PoolFigure::Open => {
+                    if !std::mem::replace(&mut seen[0], true) {
+                        (gauges.idle, gauges.active, gauges.upgraded) = (0.0, 0.0, 0.0);
+                    }
+                    match ConnectionState::parse(&series.label) {
+                        Some(ConnectionState::Idle) => gauges.idle += value,
+                        Some(ConnectionState::Active) => gauges.active += value,
+                        Some(ConnectionState::Upgraded) => gauges.upgraded += value,
+                        None => {}
+                    }
+                }
+                PoolFigure::InFlight => {
+                    let before = if std::mem::replace(&mut seen[1], true) { gauges.in_flight } else { 0.0 };
+                    gauges.in_flight = before + value;
+                }
+                PoolFigure::Pending => {
+                    let before = if std::mem::replace(&mut seen[2], true) { gauges.pending } else { 0.0 };
+                    gauges.pending = before + value;
+                }
+                _ => {}
+            }
+        }
+        gauges
+    }
+
+    /// Puts the condition into words again.
+    pub(super) fn judge(&mut self, now_ms: u64) {
+        let window = self.sum_since(RULES_MS);
+        let mut newest = self.points.iter().rev();
+        let facts = Facts {
+            now: newest.next().copied().unwrap_or_default(),
+            before: newest.next().copied(),
+            seconds: window.elapsed_s,
+            reuse: window.reuse(),
+            acquires: window.served,
+            wait_p50_s: window.wait().quantile(0.5),
+            wait_p99_s: window.wait().quantile(0.99),
+            waits: window.wait().count(),
+            requests: window.requests,
+            errors: window.errors,
+            opened: window.opened,
+            failed: window.failed,
+            breaker: self.breaker.as_ref(),
+        };
+        if self.condition.update(&facts, now_ms) {
+            self.dirty = true;
+        }
+    }
+
+    /// What happened in the last minute.
+    pub(super) fn last_minute(&self) -> Sample {
+        self.sum_since(WINDOW_MS)
+    }
+
+    /// What happened in a window; at least the newest report, however far the reports are apart.
+    fn sum_since(&self, window_ms: u64) -> Sample {
+        let end_ms = self.window.back().map_or(0, |last| last.at_ms);
+        Sample::sum(self.window.iter().filter(|sample| within(sample.at_ms, end_ms, window_ms)))
+    }
+
+    /// Total of the series of a figure.
+    pub(super) fn total(&self, figure: PoolFigure) -> u64 {
+        self.figure(figure).map(Series::total).sum()
+    }
+
+    /// The series of a figure.
+    pub(super) fn figure(&self, figure: PoolFigure) -> impl Iterator<Item = &Series> {
+        self.series.values().filter(move |series| series.figure == figure)
+    }
+}
+
+impl Seen for Pool {
+    fn last_seen_ms(&self) -> u64 {
+        self.last_seen_ms
+    }
+}

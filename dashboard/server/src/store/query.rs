@@ -1,0 +1,270 @@
+//! What the store tells, in the browser's types.
+
+use std::collections::{BTreeMap, HashMap};
+
+use poolscope_semconv::value::{BreakerOutcome, IoDirection};
+use poolscope_wire as wire;
+
+use super::breaker::Breaker;
+use super::events::EventFilter;
+use super::id::Id;
+use super::pool::{Pool, Series};
+use super::{Removed, Store};
+use crate::model::PoolFigure;
+use crate::rules::{BreakerFacts, breaker_sentence};
+
+/// What a sparkline shows.
+const SPARKLINE_MS: u64 = 120_000;
+/// Events in the first picture; older ones are asked for.
+const FULL_EVENTS: usize = 200;
+
+impl Store {
+    /// Services and their instances, in the order of their names.
+    pub(crate) fn services(&self) -> Vec<wire::Service> {
+        let mut pools: HashMap<(&str, &str), u64> = HashMap::new();
+        for pool in self.pools.values() {
+            *pools.entry((&pool.service, &pool.instance)).or_default() += 1;
+        }
+        let mut breakers: HashMap<(&str, &str), u64> = HashMap::new();
+        for breaker in self.breakers.values() {
+            *breakers.entry((&breaker.service, &breaker.instance)).or_default() += 1;
+        }
+        let mut services: BTreeMap<&str, Vec<wire::Instance>> = BTreeMap::new();
+        for instance in self.instances.values() {
+            let key = (&*instance.service, &*instance.id);
+            services.entry(&instance.service).or_default().push(wire::Instance {
+                id: instance.id.to_string(),
+                language: instance.language.to_string(),
+                version: instance.version.to_string(),
+                pools: pools.get(&key).copied().unwrap_or(0),
+                breakers: breakers.get(&key).copied().unwrap_or(0),
+                last_seen_ms: instance.last_seen_ms,
+            });
+        }
+        let service = |(name, mut instances): (&str, Vec<wire::Instance>)| {
+            instances.sort_by(|a, b| a.id.cmp(&b.id));
+            wire::Service { name: name.to_owned(), instances }
+        };
+        services.into_iter().map(service).collect()
+    }
+
+    /// Every pool, in the order of its names.
+    pub(crate) fn pools(&self) -> Vec<wire::PoolSummary> {
+        let mut pools: Vec<_> = self.pools.values().collect();
+        pools.sort_by(|a, b| pool_order(a).cmp(&pool_order(b)));
+        pools.into_iter().map(summary).collect()
+    }
+
+    /// A pool with the history of the last seconds, all that there is by default.
+    pub(crate) fn pool(&self, id: Id, seconds: Option<u64>) -> Option<wire::PoolDetail> {
+        let pool = self.pools.get(id)?;
+        let window_ms = seconds.map_or(u64::MAX, |seconds| seconds.saturating_mul(1_000));
+        let is_io = pool.figure(PoolFigure::Io).next().is_some();
+        let bytes = |direction: IoDirection| {
+            let series = pool.figure(PoolFigure::Io).filter(move |one| *one.label == *direction.as_str());
+            is_io.then(|| series.map(Series::total).sum())
+        };
+        let closes = match by_label(pool, PoolFigure::Closed) {
+            closes if closes.is_empty() => by_label(pool, PoolFigure::Lifetime),
+            closes => closes,
+        };
+        Some(wire::PoolDetail {
+            summary: summary(pool),
+            points: points_since(pool, window_ms),
+            interval_ms: pool.rhythm.interval_ms(),
+            closes,
+            acquires: by_label(pool, PoolFigure::Acquires),
+            results: by_label(pool, PoolFigure::Duration),
+            bytes_sent: bytes(IoDirection::Transmit),
+            bytes_received: bytes(IoDirection::Receive),
+        })
+    }
+
+    /// Every breaker, in the order of its names.
+    pub(crate) fn breakers(&self) -> Vec<wire::Breaker> {
+        let mut breakers: Vec<_> = self.breakers.values().collect();
+        breakers.sort_by(|a, b| (&a.service, &a.name, &a.instance).cmp(&(&b.service, &b.name, &b.instance)));
+        breakers.into_iter().map(breaker).collect()
+    }
+
+    /// The newest events that are wanted, newest first.
+    pub(crate) fn events(&self, filter: EventFilter<'_>, limit: usize) -> Vec<wire::Event> {
+        self.events.newest(filter).take(limit).cloned().collect()
+    }
+
+    /// The bounds and how full they are.
+    pub(crate) fn limits(&self) -> Vec<wire::Limit> {
+        let limit = |name: &str, used: usize, max: usize, hits: u64| wire::Limit {
+            name: name.to_owned(),
+            used: used as u64,
+            max: max as u64,
+            hits,
+        };
+        let series = self.pools.values().map(|pool| pool.series.len()).max().unwrap_or(0);
+        let points = self.pools.values().map(|pool| pool.points.len()).max().unwrap_or(0);
+        let limits = &self.limits;
+        vec![
+            limit("pools", self.pools.len(), limits.max_pools, self.pools.hits()),
+            limit("series of a pool", series, limits.max_series, self.dropped_series),
+            limit("points of a pool", points, limits.max_points, 0),
+            limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
+            limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
+            limit("events", self.events.len(), limits.max_events, self.events.dropped()),
+            limit("bytes of a text", 0, limits.max_text_bytes, self.events.cuts),
+        ]
+    }
+
+    /// The whole picture; the server adds what it knows about itself.
+    pub(crate) fn full(&mut self, status: wire::Status, lagged: bool) -> wire::Full {
+        self.pools.values_mut().for_each(|pool| pool.published = true);
+        self.breakers.values_mut().for_each(|breaker| breaker.published = true);
+        wire::Full {
+            status,
+            services: self.services(),
+            pools: self.pools(),
+            history: self
+                .pools
+                .values()
+                .map(|pool| (pool.id.to_string(), points_since(pool, SPARKLINE_MS)))
+                .collect(),
+            breakers: self.breakers(),
+            events: self.events(EventFilter::default(), FULL_EVENTS),
+            lagged,
+        }
+    }
+
+    /// What changed since the last update.
+    pub(crate) fn update(&mut self, now_ms: u64) -> wire::Update {
+        let removed = std::mem::take(&mut self.removed);
+        let mut update = wire::Update {
+            now_ms,
+            status: None,
+            services: std::mem::take(&mut self.services_changed).then(|| self.services()),
+            pools: Vec::new(),
+            removed_pools: removed.pools,
+            breakers: Vec::new(),
+            removed_breakers: removed.breakers,
+            events: self.events.take_unpublished(),
+        };
+        for pool in self.pools.values_mut().filter(|pool| pool.dirty) {
+            (pool.dirty, pool.published) = (false, true);
+            update.pools.push(summary(pool));
+        }
+        for one in self.breakers.values_mut().filter(|breaker| breaker.dirty) {
+            (one.dirty, one.published) = (false, true);
+            update.breakers.push(breaker(one));
+        }
+        update
+    }
+
+    /// True if [`Store::update`] would tell something.
+    pub(crate) fn has_news(&self) -> bool {
+        self.services_changed
+            || self.events.has_unpublished()
+            || !self.removed.pools.is_empty()
+            || !self.removed.breakers.is_empty()
+            || self.pools.values().any(|pool| pool.dirty)
+            || self.breakers.values().any(|breaker| breaker.dirty)
+    }
+
+    /// Nobody listens: what changed need not be told, and what is told next is the whole picture.
+    pub(crate) fn forget_news(&mut self) {
+        self.removed = Removed::default();
+        self.services_changed = false;
+        self.events.forget_unpublished();
+        for pool in self.pools.values_mut() {
+            (pool.dirty, pool.published) = (false, false);
+        }
+        for breaker in self.breakers.values_mut() {
+            (breaker.dirty, breaker.published) = (false, false);
+        }
+    }
+}
+
+fn pool_order(pool: &Pool) -> (&str, &str, &str, &str, u16, &str) {
+    (&pool.service, &pool.client, &pool.address, &pool.scheme, pool.port, &pool.instance)
+}
+
+fn points_since(pool: &Pool, window_ms: u64) -> Vec<wire::PoolPoint> {
+    let end_ms = pool.points.back().map_or(0, |last| last.at_ms);
+    let first = pool.points.partition_point(|point| point.at_ms.saturating_add(window_ms) < end_ms);
+    pool.points.range(first..).copied().collect()
+}
+
+fn summary(pool: &Pool) -> wire::PoolSummary {
+    let minute = pool.last_minute();
+    let wait = |share| minute.wait().quantile(share).map(|seconds| seconds as f32);
+    wire::PoolSummary {
+        id: pool.id.to_string(),
+        service: pool.service.to_string(),
+        instance: pool.instance.to_string(),
+        client: pool.client.to_string(),
+        scheme: pool.scheme.to_string(),
+        address: pool.address.to_string(),
+        port: pool.port,
+        protocols: pool.protocols.iter().map(ToString::to_string).collect(),
+        estimated: pool.estimated,
+        health: pool.condition.health(),
+        now: pool.points.back().copied().unwrap_or_default(),
+        reuse: minute.reuse().map(|reuse| reuse as f32),
+        wait_p50_s: wait(0.5),
+        wait_p99_s: wait(0.99),
+        requests_total: pool.total(PoolFigure::Duration),
+        opened_total: pool.total(PoolFigure::Opened),
+        closed_total: pool.total(if pool.figure(PoolFigure::Closed).next().is_some() {
+            PoolFigure::Closed
+        } else {
+            PoolFigure::Lifetime
+        }),
+        failed_total: pool.total(PoolFigure::Failed),
+        breaker: pool.breaker.clone(),
+        last_seen_ms: pool.last_seen_ms,
+        stale: pool.stale,
+    }
+}
+
+/// Totals of a figure by label, most frequent first.
+fn by_label(pool: &Pool, figure: PoolFigure) -> Vec<wire::CountByReason> {
+    let mut counts: BTreeMap<(&str, bool), u64> = BTreeMap::new();
+    for series in pool.figure(figure) {
+        let inferred = figure == PoolFigure::Closed && series.marked;
+        *counts.entry((&series.label, inferred)).or_default() += series.total();
+    }
+    // Series begin at 0, so that a value that never happened is known; it is no news in a list of what did.
+    let mut counts: Vec<_> = counts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|((reason, inferred), count)| wire::CountByReason { reason: reason.to_owned(), count, inferred })
+        .collect();
+    counts.sort_by_key(|one| std::cmp::Reverse(one.count));
+    counts
+}
+
+fn breaker(breaker: &Breaker) -> wire::Breaker {
+    let facts = BreakerFacts {
+        state: breaker.state,
+        reason: breaker.reason(),
+        failure_ratio: breaker.failure_ratio,
+        failure_ratio_limit: breaker.failure_ratio_limit,
+        window_calls: breaker.window_calls,
+    };
+    wire::Breaker {
+        id: breaker.id.to_string(),
+        service: breaker.service.to_string(),
+        instance: breaker.instance.to_string(),
+        name: breaker.name.to_string(),
+        state: breaker.state,
+        since_ms: breaker.since_ms,
+        sentence: breaker_sentence(&facts),
+        failure_ratio: breaker.failure_ratio.map(|ratio| ratio as f32),
+        failure_ratio_limit: breaker.failure_ratio_limit.map(|limit| limit as f32),
+        window_calls: breaker.window_calls,
+        next_try_ms: breaker.next_try_ms,
+        succeeded_total: breaker.calls(BreakerOutcome::Success),
+        failed_total: breaker.calls(BreakerOutcome::Failure),
+        rejected_total: breaker.calls(BreakerOutcome::Rejected),
+        transitions: breaker.transitions(),
+        last_seen_ms: breaker.last_seen_ms,
+        stale: breaker.stale,
+    }
+}

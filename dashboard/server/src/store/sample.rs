@@ -1,0 +1,140 @@
+//! What one report says about a pool, and the point of the history that is derived from it.
+
+use poolscope_wire::PoolPoint;
+
+use super::buckets::Buckets;
+
+/// Figures that hold at a moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Gauges {
+    pub(super) idle: f64,
+    pub(super) active: f64,
+    pub(super) upgraded: f64,
+    pub(super) pending: f64,
+    pub(super) in_flight: f64,
+}
+
+/// One report: gauges at its moment, and what was added since the report before.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sample {
+    pub(super) at_ms: u64,
+    /// Time since the report before; 0 if there is none, and then nothing is known about rates.
+    pub(super) elapsed_s: f64,
+    pub(super) gauges: Gauges,
+    pub(super) requests: u64,
+    pub(super) errors: u64,
+    pub(super) opened: u64,
+    pub(super) failed: u64,
+    /// Closes by the counter of closes.
+    pub(super) closed: Option<u64>,
+    /// Closes by the count of finished lives, for senders without that counter.
+    pub(super) ended: u64,
+    /// Acquires served by a connection that was open already.
+    pub(super) reused: u64,
+    /// Acquires that got a connection.
+    pub(super) served: u64,
+    pub(super) wait: Buckets,
+    /// .NET's wait, for senders without ours.
+    pub(super) queue: Buckets,
+    pub(super) held: Buckets,
+    pub(super) duration: Buckets,
+}
+
+impl Sample {
+    pub(super) fn closed(&self) -> u64 {
+        self.closed.unwrap_or(self.ended)
+    }
+
+    pub(super) fn wait(&self) -> &Buckets {
+        if self.wait.is_void() { &self.queue } else { &self.wait }
+    }
+
+    /// Share of acquires that were served by an open connection.
+    pub(super) fn reuse(&self) -> Option<f64> {
+        (self.served > 0).then(|| self.reused as f64 / self.served as f64)
+    }
+
+    /// The sample as the browser gets it.
+    pub(super) fn point(&self) -> PoolPoint {
+        let rate =
+            |count: u64| if self.elapsed_s > 0.0 { (count as f64 / self.elapsed_s) as f32 } else { 0.0 };
+        let share = |buckets: &Buckets, share| buckets.quantile(share).map(|seconds| seconds as f32);
+        PoolPoint {
+            at_ms: self.at_ms,
+            idle: self.gauges.idle as u32,
+            active: self.gauges.active as u32,
+            upgraded: self.gauges.upgraded as u32,
+            pending: self.gauges.pending as u32,
+            in_flight: self.gauges.in_flight as u32,
+            requests_per_s: rate(self.requests),
+            errors_per_s: rate(self.errors),
+            opened_per_s: rate(self.opened),
+            closed_per_s: rate(self.closed()),
+            reuse: self.reuse().map(|reuse| reuse as f32),
+            wait_p50_s: share(self.wait(), 0.5),
+            wait_p99_s: share(self.wait(), 0.99),
+            use_p50_s: share(&self.held, 0.5),
+            use_p99_s: share(&self.held, 0.99),
+            duration_p50_s: share(&self.duration, 0.5),
+            duration_p99_s: share(&self.duration, 0.99),
+        }
+    }
+
+    /// The sum of samples: what happened over a window. Gauges are those of the last.
+    pub(super) fn sum<'a>(samples: impl Iterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        for sample in samples {
+            sum.at_ms = sample.at_ms;
+            sum.gauges = sample.gauges;
+            sum.elapsed_s += sample.elapsed_s;
+            sum.requests += sample.requests;
+            sum.errors += sample.errors;
+            sum.opened += sample.opened;
+            sum.failed += sample.failed;
+            sum.closed = match (sum.closed, sample.closed) {
+                (None, None) => None,
+                (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
+            };
+            sum.ended += sample.ended;
+            sum.reused += sample.reused;
+            sum.served += sample.served;
+            for (into, from) in [
+                (&mut sum.wait, &sample.wait),
+                (&mut sum.queue, &sample.queue),
+                (&mut sum.held, &sample.held),
+                (&mut sum.duration, &sample.duration),
+            ] {
+                into.add(from);
+            }
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_over_the_time_that_really_passed() {
+        let sample = Sample { elapsed_s: 2.5, requests: 50, opened: 5, ..Sample::default() };
+        let point = sample.point();
+        assert_eq!((point.requests_per_s, point.opened_per_s), (20.0, 2.0));
+        assert_eq!(Sample { requests: 50, ..Sample::default() }.point().requests_per_s, 0.0);
+    }
+
+    #[test]
+    fn what_is_not_known_is_none() {
+        let point = Sample::default().point();
+        assert_eq!((point.reuse, point.wait_p50_s, point.use_p99_s), (None, None, None));
+    }
+
+    #[test]
+    fn a_window_is_the_sum_of_buckets_and_not_the_mean_of_percentiles() {
+        let bounds: std::sync::Arc<[f64]> = [1.0, 10.0].into();
+        let fast = Sample { wait: Buckets::new(bounds.clone(), vec![98, 0, 0]), ..Sample::default() };
+        let slow = Sample { wait: Buckets::new(bounds, vec![0, 2, 0]), ..Sample::default() };
+        let p50 = Sample::sum([&fast, &slow].into_iter()).wait().quantile(0.5).unwrap();
+        assert!(p50 < 1.0, "{p50}");
+    }
+}
