@@ -31,9 +31,12 @@ pub(super) fn assemble(ui: &Path, mut bound: Files) -> Result<Files> {
     let js = add(NAME, "js", js);
     let wasm = add(NAME, "wasm", wasm);
     let css = add(NAME, "css", stylesheet(&ui.join("style"))?);
-    let boot = fill("boot.js", &read(&ui.join("boot.js"))?, &[("js", &js), ("wasm", &wasm)])?;
+    let boot = fill("boot.js", &read(&ui.join("boot.js"))?, &[("js", &js), ("wasm", &wasm)], &[])?;
     let boot = add("boot", "js", boot.into_bytes());
-    let page = fill("index.html", &read(&ui.join("index.html"))?, &[("css", &css), ("boot", &boot)])?;
+    let parts = [("css", &*css), ("boot", &boot)];
+    // The page may name these too, to have them fetched early.
+    let more = [("js", &*js), ("wasm", &wasm)];
+    let page = fill("index.html", &read(&ui.join("index.html"))?, &parts, &more)?;
     files.insert("index.html".into(), page.into_bytes());
     Ok(files)
 }
@@ -85,21 +88,24 @@ fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Puts the values in; every placeholder has to be there, and no other.
-fn fill(name: &str, template: &str, values: &[(&str, &str)]) -> Result<String> {
+/// Puts the values in: all of `parts` have to be asked for, those of `more` may be, and nothing else.
+fn fill(name: &str, template: &str, parts: &[(&str, &str)], more: &[(&str, &str)]) -> Result<String> {
     let mut text = template.to_owned();
-    for (key, value) in values {
-        let placeholder = format!("{{{{{key}}}}}");
-        if !text.contains(&placeholder) {
-            bail!("dashboard/ui/{name} has no {placeholder}");
-        }
-        text = text.replace(&placeholder, value);
+    for (key, value) in parts.iter().chain(more) {
+        text = text.replace(&placeholder(key), value);
+    }
+    if let Some((key, _)) = parts.iter().find(|(key, _)| !template.contains(&placeholder(key))) {
+        bail!("dashboard/ui/{name} has no {}", placeholder(key));
     }
     if let Some(rest) = text.split("{{").nth(1) {
         let key = rest.split("}}").next().unwrap_or_default();
-        bail!("dashboard/ui/{name} asks for {{{{{key}}}}}, which is nothing that is filled in");
+        bail!("dashboard/ui/{name} asks for {}, which is nothing that is filled in", placeholder(key));
     }
     Ok(text)
+}
+
+fn placeholder(key: &str) -> String {
+    format!("{{{{{key}}}}}")
 }
 
 #[cfg(test)]
@@ -108,11 +114,13 @@ mod tests {
 
     #[test]
     fn templates_are_filled_and_checked() {
-        let values = [("css", "a.css"), ("boot", "b.js")];
-        assert_eq!(fill("index.html", "{{css}} {{boot}} {{css}}", &values).unwrap(), "a.css b.js a.css");
-        let missing = fill("index.html", "{{css}}", &values).unwrap_err().to_string();
+        let fill =
+            |template| fill("index.html", template, &[("css", "a.css"), ("boot", "b.js")], &[("js", "c.js")]);
+        assert_eq!(fill("{{css}} {{boot}} {{css}}").unwrap(), "a.css b.js a.css");
+        assert_eq!(fill("{{css}} {{boot}} {{js}}").unwrap(), "a.css b.js c.js");
+        let missing = fill("{{css}}").unwrap_err().to_string();
         assert!(missing.contains("has no {{boot}}"), "{missing}");
-        let unknown = fill("index.html", "{{css}} {{boot}} {{other}}", &values).unwrap_err().to_string();
+        let unknown = fill("{{css}} {{boot}} {{other}}").unwrap_err().to_string();
         assert!(unknown.contains("asks for {{other}}"), "{unknown}");
     }
 
