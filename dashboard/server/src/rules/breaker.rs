@@ -48,7 +48,10 @@ pub(crate) fn sentence(facts: &BreakerFacts) -> String {
 }
 
 fn judged(facts: &BreakerFacts) -> String {
-    let calls = words::count(facts.window_calls, "call");
+    let calls = match facts.window_calls {
+        0 => "calls".to_owned(),
+        count => words::count(count, "call"),
+    };
     let limit = facts.failure_ratio_limit.map(|limit| format!(" (limit {})", words::percent(limit)));
     match facts.failure_ratio {
         Some(ratio) => format!("{} of {calls} failed{}", words::percent(ratio), limit.unwrap_or_default()),

@@ -13,7 +13,7 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
     if facts.failed == 0 {
         return None;
     }
-    let tried = facts.failed + facts.opened;
+    let tried = facts.failed.saturating_add(facts.opened);
     let is_bad = facts.failed >= BAD_FAILURES && facts.failed as f64 >= BAD_SHARE * tried as f64;
     let severity = if is_bad { Severity::Bad } else { Severity::Warn };
     Finding::new(

@@ -273,7 +273,10 @@ impl Breaker {
     /// Calls that ended so.
     pub(super) fn calls(&self, outcome: BreakerOutcome) -> u64 {
         let calls = self.series.values().filter(|series| series.figure == BreakerFigure::Calls);
-        calls.filter(|series| series.outcome == Some(outcome)).map(|series| series.state.total()).sum()
+        calls
+            .filter(|series| series.outcome == Some(outcome))
+            .map(|series| series.state.total())
+            .fold(0, u64::saturating_add)
     }
 }
 

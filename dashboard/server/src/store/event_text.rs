@@ -143,6 +143,7 @@ mod tests {
             severity: 9,
             body: body.map(Cow::Borrowed),
             attributes: attributes.iter().map(|(key, value)| (*key, Cow::Borrowed(*value))).collect(),
+            dropped_attributes: 0,
             trace_id: &[],
         })
     }

@@ -33,15 +33,24 @@ pub(super) struct Events {
     max: usize,
     next_id: u64,
     dropped: u64,
-    /// Attributes and texts that were cut.
+    /// Texts that were cut.
     pub(super) cuts: u64,
+    pub(super) dropped_attributes: u64,
     /// First event that the live stream has not told.
     unpublished: u64,
 }
 
 impl Events {
     pub(super) fn new(max: usize) -> Self {
-        Self { ring: VecDeque::new(), max, next_id: 1, dropped: 0, cuts: 0, unpublished: 1 }
+        Self {
+            ring: VecDeque::new(),
+            max,
+            next_id: 1,
+            dropped: 0,
+            cuts: 0,
+            dropped_attributes: 0,
+            unpublished: 1,
+        }
     }
 
     /// Keeps an event of a time, belonging to a pool and a breaker.
@@ -53,6 +62,7 @@ impl Events {
         breaker: Option<Id>,
         max_text: usize,
     ) {
+        self.dropped_attributes += record.dropped_attributes as u64;
         let cuts = &mut self.cuts;
         let mut text = |text: &str| {
             *cuts += u64::from(text.len() > max_text);

@@ -4,6 +4,9 @@ use super::capped::Seen;
 use crate::model::Sender;
 use crate::words::cut;
 
+/// How exactly the live stream tells when an instance was heard.
+const TELL_EVERY_MS: u64 = 5_000;
+
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) service: Box<str>,
@@ -11,6 +14,8 @@ pub(super) struct Instance {
     pub(super) language: Box<str>,
     pub(super) version: Box<str>,
     pub(super) last_seen_ms: u64,
+    /// When the live stream last told that it was heard.
+    told_ms: u64,
 }
 
 impl Instance {
@@ -22,7 +27,18 @@ impl Instance {
             language: text(sender.language),
             version: text(sender.version),
             last_seen_ms: now_ms,
+            told_ms: now_ms,
         }
+    }
+
+    /// It was heard; true if that is to be told, which is not worth it with every report.
+    pub(super) fn hear(&mut self, now_ms: u64) -> bool {
+        self.last_seen_ms = now_ms;
+        let is_due = now_ms.saturating_sub(self.told_ms) >= TELL_EVERY_MS;
+        if is_due {
+            self.told_ms = now_ms;
+        }
+        is_due
     }
 }
 

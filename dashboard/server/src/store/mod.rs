@@ -211,9 +211,8 @@ impl Store {
             *changed = true;
             Instance::new(sender, max_text, now_ms)
         };
-        if let Some(instance) = self.instances.entry(Id::instance(sender), now_ms, make, drop) {
-            instance.last_seen_ms = now_ms;
-        }
+        let instance = self.instances.entry(Id::instance(sender), now_ms, make, drop);
+        self.services_changed |= instance.is_some_and(|instance| instance.hear(now_ms));
     }
 
     /// Tells every pool the state of the breaker that guards it.

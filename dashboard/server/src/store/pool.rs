@@ -8,7 +8,7 @@ use poolscope_wire::{BreakerState, PoolPoint};
 use super::capped::Seen;
 use super::id::Id;
 use super::rhythm::Rhythm;
-use super::sample::{Gauges, Sample};
+use super::sample::{Gauges, Sample, add};
 use super::series::{Cumulative, young_age_s};
 use crate::model::{Destination, PoolFigure, PoolReading, Sender, Value};
 use crate::rules::{Condition, Facts};
@@ -227,23 +227,23 @@ impl Pool {
         match reading.figure {
             PoolFigure::Acquires => match AcquireOutcome::parse(&reading.label) {
                 Some(AcquireOutcome::Reused | AcquireOutcome::Waited) => {
-                    current.reused += count;
-                    current.served += count;
+                    add(&mut current.reused, count);
+                    add(&mut current.served, count);
                 }
-                Some(AcquireOutcome::New) => current.served += count,
+                Some(AcquireOutcome::New) => add(&mut current.served, count),
                 _ => {}
             },
-            PoolFigure::Opened => current.opened += count,
-            PoolFigure::Failed => current.failed += count,
-            PoolFigure::Closed => *current.closed.get_or_insert(0) += count,
-            PoolFigure::Lifetime => current.ended += count,
+            PoolFigure::Opened => add(&mut current.opened, count),
+            PoolFigure::Failed => add(&mut current.failed, count),
+            PoolFigure::Closed => add(current.closed.get_or_insert(0), count),
+            PoolFigure::Lifetime => add(&mut current.ended, count),
             PoolFigure::Wait => current.wait.add(&added),
             PoolFigure::Queue => current.queue.add(&added),
             PoolFigure::Use => current.held.add(&added),
             PoolFigure::Duration => {
-                current.requests += count;
+                add(&mut current.requests, count);
                 if reading.marked {
-                    current.errors += count;
+                    add(&mut current.errors, count);
                 }
                 current.duration.add(&added);
             }
@@ -352,7 +352,7 @@ impl Pool {
 
     /// Total of the series of a figure.
     pub(super) fn total(&self, figure: PoolFigure) -> u64 {
-        self.figure(figure).map(Series::total).sum()
+        self.figure(figure).map(Series::total).fold(0, u64::saturating_add)
     }
 
     /// The series of a figure.

@@ -62,7 +62,7 @@ impl Store {
         let is_io = pool.figure(PoolFigure::Io).next().is_some();
         let bytes = |direction: IoDirection| {
             let series = pool.figure(PoolFigure::Io).filter(move |one| *one.label == *direction.as_str());
-            is_io.then(|| series.map(Series::total).sum())
+            is_io.then(|| series.map(Series::total).fold(0, u64::saturating_add))
         };
         let closes = match by_label(pool, PoolFigure::Closed) {
             closes if closes.is_empty() => by_label(pool, PoolFigure::Lifetime),
@@ -110,6 +110,7 @@ impl Store {
             limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
             limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
             limit("events", self.events.len(), limits.max_events, self.events.dropped()),
+            limit("attributes of an event", 0, limits.max_event_attributes, self.events.dropped_attributes),
             limit("bytes of a text", 0, limits.max_text_bytes, self.events.cuts),
         ]
     }
@@ -228,7 +229,8 @@ fn by_label(pool: &Pool, figure: PoolFigure) -> Vec<wire::CountByReason> {
     let mut counts: BTreeMap<(&str, bool), u64> = BTreeMap::new();
     for series in pool.figure(figure) {
         let inferred = figure == PoolFigure::Closed && series.marked;
-        *counts.entry((&series.label, inferred)).or_default() += series.total();
+        let count = counts.entry((&series.label, inferred)).or_default();
+        *count = count.saturating_add(series.total());
     }
     // Series begin at 0, so that a value that never happened is known; it is no news in a list of what did.
     let mut counts: Vec<_> = counts

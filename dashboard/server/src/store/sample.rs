@@ -40,6 +40,11 @@ pub(super) struct Sample {
     pub(super) duration: Buckets,
 }
 
+/// Adds to a count. A sender may claim any number; the sum stays at the largest there is.
+pub(super) fn add(sum: &mut u64, count: u64) {
+    *sum = sum.saturating_add(count);
+}
+
 impl Sample {
     pub(super) fn closed(&self) -> u64 {
         self.closed.unwrap_or(self.ended)
@@ -87,17 +92,17 @@ impl Sample {
             sum.at_ms = sample.at_ms;
             sum.gauges = sample.gauges;
             sum.elapsed_s += sample.elapsed_s;
-            sum.requests += sample.requests;
-            sum.errors += sample.errors;
-            sum.opened += sample.opened;
-            sum.failed += sample.failed;
+            add(&mut sum.requests, sample.requests);
+            add(&mut sum.errors, sample.errors);
+            add(&mut sum.opened, sample.opened);
+            add(&mut sum.failed, sample.failed);
             sum.closed = match (sum.closed, sample.closed) {
                 (None, None) => None,
-                (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
+                (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
             };
-            sum.ended += sample.ended;
-            sum.reused += sample.reused;
-            sum.served += sample.served;
+            add(&mut sum.ended, sample.ended);
+            add(&mut sum.reused, sample.reused);
+            add(&mut sum.served, sample.served);
             for (into, from) in [
                 (&mut sum.wait, &sample.wait),
                 (&mut sum.queue, &sample.queue),

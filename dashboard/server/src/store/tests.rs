@@ -1,1 +1,527 @@
+//! The store as a whole: reports in, the browser's types out.
 
+use std::borrow::Cow;
+
+use poolscope_semconv::value::BreakerState as Word;
+use poolscope_semconv::{attr, event};
+use poolscope_wire::{BreakerState, PoolSummary, Severity};
+
+use super::{EventFilter, Id, Store};
+use crate::config::{Config, Limits};
+use crate::model::*;
+
+const T0: u64 = 1_700_000_000_000;
+const BOUNDS: &[f64] = &[0.001, 0.1, 1.0, 5.0];
+
+/// Makes the readings of one report.
+struct Maker {
+    start_ms: u64,
+    at_ms: u64,
+    delta: bool,
+    destination: Destination<'static>,
+    pools: Vec<PoolReading<'static>>,
+    breakers: Vec<BreakerReading<'static>>,
+}
+
+fn at(at_ms: u64) -> Maker {
+    Maker {
+        start_ms: T0 - 3_600_000,
+        at_ms,
+        delta: false,
+        destination: Destination::new("", "https", "pay", Some(443)),
+        pools: Vec::new(),
+        breakers: Vec::new(),
+    }
+}
+
+impl Maker {
+    fn reading(&self, series: u64, value: Value<'static>) -> Reading<'static> {
+        let ns = 1_000_000;
+        Reading { series, start_ns: self.start_ms * ns, time_ns: self.at_ms * ns, value }
+    }
+
+    fn push(mut self, figure: PoolFigure, label: &'static str, value: Value<'static>) -> Self {
+        let series = figure as u64 * 1_000 + label.bytes().map(u64::from).sum::<u64>();
+        self.pools.push(PoolReading {
+            destination: self.destination,
+            figure,
+            label: Cow::Borrowed(label),
+            marked: figure == PoolFigure::Duration && label.starts_with('5'),
+            estimated: false,
+            protocol: None,
+            reading: self.reading(series, value),
+        });
+        self
+    }
+
+    fn number(self, figure: PoolFigure, label: &'static str, value: f64) -> Self {
+        let delta = self.delta;
+        self.push(figure, label, Value::Number { value, delta })
+    }
+
+    fn waits(self, counts: [u64; 5]) -> Self {
+        let delta = self.delta;
+        self.push(
+            PoolFigure::Wait,
+            "",
+            Value::Histogram { bounds: BOUNDS, counts: counts.to_vec().into(), delta },
+        )
+    }
+
+    fn results(self, status: &'static str, count: u64) -> Self {
+        let delta = self.delta;
+        self.push(
+            PoolFigure::Duration,
+            status,
+            Value::Histogram { bounds: &[1.0], counts: vec![count, 0].into(), delta },
+        )
+    }
+
+    fn breaker(mut self, figure: BreakerFigure, label: &'static str, value: f64) -> Self {
+        let series = 90_000 + figure as u64 * 1_000 + label.bytes().map(u64::from).sum::<u64>();
+        let reading = self.reading(series, Value::Number { value, delta: false });
+        self.breakers.push(BreakerReading { name: "pay:443", figure, label, reading });
+        self
+    }
+
+    fn breaker_state(self, state: Word) -> Self {
+        [Word::Closed, Word::Open, Word::HalfOpen].into_iter().fold(self, |maker, one| {
+            maker.breaker(BreakerFigure::State, one.as_str(), f64::from(u8::from(one == state)))
+        })
+    }
+
+    fn send(self, store: &mut Store) {
+        let at_ms = self.at_ms;
+        self.send_at(store, at_ms);
+    }
+
+    fn send_at(self, store: &mut Store, now_ms: u64) {
+        let report = Report { sender: sender(), pools: self.pools, breakers: self.breakers };
+        store.take_metrics(&[report], now_ms);
+    }
+}
+
+fn sender() -> Sender<'static> {
+    Sender { service: "shop", instance: "one", ..Sender::default() }
+}
+
+fn store() -> Store {
+    Store::new(&Config::default())
+}
+
+fn only(store: &Store) -> PoolSummary {
+    let pools = store.pools();
+    assert_eq!(pools.len(), 1);
+    pools.into_iter().next().unwrap()
+}
+
+fn transition(to: Word, at_ms: u64) -> EventRecord<'static> {
+    let from = if to == Word::Open { Word::Closed } else { Word::Open };
+    let attributes = [
+        (attr::BREAKER_NAME, "pay:443"),
+        (attr::BREAKER_FROM, from.as_str()),
+        (attr::BREAKER_TO, to.as_str()),
+        (attr::BREAKER_REASON, "failure_ratio"),
+        (attr::BREAKER_FAILURE_RATIO, "0.52"),
+        (attr::BREAKER_WINDOW_CALLS, "200"),
+        (attr::BREAKER_OPEN_FOR, "30"),
+    ];
+    EventRecord {
+        sender: sender(),
+        name: event::BREAKER_TRANSITION,
+        time_ns: at_ms * 1_000_000,
+        severity: 0,
+        body: None,
+        attributes: attributes.map(|(key, value)| (key, Cow::Borrowed(value))).into(),
+        dropped_attributes: 0,
+        trace_id: &[],
+    }
+}
+
+#[test]
+fn cumulative_and_delta_senders_give_the_same_picture() {
+    let mut cumulative = store();
+    let mut delta = store();
+    for n in 1..=3_u64 {
+        at(T0 + n * 2_000)
+            .number(PoolFigure::Opened, "", (n * 10) as f64)
+            .number(PoolFigure::Acquires, "reused", (n * 90) as f64)
+            .number(PoolFigure::Acquires, "new", (n * 10) as f64)
+            .results("200", n * 100)
+            .send(&mut cumulative);
+        Maker { delta: true, ..at(T0 + n * 2_000) }
+            .number(PoolFigure::Opened, "", 10.0)
+            .number(PoolFigure::Acquires, "reused", 90.0)
+            .number(PoolFigure::Acquires, "new", 10.0)
+            .results("200", 100)
+            .send(&mut delta);
+    }
+    for store in [cumulative, delta] {
+        let pool = only(&store);
+        assert_eq!((pool.now.opened_per_s, pool.now.requests_per_s), (5.0, 50.0));
+        assert_eq!(pool.now.reuse, Some(0.9));
+        assert_eq!((pool.opened_total, pool.requests_total), (30, 300));
+    }
+}
+
+#[test]
+fn nothing_is_known_about_rates_at_the_first_report_of_an_old_sender() {
+    let mut store = store();
+    at(T0).number(PoolFigure::Opened, "", 500.0).waits([100, 0, 0, 0, 0]).send(&mut store);
+    let pool = only(&store);
+    assert_eq!(pool.now.opened_per_s, 0.0);
+    assert_eq!(pool.now.wait_p50_s, None);
+    assert_eq!(pool.opened_total, 500);
+}
+
+#[test]
+fn the_first_report_of_a_pool_that_has_just_begun_tells_its_rates() {
+    let mut store = store();
+    Maker { start_ms: T0 - 2_000, ..at(T0) }.number(PoolFigure::Opened, "", 10.0).send(&mut store);
+    assert_eq!(only(&store).now.opened_per_s, 5.0);
+}
+
+#[test]
+fn a_series_that_begins_later_counts_from_its_beginning() {
+    let mut store = store();
+    at(T0).results("200", 100).send(&mut store);
+    at(T0 + 1_000).results("200", 110).results("503", 10).send(&mut store);
+    let pool = only(&store);
+    assert_eq!((pool.now.requests_per_s, pool.now.errors_per_s), (20.0, 10.0));
+}
+
+#[test]
+fn a_restart_of_the_sender_is_no_negative_rate() {
+    let mut store = store();
+    at(T0).results("200", 1_000).send(&mut store);
+    at(T0 + 1_000).results("200", 1_010).send(&mut store);
+    Maker { start_ms: T0 + 1_500, ..at(T0 + 2_000) }.results("200", 7).send(&mut store);
+    let pool = only(&store);
+    assert_eq!(pool.now.requests_per_s, 7.0);
+    assert_eq!(pool.requests_total, 1_017);
+}
+
+#[test]
+fn repeated_and_late_reports_change_nothing() {
+    let mut store = store();
+    let report = |n: u64| at(T0 + n * 1_000).results("200", n * 10).number(PoolFigure::Pending, "", n as f64);
+    report(1).send(&mut store);
+    report(2).send(&mut store);
+    report(3).send(&mut store);
+    let before = only(&store).now;
+    report(3).send_at(&mut store, T0 + 3_050);
+    report(2).send_at(&mut store, T0 + 3_060);
+    assert_eq!(only(&store).now, before);
+    assert_eq!(store.pool(Id::parse(&only(&store).id).unwrap(), None).unwrap().points.len(), 3);
+}
+
+#[test]
+fn a_clock_that_is_off_does_not_move_points_beside_the_axis() {
+    let mut store = store();
+    for n in 1..=3_u64 {
+        at(T0 - 3_000_000 + n * 1_000).results("200", n * 10).send_at(&mut store, T0 + n * 1_000);
+    }
+    let pool = only(&store);
+    assert_eq!(pool.now.at_ms, T0 + 3_000);
+    assert_eq!(pool.now.requests_per_s, 10.0);
+}
+
+#[test]
+fn reports_that_were_held_up_become_points_of_their_own() {
+    let mut store = store();
+    at(T0).results("200", 10).send(&mut store);
+    let mut both = at(T0 + 2_000).results("200", 30);
+    both.pools.extend(at(T0 + 1_000).results("200", 20).pools);
+    both.send_at(&mut store, T0 + 2_500);
+    let detail = store.pool(Id::parse(&only(&store).id).unwrap(), None).unwrap();
+    let rates: Vec<_> = detail.points.iter().map(|point| (point.at_ms, point.requests_per_s)).collect();
+    assert_eq!(rates, [(T0, 0.0), (T0 + 1_000, 10.0), (T0 + 2_000, 10.0)]);
+}
+
+#[test]
+fn states_sum_over_protocols_and_what_is_not_mentioned_is_gone() {
+    let mut store = store();
+    let mut report = at(T0).number(PoolFigure::Open, "idle", 2.0).number(PoolFigure::Open, "active", 3.0);
+    let mut http2 = at(T0).number(PoolFigure::Open, "active", 1.0).pools.remove(0);
+    http2.protocol = Some("2");
+    http2.reading.series += 1;
+    report.pools.push(http2);
+    report.send(&mut store);
+    let pool = only(&store);
+    assert_eq!((pool.now.idle, pool.now.active, pool.now.upgraded), (2, 4, 0));
+    assert_eq!(pool.protocols, ["2"]);
+
+    at(T0 + 1_000).number(PoolFigure::Open, "active", 3.0).send(&mut store);
+    assert_eq!((only(&store).now.idle, only(&store).now.active), (0, 3));
+    // A report that says nothing about connections leaves them as they were.
+    at(T0 + 2_000).number(PoolFigure::Pending, "", 1.0).send(&mut store);
+    assert_eq!((only(&store).now.active, only(&store).now.pending), (3, 1));
+}
+
+#[test]
+fn deltas_of_gauges_add_up() {
+    let mut store = store();
+    Maker { delta: true, ..at(T0) }.number(PoolFigure::Open, "active", 3.0).send(&mut store);
+    Maker { delta: true, ..at(T0 + 1_000) }.number(PoolFigure::Open, "idle", 1.0).send(&mut store);
+    Maker { delta: true, ..at(T0 + 2_000) }.number(PoolFigure::Open, "active", -2.0).send(&mut store);
+    assert_eq!((only(&store).now.idle, only(&store).now.active), (1, 1));
+}
+
+#[test]
+fn the_summary_is_over_a_minute_and_the_point_over_one_report() {
+    let mut store = store();
+    let mut waits = [0; 5];
+    for n in 0..=90_u64 {
+        // A hundred quick waits a second; at second 85 as many slow ones.
+        waits[if n == 85 { 3 } else { 0 }] += 100;
+        at(T0 + n * 1_000).waits(waits).send(&mut store);
+    }
+    let pool = only(&store);
+    assert!(pool.now.wait_p99_s.unwrap() < 0.001);
+    assert!(pool.wait_p99_s.unwrap() > 1.0);
+    assert!(pool.wait_p50_s.unwrap() < 0.001);
+}
+
+#[test]
+fn waiting_requests_are_the_condition_of_the_pool() {
+    let mut store = store();
+    for n in 0..2_u64 {
+        at(T0 + n * 1_000)
+            .number(PoolFigure::Pending, "", 12.0)
+            .waits([0, 0, 0, n * 100, 0])
+            .send(&mut store);
+    }
+    let health = only(&store).health;
+    assert_eq!(health.severity, Severity::Bad);
+    assert!(
+        health.sentence.starts_with("12 requests wait for a connection, p99 wait 4."),
+        "{}",
+        health.sentence
+    );
+}
+
+#[test]
+fn a_pool_of_another_sender_needs_no_names_of_ours() {
+    let mut store = store();
+    for n in 1..=2_u64 {
+        let queue = Value::Histogram { bounds: BOUNDS, counts: vec![0, n, 0, 0, 0].into(), delta: false };
+        let lives = Value::Histogram { bounds: &[1.0], counts: vec![n * 2, 0].into(), delta: false };
+        at(T0 + n * 1_000)
+            .number(PoolFigure::Open, "active", 2.0)
+            .results("200", n * 10)
+            .push(PoolFigure::Queue, "", queue)
+            .push(PoolFigure::Lifetime, "", lives)
+            .send(&mut store);
+    }
+    let pool = only(&store);
+    assert_eq!(pool.client, "");
+    assert_eq!((pool.now.active, pool.now.requests_per_s, pool.now.reuse), (2, 10.0, None));
+    assert!(pool.now.wait_p50_s.is_some());
+    assert_eq!((pool.now.closed_per_s, pool.closed_total), (2.0, 4));
+}
+
+#[test]
+fn a_silent_pool_gets_old_and_is_forgotten_after_the_retention() {
+    let mut store = Store::new(&Config { retention_s: 60, ..Config::default() });
+    for n in 0..4_u64 {
+        at(T0 + n * 2_000).results("200", n).breaker_state(Word::Closed).send(&mut store);
+    }
+    let last = T0 + 6_000;
+    store.tick(last + 6_000);
+    assert!(!only(&store).stale && !store.breakers()[0].stale);
+    store.tick(last + 6_001);
+    assert!(only(&store).stale && store.breakers()[0].stale);
+    at(last + 7_000).results("200", 9).send(&mut store);
+    assert!(!only(&store).stale);
+
+    let id = only(&store).id;
+    store.full(poolscope_wire::Status::default(), false);
+    store.tick(last + 7_000 + 60_001);
+    assert!(store.pools().is_empty() && store.breakers().is_empty() && store.services().is_empty());
+    assert_eq!(store.update(0).removed_pools, [id]);
+}
+
+#[test]
+fn the_stalest_pool_makes_room_and_that_is_counted() {
+    let limits = Limits { max_pools: 2, max_series: 1, ..Limits::default() };
+    let mut store = Store::new(&Config { limits, ..Config::default() });
+    for (n, client) in ["a", "b", "c"].into_iter().enumerate() {
+        let destination = Destination::new(client, "https", "pay", None);
+        let report = Maker { destination, ..at(T0 + n as u64 * 1_000) };
+        report.results("200", 1).results("503", 1).send(&mut store);
+    }
+    let clients: Vec<_> = store.pools().into_iter().map(|pool| pool.client).collect();
+    assert_eq!(clients, ["b", "c"]);
+    let limits = store.limits();
+    let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
+    assert_eq!((hits("pools"), hits("series of a pool")), (1, 3));
+}
+
+#[test]
+fn a_flood_of_pools_in_one_request_is_refused_and_stays_quick() {
+    let limits = Limits { max_pools: 10, ..Limits::default() };
+    let mut store = Store::new(&Config { limits, ..Config::default() });
+    let names: Vec<String> = (0..50_000).map(|n| format!("host-{n}")).collect();
+    let proto = at(T0).results("200", 1);
+    let pools = names.iter().map(|name| PoolReading {
+        destination: Destination::new("", "http", name, None),
+        figure: PoolFigure::Opened,
+        label: Cow::Borrowed(""),
+        marked: false,
+        estimated: false,
+        protocol: None,
+        reading: proto.reading(1, Value::Number { value: 1.0, delta: false }),
+    });
+    let report = Report { sender: sender(), pools: pools.collect(), breakers: Vec::new() };
+    store.take_metrics(&[report], T0);
+    assert_eq!(store.pools().len(), 10);
+    assert_eq!(store.limits()[0].hits, 49_990);
+}
+
+#[test]
+fn a_breaker_is_known_from_its_series() {
+    let mut store = store();
+    let report = |n: u64, state| {
+        at(T0 + n * 1_000)
+            .breaker_state(state)
+            .breaker(BreakerFigure::Transitions, "failure_ratio", if n > 1 { 1.0 } else { 0.0 })
+            .breaker(BreakerFigure::Calls, "success", (n * 10) as f64)
+            .breaker(BreakerFigure::FailureRatio, "", 0.52)
+            .breaker(BreakerFigure::FailureRatioLimit, "", 0.5)
+            .breaker(BreakerFigure::WindowCalls, "", 200.0)
+            .breaker(BreakerFigure::OpenRemaining, "", if n > 1 { 25.8 } else { 0.0 })
+    };
+    report(1, Word::Closed).send(&mut store);
+    assert_eq!((store.breakers()[0].state, store.breakers()[0].since_ms), (BreakerState::Closed, None));
+    report(2, Word::Open).send(&mut store);
+    let breaker = store.breakers().remove(0);
+    assert_eq!(breaker.state, BreakerState::Open);
+    assert_eq!(breaker.since_ms, Some(T0 + 2_000));
+    assert_eq!(breaker.next_try_ms, Some(T0 + 2_000 + 25_800));
+    assert_eq!(breaker.succeeded_total, 20);
+    assert_eq!(breaker.sentence, "open: 52 % of 200 calls failed (limit 50 %)");
+    assert_eq!((breaker.transitions.len(), &*breaker.transitions[0].reason), (1, "failure_ratio"));
+}
+
+#[test]
+fn an_event_changes_the_breaker_and_the_pool_at_once() {
+    let mut store = store();
+    at(T0).results("200", 1).breaker_state(Word::Closed).send(&mut store);
+    assert_eq!(only(&store).breaker, Some(("pay:443".into(), BreakerState::Closed)));
+    store.take_events(&[transition(Word::Open, T0 + 300)], T0 + 310);
+    let breaker = store.breakers().remove(0);
+    assert_eq!((breaker.state, breaker.since_ms), (BreakerState::Open, Some(T0 + 300)));
+    assert_eq!(breaker.next_try_ms, Some(T0 + 30_300));
+    let pool = only(&store);
+    assert_eq!(pool.breaker, Some(("pay:443".into(), BreakerState::Open)));
+    assert_eq!(pool.health.severity, Severity::Bad);
+    let events = store.events(EventFilter { breaker: Some(&breaker.id), ..EventFilter::default() }, 10);
+    assert_eq!(events[0].text, "breaker pay:443 opened: 52 % of 200 calls failed; next try in 30 s");
+
+    // A report that was made before the event and arrives after it does not turn the state back.
+    at(T0 + 200).breaker_state(Word::Closed).send_at(&mut store, T0 + 400);
+    assert_eq!(store.breakers()[0].state, BreakerState::Open);
+}
+
+#[test]
+fn an_event_after_the_report_that_showed_its_effect_is_the_same_change() {
+    let mut store = store();
+    at(T0).breaker_state(Word::Closed).send(&mut store);
+    at(T0 + 1_000).breaker_state(Word::Open).send(&mut store);
+    assert_eq!(store.breakers()[0].transitions[0].reason, "unknown");
+    let late = || transition(Word::Open, T0 + 900);
+    store.take_events(&[late(), late()], T0 + 1_100);
+    let breaker = store.breakers().remove(0);
+    assert_eq!(breaker.transitions.len(), 1);
+    assert_eq!((&*breaker.transitions[0].reason, breaker.since_ms), ("failure_ratio", Some(T0 + 900)));
+}
+
+#[test]
+fn transitions_are_bounded_and_a_repeated_event_counts_once() {
+    let mut store = store();
+    for n in 0..60 {
+        let to = if n % 2 == 0 { Word::Open } else { Word::Closed };
+        store.take_events(&[transition(to, T0 + n), transition(to, T0 + n)], T0 + n);
+    }
+    let breaker = store.breakers().remove(0);
+    assert_eq!(breaker.transitions.len(), 50);
+    assert_eq!(breaker.transitions.last().unwrap().at_ms, T0 + 59);
+    assert!(breaker.transitions.windows(2).all(|pair| pair[0].at_ms <= pair[1].at_ms));
+}
+
+#[test]
+fn events_are_bounded_in_number_and_length() {
+    let limits = Limits { max_events: 3, max_text_bytes: 8, ..Limits::default() };
+    let mut store = Store::new(&Config { limits, ..Config::default() });
+    for n in 0..5 {
+        let record = EventRecord {
+            name: "a.kind.that.is.long",
+            trace_id: &[0xab; 16],
+            dropped_attributes: 2,
+            ..transition(Word::Open, T0 + n)
+        };
+        store.take_events(&[record], T0 + n);
+    }
+    let events = store.events(EventFilter::default(), 10);
+    assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [5, 4, 3]);
+    assert_eq!((&*events[0].kind, events[0].text.len()), ("a.kind.t", 8));
+    assert_eq!(events[0].trace_id.as_deref(), Some("abababababababababababababababab"));
+    let limits = store.limits();
+    let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
+    assert_eq!((hits("events"), hits("attributes of an event")), (2, 10));
+}
+
+#[test]
+fn an_update_tells_only_what_changed() {
+    let mut store = store();
+    at(T0).results("200", 1).breaker_state(Word::Closed).send(&mut store);
+    assert!(store.has_news());
+    let first = store.update(T0);
+    assert_eq!(
+        (first.pools.len(), first.breakers.len(), first.services.map(|all| all.len())),
+        (1, 1, Some(1))
+    );
+    assert!(!store.has_news());
+    assert_eq!(store.update(T0), poolscope_wire::Update { now_ms: T0, ..Default::default() });
+    at(T0 + 1_000).results("200", 2).send(&mut store);
+    store.take_events(&[transition(Word::Open, T0 + 1_000)], T0 + 1_000);
+    let second = store.update(T0);
+    assert_eq!((second.pools.len(), second.breakers.len(), second.events.len()), (1, 1, 1));
+    assert_eq!(second.services, None);
+}
+
+#[test]
+fn history_is_bounded_by_points_and_by_time() {
+    let limits = Limits { max_points: 5, ..Limits::default() };
+    let mut store = Store::new(&Config { limits, ..Config::default() });
+    for n in 0..20_u64 {
+        at(T0 + n * 1_000).results("200", n).send(&mut store);
+    }
+    let id = Id::parse(&only(&store).id).unwrap();
+    assert_eq!(store.pool(id, None).unwrap().points.len(), 5);
+    assert_eq!(store.pool(id, Some(2)).unwrap().points.len(), 3);
+    assert_eq!(store.pool(id, None).unwrap().interval_ms, 1_000);
+}
+
+#[test]
+fn numbers_beyond_reason_overflow_nothing() {
+    let mut store = store();
+    for n in 0..3_u64 {
+        let report = [PoolFigure::Opened, PoolFigure::Failed, PoolFigure::Closed, PoolFigure::Io]
+            .into_iter()
+            .fold(Maker { delta: true, ..at(T0 + n * 1_000) }, |maker, figure| {
+                maker.number(figure, "x", 1e300)
+            })
+            .number(PoolFigure::Acquires, "reused", 1e300)
+            .number(PoolFigure::Acquires, "new", 1e300)
+            .number(PoolFigure::Pending, "", 1e300)
+            .waits([u64::MAX / 2; 5])
+            .results("500", u64::MAX)
+            .results("501", u64::MAX);
+        report.send(&mut store);
+    }
+    let id = Id::pool(sender(), Destination::new("", "https", "pay", Some(443)));
+    assert_eq!(store.pool(id, Some(u64::MAX)).unwrap().summary.opened_total, u64::MAX);
+    store.tick(u64::MAX);
+    assert!(store.pool(id, None).is_none());
+}

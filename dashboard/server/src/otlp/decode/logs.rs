@@ -48,6 +48,7 @@ fn event<'a>(record: &'a LogRecord, sender: Sender<'a>, max_attributes: usize) -
         severity: record.severity_number,
         body: record.body.as_ref().and_then(attributes::body_text),
         attributes: attributes.collect(),
+        dropped_attributes: record.attributes.len().saturating_sub(max_attributes),
         trace_id: if record.trace_id.len() == TRACE_ID_BYTES { &record.trace_id } else { &[] },
     }
 }

@@ -1,1 +1,253 @@
+//! What is taken, what is rejected and why; and that nothing that comes in makes it panic.
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use poolscope_semconv::{attr, metric};
+use prost::Message as _;
+use serde_json::{Value as Json, json};
+
+use super::{logs, metrics, spans};
+use crate::model::{PoolFigure, Value};
+
+fn kv(key: &str, value: Json) -> Json {
+    json!({ "key": key, "value": value })
+}
+
+fn destination() -> Vec<Json> {
+    vec![
+        kv(attr::SERVER_ADDRESS, json!({ "stringValue": "pay" })),
+        kv(attr::URL_SCHEME, json!({ "stringValue": "https" })),
+    ]
+}
+
+fn request(name: &str, data: Json) -> ExportMetricsServiceRequest {
+    let mut metric = json!({ "name": name });
+    metric.as_object_mut().unwrap().extend(data.as_object().unwrap().clone());
+    serde_json::from_value(json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [metric] }] }] }))
+        .unwrap()
+}
+
+fn point(extra: Json) -> Json {
+    let mut point = json!({ "attributes": destination(), "timeUnixNano": "5" });
+    point.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    point
+}
+
+fn sum(extra: Json) -> Json {
+    json!({ "sum": { "aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [point(extra)] } })
+}
+
+fn histogram(extra: Json) -> Json {
+    json!({ "histogram": { "aggregationTemporality": 1, "dataPoints": [point(extra)] } })
+}
+
+/// Asserts that one point is rejected for this reason.
+fn rejected(name: &str, data: Json, why: &str) {
+    let request = request(name, data);
+    let decoded = metrics(&request);
+    assert_eq!((decoded.taken, decoded.rejected.count), (0, 1), "{why}");
+    let sentence = decoded.rejected.sentence();
+    assert!(sentence.contains(why) && sentence.contains(name), "{sentence}");
+    assert!(decoded.reports.iter().all(|report| report.pools.is_empty()));
+}
+
+#[test]
+fn a_point_finds_its_pool_and_figure() {
+    let request = request(metric::CONNECTION_OPENED.name, sum(json!({ "asInt": "7" })));
+    let decoded = metrics(&request);
+    assert_eq!((decoded.taken, decoded.rejected.count), (1, 0));
+    let reading = &decoded.reports[0].pools[0];
+    assert_eq!(reading.figure, PoolFigure::Opened);
+    assert_eq!((reading.destination.address, reading.destination.port), ("pay", 443));
+    assert_eq!(reading.reading.value, Value::Number { value: 7.0, delta: false });
+    assert_eq!(decoded.reports[0].sender.service, "unknown_service");
+}
+
+#[test]
+fn json_values_that_decode_to_nothing_are_rejected_and_told() {
+    let name = metric::CONNECTION_OPENED.name;
+    rejected(name, sum(json!({ "asDouble": "NaN" })), "without a readable value");
+    rejected(name, sum(json!({})), "without a readable value");
+    let by_name = json!({ "sum": { "aggregationTemporality": "AGGREGATION_TEMPORALITY_CUMULATIVE", "dataPoints": [] } });
+    rejected(name, by_name, "no data that can be read");
+    rejected("of.somebody.else", json!({}), "no data that can be read");
+}
+
+#[test]
+fn numbers_that_can_not_be_are_rejected() {
+    let name = metric::CONNECTION_OPENED.name;
+    rejected(name, sum(json!({ "asInt": "-1" })), "negative");
+    rejected(name, json!({ "sum": { "dataPoints": [point(json!({ "asInt": "1" }))] } }), "temporality");
+    rejected(name, json!({ "gauge": { "dataPoints": [point(json!({ "asInt": "1" }))] } }), "is a gauge");
+    let gauge = metric::BREAKER_FAILURE_RATIO.name;
+    let mut infinite =
+        request(gauge, json!({ "gauge": { "dataPoints": [point(json!({ "asDouble": 1.0 }))] } }));
+    use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value::AsDouble};
+    if let Some(Data::Gauge(data)) = &mut infinite.resource_metrics[0].scope_metrics[0].metrics[0].data {
+        data.data_points[0].value = Some(AsDouble(f64::NAN));
+    }
+    assert_eq!(metrics(&infinite).rejected.count, 1);
+}
+
+#[test]
+fn histograms_whose_parts_disagree_are_rejected() {
+    let name = metric::CONNECTION_WAIT_TIME.name;
+    let of = |count: &str, counts: Json, bounds: Json| {
+        histogram(json!({ "count": count, "bucketCounts": counts, "explicitBounds": bounds }))
+    };
+    rejected(name, of("3", json!(["1", "2"]), json!([0.1, 0.2])), "do not match");
+    rejected(name, of("4", json!(["1", "2"]), json!([0.1])), "add up");
+    rejected(name, of("3", json!(["1", "1", "1"]), json!([0.2, 0.1])), "do not rise");
+    let huge = u64::MAX.to_string();
+    rejected(name, of("1", json!([huge, "2"]), json!([0.1])), "add up");
+    rejected(name, sum(json!({ "asInt": "1" })), "is a sum");
+
+    let good = request(name, of("3", json!(["1", "2"]), json!([0.1])));
+    assert_eq!(metrics(&good).taken, 1);
+    let without_buckets = request(name, histogram(json!({ "count": "9" })));
+    let value = &metrics(&without_buckets).reports[0].pools[0].reading.value;
+    assert_eq!(*value, Value::Histogram { bounds: &[], counts: vec![9].into(), delta: true });
+}
+
+#[test]
+fn exponential_histograms_are_put_into_the_bounds_of_the_contract() {
+    let data = json!({ "exponentialHistogram": { "aggregationTemporality": 2, "dataPoints": [point(json!({
+        "count": "6", "zeroCount": "1", "scale": 0,
+        // Up to 0.25, 0.5 and 1 second.
+        "positive": { "offset": -3, "bucketCounts": ["2", "3", "0"] },
+    }))] } });
+    let request = request(metric::CONNECTION_USE_TIME.name, data);
+    let decoded = metrics(&request);
+    let Value::Histogram { bounds, counts, .. } = &decoded.reports[0].pools[0].reading.value else {
+        panic!()
+    };
+    assert_eq!(*bounds, metric::REQUEST_BOUNDS);
+    let index = |bound: f64| bounds.iter().position(|one| *one == bound).unwrap();
+    assert_eq!((counts[0], counts[index(0.25)], counts[index(0.5)]), (1, 2, 3));
+}
+
+#[test]
+fn points_of_others_are_taken_and_not_kept() {
+    let other = request("jvm.memory.used", sum(json!({ "asInt": "1" })));
+    let decoded = metrics(&other);
+    assert_eq!((decoded.taken, decoded.rejected.count), (1, 0));
+    assert!(decoded.reports[0].pools.is_empty());
+    // No destination, no pool; and a series that has ended has no value.
+    let data = json!({ "sum": { "aggregationTemporality": 2, "dataPoints": [
+        { "asInt": "1", "timeUnixNano": "5" },
+        { "flags": 1, "timeUnixNano": "5", "attributes": destination() },
+    ] } });
+    let homeless = request(metric::CONNECTION_OPENED.name, data);
+    assert_eq!(metrics(&homeless).taken, 2);
+    assert!(metrics(&homeless).reports[0].pools.is_empty());
+}
+
+#[test]
+fn an_answer_of_4xx_is_no_failure_and_of_5xx_is() {
+    for (status, error, label, is_failure) in [
+        (Some(200), None, "200", false),
+        (Some(404), Some("404"), "404", false),
+        (Some(503), Some("503"), "503", true),
+        (Some(200), Some("body"), "body", true),
+        (None, Some("connect"), "connect", true),
+        (None, None, "no status", false),
+    ] {
+        let mut attributes = destination();
+        attributes.extend(status.map(|n| kv(attr::HTTP_RESPONSE_STATUS_CODE, json!({ "intValue": n }))));
+        attributes.extend(error.map(|text| kv(attr::ERROR_TYPE, json!({ "stringValue": text }))));
+        let data = histogram(json!({ "count": "1", "attributes": attributes }));
+        let request = request(metric::HTTP_CLIENT_REQUEST_DURATION.name, data);
+        let decoded = metrics(&request);
+        let reading = &decoded.reports[0].pools[0];
+        assert_eq!((&*reading.label, reading.marked), (label, is_failure));
+    }
+}
+
+#[test]
+fn only_records_with_an_event_name_are_events() {
+    let request: ExportLogsServiceRequest =
+        serde_json::from_value(json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [
+        { "body": { "stringValue": "an ordinary line" } },
+        { "eventName": "x.y", "traceId": "0af7651916cd43dd8448eb211c80319c", "attributes": [
+            kv("list", json!({ "arrayValue": { "values": [{ "intValue": 1 }, { "stringValue": "b" }] } })),
+            kv("second", json!({ "boolValue": true })),
+        ] },
+    ] }] }] }))
+        .unwrap();
+    let decoded = logs(&request, 1);
+    assert_eq!((decoded.taken, decoded.events.len()), (2, 1));
+    assert_eq!(decoded.events[0].attributes.len(), 1);
+    assert_eq!(decoded.events[0].get("list"), Some("[1, b]"));
+    assert_eq!(decoded.events[0].trace_id.len(), 16);
+}
+
+#[test]
+fn spans_without_an_identity_are_rejected() {
+    let request: ExportTraceServiceRequest =
+        serde_json::from_value(json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [
+        { "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "GET" },
+        { "traceId": "00000000000000000000000000000000", "spanId": "b7ad6b7169203331", "name": "GET" },
+        { "traceId": "ab", "spanId": "", "name": "GET" },
+    ] }] }] }))
+        .unwrap();
+    let decoded = spans(&request);
+    assert_eq!((decoded.taken, decoded.rejected.count), (1, 2));
+}
+
+/// A generator whose numbers are the same in every run.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+}
+
+#[test]
+fn noise_and_broken_messages_never_panic() {
+    let good = request(
+        metric::CONNECTION_WAIT_TIME.name,
+        histogram(json!({ "count": "3", "bucketCounts": ["1", "2"], "explicitBounds": [0.1] })),
+    );
+    let good = good.encode_to_vec();
+    let mut noise = Noise(7);
+    let mut store = crate::store::Store::new(&crate::Config::default());
+    for round in 0..20_000 {
+        let mut bytes = good.clone();
+        match round % 3 {
+            0 => bytes.truncate(noise.next() as usize % good.len()),
+            1 => {
+                for _ in 0..=noise.next() % 4 {
+                    let place = noise.next() as usize % bytes.len();
+                    bytes[place] = noise.next() as u8;
+                }
+            }
+            _ => bytes = (0..noise.next() % 200).map(|_| noise.next() as u8).collect(),
+        }
+        if let Ok(request) = ExportMetricsServiceRequest::decode(&bytes[..]) {
+            store.take_metrics(&metrics(&request).reports, noise.next());
+        }
+        if let Ok(request) = ExportLogsServiceRequest::decode(&bytes[..]) {
+            store.take_events(&logs(&request, 8).events, noise.next());
+        }
+        if let Ok(request) = ExportTraceServiceRequest::decode(&bytes[..]) {
+            spans(&request);
+        }
+    }
+    store.tick(u64::MAX);
+    store.full(poolscope_wire::Status::default(), false);
+}
+
+#[test]
+fn deep_json_is_no_overflow() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let text = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"unknown":{deep}}}]}}]}}]}}"#);
+    // What is not known is skipped, however deep it is.
+    assert!(serde_json::from_str::<ExportLogsServiceRequest>(&text).is_ok());
+    let nested =
+        format!("{}{{\"intValue\":1}}{}", r#"{"arrayValue":{"values":["#.repeat(5_000), "]}}".repeat(5_000));
+    let text = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{nested}}}]}}]}}]}}"#);
+    assert!(serde_json::from_str::<ExportLogsServiceRequest>(&text).is_err());
+}

@@ -1,5 +1,8 @@
 //! What every answer over HTTP has in common: who may ask, and what a browser may do with the answer.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use axum::Router;
