@@ -70,7 +70,9 @@ impl Driver {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .with_context(|| format!("cannot start {}; run `cargo xtask test --suite browser`", program.display()))?;
+            .with_context(|| {
+                format!("cannot start {}; run `cargo xtask test --suite browser`", program.display())
+            })?;
         let stdout = child.stdout.take().context("ChromeDriver has no stdout")?;
         let mut driver = Self { child, port: 0 };
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -83,7 +85,8 @@ impl Driver {
                 }
             }
         });
-        driver.port = receiver.recv_timeout(PATIENCE).context("ChromeDriver did not say on which port it listens")?;
+        driver.port =
+            receiver.recv_timeout(PATIENCE).context("ChromeDriver did not say on which port it listens")?;
         Ok(driver)
     }
 
@@ -92,7 +95,9 @@ impl Driver {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let host = format!("127.0.0.1:{}", self.port);
-        stream.write_all(format!("GET /shutdown HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").as_bytes())?;
+        stream.write_all(
+            format!("GET /shutdown HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").as_bytes(),
+        )?;
         stream.take(64 * 1024).read_to_end(&mut Vec::new()).map(drop)
     }
 }

@@ -36,7 +36,7 @@ async fn check(page: &Page, name: &str) -> Result<()> {
     page.size(400, 800).await?;
     let overflow = page.overflow().await?;
     page.size(1280, 800).await?;
-    assert_eq!(overflow, 0, "{name} is wider than a screen of 400 px");
+    assert!(overflow.is_empty(), "{name} is wider than a screen of 400 px: {overflow:#?}");
     let errors = page.errors().await?;
     assert!(errors.is_empty(), "{name} has errors in the console: {errors:#?}");
     Ok(())
@@ -47,8 +47,12 @@ async fn check(page: &Page, name: &str) -> Result<()> {
 async fn an_empty_dashboard_says_how_to_fill_it_and_fills() -> Result<()> {
     let dashboard = Dashboard::start().await?;
     let page = Page::open(&dashboard.url()).await?;
-    let empty = page.until("the page says that it has no data", SOON, "empty-state", |seen| !seen.is_empty()).await?;
-    assert!(text_of(&empty, "text").contains("4317") || text_of(&empty, "text").contains("OTEL"), "{empty:?}");
+    let empty =
+        page.until("the page says that it has no data", SOON, "empty-state", |seen| !seen.is_empty()).await?;
+    assert!(
+        text_of(&empty, "text").contains("4317") || text_of(&empty, "text").contains("OTEL"),
+        "{empty:?}"
+    );
     check(&page, "empty").await?;
 
     let _service = Service::start(&dashboard)?;
@@ -65,8 +69,15 @@ async fn a_person_sees_pools_live_and_follows_one() -> Result<()> {
     let page = Page::open(&dashboard.url()).await?;
     let is_client = |seen: &Seen| seen.get("pool-name").is_some_and(|name| name.contains(CLIENT));
 
-    let rows = page.until("a pool of the service is there", SOON, "pool-row", |seen| seen.iter().any(is_client)).await?;
-    let id = rows.iter().find(|row| is_client(row)).and_then(|row| row.get("data-pool-id")).cloned().unwrap_or_default();
+    let rows = page
+        .until("a pool of the service is there", SOON, "pool-row", |seen| seen.iter().any(is_client))
+        .await?;
+    let id = rows
+        .iter()
+        .find(|row| is_client(row))
+        .and_then(|row| row.get("data-pool-id"))
+        .cloned()
+        .unwrap_or_default();
     assert!(!text_of(&rows, "pool-sentence").is_empty(), "a pool says its condition in words: {rows:?}");
 
     // Its numbers are those of something that lives.
@@ -81,7 +92,8 @@ async fn a_person_sees_pools_live_and_follows_one() -> Result<()> {
     check(&page, "overview").await?;
 
     page.click_css(&format!(r#"[data-pool-id="{id}"] [data-testid="pool-name"]"#)).await?;
-    page.until("the pool has a page", SOON, "pool-page", |seen| text_of(seen, "text").contains(CLIENT)).await?;
+    page.until("the pool has a page", SOON, "pool-page", |seen| text_of(seen, "text").contains(CLIENT))
+        .await?;
     page.until("with a chart", SOON, "chart-connections", |seen| !seen.is_empty()).await?;
     page.until("and a table of closes", LATER, "closes-table", |seen| !seen.is_empty()).await?;
     check(&page, "pool").await?;
@@ -113,13 +125,15 @@ async fn a_breaker_is_seen_to_open_and_to_close_again() -> Result<()> {
     let _service = Service::start(&dashboard)?;
     let page = Page::open(&dashboard.url()).await?;
     page.click("nav-breakers").await?;
-    let open = page.until("a breaker opens", LATER, "breaker-card", |seen| has(seen, "data-state", "open")).await?;
+    let open =
+        page.until("a breaker opens", LATER, "breaker-card", |seen| has(seen, "data-state", "open")).await?;
     let name = open.iter().find(|card| card.get("data-state").is_some_and(|state| state == "open"));
     let name = name.and_then(|card| card.get("data-breaker-name")).cloned().unwrap_or_default();
     page.until("its transition is told", SOON, "transition-row", |seen| !seen.is_empty()).await?;
     check(&page, "breakers").await?;
 
-    let is_closed = |seen: &Seen| seen.get("data-breaker-name") == Some(&name) && seen["data-state"] == "closed";
+    let is_closed =
+        |seen: &Seen| seen.get("data-breaker-name") == Some(&name) && seen["data-state"] == "closed";
     page.until("it closes again", LATER, "breaker-card", |seen| seen.iter().any(is_closed)).await?;
     Ok(())
 }
@@ -142,7 +156,8 @@ async fn a_lost_server_is_told_and_found_again() -> Result<()> {
     page.pictures("lost").await?;
 
     dashboard.start_again().await?;
-    page.until("the page finds it by itself", SOON, "connection-state", |seen| has(seen, "text", "live")).await?;
+    page.until("the page finds it by itself", SOON, "connection-state", |seen| has(seen, "text", "live"))
+        .await?;
     page.until("and the service, too", SOON, "pool-row", |seen| !seen.is_empty()).await?;
     // That the network failed meanwhile is right; that the page did is not.
     let errors = page.errors().await?;

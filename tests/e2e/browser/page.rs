@@ -25,6 +25,13 @@ const SEE: &str = r#"
     });
 "#;
 
+/// The first elements that reach beyond the right edge of a page that is wider than the screen.
+const OVERFLOW: &str = r#"
+    if (document.documentElement.scrollWidth <= innerWidth) return [];
+    const outside = [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth);
+    return outside.slice(0, 5).map(e => e.cloneNode(false).outerHTML);
+"#;
+
 /// What is to be seen of one element: see [`Page::all`].
 pub(super) type Seen = BTreeMap<String, String>;
 
@@ -117,7 +124,9 @@ impl Page {
             if Instant::now() >= deadline {
                 let text = self.browser.client.execute("return document.body.innerText", Vec::new()).await?;
                 let text = text.as_str().unwrap_or_default();
-                bail!("within {limit:?} it did not happen that {what}; last seen: {last:?}; the page:\n{text}");
+                bail!(
+                    "within {limit:?} it did not happen that {what}; last seen: {last:?}; the page:\n{text}"
+                );
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -135,10 +144,10 @@ impl Page {
         self.browser.devtools("Emulation.setEmulatedMedia", features).await.map(drop)
     }
 
-    /// Width of the content beyond what is to be seen: a page that has to be scrolled sideways has some.
-    pub(super) async fn overflow(&self) -> Result<i64> {
-        let script = "const e = document.documentElement; return e.scrollWidth - e.clientWidth";
-        Ok(self.browser.client.execute(script, Vec::new()).await?.as_i64().unwrap_or_default())
+    /// What sticks out to the right, on a page that has to be scrolled sideways; nothing on one that fits.
+    pub(super) async fn overflow(&self) -> Result<Vec<String>> {
+        let outside = self.browser.client.execute(OVERFLOW, Vec::new()).await?;
+        serde_json::from_value(outside).context("the page gave something else than it was asked for")
     }
 
     /// The colour behind everything.
@@ -162,7 +171,8 @@ impl Page {
                 self.prefer(theme).await?;
                 self.size(width, 800).await?;
                 let script = "return document.documentElement.scrollHeight";
-                let height = self.browser.client.execute(script, Vec::new()).await?.as_u64().unwrap_or_default();
+                let height =
+                    self.browser.client.execute(script, Vec::new()).await?.as_u64().unwrap_or_default();
                 self.size(width, u32::try_from(height.clamp(800, 6000))?).await?;
                 let file = dir.join(format!("{name}-{label}-{}.png", theme.name()));
                 let picture = self.browser.client.screenshot().await?;
