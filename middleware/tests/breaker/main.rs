@@ -52,18 +52,19 @@ async fn call(
     host: &str,
     answer: Response<()>,
 ) -> Result<Response<()>, Error<io::Error>> {
-    let future = service.ready().await?.call(to(host));
-    let serve = async {
-        let (_, reply) = server.next_request().await.expect("the request gets through");
-        reply.send_response(answer);
-    };
-    tokio::join!(future, serve).0
+    let mut future = pin!(service.ready().await?.call(to(host)));
+    tokio::select! {
+        biased;
+        request = server.next_request() => request.expect("a request").1.send_response(answer),
+        early = &mut future => panic!("the call came back without the service: {early:?}"),
+    }
+    future.await
 }
 
 async fn rejected(service: &mut Breaker<Inner>, host: &str) -> BreakerOpen {
-    match service.ready().await.unwrap().call(to(host)).await {
-        Err(Error::Open(open)) => open,
-        other => panic!("expected a rejection, got {other:?}"),
+    match poll_once(service.ready().await.unwrap().call(to(host))) {
+        Poll::Ready(Err(Error::Open(open))) => open,
+        other => panic!("expected a rejection at once, got {other:?}"),
     }
 }
 
