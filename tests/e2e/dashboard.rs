@@ -1,0 +1,243 @@
+//! The whole path: demo service, OTLP, dashboard, read API and live stream.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use poolscope::Scope;
+use poolscope::otlp::{Otlp, Protocol, Telemetry};
+use poolscope_dashboard::{Config, Server};
+use poolscope_semconv::event;
+use poolscope_tests::demo::Demo;
+use poolscope_tests::{kernel, wait};
+use poolscope_wire::{
+    Breaker, BreakerState, Event, PoolDetail, PoolSummary, ServerMessage, Service, Severity, Status, path,
+};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+/// A dashboard, and a demo that sends to it.
+struct World {
+    scope: Scope,
+    demo: Demo,
+    telemetry: Telemetry,
+    http: SocketAddr,
+    client: reqwest::Client,
+    _stop: oneshot::Sender<()>,
+}
+
+impl World {
+    async fn start(protocol: Protocol) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..Config::default() };
+        let server = Server::bind(config).await.unwrap();
+        let http = server.http_addr();
+        let otlp = match protocol {
+            Protocol::Grpc => server.otlp_grpc_addr(),
+            _ => server.otlp_http_addr(),
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(server.run(async {
+            let _ = stopped.await;
+        }));
+        let scope = Scope::new();
+        let telemetry = Otlp::new(&scope)
+            .environment(|_| None)
+            .service_name("shop")
+            .endpoint(format!("http://{otlp}"))
+            .protocol(protocol)
+            .start()
+            .unwrap();
+        let demo = Demo::start(&scope, crate::demo::quick()).await.unwrap();
+        Self { scope, demo, telemetry, http, client: reqwest::Client::new(), _stop: stop }
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> T {
+        let response = self.client.get(format!("http://{}{path}", self.http)).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
+    }
+
+    async fn pools(&self) -> Vec<PoolSummary> {
+        self.get(path::POOLS).await
+    }
+}
+
+/// What must hold for a pool of the read API at every moment.
+fn invariants(pool: &PoolSummary) {
+    let now = &pool.now;
+    let open = u64::from(now.idle + now.active + now.upgraded);
+    assert_eq!(pool.opened_total - pool.closed_total, open, "{} to {}: {now:?}", pool.client, pool.address);
+}
+
+/// How long the figures are watched; a soak by hand sets it higher.
+fn watch_time() -> Duration {
+    let seconds = std::env::var("POOLSCOPE_WATCH_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(12))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_read_api_tells_what_the_demo_does() {
+    let mut world = World::start(Protocol::Grpc).await;
+    wait::until("seven pools", async || world.pools().await.len(), |count| *count == 7).await;
+    let until = Instant::now() + watch_time();
+    let mut looks = HashMap::new();
+    while Instant::now() < until {
+        for pool in world.pools().await {
+            invariants(&pool);
+            looks.entry(pool.id.clone()).or_insert_with(Vec::new).push(pool.now.at_ms);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    for (pool, mut moments) in looks {
+        moments.dedup();
+        let expected = watch_time().as_secs() as usize * 2 / 3;
+        assert!(moments.len() >= expected, "{pool} has {} new figures, not one each second", moments.len());
+    }
+
+    let pools = world.pools().await;
+    for pool in &pools {
+        assert_eq!(
+            (pool.service.as_str(), pool.estimated),
+            ("shop", ["shop", "suggest"].contains(&pool.client.as_str()))
+        );
+        assert!(pool.requests_total > 0 && pool.wait_p50_s.is_some(), "{pool:?}");
+        assert!(!pool.health.sentence.is_empty());
+        let detail: PoolDetail = world.get(&format!("{}/{}", path::POOLS, pool.id)).await;
+        assert!(detail.points.len() > 5 && detail.points.is_sorted_by_key(|point| point.at_ms));
+        assert!(!detail.acquires.is_empty() && !detail.results.is_empty(), "{detail:?}");
+    }
+    let named = |client: &str, host: &str| {
+        pools
+            .iter()
+            .find(|pool| pool.client == client && pool.address == host)
+            .unwrap_or_else(|| panic!("no {client}"))
+    };
+    assert_eq!(named("search", "search.internal").protocols, ["2"]);
+    assert_eq!(named("checkout", "payments.internal").protocols, ["1.1"]);
+    assert!(named("shop", "catalog.internal").reuse.unwrap() > 0.8);
+    assert!(named("shop", "legacy.internal").reuse.unwrap() < 0.05);
+
+    let services: Vec<Service> = world.get(path::SERVICES).await;
+    assert_eq!((services.len(), services[0].instances[0].pools), (1, 7));
+    let status: Status = world.get(path::STATUS).await;
+    assert!(
+        status.received.metric_points > 0 && status.received.spans > 0 && status.received.log_records > 0
+    );
+    assert_eq!((status.received.refused_requests, status.received.rejected_items), (0, 0));
+
+    // At rest, what the browser would show is what the kernel has.
+    world.demo.stop_calls().await;
+    for (upstream, host) in [
+        (&world.demo.upstreams().payments, "payments.internal"),
+        (&world.demo.upstreams().inventory, "inventory.internal"),
+    ] {
+        wait::until(
+            "read API and kernel to agree",
+            async || {
+                let held = kernel::held_to(upstream.addr()).unwrap().len();
+                let pools = world.pools().await;
+                (held, pools.into_iter().find(|pool| pool.address == host).unwrap().now)
+            },
+            |(held, now)| now.active == 0 && now.idle as usize == *held,
+        )
+        .await;
+    }
+    world.telemetry.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_breaker_that_opens_is_told_at_once_and_closes_again() {
+    let world = World::start(Protocol::HttpProtobuf).await;
+    let mut stream = Stream::open(&world).await;
+    assert!(matches!(stream.next().await, ServerMessage::Full(_)), "the whole picture comes first");
+
+    let mut states = Vec::new();
+    let mut delays = Vec::new();
+    let deadline = Instant::now() + wait::PATIENCE;
+    while !states.ends_with(&[BreakerState::Closed]) || !states.contains(&BreakerState::HalfOpen) {
+        assert!(Instant::now() < deadline, "saw only {states:?}");
+        let ServerMessage::Update(update) = stream.next().await else { continue };
+        for event in update.events.iter().filter(|event| event.kind == event::BREAKER_TRANSITION) {
+            delays.push(now_ms().saturating_sub(event.at_ms));
+        }
+        let inventory = update.breakers.iter().find(|breaker| breaker.name.contains("inventory"));
+        if let Some(state) = inventory.map(|breaker| breaker.state)
+            && states.last() != Some(&state)
+        {
+            states.push(state);
+        }
+    }
+    assert!(states.contains(&BreakerState::Open), "{states:?}");
+    delays.sort_unstable();
+    let median = delays[delays.len() / 2];
+    assert!(median < 500, "a transition takes {median} ms to the browser");
+
+    let breakers: Vec<Breaker> = world.get(path::BREAKERS).await;
+    let inventory = breakers.iter().find(|breaker| breaker.name.contains("inventory")).unwrap();
+    assert!(inventory.rejected_total > 0 && inventory.failed_total > 0 && inventory.succeeded_total > 0);
+    assert!(
+        inventory
+            .transitions
+            .iter()
+            .any(|change| change.to == BreakerState::Open && !change.reason.is_empty())
+    );
+    assert_eq!(breakers.len(), names(&breakers).len(), "one row for each breaker");
+    let events: Vec<Event> = world.get(&format!("{}?kind={}", path::EVENTS, event::BREAKER_TRANSITION)).await;
+    assert!(events.iter().all(|event| event.kind == event::BREAKER_TRANSITION && event.breaker.is_some()));
+    assert!(events.iter().any(|event| event.severity == Severity::Bad), "{events:#?}");
+    let pools = world.pools().await;
+    let guarded = pools.iter().find(|pool| pool.address == "inventory.internal").unwrap();
+    assert_eq!(guarded.breaker.as_ref().map(|(name, _)| name), Some(&inventory.name));
+    drop(world.scope);
+}
+
+#[tokio::test]
+async fn an_unknown_pool_is_a_sentence() {
+    let world = World::start(Protocol::Grpc).await;
+    let response =
+        world.client.get(format!("http://{}{}/nothing", world.http, path::POOLS)).send().await.unwrap();
+    assert_eq!(response.status(), 404);
+    let body: Value = response.json().await.unwrap();
+    assert!(body["error"].as_str().unwrap().contains("no pool"), "{body}");
+}
+
+fn names(breakers: &[Breaker]) -> std::collections::HashSet<&str> {
+    breakers.iter().map(|breaker| breaker.name.as_str()).collect()
+}
+
+fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_millis()).unwrap()
+}
+
+/// The live stream, message by message.
+struct Stream {
+    response: reqwest::Response,
+    buffer: Vec<u8>,
+}
+
+impl Stream {
+    async fn open(world: &World) -> Self {
+        let response =
+            world.client.get(format!("http://{}{}", world.http, path::STREAM)).send().await.unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { response, buffer: Vec::new() }
+    }
+
+    async fn next(&mut self) -> ServerMessage {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                let event = String::from_utf8(event).unwrap();
+                let data: String = event.lines().filter_map(|line| line.strip_prefix("data:")).collect();
+                if !data.is_empty() {
+                    return serde_json::from_str(&data).unwrap();
+                }
+                continue;
+            }
+            let chunk = tokio::time::timeout(wait::PATIENCE, self.response.chunk()).await.unwrap().unwrap();
+            self.buffer.extend_from_slice(&chunk.unwrap());
+        }
+    }
+}
