@@ -60,13 +60,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string();
     let mut server = program("poolscope-dashboard");
-    server.args(["--listen", &address(args.port)]);
-    server.args([
-        "--otlp-grpc-listen",
-        &address(args.grpc_port),
-        "--otlp-http-listen",
-        &address(args.http_port),
-    ]);
+    server.args(["--http-addr", &address(args.port)]);
+    server.args(["--otlp-grpc-addr", &address(args.grpc_port), "--otlp-http-addr", &address(args.http_port)]);
     let mut dashboard = Group::start(server.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let ready = wait_until_ready(&mut dashboard)?;
 
