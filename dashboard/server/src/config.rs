@@ -37,8 +37,8 @@ pub const DEFAULT_MAX_STREAMS: usize = 64;
 pub const DEFAULT_MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of one OTLP request after decompression.
 pub const DEFAULT_MAX_INFLATED_BYTES: usize = 16 * 1024 * 1024;
-/// OTLP requests that are read and decoded at once. Times the inflated size it bounds the memory that senders can take.
-pub const DEFAULT_MAX_REQUESTS: usize = 8;
+/// OTLP requests that are read and decoded at once. Each can take 150 MB at worst, however it is made.
+pub const DEFAULT_MAX_REQUESTS: usize = 4;
 
 /// Configuration of a [`crate::Server`]; also its command line.
 #[derive(Debug, Clone, clap::Args)]

@@ -15,12 +15,13 @@ use http_body_util::BodyExt as _;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use serde::de::DeserializeOwned;
 
 use super::admit::{self, Refused};
+use super::budget::BudgetError;
+use super::codec::{DecodeError, decode_json, decode_protobuf};
 use super::inflate::{InflateError, gunzip};
-use super::reply::{self, Encoding, Signal};
-use super::{take_logs, take_metrics, take_spans};
+use super::reply::{self, Encoding};
+use super::signal::Signal;
 use crate::app::App;
 use crate::model::Rejected;
 
@@ -29,11 +30,10 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// The paths of OTLP/HTTP.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let on = |signal| post(move |State(app): State<Arc<App>>, request: Request| export(app, signal, request));
     Router::new()
-        .route("/v1/metrics", on(Signal::Metrics))
-        .route("/v1/traces", on(Signal::Traces))
-        .route("/v1/logs", on(Signal::Logs))
+        .route(ExportMetricsServiceRequest::HTTP_PATH, post(export::<ExportMetricsServiceRequest>))
+        .route(ExportTraceServiceRequest::HTTP_PATH, post(export::<ExportTraceServiceRequest>))
+        .route(ExportLogsServiceRequest::HTTP_PATH, post(export::<ExportLogsServiceRequest>))
         .method_not_allowed_fallback(|headers: HeaderMap| async move {
             let mut response = refuse(
                 &headers,
@@ -83,10 +83,10 @@ fn refuse(headers: &HeaderMap, status: StatusCode, message: &str) -> Response {
 /// A refusal: status and sentence.
 type Refusal = (StatusCode, String);
 
-async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
+async fn export<S: Signal>(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match take(&app, signal, &parts.headers, body).await {
-        Ok((encoding, rejected)) => reply::taken(signal, encoding, &rejected),
+    match take::<S>(&app, &parts.headers, body).await {
+        Ok((encoding, rejected)) => reply::taken::<S>(encoding, &rejected),
         Err((status, message)) => {
             app.self_metrics.refused();
             refuse(&parts.headers, status, &message)
@@ -94,9 +94,8 @@ async fn export(app: Arc<App>, signal: Signal, request: Request) -> Response {
     }
 }
 
-async fn take(
+async fn take<S: Signal>(
     app: &App,
-    signal: Signal,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Encoding, Rejected), Refusal> {
@@ -117,12 +116,18 @@ async fn take(
         })?;
         body = inflated.into();
     }
-    let rejected = match signal {
-        Signal::Metrics => take_metrics(app, &decode::<ExportMetricsServiceRequest>(encoding, body)?),
-        Signal::Traces => take_spans(app, &decode::<ExportTraceServiceRequest>(encoding, body)?),
-        Signal::Logs => take_logs(app, &decode::<ExportLogsServiceRequest>(encoding, body)?),
+    let request = match encoding {
+        Encoding::Protobuf => decode_protobuf::<S>(body),
+        Encoding::Json => decode_json(&body),
     };
-    Ok((encoding, rejected))
+    let request = request.map_err(|error| {
+        let status = match error {
+            DecodeError::Budget(BudgetError::TooMany) => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        (status, error.to_string())
+    })?;
+    Ok((encoding, request.take(app)))
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
@@ -158,19 +163,4 @@ async fn read(mut body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
 
 async fn drain(mut body: Body) {
     while let Some(Ok(_)) = body.frame().await {}
-}
-
-fn decode<T: prost::Message + Default + DeserializeOwned>(
-    encoding: Encoding,
-    body: Bytes,
-) -> Result<T, Refusal> {
-    let decoded = match encoding {
-        Encoding::Protobuf => {
-            T::decode(body).map_err(|error| format!("the body is not OTLP protobuf: {error}"))
-        }
-        Encoding::Json => {
-            serde_json::from_slice(&body).map_err(|error| format!("the body is not OTLP JSON: {error}"))
-        }
-    };
-    decoded.map_err(|message| (StatusCode::BAD_REQUEST, message))
 }

@@ -10,6 +10,7 @@ use prost::Message as _;
 use serde_json::json;
 use tonic::Code;
 
+use super::signal::Signal;
 use crate::model::Rejected;
 
 /// How a request is encoded, and so its answer.
@@ -45,32 +46,14 @@ impl Encoding {
     }
 }
 
-/// The signals of OTLP, which name what they reject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
-    Metrics,
-    Traces,
-    Logs,
-}
-
-impl Signal {
-    fn rejected_field(self) -> &'static str {
-        match self {
-            Self::Metrics => "rejectedDataPoints",
-            Self::Traces => "rejectedSpans",
-            Self::Logs => "rejectedLogRecords",
-        }
-    }
-}
-
 /// The request was taken; what of it was not is a partial success.
-pub(super) fn taken(signal: Signal, encoding: Encoding, rejected: &Rejected) -> Response {
+pub(super) fn taken<S: Signal>(encoding: Encoding, rejected: &Rejected) -> Response {
     let partial = (rejected.count > 0).then(|| (rejected.count, rejected.sentence()));
     let body = match (encoding, partial) {
         (Encoding::Json, None) => b"{}".to_vec(),
         (Encoding::Json, Some((count, sentence))) => {
             // 64-bit integers are texts in the JSON form of protobuf.
-            let partial = json!({ signal.rejected_field(): count.to_string(), "errorMessage": sentence });
+            let partial = json!({ S::REJECTED: count.to_string(), "errorMessage": sentence });
             json!({ "partialSuccess": partial }).to_string().into_bytes()
         }
         // The answers of the three signals differ in the names of their fields only, which protobuf does not send.

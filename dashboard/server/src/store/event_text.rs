@@ -78,6 +78,9 @@ fn closed(record: &EventRecord<'_>) -> (Severity, String) {
         Some(CloseReason::BodyDropped) => (Severity::Warn, "a response was dropped before its body was read"),
         Some(CloseReason::UpgradeEnded) => (Severity::Ok, "its upgraded protocol ended"),
         Some(CloseReason::ClientClosed) => (Severity::Ok, "the client closed it"),
+        Some(CloseReason::RequestDropped) => {
+            (Severity::Warn, "a request was dropped before its response, so it could not be used again")
+        }
         None if reason.is_empty() => (Severity::Ok, "no reason was told"),
         None => (Severity::Ok, reason),
     };

@@ -29,7 +29,10 @@ pub(crate) fn metrics(request: &ExportMetricsServiceRequest) -> Metrics<'_> {
         for metric in resource_metrics.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
             one(metric, &mut report, &mut all);
         }
-        all.reports.push(report);
+        // A resource that says nothing is not even an instance.
+        if !resource_metrics.scope_metrics.is_empty() {
+            all.reports.push(report);
+        }
     }
     all
 }

@@ -1,5 +1,7 @@
 //! What is taken, what is rejected and why; and that nothing that comes in makes it panic.
 
+#![expect(clippy::needless_pass_by_value, reason = "JSON literals read best as arguments")]
+
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;

@@ -1,0 +1,71 @@
+//! The three signals of OTLP: where they come in, what they are made of, and what is done with them.
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use serde::de::DeserializeOwned;
+
+use super::decode;
+use super::shape::{self, Shape};
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::model::Rejected;
+
+/// The request of a signal.
+pub(super) trait Signal: prost::Message + Default + DeserializeOwned + 'static {
+    /// Path over HTTP.
+    const HTTP_PATH: &'static str;
+    /// Path over gRPC.
+    const GRPC_PATH: &'static str;
+    /// What rejected items are called in the JSON of an answer.
+    const REJECTED: &'static str;
+    /// What the request is made of.
+    const SHAPE: &'static Shape;
+
+    /// Takes the request and tells what of it was rejected.
+    fn take(&self, app: &App) -> Rejected;
+}
+
+impl Signal for ExportMetricsServiceRequest {
+    const HTTP_PATH: &'static str = "/v1/metrics";
+    const GRPC_PATH: &'static str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+    const REJECTED: &'static str = "rejectedDataPoints";
+    const SHAPE: &'static Shape = &shape::METRICS;
+
+    fn take(&self, app: &App) -> Rejected {
+        let metrics = decode::metrics(self);
+        app.store().take_metrics(&metrics.reports, now_ms());
+        app.self_metrics.taken(metrics.taken, 0, 0, metrics.rejected.count);
+        app.changed.notify_one();
+        metrics.rejected
+    }
+}
+
+impl Signal for ExportLogsServiceRequest {
+    const HTTP_PATH: &'static str = "/v1/logs";
+    const GRPC_PATH: &'static str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+    const REJECTED: &'static str = "rejectedLogRecords";
+    const SHAPE: &'static Shape = &shape::LOGS;
+
+    /// There is nothing in a log record that could be rejected.
+    fn take(&self, app: &App) -> Rejected {
+        let logs = decode::logs(self, app.config.limits.max_event_attributes);
+        app.store().take_events(&logs.events, now_ms());
+        app.self_metrics.taken(0, 0, logs.taken, 0);
+        app.changed.notify_one();
+        Rejected::default()
+    }
+}
+
+impl Signal for ExportTraceServiceRequest {
+    const HTTP_PATH: &'static str = "/v1/traces";
+    const GRPC_PATH: &'static str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    const REJECTED: &'static str = "rejectedSpans";
+    const SHAPE: &'static Shape = &shape::TRACES;
+
+    fn take(&self, app: &App) -> Rejected {
+        let spans = decode::spans(self);
+        app.self_metrics.taken(0, spans.taken, 0, spans.rejected.count);
+        spans.rejected
+    }
+}
