@@ -6,8 +6,11 @@
 
 use std::cell::Cell;
 
+use poolscope_semconv::value::ErrorType;
+
 thread_local! {
     static SEEN: Cell<Seen> = const { Cell::new(Seen { connect_started: false, connected: false }) };
+    static DROPPED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Canceled) };
     static RESENDS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -37,6 +40,17 @@ pub(crate) fn connect_started() {
 /// Tells the request that is being polled that a connection was established.
 pub(crate) fn connected() {
     SEEN.set(Seen { connected: true, ..SEEN.get() });
+}
+
+/// Drops requests whose end has a cause that they can't know themselves.
+pub(crate) fn drop_as(cause: ErrorType, drop: impl FnOnce()) {
+    let _outer = Restore(&DROPPED_AS, DROPPED_AS.replace(cause));
+    drop();
+}
+
+/// Why the request that is being dropped is dropped.
+pub(crate) fn drop_cause() -> ErrorType {
+    DROPPED_AS.get()
 }
 
 /// Runs the start of an attempt as the given resend: 0 for the first attempt of a call.

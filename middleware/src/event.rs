@@ -78,9 +78,9 @@ pub struct BreakerTransition {
     pub to: BreakerState,
     /// Why.
     pub reason: BreakerReason,
-    /// Share of failed calls in the window; `None` below the minimum of calls.
+    /// Share of failed calls in the window of a breaker that was closed; `None` below the minimum of calls.
     pub failure_ratio: Option<f64>,
-    /// Calls in the window.
+    /// Calls in the window of a breaker that was closed; 0 otherwise.
     pub window_calls: u64,
     /// How long it stays open, if it opened.
     pub open_for: Option<Duration>,

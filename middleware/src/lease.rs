@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode, Version, header};
 use poolscope_semconv::value::ErrorType;
 
 use crate::classify;
+use crate::current;
 use crate::registry::{CloseCause, Outcome, Protocol};
 use crate::request::{End, Request};
 use crate::trace::RequestSpan;
@@ -154,10 +155,11 @@ impl Lease {
     }
 
     fn dropped(&mut self, now: Instant) {
+        let cause = current::drop_cause();
         if !self.has_headers {
-            self.request.result(Outcome::Error(ErrorType::Canceled), None, now);
+            self.request.result(Outcome::Error(cause), None, now);
         }
-        self.span.error(ErrorType::Canceled, String::new);
+        self.span.error(cause, String::new);
         // An HTTP/1 connection can't be used again while a response is still in it. Where the close is seen, this only
         // explains it; where it is concluded, a short rest is no reason to conclude it.
         let is_short = self.has_headers && self.body_left.is_some_and(|bytes| bytes <= DRAINED_BYTES);
@@ -165,7 +167,11 @@ impl Lease {
             self.request.connection().filter(|known| known.protocol() == Protocol::Http1)
             && !(self.infers_close && is_short)
         {
-            connection.note(CloseCause::BodyDropped);
+            connection.note(if self.has_headers {
+                CloseCause::BodyDropped
+            } else {
+                CloseCause::RequestDropped
+            });
         }
     }
 }

@@ -132,6 +132,11 @@ impl Scope {
         &self.inner.events
     }
 
+    /// A prefix for the names of breakers that no other breaker layer of the scope has.
+    pub(crate) fn distinct_breaker_prefix(&self, prefix: Option<Arc<str>>) -> Option<Arc<str>> {
+        self.inner.breakers.distinct_prefix(prefix)
+    }
+
     pub(crate) fn claim_pool(&self) -> bool {
         self.inner.limit.claim()
     }

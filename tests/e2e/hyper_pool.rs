@@ -9,8 +9,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use poolscope::hyper::{Connect, ConnectLayer, RequestBody, RequestLayer, RequestService};
+use poolscope::timeout::TimeoutLayer;
 use poolscope::{ConnectionCounts, PoolSnapshot, Protocol, Scope};
-use poolscope_semconv::value::{AcquireOutcome, CloseReason};
+use poolscope_semconv::value::{AcquireOutcome, CloseReason, ErrorType};
 use poolscope_tests::upstream::{Options, Reply, Upstream, answer, answer_with};
 use poolscope_tests::{kernel, wait};
 use tower::{Layer, Service};
@@ -180,7 +181,19 @@ async fn a_request_dropped_before_its_headers_gives_its_connection_back() {
     closed(&scope, 1).await;
     let pool = quiet(&scope, &upstream).await;
     assert_eq!((pool.acquired, pool.released, pool.counts().open()), (1, 1, 0));
-    assert_eq!(pool.closed[0].0, CloseReason::BodyDropped);
+    assert_eq!(pool.closed[0].0, CloseReason::RequestDropped);
+}
+
+#[tokio::test]
+async fn a_request_that_a_timeout_drops_has_failed_by_a_timeout() {
+    let upstream = Upstream::start(Options::default(), slow).await.unwrap();
+    let scope = Scope::new();
+    let timeout = TimeoutLayer::new(&scope, "attempt", Duration::from_millis(50)).unwrap();
+    let mut stack = timeout.layer(stack(&scope, false, |_| {}));
+    stack.call(get(&upstream, "/")).await.unwrap_err();
+    assert_eq!(pool(&scope).results[0].error_type, Some(ErrorType::Timeout));
+    closed(&scope, 1).await;
+    assert_eq!(quiet(&scope, &upstream).await.closed[0].0, CloseReason::RequestDropped);
 }
 
 #[tokio::test]
@@ -208,7 +221,7 @@ async fn a_refused_connect_fails_the_acquire() {
     let pool = pool(&scope);
     check_invariants(&pool);
     assert_eq!((pool.connect_failed, pool.outcome(AcquireOutcome::Failed)), (1, 1));
-    assert_eq!(pool.results[0].error_type.map(poolscope_semconv::value::ErrorType::as_str), Some("connect"));
+    assert_eq!(pool.results[0].error_type.map(ErrorType::as_str), Some("connect"));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! End to end, on real sockets.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod browser;
 mod dashboard;
 mod demo;
 mod hyper_pool;

@@ -80,6 +80,9 @@ values! {
         Error = "error",
         /// One side asked for it by `Connection: close`, or the protocol has no keep-alive.
         ConnectionClose = "connection_close",
+        /// A request was dropped before its response had begun, by its caller or by a timeout, so the connection could not
+        /// be used again.
+        RequestDropped = "request_dropped",
         /// A response was dropped before its body was read, so the connection could not be used again.
         BodyDropped = "body_dropped",
         /// An upgraded connection came to its end.

@@ -83,8 +83,9 @@ impl BreakerBuilder {
         Self { scope: scope.clone(), config: Config::default() }
     }
 
-    /// Name that stands before the destination in the name of each breaker. Two breaker layers of one scope need
-    /// different names where they have destinations in common. By default, there is none.
+    /// Name that stands before the destination in the name of each breaker; the name of the client is a good one. By
+    /// default, there is none. A second layer of the same name in one scope gets a number, so that no two breakers are
+    /// shown as one.
     pub fn name(mut self, name: &str) -> Self {
         self.config.name = Some(name.into());
         self

@@ -35,7 +35,8 @@ impl BreakerLayer {
         BreakerHandle::new(Arc::clone(&self.circuits))
     }
 
-    pub(super) fn from_config(scope: &Scope, config: Config) -> Self {
+    pub(super) fn from_config(scope: &Scope, mut config: Config) -> Self {
+        config.name = scope.distinct_breaker_prefix(config.name);
         let circuits = Arc::new(Circuits::new(config, Arc::clone(scope.events())));
         scope.show_breakers(Shown(Arc::downgrade(&circuits)));
         Self { circuits }

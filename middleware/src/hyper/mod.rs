@@ -31,8 +31,8 @@ mod io;
 mod request;
 mod request_body;
 
+pub use crate::body::ResponseBody;
 pub use connect::{Connect, ConnectFuture, ConnectLayer};
 pub use io::ObservedIo;
-pub use crate::body::ResponseBody;
 pub use request::{RequestLayer, RequestService, ResponseFuture};
 pub use request_body::RequestBody;

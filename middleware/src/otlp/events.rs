@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
 use opentelemetry_sdk::logs::SdkLogger;
-use poolscope_semconv::value::BreakerState;
+use poolscope_semconv::value::{BreakerState, CloseReason};
 use poolscope_semconv::{attr, event as name};
 
 use crate::event::{Event, Listener, PoolName};
@@ -46,7 +46,7 @@ fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
                 closed.requests,
                 closed.reason,
             );
-            (name::CONNECTION_CLOSED, Severity::Info, body)
+            (name::CONNECTION_CLOSED, severity_of(closed.reason), body)
         }
         Event::ConnectionFailed(failed) => {
             add_pool(record, &failed.pool);
@@ -60,7 +60,9 @@ fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
             record.add_attribute(attr::BREAKER_FROM, change.from.as_str());
             record.add_attribute(attr::BREAKER_TO, change.to.as_str());
             record.add_attribute(attr::BREAKER_REASON, change.reason.as_str());
-            record.add_attribute(attr::BREAKER_WINDOW_CALLS, integer(change.window_calls));
+            if change.window_calls > 0 {
+                record.add_attribute(attr::BREAKER_WINDOW_CALLS, integer(change.window_calls));
+            }
             if let Some(ratio) = change.failure_ratio {
                 record.add_attribute(attr::BREAKER_FAILURE_RATIO, ratio);
             }
@@ -137,6 +139,19 @@ fn calling(destination: Option<&str>) -> String {
 
 fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// How much a close matters. What pools do all day is for those who look for it.
+fn severity_of(reason: CloseReason) -> Severity {
+    match reason {
+        CloseReason::IdleTimeout
+        | CloseReason::PeerClosedIdle
+        | CloseReason::ConnectionClose
+        | CloseReason::UpgradeEnded
+        | CloseReason::ClientClosed => Severity::Debug,
+        CloseReason::RequestDropped | CloseReason::BodyDropped => Severity::Info,
+        CloseReason::PeerClosedActive | CloseReason::Reset | CloseReason::Error => Severity::Warn,
+    }
 }
 
 #[cfg(test)]

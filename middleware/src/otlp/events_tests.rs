@@ -115,7 +115,7 @@ fn a_transition_tells_what_the_dashboard_draws() {
 #[test]
 fn a_close_tells_its_pool_its_peer_and_its_reason() {
     let closed = record(&every_event()[1]);
-    assert_eq!(closed.severity_number(), Some(Severity::Info));
+    assert_eq!(closed.severity_number(), Some(Severity::Warn));
     let told = attributes(&closed);
     let get = |key: &str| told[key].as_str();
     assert_eq!(

@@ -162,9 +162,10 @@ fn closes(pool: &PoolSnapshot) -> Vec<(CloseReason, Certainty, u64)> {
 /// The certainty with which a reason usually comes.
 fn usual_certainty(reason: CloseReason, observation: Observation) -> Certainty {
     match reason {
-        CloseReason::IdleTimeout | CloseReason::BodyDropped | CloseReason::ClientClosed => {
-            Certainty::Inferred
-        }
+        CloseReason::IdleTimeout
+        | CloseReason::RequestDropped
+        | CloseReason::BodyDropped
+        | CloseReason::ClientClosed => Certainty::Inferred,
         _ if observation == Observation::Estimated => Certainty::Inferred,
         _ => Certainty::Known,
     }

@@ -34,6 +34,8 @@ pub(crate) enum CloseCause {
     CloseAsked = 8,
     /// A response body was dropped before its end.
     BodyDropped = 16,
+    /// A request was dropped before it had its headers.
+    RequestDropped = 64,
     /// The peer closed while a request was in flight.
     WhileActive = 32,
 }
@@ -134,9 +136,10 @@ impl Connection {
             }
             match self.state.compare_exchange_weak(state, state + 1, AcqRel, Acquire) {
                 Ok(_) => {
-                    // It is in use again, so the body that was dropped before did it no harm.
-                    if self.saw(CloseCause::BodyDropped) {
-                        self.causes.fetch_and(!(CloseCause::BodyDropped as u8), Relaxed);
+                    // It is in use again, so what was dropped on it before did it no harm.
+                    const HARMLESS: u8 = CloseCause::BodyDropped as u8 | CloseCause::RequestDropped as u8;
+                    if self.causes.load(Relaxed) & HARMLESS != 0 {
+                        self.causes.fetch_and(!HARMLESS, Relaxed);
                     }
                     return self.requests.fetch_add(1, Relaxed) == 0;
                 }
@@ -242,6 +245,8 @@ impl Connection {
             (CloseReason::PeerClosedActive, Certainty::Known)
         } else if saw(CloseCause::PeerClosed) {
             (CloseReason::PeerClosedIdle, Certainty::Known)
+        } else if saw(CloseCause::RequestDropped) {
+            (CloseReason::RequestDropped, Certainty::Inferred)
         } else if saw(CloseCause::BodyDropped) {
             (CloseReason::BodyDropped, Certainty::Inferred)
         } else if state & IN_FLIGHT > 0 && self.protocol == Protocol::Http1 {

@@ -1,5 +1,6 @@
 //! Where breakers are shown, ours and other crates'.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::snapshot::BreakerSnapshot;
@@ -12,16 +13,32 @@ pub trait BreakerSource: Send + Sync + 'static {
 
 /// All sources, in the order in which they came.
 #[derive(Default)]
-pub(crate) struct Sources(Mutex<Vec<Arc<dyn BreakerSource>>>);
+pub(crate) struct Sources {
+    sources: Mutex<Vec<Arc<dyn BreakerSource>>>,
+    /// How many sources have asked for a prefix.
+    prefixes: Mutex<BTreeMap<Option<Arc<str>>, u32>>,
+}
 
 impl Sources {
+    /// The prefix, with a number if another source has it already.
+    pub(crate) fn distinct_prefix(&self, prefix: Option<Arc<str>>) -> Option<Arc<str>> {
+        let mut prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = prefixes.entry(prefix.clone()).or_default();
+        *count += 1;
+        match (*count, &prefix) {
+            (1, _) => prefix,
+            (count, None) => Some(format!("#{count}").into()),
+            (count, Some(prefix)) => Some(format!("{prefix} #{count}").into()),
+        }
+    }
+
     pub(crate) fn add(&self, source: Arc<dyn BreakerSource>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(source);
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(source);
     }
 
     /// The breakers of all sources by name; the sources are asked outside of the lock.
     pub(crate) fn snapshot(&self) -> Vec<BreakerSnapshot> {
-        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut breakers: Vec<_> = sources.iter().flat_map(|source| source.breakers()).collect();
         breakers.sort_by(|a, b| a.name.cmp(&b.name));
         breakers
@@ -31,5 +48,22 @@ impl Sources {
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sources;
+
+    #[test]
+    fn no_two_sources_have_one_prefix() {
+        let sources = Sources::default();
+        let ask = |prefix: Option<&str>| {
+            sources.distinct_prefix(prefix.map(Into::into)).map(|name| name.to_string())
+        };
+        assert_eq!(ask(None), None);
+        assert_eq!(ask(None).as_deref(), Some("#2"));
+        assert_eq!(ask(Some("shop")).as_deref(), Some("shop"));
+        assert_eq!(ask(Some("shop")).as_deref(), Some("shop #2"));
     }
 }

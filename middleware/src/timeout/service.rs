@@ -46,6 +46,6 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let timer = tokio::time::sleep(self.limit.after);
         let call = Call::new(Arc::clone(&self.limit), K::keep(&request));
-        ResponseFuture { inner: self.inner.call(request), timer, call, kind: PhantomData }
+        ResponseFuture { inner: Some(self.inner.call(request)), timer, call, kind: PhantomData }
     }
 }

@@ -34,8 +34,13 @@ const LOOK_UP: Duration = Duration::from_millis(25);
 const ATTEMPT: Duration = Duration::from_millis(900);
 
 /// A breaker that opens and closes within the time that somebody looks at a demo.
-fn breaker(scope: &Scope) -> Result<BreakerLayer, ConfigError> {
-    BreakerLayer::builder(scope).window(40).minimum_calls(20).open_time(Duration::from_secs(3)).build()
+fn breaker(scope: &Scope, client: &str) -> Result<BreakerLayer, ConfigError> {
+    BreakerLayer::builder(scope)
+        .name(client)
+        .window(40)
+        .minimum_calls(20)
+        .open_time(Duration::from_secs(3))
+        .build()
 }
 
 /// hyper-util's client, observed and under retry, breaker and timeout.
@@ -52,7 +57,7 @@ pub(super) fn hyper(scope: &Scope, name: &str, http2: bool) -> Result<HyperStack
         .build(connector);
     let stack = ServiceBuilder::new()
         .layer(RetryLayer::new(RetryPolicy::new(scope, name)))
-        .layer(breaker(scope)?)
+        .layer(breaker(scope, name)?)
         .layer(TimeoutLayer::new(scope, "attempt", ATTEMPT)?)
         .layer(RequestLayer::new(&client))
         .service(client_service);
@@ -77,7 +82,7 @@ pub(super) fn reqwest(
     }
     let stack = ServiceBuilder::new()
         .layer(RetryLayer::new(RetryPolicy::new(scope, name)))
-        .layer(breaker(scope)?)
+        .layer(breaker(scope, name)?)
         .layer(TimeoutLayer::new(scope, "attempt", ATTEMPT)?)
         .layer(poolscope::reqwest::RequestLayer::new(&client))
         .service(builder.build()?);

@@ -279,6 +279,8 @@ impl Machine {
 
     fn enter(&mut self, state: State, reason: BreakerReason, open_for: Option<Duration>) -> Change {
         let from = self.state();
+        // Only a closed breaker judges by its window; in every other state the window tells of a time before.
+        let judged = self.state == State::Closed;
         self.state = state;
         self.generation += 1;
         self.consecutive_failures = 0;
@@ -286,8 +288,8 @@ impl Machine {
             from,
             to: self.state(),
             reason,
-            failure_ratio: self.failure_ratio(),
-            window_calls: self.window_calls(),
+            failure_ratio: if judged { self.failure_ratio() } else { None },
+            window_calls: if judged { self.window_calls() } else { 0 },
             open_for,
         }
     }
