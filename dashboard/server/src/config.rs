@@ -33,6 +33,9 @@ pub const DEFAULT_MAX_EVENT_ATTRIBUTES: usize = 32;
 pub const DEFAULT_MAX_TEXT_BYTES: usize = 512;
 /// Browsers that listen to the live stream at once.
 pub const DEFAULT_MAX_STREAMS: usize = 64;
+/// Connections of one listener at once: far more than browsers and exporters of a machine need, and far fewer than files
+/// that a process may open.
+pub const DEFAULT_MAX_CONNECTIONS: usize = 256;
 /// Bytes of one OTLP request as it travels; also gRPC's customary limit.
 pub const DEFAULT_MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of one OTLP request after decompression.
@@ -115,6 +118,9 @@ pub struct Limits {
     /// Browsers that listen to the live stream at once
     #[arg(long, env = "POOLSCOPE_MAX_STREAMS", default_value_t = DEFAULT_MAX_STREAMS, value_name = "N")]
     pub max_streams: usize,
+    /// Connections of one listener at once; others wait
+    #[arg(long, env = "POOLSCOPE_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS, value_name = "N")]
+    pub max_connections: usize,
     /// Bytes of one OTLP request as it travels
     #[arg(long, env = "POOLSCOPE_MAX_BODY_BYTES", default_value_t = DEFAULT_MAX_BODY_BYTES, value_name = "BYTES")]
     pub max_body_bytes: usize,
@@ -138,6 +144,7 @@ impl Default for Limits {
             max_event_attributes: DEFAULT_MAX_EVENT_ATTRIBUTES,
             max_text_bytes: DEFAULT_MAX_TEXT_BYTES,
             max_streams: DEFAULT_MAX_STREAMS,
+            max_connections: DEFAULT_MAX_CONNECTIONS,
             max_body_bytes: DEFAULT_MAX_BODY_BYTES,
             max_inflated_bytes: DEFAULT_MAX_INFLATED_BYTES,
             max_requests: DEFAULT_MAX_REQUESTS,

@@ -19,6 +19,7 @@ mod clock;
 pub mod config;
 mod error;
 mod host;
+mod listener;
 mod live;
 mod model;
 mod otlp;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -15,6 +14,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::error::Error;
 use crate::host::HostRule;
+use crate::listener::BoundedListener;
 use crate::{live, otlp, web};
 
 /// How long requests in flight may take when the server ends.
@@ -51,13 +51,8 @@ impl Bound {
         bound.await.map_err(|source| Error::Bind { address, purpose, flag, source })
     }
 
-    async fn serve(self, router: Router, end: watch::Receiver<bool>) -> Result<(), Error> {
-        // Small answers leave at once.
-        let listener = self.listener.tap_io(|stream: &mut TcpStream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "cannot turn off delays of a connection");
-            }
-        });
+    async fn serve(self, router: Router, app: Arc<App>, end: watch::Receiver<bool>) -> Result<(), Error> {
+        let listener = BoundedListener::new(self.listener, app.config.limits.max_connections);
         axum::serve(listener, router)
             .with_graceful_shutdown(ended(end))
             .await
@@ -110,9 +105,9 @@ impl Server {
         let otlp_http = web::guarded(otlp::http_router(app.clone()), hosts);
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(self.otlp_grpc.serve(otlp::grpc_router(app.clone()), ending.clone()));
-        tasks.spawn(self.otlp_http.serve(otlp_http, ending.clone()));
-        tasks.spawn(self.http.serve(page, ending.clone()));
+        tasks.spawn(self.otlp_grpc.serve(otlp::grpc_router(app.clone()), app.clone(), ending.clone()));
+        tasks.spawn(self.otlp_http.serve(otlp_http, app.clone(), ending.clone()));
+        tasks.spawn(self.http.serve(page, app.clone(), ending.clone()));
         let publisher = live::publish(app, ended(ending));
         tasks.spawn(async move {
             publisher.await;

@@ -42,11 +42,13 @@ pub(crate) async fn publish(app: Arc<App>, end: impl Future<Output = ()>) {
 
 /// Publishes what there is; true if somebody was told something.
 fn publish_once(app: &App, is_heartbeat: bool) -> bool {
-    let mut store = app.store();
     if !app.streams.anybody() {
-        store.forget_news();
+        if is_heartbeat {
+            app.store().forget_news();
+        }
         return false;
     }
+    let mut store = app.store();
     let wants_full = app.streams.wants_full();
     if !(is_heartbeat || wants_full || store.has_news()) {
         return false;
