@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use self::libtest::Counts;
-use self::suite::Suite;
+use self::suite::{Prepared, Suite};
 use crate::process::{self, Group, TICK, say};
 use crate::workspace::Workspace;
 
@@ -41,9 +41,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     // All set-up first: what it installs or builds may be what a later suite would otherwise build again.
     let prepared: Vec<_> = wanted.into_iter().map(|suite| (suite, suite.prepare(workspace))).collect();
     let mut results = Vec::new();
-    for (suite, commands) in prepared {
+    for (suite, prepared) in prepared {
         let started = Instant::now();
-        let mut counts = run_suite(suite, commands, strict)?;
+        let mut counts = run_suite(suite, prepared, strict)?;
         if strict && counts.skipped > 0 {
             let skipped = std::mem::take(&mut counts.skipped);
             counts.failed += skipped;
@@ -54,10 +54,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(report(&results))
 }
 
-fn run_suite(suite: Suite, commands: Result<Vec<Command>>, strict: bool) -> Result<Counts> {
+fn run_suite(suite: Suite, prepared: Prepared, strict: bool) -> Result<Counts> {
     let mut counts = Counts::default();
-    match commands {
-        Ok(commands) => {
+    match prepared {
+        Prepared::Ready(commands) => {
             for mut command in commands {
                 run_tests(&mut command, &mut counts)?;
             }
@@ -65,14 +65,12 @@ fn run_suite(suite: Suite, commands: Result<Vec<Command>>, strict: bool) -> Resu
                 counts.fail("there is no test in this suite");
             }
         }
-        Err(error) => {
-            let why = format!("the suite {} cannot run here: {error:#}", suite.name());
-            say(format!("WARNING: {why}"));
-            if strict {
-                counts.fail(why);
-            } else {
-                counts.skipped += 1;
-            }
+        Prepared::Missing(error) if !strict => {
+            say(format!("WARNING: the suite {} cannot run here: {error:#}", suite.name()));
+            counts.skipped += 1;
+        }
+        Prepared::Missing(error) | Prepared::Broken(error) => {
+            counts.fail(format!("the suite could not run: {error:#}"));
         }
     }
     Ok(counts)

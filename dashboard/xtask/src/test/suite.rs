@@ -2,10 +2,8 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result};
-
 use crate::process;
-use crate::provision::browser;
+use crate::provision::{browser, wasm};
 use crate::ui;
 use crate::workspace::Workspace;
 
@@ -25,6 +23,16 @@ pub(crate) enum Suite {
     Browser,
 }
 
+/// What a suite came to before its tests ran.
+pub(super) enum Prepared {
+    /// The commands that it is.
+    Ready(Vec<Command>),
+    /// This machine lacks something, which says nothing about the code.
+    Missing(anyhow::Error),
+    /// The code is not fit to be tested.
+    Broken(anyhow::Error),
+}
+
 impl Suite {
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -34,8 +42,8 @@ impl Suite {
         }
     }
 
-    /// Sets up what the suite needs and gives the commands it is; an error says why it cannot run here.
-    pub(super) fn prepare(self, workspace: &Workspace) -> Result<Vec<Command>> {
+    /// Sets up what the suite needs.
+    pub(super) fn prepare(self, workspace: &Workspace) -> Prepared {
         match self {
             Self::Unit => {
                 let mut tests = cargo_test(workspace);
@@ -45,29 +53,37 @@ impl Suite {
                 }
                 let mut docs = cargo_test(workspace);
                 docs.arg("--doc");
-                Ok(vec![tests, docs])
+                Prepared::Ready(vec![tests, docs])
             }
             Self::E2e => {
                 let mut tests = cargo_test(workspace);
                 tests.args(["--test", E2E, "--", "--skip", BROWSER]);
-                Ok(vec![tests])
+                Prepared::Ready(vec![tests])
             }
             Self::Browser => {
-                ui::run(workspace, ui::Args::default()).context("the UI cannot be built")?;
-                let browser = browser::ensure()?;
-                let mut tests = cargo_test(workspace);
-                tests.env("POOLSCOPE_CHROMIUM", browser.chromium);
-                tests.env("POOLSCOPE_CHROMEDRIVER", browser.chromedriver);
-                if std::env::var_os("POOLSCOPE_SCREENSHOTS").is_none() {
-                    tests.env("POOLSCOPE_SCREENSHOTS", workspace.target_dir.join("screenshots"));
+                let browser = match wasm::ensure(wasm::Choice::Auto).and_then(|_| browser::ensure()) {
+                    Ok(browser) => browser,
+                    Err(error) => return Prepared::Missing(error),
+                };
+                match ui::run(workspace, ui::Args::default()) {
+                    Ok(()) => Prepared::Ready(vec![browser_tests(workspace, browser)]),
+                    Err(error) => Prepared::Broken(error.context("the UI cannot be built")),
                 }
-                // They are ignored elsewhere, so that `cargo test` passes without a browser. One browser at a time: two on
-                // two cores are too slow for the deadlines.
-                tests.args(["--test", E2E, "--", "--include-ignored", "--test-threads=1", BROWSER]);
-                Ok(vec![tests])
             }
         }
     }
+}
+
+fn browser_tests(workspace: &Workspace, browser: browser::Browser) -> Command {
+    let mut tests = cargo_test(workspace);
+    tests.env("POOLSCOPE_CHROMIUM", browser.chromium).env("POOLSCOPE_CHROMEDRIVER", browser.chromedriver);
+    if std::env::var_os("POOLSCOPE_SCREENSHOTS").is_none() {
+        tests.env("POOLSCOPE_SCREENSHOTS", workspace.target_dir.join("screenshots"));
+    }
+    // They are ignored elsewhere, so that `cargo test` passes without a browser. One browser at a time: two on two cores
+    // are too slow for the deadlines.
+    tests.args(["--test", E2E, "--", "--include-ignored", "--test-threads=1", BROWSER]);
+    tests
 }
 
 /// Always the whole workspace with all features, whatever is then run: another choice would build dependencies again.
