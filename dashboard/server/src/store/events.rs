@@ -1,9 +1,12 @@
 //! The newest events, a bounded number.
+//!
+//! Routine, such as connections that close after use, can come a thousand times for each change of a breaker. It has a
+//! ring of its own, so that it never pushes out what somebody needs to see.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use poolscope_wire::Event;
+use poolscope_wire::{Event, Severity};
 
 use super::event_text::describe;
 use super::id::Id;
@@ -29,7 +32,9 @@ impl EventFilter<'_> {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Events {
-    ring: VecDeque<Event>,
+    routine: VecDeque<Event>,
+    notable: VecDeque<Event>,
+    /// Most events of each ring.
     max: usize,
     next_id: u64,
     dropped: u64,
@@ -43,8 +48,9 @@ pub(super) struct Events {
 impl Events {
     pub(super) fn new(max: usize) -> Self {
         Self {
-            ring: VecDeque::new(),
-            max,
+            routine: VecDeque::new(),
+            notable: VecDeque::new(),
+            max: max.div_ceil(2),
             next_id: 1,
             dropped: 0,
             cuts: 0,
@@ -83,23 +89,34 @@ impl Events {
             trace_id: hex(record.trace_id),
         };
         self.next_id += 1;
-        self.ring.push_back(event);
-        if self.ring.len() > self.max {
-            self.ring.pop_front();
+        let is_routine = event.severity == Severity::Ok && event.breaker.is_none();
+        let ring = if is_routine { &mut self.routine } else { &mut self.notable };
+        ring.push_back(event);
+        if ring.len() > self.max {
+            ring.pop_front();
             self.dropped += 1;
         }
     }
 
     /// Newest first.
     pub(super) fn newest<'a>(&'a self, filter: EventFilter<'a>) -> impl Iterator<Item = &'a Event> {
-        self.ring.iter().rev().filter(move |event| filter.wants(event))
+        let (mut routine, mut notable) =
+            (self.routine.iter().rev().peekable(), self.notable.iter().rev().peekable());
+        let merged = std::iter::from_fn(move || match (routine.peek(), notable.peek()) {
+            (Some(one), Some(other)) if one.id < other.id => notable.next(),
+            (Some(_), _) => routine.next(),
+            (None, _) => notable.next(),
+        });
+        merged.filter(move |event| filter.wants(event))
     }
 
     /// Events that the live stream has not told, oldest first; they count as told from now.
     pub(super) fn take_unpublished(&mut self) -> Vec<Event> {
-        let new = self.ring.partition_point(|event| event.id < self.unpublished);
-        self.unpublished = self.next_id;
-        self.ring.range(new..).cloned().collect()
+        let first = std::mem::replace(&mut self.unpublished, self.next_id);
+        let mut new: Vec<_> =
+            self.newest(EventFilter::default()).take_while(|event| event.id >= first).cloned().collect();
+        new.reverse();
+        new
     }
 
     /// Whether there are events that the live stream has not told.
@@ -113,7 +130,7 @@ impl Events {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.ring.len()
+        self.routine.len() + self.notable.len()
     }
 
     pub(super) fn dropped(&self) -> u64 {

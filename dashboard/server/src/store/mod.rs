@@ -279,6 +279,8 @@ fn guard_of(pool: &Pool, breakers: &Capped<Breaker>) -> Option<(String, poolscop
     let authority = format!("{}:{}", pool.address, pool.port);
     let usual = Destination::new("", &pool.scheme, &pool.address, None).port == pool.port;
     let names = [
+        // A breaker layer of one client has the client's name before the destination.
+        Some(format!("{} {}://{authority}", pool.client, pool.scheme)),
         Some(format!("{}://{authority}", pool.scheme)),
         usual.then(|| format!("{}://{}", pool.scheme, pool.address)),
         Some(authority),

@@ -451,7 +451,7 @@ fn transitions_are_bounded_and_a_repeated_event_counts_once() {
 
 #[test]
 fn events_are_bounded_in_number_and_length() {
-    let limits = Limits { max_events: 3, max_text_bytes: 8, ..Limits::default() };
+    let limits = Limits { max_events: 6, max_text_bytes: 8, ..Limits::default() };
     let mut store = Store::new(&Config { limits, ..Config::default() });
     for n in 0..5 {
         let record = EventRecord {
@@ -469,6 +469,22 @@ fn events_are_bounded_in_number_and_length() {
     let limits = store.limits();
     let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
     assert_eq!((hits("events"), hits("attributes of an event")), (2, 10));
+}
+
+#[test]
+fn routine_pushes_out_no_event_that_matters() {
+    let limits = Limits { max_events: 4, ..Limits::default() };
+    let mut store = Store::new(&Config { limits, ..Config::default() });
+    store.take_events(&[transition(Word::Open, T0)], T0);
+    for n in 1..10 {
+        let attributes = vec![(attr::CLOSE_REASON, "idle_timeout".into())];
+        let closed =
+            EventRecord { name: event::CONNECTION_CLOSED, attributes, ..transition(Word::Open, T0 + n) };
+        store.take_events(&[closed], T0 + n);
+    }
+    let ids = |events: Vec<poolscope_wire::Event>| events.iter().map(|event| event.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.events(EventFilter::default(), 10)), [10, 9, 1]);
+    assert_eq!(ids(store.update(T0).events), [1, 9, 10], "the stream tells them oldest first");
 }
 
 #[test]

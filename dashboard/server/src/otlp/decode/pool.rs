@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use poolscope_semconv::attr;
 use poolscope_semconv::metric::{self, MetricDef};
-use poolscope_semconv::value::{Certainty, Observation};
+use poolscope_semconv::value::{Certainty, ErrorType, Observation};
 
 use super::attributes::{integer, text};
 use crate::model::{Destination, PoolFigure, PoolReading, Reading};
@@ -82,7 +82,8 @@ fn result(attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
     match text(attributes, attr::ERROR_TYPE).filter(|error| !error.is_empty()) {
         Some(error) => match error.parse::<u16>() {
             Ok(status) => (Cow::Borrowed(error), status >= 500),
-            Err(_) => (Cow::Borrowed(error), true),
+            // A caller that gave up says nothing about the destination.
+            Err(_) => (Cow::Borrowed(error), error != ErrorType::Canceled.as_str()),
         },
         None => match status {
             Some(status) => (Cow::Owned(status.to_string()), status >= 500),

@@ -153,6 +153,7 @@ fn an_answer_of_4xx_is_no_failure_and_of_5xx_is() {
         (Some(503), Some("503"), "503", true),
         (Some(200), Some("body"), "body", true),
         (None, Some("connect"), "connect", true),
+        (None, Some("canceled"), "canceled", false),
         (None, None, "no status", false),
     ] {
         let mut attributes = destination();
