@@ -96,6 +96,7 @@ pub fn close_reason(reason: &str) -> String {
         Some(CloseReason::Reset) => "peer reset it".to_owned(),
         Some(CloseReason::Error) => "it failed".to_owned(),
         Some(CloseReason::ConnectionClose) => "one side asked to close".to_owned(),
+        Some(CloseReason::RequestDropped) => "request dropped, by caller or timeout".to_owned(),
         Some(CloseReason::BodyDropped) => "response body not read".to_owned(),
         Some(CloseReason::UpgradeEnded) => "upgrade ended".to_owned(),
         Some(CloseReason::ClientClosed) => "client let it go".to_owned(),
