@@ -155,7 +155,7 @@ async fn a_breaker_that_opens_is_told_at_once_and_closes_again() {
     let mut states = Vec::new();
     let mut delays = Vec::new();
     let deadline = Instant::now() + wait::PATIENCE;
-    while !states.ends_with(&[BreakerState::Closed]) || !states.contains(&BreakerState::HalfOpen) {
+    while !(states.contains(&BreakerState::Open) && states.ends_with(&[BreakerState::Closed])) {
         assert!(Instant::now() < deadline, "saw only {states:?}");
         let ServerMessage::Update(update) = stream.next().await else { continue };
         for event in update.events.iter().filter(|event| event.kind == event::BREAKER_TRANSITION) {
@@ -168,7 +168,6 @@ async fn a_breaker_that_opens_is_told_at_once_and_closes_again() {
             states.push(state);
         }
     }
-    assert!(states.contains(&BreakerState::Open), "{states:?}");
     delays.sort_unstable();
     let median = delays[delays.len() / 2];
     assert!(median < 500, "a transition takes {median} ms to the browser");
@@ -176,12 +175,11 @@ async fn a_breaker_that_opens_is_told_at_once_and_closes_again() {
     let breakers: Vec<Breaker> = world.get(path::BREAKERS).await;
     let inventory = breakers.iter().find(|breaker| breaker.name.contains("inventory")).unwrap();
     assert!(inventory.rejected_total > 0 && inventory.failed_total > 0 && inventory.succeeded_total > 0);
-    assert!(
-        inventory
-            .transitions
-            .iter()
-            .any(|change| change.to == BreakerState::Open && !change.reason.is_empty())
-    );
+    // Half open can be over within a few calls, so that no update has it as the state; the list of changes does.
+    for state in [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Closed] {
+        let change = inventory.transitions.iter().find(|change| change.to == state);
+        assert!(change.is_some_and(|change| !change.reason.is_empty()), "{inventory:#?}");
+    }
     assert_eq!(breakers.len(), names(&breakers).len(), "one row for each breaker");
     let events: Vec<Event> = world.get(&format!("{}?kind={}", path::EVENTS, event::BREAKER_TRANSITION)).await;
     assert!(events.iter().all(|event| event.kind == event::BREAKER_TRANSITION && event.breaker.is_some()));
