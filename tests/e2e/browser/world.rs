@@ -66,10 +66,11 @@ impl Dashboard {
 pub(super) struct Service(Child);
 
 impl Service {
-    /// Starts it with short times of health and illness, so that a test sees both.
+    /// Starts it with times of illness just long enough for a breaker to open. A breaker that meets an ill upstream again
+    /// and again waits longer each time, so the times of health are the longer ones, or a test would not see it close.
     pub(super) fn start(dashboard: &Dashboard) -> Result<Self> {
         let child = Command::new(env!("CARGO_BIN_EXE_poolscope-demo"))
-            .args(["--well", "4", "--sick", "12", "--workers", "8"])
+            .args(["--well", "10", "--sick", "6", "--workers", "10"])
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", dashboard.config.otlp_grpc_addr))
             .env("OTEL_SERVICE_NAME", "shop")
             .stdin(Stdio::null())
