@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::copy::CopyLines;
-use crate::state::live::Live;
+use crate::state::{connection::Connection, live::Live};
 
 /// A place with nothing to show.
 #[component]
@@ -43,6 +43,27 @@ fn reachable(address: &str) -> String {
         }
     }
     address.to_owned()
+}
+
+/// There is no picture yet.
+#[component]
+pub fn Waiting() -> impl IntoView {
+    let live = expect_context::<Live>();
+    view! {
+        {move || {
+            if live.connection() == Connection::Lost {
+                view! {
+                    <Empty title="The server does not answer">
+                        <p>"Is it running? Start it with " <code>"poolscope-dashboard"</code>
+                            ". This page connects by itself as soon as it is there."</p>
+                    </Empty>
+                }
+                .into_any()
+            } else {
+                view! { <p class="loading" role="status">"Waiting for the first picture \u{2026}"</p> }.into_any()
+            }
+        }}
+    }
 }
 
 /// Nobody has sent anything yet.

@@ -5,7 +5,7 @@ use poolscope_wire::{Event, Severity};
 
 use crate::{
     components::{
-        empty::{Empty, NoData},
+        empty::{Empty, NoData, Waiting},
         shape::SeverityShape,
     },
     format,
@@ -46,8 +46,6 @@ pub fn Events() -> impl IntoView {
         })
     });
     let all = Memo::new(move |_| live.with_events(|store| store.events.len()));
-    let nobody_sends =
-        Memo::new(move |_| live.with_list(|store| store.pools.is_empty() && store.breakers.is_empty()));
     let count = move || {
         let matching = found.with(|(matching, _)| *matching);
         let shown =
@@ -58,41 +56,63 @@ pub fn Events() -> impl IntoView {
             format::counted(all.get() as u64, "event", "events")
         )
     };
-    let body = move || {
+    let stage = Memo::new(move |_| {
         if found.with(|(matching, _)| *matching > 0) {
-            view! {
+            Stage::List
+        } else if all.get() > 0 {
+            Stage::NoMatch
+        } else {
+            live.with_list(|store| {
+                match (store.filled, store.pools.is_empty() && store.breakers.is_empty()) {
+                    (false, _) => Stage::Waiting,
+                    (true, true) => Stage::NoData,
+                    (true, false) => Stage::Nothing,
+                }
+            })
+        }
+    });
+    view! {
+        <div class="pagehead"><h1>"Events"</h1></div>
+        <Filters />
+        <p class="soft" role="status" hidden=move || all.get() == 0>{count}</p>
+        {move || match stage.get() {
+            Stage::List => view! {
                 <ul class="events" aria-label="Events">
                     <For each=move || found.with(|(_, events)| events.clone()) key=|event| event.id let:event>
                         <EventRow event />
                     </For>
                 </ul>
             }
-            .into_any()
-        } else if all.get() > 0 {
-            view! { <Empty title="No event matches"><p>"Nothing that happened passes this search and these filters."</p></Empty> }
-                .into_any()
-        } else if nobody_sends.get() {
-            view! { <NoData /> }.into_any()
-        } else {
-            view! {
+            .into_any(),
+            Stage::NoMatch => view! {
+                <Empty title="No event matches"><p>"Nothing that happened passes this search and these filters."</p></Empty>
+            }
+            .into_any(),
+            Stage::Waiting => view! { <Waiting /> }.into_any(),
+            Stage::NoData => view! { <NoData /> }.into_any(),
+            Stage::Nothing => view! {
                 <Empty title="Nothing has happened">
                     <p>"Breaker transitions, timeouts, closed and failed connections and exhausted retries are listed here as they happen."</p>
                 </Empty>
             }
-            .into_any()
-        }
-    };
-    let is_empty = Memo::new(move |_| found.with(|(matching, _)| *matching == 0));
-    view! {
-        <div class="pagehead"><h1>"Events"</h1></div>
-        <Filters />
-        <p class="soft" role="status" hidden=move || all.get() == 0>{count}</p>
-        {move || {
-            // Built again only when it turns from something to nothing, so that rows stay.
-            is_empty.track();
-            untrack(body)
+            .into_any(),
         }}
     }
+}
+
+/// What there is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No picture yet.
+    Waiting,
+    /// Nobody has sent anything.
+    NoData,
+    /// Nothing has happened.
+    Nothing,
+    /// Nothing passes the filter.
+    NoMatch,
+    /// Events.
+    List,
 }
 
 #[component]

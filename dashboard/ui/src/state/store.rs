@@ -6,7 +6,8 @@ use poolscope_wire::{Breaker, Event, Full, PoolSummary, Service, Severity, Statu
 
 use super::ring::Ring;
 
-/// The most events that are kept: more than anybody scrolls through.
+/// The most events that are kept: more than anybody scrolls through. When there are more, routine goes first, so that a
+/// thousand connections that close after use push out no change of a breaker.
 const MAX_EVENTS: usize = 1_000;
 
 /// A pool that has got better keeps its place this long, so that a pool that flaps does not make the list jump.
@@ -78,6 +79,15 @@ pub struct Changes {
 }
 
 impl Store {
+    fn keep_event(&mut self, event: Event) {
+        self.events.push_front(event);
+        if self.events.len() > MAX_EVENTS {
+            let is_routine = |event: &Event| event.severity == Severity::Ok && event.breaker.is_none();
+            let oldest = self.events.iter().rposition(is_routine).unwrap_or(MAX_EVENTS);
+            self.events.remove(oldest);
+        }
+    }
+
     /// Replaces the picture. Places that are held over from before are forgotten.
     pub fn apply_full(&mut self, full: Full) -> Changes {
         let Full { status, services, pools, mut history, breakers, events, lagged: _ } = full;
@@ -128,9 +138,8 @@ impl Store {
             self.breakers.remove(id);
         }
         for event in update.events {
-            self.events.push_front(event);
+            self.keep_event(event);
         }
-        self.events.truncate(MAX_EVENTS);
         if let Some(status) = update.status {
             self.status = status;
         }
@@ -209,6 +218,17 @@ mod tests {
         assert!(!store.apply_update(update(4_000, from_ref(&fine))).list);
         assert!(store.apply_update(update(4_000 + PLACE_HELD_MS, &[])).list, "also without a new report");
         assert_eq!(store.pools["a"].place, Severity::Ok);
+    }
+
+    #[test]
+    fn routine_pushes_out_no_event_that_matters() {
+        let mut store = Store::default();
+        let opened = Event { id: 1, severity: Severity::Bad, ..Event::default() };
+        let routine = (2..=MAX_EVENTS as u64 + 5).map(|id| Event { id, ..Event::default() });
+        let events = std::iter::once(opened).chain(routine).collect();
+        store.apply_update(Update { events, ..Update::default() });
+        assert_eq!(store.events.len(), MAX_EVENTS);
+        assert_eq!(store.events.back().map(|event| event.id), Some(1));
     }
 
     #[test]

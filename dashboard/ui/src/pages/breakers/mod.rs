@@ -6,7 +6,7 @@ pub mod strip;
 use leptos::prelude::*;
 
 use crate::{
-    components::empty::{Empty, NoData},
+    components::empty::{Empty, NoData, Waiting},
     format,
     navigation::Navigation,
     state::{
@@ -33,6 +33,7 @@ pub fn Breakers(
     });
     let is_empty = Memo::new(move |_| ids.with(Vec::is_empty));
     let nobody_sends = Memo::new(move |_| live.with_list(|store| store.pools.is_empty()));
+    let is_filled = Memo::new(move |_| live.with_list(|store| store.filled));
     let summary = move || {
         let service = navigation.query("service");
         let headline = live.with_breakers(|store| Headline::of(store, &service));
@@ -63,6 +64,8 @@ pub fn Breakers(
                     </div>
                 }
                 .into_any()
+            } else if !is_filled.get() {
+                view! { <Waiting /> }.into_any()
             } else if nobody_sends.get() {
                 view! { <NoData /> }.into_any()
             } else {

@@ -10,10 +10,9 @@ use leptos::prelude::*;
 use poolscope_wire::Severity;
 
 use crate::{
-    components::empty::{Empty, NoData},
+    components::empty::{Empty, NoData, Waiting},
     navigation::Navigation,
     state::{
-        connection::Connection,
         live::Live,
         order::{PoolFilter, Sort},
     },
@@ -95,26 +94,6 @@ enum Stage {
     NoMatch,
     /// Pools.
     List,
-}
-
-#[component]
-fn Waiting() -> impl IntoView {
-    let live = expect_context::<Live>();
-    view! {
-        {move || {
-            if live.connection() == Connection::Lost {
-                view! {
-                    <Empty title="The server does not answer">
-                        <p>"Is it running? Start it with " <code>"poolscope-dashboard"</code>
-                            ". This page connects by itself as soon as it is there."</p>
-                    </Empty>
-                }
-                .into_any()
-            } else {
-                view! { <p class="loading" role="status">"Waiting for the first picture \u{2026}"</p> }.into_any()
-            }
-        }}
-    }
 }
 
 #[component]
