@@ -47,7 +47,11 @@ async fn main() -> anyhow::Result<()> {
     let demo = Demo::start(&scope, Options { pace, workers: args.workers })
         .await
         .map_err(|error| anyhow::anyhow!("the demo could not start: {error}"))?;
-    tokio::signal::ctrl_c().await?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminate.recv() => {}
+    }
     drop(demo);
     telemetry.shutdown();
     Ok(())

@@ -27,6 +27,7 @@ fn use_filter(navigation: Navigation) -> Memo<EventFilter> {
             "warn" => Severity::Warn,
             _ => Severity::Ok,
         },
+        routine: navigation.query("severity") == "all",
         text: navigation.query("q"),
     })
 }
@@ -154,7 +155,8 @@ fn Filters() -> impl IntoView {
             <label>
                 <span class="sr">"Severity"</span>
                 <select data-testid="event-severity" on:change=move |event| navigation.set_query("severity", &event_target_value(&event))>
-                    {option("severity", String::new(), "every severity".to_owned())}
+                    {option("severity", String::new(), "without routine".to_owned())}
+                    {option("severity", "all".to_owned(), "everything".to_owned())}
                     {option("severity", "warn".to_owned(), "worth a look or worse".to_owned())}
                     {option("severity", "bad".to_owned(), "bad only".to_owned())}
                 </select>

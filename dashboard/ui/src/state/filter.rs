@@ -2,7 +2,7 @@
 
 use poolscope_wire::{Breaker, BreakerState, Event, Severity};
 
-use super::store::Store;
+use super::store::{Store, is_routine};
 use crate::words;
 
 /// Which events are shown.
@@ -14,6 +14,8 @@ pub struct EventFilter {
     pub kind: String,
     /// Events that are at least this bad.
     pub severity: Severity,
+    /// Routine as well; without it, routine is shown only where its kind is asked for.
+    pub routine: bool,
     /// Events that have this text in any of their words.
     pub text: String,
 }
@@ -25,6 +27,7 @@ impl EventFilter {
         (self.service.is_empty() || event.service == self.service)
             && (self.kind.is_empty() || event.kind == self.kind)
             && event.severity >= self.severity
+            && (self.routine || !self.kind.is_empty() || !is_routine(event))
             && (self.text.is_empty() || self.has_text(event))
     }
 
@@ -194,6 +197,17 @@ mod tests {
         assert!(filter.passes(&event));
         assert!(!EventFilter { severity: Severity::Bad, ..filter.clone() }.passes(&event));
         assert!(!EventFilter { kind: "b".to_owned(), ..filter }.passes(&event));
+    }
+
+    #[test]
+    fn routine_is_shown_where_it_is_asked_for() {
+        let routine = Event { kind: "a".to_owned(), ..Event::default() };
+        let passes = |filter: EventFilter| filter.passes(&routine);
+        assert!(!passes(EventFilter::default()));
+        assert!(passes(EventFilter { routine: true, ..EventFilter::default() }));
+        assert!(passes(EventFilter { kind: "a".to_owned(), ..EventFilter::default() }));
+        let closed = Event { breaker: Some("pay".to_owned()), ..routine.clone() };
+        assert!(EventFilter::default().passes(&closed), "a breaker that closes again is no routine");
     }
 
     #[test]

@@ -13,6 +13,12 @@ const MAX_EVENTS: usize = 1_000;
 /// A pool that has got better keeps its place this long, so that a pool that flaps does not make the list jump.
 const PLACE_HELD_MS: u64 = 10_000;
 
+/// True for what pools do all day, such as closing connections after use.
+#[must_use]
+pub fn is_routine(event: &Event) -> bool {
+    event.severity == Severity::Ok && event.breaker.is_none()
+}
+
 /// A pool with its newest points.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PoolEntry {
@@ -82,7 +88,6 @@ impl Store {
     fn keep_event(&mut self, event: Event) {
         self.events.push_front(event);
         if self.events.len() > MAX_EVENTS {
-            let is_routine = |event: &Event| event.severity == Severity::Ok && event.breaker.is_none();
             let oldest = self.events.iter().rposition(is_routine).unwrap_or(MAX_EVENTS);
             self.events.remove(oldest);
         }

@@ -18,7 +18,8 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("poolscope", &["poolscope-semconv"]),
     ("poolscope-wire", &[]),
     ("poolscope-dashboard", &["poolscope-semconv", "poolscope-wire"]),
-    ("poolscope-ui", &["poolscope-wire"]),
+    // The closed value sets are words on the screen.
+    ("poolscope-ui", &["poolscope-semconv", "poolscope-wire"]),
     ("poolscope-tests", &["poolscope", "poolscope-semconv", "poolscope-wire", "poolscope-dashboard"]),
     ("xtask", &[]),
 ];
