@@ -4,3 +4,8 @@ pub mod demo;
 pub mod kernel;
 pub mod upstream;
 pub mod wait;
+
+/// The examples of the README, so that they compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
