@@ -2,7 +2,7 @@
 //!
 //! One picture ([`state::live::Live`]) is fed by the live stream ([`stream`]) and read by the [`pages`]. What decides
 //! and computes is pure and tested natively: [`state::store`], [`state::order`], [`state::filter`], [`route`],
-//! [`format`], [`words`], [`keys`] and the geometry in [`chart`].
+//! [`mod@format`], [`words`], [`keys`] and the geometry in [`chart`].
 
 pub mod api;
 pub mod browser;
