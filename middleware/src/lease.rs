@@ -87,7 +87,10 @@ impl Lease {
 
     /// A CONNECT was answered with success: the connection is a tunnel from now on.
     pub(crate) fn tunnel(&self) {
-        if let Some(connection) = self.request.connection() {
+        // A tunnel through HTTP/2 is one stream of a connection that goes on for the others.
+        if let Some(connection) =
+            self.request.connection().filter(|known| known.protocol() == Protocol::Http1)
+        {
             connection.upgrade();
         }
     }

@@ -141,6 +141,10 @@ impl Scope {
         self.inner.limit.claim()
     }
 
+    pub(crate) fn give_back_pool(&self) {
+        self.inner.limit.give_back();
+    }
+
     pub(crate) fn next_id(&self) -> u64 {
         self.inner.ids.fetch_add(1, Relaxed) + 1
     }

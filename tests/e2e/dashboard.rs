@@ -66,7 +66,7 @@ impl World {
 /// What must hold for a pool of the read API at every moment.
 fn invariants(pool: &PoolSummary) {
     let now = &pool.now;
-    let open = u64::from(now.idle + now.active + now.upgraded);
+    let open = [now.idle, now.active, now.upgraded].into_iter().map(u64::from).sum::<u64>();
     assert_eq!(pool.opened_total - pool.closed_total, open, "{} to {}: {now:?}", pool.client, pool.address);
 }
 

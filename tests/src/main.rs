@@ -1,12 +1,15 @@
 //! The demo service as a program: calls its upstreams until it is told to stop, and exports what the layers see.
+#![expect(clippy::print_stderr, reason = "a program says on the terminal why it ends")]
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use poolscope::Scope;
 use poolscope::otlp::Otlp;
 use poolscope_tests::demo::{Demo, Options, Pace};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// A shop that calls six upstreams: two are well, one is slow now and then, one fails with 503 and recovers, one resets
@@ -26,8 +29,17 @@ struct Args {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    match run(&Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> anyhow::Result<()> {
     let seconds = |text: &str, value: f64| {
         Duration::try_from_secs_f64(value).map_err(|error| {
             anyhow::anyhow!("--{text} {value} is no time in seconds ({error}); give a number such as 10")
@@ -41,7 +53,8 @@ async fn main() -> anyhow::Result<()> {
     let tracer = opentelemetry::trace::TracerProvider::tracer(telemetry.tracer_provider(), "poolscope-demo");
     tracing_subscriber::registry()
         .with(tracing_opentelemetry::layer().with_tracer(tracer))
-        .with(tracing_subscriber::filter::LevelFilter::INFO)
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(LevelFilter::WARN))
+        .with(LevelFilter::INFO)
         .init();
 
     let demo = Demo::start(&scope, Options { pace, workers: args.workers })

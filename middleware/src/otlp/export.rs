@@ -1,6 +1,7 @@
 //! The export of metrics: what is sent, how an answer is read, and when.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use flate2::{Compression, write::GzEncoder};
@@ -44,7 +45,10 @@ pub(super) struct Exporter {
     resource: Resource,
     dropped: Dropped,
     client: Client,
+    endpoint: String,
     interval: Option<Duration>,
+    /// Whether the last export was told to have failed, so that a lasting fault is told once.
+    is_failing: AtomicBool,
 }
 
 impl Exporter {
@@ -55,7 +59,8 @@ impl Exporter {
         target: &Target,
         interval: Option<Duration>,
     ) -> Result<Self, OtlpError> {
-        Ok(Self { scope, resource, dropped, client: Client::new(target)?, interval })
+        let (client, endpoint) = (Client::new(target)?, target.endpoint.clone());
+        Ok(Self { scope, resource, dropped, client, endpoint, interval, is_failing: AtomicBool::new(false) })
     }
 
     /// Exports until it is told to finish.
@@ -103,7 +108,25 @@ impl Exporter {
         if !outcome.delivered {
             self.dropped.add(Signal::Metrics, 1);
         }
+        self.tell(outcome);
         outcome
+    }
+
+    /// Says once that metrics don't arrive, and once that they do again.
+    fn tell(&self, outcome: Outcome) {
+        let was_failing = self.is_failing.swap(!outcome.delivered, Relaxed);
+        let endpoint = &self.endpoint;
+        match (was_failing, outcome.delivered, outcome.receiver) {
+            (true, true, _) => tracing::info!("metrics arrive at {endpoint} again"),
+            (false, false, None) => tracing::warn!(
+                "nothing answers at {endpoint}, so telemetry is dropped and counted; start a receiver there, or set \
+                 OTEL_EXPORTER_OTLP_ENDPOINT to where one listens"
+            ),
+            (false, false, Some(_)) => tracing::warn!(
+                "the receiver at {endpoint} refused metrics, so they are dropped and counted; its log says why"
+            ),
+            _ => {}
+        }
     }
 
     /// Sends the requests one after the other, the rest only while the receiver wants more.

@@ -41,6 +41,8 @@ pub(crate) struct ClientInner {
     pools: papaya::HashMap<Destination, Arc<Pool>, RandomState>,
     config: Mutex<PoolConfig>,
     overflowed: AtomicU64,
+    /// Takes the requests to destinations beyond the limit of pools.
+    overflow: OnceLock<Arc<Pool>>,
     /// Takes what telemetry itself does with a client that is observed; shown nowhere, or telemetry would feed itself.
     unseen: OnceLock<Arc<Pool>>,
 }
@@ -87,21 +89,32 @@ impl ClientScope {
         if let Some(pool) = pools.get(destination) {
             return Arc::clone(pool);
         }
-        let mut key = destination.to_owned();
         if !self.scope.claim_pool() {
             self.inner.overflowed.fetch_add(1, Relaxed);
-            key = Destination { scheme: Scheme::Http, host: OVERFLOW_HOST.into(), port: 0 };
+            return Arc::clone(self.inner.overflow.get_or_init(|| {
+                let key = Destination { scheme: Scheme::Http, host: OVERFLOW_HOST.into(), port: 0 };
+                Arc::clone(pools.get_or_insert(key.clone(), self.make(key)))
+            }));
         }
+        let key = destination.to_owned();
+        let made = self.make(key.clone());
+        let kept = pools.get_or_insert(key, Arc::clone(&made));
+        if !Arc::ptr_eq(kept, &made) {
+            // Another thread was first, and has claimed a place for the pool itself.
+            self.scope.give_back_pool();
+        }
+        Arc::clone(kept)
+    }
+
+    fn make(&self, destination: Destination) -> Arc<Pool> {
         let config = self.inner.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Arc::clone(pools.get_or_insert_with(key.clone(), || {
-            let name = PoolName {
-                client: Arc::clone(&self.inner.name),
-                scheme: key.scheme.as_str(),
-                host: key.host.as_ref().into(),
-                port: key.port,
-            };
-            Arc::new(Pool::new(name, key, config, Arc::clone(self.scope.events())))
-        }))
+        let name = PoolName {
+            client: Arc::clone(&self.inner.name),
+            scheme: destination.scheme.as_str(),
+            host: destination.host.as_ref().into(),
+            port: destination.port,
+        };
+        Arc::new(Pool::new(name, destination, config, Arc::clone(self.scope.events())))
     }
 
     pub(crate) fn next_connection_id(&self) -> u64 {
@@ -120,6 +133,7 @@ impl ClientInner {
                 max_listed,
             }),
             overflowed: AtomicU64::new(0),
+            overflow: OnceLock::new(),
             unseen: OnceLock::new(),
         }
     }
@@ -151,6 +165,11 @@ pub(crate) struct PoolLimit {
 impl PoolLimit {
     pub(crate) fn new(max: usize) -> Self {
         Self { used: AtomicUsize::new(0), max }
+    }
+
+    /// Gives a place back that was not needed.
+    pub(crate) fn give_back(&self) {
+        self.used.fetch_sub(1, Relaxed);
     }
 
     /// Takes a place; false if none is left.

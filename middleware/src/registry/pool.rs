@@ -285,7 +285,8 @@ impl Pool {
         self.unbound[0].load(Acquire).saturating_sub(settled)
     }
 
-    /// Counts of one protocol; `unbound` requests make idle connections active, since each of them uses one.
+    /// Counts of one protocol; `unbound` requests make idle connections active, since each of them uses one. A pool with
+    /// connections of both protocols takes them for HTTP/1 requests, which each need a connection of their own.
     fn counts(&self, protocol: Protocol, unbound: u64) -> ConnectionCounts {
         let packed = self.counts[protocol as usize].load(Acquire);
         let open = packed & FIELD;
@@ -302,7 +303,10 @@ impl Pool {
         let connections: Vec<_> = Protocol::ALL
             .into_iter()
             .filter(|protocol| book.seen[*protocol as usize])
-            .map(|protocol| (protocol, self.counts(protocol, unbound)))
+            .map(|protocol| {
+                let is_theirs = protocol == Protocol::Http1 || !book.seen[Protocol::Http1 as usize];
+                (protocol, self.counts(protocol, if is_theirs { unbound } else { 0 }))
+            })
             .collect();
         let live_bytes = book.open.values().map(|connection| connection.bytes());
         let bytes = live_bytes.fold(book.bytes, |sum, add| (sum.0 + add.0, sum.1 + add.1));

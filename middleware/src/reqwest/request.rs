@@ -71,10 +71,11 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let pool = self.client.pool(&destination(request.url()));
         let method = request.method().clone();
-        // The URL is taken apart from the headers, which the span writes into.
-        let url = request.url().clone();
-        let scope = self.client.scope();
-        let span = RequestSpan::start(scope, pool.name(), &method, request.headers_mut(), || url.to_string());
+        // The headers are taken out for the span to write into, so that it can read the URL if it needs it.
+        let mut headers = std::mem::take(request.headers_mut());
+        let url = || request.url().to_string();
+        let span = RequestSpan::start(self.client.scope(), pool.name(), &method, &mut headers, url);
+        *request.headers_mut() = headers;
         let lease = Lease::new(request::Request::start(pool, method, Instant::now()), span);
         let client = self.client.clone();
         ResponseFuture { inner: self.inner.call(request), lease: Some(lease), client, polled: false }

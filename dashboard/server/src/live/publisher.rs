@@ -1,6 +1,7 @@
 //! The task that publishes.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,11 +31,17 @@ pub(crate) async fn publish(app: Arc<App>, end: impl Future<Output = ()>) {
             // Changes while the distance is kept are not lost: the bell stays rung.
             () = async { sleep_until(earliest).await; app.changed.notified().await } => false,
         };
-        if is_heartbeat {
-            app.store().tick(now_ms());
-        }
-        if publish_once(&app, is_heartbeat) {
-            earliest = Instant::now() + MIN_DISTANCE;
+        // What senders sent must not end the server, whatever a fault of ours makes of it.
+        let round = catch_unwind(AssertUnwindSafe(|| {
+            if is_heartbeat {
+                app.store().tick(now_ms());
+            }
+            publish_once(&app, is_heartbeat)
+        }));
+        match round {
+            Ok(true) => earliest = Instant::now() + MIN_DISTANCE,
+            Ok(false) => {}
+            Err(_) => tracing::error!("the live stream left out a round; this is a fault of the dashboard"),
         }
     }
     app.streams.close();

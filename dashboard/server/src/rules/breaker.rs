@@ -8,14 +8,14 @@ use crate::words;
 
 /// The breaker of the destination does not let requests through.
 pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
-    let (name, state) = facts.breaker?;
+    let (_, state) = facts.breaker?;
     let (severity, what) = match state {
-        BreakerState::Open => (Severity::Bad, "is open: calls are rejected"),
-        BreakerState::ForcedOpen => (Severity::Bad, "is held open by hand: calls are rejected"),
-        BreakerState::HalfOpen => (Severity::Warn, "is half-open: trial calls decide whether it closes"),
+        BreakerState::Open => (Severity::Bad, "breaker open: calls are rejected"),
+        BreakerState::ForcedOpen => (Severity::Bad, "breaker held open by hand: calls are rejected"),
+        BreakerState::HalfOpen => (Severity::Warn, "breaker half-open: trial calls decide whether it closes"),
         BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => return None,
     };
-    Finding::new(severity, format!("breaker {name} {what}"))
+    Finding::new(severity, what.to_owned())
 }
 
 /// What a breaker's sentence stands on.

@@ -3,6 +3,7 @@
 use poolscope_wire::{Health, Severity};
 
 use super::{Facts, check};
+use crate::words;
 
 /// Calm before the severity drops.
 const CALM_MS: u64 = 10_000;
@@ -38,8 +39,15 @@ impl Condition {
                 self.calm = (worst > finding.severity).then_some((now_ms, finding.severity));
             }
         }
-        let sentence =
-            if self.calm.is_some() { format!("recovering: {}", finding.sentence) } else { finding.sentence };
+        let sentence = match self.calm {
+            // What was wrong is over; why the pool still stands where it stands is told by it.
+            Some(_) if finding.severity == Severity::Ok => {
+                let ago = words::duration(CALM_MS as f64 / 1_000.0);
+                format!("recovering: had trouble within the last {ago}, now {}", finding.sentence)
+            }
+            Some(_) => format!("recovering: {}", finding.sentence),
+            None => finding.sentence,
+        };
         let changed = severity != self.severity || sentence != self.sentence;
         if severity != self.severity {
             self.severity = severity;

@@ -18,7 +18,7 @@ pub(super) fn sentence(facts: &Facts<'_>) -> String {
     if now.active == 0 && now.idle > 0 {
         parts.push(format!("{} idle", now.idle));
     }
-    if now.active + now.idle + now.upgraded == 0 {
+    if now.active == 0 && now.idle == 0 && now.upgraded == 0 {
         parts.push("no connection open".to_owned());
     }
     format!("fine: {}", parts.join(", "))

@@ -75,11 +75,11 @@ fn closed(record: &EventRecord<'_>) -> (Severity, String) {
         Some(CloseReason::Reset) => (Severity::Warn, "the peer reset it"),
         Some(CloseReason::Error) => (Severity::Warn, "it failed"),
         Some(CloseReason::ConnectionClose) => (Severity::Ok, "one side asked for it"),
-        Some(CloseReason::BodyDropped) => (Severity::Warn, "a response was dropped before its body was read"),
+        Some(CloseReason::BodyDropped) => (Severity::Ok, "a response was dropped before its body was read"),
         Some(CloseReason::UpgradeEnded) => (Severity::Ok, "its upgraded protocol ended"),
         Some(CloseReason::ClientClosed) => (Severity::Ok, "the client closed it"),
         Some(CloseReason::RequestDropped) => {
-            (Severity::Warn, "a request was dropped before its response, so it could not be used again")
+            (Severity::Ok, "a request was dropped before its response, so it could not be used again")
         }
         None if reason.is_empty() => (Severity::Ok, "no reason was told"),
         None => (Severity::Ok, reason),

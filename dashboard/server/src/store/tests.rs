@@ -472,6 +472,34 @@ fn events_are_bounded_in_number_and_length() {
 }
 
 #[test]
+fn absurd_numbers_end_nothing() {
+    for delta in [false, true] {
+        for value in [1e30, f64::MAX, -1e30, u64::MAX as f64, i64::MIN as f64] {
+            let mut store = store();
+            for n in 0..3 {
+                let mut report = at(T0 + n * 1_000);
+                report.delta = delta;
+                for state in ["idle", "active", "upgraded"] {
+                    report = report.number(PoolFigure::Open, state, value);
+                }
+                if n == 0 {
+                    // With nothing else told, nothing is wrong, and the sum of the states is looked at.
+                    report.send(&mut store);
+                    continue;
+                }
+                report = report.number(PoolFigure::Pending, "", value).number(PoolFigure::Opened, "", value);
+                report = report.number(PoolFigure::Acquires, "reused", value).waits([u64::MAX; 5]);
+                report = report.number(PoolFigure::Acquires, "new", value).results("200", u64::MAX);
+                report.results("503", u64::MAX).breaker_state(Word::Open).send(&mut store);
+                store.tick(T0 + n * 1_000 + 500);
+                store.update(T0 + n * 1_000 + 500);
+            }
+            assert!(!only(&store).health.sentence.is_empty());
+        }
+    }
+}
+
+#[test]
 fn routine_pushes_out_no_event_that_matters() {
     let limits = Limits { max_events: 4, ..Limits::default() };
     let mut store = Store::new(&Config { limits, ..Config::default() });

@@ -59,7 +59,7 @@ impl Spark {
 pub fn Sparkline(
     /// What it shows.
     #[prop(into)]
-    spark: Signal<Spark>,
+    spark: Derived<Spark>,
 ) -> impl IntoView {
     let about = move || spark.with(|spark| spark.about.clone());
     view! {
