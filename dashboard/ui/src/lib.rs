@@ -8,7 +8,6 @@ pub mod api;
 pub mod browser;
 pub mod chart;
 pub mod components;
-pub mod derived;
 pub mod format;
 pub mod keys;
 pub mod navigation;
@@ -68,8 +67,8 @@ fn page(route: Route) -> AnyView {
 
 /// Shows the worst severity in the title and the icon, and the state of the stream on the root element.
 fn show_state_outside(live: Live, navigation: Navigation) {
-    let headline = Derived::new(move || live.with_figures(|store| Headline::of(store, "")));
-    let title = Derived::new(move || {
+    let headline = Memo::new(move |_| live.with_figures(|store| Headline::of(store, "")));
+    let title = Memo::new(move |_| {
         let page = match navigation.route() {
             Route::Overview => String::new(),
             Route::Pool(id) => live
@@ -82,8 +81,8 @@ fn show_state_outside(live: Live, navigation: Navigation) {
         };
         headline.with(|headline| headline.title(&page))
     });
-    let worst = Derived::new(move || headline.with(Headline::worst));
-    let dimmed = Derived::new(move || matches!(live.connection(), Connection::Stale | Connection::Lost));
+    let worst = Memo::new(move |_| headline.with(Headline::worst));
+    let dimmed = Memo::new(move |_| matches!(live.connection(), Connection::Stale | Connection::Lost));
     Effect::new(move |_| document().set_title(&title.get()));
     Effect::new(move |_| {
         browser::set_icon(match worst.get() {

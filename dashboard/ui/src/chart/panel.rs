@@ -17,7 +17,7 @@ const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 52.0;
 
 /// Room for the labels of the series, on the right.
-const RIGHT: f64 = 122.0;
+const RIGHT: f64 = 104.0;
 
 /// The most rows of the table: more than anybody reads, and few enough to draw at once.
 const TABLE_ROWS: usize = 120;
@@ -26,15 +26,15 @@ const TABLE_ROWS: usize = 120;
 #[derive(Debug, Clone, Copy)]
 pub struct ChartData {
     /// The points in view, oldest first.
-    pub points: Derived<Vec<PoolPoint>>,
+    pub points: Signal<Vec<PoolPoint>>,
     /// First and last moment in view.
-    pub span: Derived<(u64, u64)>,
+    pub span: Signal<(u64, u64)>,
     /// Neighbours further apart than this are a gap.
-    pub gap_ms: Derived<u64>,
+    pub gap_ms: Signal<u64>,
     /// Where the cursor is, in time.
     pub cursor: RwSignal<Option<u64>>,
     /// True if closes are concluded and not seen.
-    pub estimated: Derived<bool>,
+    pub estimated: Signal<bool>,
 }
 
 /// Where a chart of a width draws.
@@ -53,11 +53,11 @@ pub fn ChartPanel(
     let plot = NodeRef::<Div>::new();
     let width = browser::use_width(plot);
     let (table_open, set_table_open) = signal(false);
-    let drawing = Derived::new(move || {
+    let drawing = Memo::new(move |_| {
         let gap = data.gap_ms.get();
         data.points.with(|points| Drawing::new(chart, points, data.span.get(), gap, frame(width.get())))
     });
-    let read = Derived::new(move || {
+    let read = Memo::new(move |_| {
         data.points.with(|points| match data.cursor.get() {
             Some(at) => series::nearest(points, at).copied(),
             None => points.last().copied(),
@@ -102,12 +102,8 @@ pub fn ChartPanel(
                     <Cursor read data width />
                     {chart.series.iter().enumerate().map(|(index, series)| {
                         let y = move || drawing.with(|drawing| drawing.label_heights[index]);
-                        let class = move || if y().is_some() { series.class.to_owned() } else { format!("{} off", series.class) };
-                        let place = move || {
-                            format!("translate({:.0} {:.1})", frame(width.get()).right + 8.0, y().unwrap_or_default())
-                        };
                         view! {
-                            <g class=class transform=place>
+                            <g class=series.class transform=move || format!("translate({:.0} {:.1})", frame(width.get()).right + 8.0, y())>
                                 <rect class="mark" x="0" y="-4" width="8" height="8" rx="1" />
                                 <text x="13" y="4">{series.name} " " <tspan class="value">{move || value(index)}</tspan></text>
                             </g>
@@ -134,7 +130,7 @@ fn time_at(event: &PointerEvent, width: f64, span: (u64, u64)) -> Option<u64> {
 
 /// Hairlines and labels of both axes.
 #[component]
-fn Axes(drawing: Derived<Drawing>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
+fn Axes(drawing: Memo<Drawing>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
     let values = move || {
         let frame = frame(width.get());
         let ticks = drawing.with(|drawing| drawing.ticks.clone());
@@ -153,8 +149,8 @@ fn Axes(drawing: Derived<Drawing>, data: ChartData, width: ReadSignal<f64>) -> i
         let frame = frame(width.get());
         let (from, to) = data.span.get();
         let x = Scale::new((from as f64, to as f64), (frame.left, frame.right));
-        // A time is about 35 pixels wide, and wants as much air.
-        let most = ((frame.right - frame.left) / 70.0).max(2.0) as usize;
+        // A time is about 60 pixels wide, and wants as much air.
+        let most = ((frame.right - frame.left) / 110.0).max(2.0) as usize;
         ticks::times(from, to, most)
             .into_iter()
             .map(|at| {
@@ -169,7 +165,7 @@ fn Axes(drawing: Derived<Drawing>, data: ChartData, width: ReadSignal<f64>) -> i
                 let x = format!("{place:.1}");
                 view! {
                     <line class="grid" x1=x.clone() x2=x.clone() y1=frame.bottom.to_string() y2=(frame.bottom + 4.0).to_string() />
-                    <text class="tick" x=x y=(frame.bottom + 17.0).to_string() text-anchor=anchor>{format::tick_time(at)}</text>
+                    <text class="tick" x=x y=(frame.bottom + 17.0).to_string() text-anchor=anchor>{format::clock_time(at)}</text>
                 }
             })
             .collect_view()
@@ -179,7 +175,7 @@ fn Axes(drawing: Derived<Drawing>, data: ChartData, width: ReadSignal<f64>) -> i
 
 /// The line of the cursor.
 #[component]
-fn Cursor(read: Derived<Option<PoolPoint>>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
+fn Cursor(read: Memo<Option<PoolPoint>>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
     let place = move || {
         data.cursor.get()?;
         let at = read.with(|point| point.map(|point| point.at_ms))?;

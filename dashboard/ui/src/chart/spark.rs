@@ -59,7 +59,7 @@ impl Spark {
 pub fn Sparkline(
     /// What it shows.
     #[prop(into)]
-    spark: Derived<Spark>,
+    spark: Signal<Spark>,
 ) -> impl IntoView {
     let about = move || spark.with(|spark| spark.about.clone());
     view! {

@@ -12,13 +12,13 @@ fn percent_of(share: f64) -> String {
 pub fn Bar(
     /// How much is filled, from 0 to 1.
     #[prop(into)]
-    share: Derived<f64>,
+    share: Signal<f64>,
     /// Where the limit is, from 0 to 1.
     #[prop(optional, into)]
-    limit: Option<Derived<Option<f64>>>,
+    limit: Option<Signal<Option<f64>>>,
     /// Class that gives it its colour.
     #[prop(into)]
-    class: Derived<&'static str>,
+    class: Signal<&'static str>,
 ) -> impl IntoView {
     let mark = limit.map(|limit| {
         view! {
@@ -39,7 +39,7 @@ pub fn Bar(
 pub fn StateBar(
     /// Shares of active, idle and upgraded connections.
     #[prop(into)]
-    shares: Derived<[f64; 3]>,
+    shares: Signal<[f64; 3]>,
 ) -> impl IntoView {
     let segment = move |index: usize, class: &'static str| {
         view! { <i class=class style:width=move || percent_of(shares.get()[index])></i> }

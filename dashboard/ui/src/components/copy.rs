@@ -14,7 +14,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(2);
 pub fn CopyLines(
     /// The lines.
     #[prop(into)]
-    text: Derived<String>,
+    text: Signal<String>,
 ) -> impl IntoView {
     let (word, set_word) = signal("Copy");
     let copy = move |_| {

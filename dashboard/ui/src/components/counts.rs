@@ -53,7 +53,7 @@ pub fn Counts(
     testid: &'static str,
     /// The rows.
     #[prop(into)]
-    rows: Derived<Vec<CountRow>>,
+    rows: Signal<Vec<CountRow>>,
 ) -> impl IntoView {
     let row = |row: CountRow| {
         let tilde = row.inferred.then_some("~");

@@ -70,7 +70,7 @@ pub fn Waiting() -> impl IntoView {
 #[component]
 pub fn NoData() -> impl IntoView {
     let live = expect_context::<Live>();
-    let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status.otlp_http)));
+    let lines = Signal::derive(move || live.with_status(|store| sender_lines(&store.status.otlp_http)));
     let requests = move || live.with_status(|store| store.status.received.requests);
     view! {
         <Empty title="No pools yet">

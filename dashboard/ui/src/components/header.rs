@@ -42,10 +42,10 @@ fn Pages() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let headline =
-        Derived::new(move || live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
-    let bad_pools = Derived::new(move || headline.get().bad);
-    let open_breakers = Derived::new(move || headline.get().open_breakers);
-    let link = move |route: Route, name: &'static str, testid: &'static str, count: Derived<u64>| {
+        Memo::new(move |_| live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
+    let bad_pools = Signal::derive(move || headline.get().bad);
+    let open_breakers = Signal::derive(move || headline.get().open_breakers);
+    let link = move |route: Route, name: &'static str, testid: &'static str, count: Signal<u64>| {
         let here = {
             let route = route.clone();
             move || match (navigation.route(), &route) {
@@ -62,7 +62,7 @@ fn Pages() -> impl IntoView {
             </a>
         }
     };
-    let none = Derived::new(|| 0);
+    let none = Signal::derive(|| 0);
     view! {
         <nav aria-label="Pages">
             {link(Route::Overview, "Overview", "nav-overview", bad_pools)}
@@ -77,7 +77,7 @@ fn Pages() -> impl IntoView {
 fn ServiceChoice() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let names = Derived::new(move || {
+    let names = Memo::new(move |_| {
         live.with_status(|store| {
             store.services.iter().map(|service| service.name.clone()).collect::<Vec<_>>()
         })

@@ -10,7 +10,7 @@ use crate::words;
 pub fn SeverityShape(
     /// How bad it is.
     #[prop(into)]
-    severity: Derived<Severity>,
+    severity: Signal<Severity>,
 ) -> impl IntoView {
     let path = move || match severity.get() {
         Severity::Ok => "M8 5a3 3 0 1 0 .01 0Z",
@@ -32,7 +32,7 @@ pub fn SeverityShape(
 pub fn BreakerShape(
     /// The state.
     #[prop(into)]
-    state: Derived<BreakerState>,
+    state: Signal<BreakerState>,
 ) -> impl IntoView {
     let arm = move || match state.get() {
         BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => "M6 8H16",
@@ -56,7 +56,7 @@ pub fn BreakerShape(
 pub fn BreakerBadge(
     /// The state.
     #[prop(into)]
-    state: Derived<BreakerState>,
+    state: Signal<BreakerState>,
 ) -> impl IntoView {
     view! {
         <span class=move || format!("badge b-{}", words::breaker_key(state.get()))

@@ -32,7 +32,7 @@ pub struct Live {
     pub trouble: RwSignal<Option<String>>,
     /// How often the server replaced the picture because this browser was too slow.
     pub lagged: RwSignal<u64>,
-    connection: Derived<Connection>,
+    connection: Memo<Connection>,
 }
 
 impl Live {
@@ -56,7 +56,7 @@ impl Live {
             facts,
             trouble: RwSignal::new(None),
             lagged: RwSignal::new(0),
-            connection: Derived::new(move || facts.get().state(browser_now_ms.get())),
+            connection: Memo::new(move |_| facts.get().state(browser_now_ms.get())),
         }
     }
 

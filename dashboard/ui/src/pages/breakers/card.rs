@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The most transitions that a card lists.
-const MAX_LISTED: usize = 4;
+const MAX_LISTED: usize = 6;
 
 /// One breaker.
 #[component]
@@ -30,13 +30,13 @@ pub fn Card(
         let id = id.clone();
         move |before: Option<&Breaker>| live.breaker(&id).or_else(|| before.cloned()).unwrap_or_default()
     });
-    let state = Derived::new(move || breaker.with(|breaker| breaker.state));
+    let state = Signal::derive(move || breaker.with(|breaker| breaker.state));
     let text = move |read: fn(&Breaker) -> String| move || breaker.with(read);
     let since = move || {
         let since = breaker.with(|breaker| breaker.since_ms)?;
         Some(format::span(live.now_ms().saturating_sub(since) / 1_000))
     };
-    let of_instances = Derived::new(move || {
+    let of_instances = Memo::new(move |_| {
         breaker.with(|breaker| live.with_breakers(|store| of_instances(breaker, store.breakers.values())))
     });
     let class = move || {
@@ -116,10 +116,11 @@ fn of_instances<'a>(breaker: &Breaker, all: impl Iterator<Item = &'a Breaker>) -
 
 /// The share of failed calls against its limit.
 #[component]
-fn Ratio(breaker: Derived<Breaker>) -> impl IntoView {
-    let share = Derived::new(move || f64::from(breaker.with(|breaker| breaker.failure_ratio).unwrap_or(0.0)));
-    let limit = Derived::new(move || breaker.with(|breaker| breaker.failure_ratio_limit).map(f64::from));
-    let class = Derived::new(move || match limit.get() {
+fn Ratio(breaker: Memo<Breaker>) -> impl IntoView {
+    let share =
+        Signal::derive(move || f64::from(breaker.with(|breaker| breaker.failure_ratio).unwrap_or(0.0)));
+    let limit = Signal::derive(move || breaker.with(|breaker| breaker.failure_ratio_limit).map(f64::from));
+    let class = Signal::derive(move || match limit.get() {
         Some(limit) if share.get() >= limit => "c-bad",
         Some(limit) if share.get() >= limit / 2.0 => "c-warn",
         _ => "c-soft",
@@ -139,9 +140,9 @@ fn Ratio(breaker: Derived<Breaker>) -> impl IntoView {
 
 /// The newest changes of state and their reasons.
 #[component]
-fn Transitions(breaker: Derived<Breaker>) -> impl IntoView {
+fn Transitions(breaker: Memo<Breaker>) -> impl IntoView {
     let live = expect_context::<Live>();
-    let listed = Derived::new(move || {
+    let listed = Memo::new(move |_| {
         breaker.with(|breaker| breaker.transitions.iter().rev().take(MAX_LISTED).cloned().collect::<Vec<_>>())
     });
     let more = move || breaker.with(|breaker| breaker.transitions.len().saturating_sub(MAX_LISTED));

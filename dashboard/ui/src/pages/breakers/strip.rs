@@ -62,12 +62,12 @@ fn height(state: BreakerState) -> f64 {
 #[component]
 pub fn Strip(
     /// The breaker.
-    breaker: Derived<Breaker>,
+    breaker: Signal<Breaker>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     // Whole seconds: the strip need not move more often.
-    let now = Derived::new(move || live.now_ms() / 1_000 * 1_000);
-    let start = Derived::new(move || breaker.with(|breaker| strip_start(breaker, now.get())));
+    let now = Memo::new(move |_| live.now_ms() / 1_000 * 1_000);
+    let start = Memo::new(move |_| breaker.with(|breaker| strip_start(breaker, now.get())));
     let parts = move || {
         let (from, to) = (start.get(), now.get());
         let scale = WIDTH / to.saturating_sub(from).max(1) as f64;
@@ -86,19 +86,20 @@ pub fn Strip(
             })
             .collect_view()
     };
-    let changes = move || {
-        let from = start.get();
-        let count = breaker.with(|breaker| breaker.transitions.iter().filter(|t| t.at_ms > from).count());
-        format::counted(count as u64, "change", "changes")
-    };
     let about = move || {
-        format!("{} of state in the last {}", changes(), format::span((now.get() - start.get()) / 1_000))
+        let (from, to) = (start.get(), now.get());
+        let changes = breaker.with(|breaker| breaker.transitions.iter().filter(|t| t.at_ms > from).count());
+        format!(
+            "{} in the last {}",
+            format::counted(changes as u64, "change of state", "changes of state"),
+            format::span((to - from) / 1_000)
+        )
     };
     view! {
         <div class="strip">
             <svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=about>{parts}</svg>
             <span class="soft">{move || format::ago(now.get(), start.get())}</span>
-            <span class="soft">{changes}</span>
+            <span class="soft">{about}</span>
             <span class="soft">"now"</span>
         </div>
     }

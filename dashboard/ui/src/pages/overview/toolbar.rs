@@ -12,11 +12,11 @@ use crate::{
 #[component]
 pub fn Toolbar(
     /// How many pools are shown.
-    shown: Derived<usize>,
+    shown: Signal<usize>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let all = Derived::new(move || live.with_list(|store| store.pools.len()));
+    let all = Memo::new(move |_| live.with_list(|store| store.pools.len()));
     let count = move || match (shown.get(), all.get()) {
         (shown, all) if shown == all => format::counted(all as u64, "pool", "pools"),
         (shown, all) => {

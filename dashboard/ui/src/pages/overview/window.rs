@@ -30,11 +30,11 @@ struct Geometry {
 #[derive(Debug, Clone, Copy)]
 pub struct RowWindow {
     /// The rows that are in the page.
-    pub range: Derived<Range<usize>>,
+    pub range: Memo<Range<usize>>,
     /// Pixels of the rows above.
-    pub above: Derived<f64>,
+    pub above: Signal<f64>,
     /// Pixels of the rows below.
-    pub below: Derived<f64>,
+    pub below: Signal<f64>,
 }
 
 impl Geometry {
@@ -55,7 +55,7 @@ impl Geometry {
 }
 
 /// The window of a list, kept up to date while the page scrolls.
-pub fn use_row_window(list: NodeRef<Ul>, count: Derived<usize>) -> RowWindow {
+pub fn use_row_window(list: NodeRef<Ul>, count: Signal<usize>) -> RowWindow {
     let (geometry, set_geometry) = signal(Geometry::default());
     let measure = move || {
         let Some(list) = list.try_get_untracked().flatten() else { return };
@@ -81,11 +81,13 @@ pub fn use_row_window(list: NodeRef<Ul>, count: Derived<usize>) -> RowWindow {
     ] {
         on_cleanup(move || listener.remove());
     }
-    let range = Derived::new(move || geometry.get().range(count.get()));
+    let range = Memo::new(move |_| geometry.get().range(count.get()));
     RowWindow {
         range,
-        above: Derived::new(move || range.get().start as f64 * geometry.get().row),
-        below: Derived::new(move || count.get().saturating_sub(range.get().end) as f64 * geometry.get().row),
+        above: Signal::derive(move || range.get().start as f64 * geometry.get().row),
+        below: Signal::derive(move || {
+            count.get().saturating_sub(range.get().end) as f64 * geometry.get().row
+        }),
     }
 }
 

@@ -33,21 +33,21 @@ pub fn Charts(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let window = Derived::new(move || {
+    let window = Memo::new(move |_| {
         let key = navigation.query("window");
         WINDOWS.iter().find(|(name, ..)| *name == key).copied().unwrap_or(WINDOWS[1])
     });
     let interval_ms =
-        Derived::new(move || detail.with(|l| l.detail().map_or(1_000, |d| d.interval_ms.max(1_000))));
+        Memo::new(move |_| detail.with(|l| l.detail().map_or(1_000, |d| d.interval_ms.max(1_000))));
     // The axis ends at the newest point, so that it moves with the data; if none comes any more it goes on with the clock.
-    let span = Derived::new(move || {
+    let span = Memo::new(move |_| {
         let newest = detail.with(|l| l.detail().and_then(|d| d.points.last()).map_or(0, |point| point.at_ms));
         let patience = 4 * interval_ms.get();
         let now = live.now_ms();
         let end = if newest + patience >= now && newest > 0 { newest } else { now };
         (end.saturating_sub(window.get().2), end)
     });
-    let points = Derived::new(move || {
+    let points = Memo::new(move |_| {
         let (from, _) = span.get();
         detail.with(|loaded| {
             let points = loaded.detail().map(|detail| detail.points.as_slice()).unwrap_or_default();
@@ -58,9 +58,9 @@ pub fn Charts(
     let data = ChartData {
         points: points.into(),
         span: span.into(),
-        gap_ms: Derived::new(move || interval_ms.get() * 5 / 2),
+        gap_ms: Signal::derive(move || interval_ms.get() * 5 / 2),
         cursor,
-        estimated: Derived::new(move || detail.with(|l| l.detail().is_some_and(|d| d.summary.estimated))),
+        estimated: Signal::derive(move || detail.with(|l| l.detail().is_some_and(|d| d.summary.estimated))),
     };
     let on_key = move |event: KeyboardEvent| {
         let by = match event.key().as_str() {
@@ -100,7 +100,7 @@ pub fn Charts(
 }
 
 #[component]
-fn WindowChoice(window: Derived<(&'static str, &'static str, u64)>) -> impl IntoView {
+fn WindowChoice(window: Memo<(&'static str, &'static str, u64)>) -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     view! {
         <div class="choice" role="group" aria-label="Window of time">

@@ -35,7 +35,7 @@ pub fn Pool(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let detail = use_detail(live, id.clone());
-    let stage = Derived::new(move || detail.with(Loaded::stage));
+    let stage = Memo::new(move |_| detail.with(Loaded::stage));
     view! {
         {move || match stage.get() {
             detail::Stage::Loading => {
@@ -65,7 +65,7 @@ fn Failed(failure: Failure) -> impl IntoView {
 #[component]
 fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
     let rows = move |read: fn(&PoolDetail) -> Vec<counts::CountRow>| {
-        Derived::new(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
+        Signal::derive(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
     };
     view! {
         <article data-testid="pool-page">
@@ -87,7 +87,7 @@ fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
 #[component]
 fn PoolEvents(id: String) -> impl IntoView {
     let live = expect_context::<Live>();
-    let events = Derived::new(move || {
+    let events = Memo::new(move |_| {
         live.with_events(|store| {
             let of_pool = store.events.iter().filter(|event| event.pool.as_deref() == Some(&id));
             of_pool.take(MAX_EVENTS).cloned().collect::<Vec<_>>()
