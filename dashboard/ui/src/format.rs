@@ -137,6 +137,16 @@ pub fn clock_time(at_ms: u64) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
+/// The time of day of a tick: without seconds where it has none.
+#[must_use]
+pub fn tick_time(at_ms: u64) -> String {
+    let mut text = clock_time(at_ms);
+    if at_ms.is_multiple_of(60_000) {
+        text.truncate(5);
+    }
+    text
+}
+
 /// The exact moment, such as `2026-11-21 03:44:12.345 UTC`: what a tooltip tells beside a relative time.
 #[must_use]
 pub fn exact_time(at_ms: u64) -> String {
@@ -251,6 +261,8 @@ mod tests {
         assert_eq!(exact_time(0), "1970-01-01 00:00:00.000 UTC");
         assert_eq!(exact_time(951_782_400_000), "2000-02-29 00:00:00.000 UTC");
         assert_eq!(exact_time(1_795_232_652_345), "2026-11-21 03:44:12.345 UTC");
+        assert_eq!(tick_time(1_795_232_640_000), "03:44");
+        assert_eq!(tick_time(1_795_232_655_000), "03:44:15");
     }
 
     #[test]

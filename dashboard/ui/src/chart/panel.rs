@@ -17,7 +17,7 @@ const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 52.0;
 
 /// Room for the labels of the series, on the right.
-const RIGHT: f64 = 104.0;
+const RIGHT: f64 = 122.0;
 
 /// The most rows of the table: more than anybody reads, and few enough to draw at once.
 const TABLE_ROWS: usize = 120;
@@ -102,8 +102,12 @@ pub fn ChartPanel(
                     <Cursor read data width />
                     {chart.series.iter().enumerate().map(|(index, series)| {
                         let y = move || drawing.with(|drawing| drawing.label_heights[index]);
+                        let class = move || if y().is_some() { series.class.to_owned() } else { format!("{} off", series.class) };
+                        let place = move || {
+                            format!("translate({:.0} {:.1})", frame(width.get()).right + 8.0, y().unwrap_or_default())
+                        };
                         view! {
-                            <g class=series.class transform=move || format!("translate({:.0} {:.1})", frame(width.get()).right + 8.0, y())>
+                            <g class=class transform=place>
                                 <rect class="mark" x="0" y="-4" width="8" height="8" rx="1" />
                                 <text x="13" y="4">{series.name} " " <tspan class="value">{move || value(index)}</tspan></text>
                             </g>
@@ -149,8 +153,8 @@ fn Axes(drawing: Memo<Drawing>, data: ChartData, width: ReadSignal<f64>) -> impl
         let frame = frame(width.get());
         let (from, to) = data.span.get();
         let x = Scale::new((from as f64, to as f64), (frame.left, frame.right));
-        // A time is about 60 pixels wide, and wants as much air.
-        let most = ((frame.right - frame.left) / 110.0).max(2.0) as usize;
+        // A time is about 35 pixels wide, and wants as much air.
+        let most = ((frame.right - frame.left) / 70.0).max(2.0) as usize;
         ticks::times(from, to, most)
             .into_iter()
             .map(|at| {
@@ -165,7 +169,7 @@ fn Axes(drawing: Memo<Drawing>, data: ChartData, width: ReadSignal<f64>) -> impl
                 let x = format!("{place:.1}");
                 view! {
                     <line class="grid" x1=x.clone() x2=x.clone() y1=frame.bottom.to_string() y2=(frame.bottom + 4.0).to_string() />
-                    <text class="tick" x=x y=(frame.bottom + 17.0).to_string() text-anchor=anchor>{format::clock_time(at)}</text>
+                    <text class="tick" x=x y=(frame.bottom + 17.0).to_string() text-anchor=anchor>{format::tick_time(at)}</text>
                 }
             })
             .collect_view()

@@ -186,8 +186,8 @@ pub struct Drawing {
     pub paths: Vec<String>,
     /// Labels of the value axis.
     pub ticks: Vec<Mark>,
-    /// Height of the label of each series.
-    pub label_heights: Vec<f64>,
+    /// Height of the label of each series; `None` for a part of a stack that there is nothing of.
+    pub label_heights: Vec<Option<f64>>,
 }
 
 impl Drawing {
@@ -207,8 +207,21 @@ impl Drawing {
             .iter()
             .map(|value| Mark { y: y.map(*value), text: value_text(Some(*value), chart.unit) })
             .collect();
-        Self { paths, ticks, label_heights: labels::spread(&ends, 15.0, frame.top + 4.0, frame.bottom) }
+        let labelled: Vec<bool> =
+            chart.series.iter().map(|series| is_labelled(chart, series, points)).collect();
+        let wanted: Vec<f64> =
+            ends.iter().zip(&labelled).filter(|(_, on)| **on).map(|(end, _)| *end).collect();
+        let mut heights = labels::spread(&wanted, 15.0, frame.top + 4.0, frame.bottom).into_iter();
+        let label_heights = labelled.iter().map(|on| if *on { heights.next() } else { None }).collect();
+        Self { paths, ticks, label_heights }
     }
+}
+
+/// True if a series gets a label: what is stacked has none while there is nothing of it, but for the first.
+fn is_labelled(chart: &Chart, series: &Series, points: &[PoolPoint]) -> bool {
+    chart.shape != Shape::Stack
+        || chart.series.first().is_some_and(|first| first.name == series.name)
+        || points.iter().any(|point| (series.value)(point).is_some_and(|value| value > 0.0))
 }
 
 /// The greatest value that a chart has to show.
@@ -315,6 +328,8 @@ mod tests {
         assert_eq!(drawing.ticks.last().unwrap().text, "4");
         assert_eq!(drawing.paths[0], "M0 100L10 100L10 0L10 50L0 50ZM90 100L100 100L100 75L100 75L90 75Z");
         assert!(drawing.paths[1].starts_with("M0 50L10 50L10 0L10 0"), "{}", drawing.paths[1]);
+        let labelled: Vec<bool> = drawing.label_heights.iter().map(Option::is_some).collect();
+        assert_eq!(labelled, [true, true, false], "nothing is upgraded");
     }
 
     #[test]

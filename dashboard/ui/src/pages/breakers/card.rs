@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The most transitions that a card lists.
-const MAX_LISTED: usize = 6;
+const MAX_LISTED: usize = 4;
 
 /// One breaker.
 #[component]

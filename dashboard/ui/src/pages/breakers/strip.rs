@@ -86,20 +86,19 @@ pub fn Strip(
             })
             .collect_view()
     };
+    let changes = move || {
+        let from = start.get();
+        let count = breaker.with(|breaker| breaker.transitions.iter().filter(|t| t.at_ms > from).count());
+        format::counted(count as u64, "change", "changes")
+    };
     let about = move || {
-        let (from, to) = (start.get(), now.get());
-        let changes = breaker.with(|breaker| breaker.transitions.iter().filter(|t| t.at_ms > from).count());
-        format!(
-            "{} in the last {}",
-            format::counted(changes as u64, "change of state", "changes of state"),
-            format::span((to - from) / 1_000)
-        )
+        format!("{} of state in the last {}", changes(), format::span((now.get() - start.get()) / 1_000))
     };
     view! {
         <div class="strip">
             <svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=about>{parts}</svg>
             <span class="soft">{move || format::ago(now.get(), start.get())}</span>
-            <span class="soft">{about}</span>
+            <span class="soft">{changes}</span>
             <span class="soft">"now"</span>
         </div>
     }

@@ -9,6 +9,7 @@ use crate::{
         bar::StateBar,
         shape::{BreakerBadge, SeverityShape},
     },
+    format,
     navigation::Navigation,
     route::Route,
     state::{live::Live, order::Sort},
@@ -70,6 +71,11 @@ pub fn Row(
         let stale = view.with(|view| view.as_ref().is_some_and(|view| view.stale));
         format!("pool v-{}{}", severity_key(), if stale { " is-stale" } else { "" })
     };
+    let silent_for = move || {
+        let seen_ms =
+            view.with(|view| view.as_ref().and_then(|view| view.stale.then_some(view.last_seen_ms)))?;
+        Some(format!("last reported {}", format::ago(live.now_ms(), seen_ms)))
+    };
     let shares = Signal::derive(move || view.with(|v| v.as_ref().map(|v| v.shares).unwrap_or_default()));
     let spark =
         Signal::derive(move || view.with(|v| v.as_ref().map(|v| v.spark.clone()).unwrap_or_default()));
@@ -97,7 +103,10 @@ pub fn Row(
                     {text(|v| v.destination.clone())} <span class="origin">" \u{b7} " {text(|v| v.origin.clone())}</span>
                 </span>
             </div>
-            <p class="cell say" data-testid="pool-sentence" title=text(|v| v.sentence.clone())>{text(|v| v.sentence.clone())}</p>
+            <div class="cell say">
+                <p data-testid="pool-sentence" title=text(|v| v.sentence.clone())>{text(|v| v.sentence.clone())}</p>
+                {move || silent_for().map(|text| view! { <span class="under is-warn">{text}</span> })}
+            </div>
             <div class="cell conns" title=estimated>
                 <StateBar shares />
                 <span class="under">

@@ -24,6 +24,8 @@ pub struct PoolView {
     pub sentence: String,
     /// True if it should have been reported by now.
     pub stale: bool,
+    /// When it was last reported.
+    pub last_seen_ms: u64,
     /// A tilde where figures are concluded, not seen.
     pub tilde: &'static str,
     /// Connections in use.
@@ -69,6 +71,7 @@ impl PoolView {
             severity: pool.health.severity,
             sentence: pool.health.sentence.clone(),
             stale: pool.stale,
+            last_seen_ms: if pool.stale { pool.last_seen_ms } else { 0 },
             tilde,
             active: format::count(u64::from(now.active)),
             idle: format!("{tilde}{}", format::count(u64::from(now.idle))),
