@@ -8,6 +8,7 @@ pub mod api;
 pub mod browser;
 pub mod chart;
 pub mod components;
+pub mod derived;
 pub mod format;
 pub mod keys;
 pub mod navigation;
@@ -24,6 +25,7 @@ use leptos::prelude::*;
 use poolscope_wire::Severity;
 
 use components::{header::Header, help::Help, notice::Notice};
+use derived::Derived;
 use navigation::Navigation;
 use route::Route;
 use state::{connection::Connection, filter::Headline, live::Live};
@@ -67,8 +69,8 @@ fn page(route: Route) -> AnyView {
 
 /// Shows the worst severity in the title and the icon, and the state of the stream on the root element.
 fn show_state_outside(live: Live, navigation: Navigation) {
-    let headline = Memo::new(move |_| live.with_figures(|store| Headline::of(store, "")));
-    let title = Memo::new(move |_| {
+    let headline = Derived::new(move || live.with_figures(|store| Headline::of(store, "")));
+    let title = Derived::new(move || {
         let page = match navigation.route() {
             Route::Overview => String::new(),
             Route::Pool(id) => live
@@ -81,8 +83,8 @@ fn show_state_outside(live: Live, navigation: Navigation) {
         };
         headline.with(|headline| headline.title(&page))
     });
-    let worst = Memo::new(move |_| headline.with(Headline::worst));
-    let dimmed = Memo::new(move |_| matches!(live.connection(), Connection::Stale | Connection::Lost));
+    let worst = Derived::new(move || headline.with(Headline::worst));
+    let dimmed = Derived::new(move || matches!(live.connection(), Connection::Stale | Connection::Lost));
     Effect::new(move |_| document().set_title(&title.get()));
     Effect::new(move |_| {
         browser::set_icon(match worst.get() {

@@ -5,6 +5,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, HtmlElement, HtmlInputElement, KeyboardEvent, MouseEvent};
 
 use crate::{
+    derived::Derived,
     keys::{self, Action},
     route::{Address, Query, Route},
     state::live::Live,
@@ -17,7 +18,7 @@ const STOPS: &str = "[data-stop]";
 #[derive(Debug, Clone, Copy)]
 pub struct Navigation {
     address: RwSignal<Address>,
-    route: Memo<Route>,
+    route: Derived<Route>,
     /// How many addresses of ours are behind this one, so that going back never leaves the dashboard.
     depth: StoredValue<u32>,
 }
@@ -27,7 +28,7 @@ impl Navigation {
     #[must_use]
     pub fn start(live: Live, help: RwSignal<bool>) -> Self {
         let address = RwSignal::new(current());
-        let route = Memo::new(move |_| address.with(|address| address.route.clone()));
+        let route = Derived::new(move || address.with(|address| address.route.clone()));
         let navigation = Self { address, route, depth: StoredValue::new(0) };
         window_event_listener(ev::popstate, move |_| {
             navigation.depth.update_value(|depth| *depth = depth.saturating_sub(1));

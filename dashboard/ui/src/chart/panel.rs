@@ -9,7 +9,7 @@ use super::{
     series::{self, Chart, Drawing, Frame, Shape},
     ticks,
 };
-use crate::{browser, format};
+use crate::{browser, derived::Derived, format};
 
 const HEIGHT: f64 = 150.0;
 
@@ -26,15 +26,15 @@ const TABLE_ROWS: usize = 120;
 #[derive(Debug, Clone, Copy)]
 pub struct ChartData {
     /// The points in view, oldest first.
-    pub points: Signal<Vec<PoolPoint>>,
+    pub points: Derived<Vec<PoolPoint>>,
     /// First and last moment in view.
-    pub span: Signal<(u64, u64)>,
+    pub span: Derived<(u64, u64)>,
     /// Neighbours further apart than this are a gap.
-    pub gap_ms: Signal<u64>,
+    pub gap_ms: Derived<u64>,
     /// Where the cursor is, in time.
     pub cursor: RwSignal<Option<u64>>,
     /// True if closes are concluded and not seen.
-    pub estimated: Signal<bool>,
+    pub estimated: Derived<bool>,
 }
 
 /// Where a chart of a width draws.
@@ -53,11 +53,11 @@ pub fn ChartPanel(
     let plot = NodeRef::<Div>::new();
     let width = browser::use_width(plot);
     let (table_open, set_table_open) = signal(false);
-    let drawing = Memo::new(move |_| {
+    let drawing = Derived::new(move || {
         let gap = data.gap_ms.get();
         data.points.with(|points| Drawing::new(chart, points, data.span.get(), gap, frame(width.get())))
     });
-    let read = Memo::new(move |_| {
+    let read = Derived::new(move || {
         data.points.with(|points| match data.cursor.get() {
             Some(at) => series::nearest(points, at).copied(),
             None => points.last().copied(),
@@ -134,7 +134,7 @@ fn time_at(event: &PointerEvent, width: f64, span: (u64, u64)) -> Option<u64> {
 
 /// Hairlines and labels of both axes.
 #[component]
-fn Axes(drawing: Memo<Drawing>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
+fn Axes(drawing: Derived<Drawing>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
     let values = move || {
         let frame = frame(width.get());
         let ticks = drawing.with(|drawing| drawing.ticks.clone());
@@ -179,7 +179,7 @@ fn Axes(drawing: Memo<Drawing>, data: ChartData, width: ReadSignal<f64>) -> impl
 
 /// The line of the cursor.
 #[component]
-fn Cursor(read: Memo<Option<PoolPoint>>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
+fn Cursor(read: Derived<Option<PoolPoint>>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
     let place = move || {
         data.cursor.get()?;
         let at = read.with(|point| point.map(|point| point.at_ms))?;

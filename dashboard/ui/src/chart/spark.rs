@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::{path, scale::Scale};
 use crate::{
+    derived::Derived,
     format,
     state::ring::{Ring, SPAN_MS},
 };
@@ -59,7 +60,7 @@ impl Spark {
 pub fn Sparkline(
     /// What it shows.
     #[prop(into)]
-    spark: Signal<Spark>,
+    spark: Derived<Spark>,
 ) -> impl IntoView {
     let about = move || spark.with(|spark| spark.about.clone());
     view! {

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::derived::Derived;
+
 /// Width of a share as the browser wants it.
 fn percent_of(share: f64) -> String {
     format!("{:.1}%", share.clamp(0.0, 1.0) * 100.0)
@@ -12,13 +14,13 @@ fn percent_of(share: f64) -> String {
 pub fn Bar(
     /// How much is filled, from 0 to 1.
     #[prop(into)]
-    share: Signal<f64>,
+    share: Derived<f64>,
     /// Where the limit is, from 0 to 1.
     #[prop(optional, into)]
-    limit: Option<Signal<Option<f64>>>,
+    limit: Option<Derived<Option<f64>>>,
     /// Class that gives it its colour.
     #[prop(into)]
-    class: Signal<&'static str>,
+    class: Derived<&'static str>,
 ) -> impl IntoView {
     let mark = limit.map(|limit| {
         view! {
@@ -39,7 +41,7 @@ pub fn Bar(
 pub fn StateBar(
     /// Shares of active, idle and upgraded connections.
     #[prop(into)]
-    shares: Signal<[f64; 3]>,
+    shares: Derived<[f64; 3]>,
 ) -> impl IntoView {
     let segment = move |index: usize, class: &'static str| {
         view! { <i class=class style:width=move || percent_of(shares.get()[index])></i> }

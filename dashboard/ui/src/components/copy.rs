@@ -5,6 +5,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use crate::browser;
+use crate::derived::Derived;
 
 /// How long the button says what became of it.
 const SHOWN_FOR: Duration = Duration::from_secs(2);
@@ -14,7 +15,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(2);
 pub fn CopyLines(
     /// The lines.
     #[prop(into)]
-    text: Signal<String>,
+    text: Derived<String>,
 ) -> impl IntoView {
     let (word, set_word) = signal("Copy");
     let copy = move |_| {
@@ -25,7 +26,7 @@ pub fn CopyLines(
     };
     view! {
         <div class="copy">
-            <pre><code>{text}</code></pre>
+            <pre><code>{move || text.get()}</code></pre>
             <button type="button" class="button" data-testid="copy" on:click=copy aria-live="polite">{word}</button>
         </div>
     }

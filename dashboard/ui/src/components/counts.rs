@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use poolscope_wire::CountByReason;
 
 use super::bar::Bar;
+use crate::derived::Derived;
 use crate::format;
 
 /// One row of [`Counts`].
@@ -53,7 +54,7 @@ pub fn Counts(
     testid: &'static str,
     /// The rows.
     #[prop(into)]
-    rows: Signal<Vec<CountRow>>,
+    rows: Derived<Vec<CountRow>>,
 ) -> impl IntoView {
     let row = |row: CountRow| {
         let tilde = row.inferred.then_some("~");

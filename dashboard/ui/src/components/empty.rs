@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::copy::CopyLines;
+use crate::derived::Derived;
 use crate::state::{connection::Connection, live::Live};
 
 /// A place with nothing to show.
@@ -70,7 +71,7 @@ pub fn Waiting() -> impl IntoView {
 #[component]
 pub fn NoData() -> impl IntoView {
     let live = expect_context::<Live>();
-    let lines = Signal::derive(move || live.with_status(|store| sender_lines(&store.status.otlp_http)));
+    let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status.otlp_http)));
     let requests = move || live.with_status(|store| store.status.received.requests);
     view! {
         <Empty title="No pools yet">

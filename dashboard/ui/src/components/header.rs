@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
+    derived::Derived,
     format,
     navigation::Navigation,
     route::Route,
@@ -42,10 +43,10 @@ fn Pages() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let headline =
-        Memo::new(move |_| live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
-    let bad_pools = Signal::derive(move || headline.get().bad);
-    let open_breakers = Signal::derive(move || headline.get().open_breakers);
-    let link = move |route: Route, name: &'static str, testid: &'static str, count: Signal<u64>| {
+        Derived::new(move || live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
+    let bad_pools = Derived::new(move || headline.get().bad);
+    let open_breakers = Derived::new(move || headline.get().open_breakers);
+    let link = move |route: Route, name: &'static str, testid: &'static str, count: Derived<u64>| {
         let here = {
             let route = route.clone();
             move || match (navigation.route(), &route) {
@@ -62,7 +63,7 @@ fn Pages() -> impl IntoView {
             </a>
         }
     };
-    let none = Signal::derive(|| 0);
+    let none = Derived::new(|| 0);
     view! {
         <nav aria-label="Pages">
             {link(Route::Overview, "Overview", "nav-overview", bad_pools)}
@@ -77,7 +78,7 @@ fn Pages() -> impl IntoView {
 fn ServiceChoice() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let names = Memo::new(move |_| {
+    let names = Derived::new(move || {
         live.with_status(|store| {
             store.services.iter().map(|service| service.name.clone()).collect::<Vec<_>>()
         })

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use poolscope_wire::{BreakerState, Severity};
 
+use crate::derived::Derived;
 use crate::words;
 
 /// Dot, triangle or square of a severity.
@@ -10,7 +11,7 @@ use crate::words;
 pub fn SeverityShape(
     /// How bad it is.
     #[prop(into)]
-    severity: Signal<Severity>,
+    severity: Derived<Severity>,
 ) -> impl IntoView {
     let path = move || match severity.get() {
         Severity::Ok => "M8 5a3 3 0 1 0 .01 0Z",
@@ -32,7 +33,7 @@ pub fn SeverityShape(
 pub fn BreakerShape(
     /// The state.
     #[prop(into)]
-    state: Signal<BreakerState>,
+    state: Derived<BreakerState>,
 ) -> impl IntoView {
     let arm = move || match state.get() {
         BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => "M6 8H16",
@@ -56,7 +57,7 @@ pub fn BreakerShape(
 pub fn BreakerBadge(
     /// The state.
     #[prop(into)]
-    state: Signal<BreakerState>,
+    state: Derived<BreakerState>,
 ) -> impl IntoView {
     view! {
         <span class=move || format!("badge b-{}", words::breaker_key(state.get()))

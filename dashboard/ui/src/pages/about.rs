@@ -5,6 +5,7 @@ use poolscope_wire::{Limit, Received, Service, Status};
 
 use crate::{
     components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable},
+    derived::Derived,
     format,
     state::live::Live,
 };
@@ -16,8 +17,8 @@ const NEARLY_FULL: f64 = 0.8;
 #[component]
 pub fn About() -> impl IntoView {
     let live = expect_context::<Live>();
-    let status = Memo::new(move |_| live.with_status(|store| store.status.clone()));
-    let lines = Signal::derive(move || status.with(|status| sender_lines(&status.otlp_http)));
+    let status = Derived::new(move || live.with_status(|store| store.status.clone()));
+    let lines = Derived::new(move || status.with(|status| sender_lines(&status.otlp_http)));
     let fact = move |label: &'static str, read: fn(&Status) -> String| {
         view! { <tr><th scope="row">{label}</th><td>{move || status.with(read)}</td></tr> }
     };
@@ -47,12 +48,12 @@ pub fn About() -> impl IntoView {
             </section>
             <section>
                 <h2>"Received"</h2>
-                <ReceivedTable received=Signal::derive(move || status.with(|status| status.received)) />
+                <ReceivedTable received=Derived::new(move || status.with(|status| status.received)) />
             </section>
             <section>
                 <h2>"Limits"</h2>
                 <p class="soft">"Memory is bounded. What does not fit is dropped, the oldest first, and counted here."</p>
-                <Limits limits=Signal::derive(move || status.with(|status| status.limits.clone())) />
+                <Limits limits=Derived::new(move || status.with(|status| status.limits.clone())) />
             </section>
             <section>
                 <h2>"Send data here"</h2>
@@ -72,7 +73,7 @@ pub fn About() -> impl IntoView {
 }
 
 #[component]
-fn ReceivedTable(received: Signal<Received>) -> impl IntoView {
+fn ReceivedTable(received: Derived<Received>) -> impl IntoView {
     let row = move |label: &'static str, loss: bool, read: fn(&Received) -> u64| {
         let count = move || received.with(read);
         let class = move || if loss && count() > 0 { "number is-warn" } else { "number" };
@@ -93,7 +94,7 @@ fn ReceivedTable(received: Signal<Received>) -> impl IntoView {
 }
 
 #[component]
-fn Limits(limits: Signal<Vec<Limit>>) -> impl IntoView {
+fn Limits(limits: Derived<Vec<Limit>>) -> impl IntoView {
     let row = |limit: Limit| {
         let share = if limit.max == 0 { 0.0 } else { limit.used as f64 / limit.max as f64 };
         let class = if share >= NEARLY_FULL { "c-warn" } else { "c-soft" };
@@ -115,7 +116,7 @@ fn Limits(limits: Signal<Vec<Limit>>) -> impl IntoView {
 #[component]
 fn Senders() -> impl IntoView {
     let live = expect_context::<Live>();
-    let services = Memo::new(move |_| live.with_status(|store| store.services.clone()));
+    let services = Derived::new(move || live.with_status(|store| store.services.clone()));
     let rows = move |service: Service| {
         let name = service.name;
         service

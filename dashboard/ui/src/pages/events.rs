@@ -8,6 +8,7 @@ use crate::{
         empty::{Empty, NoData, Waiting},
         shape::SeverityShape,
     },
+    derived::Derived,
     format,
     navigation::Navigation,
     route::Route,
@@ -18,8 +19,8 @@ use crate::{
 /// The most lines that are shown: whoever looks for older ones filters.
 const MAX_SHOWN: usize = 200;
 
-fn use_filter(navigation: Navigation) -> Memo<EventFilter> {
-    Memo::new(move |_| EventFilter {
+fn use_filter(navigation: Navigation) -> Derived<EventFilter> {
+    Derived::new(move || EventFilter {
         service: navigation.query("service"),
         kind: navigation.query("kind"),
         severity: match navigation.query("severity").as_str() {
@@ -38,7 +39,7 @@ pub fn Events() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let filter = use_filter(navigation);
-    let found = Memo::new(move |_| {
+    let found = Derived::new(move || {
         filter.with(|filter| {
             live.with_events(|store| {
                 let passing = || store.events.iter().filter(|event| filter.passes(event));
@@ -46,7 +47,7 @@ pub fn Events() -> impl IntoView {
             })
         })
     });
-    let all = Memo::new(move |_| live.with_events(|store| store.events.len()));
+    let all = Derived::new(move || live.with_events(|store| store.events.len()));
     let count = move || {
         let matching = found.with(|(matching, _)| *matching);
         let shown =
@@ -57,7 +58,7 @@ pub fn Events() -> impl IntoView {
             format::counted(all.get() as u64, "event", "events")
         )
     };
-    let stage = Memo::new(move |_| {
+    let stage = Derived::new(move || {
         if found.with(|(matching, _)| *matching > 0) {
             Stage::List
         } else if all.get() > 0 {
@@ -120,7 +121,7 @@ enum Stage {
 fn Filters() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let kinds = Memo::new(move |_| {
+    let kinds = Derived::new(move || {
         let mut kinds: Vec<String> =
             live.with_events(|store| store.events.iter().map(|event| event.kind.clone()).collect());
         kinds.push(navigation.query("kind"));

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use leptos::prelude::*;
+
+use crate::derived::Derived;
 use poolscope_wire::{Breaker, PoolPoint};
 
 use super::{
@@ -32,7 +34,7 @@ pub struct Live {
     pub trouble: RwSignal<Option<String>>,
     /// How often the server replaced the picture because this browser was too slow.
     pub lagged: RwSignal<u64>,
-    connection: Memo<Connection>,
+    connection: Derived<Connection>,
 }
 
 impl Live {
@@ -56,7 +58,7 @@ impl Live {
             facts,
             trouble: RwSignal::new(None),
             lagged: RwSignal::new(0),
-            connection: Memo::new(move |_| facts.get().state(browser_now_ms.get())),
+            connection: Derived::new(move || facts.get().state(browser_now_ms.get())),
         }
     }
 

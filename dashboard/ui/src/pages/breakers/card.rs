@@ -8,6 +8,7 @@ use web_sys::{HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 use super::strip::Strip;
 use crate::{
     components::{bar::Bar, shape::BreakerBadge},
+    derived::Derived,
     format,
     state::live::Live,
     words,
@@ -26,17 +27,17 @@ pub fn Card(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let card = NodeRef::<Article>::new();
-    let breaker = Memo::new({
+    let breaker = Derived::after({
         let id = id.clone();
         move |before: Option<&Breaker>| live.breaker(&id).or_else(|| before.cloned()).unwrap_or_default()
     });
-    let state = Signal::derive(move || breaker.with(|breaker| breaker.state));
+    let state = Derived::new(move || breaker.with(|breaker| breaker.state));
     let text = move |read: fn(&Breaker) -> String| move || breaker.with(read);
     let since = move || {
         let since = breaker.with(|breaker| breaker.since_ms)?;
         Some(format::span(live.now_ms().saturating_sub(since) / 1_000))
     };
-    let of_instances = Memo::new(move |_| {
+    let of_instances = Derived::new(move || {
         breaker.with(|breaker| live.with_breakers(|store| of_instances(breaker, store.breakers.values())))
     });
     let class = move || {
@@ -80,7 +81,7 @@ pub fn Card(
                 {figure("failed", |b| b.failed_total)}
                 {figure("rejected", |b| b.rejected_total)}
             </dl>
-            <Strip breaker=breaker.into() />
+            <Strip breaker />
             <Transitions breaker />
         </article>
     }
@@ -116,11 +117,10 @@ fn of_instances<'a>(breaker: &Breaker, all: impl Iterator<Item = &'a Breaker>) -
 
 /// The share of failed calls against its limit.
 #[component]
-fn Ratio(breaker: Memo<Breaker>) -> impl IntoView {
-    let share =
-        Signal::derive(move || f64::from(breaker.with(|breaker| breaker.failure_ratio).unwrap_or(0.0)));
-    let limit = Signal::derive(move || breaker.with(|breaker| breaker.failure_ratio_limit).map(f64::from));
-    let class = Signal::derive(move || match limit.get() {
+fn Ratio(breaker: Derived<Breaker>) -> impl IntoView {
+    let share = Derived::new(move || f64::from(breaker.with(|breaker| breaker.failure_ratio).unwrap_or(0.0)));
+    let limit = Derived::new(move || breaker.with(|breaker| breaker.failure_ratio_limit).map(f64::from));
+    let class = Derived::new(move || match limit.get() {
         Some(limit) if share.get() >= limit => "c-bad",
         Some(limit) if share.get() >= limit / 2.0 => "c-warn",
         _ => "c-soft",
@@ -140,9 +140,9 @@ fn Ratio(breaker: Memo<Breaker>) -> impl IntoView {
 
 /// The newest changes of state and their reasons.
 #[component]
-fn Transitions(breaker: Memo<Breaker>) -> impl IntoView {
+fn Transitions(breaker: Derived<Breaker>) -> impl IntoView {
     let live = expect_context::<Live>();
-    let listed = Memo::new(move |_| {
+    let listed = Derived::new(move || {
         breaker.with(|breaker| breaker.transitions.iter().rev().take(MAX_LISTED).cloned().collect::<Vec<_>>())
     });
     let more = move || breaker.with(|breaker| breaker.transitions.len().saturating_sub(MAX_LISTED));

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use crate::{
     components::empty::{Empty, NoData, Waiting},
+    derived::Derived,
     format,
     navigation::Navigation,
     state::{
@@ -25,15 +26,15 @@ pub fn Breakers(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let ids = Memo::new(move |_| {
+    let ids = Derived::new(move || {
         let service = navigation.query("service");
         live.with_breakers(|store| {
             breakers_of(store, &service).iter().map(|b| b.id.clone()).collect::<Vec<_>>()
         })
     });
-    let is_empty = Memo::new(move |_| ids.with(Vec::is_empty));
-    let nobody_sends = Memo::new(move |_| live.with_list(|store| store.pools.is_empty()));
-    let is_filled = Memo::new(move |_| live.with_list(|store| store.filled));
+    let is_empty = Derived::new(move || ids.with(Vec::is_empty));
+    let nobody_sends = Derived::new(move || live.with_list(|store| store.pools.is_empty()));
+    let is_filled = Derived::new(move || live.with_list(|store| store.filled));
     let summary = move || {
         let service = navigation.query("service");
         let headline = live.with_breakers(|store| Headline::of(store, &service));

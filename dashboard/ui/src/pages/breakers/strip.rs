@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use poolscope_wire::{Breaker, BreakerState, Transition};
 
-use crate::{format, state::live::Live, words};
+use crate::{derived::Derived, format, state::live::Live, words};
 
 /// The shortest time that a strip shows.
 const MIN_SPAN_MS: u64 = 300_000;
@@ -62,12 +62,12 @@ fn height(state: BreakerState) -> f64 {
 #[component]
 pub fn Strip(
     /// The breaker.
-    breaker: Signal<Breaker>,
+    breaker: Derived<Breaker>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     // Whole seconds: the strip need not move more often.
-    let now = Memo::new(move |_| live.now_ms() / 1_000 * 1_000);
-    let start = Memo::new(move |_| breaker.with(|breaker| strip_start(breaker, now.get())));
+    let now = Derived::new(move || live.now_ms() / 1_000 * 1_000);
+    let start = Derived::new(move || breaker.with(|breaker| strip_start(breaker, now.get())));
     let parts = move || {
         let (from, to) = (start.get(), now.get());
         let scale = WIDTH / to.saturating_sub(from).max(1) as f64;

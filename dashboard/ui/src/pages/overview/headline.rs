@@ -5,6 +5,7 @@ use poolscope_wire::Severity;
 
 use crate::{
     components::shape::SeverityShape,
+    derived::Derived,
     format,
     navigation::Navigation,
     route::Route,
@@ -18,20 +19,20 @@ pub fn Headlines() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let headline =
-        Memo::new(move |_| live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
+        Derived::new(move || live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
     let figure = move |label: &'static str, read: fn(&Headline) -> String| {
         view! { <div><dd>{move || headline.with(read)}</dd><dt>{label}</dt></div> }
     };
     view! {
         <section class="headline" aria-label="Summary">
             <h1 data-testid="headline">
-                <SeverityShape severity=Signal::derive(move || headline.with(Headline::worst)) />
+                <SeverityShape severity=Derived::new(move || headline.with(Headline::worst)) />
                 {move || headline.with(sentence)}
             </h1>
             <div class="chips">
-                <Chip severity=Severity::Bad count=Signal::derive(move || headline.with(|h| h.bad)) />
-                <Chip severity=Severity::Warn count=Signal::derive(move || headline.with(|h| h.warn)) />
-                <Chip severity=Severity::Ok count=Signal::derive(move || headline.with(|h| h.fine)) />
+                <Chip severity=Severity::Bad count=Derived::new(move || headline.with(|h| h.bad)) />
+                <Chip severity=Severity::Warn count=Derived::new(move || headline.with(|h| h.warn)) />
+                <Chip severity=Severity::Ok count=Derived::new(move || headline.with(|h| h.fine)) />
                 {move || {
                     let open = headline.with(|headline| headline.open_breakers);
                     (open > 0).then(|| view! {
@@ -68,7 +69,7 @@ fn sentence(headline: &Headline) -> String {
 
 /// A count of pools that filters by its severity.
 #[component]
-fn Chip(severity: Severity, count: Signal<u64>) -> impl IntoView {
+fn Chip(severity: Severity, count: Derived<u64>) -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     let key = words::severity_key(severity);
     let chosen = move || navigation.query("severity") == key;

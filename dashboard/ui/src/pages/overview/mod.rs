@@ -11,6 +11,7 @@ use poolscope_wire::Severity;
 
 use crate::{
     components::empty::{Empty, NoData, Waiting},
+    derived::Derived,
     navigation::Navigation,
     state::{
         live::Live,
@@ -23,8 +24,8 @@ use row::{ColumnHeads, Row};
 use toolbar::Toolbar;
 
 /// What the address asks for.
-fn use_filter(navigation: Navigation) -> Memo<PoolFilter> {
-    Memo::new(move |_| PoolFilter {
+fn use_filter(navigation: Navigation) -> Derived<PoolFilter> {
+    Derived::new(move || PoolFilter {
         service: navigation.query("service"),
         text: navigation.query("q"),
         severity: match navigation.query("severity").as_str() {
@@ -43,7 +44,7 @@ pub fn Overview() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let filter = use_filter(navigation);
-    let ids = Memo::new(move |_| {
+    let ids = Derived::new(move || {
         filter.with(|filter| {
             // Only these follow every figure; by default the list is computed again when a place changes.
             let follows_figures = !matches!(filter.sort, Sort::Worst | Sort::Name)
@@ -56,7 +57,7 @@ pub fn Overview() -> impl IntoView {
             }
         })
     });
-    let stage = Memo::new(move |_| {
+    let stage = Derived::new(move || {
         let (filled, any) = live.with_list(|store| (store.filled, !store.pools.is_empty()));
         match (filled, any) {
             (false, _) => Stage::Waiting,
@@ -71,7 +72,7 @@ pub fn Overview() -> impl IntoView {
             Stage::NoData => view! { <NoData /> }.into_any(),
             stage => view! {
                 <Headlines />
-                <Toolbar shown=Signal::derive(move || ids.with(Vec::len)) />
+                <Toolbar shown=Derived::new(move || ids.with(Vec::len)) />
                 {if stage == Stage::NoMatch {
                     view! { <NoMatch /> }.into_any()
                 } else {
@@ -113,10 +114,10 @@ fn NoMatch() -> impl IntoView {
 }
 
 #[component]
-fn List(ids: Memo<Vec<String>>) -> impl IntoView {
+fn List(ids: Derived<Vec<String>>) -> impl IntoView {
     let list = NodeRef::new();
-    let window = window::use_row_window(list, Signal::derive(move || ids.with(Vec::len)));
-    let shown = Memo::new(move |_| {
+    let window = window::use_row_window(list, Derived::new(move || ids.with(Vec::len)));
+    let shown = Derived::new(move || {
         let range = window.range.get();
         ids.with(|ids| ids.get(range).map(<[_]>::to_vec).unwrap_or_default())
     });

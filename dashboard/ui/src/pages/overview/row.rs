@@ -9,6 +9,7 @@ use crate::{
         bar::StateBar,
         shape::{BreakerBadge, SeverityShape},
     },
+    derived::Derived,
     format,
     navigation::Navigation,
     route::Route,
@@ -53,7 +54,7 @@ pub fn Row(
     let navigation = expect_context::<Navigation>();
     let view = {
         let id = id.clone();
-        Memo::new(move |before: Option<&Option<PoolView>>| {
+        Derived::after(move |before: Option<&Option<PoolView>>| {
             // A pool that is gone keeps its last words until its row is gone.
             live.with_pool(&id, PoolView::new).or_else(|| before.cloned().flatten())
         })
@@ -65,7 +66,7 @@ pub fn Row(
         let route = Route::Pool(id.clone());
         move || navigation.link(&route)
     };
-    let severity = Signal::derive(move || view.with(|v| v.as_ref().map(|v| v.severity).unwrap_or_default()));
+    let severity = Derived::new(move || view.with(|v| v.as_ref().map(|v| v.severity).unwrap_or_default()));
     let severity_key = move || words::severity_key(severity.get());
     let class = move || {
         let stale = view.with(|view| view.as_ref().is_some_and(|view| view.stale));
@@ -76,9 +77,8 @@ pub fn Row(
             view.with(|view| view.as_ref().and_then(|view| view.stale.then_some(view.last_seen_ms)))?;
         Some(format!("last reported {}", format::ago(live.now_ms(), seen_ms)))
     };
-    let shares = Signal::derive(move || view.with(|v| v.as_ref().map(|v| v.shares).unwrap_or_default()));
-    let spark =
-        Signal::derive(move || view.with(|v| v.as_ref().map(|v| v.spark.clone()).unwrap_or_default()));
+    let shares = Derived::new(move || view.with(|v| v.as_ref().map(|v| v.shares).unwrap_or_default()));
+    let spark = Derived::new(move || view.with(|v| v.as_ref().map(|v| v.spark.clone()).unwrap_or_default()));
     let estimated = move || {
         let estimated = view.with(|view| view.as_ref().is_some_and(|view| !view.tilde.is_empty()));
         estimated.then_some("Closes can't be seen here: what is open and idle is estimated")
@@ -92,7 +92,7 @@ pub fn Row(
         if waiting { "cell wait number is-warn" } else { "cell wait number" }
     };
     let errors = move || view.with(|view| view.as_ref().and_then(|view| view.errors.clone()));
-    let breaker = Memo::new(move |_| view.with(|view| view.as_ref().and_then(|view| view.breaker.clone())));
+    let breaker = Derived::new(move || view.with(|view| view.as_ref().and_then(|view| view.breaker.clone())));
 
     view! {
         <li class=class data-testid="pool-row" data-pool-id=id data-severity=severity_key>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
+    derived::Derived,
     format,
     navigation::Navigation,
     state::{live::Live, order::Sort},
@@ -12,11 +13,11 @@ use crate::{
 #[component]
 pub fn Toolbar(
     /// How many pools are shown.
-    shown: Signal<usize>,
+    shown: Derived<usize>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let all = Memo::new(move |_| live.with_list(|store| store.pools.len()));
+    let all = Derived::new(move || live.with_list(|store| store.pools.len()));
     let count = move || match (shown.get(), all.get()) {
         (shown, all) if shown == all => format::counted(all as u64, "pool", "pools"),
         (shown, all) => {

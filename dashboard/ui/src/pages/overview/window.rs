@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use leptos::{ev, html::Ul, prelude::*};
+
+use crate::derived::Derived;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
@@ -30,11 +32,11 @@ struct Geometry {
 #[derive(Debug, Clone, Copy)]
 pub struct RowWindow {
     /// The rows that are in the page.
-    pub range: Memo<Range<usize>>,
+    pub range: Derived<Range<usize>>,
     /// Pixels of the rows above.
-    pub above: Signal<f64>,
+    pub above: Derived<f64>,
     /// Pixels of the rows below.
-    pub below: Signal<f64>,
+    pub below: Derived<f64>,
 }
 
 impl Geometry {
@@ -55,7 +57,7 @@ impl Geometry {
 }
 
 /// The window of a list, kept up to date while the page scrolls.
-pub fn use_row_window(list: NodeRef<Ul>, count: Signal<usize>) -> RowWindow {
+pub fn use_row_window(list: NodeRef<Ul>, count: Derived<usize>) -> RowWindow {
     let (geometry, set_geometry) = signal(Geometry::default());
     let measure = move || {
         let Some(list) = list.try_get_untracked().flatten() else { return };
@@ -81,13 +83,11 @@ pub fn use_row_window(list: NodeRef<Ul>, count: Signal<usize>) -> RowWindow {
     ] {
         on_cleanup(move || listener.remove());
     }
-    let range = Memo::new(move |_| geometry.get().range(count.get()));
+    let range = Derived::new(move || geometry.get().range(count.get()));
     RowWindow {
         range,
-        above: Signal::derive(move || range.get().start as f64 * geometry.get().row),
-        below: Signal::derive(move || {
-            count.get().saturating_sub(range.get().end) as f64 * geometry.get().row
-        }),
+        above: Derived::new(move || range.get().start as f64 * geometry.get().row),
+        below: Derived::new(move || count.get().saturating_sub(range.get().end) as f64 * geometry.get().row),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
         panel::{ChartData, ChartPanel},
         series::CHARTS,
     },
+    derived::Derived,
     format,
     navigation::Navigation,
     state::live::Live,
@@ -33,21 +34,21 @@ pub fn Charts(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let window = Memo::new(move |_| {
+    let window = Derived::new(move || {
         let key = navigation.query("window");
         WINDOWS.iter().find(|(name, ..)| *name == key).copied().unwrap_or(WINDOWS[1])
     });
     let interval_ms =
-        Memo::new(move |_| detail.with(|l| l.detail().map_or(1_000, |d| d.interval_ms.max(1_000))));
+        Derived::new(move || detail.with(|l| l.detail().map_or(1_000, |d| d.interval_ms.max(1_000))));
     // The axis ends at the newest point, so that it moves with the data; if none comes any more it goes on with the clock.
-    let span = Memo::new(move |_| {
+    let span = Derived::new(move || {
         let newest = detail.with(|l| l.detail().and_then(|d| d.points.last()).map_or(0, |point| point.at_ms));
         let patience = 4 * interval_ms.get();
         let now = live.now_ms();
         let end = if newest + patience >= now && newest > 0 { newest } else { now };
         (end.saturating_sub(window.get().2), end)
     });
-    let points = Memo::new(move |_| {
+    let points = Derived::new(move || {
         let (from, _) = span.get();
         detail.with(|loaded| {
             let points = loaded.detail().map(|detail| detail.points.as_slice()).unwrap_or_default();
@@ -56,11 +57,11 @@ pub fn Charts(
     });
     let cursor = RwSignal::new(None);
     let data = ChartData {
-        points: points.into(),
-        span: span.into(),
-        gap_ms: Signal::derive(move || interval_ms.get() * 5 / 2),
+        points,
+        span,
+        gap_ms: Derived::new(move || interval_ms.get() * 5 / 2),
         cursor,
-        estimated: Signal::derive(move || detail.with(|l| l.detail().is_some_and(|d| d.summary.estimated))),
+        estimated: Derived::new(move || detail.with(|l| l.detail().is_some_and(|d| d.summary.estimated))),
     };
     let on_key = move |event: KeyboardEvent| {
         let by = match event.key().as_str() {
@@ -100,7 +101,7 @@ pub fn Charts(
 }
 
 #[component]
-fn WindowChoice(window: Memo<(&'static str, &'static str, u64)>) -> impl IntoView {
+fn WindowChoice(window: Derived<(&'static str, &'static str, u64)>) -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     view! {
         <div class="choice" role="group" aria-label="Window of time">

@@ -6,6 +6,7 @@ use poolscope_wire::PoolSummary;
 use super::detail::Loaded;
 use crate::{
     components::shape::{BreakerBadge, SeverityShape},
+    derived::Derived,
     format,
     navigation::Navigation,
     route::Route,
@@ -23,13 +24,13 @@ pub fn Head(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let pool = Memo::new(move |_| {
+    let pool = Derived::new(move || {
         live.with_pool(&id, |entry| entry.summary.clone())
             .or_else(|| detail.with(|loaded| loaded.detail().map(|detail| detail.summary.clone())))
             .unwrap_or_default()
     });
     let text = move |read: fn(&PoolSummary) -> String| move || pool.with(read);
-    let severity = Signal::derive(move || pool.with(|pool| pool.health.severity));
+    let severity = Derived::new(move || pool.with(|pool| pool.health.severity));
     let since = move || {
         let since = pool.with(|pool| pool.health.since_ms);
         (since > 0).then(|| format::span(live.now_ms().saturating_sub(since) / 1_000))
@@ -47,7 +48,7 @@ pub fn Head(
                 .map(|bytes| view! { <div><dd>{format::bytes(bytes)}</dd><dt>{label}</dt></div> })
         }
     };
-    let breaker = Memo::new(move |_| pool.with(|pool| pool.breaker.clone()));
+    let breaker = Derived::new(move || pool.with(|pool| pool.breaker.clone()));
     view! {
         <header class="poolhead">
             <p class="crumb"><a href=move || navigation.link(&Route::Overview)>"Overview"</a></p>

@@ -13,6 +13,7 @@ use crate::{
         counts::{self, Counts},
         empty::Empty,
     },
+    derived::Derived,
     navigation::Navigation,
     pages::events::EventRow,
     route::Route,
@@ -35,7 +36,7 @@ pub fn Pool(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let detail = use_detail(live, id.clone());
-    let stage = Memo::new(move |_| detail.with(Loaded::stage));
+    let stage = Derived::new(move || detail.with(Loaded::stage));
     view! {
         {move || match stage.get() {
             detail::Stage::Loading => {
@@ -65,7 +66,7 @@ fn Failed(failure: Failure) -> impl IntoView {
 #[component]
 fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
     let rows = move |read: fn(&PoolDetail) -> Vec<counts::CountRow>| {
-        Signal::derive(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
+        Derived::new(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
     };
     view! {
         <article data-testid="pool-page">
@@ -87,7 +88,7 @@ fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
 #[component]
 fn PoolEvents(id: String) -> impl IntoView {
     let live = expect_context::<Live>();
-    let events = Memo::new(move |_| {
+    let events = Derived::new(move || {
         live.with_events(|store| {
             let of_pool = store.events.iter().filter(|event| event.pool.as_deref() == Some(&id));
             of_pool.take(MAX_EVENTS).cloned().collect::<Vec<_>>()
