@@ -178,6 +178,9 @@ impl Store {
                 changed |= self.take_transition(record, at_ms, now_ms);
             }
             let pool = destination(record).map(|destination| Id::pool(record.sender, destination));
+            // An event that names no client belongs to a pool only where a pool has none either.
+            let names_client = record.get(attr::CLIENT_NAME).is_some();
+            let pool = pool.filter(|id| names_client || self.pools.get(*id).is_some());
             let breaker = breaker.map(|name| Id::breaker(record.sender, name));
             self.events.push(record, at_ms, pool, breaker, self.limits.max_text_bytes);
         }
