@@ -29,6 +29,8 @@ pub mod breaker;
 mod classify;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 mod config_error;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+mod connected;
 mod current;
 pub mod event;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]

@@ -226,6 +226,9 @@ values! {
 pub const METHODS: &[&str] =
     &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
 
+/// Stands for everything beyond a limit of names: destinations, breakers, policies, causes.
+pub const OVERFLOW: &str = "_OTHER";
+
 /// Value of `http.request.method` for a method that the convention does not know.
 pub const METHOD_OTHER: &str = "_OTHER";
 

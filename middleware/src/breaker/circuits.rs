@@ -14,7 +14,7 @@ use crate::registry::{Destination, DestinationRef};
 use crate::{BreakerSnapshot, BreakerSource};
 
 /// Name of the breaker that takes the requests without one of their own.
-const OTHER: &str = "_OTHER";
+const OTHER: &str = poolscope_semconv::value::OVERFLOW;
 
 /// The breakers of a layer.
 #[derive(Debug)]

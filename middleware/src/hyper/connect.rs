@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use http::{Extensions, Uri};
-use hyper_util::client::legacy::connect::{Connection as HyperConnection, HttpInfo};
+use http::Uri;
+use hyper_util::client::legacy::connect::Connection as HyperConnection;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::io::ObservedIo;
-use crate::current;
-use crate::registry::{ClientScope, DestinationRef, Ends, Pool, Protocol};
+use crate::registry::{ClientScope, DestinationRef, Pool};
+use crate::{connected, current};
 
 /// Observes the connections that a connector makes. See the [module](super) for an example.
 #[derive(Debug, Clone)]
@@ -106,15 +106,7 @@ where
         let this = self.project();
         match ready!(this.inner.poll(cx)).map_err(Into::into) {
             Ok(io) => {
-                let connected = io.connected();
-                let mut extras = Extensions::new();
-                connected.get_extras(&mut extras);
-                let ends = extras.get::<HttpInfo>().map_or_else(Ends::default, |info| Ends {
-                    local: Some(info.local_addr()),
-                    peer: Some(info.remote_addr()),
-                });
-                let is_http2 = this.layer.http2_only || connected.is_negotiated_h2();
-                let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+                let (ends, protocol) = connected::describe(&io, this.layer.http2_only);
                 let now = Instant::now();
                 let id = this.layer.client.next_connection_id();
                 let took = now.saturating_duration_since(*this.started);

@@ -14,7 +14,7 @@ use crate::Scope;
 use crate::event::PoolName;
 
 /// Host of the pool that takes the requests to destinations beyond the limit of pools.
-const OVERFLOW_HOST: &str = "_OTHER";
+const OVERFLOW_HOST: &str = poolscope_semconv::value::OVERFLOW;
 
 /// How long hyper-util and reqwest keep idle connections unless told otherwise.
 pub(super) const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(90);

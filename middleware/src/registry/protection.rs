@@ -20,7 +20,7 @@ const MAX_NAMES: usize = 256;
 const MAX_REASONS: usize = 64;
 
 /// What is beyond a limit.
-const OTHER: &str = "_OTHER";
+const OTHER: &str = poolscope_semconv::value::OVERFLOW;
 
 /// Counters by name. Resolved once per layer, never per request.
 #[derive(Debug)]

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http::{Extensions, Uri};
-use hyper_util::client::legacy::connect::{Connection as HyperConnection, HttpInfo};
+use http::Uri;
+use hyper_util::client::legacy::connect::Connection as HyperConnection;
 use poolscope_semconv::value::{Certainty, CloseReason, Observation};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::ends_of;
-use crate::current;
-use crate::registry::{ClientScope, DestinationRef, Ends, Pool, Protocol};
+use crate::registry::{ClientScope, DestinationRef, Ends, Pool};
+use crate::{connected, current};
 
 /// Sees the connects of a reqwest client; give it to `ClientBuilder::connector_layer`. See the [module](super) for an
 /// example.
@@ -112,12 +111,7 @@ where
 
 impl ConnectLayer {
     fn opened(&self, io: &impl HyperConnection, pool: impl Fn(Ends) -> Arc<Pool>, started: Instant) {
-        let connected = io.connected();
-        let mut extras = Extensions::new();
-        connected.get_extras(&mut extras);
-        let ends = extras.get::<HttpInfo>().map_or_else(Ends::default, ends_of);
-        let is_http2 = self.http2_only || connected.is_negotiated_h2();
-        let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+        let (ends, protocol) = connected::describe(io, self.http2_only);
         let now = Instant::now();
         let pool = pool(ends);
         // The kernel gives the same pair of addresses again only when the old connection is gone.

@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 
 use poolscope_semconv::value::{Certainty, CloseReason, Observation};
 
-use crate::registry::{Ends, Pool};
+use crate::registry::Pool;
 
 /// Closes the connections that the client must have closed by now, because they have been idle for too long.
 pub(crate) fn close_expired(pool: &Arc<Pool>, now: Instant) {
@@ -63,9 +63,4 @@ fn close_passed_over(pool: &Arc<Pool>, now: Instant) {
             connection.close_because(CloseReason::PeerClosedIdle, Certainty::Inferred, now);
         }
     }
-}
-
-/// Addresses of a connection, as hyper-util tells them.
-fn ends_of(info: &hyper_util::client::legacy::connect::HttpInfo) -> Ends {
-    Ends { local: Some(info.local_addr()), peer: Some(info.remote_addr()) }
 }

@@ -16,8 +16,8 @@ use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::ends_of;
 use crate::body::ResponseBody;
+use crate::connected::ends_of;
 use crate::current;
 use crate::lease::Lease;
 use crate::registry::{ClientScope, Connection, DestinationRef, Ends, Protocol};
