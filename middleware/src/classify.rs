@@ -20,7 +20,22 @@ pub(crate) fn error_type(error: &(dyn Error + 'static)) -> ErrorType {
             None => {}
         }
     }
-    class
+    if class == ErrorType::Connect && breaks_tls(error) { ErrorType::Tls } else { class }
+}
+
+/// Class of an error of a connector: what it does not say itself is that nothing could be connected.
+pub(crate) fn connect_error_type(error: &(dyn Error + 'static)) -> ErrorType {
+    match error_type(error) {
+        ErrorType::Other if breaks_tls(error) => ErrorType::Tls,
+        ErrorType::Other => ErrorType::Connect,
+        class => class,
+    }
+}
+
+/// True if a connect failed on what the peer said: TLS libraries report it as invalid data.
+fn breaks_tls(error: &(dyn Error + 'static)) -> bool {
+    let kinds = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kinds.into_iter().any(|kind| kind == io::ErrorKind::InvalidData)
 }
 
 /// The error with its causes, in one line.

@@ -4,14 +4,18 @@
 //! inside the request's own poll, and only when there was none; so a flag of this thread, cleared before each poll and
 //! read after it, tells exactly that.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use poolscope_semconv::value::ErrorType;
+
+use crate::registry::Attempt;
 
 thread_local! {
     static SEEN: Cell<Seen> = const { Cell::new(Seen { connect_started: false, connected: false }) };
     static DROPPED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Canceled) };
     static RESENDS: Cell<u32> = const { Cell::new(0) };
+    static ATTEMPT: RefCell<Option<Arc<Attempt>>> = const { RefCell::new(None) };
 }
 
 /// What a request's poll did.
@@ -40,6 +44,27 @@ pub(crate) fn connect_started() {
 /// Tells the request that is being polled that a connection was established.
 pub(crate) fn connected() {
     SEEN.set(Seen { connected: true, ..SEEN.get() });
+}
+
+/// Runs one poll of a connect. What happens inside of it, on this thread, belongs to the attempt: hyper-util and reqwest
+/// look names up and negotiate TLS there, also when the connect goes on in the background.
+pub(crate) fn poll_attempt<R>(attempt: &Arc<Attempt>, poll: impl FnOnce() -> R) -> R {
+    let _outer = Outer(ATTEMPT.replace(Some(Arc::clone(attempt))));
+    poll()
+}
+
+/// The connect that is being polled.
+pub(crate) fn attempt() -> Option<Arc<Attempt>> {
+    ATTEMPT.with_borrow(Clone::clone)
+}
+
+/// Puts the outer attempt back, also when the poll panics.
+struct Outer(Option<Arc<Attempt>>);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        ATTEMPT.set(self.0.take());
+    }
 }
 
 /// Drops requests whose end has a cause that they can't know themselves.

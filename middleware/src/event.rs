@@ -6,7 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use poolscope_semconv::value::{BreakerReason, BreakerState, Certainty, CloseReason, ErrorType};
+use poolscope_semconv::value::{
+    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType,
+};
+
+use crate::origin::Origin;
 
 /// Something that happened. Rare by nature: nothing here is told for a request that goes well.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +20,10 @@ pub enum Event {
     ConnectionClosed(ConnectionClosed),
     /// A connection could not be established.
     ConnectionFailed(ConnectionFailed),
+    /// A connection is held for longer than the leak threshold, and nobody reads its response.
+    LeakSuspected(Leak),
+    /// A connection that was reported as leaked was given back, or is read again.
+    LeakReturned(Leak),
     /// A breaker changed its state.
     BreakerTransition(BreakerTransition),
     /// A named timeout fired.
@@ -54,6 +62,12 @@ pub struct ConnectionClosed {
     pub lifetime: Duration,
     /// Requests that it served.
     pub requests: u64,
+    /// Bytes sent and received, where they are seen.
+    pub bytes: Option<(u64, u64)>,
+    /// Round trip time, smoothed by the kernel, where it told.
+    pub rtt: Option<Duration>,
+    /// TCP segments sent again, where the kernel told.
+    pub retransmits: Option<u64>,
 }
 
 /// A connection could not be established.
@@ -63,8 +77,29 @@ pub struct ConnectionFailed {
     pub pool: Arc<PoolName>,
     /// Class of the error.
     pub error_type: ErrorType,
+    /// The part that failed, if it can be told.
+    pub phase: Option<ConnectPhase>,
     /// The error with its causes.
     pub error: String,
+}
+
+/// A connection that somebody seems to have forgotten.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leak {
+    /// Its pool.
+    pub pool: Arc<PoolName>,
+    /// Its identity, if it is known.
+    pub connection: Option<u64>,
+    /// Method of the request that took it, `_OTHER` if the convention does not know it.
+    pub method: &'static str,
+    /// How long it has been held.
+    pub held: Duration,
+    /// Trace that the request was made under.
+    pub trace_id: Option<u128>,
+    /// Span that the request was made under.
+    pub span_id: Option<u64>,
+    /// Who took it, if the program has told.
+    pub origin: Option<Origin>,
 }
 
 /// A breaker changed its state.

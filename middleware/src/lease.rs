@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, StatusCode, Version, header};
-use poolscope_semconv::value::ErrorType;
+use poolscope_semconv::value::{ErrorType, Observation};
 
 use crate::classify;
 use crate::current;
-use crate::registry::{CloseCause, Outcome, Protocol};
-use crate::request::{End, Request};
+use crate::registry::{CloseCause, Connection, End, Outcome, Pool, Protocol, Request};
 use crate::trace::RequestSpan;
 
 /// Rest of a body that hyper reads by itself when the body is dropped, so that the connection can be used again: what
@@ -23,30 +22,30 @@ const DRAINED_BYTES: u64 = 8 * 1024;
 /// What is left to do at the end of a request.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    request: Arc<Request>,
+    /// Taken when the lease is dropped, so that the record of the request can be used again.
+    request: Option<Arc<Request>>,
     span: RequestSpan,
     has_headers: bool,
-    /// True where nobody sees the connection close, so that it is concluded from how the request ends.
-    infers_close: bool,
     /// Most bytes that the body still has; `None` if that is not known.
     body_left: Option<u64>,
     ended: bool,
 }
 
 impl Lease {
-    pub(crate) fn new(request: Request, span: RequestSpan) -> Self {
-        Self {
-            request: Arc::new(request),
-            span,
-            has_headers: false,
-            infers_close: false,
-            body_left: None,
-            ended: false,
+    pub(crate) fn new(request: Arc<Request>, span: RequestSpan) -> Self {
+        if let Some(trace) = span.trace() {
+            request.trace(trace);
         }
+        Self { request: Some(request), span, has_headers: false, body_left: None, ended: false }
     }
 
     pub(crate) fn request(&self) -> &Arc<Request> {
-        &self.request
+        self.request.as_ref().expect("taken only when the lease is dropped")
+    }
+
+    /// The connection of the request, if it is an HTTP/1 one: one that has no other request.
+    fn http1(&self) -> Option<&Arc<Connection>> {
+        self.request().connection().filter(|known| known.protocol() == Protocol::Http1)
     }
 
     /// Headers came. The connection must be bound before, if it can be.
@@ -59,13 +58,14 @@ impl Lease {
     ) {
         self.has_headers = true;
         // Without a stamp of its own the request has its connection at the latest now.
-        self.request.acquire(now);
-        self.request.result(Outcome::Status(status), Some(version), now);
+        self.request().acquire(now);
+        self.request().result(Outcome::Status(status), Some(version), now);
+        self.request().answered();
         self.span.response(status, version);
-        if let Some(connection) = self.request.connection() {
+        if let Some(connection) = self.request().connection() {
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 connection.upgrade();
-                if self.infers_close {
+                if connection.observation() == Observation::Estimated {
                     // Its end can't be seen, and the pool has no part in it any more.
                     connection.close(now);
                 }
@@ -75,9 +75,9 @@ impl Lease {
         }
     }
 
-    /// From now on the close of the connection is concluded from how the request ends.
-    pub(crate) fn infer_close(&mut self) {
-        self.infers_close = true;
+    /// The caller asks for more of the body.
+    pub(crate) fn read(&self) {
+        self.request().read();
     }
 
     /// Tells how much of the body is still to come.
@@ -88,9 +88,7 @@ impl Lease {
     /// A CONNECT was answered with success: the connection is a tunnel from now on.
     pub(crate) fn tunnel(&self) {
         // A tunnel through HTTP/2 is one stream of a connection that goes on for the others.
-        if let Some(connection) =
-            self.request.connection().filter(|known| known.protocol() == Protocol::Http1)
-        {
+        if let Some(connection) = self.http1() {
             connection.upgrade();
         }
     }
@@ -98,12 +96,15 @@ impl Lease {
     /// The request failed before it had headers.
     pub(crate) fn fail(&mut self, error: &(dyn Error + 'static)) {
         let class = classify::error_type(error);
-        self.request.result(Outcome::Error(class), None, Instant::now());
-        self.span.error(class, || classify::chain(error));
-        if self.infers_close {
-            self.note_failure(class);
+        let request = self.request();
+        request.result(Outcome::Error(class), None, Instant::now());
+        let is_stale = matches!(class, ErrorType::IncompleteMessage | ErrorType::ConnectionReset)
+            && request.met_a_stale_connection();
+        if is_stale {
+            request.pool().was_stale();
+            self.span.stale();
         }
-        self.end(End::Failed);
+        self.failed(class, error, is_stale);
     }
 
     /// The response body failed.
@@ -112,63 +113,67 @@ impl Lease {
             ErrorType::Other => ErrorType::Body,
             class => class,
         };
-        self.span.error(class, || classify::chain(error));
-        if self.infers_close {
-            self.note_failure(class);
-        }
-        self.end(End::Failed);
+        self.failed(class, error, false);
     }
 
-    /// Notes a failure on the connection, where its IO can't do so itself. HTTP/2 loses only a stream by it.
-    fn note_failure(&self, class: ErrorType) {
-        if let Some(connection) =
-            self.request.connection().filter(|known| known.protocol() == Protocol::Http1)
-        {
-            connection.note(match class {
-                ErrorType::ConnectionReset => CloseCause::Reset,
-                ErrorType::IncompleteMessage => CloseCause::PeerClosed,
-                _ => CloseCause::Failed,
-            });
+    fn failed(&mut self, class: ErrorType, error: &(dyn Error + 'static), is_stale: bool) {
+        self.span.error(class, || classify::chain(error));
+        // HTTP/2 loses only a stream by a failure. What the IO saw, it has noted itself, where there is one.
+        if let Some(connection) = self.http1() {
+            let is_seen = connection.observation() == Observation::Exact;
+            match class {
+                ErrorType::Protocol => connection.note(CloseCause::Protocol),
+                _ if is_seen => {}
+                // It was closed before the request came.
+                _ if is_stale => connection.note(CloseCause::ClosedIdle),
+                ErrorType::ConnectionReset => connection.note(CloseCause::Reset),
+                ErrorType::IncompleteMessage => connection.note(CloseCause::PeerClosed),
+                _ => connection.note(CloseCause::Failed),
+            }
         }
+        self.end(End::Failed, Some(class));
     }
 
     /// The response body was read to its end.
     pub(crate) fn complete(&mut self) {
-        self.end(End::Complete);
+        self.end(End::Complete, None);
     }
 
-    fn end(&mut self, end: End) {
+    fn end(&mut self, end: End, error: Option<ErrorType>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         let now = Instant::now();
-        if end == End::Dropped {
-            self.dropped(now);
+        let error = error.or_else(|| (end == End::Dropped).then(|| self.dropped(now)));
+        let request = self.request.as_ref().expect("taken only when the lease is dropped");
+        match request.acquired() {
+            Some(acquired) => self.span.acquired(&acquired, request.connection().map(|known| known.setup())),
+            None if request.is_pending() && request.was_queued() => {
+                self.span.waited_in_vain(error.unwrap_or(ErrorType::Canceled));
+            }
+            None => {}
         }
-        if let Some(acquired) = self.request.acquired() {
-            self.span.acquired(&acquired);
-        }
-        self.request.end(end, now);
-        if self.infers_close
-            && let Some(connection) = self.request.connection().filter(|known| known.is_spent())
+        request.end(end, now);
+        if let Some(connection) = request.connection()
+            && (connection.is_gone()
+                || connection.observation() == Observation::Estimated && connection.is_spent())
         {
             connection.close(now);
         }
         self.span.end();
     }
 
-    fn dropped(&mut self, now: Instant) {
+    fn dropped(&mut self, now: Instant) -> ErrorType {
         let cause = current::drop_cause();
         if !self.has_headers {
-            self.request.result(Outcome::Error(cause), None, now);
+            self.request().result(Outcome::Error(cause), None, now);
         }
         self.span.error(cause, String::new);
         // An HTTP/1 connection can't be used again while a response is still in it. Where the close is seen, this only
         // explains it; where it is concluded, a short rest is no reason to conclude it.
         let is_short = self.has_headers && self.body_left.is_some_and(|bytes| bytes <= DRAINED_BYTES);
-        if let Some(connection) =
-            self.request.connection().filter(|known| known.protocol() == Protocol::Http1)
-            && !(self.infers_close && is_short)
+        if let Some(connection) = self.http1()
+            && (connection.observation() == Observation::Exact || !is_short)
         {
             connection.note(if self.has_headers {
                 CloseCause::BodyDropped
@@ -176,12 +181,16 @@ impl Lease {
                 CloseCause::RequestDropped
             });
         }
+        cause
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.end(End::Dropped);
+        self.end(End::Dropped, None);
+        if let Some(record) = self.request.take() {
+            Pool::take_back(record);
+        }
     }
 }
 

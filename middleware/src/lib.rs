@@ -30,18 +30,22 @@ mod classify;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 mod config_error;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
-mod connected;
+mod connector;
 mod current;
 pub mod event;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 mod http_message;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(all(feature = "reqwest", target_os = "linux"))]
+mod kernel;
 mod lease;
+mod origin;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+mod phase;
 mod registry;
-mod request;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 #[cfg(feature = "retry")]
@@ -49,7 +53,10 @@ pub mod retry;
 mod scope;
 #[cfg(feature = "timeout")]
 pub mod timeout;
+#[cfg(feature = "rustls")]
+mod tls;
 mod trace;
+mod watch;
 
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 pub use config_error::ConfigError;
@@ -58,8 +65,16 @@ pub use event::{Event, Listener};
 pub use http_message::Answered;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 pub use http_message::Destined;
+pub use origin::{Origin, OriginScope};
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
 pub use registry::{
-    BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectionCounts, ConnectionSnapshot,
-    HistogramSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot,
+    BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
+    ConnectionSnapshot, HistogramSnapshot, HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot,
+    RetrySnapshot, ScopeSnapshot, TimeoutSnapshot, WaitingSnapshot,
 };
-pub use scope::{DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder};
+pub use scope::{
+    DEFAULT_LEAK_THRESHOLD, DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder,
+};
+#[cfg(feature = "rustls")]
+pub use tls::observe_tls;

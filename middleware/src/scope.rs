@@ -1,20 +1,28 @@
 //! [`Scope`]: where everything is counted.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+#[cfg(feature = "reqwest")]
+use poolscope_semconv::value::Observation;
 
 use crate::event::{Events, Listener};
 use crate::registry::{
-    BreakerSource, ClientInner, ClientScope, Named, PoolLimit, RetryStats, ScopeSnapshot, Sources,
-    TimeoutStats,
+    BreakerSource, ClientInner, ClientScope, Connection, Named, Pool, PoolLimit, RetryStats, ScopeSnapshot,
+    Sources, TimeoutStats,
 };
+use crate::watch::Watch;
 
 /// Most pools of one scope by default.
 pub const DEFAULT_MAX_POOLS: usize = 1_000;
 
 /// Most open connections that a snapshot lists one by one for each pool by default.
 pub const DEFAULT_MAX_LISTED_CONNECTIONS: usize = 100;
+
+/// How long a response may be left alone, neither read nor dropped, before its connection is reported as leaked, by
+/// default.
+pub const DEFAULT_LEAK_THRESHOLD: Duration = Duration::from_secs(60);
 
 /// Where everything is counted: the registry of pools, breakers, retries and timeouts. Cheap to clone; clones are one.
 ///
@@ -35,6 +43,8 @@ struct Inner {
     clients: Mutex<Vec<Arc<ClientInner>>>,
     limit: PoolLimit,
     max_listed: usize,
+    leak_threshold: Option<Duration>,
+    watch: Arc<Watch>,
     ids: AtomicU64,
     events: Arc<Events>,
     breakers: Sources,
@@ -54,7 +64,11 @@ impl Scope {
     /// A scope with limits of its own.
     #[must_use]
     pub fn builder() -> ScopeBuilder {
-        ScopeBuilder { max_pools: DEFAULT_MAX_POOLS, max_listed: DEFAULT_MAX_LISTED_CONNECTIONS }
+        ScopeBuilder {
+            max_pools: DEFAULT_MAX_POOLS,
+            max_listed: DEFAULT_MAX_LISTED_CONNECTIONS,
+            leak_threshold: Some(DEFAULT_LEAK_THRESHOLD),
+        }
     }
 
     /// The client of a name, made when it is new. Layers for hyper and reqwest are made from it.
@@ -63,7 +77,7 @@ impl Scope {
         let mut clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let known = clients.iter().find(|client| client.name() == name).cloned();
         let client = known.unwrap_or_else(|| {
-            let client = Arc::new(ClientInner::new(name, self.inner.max_listed));
+            let client = Arc::new(ClientInner::new(name, self.inner.max_listed, self.inner.leak_threshold));
             clients.push(Arc::clone(&client));
             client
         });
@@ -76,9 +90,7 @@ impl Scope {
         let now = Instant::now();
         let clients = self.clients();
         #[cfg(feature = "reqwest")]
-        for pool in clients.iter().flat_map(|client| client.pools()) {
-            crate::reqwest::close_expired(&pool, now);
-        }
+        self.pools().iter().for_each(|pool| crate::reqwest::close_expired(pool, now));
         let mut pools: Vec<_> = clients.iter().flat_map(|client| client.snapshot(now)).collect();
         pools.sort_by(|a, b| {
             (&a.client, &a.host, a.port, a.scheme).cmp(&(&b.client, &b.host, b.port, b.scheme))
@@ -99,7 +111,21 @@ impl Scope {
                 .map(|(name, stats)| stats.snapshot(name))
                 .collect(),
             overflowed,
+            kernel_refused: self.kernel_refused(),
         }
+    }
+
+    #[cfg(feature = "reqwest")]
+    fn kernel_refused(&self) -> Option<String> {
+        self.pools()
+            .iter()
+            .any(|pool| pool.observation() != Observation::Exact)
+            .then(crate::reqwest::kernel_refused)?
+    }
+
+    #[cfg(not(feature = "reqwest"))]
+    fn kernel_refused(&self) -> Option<String> {
+        None
     }
 
     /// Tells every event to a listener from now on, in the task or thread where it happens. A listener that panics is
@@ -126,6 +152,41 @@ impl Scope {
 
     fn clients(&self) -> Vec<Arc<ClientInner>> {
         self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The scope without a hold on it.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn downgrade(&self) -> ScopeRef {
+        ScopeRef(Arc::downgrade(&self.inner))
+    }
+
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        self.clients().iter().flat_map(|client| client.pools()).collect()
+    }
+
+    /// Starts the thread that looks after the pools, if it does not run yet.
+    pub(crate) fn start_watch(&self) {
+        self.inner.watch.start(ScopeRef(Arc::downgrade(&self.inner)));
+    }
+
+    /// Closes a connection, which is gone already, a moment later: by then its request has told how it ended.
+    pub(crate) fn close_soon(&self, connection: Arc<Connection>) {
+        self.start_watch();
+        self.inner.watch.close_soon(connection);
+    }
+
+    /// What the watch thread does now and then; tells after which time it wants to be called again.
+    pub(crate) fn look_after(&self, now: Instant) -> Duration {
+        let mut interval = crate::watch::LONGEST_SLEEP;
+        for pool in self.pools() {
+            #[cfg(feature = "reqwest")]
+            crate::reqwest::close_expired(&pool, now);
+            pool.look_for_leaks(now);
+            if let Some(threshold) = pool.leak_threshold() {
+                interval = interval.min(crate::registry::look_interval(threshold));
+            }
+        }
+        interval
     }
 
     pub(crate) fn events(&self) -> &Arc<Events> {
@@ -169,11 +230,22 @@ impl Default for Scope {
     }
 }
 
+/// A scope that may be gone.
+#[derive(Debug)]
+pub(crate) struct ScopeRef(Weak<Inner>);
+
+impl ScopeRef {
+    pub(crate) fn upgrade(&self) -> Option<Scope> {
+        self.0.upgrade().map(|inner| Scope { inner })
+    }
+}
+
 /// Limits of a [`Scope`].
 #[derive(Debug, Clone)]
 pub struct ScopeBuilder {
     max_pools: usize,
     max_listed: usize,
+    leak_threshold: Option<Duration>,
 }
 
 impl ScopeBuilder {
@@ -193,6 +265,15 @@ impl ScopeBuilder {
         self
     }
 
+    /// How long a response may be left alone, neither read nor dropped, before its connection is reported as leaked;
+    /// `None` for ever. By default, this is [`DEFAULT_LEAK_THRESHOLD`]. A client can have
+    /// [its own](ClientScope::leak_threshold).
+    #[must_use]
+    pub fn leak_threshold(mut self, threshold: Option<Duration>) -> Self {
+        self.leak_threshold = threshold;
+        self
+    }
+
     /// Makes the scope.
     #[must_use]
     pub fn build(self) -> Scope {
@@ -202,6 +283,8 @@ impl ScopeBuilder {
                 clients: Mutex::default(),
                 limit: PoolLimit::new(self.max_pools),
                 max_listed: self.max_listed,
+                leak_threshold: self.leak_threshold,
+                watch: Arc::default(),
                 ids: AtomicU64::new(0),
                 events: Arc::default(),
                 breakers: Sources::default(),

@@ -97,10 +97,8 @@ async fn the_read_api_tells_what_the_demo_does() {
 
     let pools = world.pools().await;
     for pool in &pools {
-        assert_eq!(
-            (pool.service.as_str(), pool.estimated),
-            ("shop", ["shop", "suggest"].contains(&pool.client.as_str()))
-        );
+        // The kernel tells of reqwest's closes.
+        assert_eq!((pool.service.as_str(), pool.estimated), ("shop", false));
         assert!(pool.requests_total > 0 && pool.wait_p50_s.is_some(), "{pool:?}");
         assert!(!pool.health.sentence.is_empty());
         let detail: PoolDetail = world.get(&format!("{}/{}", path::POOLS, pool.id)).await;

@@ -220,7 +220,7 @@ async fn a_refused_connect_fails_the_acquire() {
     assert!(stack.call(request).await.unwrap_err().is_connect());
     let pool = pool(&scope);
     check_invariants(&pool);
-    assert_eq!((pool.connect_failed, pool.outcome(AcquireOutcome::Failed)), (1, 1));
+    assert_eq!((pool.connect_failed(), pool.outcome(AcquireOutcome::Failed)), (1, 1));
     assert_eq!(pool.results[0].error_type.map(ErrorType::as_str), Some("connect"));
 }
 

@@ -95,6 +95,13 @@ pub fn close_reason(reason: &str) -> String {
         Some(CloseReason::PeerClosedActive) => "peer closed it in use".to_owned(),
         Some(CloseReason::Reset) => "peer reset it".to_owned(),
         Some(CloseReason::Error) => "it failed".to_owned(),
+        Some(CloseReason::ProtocolError) => "protocol broken".to_owned(),
+        Some(CloseReason::Goaway) => "peer takes no more streams".to_owned(),
+        Some(CloseReason::Poisoned) => "poisoned by the program".to_owned(),
+        Some(CloseReason::MaxAge) => "maximum age reached".to_owned(),
+        Some(CloseReason::Redundant) => "never needed, HTTP/2 shares one".to_owned(),
+        Some(CloseReason::ClientDropped) => "client dropped".to_owned(),
+        Some(CloseReason::RuntimeShutdown) => "runtime shut down".to_owned(),
         Some(CloseReason::ConnectionClose) => "one side asked to close".to_owned(),
         Some(CloseReason::RequestDropped) => "request dropped, by caller or timeout".to_owned(),
         Some(CloseReason::BodyDropped) => "response body not read".to_owned(),
@@ -126,6 +133,7 @@ pub fn result(result: &str) -> String {
     match ErrorType::parse(result) {
         Some(ErrorType::Dns) => "name not resolved".to_owned(),
         Some(ErrorType::Connect) => "no connection".to_owned(),
+        Some(ErrorType::Tls) => "TLS handshake failed".to_owned(),
         Some(ErrorType::Timeout) => "timeout".to_owned(),
         Some(ErrorType::ConnectionReset) => "connection reset".to_owned(),
         Some(ErrorType::IncompleteMessage) => "connection closed too early".to_owned(),
@@ -200,7 +208,7 @@ mod tests {
 
     #[test]
     fn unknown_values_stay_readable() {
-        assert_eq!(close_reason("max_age"), "max age");
+        assert_eq!(close_reason("no_such_reason"), "no such reason");
         assert_eq!(event_kind("vendor.thing.happened"), "vendor thing happened");
         assert_eq!(result("404"), "status 404");
     }

@@ -73,6 +73,29 @@ attributes! {
     CLOSE_REASON = "poolscope.connection.close_reason";
     /// Whether the reason was seen or concluded, see [`crate::value::Certainty`].
     CLOSE_CERTAINTY = "poolscope.connection.close_certainty";
+    /// Part of establishing a connection; see [`crate::value::ConnectPhase`].
+    CONNECT_PHASE = "poolscope.connection.phase";
+    /// Seconds that the connection had been idle before the request.
+    CONNECTION_IDLE_TIME = "poolscope.connection.idle_time";
+    /// Requests that the connection has served.
+    CONNECTION_REQUESTS = "poolscope.connection.requests";
+    /// Seconds that the connection was open.
+    CONNECTION_LIFETIME = "poolscope.connection.lifetime";
+    /// Bytes that were sent over the connection.
+    CONNECTION_SENT = "poolscope.connection.sent";
+    /// Bytes that were received over the connection.
+    CONNECTION_RECEIVED = "poolscope.connection.received";
+    /// Round trip time of the connection by the kernel, in seconds.
+    CONNECTION_RTT = "poolscope.connection.rtt";
+    /// Segments of the connection that the kernel sent again.
+    CONNECTION_RETRANSMITS = "poolscope.connection.retransmits";
+    /// True if the peer had closed the connection that the request was given from the pool.
+    CONNECTION_STALE = "poolscope.connection.stale";
+
+    /// Seconds that a connection has been held without being read.
+    LEAK_HELD = "poolscope.leak.held";
+    /// Who took the connection: a place in the code or the name that the program gave.
+    LEAK_ORIGIN = "poolscope.leak.origin";
 
     // --- ours: protection
     /// Name of a breaker: the destination, or the key that the user chose.

@@ -16,6 +16,10 @@ events! {
     CONNECTION_CLOSED = "poolscope.connection.closed";
     /// A connection could not be established.
     CONNECTION_FAILED = "poolscope.connection.failed";
+    /// A connection has been held for longer than the leak threshold, and nobody reads its response.
+    LEAK_SUSPECTED = "poolscope.leak.suspected";
+    /// A connection that was reported as leaked was given back, or is read again.
+    LEAK_RETURNED = "poolscope.leak.returned";
     /// A named timeout fired.
     TIMEOUT_FIRED = "poolscope.timeout.fired";
     /// A call used up its retries and still failed.

@@ -53,6 +53,15 @@ pub const CONNECTION_BOUNDS: &[f64] =
 pub const WAIT_BOUNDS: &[f64] =
     &[0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// Bounds for parts of establishing a connection and for round trips, in seconds: from loopback to another continent.
+pub const NETWORK_BOUNDS: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Bounds for the requests that a connection has served. The first bucket holds those that were never used, the second
+/// those that served one request: both are connections that were set up in vain, or nearly so.
+pub const REQUESTS_BOUNDS: &[f64] =
+    &[0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 10_000.0, 100_000.0];
+
 /// Attributes that name a pool; every pool metric carries them.
 pub const POOL_KEYS: &[&str] =
     &[attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT];
@@ -121,12 +130,21 @@ metrics! {
     /// Shaped like `db.client.connection.create_time`.
     CONNECTION_CREATE_TIME = Histogram "poolscope.connection.create_time" "s"
         POOL_KEYS, POOL_OPTIONAL, REQUEST_BOUNDS, "Time to establish a connection: name look-up, transport and TLS together.";
+    /// Ours. Only the parts that can be told apart.
+    CONNECTION_PHASE_TIME = Histogram "poolscope.connection.phase_time" "s"
+        &[attr::CONNECT_PHASE, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
+        POOL_OPTIONAL, NETWORK_BOUNDS, "Time of one part of establishing a connection.";
+    /// Ours.
+    CONNECTION_CONNECTING = UpDownCounter "poolscope.connection.connecting" "{connection}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Connections that are being established.";
     /// Ours.
     CONNECTION_OPENED = Counter "poolscope.connection.opened" "{connection}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Connections that were established.";
     /// Ours.
     CONNECTION_FAILED = Counter "poolscope.connection.failed" "{connection}"
-        POOL_KEYS, POOL_OPTIONAL, &[], "Connections that could not be established.";
+        &[attr::ERROR_TYPE, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
+        &[attr::CONNECT_PHASE, attr::OBSERVATION], &[],
+        "Connections that could not be established, by error and by the part that failed.";
     /// Ours.
     CONNECTION_CLOSED = Counter "poolscope.connection.closed" "{connection}"
         &[attr::CLOSE_REASON, attr::CLOSE_CERTAINTY, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
@@ -135,6 +153,34 @@ metrics! {
     CONNECTION_IO = Counter "poolscope.connection.io" "By"
         &[attr::NETWORK_IO_DIRECTION, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
         POOL_OPTIONAL, &[], "Bytes sent and received over the pool's connections, below HTTP and above TLS.";
+    /// Ours.
+    CONNECTION_ABANDONED = Counter "poolscope.connection.abandoned" "{connection}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Connects that were given up, because the request that they were made for was dropped.";
+    /// Ours. Recorded when a connection is used again.
+    CONNECTION_IDLE_TIME = Histogram "poolscope.connection.idle_time" "s"
+        POOL_KEYS, POOL_OPTIONAL, CONNECTION_BOUNDS, "Time that a connection had been idle before it was used again.";
+    /// Ours. Recorded when the connection closes.
+    CONNECTION_REQUESTS = Histogram "poolscope.connection.requests" "{request}"
+        POOL_KEYS, POOL_OPTIONAL, REQUESTS_BOUNDS, "Requests that a connection served until it closed.";
+    /// Ours.
+    CONNECTION_WASTED = Counter "poolscope.connection.wasted" "{connection}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Connections that were closed without having served a request.";
+    /// Ours.
+    CONNECTION_STALE_REUSE = Counter "poolscope.connection.stale_reuse" "{request}"
+        POOL_KEYS, POOL_OPTIONAL, &[],
+        "Requests that failed before any answer because the peer had closed the connection that the pool gave them.";
+    /// Ours. What the kernel says when the connection closes; only where it can be asked.
+    CONNECTION_RTT = Histogram "poolscope.connection.rtt" "s"
+        POOL_KEYS, POOL_OPTIONAL, NETWORK_BOUNDS, "Round trip time of a connection, smoothed by the kernel, at its close.";
+    /// Ours. What the kernel says when the connection closes; only where it can be asked.
+    CONNECTION_RETRANSMITS = Counter "poolscope.connection.retransmits" "{segment}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "TCP segments that were sent again, over the connections that are closed.";
+    /// Ours.
+    LEAK_SUSPECTED = Counter "poolscope.leak.suspected" "{connection}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Connections that were reported as leaked, those included that came back.";
+    /// Ours.
+    LEAK_ACTIVE = UpDownCounter "poolscope.leak.active" "{connection}"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Connections that are reported as leaked now.";
     /// Ours.
     STREAM_ACTIVE = UpDownCounter "poolscope.stream.active" "{stream}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Requests in flight over HTTP/2 connections, several of which share one connection.";

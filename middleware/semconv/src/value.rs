@@ -76,10 +76,18 @@ values! {
         PeerClosedActive = "peer_closed_active",
         /// The peer reset it.
         Reset = "reset",
-        /// It failed in another way, or the peer broke the protocol.
+        /// It failed in another way.
         Error = "error",
+        /// One side broke the protocol: an answer that is none, bytes that nobody asked for, an HTTP/2 error.
+        ProtocolError = "protocol_error",
         /// One side asked for it by `Connection: close`, or the protocol has no keep-alive.
         ConnectionClose = "connection_close",
+        /// The peer said GOAWAY: it takes no more streams on this HTTP/2 connection.
+        Goaway = "goaway",
+        /// The program poisoned it, so that the pool did not use it again.
+        Poisoned = "poisoned",
+        /// It reached the age at which connections are replaced.
+        MaxAge = "max_age",
         /// A request was dropped before its response had begun, by its caller or by a timeout, so the connection could not
         /// be used again.
         RequestDropped = "request_dropped",
@@ -87,7 +95,13 @@ values! {
         BodyDropped = "body_dropped",
         /// An upgraded connection came to its end.
         UpgradeEnded = "upgrade_ended",
-        /// Our side closed it, and why can't be told: the client was dropped, or the pool had no room for it.
+        /// It was never used: when it was ready, the pool had another HTTP/2 connection that serves all requests.
+        Redundant = "redundant",
+        /// The client and all of its clones were dropped.
+        ClientDropped = "client_dropped",
+        /// The task that drove it was dropped without an end of its own, as a runtime does when it shuts down.
+        RuntimeShutdown = "runtime_shutdown",
+        /// Our side closed it, and why can't be told: the pool had no room for it, or dropped it in another way.
         ClientClosed = "client_closed",
     }
 
@@ -103,6 +117,8 @@ values! {
     Observation {
         /// Every open and close is seen.
         Exact = "exact",
+        /// Every open is seen, and every close is told by the kernel; only why it closed is concluded.
+        Kernel = "kernel",
         /// Closes are concluded from what requests show.
         Estimated = "estimated",
     }
@@ -113,6 +129,8 @@ values! {
         Dns = "dns",
         /// No connection could be established.
         Connect = "connect",
+        /// The TLS handshake failed.
+        Tls = "tls",
         /// A timeout fired.
         Timeout = "timeout",
         /// The peer reset the connection.
@@ -131,6 +149,32 @@ values! {
         Canceled = "canceled",
         /// None of the above; the convention's own word.
         Other = "_OTHER",
+    }
+
+    /// A part of establishing a connection.
+    ConnectPhase {
+        /// The host's name is looked up.
+        Dns = "dns",
+        /// The transport is connected.
+        Tcp = "tcp",
+        /// TLS is negotiated.
+        Tls = "tls",
+        /// Transport and TLS together, where they can't be told apart.
+        TcpTls = "tcp_tls",
+    }
+
+    /// Why requests wait for a connection.
+    BlockingReason {
+        /// Connections to the destination fail to be established.
+        ConnectFailing = "connect_failing",
+        /// A connection is being established for them.
+        Connecting = "connecting",
+        /// Connections are held by those who seem to have forgotten them.
+        Leaked = "leaked",
+        /// Every connection is in use: the pool is too small for its load.
+        InUse = "in_use",
+        /// None of these is seen.
+        Unknown = "unknown",
     }
 
     /// Direction of bytes (`network.io.direction`).

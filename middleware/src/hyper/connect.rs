@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::Connection as HyperConnection;
@@ -14,8 +13,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::io::ObservedIo;
-use crate::registry::{ClientScope, DestinationRef, Pool};
-use crate::{connected, current};
+use crate::connector::Connector;
+use crate::current;
+use crate::registry::{Attempt, ClientScope, DestinationRef};
 
 /// Observes the connections that a connector makes. See the [module](super) for an example.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl<S> Layer<S> for ConnectLayer {
     type Service = Connect<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Connect { inner, layer: self.clone() }
+        Connect { inner, connector: Arc::new(Connector::new(&self.client, self.http2_only)) }
     }
 }
 
@@ -52,7 +52,7 @@ impl<S> Layer<S> for ConnectLayer {
 #[derive(Debug, Clone)]
 pub struct Connect<S> {
     inner: S,
-    layer: ConnectLayer,
+    connector: Arc<Connector>,
 }
 
 impl<S> Service<Uri> for Connect<S>
@@ -70,15 +70,11 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        current::connect_started();
         let destination =
             DestinationRef::from_uri(&uri).unwrap_or_else(|| DestinationRef::new("http", "", None));
-        ConnectFuture {
-            pool: self.layer.client.pool(&destination),
-            layer: self.layer.clone(),
-            started: Instant::now(),
-            inner: self.inner.call(uri),
-        }
+        let attempt = Connector::start(self.connector.pool(&destination));
+        let inner = current::poll_attempt(&attempt, || self.inner.call(uri));
+        ConnectFuture { inner, connector: Arc::clone(&self.connector), attempt }
     }
 }
 
@@ -88,9 +84,8 @@ pin_project! {
     pub struct ConnectFuture<F> {
         #[pin]
         inner: F,
-        layer: ConnectLayer,
-        pool: Arc<Pool>,
-        started: Instant,
+        connector: Arc<Connector>,
+        attempt: Arc<Attempt>,
     }
 }
 
@@ -104,17 +99,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        match ready!(this.inner.poll(cx)).map_err(Into::into) {
+        let result = ready!(current::poll_attempt(this.attempt, || this.inner.poll(cx)));
+        match result.map_err(Into::into) {
             Ok(io) => {
-                let (ends, protocol) = connected::describe(&io, this.layer.http2_only);
-                let now = Instant::now();
-                let id = this.layer.client.next_connection_id();
-                let took = now.saturating_duration_since(*this.started);
-                let connection = this.pool.opened(id, protocol, ends, took, now);
+                let connection = this.connector.opened(this.attempt, &io);
                 Poll::Ready(Ok(ObservedIo::new(io, connection)))
             }
             Err(error) => {
-                this.pool.connect_failed(error.as_ref());
+                this.connector.failed(this.attempt, error.as_ref());
                 Poll::Ready(Err(error))
             }
         }

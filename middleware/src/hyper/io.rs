@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::frames::{FrameWalk, NO_ERROR, PROTOCOL_ERROR};
 use super::request_body;
 use crate::registry::{CloseCause, Connection, Protocol};
 
@@ -29,7 +30,9 @@ pin_project! {
 
 impl<T> ObservedIo<T> {
     pub(super) fn new(inner: T, connection: Arc<Connection>) -> Self {
-        Self { io: TokioIo::new(Sensor { inner: TokioIo::new(inner), open: Open(connection) }) }
+        let frames = (connection.protocol() == Protocol::Http2).then(Frames::default);
+        let sensor = Sensor { inner: TokioIo::new(inner), frames, open: Open(connection) };
+        Self { io: TokioIo::new(sensor) }
     }
 }
 
@@ -86,7 +89,21 @@ pin_project! {
     struct Sensor<T> {
         #[pin]
         inner: TokioIo<T>,
+        frames: Option<Frames>,
         open: Open,
+    }
+}
+
+/// What both sides of an HTTP/2 connection say.
+#[derive(Debug)]
+struct Frames {
+    read: FrameWalk,
+    written: FrameWalk,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self { read: FrameWalk::default(), written: FrameWalk::after_preface() }
     }
 }
 
@@ -104,12 +121,37 @@ impl Open {
         });
     }
 
-    fn wrote(&self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
+    fn wrote<'a>(
+        &self,
+        frames: Option<&mut Frames>,
+        bufs: impl IntoIterator<Item = &'a [u8]>,
+        result: io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
         match &result {
-            Ok(count) => self.0.add_sent(*count),
+            Ok(count) => {
+                self.0.add_sent(*count);
+                if let Some(frames) = frames {
+                    let mut left = *count;
+                    for buf in bufs {
+                        let written = &buf[..buf.len().min(left)];
+                        left -= written.len();
+                        // Our side ends a connection without an error when it is done with it.
+                        if frames.written.walk(written).is_some_and(|code| code != NO_ERROR) {
+                            self.0.note(CloseCause::Protocol);
+                        }
+                    }
+                }
+            }
             Err(error) => self.failed(error),
         }
         Poll::Ready(result)
+    }
+
+    fn read(&self, frames: Option<&mut Frames>, bytes: &[u8]) {
+        self.0.add_received(bytes.len());
+        if let Some(code) = frames.and_then(|frames| frames.read.walk(bytes)) {
+            self.0.note(if code == PROTOCOL_ERROR { CloseCause::Protocol } else { CloseCause::Goaway });
+        }
     }
 }
 
@@ -128,7 +170,7 @@ impl<T: Read> AsyncRead for Sensor<T> {
         match &result {
             Ok(()) => match buf.filled().len() - before {
                 0 if has_room => this.open.0.note(CloseCause::PeerClosed),
-                count => this.open.0.add_received(count),
+                _ => this.open.read(this.frames.as_mut(), &buf.filled()[before..]),
             },
             Err(error) => this.open.failed(error),
         }
@@ -141,7 +183,7 @@ impl<T: Write> AsyncWrite for Sensor<T> {
         let this = self.project();
         request_body::bind_written(&this.open.0);
         let result = ready!(this.inner.poll_write(cx, buf));
-        this.open.wrote(result)
+        this.open.wrote(this.frames.as_mut(), [buf], result)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -149,7 +191,9 @@ impl<T: Write> AsyncWrite for Sensor<T> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().inner.poll_shutdown(cx)
+        let this = self.project();
+        this.open.0.note(CloseCause::ShutDown);
+        this.inner.poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -164,6 +208,6 @@ impl<T: Write> AsyncWrite for Sensor<T> {
         let this = self.project();
         request_body::bind_written(&this.open.0);
         let result = ready!(this.inner.poll_write_vectored(cx, bufs));
-        this.open.wrote(result)
+        this.open.wrote(this.frames.as_mut(), bufs.iter().map(|buf| &**buf), result)
     }
 }

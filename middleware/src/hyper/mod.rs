@@ -27,6 +27,7 @@
 //! ```
 
 mod connect;
+mod frames;
 mod io;
 mod request;
 mod request_body;

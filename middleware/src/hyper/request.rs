@@ -17,8 +17,7 @@ use super::request_body::RequestBody;
 use crate::body::ResponseBody;
 use crate::current;
 use crate::lease::Lease;
-use crate::registry::{ClientScope, DestinationRef};
-use crate::request;
+use crate::registry::{ClientScope, DestinationRef, Request as Record};
 use crate::trace::RequestSpan;
 
 /// Observes requests from the call to the end of the response body. See the [module](super) for an example.
@@ -75,7 +74,7 @@ where
         let span =
             RequestSpan::start(self.client.scope(), pool.name(), &parts.method, &mut parts.headers, url);
         let is_connect = parts.method == Method::CONNECT;
-        let lease = Lease::new(request::Request::start(pool, parts.method.clone(), Instant::now()), span);
+        let lease = Lease::new(Record::start(pool, parts.method.clone(), Instant::now()), span);
         let body = RequestBody::new(body, lease.request().clone());
         let inner = self.inner.call(Request::from_parts(parts, body));
         ResponseFuture { inner, lease: Some(lease), is_connect }
@@ -116,7 +115,7 @@ where
                 let now = Instant::now();
                 if let Some(ConnectionRef(connection)) = parts.extensions.remove() {
                     lease.request().acquire(now);
-                    lease.request().bind(&connection, now);
+                    lease.request().bind(&connection);
                 }
                 lease.headers(parts.status, parts.version, &parts.headers, now);
                 if *this.is_connect && parts.status.is_success() {

@@ -15,8 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::task;
 
-use crate::registry::Connection;
-use crate::request::Request;
+use crate::registry::{Connection, Request};
 
 thread_local! {
     /// The request whose head is written next on this thread, and the task that will write it.
@@ -27,7 +26,7 @@ thread_local! {
 pub(super) fn bind_written(connection: &Arc<Connection>) {
     let Some((task, request)) = WRITTEN_NEXT.with_borrow_mut(Option::take) else { return };
     if task::try_id() == Some(task) {
-        request.bind(connection, Instant::now());
+        request.bind(connection);
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::Weak;
 use std::time::SystemTime;
 
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
+use opentelemetry::{SpanId, TraceId};
 use opentelemetry_sdk::logs::SdkLogger;
 use poolscope_semconv::value::{BreakerState, CloseReason};
 use poolscope_semconv::{attr, event as name};
 
-use crate::event::{Event, Listener, PoolName};
+use crate::event::{Event, Leak, Listener, PoolName};
 
 /// Turns events into log records. The scope keeps it for as long as it lives; the logger ends with the telemetry.
 #[derive(Debug)]
@@ -34,6 +35,14 @@ fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
             record.add_attribute(attr::CONNECTION_ID, integer(closed.connection));
             record.add_attribute(attr::CLOSE_REASON, closed.reason.as_str());
             record.add_attribute(attr::CLOSE_CERTAINTY, closed.certainty.as_str());
+            record.add_attribute(attr::CONNECTION_LIFETIME, closed.lifetime.as_secs_f64());
+            record.add_attribute(attr::CONNECTION_REQUESTS, integer(closed.requests));
+            if let Some((sent, received)) = closed.bytes {
+                record.add_attribute(attr::CONNECTION_SENT, integer(sent));
+                record.add_attribute(attr::CONNECTION_RECEIVED, integer(received));
+            }
+            record.add_attributes(closed.rtt.map(|rtt| (attr::CONNECTION_RTT, rtt.as_secs_f64())));
+            record.add_attributes(closed.retransmits.map(|n| (attr::CONNECTION_RETRANSMITS, integer(n))));
             if let Some(peer) = closed.peer {
                 record.add_attribute(attr::NETWORK_PEER_ADDRESS, peer.ip().to_string());
                 record.add_attribute(attr::NETWORK_PEER_PORT, i64::from(peer.port()));
@@ -51,9 +60,26 @@ fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
         Event::ConnectionFailed(failed) => {
             add_pool(record, &failed.pool);
             record.add_attribute(attr::ERROR_TYPE, failed.error_type.as_str());
+            record.add_attributes(failed.phase.map(|phase| (attr::CONNECT_PHASE, phase.as_str())));
             // The attributes say what failed and the name that it did; only the error is left to be told.
             let body = failed.error.clone();
             (name::CONNECTION_FAILED, Severity::Warn, body)
+        }
+        Event::LeakSuspected(leak) => {
+            add_leak(record, leak);
+            let body = format!(
+                "{} has been left alone for {:.1?}, neither read nor dropped{}",
+                held(leak),
+                leak.held,
+                taken_by(leak)
+            );
+            (name::LEAK_SUSPECTED, Severity::Warn, body)
+        }
+        Event::LeakReturned(leak) => {
+            add_leak(record, leak);
+            let body =
+                format!("{} is no longer leaked, after {:.1?}{}", held(leak), leak.held, taken_by(leak));
+            (name::LEAK_RETURNED, Severity::Info, body)
         }
         Event::BreakerTransition(change) => {
             record.add_attribute(attr::BREAKER_NAME, change.name.to_string());
@@ -119,6 +145,27 @@ fn add_pool<R: LogRecord>(record: &mut R, pool: &PoolName) {
     record.add_attribute(attr::SERVER_PORT, i64::from(pool.port));
 }
 
+fn add_leak<R: LogRecord>(record: &mut R, leak: &Leak) {
+    add_pool(record, &leak.pool);
+    record.add_attribute(attr::HTTP_REQUEST_METHOD, leak.method);
+    record.add_attribute(attr::LEAK_HELD, leak.held.as_secs_f64());
+    record.add_attributes(leak.connection.map(|id| (attr::CONNECTION_ID, integer(id))));
+    record.add_attributes(leak.origin.map(|origin| (attr::LEAK_ORIGIN, origin.to_string())));
+    // The event happens in a thread of ours; it belongs to the request's trace all the same.
+    if let (Some(trace_id), Some(span_id)) = (leak.trace_id, leak.span_id) {
+        let trace_id = TraceId::from_bytes(trace_id.to_be_bytes());
+        record.set_trace_context(trace_id, SpanId::from_bytes(span_id.to_be_bytes()), None);
+    }
+}
+
+fn held(leak: &Leak) -> String {
+    format!("the response to a {} from {}", leak.method, place(&leak.pool))
+}
+
+fn taken_by(leak: &Leak) -> String {
+    leak.origin.map(|origin| format!("; taken by {origin}")).unwrap_or_default()
+}
+
 /// Where a call went, which layers above the pools know as a URL only.
 fn add_destination<R: LogRecord>(record: &mut R, destination: Option<&str>) {
     let Some(uri) = destination.and_then(|text| text.parse::<http::Uri>().ok()) else { return };
@@ -148,9 +195,17 @@ fn severity_of(reason: CloseReason) -> Severity {
         | CloseReason::PeerClosedIdle
         | CloseReason::ConnectionClose
         | CloseReason::UpgradeEnded
+        | CloseReason::Goaway
+        | CloseReason::MaxAge
+        | CloseReason::Redundant
+        | CloseReason::ClientDropped
+        | CloseReason::RuntimeShutdown
         | CloseReason::ClientClosed => Severity::Debug,
-        CloseReason::RequestDropped | CloseReason::BodyDropped => Severity::Info,
-        CloseReason::PeerClosedActive | CloseReason::Reset | CloseReason::Error => Severity::Warn,
+        CloseReason::RequestDropped | CloseReason::BodyDropped | CloseReason::Poisoned => Severity::Info,
+        CloseReason::PeerClosedActive
+        | CloseReason::Reset
+        | CloseReason::Error
+        | CloseReason::ProtocolError => Severity::Warn,
     }
 }
 

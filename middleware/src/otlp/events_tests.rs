@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use opentelemetry::logs::LoggerProvider;
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLoggerProvider};
-use poolscope_semconv::value::{BreakerReason, Certainty, CloseReason, ErrorType};
+use poolscope_semconv::value::{BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType};
 
 use super::*;
+use crate::Origin;
 use crate::event::{BreakerTransition, ConnectionClosed, ConnectionFailed, RetryExhausted, TimeoutFired};
 
 fn record(event: &Event) -> SdkLogRecord {
@@ -51,6 +52,18 @@ fn transition(to: BreakerState) -> Event {
     })
 }
 
+fn leak() -> Leak {
+    Leak {
+        pool: pool(),
+        connection: Some(7),
+        method: "GET",
+        held: Duration::from_secs(61),
+        trace_id: Some(0x1234),
+        span_id: Some(0x56),
+        origin: Some(Origin::named("checkout")),
+    }
+}
+
 fn every_event() -> Vec<Event> {
     vec![
         transition(BreakerState::Open),
@@ -62,12 +75,18 @@ fn every_event() -> Vec<Event> {
             certainty: Certainty::Known,
             lifetime: Duration::from_secs(2),
             requests: 3,
+            bytes: Some((100, 200)),
+            rtt: Some(Duration::from_micros(40)),
+            retransmits: Some(1),
         }),
         Event::ConnectionFailed(ConnectionFailed {
             pool: pool(),
             error_type: ErrorType::Dns,
+            phase: Some(ConnectPhase::Dns),
             error: "no such host".into(),
         }),
+        Event::LeakSuspected(leak()),
+        Event::LeakReturned(leak()),
         Event::TimeoutFired(TimeoutFired {
             name: "attempt".into(),
             limit: Duration::from_millis(250),
@@ -132,7 +151,7 @@ fn a_close_tells_its_pool_its_peer_and_its_reason() {
 
 #[test]
 fn a_timeout_names_the_destination_of_the_call() {
-    let told = attributes(&record(&every_event()[3]));
+    let told = attributes(&record(&every_event()[5]));
     let get = |key: &str| told[key].as_str();
     assert_eq!((get(attr::TIMEOUT_NAME), get(attr::TIMEOUT_LIMIT)), ("attempt", "0.25"));
     assert_eq!(

@@ -7,8 +7,8 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use poolscope_semconv::value::{
-    AcquireOutcome, BreakerOutcome, BreakerState, Certainty, CloseReason, ConnectionState, IoDirection,
-    Observation, Signal,
+    AcquireOutcome, BreakerOutcome, BreakerState, Certainty, CloseReason, ConnectionState, ErrorType,
+    IoDirection, Observation, Signal,
 };
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr, metric};
 
@@ -106,7 +106,13 @@ fn pool(points: &mut Points, pool: &PoolSnapshot) {
     points.integer(&metric::HTTP_CLIENT_ACTIVE_REQUESTS, key.clone(), pool.pending() + pool.in_flight());
     points.integer(&metric::STREAM_ACTIVE, key.clone(), pool.streams);
     points.integer(&metric::CONNECTION_OPENED, key.clone(), pool.opened);
-    points.integer(&metric::CONNECTION_FAILED, key.clone(), pool.connect_failed);
+    points.integer(&metric::CONNECTION_CONNECTING, key.clone(), pool.connecting);
+    points.integer(&metric::CONNECTION_ABANDONED, key.clone(), pool.connect_abandoned);
+    points.integer(&metric::CONNECTION_WASTED, key.clone(), pool.wasted);
+    points.integer(&metric::CONNECTION_STALE_REUSE, key.clone(), pool.stale_reuse);
+    points.integer(&metric::LEAK_SUSPECTED, key.clone(), pool.leaks_suspected);
+    points.integer(&metric::LEAK_ACTIVE, key.clone(), pool.leaks_active);
+    connect_failures(points, pool, &key);
     if let Some((sent, received)) = pool.bytes {
         for (direction, bytes) in [(IoDirection::Transmit, sent), (IoDirection::Receive, received)] {
             let attributes = with(text(attr::NETWORK_IO_DIRECTION, direction.as_str()));
@@ -121,10 +127,35 @@ fn pool(points: &mut Points, pool: &PoolSnapshot) {
     points.histogram(&metric::CONNECTION_WAIT_TIME, key.clone(), &pool.wait);
     points.histogram(&metric::HTTP_CLIENT_REQUEST_TIME_IN_QUEUE, key.clone(), &pool.queued);
     points.histogram(&metric::CONNECTION_USE_TIME, key.clone(), &pool.usage);
+    points.histogram(&metric::CONNECTION_IDLE_TIME, key.clone(), &pool.idle);
+    points.histogram(&metric::CONNECTION_REQUESTS, key.clone(), &pool.requests);
     points.histogram(&metric::CONNECTION_CREATE_TIME, key.clone(), &pool.create);
+    for (phase, times) in &pool.phases {
+        let attributes = with(text(attr::CONNECT_PHASE, phase.as_str()));
+        points.histogram(&metric::CONNECTION_PHASE_TIME, attributes, times);
+    }
+    if let Some(retransmits) = pool.retransmits {
+        points.integer(&metric::CONNECTION_RETRANSMITS, key.clone(), retransmits);
+        points.histogram(&metric::CONNECTION_RTT, key.clone(), &pool.rtt);
+    }
     connections(points, pool, &key);
     for result in &pool.results {
         points.histogram(&metric::HTTP_CLIENT_REQUEST_DURATION, with_result(&key, result), &result.duration);
+    }
+}
+
+/// Connects that failed, and a zero while none has, so that the first one shows as a rise.
+fn connect_failures(points: &mut Points, pool: &PoolSnapshot, key: &Attributes) {
+    let mut usual = key.clone();
+    usual.push(text(attr::ERROR_TYPE, ErrorType::Connect.as_str()));
+    if pool.connect_failures.is_empty() {
+        points.integer(&metric::CONNECTION_FAILED, usual, 0);
+    }
+    for row in &pool.connect_failures {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::ERROR_TYPE, row.error_type.as_str()));
+        attributes.extend(row.phase.map(|phase| text(attr::CONNECT_PHASE, phase.as_str())));
+        points.integer(&metric::CONNECTION_FAILED, attributes, row.count);
     }
 }
 
@@ -165,8 +196,10 @@ fn usual_certainty(reason: CloseReason, observation: Observation) -> Certainty {
         CloseReason::IdleTimeout
         | CloseReason::RequestDropped
         | CloseReason::BodyDropped
+        | CloseReason::Redundant
+        | CloseReason::RuntimeShutdown
         | CloseReason::ClientClosed => Certainty::Inferred,
-        _ if observation == Observation::Estimated => Certainty::Inferred,
+        _ if observation != Observation::Exact => Certainty::Inferred,
         _ => Certainty::Known,
     }
 }

@@ -9,10 +9,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
     number_data_point::Value,
 };
 use poolscope_semconv::metric::{ALL, MetricDef, MetricKind, find};
-use poolscope_semconv::value::{BreakerReason, ErrorType, RetryOutcome, TimeoutOutcome};
+use poolscope_semconv::value::{BreakerReason, ConnectPhase, RetryOutcome, TimeoutOutcome};
 
 use super::*;
-use crate::registry::{ConnectionCounts, Protocol};
+use crate::registry::{ConnectFailures, ConnectionCounts, Protocol};
 
 const SINCE: u64 = 1_000_000_000_000_000_000;
 const AT: u64 = SINCE + 5_000_000_000;
@@ -24,7 +24,7 @@ fn time(nanos: u64) -> SystemTime {
 fn histogram(def: &MetricDef, count: u64) -> HistogramSnapshot {
     let mut buckets = vec![0; def.bounds.len() + 1];
     buckets[1] = count;
-    HistogramSnapshot { bounds: def.bounds, buckets, sum_secs: count as f64 * 0.006 }
+    HistogramSnapshot { bounds: def.bounds, buckets, sum: count as f64 * 0.006 }
 }
 
 fn result(method: &'static str, status: Option<u16>, error_type: Option<ErrorType>) -> ResultSnapshot {
@@ -54,7 +54,16 @@ fn pool() -> PoolSnapshot {
             (CloseReason::Reset, Certainty::Known, 1),
             (CloseReason::BodyDropped, Certainty::Inferred, 1),
         ],
-        connect_failed: 4,
+        connecting: 2,
+        wasted: 1,
+        connect_failures: vec![ConnectFailures {
+            error_type: ErrorType::Connect,
+            phase: Some(ConnectPhase::Tcp),
+            count: 4,
+        }],
+        connect_abandoned: 1,
+        stale_reuse: 1,
+        retransmits: Some(5),
         acquires_started: 20,
         acquired: 15,
         acquires: vec![
@@ -69,7 +78,11 @@ fn pool() -> PoolSnapshot {
         wait: histogram(&metric::CONNECTION_WAIT_TIME, 15),
         queued: histogram(&metric::HTTP_CLIENT_REQUEST_TIME_IN_QUEUE, 7),
         usage: histogram(&metric::CONNECTION_USE_TIME, 11),
+        idle: histogram(&metric::CONNECTION_IDLE_TIME, 8),
         create: histogram(&metric::CONNECTION_CREATE_TIME, 9),
+        phases: vec![(ConnectPhase::Tcp, histogram(&metric::CONNECTION_PHASE_TIME, 9))],
+        requests: histogram(&metric::CONNECTION_REQUESTS, 2),
+        rtt: histogram(&metric::CONNECTION_RTT, 2),
         lifetime: vec![(Protocol::Http1, histogram(&metric::HTTP_CLIENT_CONNECTION_DURATION, 2))],
         results: vec![
             result("GET", Some(200), None),
@@ -77,6 +90,10 @@ fn pool() -> PoolSnapshot {
             result("_OTHER", None, Some(ErrorType::Connect)),
             ResultSnapshot { overflow: true, ..result("_OTHER", None, None) },
         ],
+        leaks_suspected: 3,
+        leaks_active: 1,
+        waiting: None,
+        held: Vec::new(),
         open: Vec::new(),
     }
 }
@@ -92,6 +109,7 @@ fn unreachable_pool() -> PoolSnapshot {
         connections: Vec::new(),
         closed: Vec::new(),
         bytes: None,
+        retransmits: None,
         lifetime: Vec::new(),
         results: Vec::new(),
         ..pool()
@@ -114,6 +132,7 @@ fn breaker(name: &str, state: BreakerState, failure_ratio: Option<f64>) -> Break
 fn snapshot() -> ScopeSnapshot {
     ScopeSnapshot {
         at: time(AT),
+        kernel_refused: None,
         since: time(SINCE),
         pools: vec![pool(), unreachable_pool()],
         breakers: vec![

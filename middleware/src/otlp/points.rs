@@ -102,7 +102,7 @@ impl Points {
                 start_time_unix_nano: since,
                 time_unix_nano: at,
                 count: snapshot.count(),
-                sum: Some(snapshot.sum_secs),
+                sum: Some(snapshot.sum),
                 bucket_counts,
                 explicit_bounds: def.bounds.to_vec(),
                 ..HistogramDataPoint::default()

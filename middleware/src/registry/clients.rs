@@ -31,8 +31,8 @@ pub(super) const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// ```
 #[derive(Debug, Clone)]
 pub struct ClientScope {
-    scope: Scope,
-    inner: Arc<ClientInner>,
+    // One count to raise for each clone, since layers clone it for each request.
+    shared: Arc<(Scope, Arc<ClientInner>)>,
 }
 
 #[derive(Debug)]
@@ -49,19 +49,23 @@ pub(crate) struct ClientInner {
 
 impl ClientScope {
     pub(crate) fn new(scope: Scope, inner: Arc<ClientInner>) -> Self {
-        Self { scope, inner }
+        Self { shared: Arc::new((scope, inner)) }
+    }
+
+    fn inner(&self) -> &Arc<ClientInner> {
+        &self.shared.1
     }
 
     /// Name of the client.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.inner().name
     }
 
     /// Scope that the client belongs to.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.scope
+        &self.shared.0
     }
 
     /// Tells how long the HTTP client keeps idle connections, when that is not the 90 s that hyper-util and reqwest
@@ -71,27 +75,34 @@ impl ClientScope {
         self.with_config(|config| config.idle_timeout = timeout)
     }
 
+    /// How long a response may be left alone, neither read nor dropped, before its connection is reported as leaked;
+    /// `None` for ever. By default, this is the scope's threshold. Holds for pools that are made later.
+    #[must_use]
+    pub fn leak_threshold(self, threshold: Option<Duration>) -> Self {
+        self.with_config(|config| config.leak_threshold = threshold)
+    }
+
     pub(crate) fn observation(self, observation: Observation) -> Self {
         self.with_config(|config| config.observation = observation)
     }
 
     fn with_config(self, change: impl FnOnce(&mut PoolConfig)) -> Self {
-        change(&mut self.inner.config.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.inner().config.lock().unwrap_or_else(PoisonError::into_inner));
         self
     }
 
     /// The pool of a destination. Takes no lock and allocates nothing once the pool exists.
     pub(crate) fn pool(&self, destination: &DestinationRef<'_>) -> Arc<Pool> {
         if crate::trace::is_suppressed() {
-            return Arc::clone(self.inner.unseen.get_or_init(|| Arc::new(Pool::unseen())));
+            return Arc::clone(self.inner().unseen.get_or_init(|| Arc::new(Pool::unseen())));
         }
-        let pools = self.inner.pools.pin();
+        let pools = self.inner().pools.pin();
         if let Some(pool) = pools.get(destination) {
             return Arc::clone(pool);
         }
-        if !self.scope.claim_pool() {
-            self.inner.overflowed.fetch_add(1, Relaxed);
-            return Arc::clone(self.inner.overflow.get_or_init(|| {
+        if !self.scope().claim_pool() {
+            self.inner().overflowed.fetch_add(1, Relaxed);
+            return Arc::clone(self.inner().overflow.get_or_init(|| {
                 let key = Destination { scheme: Scheme::Http, host: OVERFLOW_HOST.into(), port: 0 };
                 Arc::clone(pools.get_or_insert(key.clone(), self.make(key)))
             }));
@@ -101,29 +112,30 @@ impl ClientScope {
         let kept = pools.get_or_insert(key, Arc::clone(&made));
         if !Arc::ptr_eq(kept, &made) {
             // Another thread was first, and has claimed a place for the pool itself.
-            self.scope.give_back_pool();
+            self.scope().give_back_pool();
         }
         Arc::clone(kept)
     }
 
     fn make(&self, destination: Destination) -> Arc<Pool> {
-        let config = self.inner.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.scope().start_watch();
+        let config = self.inner().config.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let name = PoolName {
-            client: Arc::clone(&self.inner.name),
+            client: Arc::clone(&self.inner().name),
             scheme: destination.scheme.as_str(),
             host: destination.host.as_ref().into(),
             port: destination.port,
         };
-        Arc::new(Pool::new(name, destination, config, Arc::clone(self.scope.events())))
+        Arc::new(Pool::new(name, destination, config, Arc::clone(self.scope().events())))
     }
 
     pub(crate) fn next_connection_id(&self) -> u64 {
-        self.scope.next_id()
+        self.scope().next_id()
     }
 }
 
 impl ClientInner {
-    pub(crate) fn new(name: &str, max_listed: usize) -> Self {
+    pub(crate) fn new(name: &str, max_listed: usize, leak_threshold: Option<Duration>) -> Self {
         Self {
             name: name.into(),
             pools: papaya::HashMap::with_hasher(RandomState::default()),
@@ -131,6 +143,7 @@ impl ClientInner {
                 observation: Observation::Exact,
                 idle_timeout: DEFAULT_IDLE_TIMEOUT,
                 max_listed,
+                leak_threshold,
             }),
             overflowed: AtomicU64::new(0),
             overflow: OnceLock::new(),

@@ -1,17 +1,22 @@
 //! One connection: its state, and how it moves the counts of its pool.
 
+use std::any::Any;
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicU8, AtomicU32, AtomicU64,
+    AtomicBool, AtomicU16, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use poolscope_semconv::value::{Certainty, CloseReason, ConnectionState, Observation};
 
+use super::key::Scheme;
 use super::pool::{ACTIVE, OPEN, Pool, UPGRADED};
+use super::reason::{CloseCause, Ending, HARMLESS, reason};
 use super::snapshot::{ConnectionSnapshot, Protocol};
+use crate::trace::SetupSpan;
 
 /// Set in [`Connection::state`] once the connection is closed.
 const IS_CLOSED: u32 = 1 << 31;
@@ -19,26 +24,6 @@ const IS_CLOSED: u32 = 1 << 31;
 const IS_UPGRADED: u32 = 1 << 30;
 /// The rest of [`Connection::state`]: requests in flight.
 const IN_FLIGHT: u32 = IS_UPGRADED - 1;
-
-/// What was seen on a connection that explains its end; the first cause in the order of importance wins.
-#[derive(Debug, Clone, Copy)]
-#[repr(u8)]
-pub(crate) enum CloseCause {
-    /// A read gave the end of the stream.
-    PeerClosed = 1,
-    /// A read or write told of a reset.
-    Reset = 2,
-    /// A read or write failed in another way.
-    Failed = 4,
-    /// One side said `Connection: close`, or spoke HTTP/1.0.
-    CloseAsked = 8,
-    /// A response body was dropped before its end.
-    BodyDropped = 16,
-    /// A request was dropped before it had its headers.
-    RequestDropped = 64,
-    /// The peer closed while a request was in flight.
-    WhileActive = 32,
-}
 
 /// Addresses of a connection, as far as they are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -54,14 +39,37 @@ impl Ends {
     }
 }
 
+/// What is known of a connection when it is established.
+#[derive(Debug, Default)]
+pub(crate) struct Established {
+    pub(crate) ends: Ends,
+    pub(crate) protocol: Protocol,
+    /// Span over the set-up, for requests to link to.
+    pub(crate) setup: SetupSpan,
+    /// Lives for as long as the client does that made the connection.
+    pub(crate) client: Option<Weak<ConnectorLife>>,
+}
+
+/// Held by every clone of a connector, and so for as long as the client lives.
+#[derive(Debug)]
+pub(crate) struct ConnectorLife;
+
+/// What the kernel tells of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TcpFigures {
+    pub(crate) rtt: Duration,
+    pub(crate) retransmits: u32,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
 /// One transport connection of a pool. Lives for as long as somebody refers to it; it counts as open until
 /// [`Connection::close`].
 #[derive(Debug)]
 pub(crate) struct Connection {
     id: u64,
     pool: Arc<Pool>,
-    protocol: Protocol,
-    ends: Ends,
+    made: Established,
     opened: Instant,
     /// [`IS_CLOSED`], [`IS_UPGRADED`] and the requests in flight, in one word so that each change sees all three.
     state: AtomicU32,
@@ -70,23 +78,44 @@ pub(crate) struct Connection {
     last_used: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
-    causes: AtomicU8,
+    /// Round trip time in nanoseconds and segments sent again, if the kernel told them.
+    tcp: [AtomicU64; 2],
+    has_tcp: AtomicBool,
+    /// True once the kernel has said that it is gone; then it is closed in the books when its requests are over.
+    is_gone: AtomicBool,
+    causes: AtomicU16,
+    /// The reason that whoever closes the connection has announced.
+    announced: OnceLock<CloseReason>,
+    kernel_watch: OnceLock<KernelWatch>,
+}
+
+/// Whatever tells the connection of its close, kept for as long as the connection is.
+struct KernelWatch(#[expect(dead_code, reason = "kept alive")] Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for KernelWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KernelWatch")
+    }
 }
 
 impl Connection {
-    pub(super) fn new(id: u64, pool: Arc<Pool>, protocol: Protocol, ends: Ends, opened: Instant) -> Self {
+    pub(super) fn new(id: u64, pool: Arc<Pool>, made: Established, opened: Instant) -> Self {
         Self {
             id,
             pool,
-            protocol,
-            ends,
+            made,
             opened,
             state: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             last_used: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
-            causes: AtomicU8::new(0),
+            tcp: Default::default(),
+            has_tcp: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
+            causes: AtomicU16::new(0),
+            announced: OnceLock::new(),
+            kernel_watch: OnceLock::new(),
         }
     }
 
@@ -97,15 +126,53 @@ impl Connection {
 
     /// Address of the other end, if known.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.ends.peer
+        self.made.ends.peer
     }
 
     pub(crate) fn ends(&self) -> Ends {
-        self.ends
+        self.made.ends
     }
 
     pub(crate) fn protocol(&self) -> Protocol {
-        self.protocol
+        self.made.protocol
+    }
+
+    /// How it is observed: like its pool, but that its close is concluded where the kernel does not watch it.
+    pub(crate) fn observation(&self) -> Observation {
+        match self.pool.observation() {
+            Observation::Kernel if self.kernel_watch.get().is_none() => Observation::Estimated,
+            observation => observation,
+        }
+    }
+
+    /// The kernel watches it for as long as `watch` lives.
+    pub(crate) fn watched_by(&self, watch: Arc<dyn Any + Send + Sync>) {
+        let _ = self.kernel_watch.set(KernelWatch(watch));
+    }
+
+    /// True if it served a request, seen or not: what went out over a connection without TLS was a request.
+    pub(super) fn is_used(&self) -> bool {
+        let is_plain = self.pool.scheme() == Scheme::Http;
+        self.requests() > 0 || self.observation() == Observation::Kernel && is_plain && self.bytes().0 > 0
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// The kernel says that it is gone.
+    pub(crate) fn gone(&self) {
+        self.is_gone.store(true, Relaxed);
+    }
+
+    /// True if the kernel has said so.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Relaxed)
+    }
+
+    /// True if a request uses it.
+    pub(crate) fn is_active(&self) -> bool {
+        self.state.load(Acquire) & IN_FLIGHT > 0
     }
 
     /// True if it is open, and no request uses it.
@@ -132,12 +199,11 @@ impl Connection {
         loop {
             let becomes_active = state == 0;
             if becomes_active {
-                self.pool.counts_add(self.protocol, ACTIVE);
+                self.pool.counts_add(self.protocol(), ACTIVE);
             }
             match self.state.compare_exchange_weak(state, state + 1, AcqRel, Acquire) {
                 Ok(_) => {
                     // It is in use again, so what was dropped on it before did it no harm.
-                    const HARMLESS: u8 = CloseCause::BodyDropped as u8 | CloseCause::RequestDropped as u8;
                     if self.causes.load(Relaxed) & HARMLESS != 0 {
                         self.causes.fetch_and(!HARMLESS, Relaxed);
                     }
@@ -145,7 +211,7 @@ impl Connection {
                 }
                 Err(now) => {
                     if becomes_active {
-                        self.pool.counts_sub(self.protocol, ACTIVE);
+                        self.pool.counts_sub(self.protocol(), ACTIVE);
                     }
                     state = now;
                 }
@@ -158,30 +224,35 @@ impl Connection {
         let nanos = now.saturating_duration_since(self.opened).as_nanos();
         self.last_used.store(u64::try_from(nanos).unwrap_or(u64::MAX), Relaxed);
         if self.state.fetch_sub(1, AcqRel) == 1 {
-            self.pool.counts_sub(self.protocol, ACTIVE);
+            self.pool.counts_sub(self.protocol(), ACTIVE);
         }
     }
 
     /// The connection has left HTTP and is no longer the pool's.
     pub(crate) fn upgrade(&self) {
-        self.pool.counts_add(self.protocol, UPGRADED);
+        self.pool.counts_add(self.protocol(), UPGRADED);
         let before = self.state.fetch_or(IS_UPGRADED, AcqRel);
         if before & (IS_CLOSED | IS_UPGRADED) != 0 {
-            self.pool.counts_sub(self.protocol, UPGRADED);
+            self.pool.counts_sub(self.protocol(), UPGRADED);
         } else if before & IN_FLIGHT > 0 {
-            self.pool.counts_sub(self.protocol, ACTIVE);
+            self.pool.counts_sub(self.protocol(), ACTIVE);
         }
     }
 
     /// Remembers what may explain the end of the connection.
     pub(crate) fn note(&self, cause: CloseCause) {
-        let mut causes = cause as u8;
+        let mut causes = cause as u16;
         if matches!(cause, CloseCause::PeerClosed | CloseCause::Reset | CloseCause::Failed)
             && self.state.load(Acquire) & IN_FLIGHT > 0
         {
-            causes |= CloseCause::WhileActive as u8;
+            causes |= CloseCause::WhileActive as u16;
         }
         self.causes.fetch_or(causes, Relaxed);
+    }
+
+    /// Announces why the connection is about to be closed by the one who will close it. The first announcement holds.
+    pub(crate) fn announce(&self, reason: CloseReason) {
+        let _ = self.announced.set(reason);
     }
 
     /// Counts bytes that were sent.
@@ -191,14 +262,34 @@ impl Connection {
 
     /// Counts bytes that were received.
     pub(crate) fn add_received(&self, bytes: usize) {
+        // An answer that nobody asked for is noted; a request that comes after it shows that it was harmless.
+        if self.state.load(Acquire) == 0 && self.protocol() == Protocol::Http1 {
+            self.note(CloseCause::Unasked);
+        }
         self.received.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// What the kernel knows of the connection, at last when it is closed.
+    pub(crate) fn tcp(&self, tcp: TcpFigures) {
+        self.sent.store(tcp.sent, Relaxed);
+        self.received.store(tcp.received, Relaxed);
+        self.tcp[0].store(u64::try_from(tcp.rtt.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.tcp[1].store(u64::from(tcp.retransmits), Relaxed);
+        self.has_tcp.store(true, Relaxed);
+    }
+
+    /// Round trip time and segments sent again, where the kernel told them.
+    pub(crate) fn tcp_known(&self) -> Option<(Duration, u64)> {
+        self.has_tcp
+            .load(Relaxed)
+            .then(|| (Duration::from_nanos(self.tcp[0].load(Relaxed)), self.tcp[1].load(Relaxed)))
     }
 
     /// The connection is gone. The first call counts, later ones do nothing.
     pub(crate) fn close(&self, now: Instant) {
         let (reason, seen) = self.reason(now);
-        let certainty = match self.pool.observation() {
-            Observation::Exact => seen,
+        let certainty = match self.observation() {
+            Observation::Exact | Observation::Kernel => seen,
             Observation::Estimated => Certainty::Inferred,
         };
         self.close_because(reason, certainty, now);
@@ -206,7 +297,7 @@ impl Connection {
 
     /// True if something was noted after which an HTTP/1 connection is not used again.
     pub(crate) fn is_spent(&self) -> bool {
-        self.protocol == Protocol::Http1 && self.causes.load(Relaxed) != 0
+        self.protocol() == Protocol::Http1 && self.causes.load(Relaxed) != 0
     }
 
     /// Like [`Connection::close`], where the caller knows why.
@@ -225,39 +316,26 @@ impl Connection {
         self.pool.closed(self, gone, reason, certainty, now);
     }
 
-    fn saw(&self, cause: CloseCause) -> bool {
-        self.causes.load(Relaxed) & cause as u8 != 0
-    }
-
     /// Why the connection ends, from what was seen on it.
     fn reason(&self, now: Instant) -> (CloseReason, Certainty) {
-        let saw = |cause| self.saw(cause);
         let state = self.state.load(Acquire);
-        if state & IS_UPGRADED != 0 {
-            (CloseReason::UpgradeEnded, Certainty::Known)
-        } else if saw(CloseCause::CloseAsked) {
-            (CloseReason::ConnectionClose, Certainty::Known)
-        } else if saw(CloseCause::Reset) {
-            (CloseReason::Reset, Certainty::Known)
-        } else if saw(CloseCause::Failed) {
-            (CloseReason::Error, Certainty::Known)
-        } else if saw(CloseCause::PeerClosed) && saw(CloseCause::WhileActive) {
-            (CloseReason::PeerClosedActive, Certainty::Known)
-        } else if saw(CloseCause::PeerClosed) {
-            (CloseReason::PeerClosedIdle, Certainty::Known)
-        } else if saw(CloseCause::RequestDropped) {
-            (CloseReason::RequestDropped, Certainty::Inferred)
-        } else if saw(CloseCause::BodyDropped) {
-            (CloseReason::BodyDropped, Certainty::Inferred)
-        } else if state & IN_FLIGHT > 0 && self.protocol == Protocol::Http1 {
-            // The client has read a response that says so, and the caller has not seen it yet: nothing else ends a
-            // connection in the middle of a request without an error.
-            (CloseReason::ConnectionClose, Certainty::Inferred)
-        } else if self.idle_for(now) >= self.pool.idle_timeout() {
-            (CloseReason::IdleTimeout, Certainty::Inferred)
-        } else {
-            (CloseReason::ClientClosed, Certainty::Inferred)
-        }
+        reason(&Ending {
+            announced: self.announced.get().copied(),
+            causes: self.causes.load(Relaxed),
+            is_upgraded: state & IS_UPGRADED != 0,
+            is_active: state & IN_FLIGHT > 0,
+            protocol: self.protocol(),
+            is_unused: !self.is_used(),
+            has_another: self.pool.has_other(self.protocol()),
+            is_exact: self.observation() == Observation::Exact,
+            client_is_gone: self.made.client.as_ref().is_some_and(|client| client.strong_count() == 0),
+            has_idled: self.idle_for(now) >= self.pool.idle_timeout(),
+        })
+    }
+
+    /// Span over the set-up of the connection.
+    pub(crate) fn setup(&self) -> &SetupSpan {
+        &self.made.setup
     }
 
     pub(crate) fn age(&self, now: Instant) -> Duration {
@@ -281,7 +359,7 @@ impl Connection {
         let (bytes_sent, bytes_received) = self.bytes();
         ConnectionSnapshot {
             id: self.id,
-            protocol: self.protocol,
+            protocol: self.protocol(),
             state: if state & IS_UPGRADED != 0 {
                 ConnectionState::Upgraded
             } else if state & IN_FLIGHT > 0 {
@@ -289,14 +367,16 @@ impl Connection {
             } else {
                 ConnectionState::Idle
             },
-            local: self.ends.local,
-            peer: self.ends.peer,
+            local: self.made.ends.local,
+            peer: self.made.ends.peer,
             age: self.age(now),
             idle_for: self.idle_for(now),
             requests: self.requests(),
             in_flight: u64::from(state & IN_FLIGHT),
             bytes_sent,
             bytes_received,
+            rtt: self.tcp_known().map(|(rtt, _)| rtt),
+            retransmits: self.tcp_known().map(|(_, segments)| segments),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Histogram over fixed bounds, one atomic add to record.
+//! Histogram over fixed bounds: two atomic adds to record.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -8,51 +8,70 @@ use poolscope_semconv::metric::MetricDef;
 /// Most bounds that a metric of the contract has; one more bucket takes what is above the last.
 const MAX_BOUNDS: usize = 14;
 
-/// Durations, counted by bucket.
+/// Bounds as they are compared: a power of two, so that the search has a fixed number of steps and no branch to guess.
+const SEARCHED: usize = 16;
+
+/// Nanoseconds of a second: metrics in seconds are recorded in nanoseconds.
+const NANOS: f64 = 1e9;
+
+/// Durations or counts, by bucket.
 #[derive(Debug)]
 pub(crate) struct Histogram {
     def: &'static MetricDef,
+    /// The bounds in the unit of recording; what is beyond the last of them is never reached.
+    bounds: [u64; SEARCHED],
     buckets: [AtomicU64; MAX_BOUNDS + 1],
-    sum_nanos: AtomicU64,
+    sum: AtomicU64,
 }
 
 impl Histogram {
     /// An empty histogram with the bounds of its metric.
     pub(crate) fn new(def: &'static MetricDef) -> Self {
         debug_assert!(def.bounds.len() <= MAX_BOUNDS, "{} has too many bounds", def.name);
-        Self { def, buckets: Default::default(), sum_nanos: AtomicU64::new(0) }
+        let mut bounds = [u64::MAX; SEARCHED];
+        for (slot, bound) in bounds.iter_mut().zip(def.bounds) {
+            *slot = (bound * scale(def)).round() as u64;
+        }
+        Self { def, bounds, buckets: Default::default(), sum: AtomicU64::new(0) }
     }
 
-    /// Counts one duration.
+    /// Counts one duration, of a metric in seconds.
     pub(crate) fn record(&self, duration: Duration) {
-        let secs = duration.as_secs_f64();
-        let bucket = self.def.bounds.partition_point(|bound| *bound < secs);
+        self.record_raw(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Counts one value: nanoseconds where the metric's unit is seconds, the unit itself otherwise.
+    pub(crate) fn record_raw(&self, value: u64) {
+        let bucket = self.bounds.partition_point(|bound| *bound < value);
         self.buckets[bucket.min(MAX_BOUNDS)].fetch_add(1, Relaxed);
-        self.sum_nanos.fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.sum.fetch_add(value, Relaxed);
     }
 
     pub(crate) fn snapshot(&self) -> HistogramSnapshot {
+        let bounds = self.def.bounds;
         HistogramSnapshot {
-            bounds: self.def.bounds,
-            buckets: self.buckets[..=self.def.bounds.len()]
-                .iter()
-                .map(|bucket| bucket.load(Relaxed))
-                .collect(),
-            sum_secs: Duration::from_nanos(self.sum_nanos.load(Relaxed)).as_secs_f64(),
+            bounds,
+            buckets: self.buckets[..=bounds.len()].iter().map(|bucket| bucket.load(Relaxed)).collect(),
+            sum: self.sum.load(Relaxed) as f64 / scale(self.def),
         }
     }
+}
+
+/// What one unit of the metric is in the unit of recording.
+fn scale(def: &MetricDef) -> f64 {
+    if def.unit == "s" { NANOS } else { 1.0 }
 }
 
 /// A histogram at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct HistogramSnapshot {
-    /// Upper bounds in seconds, each included in its bucket.
+    /// Upper bounds in the unit of the metric, seconds or a count; each is included in its bucket.
     pub bounds: &'static [f64],
     /// Counts; one more than there are bounds, the last for what is above them all.
     pub buckets: Vec<u64>,
-    /// Sum of what was recorded, in seconds.
-    pub sum_secs: f64,
+    /// Sum of what was recorded, in the same unit.
+    pub sum: f64,
 }
 
 impl HistogramSnapshot {
@@ -62,8 +81,8 @@ impl HistogramSnapshot {
         self.buckets.iter().sum()
     }
 
-    /// Value below which the share `quantile` (0 to 1) of the values lies, in seconds, by linear interpolation within
-    /// a bucket; the last bound for what is above it; `None` if nothing was recorded.
+    /// Value below which the share `quantile` (0 to 1) of the values lies, by linear interpolation within a
+    /// bucket; the last bound for what is above it; `None` if nothing was recorded.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Option<f64> {
         let count = self.count();
@@ -100,7 +119,7 @@ mod tests {
         assert_eq!(snapshot.buckets[0], 1);
         assert_eq!(snapshot.buckets[1], 1);
         assert_eq!(snapshot.buckets.last(), Some(&1));
-        assert!((snapshot.sum_secs - 100.011).abs() < 1e-9);
+        assert!((snapshot.sum - 100.011).abs() < 1e-9);
     }
 
     #[test]
@@ -112,6 +131,17 @@ mod tests {
         }
         let median = histogram.snapshot().quantile(0.5).unwrap();
         assert!((0.01..=0.025).contains(&median), "{median}");
+    }
+
+    #[test]
+    fn counts_are_recorded_in_their_own_unit() {
+        let histogram = Histogram::new(&metric::CONNECTION_REQUESTS);
+        for requests in [0, 1, 2, 1_000_000] {
+            histogram.record_raw(requests);
+        }
+        let snapshot = histogram.snapshot();
+        assert_eq!((&snapshot.buckets[..3], snapshot.buckets.last()), (&[1, 1, 1][..], Some(&1)));
+        assert!((snapshot.sum - 1_000_003.0).abs() < 1e-9);
     }
 
     #[test]

@@ -72,12 +72,6 @@ impl<'a> DestinationRef<'a> {
         Some(Self::new(uri.scheme_str().unwrap_or("http"), uri.host()?, uri.port_u16()))
     }
 
-    /// Key of a destination of which only the peer's address is known.
-    pub(crate) fn from_peer(peer: Option<std::net::SocketAddr>) -> Self {
-        let host = peer.map_or(String::new(), |peer| peer.ip().to_string());
-        Self { scheme: Scheme::Http, host: Cow::Owned(host), port: peer.map_or(0, |peer| peer.port()) }
-    }
-
     pub(crate) fn to_owned(&self) -> Destination {
         Destination { scheme: self.scheme, host: self.host.as_ref().into(), port: self.port }
     }

@@ -4,30 +4,41 @@
 //! Locks are taken to open, to close and to snapshot. Gauges are differences of counters that only rise, read so that the
 //! subtrahend comes first; so no gauge is ever negative, and `started - ended = pending` holds in every snapshot.
 
+mod attempt;
 mod clients;
 mod connection;
 mod histogram;
+mod holder;
 mod key;
+mod leak;
 mod pool;
+mod pool_snapshot;
 mod protection;
+mod reason;
+mod request;
 mod results;
 mod snapshot;
 mod sources;
 
+pub(crate) use attempt::{Attempt, Report};
 pub use clients::ClientScope;
 pub(crate) use clients::{ClientInner, PoolLimit};
-pub(crate) use connection::Connection;
-pub(crate) use connection::{CloseCause, Ends};
+pub(crate) use connection::{Connection, ConnectorLife, Ends, Established, TcpFigures};
 pub use histogram::HistogramSnapshot;
+pub(crate) use holder::TraceRef;
 #[cfg(feature = "breaker")]
 pub(crate) use key::Destination;
 pub(crate) use key::DestinationRef;
+pub(crate) use leak::look_interval;
 pub(crate) use pool::Pool;
 pub(crate) use protection::{Named, RetryStats, TimeoutStats};
+pub(crate) use reason::CloseCause;
+pub(crate) use request::{Acquired, End, Request};
 pub(crate) use results::Outcome;
 pub use snapshot::{
-    BreakerSnapshot, BreakerTransitions, ConnectionCounts, ConnectionSnapshot, PoolSnapshot, Protocol,
-    ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot,
+    BreakerSnapshot, BreakerTransitions, ConnectFailures, ConnectionCounts, ConnectionSnapshot,
+    HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot,
+    WaitingSnapshot,
 };
 pub use sources::BreakerSource;
 pub(crate) use sources::Sources;

@@ -1,22 +1,28 @@
 //! One pool: all connections of one client to one destination.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::atomic::{
-    AtomicU64,
+    AtomicBool, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crossbeam_queue::ArrayQueue;
 use poolscope_semconv::metric;
-use poolscope_semconv::value::{AcquireOutcome, Certainty, CloseReason, Observation};
+use poolscope_semconv::value::{AcquireOutcome, Certainty, CloseReason, ConnectPhase, Observation};
 
+use super::attempt::{Failure, Phase};
 use super::clients::DEFAULT_IDLE_TIMEOUT;
-use super::connection::{Connection, Ends};
+use super::connection::{Connection, Ends, Established};
 use super::histogram::Histogram;
+use super::holder::Holder;
 use super::key::{Destination, Scheme};
+use super::leak::Leaks;
+use super::request::Request;
 use super::results::Results;
-use super::snapshot::{ConnectionCounts, PoolSnapshot, Protocol};
+use super::snapshot::Protocol;
 use crate::event::{ConnectionClosed, ConnectionFailed, Event, Events, PoolName};
 
 /// One open connection in [`Pool::counts`].
@@ -36,43 +42,89 @@ pub(crate) struct PoolConfig {
     pub(crate) idle_timeout: Duration,
     /// Most connections that a snapshot lists one by one.
     pub(crate) max_listed: usize,
+    /// How long an answer may be left alone before its connection is reported as leaked; `None` for ever.
+    pub(crate) leak_threshold: Option<Duration>,
 }
+
+/// Requests that a pool keeps to use again when they are over, so that the next ones allocate nothing. More at a time
+/// than these are allocated.
+const SPARE_REQUESTS: usize = 128;
 
 /// Open connections and what happened to the closed ones; behind the lock that opening, closing and snapshots take.
 #[derive(Debug, Default)]
-struct Book {
-    open: BTreeMap<u64, Arc<Connection>>,
-    opened: u64,
-    closed: BTreeMap<(CloseReason, Certainty), u64>,
+pub(super) struct Book {
+    pub(super) open: BTreeMap<u64, Arc<Connection>>,
+    pub(super) opened: u64,
+    pub(super) closed: BTreeMap<(CloseReason, Certainty), u64>,
+    /// Closed without having served a request.
+    pub(super) wasted: u64,
+    /// Connects that failed.
+    pub(super) failures: BTreeMap<Failure, u64>,
     /// Bytes of the connections that are closed.
-    bytes: (u64, u64),
+    pub(super) bytes: (u64, u64),
+    /// Segments that were sent again over the connections that are closed; `None` until the kernel told of one.
+    pub(super) retransmits: Option<u64>,
     /// Protocols that were seen.
-    seen: [bool; 2],
+    pub(super) seen: [bool; 2],
+}
+
+/// Times and counts of a pool, by bucket.
+#[derive(Debug)]
+pub(super) struct Histograms {
+    pub(super) wait: Histogram,
+    pub(super) queued: Histogram,
+    pub(super) usage: Histogram,
+    pub(super) idle: Histogram,
+    pub(super) create: Histogram,
+    pub(super) phases: [Histogram; ConnectPhase::COUNT],
+    pub(super) lifetime: [Histogram; 2],
+    pub(super) requests: Histogram,
+    pub(super) rtt: Histogram,
+}
+
+impl Histograms {
+    fn new() -> Self {
+        Self {
+            wait: Histogram::new(&metric::CONNECTION_WAIT_TIME),
+            queued: Histogram::new(&metric::HTTP_CLIENT_REQUEST_TIME_IN_QUEUE),
+            usage: Histogram::new(&metric::CONNECTION_USE_TIME),
+            idle: Histogram::new(&metric::CONNECTION_IDLE_TIME),
+            create: Histogram::new(&metric::CONNECTION_CREATE_TIME),
+            phases: std::array::from_fn(|_| Histogram::new(&metric::CONNECTION_PHASE_TIME)),
+            lifetime: std::array::from_fn(|_| Histogram::new(&metric::HTTP_CLIENT_CONNECTION_DURATION)),
+            requests: Histogram::new(&metric::CONNECTION_REQUESTS),
+            rtt: Histogram::new(&metric::CONNECTION_RTT),
+        }
+    }
 }
 
 /// One pool. Everything that a request does to it is an atomic add.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    name: Arc<PoolName>,
-    destination: Destination,
-    config: PoolConfig,
+    pub(super) name: Arc<PoolName>,
+    pub(super) destination: Destination,
+    pub(super) config: PoolConfig,
     events: Arc<Events>,
-    started: AtomicU64,
-    acquired: AtomicU64,
-    released: AtomicU64,
-    outcomes: [AtomicU64; AcquireOutcome::COUNT],
+    pub(super) started: AtomicU64,
+    pub(super) acquired: AtomicU64,
+    pub(super) released: AtomicU64,
+    pub(super) outcomes: [AtomicU64; AcquireOutcome::COUNT],
     /// Requests that hold a connection of which it is not known yet which one it is: begun and settled.
     unbound: [AtomicU64; 2],
-    streams: [AtomicU64; 2],
+    pub(super) streams: [AtomicU64; 2],
+    /// Connects that have begun and that have ended.
+    pub(super) connects: [AtomicU64; 2],
+    /// True if the last connect that ended has failed.
+    pub(super) connect_fails: AtomicBool,
+    pub(super) abandoned: AtomicU64,
+    pub(super) stale: AtomicU64,
     /// Open, active and upgraded connections packed into one word, by protocol, so that one read sees all three.
     counts: [AtomicU64; 2],
-    failed: AtomicU64,
-    wait: Histogram,
-    queued: Histogram,
-    usage: Histogram,
-    create: Histogram,
-    lifetime: [Histogram; 2],
+    pub(super) times: Histograms,
     results: Results,
+    pub(super) leaks: Leaks,
+    spare: ArrayQueue<Arc<Request>>,
+    holders: Mutex<Vec<Weak<Holder>>>,
     book: Mutex<Book>,
     /// Open connections by their addresses, for those who see nothing else of a connection.
     by_ends: papaya::HashMap<Ends, Arc<Connection>, foldhash::fast::RandomState>,
@@ -96,14 +148,16 @@ impl Pool {
             outcomes: Default::default(),
             unbound: Default::default(),
             streams: Default::default(),
+            connects: Default::default(),
+            connect_fails: AtomicBool::new(false),
+            abandoned: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
             counts: Default::default(),
-            failed: AtomicU64::new(0),
-            wait: Histogram::new(&metric::CONNECTION_WAIT_TIME),
-            queued: Histogram::new(&metric::HTTP_CLIENT_REQUEST_TIME_IN_QUEUE),
-            usage: Histogram::new(&metric::CONNECTION_USE_TIME),
-            create: Histogram::new(&metric::CONNECTION_CREATE_TIME),
-            lifetime: [const { &metric::HTTP_CLIENT_CONNECTION_DURATION }; 2].map(Histogram::new),
+            times: Histograms::new(),
             results: Results::new(),
+            leaks: Leaks::default(),
+            spare: ArrayQueue::new(SPARE_REQUESTS),
+            holders: Mutex::default(),
             book: Mutex::default(),
             by_ends: papaya::HashMap::default(),
         }
@@ -113,13 +167,26 @@ impl Pool {
     pub(super) fn unseen() -> Self {
         let name = PoolName { client: "".into(), scheme: Scheme::Http.as_str(), host: "".into(), port: 0 };
         let destination = Destination { scheme: Scheme::Http, host: "".into(), port: 0 };
-        let config =
-            PoolConfig { observation: Observation::Exact, idle_timeout: DEFAULT_IDLE_TIMEOUT, max_listed: 0 };
+        let config = PoolConfig {
+            observation: Observation::Exact,
+            idle_timeout: DEFAULT_IDLE_TIMEOUT,
+            max_listed: 0,
+            leak_threshold: None,
+        };
         Self::new(name, destination, config, Arc::default())
     }
 
     pub(crate) fn name(&self) -> &Arc<PoolName> {
         &self.name
+    }
+
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.destination.scheme
+    }
+
+    /// True if the host is an address, which needs no look-up.
+    pub(super) fn host_is_address(&self) -> bool {
+        self.destination.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
     }
 
     pub(crate) fn observation(&self) -> Observation {
@@ -130,11 +197,45 @@ impl Pool {
         self.config.idle_timeout
     }
 
+    pub(crate) fn leak_threshold(&self) -> Option<Duration> {
+        self.config.leak_threshold
+    }
+
     pub(crate) fn results(&self) -> &Results {
         &self.results
     }
 
+    pub(super) fn emit(&self, event: &Event) {
+        self.events.emit(event);
+    }
+
     // --- what requests do
+
+    /// A record for one more request, used before or new.
+    pub(super) fn record(&self) -> Arc<Request> {
+        self.spare.pop().unwrap_or_else(|| {
+            let request = Arc::new(Request::default());
+            let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+            holders.retain(|holder| holder.strong_count() > 0);
+            holders.push(Arc::downgrade(request.holder()));
+            request
+        })
+    }
+
+    /// Takes the record of a request that is over, if nobody else has it any more.
+    pub(crate) fn take_back(mut record: Arc<Request>) {
+        if let Some(pool) = Arc::get_mut(&mut record).and_then(Request::clear) {
+            // A pool that has enough of them lets it go.
+            let _ = pool.spare.push(record);
+        }
+    }
+
+    /// The requests that wait for a connection or hold one.
+    pub(super) fn holders(&self) -> Vec<Arc<Holder>> {
+        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        holders.retain(|holder| holder.strong_count() > 0);
+        holders.iter().filter_map(Weak::upgrade).collect()
+    }
 
     /// A request asks for a connection.
     pub(crate) fn acquire_started(&self) {
@@ -145,16 +246,20 @@ impl Pool {
     pub(crate) fn acquired(&self, wait: Duration, queued: bool) {
         self.unbound[0].fetch_add(1, Relaxed);
         self.acquired.fetch_add(1, AcqRel);
-        self.wait.record(wait);
+        self.times.wait.record(wait);
         if queued {
-            self.queued.record(wait);
+            self.times.queued.record(wait);
         }
     }
 
-    /// It is known which connection it has, or it has ended without.
-    pub(crate) fn bound(&self, outcome: AcquireOutcome) {
+    /// It is known which connection it has, or it has ended without. `idle_for` is how long the connection had not been
+    /// used, if it had been used before.
+    pub(crate) fn bound(&self, outcome: AcquireOutcome, idle_for: Option<Duration>) {
         self.unbound[1].fetch_add(1, AcqRel);
         self.outcomes[outcome.index()].fetch_add(1, Relaxed);
+        if let Some(idle_for) = idle_for {
+            self.times.idle.record(idle_for);
+        }
     }
 
     /// It ended without one.
@@ -165,7 +270,12 @@ impl Pool {
     /// It gives its connection back.
     pub(crate) fn released(&self, held: Duration) {
         self.released.fetch_add(1, AcqRel);
-        self.usage.record(held);
+        self.times.usage.record(held);
+    }
+
+    /// It failed because the peer had closed the connection before.
+    pub(crate) fn was_stale(&self) {
+        self.stale.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn stream_started(&self) {
@@ -174,6 +284,40 @@ impl Pool {
 
     pub(crate) fn stream_ended(&self) {
         self.streams[1].fetch_add(1, AcqRel);
+    }
+
+    // --- what connects do
+
+    pub(super) fn connect_started(&self) {
+        self.connects[0].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn connect_succeeded(&self, took: Duration, phases: &[Phase]) {
+        self.connects[1].fetch_add(1, AcqRel);
+        self.connect_fails.store(false, Relaxed);
+        self.times.create.record(took);
+        for part in phases {
+            self.times.phases[part.phase.index()].record(part.end - part.begin);
+        }
+    }
+
+    /// No connection could be established.
+    pub(super) fn connect_failed(&self, failure: Failure, error: &(dyn Error + 'static)) {
+        self.connects[1].fetch_add(1, AcqRel);
+        self.connect_fails.store(true, Relaxed);
+        *self.book().failures.entry(failure).or_default() += 1;
+        self.emit(&Event::ConnectionFailed(ConnectionFailed {
+            pool: Arc::clone(&self.name),
+            error_type: failure.error_type,
+            phase: failure.phase,
+            error: crate::classify::chain(error),
+        }));
+    }
+
+    /// A connect was given up.
+    pub(super) fn connect_abandoned(&self) {
+        self.connects[1].fetch_add(1, AcqRel);
+        self.abandoned.fetch_add(1, Relaxed);
     }
 
     // --- what connections do
@@ -186,47 +330,19 @@ impl Pool {
         self.counts[protocol as usize].fetch_sub(what, AcqRel);
     }
 
-    /// A connection was established.
-    pub(crate) fn opened(
-        self: &Arc<Self>,
-        id: u64,
-        protocol: Protocol,
-        ends: Ends,
-        took: Duration,
-        now: Instant,
-    ) -> Arc<Connection> {
-        self.create.record(took);
-        self.found(id, protocol, ends, now)
-    }
-
-    /// A connection is there of which it was not seen how it was established.
-    pub(crate) fn found(
-        self: &Arc<Self>,
-        id: u64,
-        protocol: Protocol,
-        ends: Ends,
-        now: Instant,
-    ) -> Arc<Connection> {
-        let connection = Arc::new(Connection::new(id, Arc::clone(self), protocol, ends, now));
+    /// A connection is there.
+    pub(crate) fn opened(self: &Arc<Self>, id: u64, made: Established, now: Instant) -> Arc<Connection> {
+        let (ends, protocol) = (made.ends, made.protocol);
+        let connection = Arc::new(Connection::new(id, Arc::clone(self), made, now));
         let mut book = self.book();
         self.counts_add(protocol, OPEN);
         book.opened += 1;
         book.seen[protocol as usize] = true;
         book.open.insert(id, Arc::clone(&connection));
-        if self.config.observation == Observation::Estimated && ends.is_known() {
+        if self.config.observation != Observation::Exact && ends.is_known() {
             self.by_ends.pin().insert(ends, Arc::clone(&connection));
         }
         connection
-    }
-
-    /// No connection could be established.
-    pub(crate) fn connect_failed(&self, error: &(dyn std::error::Error + 'static)) {
-        self.failed.fetch_add(1, Relaxed);
-        self.events.emit(&Event::ConnectionFailed(ConnectionFailed {
-            pool: Arc::clone(&self.name),
-            error_type: crate::classify::error_type(error),
-            error: crate::classify::chain(error),
-        }));
     }
 
     /// A connection is gone, and with it what `gone` says.
@@ -239,29 +355,43 @@ impl Pool {
         now: Instant,
     ) {
         let lifetime = connection.age(now);
-        self.lifetime[connection.protocol() as usize].record(lifetime);
-        let (sent, received) = connection.bytes();
+        let requests = connection.requests();
+        let bytes = connection.bytes();
+        let tcp = connection.tcp_known();
+        // A connector that is observed alone sees no requests, so it can't say that there were none.
+        let sees_requests = self.started.load(Relaxed) > 0;
+        self.times.lifetime[connection.protocol() as usize].record(lifetime);
+        if sees_requests {
+            self.times.requests.record_raw(requests);
+        }
         let mut book = self.book();
         self.counts_sub(connection.protocol(), gone);
         *book.closed.entry((reason, certainty)).or_default() += 1;
-        book.bytes.0 += sent;
-        book.bytes.1 += received;
+        book.wasted += u64::from(sees_requests && !connection.is_used());
+        book.bytes = (book.bytes.0 + bytes.0, book.bytes.1 + bytes.1);
+        if let Some((rtt, retransmits)) = tcp {
+            self.times.rtt.record(rtt);
+            *book.retransmits.get_or_insert(0) += retransmits;
+        }
         book.open.remove(&connection.id());
-        if self.config.observation == Observation::Estimated {
+        if self.config.observation != Observation::Exact {
             // Its addresses may be another connection's already.
             let _ =
                 self.by_ends.pin().remove_if(&connection.ends(), |_, found| found.id() == connection.id());
         }
         // The events are told outside of the lock.
         drop(book);
-        self.events.emit(&Event::ConnectionClosed(ConnectionClosed {
+        self.emit(&Event::ConnectionClosed(ConnectionClosed {
             pool: Arc::clone(&self.name),
             connection: connection.id(),
             peer: connection.peer(),
             reason,
             certainty,
             lifetime,
-            requests: connection.requests(),
+            requests,
+            bytes: self.sees_bytes().then_some(bytes),
+            rtt: tcp.map(|(rtt, _)| rtt),
+            retransmits: tcp.map(|(_, segments)| segments),
         }));
     }
 
@@ -275,87 +405,30 @@ impl Pool {
         self.book().open.values().cloned().collect()
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// True if the bytes of connections are seen.
+    pub(super) fn sees_bytes(&self) -> bool {
+        self.config.observation != Observation::Estimated
+    }
+
     /// Requests that hold a connection of which it is not known which one it is.
-    fn unbound(&self) -> u64 {
+    pub(crate) fn unbound(&self) -> u64 {
         let settled = self.unbound[1].load(Acquire);
         self.unbound[0].load(Acquire).saturating_sub(settled)
     }
 
-    /// Counts of one protocol; `unbound` requests make idle connections active, since each of them uses one. A pool with
-    /// connections of both protocols takes them for HTTP/1 requests, which each need a connection of their own.
-    fn counts(&self, protocol: Protocol, unbound: u64) -> ConnectionCounts {
+    /// Open, active and upgraded connections of one protocol.
+    pub(super) fn packed(&self, protocol: Protocol) -> (u64, u64, u64) {
         let packed = self.counts[protocol as usize].load(Acquire);
         let open = packed & FIELD;
-        let upgraded = ((packed / UPGRADED) & FIELD).min(open);
-        let active =
-            ((packed / ACTIVE) & FIELD) + if protocol == Protocol::Http1 { unbound } else { unbound.min(1) };
-        let active = active.min(open - upgraded);
-        ConnectionCounts { idle: open - upgraded - active, active, upgraded }
+        (open, (packed / ACTIVE) & FIELD, ((packed / UPGRADED) & FIELD).min(open))
     }
 
-    pub(super) fn snapshot(&self, now: Instant) -> PoolSnapshot {
-        let unbound = self.unbound();
-        let book = self.book();
-        let connections: Vec<_> = Protocol::ALL
-            .into_iter()
-            .filter(|protocol| book.seen[*protocol as usize])
-            .map(|protocol| {
-                let is_theirs = protocol == Protocol::Http1 || !book.seen[Protocol::Http1 as usize];
-                (protocol, self.counts(protocol, if is_theirs { unbound } else { 0 }))
-            })
-            .collect();
-        let live_bytes = book.open.values().map(|connection| connection.bytes());
-        let bytes = live_bytes.fold(book.bytes, |sum, add| (sum.0 + add.0, sum.1 + add.1));
-        let open: Vec<_> = book
-            .open
-            .values()
-            .take(self.config.max_listed)
-            .map(|connection| connection.snapshot(now))
-            .collect();
-        let opened = book.opened;
-        let closed =
-            book.closed.iter().map(|((reason, certainty), count)| (*reason, *certainty, *count)).collect();
-        drop(book);
-        // What ends is read before what begins, so that no difference of the two can be negative.
-        let released = self.released.load(Acquire);
-        let outcomes = AcquireOutcome::ALL
-            .iter()
-            .map(|outcome| (*outcome, self.outcomes[outcome.index()].load(Acquire)));
-        let acquires = outcomes.collect();
-        let acquired = self.acquired.load(Acquire);
-        let acquires_started = self.started.load(Acquire);
-        let streams_ended = self.streams[1].load(Acquire);
-        PoolSnapshot {
-            client: self.name.client.to_string(),
-            scheme: self.destination.scheme.as_str(),
-            host: self.destination.host.to_string(),
-            port: self.destination.port,
-            observation: self.config.observation,
-            connections,
-            opened,
-            closed,
-            connect_failed: self.failed.load(Relaxed),
-            acquires_started,
-            acquired,
-            acquires,
-            released,
-            streams: self.streams[0].load(Acquire).saturating_sub(streams_ended),
-            bytes: (self.config.observation == Observation::Exact).then_some(bytes),
-            wait: self.wait.snapshot(),
-            queued: self.queued.snapshot(),
-            usage: self.usage.snapshot(),
-            create: self.create.snapshot(),
-            lifetime: Protocol::ALL
-                .into_iter()
-                .map(|protocol| (protocol, self.lifetime[protocol as usize].snapshot()))
-                .filter(|(_, lifetime)| lifetime.count() > 0)
-                .collect(),
-            results: self.results.snapshot(),
-            open,
-        }
+    /// True if there is another open connection of the same protocol.
+    pub(super) fn has_other(&self, protocol: Protocol) -> bool {
+        self.packed(protocol).0 > 1
     }
 }

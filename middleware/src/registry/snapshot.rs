@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use poolscope_semconv::value::{
-    AcquireOutcome, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason, ConnectionState,
-    ErrorType, Observation, RetryOutcome, TimeoutOutcome, protocol_version,
+    AcquireOutcome, BlockingReason, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason,
+    ConnectPhase, ConnectionState, ErrorType, Observation, RetryOutcome, TimeoutOutcome, protocol_version,
 };
 
 use super::histogram::HistogramSnapshot;
@@ -29,6 +29,8 @@ pub struct ScopeSnapshot {
     pub timeouts: Vec<TimeoutSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
     pub overflowed: Vec<(String, u64)>,
+    /// Why the kernel can't be asked about closes, if it can't: pools of reqwest clients are estimates then.
+    pub kernel_refused: Option<String>,
 }
 
 impl ScopeSnapshot {
@@ -40,10 +42,11 @@ impl ScopeSnapshot {
 }
 
 /// Protocol of a connection, as far as connections differ by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Protocol {
     /// HTTP/1.0 and HTTP/1.1, one request at a time.
+    #[default]
     Http1,
     /// HTTP/2, many requests at a time.
     Http2,
@@ -122,13 +125,19 @@ pub struct PoolSnapshot {
     pub observation: Observation,
     /// Open connections by protocol; a protocol that was never seen is absent.
     pub connections: Vec<(Protocol, ConnectionCounts)>,
+    /// Connections that are being established.
+    pub connecting: u64,
     /// Connections opened.
     pub opened: u64,
     /// Connections closed, by reason and certainty.
     #[cfg_attr(feature = "serde", serde(serialize_with = "closes_as_text"))]
     pub closed: Vec<(CloseReason, Certainty, u64)>,
-    /// Connects that failed.
-    pub connect_failed: u64,
+    /// Connections closed that had never served a request: set up in vain. Not counted where requests aren't seen.
+    pub wasted: u64,
+    /// Connects that failed, by error and by the part that failed.
+    pub connect_failures: Vec<ConnectFailures>,
+    /// Connects that were given up, because the request that they were made for was dropped.
+    pub connect_abandoned: u64,
     /// Acquires that have begun.
     pub acquires_started: u64,
     /// Acquires that gave a connection.
@@ -139,22 +148,44 @@ pub struct PoolSnapshot {
     pub acquires: Vec<(AcquireOutcome, u64)>,
     /// Requests that have given their connection back.
     pub released: u64,
+    /// Requests that failed before any answer because the peer had closed the connection that the pool gave them.
+    pub stale_reuse: u64,
     /// HTTP/2 requests in flight.
     pub streams: u64,
-    /// Bytes sent and received; `None` where they can't be seen.
+    /// Bytes sent and received; `None` where they can't be seen. Below HTTP and above TLS for
+    /// [`Observation::Exact`], as the kernel counts them, so below TLS, for [`Observation::Kernel`].
     pub bytes: Option<(u64, u64)>,
+    /// TCP segments sent again, over the connections that are closed; `None` where the kernel tells nothing.
+    pub retransmits: Option<u64>,
     /// Waits for a connection.
     pub wait: HistogramSnapshot,
     /// Waits of those requests that found no connection ready.
     pub queued: HistogramSnapshot,
     /// Times that connections were held.
     pub usage: HistogramSnapshot,
+    /// Times that connections had been idle when they were used again.
+    pub idle: HistogramSnapshot,
     /// Times to establish a connection.
     pub create: HistogramSnapshot,
+    /// Times of the parts of it that can be told apart.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    pub phases: Vec<(ConnectPhase, HistogramSnapshot)>,
     /// Lives of the connections that were closed.
     pub lifetime: Vec<(Protocol, HistogramSnapshot)>,
+    /// Requests that the connections that were closed had served.
+    pub requests: HistogramSnapshot,
+    /// Round trip times of the connections that were closed, where the kernel told them.
+    pub rtt: HistogramSnapshot,
     /// Requests by result.
     pub results: Vec<ResultSnapshot>,
+    /// Connections that were reported as leaked, those included that came back.
+    pub leaks_suspected: u64,
+    /// Connections that are reported as leaked now.
+    pub leaks_active: u64,
+    /// Those who wait for a connection, if any do.
+    pub waiting: Option<WaitingSnapshot>,
+    /// Requests that hold a connection, those that have held it for longest first, at most as many as the scope's limit.
+    pub held: Vec<HolderSnapshot>,
     /// Open connections one by one, by id, at most as many as the scope's limit.
     pub open: Vec<ConnectionSnapshot>,
 }
@@ -166,6 +197,12 @@ impl PoolSnapshot {
         let ended =
             self.acquired + self.outcome(AcquireOutcome::Failed) + self.outcome(AcquireOutcome::Canceled);
         self.acquires_started.saturating_sub(ended)
+    }
+
+    /// Connects that failed, for all errors.
+    #[must_use]
+    pub fn connect_failed(&self) -> u64 {
+        self.connect_failures.iter().map(|row| row.count).sum()
     }
 
     /// Requests that hold a connection.
@@ -217,10 +254,64 @@ pub struct ConnectionSnapshot {
     pub requests: u64,
     /// Requests in flight on it.
     pub in_flight: u64,
-    /// Bytes sent.
+    /// Bytes sent; 0 where they can't be seen.
     pub bytes_sent: u64,
-    /// Bytes received.
+    /// Bytes received; 0 where they can't be seen.
     pub bytes_received: u64,
+    /// Round trip time, smoothed by the kernel, where it tells it.
+    pub rtt: Option<Duration>,
+    /// TCP segments sent again, where the kernel tells it.
+    pub retransmits: Option<u64>,
+}
+
+/// Connects of a pool that failed in one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ConnectFailures {
+    /// Class of the error.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    pub error_type: ErrorType,
+    /// The part that failed, if it can be told.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "option_as_text"))]
+    pub phase: Option<ConnectPhase>,
+    /// How many.
+    pub count: u64,
+}
+
+/// Requests that wait for a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct WaitingSnapshot {
+    /// How many.
+    pub requests: u64,
+    /// How long the oldest of them has waited.
+    pub oldest: Duration,
+    /// Why.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    pub blocked_by: BlockingReason,
+}
+
+/// A request that holds a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct HolderSnapshot {
+    /// The connection, if it is known by now.
+    pub connection: Option<u64>,
+    /// Method, `_OTHER` if the convention does not know it.
+    pub method: &'static str,
+    /// How long it has held the connection.
+    pub held: Duration,
+    /// True once the caller has the head of the answer, so that it is on the caller to read the rest.
+    pub is_answered: bool,
+    /// True while it is reported as leaked.
+    pub is_leaked: bool,
+    /// Trace that it was made under, in hexadecimal digits.
+    pub trace_id: Option<String>,
+    /// Who took it, if the program has told: a place in the code or a name.
+    pub origin: Option<String>,
 }
 
 /// Requests of a pool with one method, result and protocol.
@@ -317,8 +408,8 @@ mod text {
         value.as_ref().map(ToString::to_string).serialize(serializer)
     }
 
-    pub(super) fn rows_as_text<T: Display, S: Serializer>(
-        rows: &[(T, u64)],
+    pub(super) fn rows_as_text<T: Display, V: Serialize, S: Serializer>(
+        rows: &[(T, V)],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(rows.len()))?;

@@ -3,19 +3,21 @@
 use std::error::Error;
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::Connection as HyperConnection;
-use poolscope_semconv::value::{Certainty, CloseReason, Observation};
+use poolscope_semconv::value::{Certainty, CloseReason};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::registry::{ClientScope, DestinationRef, Ends, Pool};
-use crate::{connected, current};
+use super::closes;
+use crate::connector::Connector;
+use crate::current;
+use crate::registry::{Attempt, ClientScope, DestinationRef};
 
 /// Sees the connects of a reqwest client; give it to `ClientBuilder::connector_layer`. See the [module](super) for an
 /// example.
@@ -29,7 +31,7 @@ impl ConnectLayer {
     /// A layer that counts into the pools of a client.
     #[must_use]
     pub fn new(client: &ClientScope) -> Self {
-        Self { client: client.clone().observation(Observation::Estimated), http2_only: false }
+        Self { client: client.clone().observation(closes::observation()), http2_only: false }
     }
 
     /// Tells that the client speaks HTTP/2 without negotiation (`http2_prior_knowledge` of its builder). With TLS the
@@ -45,7 +47,8 @@ impl<S> Layer<S> for ConnectLayer {
     type Service = Connect<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Connect { inner: Arc::new(inner), layer: self.clone() }
+        let connector = Arc::new(Connector::new(&self.client, self.http2_only));
+        Connect { inner: Arc::new(inner), connector }
     }
 }
 
@@ -54,12 +57,12 @@ impl<S> Layer<S> for ConnectLayer {
 pub struct Connect<S> {
     /// Shared, because reqwest clones its connector for each request, also when nothing connects.
     inner: Arc<S>,
-    layer: ConnectLayer,
+    connector: Arc<Connector>,
 }
 
 impl<S> Clone for Connect<S> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), layer: self.layer.clone() }
+        Self { inner: Arc::clone(&self.inner), connector: Arc::clone(&self.connector) }
     }
 }
 
@@ -82,26 +85,26 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        current::connect_started();
-        let started = Instant::now();
         let uri = uri_of(&request);
         let mut inner = S::clone(&self.inner);
-        let layer = self.layer.clone();
-        super::close_passed_over(&layer.client.pool(&destination(&uri, Ends::default())), started);
+        let connector = Arc::clone(&self.connector);
+        let pool = connector.pool(&destination(uri.as_ref()));
+        closes::close_passed_over(&pool, Instant::now());
+        let attempt = Connector::start(pool);
         Box::pin(async move {
-            let pool = |ends: Ends| layer.client.pool(&destination(&uri, ends));
-            let result = match poll_fn(|cx| inner.poll_ready(cx)).await {
-                Ok(()) => inner.call(request).await,
-                Err(error) => Err(error),
+            let connect = async {
+                poll_fn(|cx| inner.poll_ready(cx)).await?;
+                inner.call(request).await
             };
-            match result {
+            let mut connect = pin!(connect);
+            match poll_fn(|cx| current::poll_attempt(&attempt, || connect.as_mut().poll(cx))).await {
                 Ok(io) => {
-                    layer.opened(&io, pool, started);
+                    opened(&connector, &attempt, &io);
                     Ok(io)
                 }
                 Err(error) => {
                     let error = error.into();
-                    pool(Ends::default()).connect_failed(error.as_ref());
+                    connector.failed(&attempt, error.as_ref());
                     Err(error)
                 }
             }
@@ -109,31 +112,25 @@ where
     }
 }
 
-impl ConnectLayer {
-    fn opened(&self, io: &impl HyperConnection, pool: impl Fn(Ends) -> Arc<Pool>, started: Instant) {
-        let (ends, protocol) = connected::describe(io, self.http2_only);
-        let now = Instant::now();
-        let pool = pool(ends);
-        // The kernel gives the same pair of addresses again only when the old connection is gone.
-        if let Some(replaced) = pool.connection_between(ends) {
-            replaced.close_because(CloseReason::ClientClosed, Certainty::Inferred, now);
-        }
-        let took = now.saturating_duration_since(started);
-        pool.opened(self.client.next_connection_id(), protocol, ends, took, now);
-        current::connected();
+fn opened(connector: &Connector, attempt: &Attempt, io: &impl HyperConnection) {
+    let (ends, _) = connector.describe(io);
+    // The kernel gives the same pair of addresses again only when the old connection is gone.
+    if let Some(replaced) = attempt.pool().connection_between(ends) {
+        replaced.close_because(CloseReason::ClientClosed, Certainty::Inferred, Instant::now());
     }
+    let connection = connector.opened(attempt, io);
+    closes::watch(connector.scope(), &connection);
+    current::connected();
 }
 
-/// Destination of a connect; the peer's address when the text of the request could not be read.
-fn destination(uri: &Option<Uri>, ends: Ends) -> DestinationRef<'_> {
-    match uri.as_ref().and_then(DestinationRef::from_uri) {
-        Some(destination) => destination,
-        None => DestinationRef::from_peer(ends.peer),
-    }
+/// Destination of a connect; one without a name when the text of the request could not be read.
+fn destination(uri: Option<&Uri>) -> DestinationRef<'_> {
+    uri.and_then(DestinationRef::from_uri).unwrap_or_else(|| DestinationRef::new("http", "", None))
 }
 
 /// The URI of a connect. The request's type is sealed, but its `Debug` text names the URI, as `Unnameable(http://host/)`.
-/// That is no promise of reqwest; if it ever changes, the peer's address takes its place.
+/// That is no promise of reqwest; if it ever changes, all connects are counted in one pool
+/// without a name, which shows it.
 fn uri_of(request: &impl Debug) -> Option<Uri> {
     let text = format!("{request:?}");
     let inside = text.split_once('(').map_or(text.as_str(), |(_, rest)| rest.trim_end_matches(')'));
@@ -153,15 +150,11 @@ mod tests {
         let request = Unnameable("https://example.com:8443/".parse().unwrap());
         let uri = uri_of(&request);
         let expected = DestinationRef::new("https", "example.com", Some(8443));
-        assert_eq!(destination(&uri, Ends::default()), expected);
+        assert_eq!(destination(uri.as_ref()), expected);
     }
 
     #[test]
-    fn a_text_without_a_uri_falls_back_to_the_peer() {
-        let ends = Ends { local: None, peer: Some("192.0.2.7:81".parse().unwrap()) };
-        assert_eq!(
-            destination(&uri_of(&Some("no uri")), ends),
-            DestinationRef::new("http", "192.0.2.7", Some(81))
-        );
+    fn a_text_without_a_uri_has_a_pool_without_a_name() {
+        assert_eq!(destination(uri_of(&Some("no uri")).as_ref()), DestinationRef::new("http", "", None));
     }
 }

@@ -11,17 +11,18 @@ use http::Version;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpInfo;
 use pin_project_lite::pin_project;
-use poolscope_semconv::value::Observation;
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::closes;
 use crate::body::ResponseBody;
-use crate::connected::ends_of;
+use crate::connector::ends_of;
 use crate::current;
 use crate::lease::Lease;
-use crate::registry::{ClientScope, Connection, DestinationRef, Ends, Protocol};
-use crate::request;
+use crate::registry::{
+    ClientScope, Connection, DestinationRef, Ends, Established, Protocol, Request as Record,
+};
 use crate::trace::RequestSpan;
 
 /// Sees requests from the call to the end of the response body. See the [module](super) for an example.
@@ -36,7 +37,14 @@ impl RequestLayer {
     /// A layer that counts into the pools of a client; the [`ConnectLayer`](super::ConnectLayer) gets the same client.
     #[must_use]
     pub fn new(client: &ClientScope) -> Self {
-        Self { client: client.clone().observation(Observation::Estimated) }
+        Self { client: client.clone().observation(closes::observation()) }
+    }
+}
+
+#[cfg(feature = "reqwest-middleware")]
+impl RequestLayer {
+    pub(super) fn client(&self) -> &ClientScope {
+        &self.client
     }
 }
 
@@ -68,18 +76,22 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        let pool = self.client.pool(&destination(request.url()));
-        let method = request.method().clone();
-        // The headers are taken out for the span to write into, so that it can read the URL if it needs it.
-        let mut headers = std::mem::take(request.headers_mut());
-        let url = || request.url().to_string();
-        let span = RequestSpan::start(self.client.scope(), pool.name(), &method, &mut headers, url);
-        *request.headers_mut() = headers;
-        let lease = Lease::new(request::Request::start(pool, method, Instant::now()), span);
-        let client = self.client.clone();
-        ResponseFuture { inner: self.inner.call(request), lease: Some(lease), client, polled: false }
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (request, lease) = start(&self.client, request);
+        ResponseFuture::new(self.inner.call(request), lease, &self.client)
     }
+}
+
+/// A request begins.
+pub(super) fn start(client: &ClientScope, mut request: Request) -> (Request, Lease) {
+    let pool = client.pool(&destination(request.url()));
+    let method = request.method().clone();
+    // The headers are taken out for the span to write into, so that it can read the URL if it needs it.
+    let mut headers = std::mem::take(request.headers_mut());
+    let url = || request.url().to_string();
+    let span = RequestSpan::start(client.scope(), pool.name(), &method, &mut headers, url);
+    *request.headers_mut() = headers;
+    (request, Lease::new(Record::start(pool, method, Instant::now()), span))
 }
 
 fn destination(url: &Url) -> DestinationRef<'_> {
@@ -96,6 +108,12 @@ pin_project! {
         lease: Option<Lease>,
         client: ClientScope,
         polled: bool,
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(super) fn new(inner: F, lease: Lease, client: &ClientScope) -> Self {
+        Self { inner, lease: Some(lease), client: client.clone(), polled: false }
     }
 }
 
@@ -129,7 +147,6 @@ where
                 if let Some(connection) = connection_of_error(&error, &lease) {
                     bind(&lease, &connection);
                 }
-                lease.infer_close();
                 lease.fail(&error);
                 Poll::Ready(Err(error))
             }
@@ -145,15 +162,20 @@ fn observe(response: Response, mut lease: Lease, client: &ClientScope) -> Respon
     if let Some(ends) = response.extensions().get::<HttpInfo>().map(ends_of) {
         // After a redirect the answer comes from another pool than the one that was asked.
         let pool = client.pool(&destination(&url));
+        if !Arc::ptr_eq(&pool, lease.request().pool()) {
+            redirected(&lease, now);
+        }
         let connection = pool.connection_between(ends).unwrap_or_else(|| {
             // Nobody told of its connect, or it was taken for closed.
             let is_http2 = response.version() == Version::HTTP_2;
             let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-            pool.found(client.next_connection_id(), protocol, ends, now)
+            let made = Established { protocol, ends, ..Established::default() };
+            let connection = pool.opened(client.next_connection_id(), made, now);
+            closes::watch(client.scope(), &connection);
+            connection
         });
         bind(&lease, &connection);
     }
-    lease.infer_close();
     lease.headers(response.status(), response.version(), response.headers(), now);
 
     let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
@@ -166,6 +188,19 @@ fn observe(response: Response, mut lease: Lease, client: &ClientScope) -> Respon
     http::Response::from_parts(parts, body).into()
 }
 
+/// The request was sent elsewhere after a first answer: a connection of its own pool gave that answer. Which one is not
+/// told; one that was made for the request and served nobody since must be it.
+fn redirected(lease: &Lease, now: Instant) {
+    let request = lease.request();
+    let made_for_it = |connection: &Arc<Connection>| {
+        connection.requests() == 0 && connection.is_idle() && connection.free_since() >= request.started()
+    };
+    if let Some(connection) = request.pool().open_connections().into_iter().find(made_for_it) {
+        connection.enter();
+        connection.leave(now);
+    }
+}
+
 /// Tells a request its connection, and when it got it if that was not seen.
 fn bind(lease: &Lease, connection: &Arc<Connection>) {
     let now = Instant::now();
@@ -174,7 +209,7 @@ fn bind(lease: &Lease, connection: &Arc<Connection>) {
         // It waited for a connect, its own or another's, or for the connection's previous response.
         request.acquire(connection.free_since().max(request.started()).min(now));
     }
-    request.bind(connection, now);
+    request.bind(connection);
 }
 
 /// The connection on which a request failed, if hyper-util names it.

@@ -74,7 +74,9 @@ fn may_pass(error_type: ErrorType) -> bool {
         | ErrorType::Timeout
         | ErrorType::ConnectionReset
         | ErrorType::IncompleteMessage => true,
-        ErrorType::Protocol
+        // A certificate that is not trusted will not be at the next attempt either.
+        ErrorType::Tls
+        | ErrorType::Protocol
         | ErrorType::Request
         | ErrorType::Body
         | ErrorType::BreakerOpen

@@ -1,11 +1,13 @@
 //! The span of a request in a build without the `trace` feature: nothing.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method, StatusCode, Version};
 use poolscope_semconv::value::ErrorType;
 
 use crate::Scope;
 use crate::event::PoolName;
-use crate::request::Acquired;
+use crate::registry::{Acquired, Report, TraceRef};
 
 /// Stands where a span would stand, and does nothing.
 #[derive(Debug)]
@@ -14,7 +16,7 @@ pub(crate) struct RequestSpan;
 impl RequestSpan {
     pub(crate) fn start(
         _: &Scope,
-        _: &PoolName,
+        _: &Arc<PoolName>,
         _: &Method,
         _: &mut HeaderMap,
         _: impl FnOnce() -> String,
@@ -24,11 +26,27 @@ impl RequestSpan {
 
     pub(crate) fn response(&mut self, _: StatusCode, _: Version) {}
 
-    pub(crate) fn acquired(&mut self, _: &Acquired) {}
+    pub(crate) fn trace(&self) -> Option<TraceRef> {
+        None
+    }
+
+    pub(crate) fn acquired(&mut self, _: &Acquired, _: Option<&SetupSpan>) {}
+
+    pub(crate) fn waited_in_vain(&mut self, _: ErrorType) {}
+
+    pub(crate) fn stale(&mut self) {}
 
     pub(crate) fn error(&mut self, _: ErrorType, _: impl FnOnce() -> String) {}
 
     pub(crate) fn end(&mut self) {}
+}
+
+/// Stands where the span over the set-up of a connection would stand.
+#[derive(Debug, Default)]
+pub(crate) struct SetupSpan;
+
+pub(crate) fn setup_span(_: &Scope, _: &Report<'_>) -> SetupSpan {
+    SetupSpan
 }
 
 /// No telemetry is made in this build that could be suppressed.

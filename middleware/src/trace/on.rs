@@ -1,20 +1,22 @@
 //! One CLIENT span for each attempt, after the HTTP semantic conventions.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracer};
 use opentelemetry::propagation::Injector;
 use opentelemetry::trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Context, InstrumentationScope, KeyValue, StringValue};
-use poolscope_semconv::value::{ErrorType, METHOD_OTHER, METHODS, protocol_version};
+use poolscope_semconv::value::{AcquireOutcome, ErrorType, METHOD_OTHER, METHODS, protocol_version};
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr, span};
 
+use super::setup::SetupSpan;
 use super::url::redact;
 use crate::Scope;
 use crate::current;
 use crate::event::PoolName;
-use crate::request::Acquired;
+use crate::registry::{Acquired, TraceRef};
 
 /// The tracer of a scope; without one no span is made and no context is injected.
 #[derive(Default)]
@@ -37,35 +39,56 @@ impl Tracing {
     }
 }
 
+impl Tracing {
+    pub(super) fn tracer(&self) -> Option<&BoxedTracer> {
+        self.tracer.get()
+    }
+}
+
 impl std::fmt::Debug for Tracing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tracing").field("has_tracer", &self.tracer.get().is_some()).finish()
     }
 }
 
-/// The span of an attempt, which ends with the attempt's body.
+/// The span of an attempt, which ends with the attempt's body. What is not recorded has nothing but the identity that its
+/// caller was given.
 #[derive(Debug)]
-pub(crate) struct RequestSpan(Option<Context>);
+pub(crate) struct RequestSpan {
+    recorded: Option<Box<Recorded>>,
+    trace: Option<TraceRef>,
+}
+
+#[derive(Debug)]
+struct Recorded {
+    scope: Scope,
+    pool: Arc<PoolName>,
+    started: SystemTime,
+    context: Context,
+}
 
 impl RequestSpan {
     /// Starts the span below the current context and injects its context into the headers. Attributes are built only
     /// when the span is recorded.
     pub(crate) fn start(
         scope: &Scope,
-        pool: &PoolName,
+        pool: &Arc<PoolName>,
         method: &Method,
         headers: &mut HeaderMap,
         url: impl FnOnce() -> String,
     ) -> Self {
-        let Some(tracer) = scope.tracing().tracer.get() else { return Self(None) };
+        let Some(tracer) = scope.tracing().tracer.get() else {
+            return Self { recorded: None, trace: Context::map_current(trace_of) };
+        };
         if is_suppressed() {
-            return Self(None);
+            return Self { recorded: None, trace: None };
         }
         let parent = Context::current();
         let known = METHODS.iter().copied().find(|known| *known == method.as_str());
         let builder = tracer.span_builder(known.unwrap_or(span::HTTP_OTHER)).with_kind(SpanKind::Client);
         let mut span = tracer.build_with_context(builder, &parent);
-        if span.is_recording() {
+        let is_recorded = span.is_recording();
+        if is_recorded {
             span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD, known.unwrap_or(METHOD_OTHER)));
             if known.is_none() {
                 span.set_attribute(KeyValue::new(
@@ -87,11 +110,21 @@ impl RequestSpan {
         opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.inject_context(&context, &mut Headers(headers));
         });
-        Self(Some(context))
+        let trace = trace_of(&context);
+        let recorded = is_recorded.then(|| {
+            let (scope, pool) = (scope.clone(), Arc::clone(pool));
+            Box::new(Recorded { scope, pool, started: SystemTime::now(), context })
+        });
+        Self { recorded, trace }
+    }
+
+    /// The span, or the one that it would be below, for those who look for the request in a trace.
+    pub(crate) fn trace(&self) -> Option<TraceRef> {
+        self.trace
     }
 
     fn recorded(&self) -> Option<opentelemetry::trace::SpanRef<'_>> {
-        self.0.as_ref().map(TraceContextExt::span).filter(opentelemetry::trace::SpanRef::is_recording)
+        self.recorded.as_ref().map(|recorded| recorded.context.span())
     }
 
     pub(crate) fn response(&mut self, status: StatusCode, version: Version) {
@@ -113,14 +146,39 @@ impl RequestSpan {
         }
     }
 
-    pub(crate) fn acquired(&mut self, acquired: &Acquired) {
-        let Some(span) = self.recorded() else { return };
+    /// The request had a connection; the span links to the set-up of it.
+    pub(crate) fn acquired(&mut self, acquired: &Acquired, setup: Option<&SetupSpan>) {
+        let Some(recorded) = &self.recorded else { return };
+        let span = recorded.context.span();
         span.set_attribute(KeyValue::new(attr::ACQUIRE_OUTCOME, acquired.outcome.as_str()));
         span.set_attribute(KeyValue::new(attr::ACQUIRE_WAIT, acquired.wait.as_secs_f64()));
         span.set_attribute(KeyValue::new(
             attr::CONNECTION_ID,
             i64::try_from(acquired.connection).unwrap_or(i64::MAX),
         ));
+        if acquired.outcome != AcquireOutcome::New {
+            span.set_attribute(KeyValue::new(attr::CONNECTION_IDLE_TIME, acquired.idle_for.as_secs_f64()));
+        }
+        if let Some(setup) = setup.and_then(SetupSpan::context) {
+            span.add_link(setup.clone(), Vec::new());
+        }
+        if acquired.was_queued {
+            recorded.wait_span(recorded.started + acquired.wait, None);
+        }
+    }
+
+    /// The request waited for a connection until now and got none.
+    pub(crate) fn waited_in_vain(&mut self, error: ErrorType) {
+        if let Some(recorded) = &self.recorded {
+            recorded.wait_span(SystemTime::now(), Some(error));
+        }
+    }
+
+    /// The peer had closed the connection before the request came.
+    pub(crate) fn stale(&mut self) {
+        if let Some(span) = self.recorded() {
+            span.set_attribute(KeyValue::new(attr::CONNECTION_STALE, true));
+        }
     }
 
     pub(crate) fn error(&mut self, class: ErrorType, text: impl FnOnce() -> String) {
@@ -130,10 +188,39 @@ impl RequestSpan {
     }
 
     pub(crate) fn end(&mut self) {
-        if let Some(context) = self.0.take() {
-            context.span().end();
+        if let Some(recorded) = self.recorded.take() {
+            recorded.context.span().end();
         }
     }
+}
+
+impl Recorded {
+    /// A child over the wait for a connection, made once it is over: most requests wait for none.
+    fn wait_span(&self, end: SystemTime, error: Option<ErrorType>) {
+        let Some(tracer) = self.scope.tracing().tracer.get() else { return };
+        let builder = tracer
+            .span_builder(format!("{} {}:{}", span::WAIT_FOR_CONNECTION, self.pool.host, self.pool.port))
+            .with_kind(SpanKind::Internal)
+            .with_start_time(self.started);
+        let mut wait = tracer.build_with_context(builder, &self.context);
+        if let Some(error) = error {
+            wait.set_attribute(KeyValue::new(attr::ERROR_TYPE, error.as_str()));
+            wait.set_status(Status::error(""));
+        }
+        wait.end_with_timestamp(end);
+    }
+}
+
+/// Identity of the span of a context, if it has one.
+fn trace_of(context: &Context) -> Option<TraceRef> {
+    context.has_active_span().then(|| {
+        let span = context.span();
+        let span = span.span_context();
+        TraceRef {
+            trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
+            span_id: u64::from_be_bytes(span.span_id().to_bytes()),
+        }
+    })
 }
 
 /// True inside of work that telemetry itself does, such as an exporter's requests.

@@ -17,6 +17,13 @@ pub(super) fn describe(record: &EventRecord<'_>) -> (Severity, String) {
         event::BREAKER_TRANSITION => transition(record),
         event::CONNECTION_CLOSED => closed(record),
         event::CONNECTION_FAILED => failed(record),
+        event::LEAK_SUSPECTED => (
+            Severity::Bad,
+            format!("{} is left alone, neither read nor dropped{}", held(record), taken_by(record)),
+        ),
+        event::LEAK_RETURNED => {
+            (Severity::Ok, format!("{} is no longer leaked{}", held(record), taken_by(record)))
+        }
         event::TIMEOUT_FIRED => timeout(record),
         event::RETRY_EXHAUSTED => exhausted(record),
         _ => other(record),
@@ -74,6 +81,15 @@ fn closed(record: &EventRecord<'_>) -> (Severity, String) {
         Some(CloseReason::PeerClosedActive) => (Severity::Warn, "the peer closed it under a request"),
         Some(CloseReason::Reset) => (Severity::Warn, "the peer reset it"),
         Some(CloseReason::Error) => (Severity::Warn, "it failed"),
+        Some(CloseReason::ProtocolError) => (Severity::Warn, "one side broke the protocol"),
+        Some(CloseReason::Goaway) => (Severity::Ok, "the peer said that it takes no more streams"),
+        Some(CloseReason::Poisoned) => (Severity::Ok, "the program did not want it to be used again"),
+        Some(CloseReason::MaxAge) => (Severity::Ok, "it reached its maximum age"),
+        Some(CloseReason::Redundant) => {
+            (Severity::Ok, "it was never used: another HTTP/2 connection serves all requests")
+        }
+        Some(CloseReason::ClientDropped) => (Severity::Ok, "the client was dropped"),
+        Some(CloseReason::RuntimeShutdown) => (Severity::Ok, "the task that drove it was dropped"),
         Some(CloseReason::ConnectionClose) => (Severity::Ok, "one side asked for it"),
         Some(CloseReason::BodyDropped) => (Severity::Ok, "a response was dropped before its body was read"),
         Some(CloseReason::UpgradeEnded) => (Severity::Ok, "its upgraded protocol ended"),
@@ -94,6 +110,18 @@ fn failed(record: &EventRecord<'_>) -> (Severity, String) {
     let why = record.body.as_deref().or_else(|| record.get(attr::ERROR_TYPE));
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     (Severity::Warn, format!("no connection{} could be established{why}", to_destination(record)))
+}
+
+/// The response of a leak, and for how long it has been held.
+fn held(record: &EventRecord<'_>) -> String {
+    let method = record.get(attr::HTTP_REQUEST_METHOD).unwrap_or("request");
+    let held = record.number(attr::LEAK_HELD);
+    let held = held.map(|held| format!(", held for {},", words::duration(held))).unwrap_or_default();
+    format!("the response to a {method}{}{held}", to_destination(record))
+}
+
+fn taken_by(record: &EventRecord<'_>) -> String {
+    record.get(attr::LEAK_ORIGIN).map(|origin| format!("; taken by {origin}")).unwrap_or_default()
 }
 
 fn timeout(record: &EventRecord<'_>) -> (Severity, String) {

@@ -9,7 +9,12 @@ use std::time::{Duration, Instant};
 
 use poolscope_semconv::value::AcquireOutcome;
 
-use crate::registry::{Connection, Outcome, Pool, Protocol};
+use super::connection::Connection;
+use super::holder::{Holder, TraceRef};
+use super::pool::Pool;
+use super::results::Outcome;
+use super::snapshot::Protocol;
+use crate::origin::Origin;
 
 /// The request waits for a connection.
 const PENDING: u8 = 0;
@@ -22,18 +27,26 @@ const BOUND: u8 = 3;
 /// The request is over.
 const ENDED: u8 = 4;
 
-/// One request. Shared by the caller's future, the response body and, for HTTP/1 over hyper, the connection's task.
-#[derive(Debug)]
+/// One request. Shared by the caller's future, the response body and, for HTTP/1 over hyper, the connection's task. When
+/// it is over, its record goes back to the pool and is used again.
+#[derive(Debug, Default)]
 pub(crate) struct Request {
-    pool: Arc<Pool>,
-    method: http::Method,
-    started: Instant,
+    /// `None` in a record that waits to be used.
+    started: Option<Started>,
     phase: AtomicU8,
     /// True once the connector was called for this request: no idle connection was ready.
     queued: AtomicBool,
     /// Time from start to acquire, in nanoseconds.
     wait: AtomicU64,
     connection: OnceLock<Bound>,
+    holder: Arc<Holder>,
+}
+
+#[derive(Debug)]
+struct Started {
+    pool: Arc<Pool>,
+    method: http::Method,
+    at: Instant,
 }
 
 #[derive(Debug)]
@@ -42,6 +55,8 @@ struct Bound {
     outcome: AcquireOutcome,
     /// Time that the connection had been idle before.
     idle_for: Duration,
+    /// Bytes that had come over the connection before.
+    received: u64,
 }
 
 /// How a request ended.
@@ -60,32 +75,63 @@ pub(crate) enum End {
 pub(crate) struct Acquired {
     pub(crate) connection: u64,
     pub(crate) outcome: AcquireOutcome,
+    /// No idle connection was ready.
+    pub(crate) was_queued: bool,
     pub(crate) wait: Duration,
     pub(crate) idle_for: Duration,
 }
 
 impl Request {
     /// A request that asks for a connection now.
-    pub(crate) fn start(pool: Arc<Pool>, method: http::Method, now: Instant) -> Self {
+    pub(crate) fn start(pool: Arc<Pool>, method: http::Method, now: Instant) -> Arc<Self> {
         pool.acquire_started();
-        Self {
-            pool,
-            method,
-            started: now,
-            phase: AtomicU8::new(PENDING),
-            queued: AtomicBool::new(false),
-            wait: AtomicU64::new(0),
-            connection: OnceLock::new(),
+        let mut record = pool.record();
+        // Only records that nobody else has are kept, and a new one is nobody else's either.
+        if let Some(request) = Arc::get_mut(&mut record) {
+            request.holder.wait(now, &method, Origin::current());
+            *request.phase.get_mut() = PENDING;
+            *request.queued.get_mut() = false;
+            request.started = Some(Started { pool, method, at: now });
         }
+        record
+    }
+
+    /// Makes the record ready to be used again; `None` if it was not used.
+    pub(super) fn clear(&mut self) -> Option<Arc<Pool>> {
+        self.connection.take();
+        self.started.take().map(|started| started.pool)
+    }
+
+    pub(super) fn holder(&self) -> &Arc<Holder> {
+        &self.holder
+    }
+
+    fn in_use(&self) -> &Started {
+        self.started.as_ref().expect("a record is given out only with its request")
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+        &self.in_use().pool
     }
 
     /// When it asked for a connection.
     pub(crate) fn started(&self) -> Instant {
-        self.started
+        self.in_use().at
+    }
+
+    /// Tells the span that it was made under.
+    pub(crate) fn trace(&self, trace: TraceRef) {
+        self.holder.trace(trace);
+    }
+
+    /// The caller has the head of the answer.
+    pub(crate) fn answered(&self) {
+        self.holder.answered();
+    }
+
+    /// The caller asks for more of the answer's body.
+    pub(crate) fn read(&self) {
+        self.holder.read();
     }
 
     /// True while the request waits for a connection.
@@ -105,30 +151,42 @@ impl Request {
 
     /// The request has a connection since `at`; which one comes with [`Request::bind`]. Only the first call counts.
     pub(crate) fn acquire(&self, at: Instant) {
-        let wait = at.saturating_duration_since(self.started);
+        let wait = at.saturating_duration_since(self.started());
         self.wait.store(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX), Relaxed);
         if self.phase.compare_exchange(PENDING, ACQUIRED, AcqRel, Acquire).is_ok() {
-            self.pool.acquired(wait, self.was_queued());
+            self.pool().acquired(wait, self.was_queued());
+            self.holder.hold(self.started(), at);
         }
     }
 
+    /// When it had a connection; only for one that has.
+    fn acquired_at(&self) -> Instant {
+        self.started() + Duration::from_nanos(self.wait.load(Relaxed))
+    }
+
     /// The request's connection is known. Only the first call counts, and none for a request that is over.
-    pub(crate) fn bind(&self, connection: &Arc<Connection>, now: Instant) {
+    pub(crate) fn bind(&self, connection: &Arc<Connection>) {
         if self.phase.compare_exchange(ACQUIRED, BINDING, AcqRel, Acquire).is_err() {
             return;
         }
-        let idle_for = connection.idle_for(now);
+        let at = self.acquired_at();
+        let idle_for = connection.idle_for(at);
         let outcome = if connection.enter() { AcquireOutcome::New } else { self.outcome_of_used() };
         // Only the thread that claimed BINDING gets here, so the cell is empty.
-        let bound =
-            self.connection.get_or_init(|| Bound { connection: Arc::clone(connection), outcome, idle_for });
+        let bound = self.connection.get_or_init(|| Bound {
+            connection: Arc::clone(connection),
+            outcome,
+            idle_for,
+            received: connection.bytes().1,
+        });
+        self.holder.bound(connection.id());
         if connection.protocol() == Protocol::Http2 {
-            self.pool.stream_started();
+            self.pool().stream_started();
         }
-        self.pool.bound(outcome);
+        self.pool().bound(outcome, (outcome != AcquireOutcome::New).then_some(idle_for));
         if self.phase.compare_exchange(BINDING, BOUND, AcqRel, Acquire).is_err() {
             // It ended on another thread meanwhile, which left this to us.
-            self.give_back(bound, now);
+            self.give_back(bound, at);
         }
     }
 
@@ -136,11 +194,11 @@ impl Request {
     pub(crate) fn end(&self, end: End, now: Instant) {
         let before = self.phase.swap(ENDED, AcqRel);
         match before {
-            PENDING => self.pool.acquire_ended(match end {
+            PENDING => self.pool().acquire_ended(match end {
                 End::Dropped => AcquireOutcome::Canceled,
                 End::Complete | End::Failed => AcquireOutcome::Failed,
             }),
-            ACQUIRED => self.pool.bound(self.outcome_of_used()),
+            ACQUIRED => self.pool().bound(self.outcome_of_used(), None),
             BOUND => {
                 if let Some(bound) = self.connection.get() {
                     self.give_back(bound, now);
@@ -149,8 +207,12 @@ impl Request {
             _ => {}
         }
         if matches!(before, ACQUIRED | BINDING | BOUND) {
-            let wait = Duration::from_nanos(self.wait.load(Relaxed));
-            self.pool.released(now.saturating_duration_since(self.started).saturating_sub(wait));
+            self.pool().released(now.saturating_duration_since(self.acquired_at()));
+        }
+        if before != ENDED
+            && let Some(leaked) = self.holder.free()
+        {
+            self.pool().leak_returned(&leaked, now);
         }
     }
 
@@ -161,7 +223,7 @@ impl Request {
 
     fn give_back(&self, bound: &Bound, now: Instant) {
         if bound.connection.protocol() == Protocol::Http2 {
-            self.pool.stream_ended();
+            self.pool().stream_ended();
         }
         bound.connection.leave(now);
     }
@@ -176,15 +238,25 @@ impl Request {
         self.connection.get().map(|bound| Acquired {
             connection: bound.connection.id(),
             outcome: bound.outcome,
+            was_queued: self.was_queued(),
             wait: Duration::from_nanos(self.wait.load(Relaxed)),
             idle_for: bound.idle_for,
         })
     }
 
+    /// True if it failed because the peer had closed its connection before: it was used before, and nothing has come over
+    /// it since.
+    pub(crate) fn met_a_stale_connection(&self) -> bool {
+        self.connection.get().is_some_and(|bound| {
+            let is_used = matches!(bound.outcome, AcquireOutcome::Reused | AcquireOutcome::Waited);
+            is_used && bound.connection.bytes().1 == bound.received
+        })
+    }
+
     /// Headers came, or the request failed without them.
     pub(crate) fn result(&self, outcome: Outcome, version: Option<http::Version>, now: Instant) {
-        let duration = now.saturating_duration_since(self.started);
-        self.pool.results().record(&self.method, outcome, version, duration);
+        let Started { pool, method, at } = self.in_use();
+        pool.results().record(method, outcome, version, now.saturating_duration_since(*at));
     }
 }
 
@@ -192,7 +264,7 @@ impl Request {
 mod tests {
     use super::*;
     use crate::Scope;
-    use crate::registry::{DestinationRef, Ends};
+    use crate::registry::{DestinationRef, Established};
 
     fn pool_of(scope: &Scope) -> Arc<Pool> {
         scope.client("test").pool(&DestinationRef::new("http", "host", None))
@@ -200,10 +272,11 @@ mod tests {
 
     fn open(scope: &Scope, protocol: Protocol) -> Arc<Connection> {
         let now = Instant::now();
-        pool_of(scope).opened(scope.next_id(), protocol, Ends::default(), Duration::ZERO, now)
+        let made = Established { protocol, ..Established::default() };
+        pool_of(scope).opened(scope.next_id(), made, now)
     }
 
-    fn request(scope: &Scope) -> Request {
+    fn request(scope: &Scope) -> Arc<Request> {
         Request::start(pool_of(scope), http::Method::GET, Instant::now())
     }
 
@@ -220,7 +293,7 @@ mod tests {
         assert_eq!(counts(&scope), (1, 0, 0, 1));
         request.acquire(Instant::now());
         assert_eq!(counts(&scope), (0, 1, 1, 0), "a request that holds some connection makes one active");
-        request.bind(&connection, Instant::now());
+        request.bind(&connection);
         assert_eq!(counts(&scope), (0, 1, 1, 0));
         request.end(End::Complete, Instant::now());
         request.end(End::Dropped, Instant::now());
@@ -234,7 +307,7 @@ mod tests {
         let request = request(&scope);
         request.acquire(Instant::now());
         request.end(End::Dropped, Instant::now());
-        request.bind(&connection, Instant::now());
+        request.bind(&connection);
         assert_eq!(counts(&scope), (0, 0, 0, 1));
         assert_eq!(connection.requests(), 0);
     }
@@ -246,7 +319,7 @@ mod tests {
         let requests = [request(&scope), request(&scope)];
         for request in &requests {
             request.acquire(Instant::now());
-            request.bind(&connection, Instant::now());
+            request.bind(&connection);
         }
         assert_eq!(counts(&scope), (0, 2, 1, 0));
         connection.close(Instant::now());
@@ -263,13 +336,30 @@ mod tests {
         let connection = open(&scope, Protocol::Http1);
         let request = request(&scope);
         request.acquire(Instant::now());
-        request.bind(&connection, Instant::now());
+        request.bind(&connection);
         connection.upgrade();
         request.end(End::Complete, Instant::now());
         let pool = scope.snapshot().pools.remove(0);
         assert_eq!((pool.counts().upgraded, pool.counts().open()), (1, 1));
         connection.close(Instant::now());
         assert_eq!(scope.snapshot().pools[0].counts().open(), 0);
+    }
+
+    #[test]
+    fn a_record_is_used_again_when_nobody_has_it_any_more() {
+        let scope = Scope::new();
+        let first = request(&scope);
+        let address = Arc::as_ptr(&first);
+        first.acquire(Instant::now());
+        first.bind(&open(&scope, Protocol::Http1));
+        first.end(End::Complete, Instant::now());
+        let kept = Arc::clone(&first);
+        Pool::take_back(first);
+        assert_ne!(Arc::as_ptr(&request(&scope)), address, "somebody has it still");
+        Pool::take_back(kept);
+        let second = request(&scope);
+        assert_eq!(Arc::as_ptr(&second), address);
+        assert!(second.is_pending() && second.acquired().is_none());
     }
 
     /// Bind, end and close race on three threads; whatever the order, nothing stays behind and nothing is negative.
@@ -282,7 +372,7 @@ mod tests {
             let request = request(&scope);
             request.acquire(Instant::now());
             std::thread::scope(|threads| {
-                threads.spawn(|| request.bind(&connection, Instant::now()));
+                threads.spawn(|| request.bind(&connection));
                 threads.spawn(|| request.end(End::Dropped, Instant::now()));
                 threads.spawn(|| connection.close(Instant::now()));
                 let pool = scope.snapshot().pools.remove(0);

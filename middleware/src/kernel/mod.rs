@@ -1,0 +1,28 @@
+//! Learns from the Linux kernel when TCP connections close, without privileges and without a file descriptor of theirs.
+//!
+//! Who opens a connection but can't hold on to it (reqwest hides its own) gives its two addresses to
+//! [`Monitor::watch`]. The kernel names the socket by a cookie that no other socket ever gets, multicasts a message
+//! when it frees the socket, with the last counters of the connection, and answers questions about single sockets.
+//!
+//! - What is seen is the network namespace in which the monitor was started.
+//! - A process that forks without exec has no monitor in the child: threads don't survive a fork.
+//! - A socket is freed when the other side has acknowledged the FIN: usually at once, but a side that delays its
+//!   acknowledgements takes up to 40 ms, and one that is silent makes the kernel try for minutes. A sweep finds those.
+//! - A connection that was reset counts as gone from the reset on, even while its owner has not noticed.
+#![cfg_attr(not(test), expect(dead_code, reason = "the reqwest layers are not wired to it yet"))]
+#![expect(unused_imports, reason = "the reqwest layers are not wired to it yet")]
+
+mod diag;
+mod ending;
+mod events;
+mod lookups;
+mod monitor;
+mod probe;
+mod tcp_info;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use ending::{Ending, Gone};
+pub(crate) use monitor::{Monitor, WatchError, Watched, Watcher};
+pub(crate) use probe::Refused;
+pub(crate) use tcp_info::TcpInfo;

@@ -1,0 +1,161 @@
+//! A pool at one moment.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::Instant;
+
+use poolscope_semconv::value::{AcquireOutcome, BlockingReason, ConnectPhase};
+
+use super::attempt::Failure;
+use super::holder::{Held, Stage};
+use super::pool::Pool;
+use super::snapshot::{
+    ConnectFailures, ConnectionCounts, HolderSnapshot, PoolSnapshot, Protocol, WaitingSnapshot,
+};
+
+impl Pool {
+    /// Counts of one protocol; `unbound` requests make idle connections active, since each of them uses one. A pool with
+    /// connections of both protocols takes them for HTTP/1 requests, which each need a connection of their own.
+    fn counts(&self, protocol: Protocol, unbound: u64) -> ConnectionCounts {
+        let (open, active, upgraded) = self.packed(protocol);
+        let unbound = if protocol == Protocol::Http1 { unbound } else { unbound.min(1) };
+        let active = (active + unbound).min(open - upgraded);
+        ConnectionCounts { idle: open - upgraded - active, active, upgraded }
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> PoolSnapshot {
+        let unbound = self.unbound();
+        let holders: Vec<_> = self.holders().iter().filter_map(|holder| holder.held()).collect();
+        let book = self.book();
+        let connections: Vec<_> = Protocol::ALL
+            .into_iter()
+            .filter(|protocol| book.seen[*protocol as usize])
+            .map(|protocol| {
+                let is_theirs = protocol == Protocol::Http1 || !book.seen[Protocol::Http1 as usize];
+                (protocol, self.counts(protocol, if is_theirs { unbound } else { 0 }))
+            })
+            .collect();
+        let live_bytes = book.open.values().map(|connection| connection.bytes());
+        let bytes = live_bytes.fold(book.bytes, |sum, add| (sum.0 + add.0, sum.1 + add.1));
+        let open: Vec<_> = book
+            .open
+            .values()
+            .take(self.config.max_listed)
+            .map(|connection| connection.snapshot(now))
+            .collect();
+        let (opened, wasted, retransmits) = (book.opened, book.wasted, book.retransmits);
+        let closed =
+            book.closed.iter().map(|((reason, certainty), count)| (*reason, *certainty, *count)).collect();
+        let connect_failures =
+            book.failures.iter().map(|(failure, count)| failures(*failure, *count)).collect();
+        drop(book);
+        // What ends is read before what begins, so that no difference of the two can be negative.
+        let released = self.released.load(Acquire);
+        let outcomes = AcquireOutcome::ALL
+            .iter()
+            .map(|outcome| (*outcome, self.outcomes[outcome.index()].load(Acquire)));
+        let acquires = outcomes.collect();
+        let acquired = self.acquired.load(Acquire);
+        let acquires_started = self.started.load(Acquire);
+        let streams_ended = self.streams[1].load(Acquire);
+        let connects_ended = self.connects[1].load(Acquire);
+        let connecting = self.connects[0].load(Acquire).saturating_sub(connects_ended);
+        let mut snapshot = PoolSnapshot {
+            client: self.name.client.to_string(),
+            scheme: self.destination.scheme.as_str(),
+            host: self.destination.host.to_string(),
+            port: self.destination.port,
+            observation: self.config.observation,
+            connections,
+            connecting,
+            opened,
+            closed,
+            wasted,
+            connect_failures,
+            connect_abandoned: self.abandoned.load(Relaxed),
+            acquires_started,
+            acquired,
+            acquires,
+            released,
+            stale_reuse: self.stale.load(Relaxed),
+            streams: self.streams[0].load(Acquire).saturating_sub(streams_ended),
+            bytes: self.sees_bytes().then_some(bytes),
+            retransmits,
+            wait: self.times.wait.snapshot(),
+            queued: self.times.queued.snapshot(),
+            usage: self.times.usage.snapshot(),
+            idle: self.times.idle.snapshot(),
+            create: self.times.create.snapshot(),
+            phases: ConnectPhase::ALL
+                .iter()
+                .map(|phase| (*phase, self.times.phases[phase.index()].snapshot()))
+                .filter(|(_, times)| times.count() > 0)
+                .collect(),
+            lifetime: Protocol::ALL
+                .into_iter()
+                .map(|protocol| (protocol, self.times.lifetime[protocol as usize].snapshot()))
+                .filter(|(_, lifetime)| lifetime.count() > 0)
+                .collect(),
+            requests: self.times.requests.snapshot(),
+            rtt: self.times.rtt.snapshot(),
+            results: self.results().snapshot(),
+            leaks_suspected: self.leaks.suspected(),
+            leaks_active: self.leaks.active(),
+            waiting: None,
+            held: Vec::new(),
+            open,
+        };
+        snapshot.waiting = self.waiting(&snapshot, &holders, now);
+        snapshot.held = held(&holders, self.config.max_listed, now);
+        snapshot
+    }
+
+    /// Those who wait, for how long, and what for.
+    fn waiting(&self, pool: &PoolSnapshot, holders: &[Held], now: Instant) -> Option<WaitingSnapshot> {
+        let waiting = holders.iter().filter(|held| held.stage == Stage::Waiting);
+        let since = waiting.map(|held| held.since).min();
+        let requests = pool.pending();
+        (requests > 0).then(|| WaitingSnapshot {
+            requests,
+            oldest: since.map_or_else(Default::default, |since| now.saturating_duration_since(since)),
+            blocked_by: self.blocked_by(pool),
+        })
+    }
+
+    /// Why those who wait do.
+    fn blocked_by(&self, pool: &PoolSnapshot) -> BlockingReason {
+        let counts = pool.counts();
+        if self.connect_fails.load(Relaxed) {
+            BlockingReason::ConnectFailing
+        } else if pool.leaks_active > 0 && counts.idle == 0 {
+            BlockingReason::Leaked
+        } else if pool.connecting > 0 {
+            BlockingReason::Connecting
+        } else if counts.active > 0 && counts.idle == 0 {
+            BlockingReason::InUse
+        } else {
+            BlockingReason::Unknown
+        }
+    }
+}
+
+fn failures(failure: Failure, count: u64) -> ConnectFailures {
+    ConnectFailures { error_type: failure.error_type, phase: failure.phase, count }
+}
+
+/// Requests that hold a connection, those that have held it for longest first.
+fn held(holders: &[Held], max: usize, now: Instant) -> Vec<HolderSnapshot> {
+    let mut held: Vec<_> = holders.iter().filter(|held| held.stage != Stage::Waiting).collect();
+    held.sort_by_key(|held| held.since);
+    held.into_iter()
+        .take(max)
+        .map(|held| HolderSnapshot {
+            connection: held.connection,
+            method: held.method,
+            held: now.saturating_duration_since(held.since),
+            is_answered: held.stage != Stage::Asking,
+            is_leaked: held.stage == Stage::Leaked,
+            trace_id: held.trace.map(|trace| format!("{:032x}", trace.trace_id)),
+            origin: held.origin.map(|origin| origin.to_string()),
+        })
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! Why a connection was closed: from what was seen on it to one reason of the closed list.
+
+use poolscope_semconv::value::{Certainty, CloseReason};
+
+use super::snapshot::Protocol;
+
+/// What was seen on a connection that may explain its end.
+#[derive(Debug, Clone, Copy)]
+#[repr(u16)]
+pub(crate) enum CloseCause {
+    /// A read gave the end of the stream.
+    PeerClosed = 1,
+    /// A read or write told of a reset.
+    Reset = 2,
+    /// A read or write failed in another way.
+    Failed = 4,
+    /// One side said `Connection: close`, or spoke HTTP/1.0.
+    CloseAsked = 8,
+    /// A response body was dropped before its end.
+    BodyDropped = 16,
+    /// A request was dropped before it had its headers.
+    RequestDropped = 32,
+    /// The peer closed while a request was in flight.
+    WhileActive = 64,
+    /// One side broke the protocol.
+    Protocol = 128,
+    /// The peer said GOAWAY.
+    Goaway = 256,
+    /// The peer sent something while no request was in flight.
+    Unasked = 512,
+    /// Our side shut it down in order.
+    ShutDown = 1024,
+    /// The peer had closed it before a request was given it.
+    ClosedIdle = 2048,
+    /// The kernel says that it ended without a proper end, which can be either side's doing.
+    Aborted = 4096,
+}
+
+/// Causes that a later request on the same connection shows to be none.
+pub(super) const HARMLESS: u16 =
+    CloseCause::BodyDropped as u16 | CloseCause::RequestDropped as u16 | CloseCause::Unasked as u16;
+
+/// A connection at its end.
+#[derive(Debug)]
+pub(super) struct Ending {
+    /// What whoever closes it has said.
+    pub(super) announced: Option<CloseReason>,
+    /// Every [`CloseCause`] that was noted.
+    pub(super) causes: u16,
+    pub(super) is_upgraded: bool,
+    /// A request uses it.
+    pub(super) is_active: bool,
+    pub(super) protocol: Protocol,
+    /// It has never served a request.
+    pub(super) is_unused: bool,
+    /// Its pool has another HTTP/2 connection.
+    pub(super) has_another: bool,
+    /// Everything that happens to the connection is seen.
+    pub(super) is_exact: bool,
+    /// The client that made it is gone with all of its clones.
+    pub(super) client_is_gone: bool,
+    /// It has been idle for as long as the pool keeps idle connections.
+    pub(super) has_idled: bool,
+}
+
+/// The reason of an end, and whether it was seen or concluded. What explains the rest comes first: a peer closes because
+/// it was asked to, and our side because the peer has closed.
+pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
+    use Certainty::{Inferred, Known};
+    let saw = |cause: CloseCause| end.causes & cause as u16 != 0;
+    let is_cut = saw(CloseCause::WhileActive) && (saw(CloseCause::Reset) || saw(CloseCause::Failed));
+    match () {
+        () if end.announced.is_some() => (end.announced.unwrap_or(CloseReason::ClientClosed), Known),
+        () if end.is_upgraded => (CloseReason::UpgradeEnded, Known),
+        () if saw(CloseCause::CloseAsked) && !is_cut => (CloseReason::ConnectionClose, Known),
+        () if saw(CloseCause::ClosedIdle) => (CloseReason::PeerClosedIdle, Known),
+        () if saw(CloseCause::Reset) => (CloseReason::Reset, Known),
+        () if saw(CloseCause::Protocol) => (CloseReason::ProtocolError, Known),
+        () if saw(CloseCause::Failed) => (CloseReason::Error, Known),
+        () if saw(CloseCause::Goaway) => (CloseReason::Goaway, Known),
+        () if saw(CloseCause::PeerClosed) && saw(CloseCause::WhileActive) => {
+            (CloseReason::PeerClosedActive, Known)
+        }
+        () if saw(CloseCause::PeerClosed) => (CloseReason::PeerClosedIdle, Known),
+        // Our side aborts a connection when it drops it with something unread.
+        () if saw(CloseCause::Aborted)
+            && !saw(CloseCause::RequestDropped)
+            && !saw(CloseCause::BodyDropped) =>
+        {
+            (CloseReason::Reset, Inferred)
+        }
+        () if end.is_unused && end.protocol == Protocol::Http2 && end.has_another => {
+            (CloseReason::Redundant, Inferred)
+        }
+        // Every orderly end passes a shutdown; only a task that is dropped under way does not.
+        () if end.is_exact && !saw(CloseCause::ShutDown) && end.causes & HARMLESS == 0 => {
+            (CloseReason::RuntimeShutdown, Inferred)
+        }
+        () if end.client_is_gone && !end.is_active => (CloseReason::ClientDropped, Known),
+        // Had one of the causes below been its end, it would not have been idle for so long afterwards.
+        () if end.has_idled => (CloseReason::IdleTimeout, Inferred),
+        () if saw(CloseCause::RequestDropped) => (CloseReason::RequestDropped, Inferred),
+        () if saw(CloseCause::BodyDropped) => (CloseReason::BodyDropped, Inferred),
+        // Bytes on an idle HTTP/1 connection make the client close it at once.
+        () if saw(CloseCause::Unasked) && !end.is_active => (CloseReason::ProtocolError, Inferred),
+        // The client has read a response that says so, and the caller has not seen it yet: nothing else ends a
+        // connection in the middle of a request without an error.
+        () if end.is_active && end.protocol == Protocol::Http1 => (CloseReason::ConnectionClose, Inferred),
+        // Where it is not known who closed, it was the peer more often than a pool that has no room.
+        () if !saw(CloseCause::ShutDown) && !end.is_active => (CloseReason::PeerClosedIdle, Inferred),
+        () => (CloseReason::ClientClosed, Inferred),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(causes: &[CloseCause]) -> Ending {
+        Ending {
+            announced: None,
+            causes: causes.iter().fold(CloseCause::ShutDown as u16, |all, cause| all | *cause as u16),
+            is_upgraded: false,
+            is_active: false,
+            protocol: Protocol::Http1,
+            is_unused: false,
+            has_another: false,
+            is_exact: true,
+            client_is_gone: false,
+            has_idled: false,
+        }
+    }
+
+    #[test]
+    fn what_explains_the_rest_comes_first() {
+        use CloseCause::{BodyDropped, CloseAsked, Failed, Goaway, PeerClosed, Protocol, Reset, WhileActive};
+        let cases: &[(&[CloseCause], CloseReason)] = &[
+            (&[CloseAsked, PeerClosed], CloseReason::ConnectionClose),
+            (&[CloseAsked, PeerClosed, Reset], CloseReason::ConnectionClose),
+            (&[CloseAsked, Reset, WhileActive], CloseReason::Reset),
+            (&[Protocol, Failed], CloseReason::ProtocolError),
+            (&[Goaway, PeerClosed], CloseReason::Goaway),
+            (&[PeerClosed, WhileActive], CloseReason::PeerClosedActive),
+            (&[PeerClosed], CloseReason::PeerClosedIdle),
+            (&[BodyDropped], CloseReason::BodyDropped),
+            (&[], CloseReason::ClientClosed),
+        ];
+        for (causes, expected) in cases {
+            assert_eq!(reason(&ending(causes)).0, *expected, "{causes:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_announced_is_known_whatever_was_seen() {
+        let end = Ending { announced: Some(CloseReason::MaxAge), ..ending(&[CloseCause::PeerClosed]) };
+        assert_eq!(reason(&end), (CloseReason::MaxAge, Certainty::Known));
+    }
+
+    #[test]
+    fn our_own_closes_are_told_apart() {
+        let gone = Ending { client_is_gone: true, has_idled: true, ..ending(&[]) };
+        assert_eq!(reason(&gone), (CloseReason::ClientDropped, Certainty::Known));
+        let idle = Ending { has_idled: true, ..ending(&[]) };
+        assert_eq!(reason(&idle), (CloseReason::IdleTimeout, Certainty::Inferred));
+        let unused = Ending { is_unused: true, has_another: true, protocol: Protocol::Http2, ..ending(&[]) };
+        assert_eq!(reason(&unused).0, CloseReason::Redundant);
+        let cut = Ending { causes: 0, ..ending(&[]) };
+        assert_eq!(reason(&cut).0, CloseReason::RuntimeShutdown);
+        let told = Ending { is_exact: false, causes: 0, ..ending(&[]) };
+        assert_eq!(reason(&told), (CloseReason::PeerClosedIdle, Certainty::Inferred));
+    }
+}

@@ -1,0 +1,143 @@
+//! How closes of reqwest's connections are learned: from the kernel, or else from what requests show.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use poolscope_semconv::value::{Certainty, CloseReason, Observation};
+
+use crate::Scope;
+use crate::registry::{CloseCause, Connection, Pool, TcpFigures};
+use crate::scope::ScopeRef;
+
+#[cfg(target_os = "linux")]
+use crate::kernel::{Ending, Gone, Monitor, TcpInfo, WatchError, Watcher};
+
+/// How closes are learned on this machine.
+pub(super) fn observation() -> Observation {
+    match kernel_refused() {
+        None => Observation::Kernel,
+        Some(_) => Observation::Estimated,
+    }
+}
+
+/// Why the kernel can't be asked, if it can't. Warns about it once.
+#[cfg(target_os = "linux")]
+pub(crate) fn kernel_refused() -> Option<String> {
+    static WARNING: std::sync::Once = std::sync::Once::new();
+    let refused = Monitor::get().err()?.to_string();
+    WARNING.call_once(|| {
+        tracing::warn!(
+            name: "poolscope.kernel.refused",
+            "the kernel does not tell of closed connections, so figures of reqwest pools are estimates: {refused}"
+        );
+    });
+    Some(refused)
+}
+
+/// Why the kernel can't be asked: only Linux can.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn kernel_refused() -> Option<String> {
+    Some("only Linux tells which connections are closed".to_owned())
+}
+
+/// Learns of the close of a connection, from the kernel if it can be asked.
+#[cfg(target_os = "linux")]
+pub(super) fn watch(scope: &Scope, connection: &Arc<Connection>) {
+    let ends = connection.ends();
+    let (Ok(monitor), Some(local), Some(peer)) = (Monitor::get(), ends.local, ends.peer) else { return };
+    let watch = Arc::new(CloseWatch { scope: scope.downgrade(), connection: Arc::downgrade(connection) });
+    // Before the kernel is asked: it may tell of the close before it has answered.
+    connection.watched_by(Arc::clone(&watch) as _);
+    let watcher: Weak<dyn Watcher> = Arc::downgrade(&(Arc::clone(&watch) as Arc<dyn Watcher>));
+    match monitor.watch(local, peer, watcher) {
+        Ok(watched) => {
+            if let Some(info) = watched.info {
+                connection.tcp(figures(info));
+            }
+        }
+        Err(WatchError::Gone(gone)) => watch.gone(gone),
+        // The sweep of the model takes it for closed after the idle timeout.
+        Err(WatchError::Failed(error)) => {
+            tracing::debug!(name: "poolscope.kernel.silent", "the kernel was not asked about a connection: {error}");
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn watch(_: &Scope, _: &Arc<Connection>) {}
+
+/// Told by the kernel what becomes of a connection.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct CloseWatch {
+    scope: ScopeRef,
+    connection: Weak<Connection>,
+}
+
+#[cfg(target_os = "linux")]
+impl Watcher for CloseWatch {
+    fn gone(&self, gone: Gone) {
+        let Some(connection) = self.connection.upgrade() else { return };
+        if let Some(info) = gone.info {
+            connection.tcp(figures(info));
+        }
+        match gone.ending {
+            Some(Ending::Local) => connection.note(CloseCause::ShutDown),
+            Some(Ending::Peer) => connection.note(CloseCause::PeerClosed),
+            Some(Ending::Aborted) => connection.note(CloseCause::Aborted),
+            None => {}
+        }
+        connection.gone();
+        let may_be_used = connection.is_active() || connection.pool().unbound() > 0;
+        match self.scope.upgrade() {
+            // The kernel is quicker than the request, which is about to tell why.
+            Some(scope) if may_be_used => scope.close_soon(connection),
+            _ => connection.close(gone.at),
+        }
+    }
+
+    fn seen(&self, info: TcpInfo, _: bool) {
+        if let Some(connection) = self.connection.upgrade() {
+            connection.tcp(figures(info));
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn figures(info: TcpInfo) -> TcpFigures {
+    TcpFigures {
+        rtt: info.rtt,
+        retransmits: info.retransmits,
+        sent: info.bytes_sent,
+        received: info.bytes_received,
+    }
+}
+
+/// Open connections of which nobody will tell that they are closed.
+fn modelled(pool: &Pool) -> impl Iterator<Item = Arc<Connection>> {
+    let open = if pool.observation() == Observation::Exact { Vec::new() } else { pool.open_connections() };
+    open.into_iter().filter(|connection| connection.observation() == Observation::Estimated)
+}
+
+/// Closes the connections that the client must have closed by now, because they have been idle for too long.
+pub(crate) fn close_expired(pool: &Pool, now: Instant) {
+    for connection in modelled(pool) {
+        if connection.is_idle() && connection.idle_for(now) >= pool.idle_timeout() {
+            connection.close_because(CloseReason::IdleTimeout, Certainty::Inferred, now);
+        }
+    }
+}
+
+/// How long a connection must have been idle before a new connect is a sign that it is gone. hyper-util has a connection
+/// back some moments after the caller has read the body to its end.
+const BACK_IN_POOL: Duration = Duration::from_millis(100);
+
+/// Closes the connections that are idle in the books although the client connects: it does so only when it has no idle
+/// connection left. Mostly the server has closed them.
+pub(super) fn close_passed_over(pool: &Pool, now: Instant) {
+    for connection in modelled(pool) {
+        if connection.is_idle() && connection.idle_for(now) >= BACK_IN_POOL {
+            connection.close_because(CloseReason::PeerClosedIdle, Certainty::Inferred, now);
+        }
+    }
+}

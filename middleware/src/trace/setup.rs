@@ -1,0 +1,85 @@
+//! The span over the set-up of a connection: a trace of its own, with a child for each part.
+//!
+//! A connection outlives the request that it was made for, and serves others; so the set-up belongs to no request's
+//! trace, and each request that it serves links to it. Source: .NET 9, `docs/dotnet/dotnet-network-traces.md` of the
+//! semantic conventions.
+
+use std::time::Duration;
+
+use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue, StringValue};
+use poolscope_semconv::value::{ConnectPhase, ErrorType};
+use poolscope_semconv::{attr, span};
+
+use crate::Scope;
+use crate::registry::Report;
+
+/// The span over the set-up of a connection, for requests to link to; without one if it is not sampled.
+#[derive(Debug, Default)]
+pub(crate) struct SetupSpan(Option<SpanContext>);
+
+impl SetupSpan {
+    pub(super) fn context(&self) -> Option<&SpanContext> {
+        self.0.as_ref()
+    }
+}
+
+/// Makes the span of a set-up that has ended, from what was marked on the way.
+pub(crate) fn setup_span(scope: &Scope, report: &Report<'_>) -> SetupSpan {
+    let Some(tracer) = scope.tracing().tracer() else { return SetupSpan::default() };
+    if super::is_suppressed() {
+        return SetupSpan::default();
+    }
+    let pool = report.pool.name();
+    let at = |after: Duration| report.started + after;
+    let builder = tracer
+        .span_builder(format!("{} {}:{}", span::CONNECTION_SETUP, pool.host, pool.port))
+        .with_kind(SpanKind::Internal)
+        .with_start_time(report.started);
+    let mut setup = tracer.build_with_context(builder, &Context::new());
+    if !setup.is_recording() {
+        return SetupSpan::default();
+    }
+    setup.set_attribute(KeyValue::new(attr::SERVER_ADDRESS, StringValue::from(pool.host.clone())));
+    setup.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
+    setup.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
+    setup.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
+    if let Some(peer) = report.peer {
+        setup.set_attribute(KeyValue::new(attr::NETWORK_PEER_ADDRESS, peer.ip().to_string()));
+        setup.set_attribute(KeyValue::new(attr::NETWORK_PEER_PORT, i64::from(peer.port())));
+    }
+    fail(&mut setup, report.error);
+    let context = setup.span_context().clone();
+    let parent = Context::new().with_span(setup);
+    for phase in &report.phases {
+        let builder = tracer
+            .span_builder(name(phase.phase, report))
+            .with_kind(SpanKind::Internal)
+            .with_start_time(at(phase.begin));
+        let mut part = tracer.build_with_context(builder, &parent);
+        part.set_attribute(KeyValue::new(attr::CONNECT_PHASE, phase.phase.as_str()));
+        fail(&mut part, report.error.filter(|_| !phase.is_complete));
+        part.end_with_timestamp(at(phase.end));
+    }
+    parent.span().end_with_timestamp(at(report.took));
+    SetupSpan(Some(context))
+}
+
+fn fail(span: &mut impl Span, error: Option<ErrorType>) {
+    if let Some(error) = error {
+        span.set_attribute(KeyValue::new(attr::ERROR_TYPE, error.as_str()));
+        span.set_status(Status::error(""));
+    }
+}
+
+fn name(phase: ConnectPhase, report: &Report<'_>) -> String {
+    let pool = report.pool.name();
+    match phase {
+        ConnectPhase::Dns => format!("{} {}", span::DNS_LOOKUP, pool.host),
+        ConnectPhase::Tls => format!("{} {}", span::TLS_HANDSHAKE, pool.host),
+        ConnectPhase::Tcp | ConnectPhase::TcpTls => match report.peer {
+            Some(peer) => format!("{} {peer}", span::SOCKET_CONNECT),
+            None => format!("{} {}:{}", span::SOCKET_CONNECT, pool.host, pool.port),
+        },
+    }
+}
