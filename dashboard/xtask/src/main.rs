@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `check` and `ui`.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `check` and `ui`.
 //!
 //! Each sets up what it needs and says so; what it cannot set up is one sentence with the command to run.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its user on the terminal")]
 
+mod bench;
 mod cache;
 mod check;
 mod demo;
@@ -26,6 +27,8 @@ use crate::workspace::Workspace;
 enum Cli {
     Demo(demo::Args),
     Test(test::Args),
+    #[command(subcommand)]
+    Bench(bench::Bench),
     Check(check::Args),
     Ui(ui::Args),
 }
@@ -45,6 +48,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     match cli {
         Cli::Demo(args) => demo::run(&workspace, args).map(|()| ExitCode::SUCCESS),
         Cli::Test(args) => test::run(&workspace, args),
+        Cli::Bench(bench) => bench::run(&workspace, bench).map(|()| ExitCode::SUCCESS),
         Cli::Check(args) => check::run(&workspace, args),
         Cli::Ui(args) => ui::run(&workspace, *args).map(|()| ExitCode::SUCCESS),
     }

@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const LICENCE: &str = "MIT OR Apache-2.0";
 
 /// Who may depend on whom, of our own crates.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("poolscope-semconv", &[]),
     ("poolscope", &["poolscope-semconv"]),
     ("poolscope-wire", &[]),
@@ -21,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     // The closed value sets are words on the screen.
     ("poolscope-ui", &["poolscope-semconv", "poolscope-wire"]),
     ("poolscope-tests", &["poolscope", "poolscope-semconv", "poolscope-wire", "poolscope-dashboard"]),
+    ("poolscope-bench", &["poolscope"]),
     ("xtask", &[]),
 ];
 /// Allowed for tests only.

@@ -36,6 +36,11 @@ impl Group {
         self.child.stdout.take()
     }
 
+    /// The pipe to its stdin, if it was asked for and not taken yet.
+    pub(crate) fn take_stdin(&mut self) -> Option<std::process::ChildStdin> {
+        self.child.stdin.take()
+    }
+
     /// How it ended, if it has. Fails if the user wants everything to stop.
     pub(crate) fn status(&mut self) -> Result<Option<ExitStatus>> {
         if Stop::wanted() {

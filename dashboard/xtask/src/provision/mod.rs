@@ -2,4 +2,5 @@
 
 mod apt;
 pub(crate) mod browser;
+pub(crate) mod valgrind;
 pub(crate) mod wasm;

@@ -1,0 +1,19 @@
+//! `cargo xtask bench`: what is promised in figures, measured.
+
+mod overhead;
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+
+/// Measures; prints a table and, with --json, writes the figures to a file.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    Overhead(overhead::Args),
+}
+
+pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Overhead(args) => overhead::run(workspace, args),
+    }
+}

@@ -1,0 +1,19 @@
+//! What the layers cost a request, measured beside published middlewares on the same work.
+//!
+//! The work is a `GET` over a connection that is kept, answered with 13 bytes that are read to their end. One process
+//! serves, one process per [`Case`] asks: a `tracing` subscriber is global, so two cases can't share a process. The
+//! client runs on one thread. `cargo xtask bench overhead` drives the programs of this crate and says what they cost.
+
+mod case;
+mod client;
+mod clock;
+mod hyper;
+mod load;
+mod metrics;
+mod reqwest;
+mod server;
+mod telemetry;
+
+pub use case::{Case, Stack};
+pub use client::{Client, Cost, Options, Seen};
+pub use server::{BODY, Server, serve};

@@ -1,0 +1,74 @@
+//! Every case does the work, and what is around its client sees it: a layer that is not there costs nothing.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use poolscope_bench::Server;
+use serde_json::Value;
+
+const CLIENT: &str = env!("CARGO_BIN_EXE_poolscope-bench-client");
+const REQUESTS: u64 = 200;
+const CONCURRENCY: u64 = 8;
+
+fn server() -> Server {
+    Server::start(Path::new(env!("CARGO_BIN_EXE_poolscope-bench-server"))).unwrap()
+}
+
+fn client(args: &[&str]) -> String {
+    let output =
+        Command::new(CLIENT).args(args).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_case_does_the_work_and_its_layers_see_it() {
+    let server = server();
+    let addr = server.addr().to_string();
+    let list = client(&["--list"]);
+    for line in list.lines() {
+        let (stack, case) = line.split_once(' ').unwrap();
+        let (requests, concurrency) = (REQUESTS.to_string(), CONCURRENCY.to_string());
+        let result = client(&[
+            "--stack",
+            stack,
+            "--case",
+            case,
+            "--server",
+            &addr,
+            "--requests",
+            &requests,
+            "--concurrency",
+            &concurrency,
+        ]);
+        let result: Value = serde_json::from_str(&result).unwrap();
+        assert!(result["wall_ns"].as_u64() > Some(0), "{line}: {result}");
+
+        let is_ours = case.starts_with("full") || case == "connector";
+        assert_eq!(
+            result["connections"].as_u64().is_some_and(|opened| opened >= 1),
+            is_ours,
+            "{line}: {result}"
+        );
+        let counts = case.starts_with("full") || case.contains("metrics");
+        assert_eq!(result["requests"].as_u64(), counts.then_some(REQUESTS), "{line}: {result}");
+        let spans = result["spans"].as_u64();
+        match case {
+            "full-sampled" => assert!(spans >= Some(REQUESTS), "{line}: {result}"),
+            "full-unsampled" | "tower-http-trace" | "reqwest-tracing" => assert_eq!(spans, Some(0), "{line}"),
+            _ => assert!(spans.unwrap_or_default() == 0, "{line}: {result}"),
+        }
+    }
+    assert_eq!(list.lines().count(), 27);
+}
+
+#[test]
+fn allocations_are_counted() {
+    let server = server();
+    let args = ["--stack", "hyper-h1", "--case", "bare", "--server", &server.addr().to_string()];
+    let output = Command::new(env!("CARGO_BIN_EXE_poolscope-bench-allocations")).args(args).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let allocations: f64 = text.trim().parse().unwrap();
+    // hyper-util allocates a few times for each request; nobody knows better than it how often.
+    assert!((1.0..100.0).contains(&allocations), "{allocations}");
+}
