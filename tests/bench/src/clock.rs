@@ -5,8 +5,8 @@ use std::time::Duration;
 /// User and system time of all threads of this process so far; `None` where the system does not tell it.
 #[cfg(unix)]
 pub(crate) fn process_time() -> Option<Duration> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).ok().map(Duration::from)
 }
 
 /// User and system time of all threads of this process so far; `None` where the system does not tell it.

@@ -11,14 +11,18 @@ const REQUESTS: u64 = 200;
 const CONCURRENCY: u64 = 8;
 
 fn server() -> Server {
-    Server::start(Path::new(env!("CARGO_BIN_EXE_poolscope-bench-server"))).unwrap()
+    Server::start(Path::new(env!("CARGO_BIN_EXE_poolscope-bench-server"))).expect("the server starts")
 }
 
 fn client(args: &[&str]) -> String {
-    let output =
-        Command::new(CLIENT).args(args).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
+    let output = Command::new(CLIENT)
+        .args(args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("the client starts");
     assert!(output.status.success(), "{args:?}: {}", output.status);
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("the client prints text")
 }
 
 #[test]

@@ -5,12 +5,15 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::program::Programs;
+use super::figures::median;
+use super::program::{Programs, Subject};
 use crate::process::{self, say};
 use crate::workspace::Workspace;
 
 /// Requests of the short and the long run; their difference leaves the set-up out.
 const REQUESTS: [u32; 2] = [1_600, 6_400];
+/// How requests fall together differs from run to run, by half a percent of the instructions.
+const RUNS: usize = 3;
 
 /// Counts, and keeps what callgrind has written.
 pub(super) struct Callgrind {
@@ -27,20 +30,26 @@ impl Callgrind {
     }
 
     /// Instructions per request of the whole client process.
-    pub(super) fn count(&self, programs: &Programs, case: &[String]) -> Result<f64> {
+    pub(super) fn count(&self, programs: &Programs, subject: Subject<'_>) -> Result<f64> {
+        say(format!("callgrind: {} {}", subject.stack, subject.case));
         let [few, many] = REQUESTS;
-        let (of_few, of_many) = (self.run(programs, case, few)?, self.run(programs, case, many)?);
-        Ok((of_many - of_few) / f64::from(many - few))
+        let mut counts = Vec::new();
+        for _ in 0..RUNS {
+            let (of_few, of_many) = (self.run(programs, subject, few)?, self.run(programs, subject, many)?);
+            counts.push((of_many - of_few) / f64::from(many - few));
+        }
+        median(counts.into_iter()).context("callgrind was not run")
     }
 
-    fn run(&self, programs: &Programs, case: &[String], requests: u32) -> Result<f64> {
-        // The arguments are pairs of a name and a value: the stack and the case name the file.
-        let file = self.dir.join(format!("{}.{}.{requests}.out", case[1], case[3]));
-        say(format!("callgrind: {} {}, {requests} requests", case[1], case[3]));
+    fn run(&self, programs: &Programs, subject: Subject<'_>, requests: u32) -> Result<f64> {
+        let file = self.dir.join(format!("{}.{}.{requests}.out", subject.stack, subject.case));
         let mut command = Command::new(&self.program);
         command.args(["--quiet", "--tool=callgrind"]);
         command.arg(format!("--callgrind-out-file={}", file.display()));
-        command.arg(programs.client_path()).args(case).args(["--requests", &requests.to_string()]);
+        command
+            .arg(programs.client_path())
+            .args(subject.arguments())
+            .args(["--requests", &requests.to_string()]);
         process::output(&mut command)?;
         read_total(&file)
     }

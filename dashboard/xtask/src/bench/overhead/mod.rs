@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 
 use self::callgrind::Callgrind;
 use self::figures::{Figures, Round};
-use self::program::{Programs, Worker};
+use self::program::{Programs, Subject, Worker};
 use crate::process::{self, say};
 use crate::provision::valgrind;
 use crate::workspace::Workspace;
@@ -69,10 +69,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     for (stack, cases) in &wanted {
         let mut of_stack = timed(&programs, stack, cases, server.addr(), rounds)?;
         for figures in &mut of_stack {
-            let case = program::arguments(stack, &figures.case, server.addr());
-            figures.allocations = Some(programs.allocations(&case)?);
+            let subject = Subject { stack, case: &figures.case, server: server.addr() };
+            figures.allocations = Some(programs.allocations(subject)?);
             figures.instructions =
-                callgrind.as_ref().map(|callgrind| callgrind.count(&programs, &case)).transpose()?;
+                callgrind.as_ref().map(|callgrind| callgrind.count(&programs, subject)).transpose()?;
         }
         all.extend(of_stack);
     }
@@ -130,7 +130,7 @@ fn timed(
     rounds: usize,
 ) -> Result<Vec<Figures>> {
     say(format!("{stack}: {rounds} rounds of {REQUESTS} requests for each of {} cases", cases.len()));
-    let start = |case: &String| programs.client(&program::arguments(stack, case, server));
+    let start = |case: &String| programs.client(Subject { stack, case, server });
     let mut workers = cases.iter().map(start).collect::<Result<Vec<Worker>>>()?;
     for worker in &mut workers {
         worker.round(WARM_UP)?;

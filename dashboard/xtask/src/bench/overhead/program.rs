@@ -17,9 +17,18 @@ use crate::workspace::Workspace;
 /// A round takes less than a second.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Arguments that choose a case.
-pub(super) fn arguments(stack: &str, case: &str, server: &str) -> [String; 6] {
-    ["--stack", stack, "--case", case, "--server", server].map(str::to_owned)
+/// What a program of the bench is to measure, and against which server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) stack: &'a str,
+    pub(super) case: &'a str,
+    pub(super) server: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn arguments(&self) -> [&'a str; 6] {
+        ["--stack", self.stack, "--case", self.case, "--server", self.server]
+    }
 }
 
 /// Where the programs are.
@@ -57,13 +66,13 @@ impl Programs {
     }
 
     /// Starts the client of a case.
-    pub(super) fn client(&self, case: &[String]) -> Result<Worker> {
-        Talk::start(Command::new(self.client_path()).args(case)).map(Worker)
+    pub(super) fn client(&self, subject: Subject<'_>) -> Result<Worker> {
+        Talk::start(Command::new(self.client_path()).args(subject.arguments())).map(Worker)
     }
 
     /// Allocations of one request.
-    pub(super) fn allocations(&self, case: &[String]) -> Result<f64> {
-        let text = process::output(Command::new(self.path("allocations")).args(case))?;
+    pub(super) fn allocations(&self, subject: Subject<'_>) -> Result<f64> {
+        let text = process::output(Command::new(self.path("allocations")).args(subject.arguments()))?;
         text.trim().parse().context("the bench program did not print a number of allocations")
     }
 }
