@@ -1,7 +1,12 @@
 //! Real servers, outside truth and the demo service: what the end-to-end tests are made of.
 
+pub mod client;
 pub mod demo;
 pub mod kernel;
+pub mod nginx;
+pub mod proxy;
+pub mod sampler;
+pub mod tls;
 pub mod upstream;
 pub mod wait;
 

@@ -2,5 +2,6 @@
 
 mod apt;
 pub(crate) mod browser;
+pub(crate) mod nginx;
 pub(crate) mod valgrind;
 pub(crate) mod wasm;

@@ -23,8 +23,8 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Sets up what the tests need and runs them all; ends with `N passed, N failed, N skipped`.
 ///
 /// Installs, if missing: for the browser suite what `cargo xtask ui` installs, and, on Debian as root, the packages
-/// chromium, chromium-driver and fonts-dejavu-core. A suite that cannot run here says so and counts as skipped; with
-/// CI=true it counts as failed, and so does every test that is skipped.
+/// chromium, chromium-driver and fonts-dejavu-core. For the e2e suite, on Debian, nginx is unpacked, but not installed.
+/// What cannot run here says so and counts as skipped; with CI=true it counts as failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Runs only this suite; can be given more than once [default: all]

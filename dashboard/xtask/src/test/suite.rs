@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::process;
-use crate::provision::{browser, wasm};
+use crate::process::{self, say};
+use crate::provision::{browser, nginx, wasm};
 use crate::ui;
 use crate::workspace::Workspace;
 
@@ -17,7 +17,7 @@ const BROWSER: &str = "browser::";
 pub(crate) enum Suite {
     /// Library, program, integration and documentation tests of every crate, with all features
     Unit,
-    /// Real clients, servers and the dashboard on loopback
+    /// Real clients, servers and the dashboard on loopback; unpacks nginx on Debian
     E2e,
     /// The dashboard in a real Chromium; installs chromium and chromium-driver on Debian as root
     Browser,
@@ -55,11 +55,7 @@ impl Suite {
                 docs.arg("--doc");
                 Prepared::Ready(vec![tests, docs])
             }
-            Self::E2e => {
-                let mut tests = cargo_test(workspace);
-                tests.args(["--test", E2E, "--", "--skip", BROWSER]);
-                Prepared::Ready(vec![tests])
-            }
+            Self::E2e => Prepared::Ready(vec![e2e_tests(workspace)]),
             Self::Browser => {
                 let browser = match wasm::ensure(wasm::Choice::Auto).and_then(|_| browser::ensure()) {
                     Ok(browser) => browser,
@@ -72,6 +68,20 @@ impl Suite {
             }
         }
     }
+}
+
+fn e2e_tests(workspace: &Workspace) -> Command {
+    let mut tests = cargo_test(workspace);
+    tests.args(["--test", E2E, "--", "--skip", BROWSER]);
+    match nginx::ensure() {
+        // They are ignored elsewhere, so that `cargo test` passes without nginx.
+        Ok(nginx) => tests.env("NGINX_BIN", nginx).arg("--include-ignored"),
+        Err(error) => {
+            say(format!("WARNING: the tests against nginx are skipped: {error:#}"));
+            &mut tests
+        }
+    };
+    tests
 }
 
 fn browser_tests(workspace: &Workspace, browser: browser::Browser) -> Command {
