@@ -12,24 +12,37 @@ use poolscope_semconv::value::ErrorType;
 use crate::registry::Attempt;
 
 thread_local! {
-    static SEEN: Cell<Seen> = const { Cell::new(Seen { connect_started: false, connected: false }) };
+    static SEEN: Cell<Seen> = const { Cell::new(Seen::NOTHING) };
     static DROPPED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Canceled) };
     static RESENDS: Cell<u32> = const { Cell::new(0) };
     static ATTEMPT: RefCell<Option<Arc<Attempt>>> = const { RefCell::new(None) };
 }
 
-/// What a request's poll did.
+/// What a request's poll did, and what came before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// The connector was called: there was no idle connection.
     pub(crate) connect_started: bool,
     /// A connect came to a good end.
     pub(crate) connected: bool,
+    /// The request was given a connection that is made known to it, as those of composed pools are.
+    pub(crate) given: bool,
+    /// The request has waited in a pool before this poll.
+    waited: bool,
+}
+
+impl Seen {
+    const NOTHING: Self = Self { connect_started: false, connected: false, given: false, waited: false };
 }
 
 /// Runs one poll of a request and tells what happened in it.
 pub(crate) fn poll_request<R>(poll: impl FnOnce() -> R) -> (R, Seen) {
-    let outer = Restore(&SEEN, SEEN.replace(Seen { connect_started: false, connected: false }));
+    poll_waiting(false, poll)
+}
+
+/// Like [`poll_request`] for a request that may wait in a pool before it is given a connection; `waited` if it did.
+pub(crate) fn poll_waiting<R>(waited: bool, poll: impl FnOnce() -> R) -> (R, Seen) {
+    let outer = Restore(&SEEN, SEEN.replace(Seen { waited, ..Seen::NOTHING }));
     let result = poll();
     let seen = SEEN.get();
     drop(outer);
@@ -39,6 +52,16 @@ pub(crate) fn poll_request<R>(poll: impl FnOnce() -> R) -> (R, Seen) {
 /// Tells the request that is being polled that the connector was called.
 pub(crate) fn connect_started() {
     SEEN.set(Seen { connect_started: true, ..SEEN.get() });
+}
+
+/// Tells the request that is being polled that it is given a connection.
+pub(crate) fn given() {
+    SEEN.set(Seen { given: true, ..SEEN.get() });
+}
+
+/// True if the request that is being polled has waited in a pool.
+pub(crate) fn has_waited() -> bool {
+    SEEN.get().waited
 }
 
 /// Tells the request that is being polled that a connection was established.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod browser;
+mod composable_pool;
 mod dashboard;
 mod demo;
 mod hyper_pool;

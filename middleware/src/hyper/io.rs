@@ -34,6 +34,11 @@ impl<T> ObservedIo<T> {
         let sensor = Sensor { inner: TokioIo::new(inner), frames, open: Open(connection) };
         Self { io: TokioIo::new(sensor) }
     }
+
+    /// The connection that the transport belongs to.
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.io.inner().open.0
+    }
 }
 
 impl<T: Read + Write> Read for ObservedIo<T> {

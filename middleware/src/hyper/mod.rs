@@ -1,4 +1,4 @@
-//! Layers for hyper-util's legacy client: every open, acquire, release and close is seen.
+//! Layers for hyper-util's clients: every open, acquire, release and close is seen.
 //!
 //! [`ConnectLayer`] wraps the connector, [`RequestLayer`] the client. Between the two, a request and its connection find
 //! each other without a lock and without a change to hyper.
@@ -25,15 +25,28 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Pools composed of hyper-util's parts
+//!
+//! The same two layers observe a pool that is built of `hyper_util::client::pool` (`cache`, `singleton`, `negotiate`,
+//! `map`) or of anything else that is a service of connections: [`ConnectLayer`] around the connector, [`RequestLayer`]
+//! around the whole, and between handshake and pool an [`ObservedConnection`] around each connection. Whoever owns such
+//! a pool also decides when a connection goes, and says why by [`ConnectionHandle::closing`]; the reason is then known.
+//! `examples/composable_pool` is such a pool, with a cap on its connections and an idle timeout.
+//!
+//! What waits for a connection must wait in `call`: a request that waits in `poll_ready` is not there yet to be counted.
 
 mod connect;
 mod frames;
 mod io;
+mod observed;
 mod request;
 mod request_body;
 
 pub use crate::body::ResponseBody;
 pub use connect::{Connect, ConnectFuture, ConnectLayer};
 pub use io::ObservedIo;
+pub use observed::{ConnectionHandle, ObservedConnection, ObservedFuture};
+pub use poolscope_semconv::value::CloseReason;
 pub use request::{RequestLayer, RequestService, ResponseFuture};
 pub use request_body::RequestBody;

@@ -77,7 +77,7 @@ where
         let lease = Lease::new(Record::start(pool, parts.method.clone(), Instant::now()), span);
         let body = RequestBody::new(body, lease.request().clone());
         let inner = self.inner.call(Request::from_parts(parts, body));
-        ResponseFuture { inner, lease: Some(lease), is_connect }
+        ResponseFuture { inner, lease: Some(lease), place: Place::Caller, is_connect }
     }
 }
 
@@ -89,8 +89,20 @@ pin_project! {
         inner: F,
         // Taken when the response is there; dropped with the future otherwise.
         lease: Option<Lease>,
+        place: Place,
         is_connect: bool,
     }
+}
+
+/// Where a request is, as far as its polls show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// With its caller: it was not polled yet.
+    Caller,
+    /// In the client, and maybe in the queue of its pool.
+    Client,
+    /// On its way to the connection that it was given.
+    Connection,
 }
 
 impl<F, R, E> Future for ResponseFuture<F>
@@ -103,8 +115,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (poll, seen) = current::poll_request(|| this.inner.poll(cx));
-        if let Some(lease) = this.lease.as_ref().filter(|_| seen.connect_started) {
+        let waited = *this.place == Place::Client;
+        let (poll, seen) = current::poll_waiting(waited, || this.inner.poll(cx));
+        if seen.given {
+            *this.place = Place::Connection;
+        } else if *this.place == Place::Caller {
+            *this.place = Place::Client;
+        }
+        let is_queued = seen.connect_started || (waited && seen.given);
+        if let Some(lease) = this.lease.as_ref().filter(|_| is_queued) {
             lease.request().queued();
         }
         let result = ready!(poll);

@@ -4,6 +4,9 @@
 //! head. That is the moment of the acquire, and the next write in the same task is the request's: so the request is left
 //! on the thread there, and the connection's IO takes it. HTTP/2 writes in another task, where the task's id does not
 //! match; there the response names its connection.
+//!
+//! A connection of a composed pool is known before: it is handed to the request, which keeps it for the moment of the
+//! acquire.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -20,6 +23,24 @@ use crate::registry::{Connection, Request};
 thread_local! {
     /// The request whose head is written next on this thread, and the task that will write it.
     static WRITTEN_NEXT: RefCell<Option<(task::Id, Arc<Request>)>> = const { RefCell::new(None) };
+    /// The connection that is handed to the request whose body is asked next on this thread.
+    static HANDED_OVER: RefCell<Option<Handed>> = const { RefCell::new(None) };
+}
+
+/// A connection on its way to a request.
+struct Handed {
+    connection: Arc<Connection>,
+    /// True if the request has waited in the pool.
+    waited: bool,
+}
+
+/// Hands a connection to the request that a body belongs to, through whatever the body is wrapped in; false if it belongs
+/// to none that waits for a connection.
+pub(super) fn hand_over(body: &impl Body, connection: &Arc<Connection>, waited: bool) -> bool {
+    HANDED_OVER.set(Some(Handed { connection: Arc::clone(connection), waited }));
+    // The one question that every wrapper of a body passes on.
+    let _ = body.is_end_stream();
+    HANDED_OVER.take().is_none()
 }
 
 /// Binds the request whose head is about to be written to the connection that writes it.
@@ -66,8 +87,18 @@ impl<B: Body> Body for RequestBody<B> {
 
     fn is_end_stream(&self) -> bool {
         if let Some(request) = self.request.as_ref().filter(|request| request.is_pending()) {
-            request.acquire(Instant::now());
-            if let Some(task) = task::try_id() {
+            if let Some(Handed { connection, waited }) = HANDED_OVER.take() {
+                if waited {
+                    request.queued();
+                }
+                request.hand_to(connection);
+                return self.inner.is_end_stream();
+            }
+            let now = Instant::now();
+            request.acquire(now);
+            if let Some(connection) = request.handed_to() {
+                request.bind(&connection);
+            } else if let Some(task) = task::try_id() {
                 WRITTEN_NEXT.set(Some((task, Arc::clone(request))));
             }
         }

@@ -14,7 +14,7 @@ use poolscope_semconv::value::{Certainty, CloseReason, ConnectionState, Observat
 
 use super::key::Scheme;
 use super::pool::{ACTIVE, OPEN, Pool, UPGRADED};
-use super::reason::{CloseCause, Ending, HARMLESS, reason};
+use super::reason::{CloseCause, Ending, HARMLESS, HAS_ENDED, reason};
 use super::snapshot::{ConnectionSnapshot, Protocol};
 use crate::trace::SetupSpan;
 
@@ -84,8 +84,8 @@ pub(crate) struct Connection {
     /// True once the kernel has said that it is gone; then it is closed in the books when its requests are over.
     is_gone: AtomicBool,
     causes: AtomicU16,
-    /// The reason that whoever closes the connection has announced.
-    announced: OnceLock<CloseReason>,
+    /// Why its owner is about to close it.
+    stated: OnceLock<CloseReason>,
     kernel_watch: OnceLock<KernelWatch>,
 }
 
@@ -114,7 +114,7 @@ impl Connection {
             has_tcp: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             causes: AtomicU16::new(0),
-            announced: OnceLock::new(),
+            stated: OnceLock::new(),
             kernel_watch: OnceLock::new(),
         }
     }
@@ -250,9 +250,12 @@ impl Connection {
         self.causes.fetch_or(causes, Relaxed);
     }
 
-    /// Announces why the connection is about to be closed by the one who will close it. The first announcement holds.
-    pub(crate) fn announce(&self, reason: CloseReason) {
-        let _ = self.announced.set(reason);
+    /// Its owner is about to close it, and says why. Only the first call counts, and none once it has come to an end by
+    /// itself.
+    pub(crate) fn closing(&self, reason: CloseReason) {
+        if self.causes.load(Relaxed) & HAS_ENDED == 0 {
+            let _ = self.stated.set(reason);
+        }
     }
 
     /// Counts bytes that were sent.
@@ -320,7 +323,7 @@ impl Connection {
     fn reason(&self, now: Instant) -> (CloseReason, Certainty) {
         let state = self.state.load(Acquire);
         reason(&Ending {
-            announced: self.announced.get().copied(),
+            stated: self.stated.get().copied(),
             causes: self.causes.load(Relaxed),
             is_upgraded: state & IS_UPGRADED != 0,
             is_active: state & IN_FLIGHT > 0,

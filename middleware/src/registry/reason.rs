@@ -40,11 +40,19 @@ pub(crate) enum CloseCause {
 pub(super) const HARMLESS: u16 =
     CloseCause::BodyDropped as u16 | CloseCause::RequestDropped as u16 | CloseCause::Unasked as u16;
 
+/// Causes after which a connection has come to its end, whatever its owner says.
+pub(super) const HAS_ENDED: u16 = CloseCause::PeerClosed as u16
+    | CloseCause::Reset as u16
+    | CloseCause::Failed as u16
+    | CloseCause::CloseAsked as u16
+    | CloseCause::Protocol as u16
+    | CloseCause::Goaway as u16;
+
 /// A connection at its end.
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// What whoever closes it has said.
-    pub(super) announced: Option<CloseReason>,
+    /// What its owner has said.
+    pub(super) stated: Option<CloseReason>,
     /// Every [`CloseCause`] that was noted.
     pub(super) causes: u16,
     pub(super) is_upgraded: bool,
@@ -69,8 +77,11 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
     use Certainty::{Inferred, Known};
     let saw = |cause: CloseCause| end.causes & cause as u16 != 0;
     let is_cut = saw(CloseCause::WhileActive) && (saw(CloseCause::Reset) || saw(CloseCause::Failed));
+    // Nobody who closes a connection has in mind that it fails under a request.
+    if let Some(stated) = end.stated.filter(|_| !is_cut && !end.is_upgraded) {
+        return (stated, Known);
+    }
     match () {
-        () if end.announced.is_some() => (end.announced.unwrap_or(CloseReason::ClientClosed), Known),
         () if end.is_upgraded => (CloseReason::UpgradeEnded, Known),
         () if saw(CloseCause::CloseAsked) && !is_cut => (CloseReason::ConnectionClose, Known),
         () if saw(CloseCause::ClosedIdle) => (CloseReason::PeerClosedIdle, Known),
@@ -118,7 +129,7 @@ mod tests {
 
     fn ending(causes: &[CloseCause]) -> Ending {
         Ending {
-            announced: None,
+            stated: None,
             causes: causes.iter().fold(CloseCause::ShutDown as u16, |all, cause| all | *cause as u16),
             is_upgraded: false,
             is_active: false,
@@ -151,8 +162,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_announced_is_known_whatever_was_seen() {
-        let end = Ending { announced: Some(CloseReason::MaxAge), ..ending(&[CloseCause::PeerClosed]) };
+    fn what_was_stated_is_known_whatever_was_seen() {
+        let end = Ending { stated: Some(CloseReason::MaxAge), ..ending(&[CloseCause::PeerClosed]) };
         assert_eq!(reason(&end), (CloseReason::MaxAge, Certainty::Known));
     }
 

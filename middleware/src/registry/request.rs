@@ -4,7 +4,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use poolscope_semconv::value::AcquireOutcome;
@@ -39,6 +39,8 @@ pub(crate) struct Request {
     /// Time from start to acquire, in nanoseconds.
     wait: AtomicU64,
     connection: OnceLock<Bound>,
+    /// The connection that a composed pool has handed it to; empty for all others, who only see that it is.
+    handed: OnceLock<Mutex<Arc<Connection>>>,
     holder: Arc<Holder>,
 }
 
@@ -99,6 +101,7 @@ impl Request {
     /// Makes the record ready to be used again; `None` if it was not used.
     pub(super) fn clear(&mut self) -> Option<Arc<Pool>> {
         self.connection.take();
+        self.handed.take();
         self.started.take().map(|started| started.pool)
     }
 
@@ -147,6 +150,18 @@ impl Request {
     /// True if no idle connection was ready for it.
     pub(crate) fn was_queued(&self) -> bool {
         self.queued.load(Relaxed)
+    }
+
+    /// A connection will take the request as soon as it can. The last one counts: a pool may try another one while nothing
+    /// was sent.
+    pub(crate) fn hand_to(&self, connection: Arc<Connection>) {
+        let handed = self.handed.get_or_init(|| Mutex::new(Arc::clone(&connection)));
+        *handed.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+
+    /// The connection that will take the request, if it is known before it does.
+    pub(crate) fn handed_to(&self) -> Option<MutexGuard<'_, Arc<Connection>>> {
+        self.handed.get().map(|handed| handed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The request has a connection since `at`; which one comes with [`Request::bind`]. Only the first call counts.
