@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::Extensions;
+use http::{Extensions, Uri};
 use hyper_util::client::legacy::connect::{Connection as HyperConnection, HttpInfo};
 use poolscope_semconv::value::ConnectPhase;
 
-use crate::registry::{
-    Attempt, ClientScope, Connection, ConnectorLife, DestinationRef, Ends, Established, Pool, Protocol,
-};
+use crate::registry::{Attempt, ClientScope, Connection, ConnectorLife, Ends, Established, Pool, Protocol};
 use crate::{current, trace};
 
 /// One layered connector. Its clones share it, so it lives for as long as the client that has them.
@@ -26,8 +24,9 @@ impl Connector {
         Self { client: client.clone(), http2_only, life: Arc::new(ConnectorLife) }
     }
 
-    pub(crate) fn pool(&self, destination: &DestinationRef<'_>) -> Arc<Pool> {
-        self.client.pool(destination)
+    /// The pool of a destination. A connector is called in the task of a request, so the destination is known mostly.
+    pub(crate) fn pool_at(&self, uri: &Uri) -> Arc<Pool> {
+        self.client.pool_at(uri)
     }
 
     /// A connect begins; the request that is being polled waits for it.

@@ -18,55 +18,78 @@ thread_local! {
     static ATTEMPT: RefCell<Option<Arc<Attempt>>> = const { RefCell::new(None) };
 }
 
-/// What a request's poll did, and what came before it.
+/// What a request's poll did, and what came before it: bits of one byte, since every request of a thread writes it twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// The connector was called: there was no idle connection.
-    pub(crate) connect_started: bool,
-    /// A connect came to a good end.
-    pub(crate) connected: bool,
-    /// The request was given a connection that is made known to it, as those of composed pools are.
-    pub(crate) given: bool,
-    /// The request has waited in a pool before this poll.
-    waited: bool,
-}
+pub(crate) struct Seen(u8);
 
 impl Seen {
-    const NOTHING: Self = Self { connect_started: false, connected: false, given: false, waited: false };
+    const NOTHING: Self = Self(0);
+    const CONNECT_STARTED: u8 = 1;
+    const CONNECTED: u8 = 2;
+    const GIVEN: u8 = 4;
+    const WAITED: u8 = 8;
+
+    /// The connector was called: there was no idle connection.
+    pub(crate) fn connect_started(self) -> bool {
+        self.0 & Self::CONNECT_STARTED != 0
+    }
+
+    /// A connect came to a good end.
+    pub(crate) fn connected(self) -> bool {
+        self.0 & Self::CONNECTED != 0
+    }
+
+    /// The request was given a connection that is made known to it, as those of composed pools are.
+    pub(crate) fn given(self) -> bool {
+        self.0 & Self::GIVEN != 0
+    }
 }
 
-/// Runs one poll of a request and tells what happened in it.
-pub(crate) fn poll_request<R>(poll: impl FnOnce() -> R) -> (R, Seen) {
-    poll_waiting(false, poll)
+fn see(what: u8) {
+    SEEN.set(Seen(SEEN.get().0 | what));
 }
 
-/// Like [`poll_request`] for a request that may wait in a pool before it is given a connection; `waited` if it did.
-pub(crate) fn poll_waiting<R>(waited: bool, poll: impl FnOnce() -> R) -> (R, Seen) {
-    let outer = Restore(&SEEN, SEEN.replace(Seen { waited, ..Seen::NOTHING }));
-    let result = poll();
-    let seen = SEEN.get();
-    drop(outer);
-    (result, seen)
+/// One poll of a request. What it did is told at its end; dropped before, by a panic, it leaves no mark on the thread.
+pub(crate) struct Polling {
+    outer: Seen,
+}
+
+impl Polling {
+    /// Begins; `waited` if the request may have waited in a pool since its poll before.
+    pub(crate) fn begin(waited: bool) -> Self {
+        Self { outer: SEEN.replace(Seen(if waited { Seen::WAITED } else { 0 })) }
+    }
+
+    /// Ends, and tells what happened in it.
+    pub(crate) fn end(self) -> Seen {
+        SEEN.get()
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        SEEN.set(self.outer);
+    }
 }
 
 /// Tells the request that is being polled that the connector was called.
 pub(crate) fn connect_started() {
-    SEEN.set(Seen { connect_started: true, ..SEEN.get() });
+    see(Seen::CONNECT_STARTED);
 }
 
 /// Tells the request that is being polled that it is given a connection.
 pub(crate) fn given() {
-    SEEN.set(Seen { given: true, ..SEEN.get() });
+    see(Seen::GIVEN);
 }
 
 /// True if the request that is being polled has waited in a pool.
 pub(crate) fn has_waited() -> bool {
-    SEEN.get().waited
+    SEEN.get().0 & Seen::WAITED != 0
 }
 
 /// Tells the request that is being polled that a connection was established.
 pub(crate) fn connected() {
-    SEEN.set(Seen { connected: true, ..SEEN.get() });
+    see(Seen::CONNECTED);
 }
 
 /// Runs one poll of a connect. What happens inside of it, on this thread, belongs to the attempt: hyper-util and reqwest
@@ -131,20 +154,21 @@ mod tests {
 
     #[test]
     fn a_connect_belongs_to_the_innermost_request() {
-        let (inner, outer) = poll_request(|| poll_request(connect_started).1);
-        assert!(inner.connect_started);
-        assert!(!outer.connect_started);
+        let outer = Polling::begin(false);
+        let inner = Polling::begin(false);
+        connect_started();
+        assert!(inner.end().connect_started());
+        assert!(!outer.end().connect_started());
     }
 
     #[test]
     fn a_panic_leaves_no_mark_on_the_thread() {
         let result = std::panic::catch_unwind(|| {
-            poll_request(|| {
-                connect_started();
-                panic!("in a poll");
-            })
+            let _polling = Polling::begin(false);
+            connect_started();
+            panic!("in a poll");
         });
         assert!(result.is_err());
-        assert!(!SEEN.get().connect_started);
+        assert_eq!(SEEN.get(), Seen::NOTHING);
     }
 }

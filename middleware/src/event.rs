@@ -64,7 +64,7 @@ pub struct ConnectionClosed {
     pub requests: u64,
     /// Bytes sent and received, where they are seen.
     pub bytes: Option<(u64, u64)>,
-    /// Round trip time, smoothed by the kernel, where it told.
+    /// Shortest round trip in the last minutes, where the kernel told.
     pub rtt: Option<Duration>,
     /// TCP segments sent again, where the kernel told.
     pub retransmits: Option<u64>,

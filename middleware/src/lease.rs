@@ -57,10 +57,13 @@ impl Lease {
         now: Instant,
     ) {
         self.has_headers = true;
-        // Without a stamp of its own the request has its connection at the latest now.
-        self.request().acquire(now);
-        self.request().result(Outcome::Status(status), Some(version), now);
-        self.request().answered();
+        let request = self.request();
+        if request.is_pending() {
+            // Without a stamp of its own the request has its connection at the latest now.
+            request.acquire(now);
+        }
+        request.result(Outcome::Status(status), Some(version), now);
+        request.answered();
         self.span.response(status, version);
         if let Some(connection) = self.request().connection() {
             if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -196,6 +199,9 @@ impl Drop for Lease {
 
 /// True if the connection ends with this response.
 fn asks_for_close(version: Version, headers: &HeaderMap) -> bool {
+    if version == Version::HTTP_11 && !headers.contains_key(header::CONNECTION) {
+        return false;
+    }
     let says = |word: &str| {
         headers
             .get_all(header::CONNECTION)

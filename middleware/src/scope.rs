@@ -97,6 +97,7 @@ impl Scope {
         });
         let overflowed =
             clients.iter().map(|client| (client.name().to_owned(), client.overflowed())).collect();
+        let (kernel_refused, kernel_overflows) = self.kernel();
         ScopeSnapshot {
             at: SystemTime::now(),
             since: self.inner.since,
@@ -111,21 +112,23 @@ impl Scope {
                 .map(|(name, stats)| stats.snapshot(name))
                 .collect(),
             overflowed,
-            kernel_refused: self.kernel_refused(),
+            kernel_refused,
+            kernel_overflows,
         }
     }
 
+    /// Why the kernel can't be asked, and how often it lost messages; of interest where a pool depends on it.
     #[cfg(feature = "reqwest")]
-    fn kernel_refused(&self) -> Option<String> {
-        self.pools()
-            .iter()
-            .any(|pool| pool.observation() != Observation::Exact)
-            .then(crate::reqwest::kernel_refused)?
+    fn kernel(&self) -> (Option<String>, u64) {
+        if self.pools().iter().all(|pool| pool.observation() == Observation::Exact) {
+            return (None, 0);
+        }
+        (crate::reqwest::kernel_refused(), crate::reqwest::kernel_overflows())
     }
 
     #[cfg(not(feature = "reqwest"))]
-    fn kernel_refused(&self) -> Option<String> {
-        None
+    fn kernel(&self) -> (Option<String>, u64) {
+        (None, 0)
     }
 
     /// Tells every event to a listener from now on, in the task or thread where it happens. A listener that panics is

@@ -171,7 +171,7 @@ metrics! {
         "Requests that failed before any answer because the peer had closed the connection that the pool gave them.";
     /// Ours. What the kernel says when the connection closes; only where it can be asked.
     CONNECTION_RTT = Histogram "poolscope.connection.rtt" "s"
-        POOL_KEYS, POOL_OPTIONAL, NETWORK_BOUNDS, "Round trip time of a connection, smoothed by the kernel, at its close.";
+        POOL_KEYS, POOL_OPTIONAL, NETWORK_BOUNDS, "Shortest round trip of a connection in the minutes before it closed.";
     /// Ours. What the kernel says when the connection closes; only where it can be asked.
     CONNECTION_RETRANSMITS = Counter "poolscope.connection.retransmits" "{segment}"
         POOL_KEYS, POOL_OPTIONAL, &[], "TCP segments that were sent again, over the connections that are closed.";
@@ -225,6 +225,9 @@ metrics! {
     TIMEOUT_LIMIT = Gauge "poolscope.timeout.limit" "s"
         &[attr::TIMEOUT_NAME], &[], &[], "Time after which the named timeout fires.";
 
+    /// Ours. What the messages would have told was learned by asking.
+    KERNEL_OVERFLOWS = Counter "poolscope.kernel.overflows" "{overflow}"
+        &[], &[], &[], "Times that the kernel lost messages about closed connections, because they came too fast.";
     /// Ours. Dropped telemetry is counted, never silent.
     TELEMETRY_DROPPED = Counter "poolscope.telemetry.dropped" "{item}"
         &[attr::TELEMETRY_SIGNAL], &[], &[], "Telemetry items that were lost before they reached the receiver.";

@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::io::ObservedIo;
 use crate::connector::Connector;
 use crate::current;
-use crate::registry::{Attempt, ClientScope, DestinationRef};
+use crate::registry::{Attempt, ClientScope};
 
 /// Observes the connections that a connector makes. See the [module](super) for an example.
 #[derive(Debug, Clone)]
@@ -70,9 +70,7 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let destination =
-            DestinationRef::from_uri(&uri).unwrap_or_else(|| DestinationRef::new("http", "", None));
-        let attempt = Connector::start(self.connector.pool(&destination));
+        let attempt = Connector::start(self.connector.pool_at(&uri));
         let inner = current::poll_attempt(&attempt, || self.inner.call(uri));
         ConnectFuture { inner, connector: Arc::clone(&self.connector), attempt }
     }

@@ -17,7 +17,7 @@ use super::request_body::RequestBody;
 use crate::body::ResponseBody;
 use crate::current;
 use crate::lease::Lease;
-use crate::registry::{ClientScope, DestinationRef, Request as Record};
+use crate::registry::{ClientScope, Request as Record};
 use crate::trace::RequestSpan;
 
 /// Observes requests from the call to the end of the response body. See the [module](super) for an example.
@@ -67,9 +67,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let destination =
-            DestinationRef::from_uri(&parts.uri).unwrap_or_else(|| DestinationRef::new("http", "", None));
-        let pool = self.client.pool(&destination);
+        let pool = self.client.pool_at(&parts.uri);
         let url = || parts.uri.to_string();
         let span =
             RequestSpan::start(self.client.scope(), pool.name(), &parts.method, &mut parts.headers, url);
@@ -116,31 +114,34 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let waited = *this.place == Place::Client;
-        let (poll, seen) = current::poll_waiting(waited, || this.inner.poll(cx));
-        if seen.given {
+        let polling = current::Polling::begin(waited);
+        let poll = this.inner.poll(cx);
+        let seen = polling.end();
+        if seen.given() {
             *this.place = Place::Connection;
         } else if *this.place == Place::Caller {
             *this.place = Place::Client;
         }
-        let is_queued = seen.connect_started || (waited && seen.given);
+        let is_queued = seen.connect_started() || (waited && seen.given());
         if let Some(lease) = this.lease.as_ref().filter(|_| is_queued) {
             lease.request().queued();
         }
         let result = ready!(poll);
         let mut lease = this.lease.take().expect("response future polled after it was ready");
         match result {
-            Ok(response) => {
-                let (mut parts, body) = response.into_parts();
+            Ok(mut response) => {
                 let now = Instant::now();
-                if let Some(ConnectionRef(connection)) = parts.extensions.remove() {
+                if lease.request().connection().is_none()
+                    && let Some(ConnectionRef(connection)) = response.extensions_mut().remove()
+                {
                     lease.request().acquire(now);
                     lease.request().bind(&connection);
                 }
-                lease.headers(parts.status, parts.version, &parts.headers, now);
-                if *this.is_connect && parts.status.is_success() {
+                lease.headers(response.status(), response.version(), response.headers(), now);
+                if *this.is_connect && response.status().is_success() {
                     lease.tunnel();
                 }
-                Poll::Ready(Ok(Response::from_parts(parts, ResponseBody::new(body, lease))))
+                Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, lease))))
             }
             Err(error) => {
                 lease.fail(&error);

@@ -12,7 +12,8 @@ use super::tcp_info::TcpInfo;
 pub(crate) enum Ending {
     /// This process closed first, or both sides at once.
     Local,
-    /// The other side closed first, then this process.
+    /// The other side closed first, then this process. A close by this process looks the same where the kernel does not
+    /// keep the rest of the socket: when a stray segment was answered with a reset, or there are too many of them.
     Peer,
     /// Without an acknowledged FIN: a reset by either side, or no answer until the kernel gave up.
     Aborted,
@@ -66,17 +67,14 @@ impl Answer {
         if last.socket.peer.port() == 0 {
             return Gone { at, ending: Some(Ending::Aborted), info: None };
         }
-        let ending = match (self, last.fin_acknowledged) {
-            (_, Some(false)) => Some(Ending::Aborted),
-            // The side that closes first stays behind in TIME_WAIT.
-            (Self::Found(left), _) => Some(closed_first(&left)),
-            (Self::Missing, Some(true)) => Some(Ending::Peer),
-            _ => None,
+        let (ending, fin_came) = match (self, last.fin_acknowledged) {
+            (_, Some(false)) => (Some(Ending::Aborted), false),
+            // The side that closes first stays behind, in TIME_WAIT once the other side's FIN has come.
+            (Self::Found(left), _) => (Some(closed_first(&left)), left.state.has_fin()),
+            (Self::Missing, Some(true)) => (Some(Ending::Peer), true),
+            _ => (None, false),
         };
-        let info = match ending {
-            Some(Ending::Peer) => last.info.map(TcpInfo::with_fin),
-            _ => last.info,
-        };
+        let info = if fin_came { last.info.map(TcpInfo::with_fin) } else { last.info };
         Gone { at, ending, info }
     }
 }

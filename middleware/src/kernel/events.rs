@@ -1,6 +1,6 @@
 //! [`Events`]: the socket to which the kernel multicasts each TCP socket of the namespace that it frees.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -43,7 +43,7 @@ impl Events {
     /// Waits until there is something to receive, but not beyond `until`.
     pub(super) fn wait(&self, until: Instant) -> Result<(), Errno> {
         let left = until.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left.max(Duration::from_millis(1))).map_err(|_| Errno::INVAL)?;
+        let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
         match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error),

@@ -6,11 +6,10 @@
 //!
 //! - What is seen is the network namespace in which the monitor was started.
 //! - A process that forks without exec has no monitor in the child: threads don't survive a fork.
-//! - A socket is freed when the other side has acknowledged the FIN: usually at once, but a side that delays its
-//!   acknowledgements takes up to 40 ms, and one that is silent makes the kernel try for minutes. A sweep finds those.
+//! - A socket is freed when the other side has acknowledged the FIN: after a round trip if it closes too, up to 40 ms
+//!   later if it does not and delays the acknowledgement. One that is silent makes the kernel try for minutes: a sweep over
+//!   all that is watched, every two seconds, finds those.
 //! - A connection that was reset counts as gone from the reset on, even while its owner has not noticed.
-#![cfg_attr(not(test), expect(dead_code, reason = "the reqwest layers are not wired to it yet"))]
-#![expect(unused_imports, reason = "the reqwest layers are not wired to it yet")]
 
 mod diag;
 mod ending;
@@ -23,6 +22,5 @@ mod tcp_info;
 mod tests;
 
 pub(crate) use ending::{Ending, Gone};
-pub(crate) use monitor::{Monitor, WatchError, Watched, Watcher};
-pub(crate) use probe::Refused;
+pub(crate) use monitor::{Monitor, WatchError, Watcher};
 pub(crate) use tcp_info::TcpInfo;

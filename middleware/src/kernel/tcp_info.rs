@@ -27,8 +27,9 @@ pub(crate) struct TcpInfo {
     /// Bytes of payload that were sent at least once, acknowledged or not. Payload is what TCP carries: with TLS, its
     /// records.
     pub(crate) bytes_sent: u64,
-    /// Bytes of payload that came, in order. The kernel counts the other side's FIN as a byte; where this process closed
-    /// first it is not known whether it came, and this is one too many if it did. Without any data it is 0.
+    /// Bytes of payload that came, in order. The kernel counts the other side's FIN as a byte; it is taken out where it is
+    /// known to have come. Of a connection that this process closed first that is a guess, and this may be one off.
+    /// Without any data it is 0.
     pub(crate) bytes_received: u64,
     may_count_fin: bool,
 }

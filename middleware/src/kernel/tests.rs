@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
-use self::support::{LOOPBACKS, Teller, abort, monitor, pair, until, watch};
+use self::support::{IPV4, Teller, abort, loopbacks, monitor, pair, until, watch};
 use super::diag::ANY_COOKIE;
 use super::ending::Answer;
 use super::lookups::Lookups;
@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_secs(1);
 #[test]
 fn a_close_by_the_client_is_told_soon_with_the_last_counters() {
     let monitor = monitor();
-    for loopback in LOOPBACKS {
+    for loopback in loopbacks() {
         let (mut client, mut server) = pair(loopback);
         let teller = Teller::new();
         watch(monitor, &client, &teller).unwrap();
@@ -37,7 +37,6 @@ fn a_close_by_the_client_is_told_soon_with_the_last_counters() {
         assert_eq!(gone.ending, Some(Ending::Local), "{loopback}");
         let info = gone.info.unwrap();
         assert_eq!((info.bytes_sent, info.retransmits), (1_000, 0));
-        // The server's own FIN has not come: it is still open.
         assert_eq!(info.bytes_received, 5_000);
         assert!(info.min_rtt.unwrap() < SOON);
         drop(server);
@@ -47,7 +46,7 @@ fn a_close_by_the_client_is_told_soon_with_the_last_counters() {
 #[test]
 fn a_close_by_the_server_is_told_soon_after_the_clients() {
     let monitor = monitor();
-    for loopback in LOOPBACKS {
+    for loopback in loopbacks() {
         let (mut client, mut server) = pair(loopback);
         let teller = Teller::new();
         watch(monitor, &client, &teller).unwrap();
@@ -67,7 +66,7 @@ fn a_close_by_the_server_is_told_soon_after_the_clients() {
 #[test]
 fn a_reset_by_the_server_is_told_soon_after_the_clients_close() {
     let monitor = monitor();
-    for loopback in LOOPBACKS {
+    for loopback in loopbacks() {
         let (mut client, server) = pair(loopback);
         let teller = Teller::new();
         watch(monitor, &client, &teller).unwrap();
@@ -85,7 +84,7 @@ fn a_reset_by_the_server_is_told_soon_after_the_clients_close() {
 #[test]
 fn a_reset_by_the_client_is_told_soon_and_has_no_counters() {
     let monitor = monitor();
-    for loopback in LOOPBACKS {
+    for loopback in loopbacks() {
         let (mut client, _server) = pair(loopback);
         let teller = Teller::new();
         watch(monitor, &client, &teller).unwrap();
@@ -101,7 +100,7 @@ fn a_reset_by_the_client_is_told_soon_and_has_no_counters() {
 fn a_connection_that_nobody_used_has_no_bytes() {
     let monitor = monitor();
     for close_server_first in [true, false] {
-        let (client, server) = pair(LOOPBACKS[0]);
+        let (client, server) = pair(IPV4);
         let teller = Teller::new();
         let watched = watch(monitor, &client, &teller).unwrap();
         if close_server_first {
@@ -121,7 +120,7 @@ fn a_connection_that_nobody_used_has_no_bytes() {
 #[test]
 fn every_watcher_of_a_connection_is_told_and_both_know_it_by_one_cookie() {
     let monitor = monitor();
-    let (client, _server) = pair(LOOPBACKS[0]);
+    let (client, _server) = pair(IPV4);
     let tellers = [Teller::new(), Teller::new()];
     let cookies = tellers.each_ref().map(|teller| watch(monitor, &client, teller).unwrap().cookie);
     assert_eq!(cookies[0], cookies[1]);
@@ -132,7 +131,7 @@ fn every_watcher_of_a_connection_is_told_and_both_know_it_by_one_cookie() {
 #[test]
 fn a_connection_that_is_gone_is_not_watched() {
     let monitor = monitor();
-    let (client, server) = pair(LOOPBACKS[0]);
+    let (client, server) = pair(IPV4);
     let (local, peer) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
     drop(client);
     let teller = Teller::new();
@@ -175,7 +174,7 @@ fn another_connection_of_the_same_addresses_is_not_taken_for_the_first() {
 #[test]
 fn a_socket_bound_to_an_interface_is_found() {
     let monitor = monitor();
-    for loopback in LOOPBACKS {
+    for loopback in loopbacks() {
         let listener = TcpListener::bind(support::listen_on(loopback)).unwrap();
         let to = SocketAddr::new(loopback.parse().unwrap(), listener.local_addr().unwrap().port());
         let bound = || {
@@ -197,8 +196,8 @@ fn a_socket_bound_to_an_interface_is_found() {
 #[test]
 fn the_sweep_finds_a_closed_connection_whose_peer_takes_no_fin_and_tells_of_open_ones() {
     let monitor = monitor();
-    let (mut stuck, stuck_server) = pair(LOOPBACKS[0]);
-    let (mut open, mut server) = pair(LOOPBACKS[0]);
+    let (mut stuck, stuck_server) = pair(IPV4);
+    let (mut open, mut server) = pair(IPV4);
     let (stuck_teller, open_teller) = (Teller::new(), Teller::new());
     watch(monitor, &stuck, &stuck_teller).unwrap();
     watch(monitor, &open, &open_teller).unwrap();
@@ -237,7 +236,7 @@ fn messages_that_were_lost_are_made_up_for() {
     let (blocked, is_blocked) = mpsc::channel();
     let (release, released) = mpsc::channel();
     let blocker: Arc<dyn Watcher> = Arc::new(Blocker(blocked, Mutex::new(released)));
-    let (client, _server) = pair(LOOPBACKS[0]);
+    let (client, _server) = pair(IPV4);
     monitor
         .watch(client.local_addr().unwrap(), client.peer_addr().unwrap(), Arc::downgrade(&blocker))
         .unwrap();
@@ -246,7 +245,7 @@ fn messages_that_were_lost_are_made_up_for() {
 
     let mut tellers = Vec::new();
     for _ in 0..ROUNDS {
-        let pairs: Vec<_> = (0..EACH).map(|_| pair(LOOPBACKS[0])).collect();
+        let pairs: Vec<_> = (0..EACH).map(|_| pair(IPV4)).collect();
         for (client, server) in pairs {
             let teller = Teller::new();
             watch(&monitor, &client, &teller).unwrap();
@@ -271,7 +270,7 @@ fn a_close_that_races_with_the_watch_is_told_once_or_refused() {
     let mut tellers = Vec::new();
     let mut refused = 0;
     for nth in 0..400 {
-        let (client, server) = pair(LOOPBACKS[0]);
+        let (client, server) = pair(IPV4);
         let (local, peer) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
         let teller = Teller::new();
         let watched = std::thread::scope(|scope| {
@@ -306,7 +305,7 @@ fn a_panic_of_a_watcher_ends_nothing() {
         }
     }
     let monitor = monitor();
-    let (client, _server) = pair(LOOPBACKS[0]);
+    let (client, _server) = pair(IPV4);
     let panics: Arc<dyn Watcher> = Arc::new(Panics);
     let (local, peer) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
     monitor.watch(local, peer, Arc::downgrade(&panics)).unwrap();
@@ -315,7 +314,7 @@ fn a_panic_of_a_watcher_ends_nothing() {
     drop(client);
     teller.gone(SOON);
 
-    let (client, _server) = pair(LOOPBACKS[0]);
+    let (client, _server) = pair(IPV4);
     let teller = Teller::new();
     watch(monitor, &client, &teller).unwrap();
     drop(client);
@@ -326,7 +325,7 @@ fn a_panic_of_a_watcher_ends_nothing() {
 fn a_watcher_that_is_dropped_is_forgotten_and_the_monitor_rests_until_the_next() {
     let monitor = Monitor::start(probe::open).unwrap();
     assert!(monitor.is_resting());
-    let (client, _server) = pair(LOOPBACKS[0]);
+    let (client, _server) = pair(IPV4);
     let teller = Teller::new();
     watch(&monitor, &client, &teller).unwrap();
     assert!(!monitor.is_resting());

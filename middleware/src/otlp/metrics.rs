@@ -52,6 +52,9 @@ pub(super) fn requests(
         let attributes = vec![text(attr::TELEMETRY_SIGNAL, signal.as_str())];
         points.integer(&metric::TELEMETRY_DROPPED, attributes, dropped.get(*signal));
     }
+    if snapshot.pools.iter().any(|pool| pool.observation == Observation::Kernel) {
+        points.integer(&metric::KERNEL_OVERFLOWS, Attributes::default(), snapshot.kernel_overflows);
+    }
     for (client, overflowed) in &snapshot.overflowed {
         points.integer(&metric::POOL_OVERFLOW, vec![text(attr::CLIENT_NAME, client)], *overflowed);
     }

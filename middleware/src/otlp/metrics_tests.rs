@@ -133,6 +133,7 @@ fn snapshot() -> ScopeSnapshot {
     ScopeSnapshot {
         at: time(AT),
         kernel_refused: None,
+        kernel_overflows: 2,
         since: time(SINCE),
         pools: vec![pool(), unreachable_pool()],
         breakers: vec![

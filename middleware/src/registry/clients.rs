@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use poolscope_semconv::value::Observation;
 
 use super::key::{Destination, DestinationRef, Scheme};
+use super::last;
 use super::pool::{Pool, PoolConfig};
 use super::snapshot::PoolSnapshot;
 use crate::Scope;
@@ -91,10 +92,31 @@ impl ClientScope {
         self
     }
 
+    /// The pool that a request goes to by its URI. Costs a comparison when the last request of this thread went there too.
+    pub(crate) fn pool_at(&self, uri: &http::Uri) -> Arc<Pool> {
+        if crate::trace::is_suppressed() {
+            return self.unseen();
+        }
+        // The address names the client for as long as one of its pools lives, which holds it.
+        let client = Arc::as_ptr(self.inner()).addr();
+        if let Some(pool) = last::pool(client, uri) {
+            return pool;
+        }
+        let destination =
+            DestinationRef::from_uri(uri).unwrap_or_else(|| DestinationRef::new("http", "", None));
+        let pool = self.pool(&destination);
+        last::remember(client, uri, &pool);
+        pool
+    }
+
+    fn unseen(&self) -> Arc<Pool> {
+        Arc::clone(self.inner().unseen.get_or_init(|| Arc::new(Pool::unseen())))
+    }
+
     /// The pool of a destination. Takes no lock and allocates nothing once the pool exists.
     pub(crate) fn pool(&self, destination: &DestinationRef<'_>) -> Arc<Pool> {
         if crate::trace::is_suppressed() {
-            return Arc::clone(self.inner().unseen.get_or_init(|| Arc::new(Pool::unseen())));
+            return self.unseen();
         }
         let pools = self.inner().pools.pin();
         if let Some(pool) = pools.get(destination) {

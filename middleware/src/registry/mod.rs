@@ -10,6 +10,7 @@ mod connection;
 mod histogram;
 mod holder;
 mod key;
+mod last;
 mod leak;
 mod pool;
 mod pool_snapshot;

@@ -31,6 +31,9 @@ pub struct ScopeSnapshot {
     pub overflowed: Vec<(String, u64)>,
     /// Why the kernel can't be asked about closes, if it can't: pools of reqwest clients are estimates then.
     pub kernel_refused: Option<String>,
+    /// How often the kernel lost messages about closed connections because they came too fast; what they told was learned
+    /// by asking, a little later and without the last counters.
+    pub kernel_overflows: u64,
 }
 
 impl ScopeSnapshot {

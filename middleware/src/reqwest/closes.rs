@@ -40,6 +40,14 @@ pub(crate) fn kernel_refused() -> Option<String> {
     Some("only Linux tells which connections are closed".to_owned())
 }
 
+/// How often the kernel lost messages about closed connections.
+pub(crate) fn kernel_overflows() -> u64 {
+    #[cfg(target_os = "linux")]
+    return Monitor::get().map_or(0, Monitor::overflows);
+    #[cfg(not(target_os = "linux"))]
+    0
+}
+
 /// Learns of the close of a connection, from the kernel if it can be asked.
 #[cfg(target_os = "linux")]
 pub(super) fn watch(scope: &Scope, connection: &Arc<Connection>) {
@@ -79,7 +87,9 @@ impl Watcher for CloseWatch {
     fn gone(&self, gone: Gone) {
         let Some(connection) = self.connection.upgrade() else { return };
         if let Some(info) = gone.info {
-            connection.tcp(figures(info));
+            // The last round trip includes how long the other side sat on the end of the connection.
+            let rtt = info.min_rtt.unwrap_or(info.rtt);
+            connection.tcp(TcpFigures { rtt, ..figures(info) });
         }
         match gone.ending {
             Some(Ending::Local) => connection.note(CloseCause::ShutDown),

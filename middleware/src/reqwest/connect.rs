@@ -17,7 +17,7 @@ use tower_service::Service;
 use super::closes;
 use crate::connector::Connector;
 use crate::current;
-use crate::registry::{Attempt, ClientScope, DestinationRef};
+use crate::registry::{Attempt, ClientScope};
 
 /// Sees the connects of a reqwest client; give it to `ClientBuilder::connector_layer`. See the [module](super) for an
 /// example.
@@ -88,7 +88,7 @@ where
         let uri = uri_of(&request);
         let mut inner = S::clone(&self.inner);
         let connector = Arc::clone(&self.connector);
-        let pool = connector.pool(&destination(uri.as_ref()));
+        let pool = connector.pool_at(&uri.unwrap_or_default());
         closes::close_passed_over(&pool, Instant::now());
         let attempt = Connector::start(pool);
         Box::pin(async move {
@@ -123,11 +123,6 @@ fn opened(connector: &Connector, attempt: &Attempt, io: &impl HyperConnection) {
     current::connected();
 }
 
-/// Destination of a connect; one without a name when the text of the request could not be read.
-fn destination(uri: Option<&Uri>) -> DestinationRef<'_> {
-    uri.and_then(DestinationRef::from_uri).unwrap_or_else(|| DestinationRef::new("http", "", None))
-}
-
 /// The URI of a connect. The request's type is sealed, but its `Debug` text names the URI, as `Unnameable(http://host/)`.
 /// That is no promise of reqwest; if it ever changes, all connects are counted in one pool
 /// without a name, which shows it.
@@ -147,14 +142,8 @@ mod tests {
 
     #[test]
     fn the_uri_is_read_from_the_text_of_the_sealed_request() {
-        let request = Unnameable("https://example.com:8443/".parse().unwrap());
-        let uri = uri_of(&request);
-        let expected = DestinationRef::new("https", "example.com", Some(8443));
-        assert_eq!(destination(uri.as_ref()), expected);
-    }
-
-    #[test]
-    fn a_text_without_a_uri_has_a_pool_without_a_name() {
-        assert_eq!(destination(uri_of(&Some("no uri")).as_ref()), DestinationRef::new("http", "", None));
+        let uri: Uri = "https://example.com:8443/".parse().unwrap();
+        assert_eq!(uri_of(&Unnameable(uri.clone())), Some(uri));
+        assert_eq!(uri_of(&Some("no uri")), None);
     }
 }

@@ -38,7 +38,7 @@ mod dns;
 mod middleware;
 mod request;
 
-pub(crate) use closes::{close_expired, kernel_refused};
+pub(crate) use closes::{close_expired, kernel_overflows, kernel_refused};
 pub use connect::{Connect, ConnectLayer};
 pub use dns::DnsResolver;
 pub use request::{RequestLayer, RequestService, ResponseFuture};

@@ -126,16 +126,18 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (poll, seen) = current::poll_request(|| this.inner.poll(cx));
+        let polling = current::Polling::begin(false);
+        let poll = this.inner.poll(cx);
+        let seen = polling.end();
         let first_poll = !std::mem::replace(this.polled, true);
         if let Some(lease) = this.lease.as_ref() {
             let request = lease.request();
-            if seen.connect_started {
+            if seen.connect_started() {
                 request.queued();
             }
             // No connect in the first poll means that an idle connection was there; a connect that ended in a poll of
             // this request is the one it gets.
-            if poll.is_pending() && (first_poll && !seen.connect_started || seen.connected) {
+            if poll.is_pending() && (first_poll && !seen.connect_started() || seen.connected()) {
                 request.acquire(if first_poll { request.started() } else { Instant::now() });
             }
         }

@@ -21,7 +21,7 @@ const SWEEP_INTERVAL_EACH: Duration = Duration::from_micros(500);
 /// How long an end that the sweep found waits for the message about it, which knows more, and may be on its way: the kernel
 /// sends it from a queue, and only when the other side has acknowledged the FIN.
 const GRACE: Duration = Duration::from_millis(250);
-/// Pause after an error that is not expected, so that one that lasts does not keep a core busy.
+/// Pause after an error that is not expected, so that one that lasts does not keep a core busy. The sweep goes on.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Worker {
@@ -104,7 +104,6 @@ impl Worker {
                 }
                 Err(error) => {
                     if error != Errno::AGAIN {
-                        self.lost = true;
                         thread::sleep(ERROR_PAUSE);
                     }
                     is_empty = true;
@@ -175,14 +174,14 @@ impl Worker {
 
 impl Entry {
     fn tell(&self, tell: impl Fn(&dyn Watcher)) {
+        let tell = &tell;
         for watcher in self.watchers.iter().filter_map(Weak::upgrade) {
-            // The watcher is dropped inside too: it may be the last that holds it.
-            let told = catch_unwind(AssertUnwindSafe(|| {
-                let watcher = watcher;
+            // A panic, of which the panic hook tells, must not end the thread. The watcher is dropped inside too, since this
+            // may be the last to hold it.
+            let _ = catch_unwind(AssertUnwindSafe(move || {
                 tell(&*watcher);
+                drop(watcher);
             }));
-            // The panic hook has said it; it must not end the thread.
-            drop(told);
         }
     }
 }

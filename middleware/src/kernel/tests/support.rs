@@ -7,10 +7,16 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::kernel::{Gone, Monitor, TcpInfo, WatchError, Watched, Watcher};
+use crate::kernel::monitor::Watched;
+use crate::kernel::{Gone, Monitor, TcpInfo, WatchError, Watcher};
 
-/// IPv4, IPv6, and IPv4 by an IPv6 socket.
-pub(super) const LOOPBACKS: [&str; 3] = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
+pub(super) const IPV4: &str = "127.0.0.1";
+
+/// IPv4, and where there is IPv6, that and IPv4 by an IPv6 socket.
+pub(super) fn loopbacks() -> &'static [&'static str] {
+    let all = &[IPV4, "::1", "::ffff:127.0.0.1"];
+    if TcpListener::bind("[::1]:0").is_ok() { all } else { &all[..1] }
+}
 
 /// The monitor of the process: each more would make the kernel's messages slower for all.
 pub(super) fn monitor() -> &'static Monitor {
