@@ -1,12 +1,12 @@
 //! [`Connector`]: what the connect layers for hyper and reqwest share: attempts, connections, failures.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::{Extensions, Uri};
 use hyper_util::client::legacy::connect::{Connection as HyperConnection, HttpInfo};
 use poolscope_semconv::value::ConnectPhase;
 
+use crate::clock::Instant;
 use crate::registry::{Attempt, ClientScope, Connection, ConnectorLife, Ends, Established, Pool, Protocol};
 use crate::{current, trace};
 

@@ -5,12 +5,12 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::{HeaderMap, StatusCode, Version, header};
 use poolscope_semconv::value::{ErrorType, Observation};
 
 use crate::classify;
+use crate::clock::Instant;
 use crate::current;
 use crate::registry::{CloseCause, Connection, End, Outcome, Pool, Protocol, Request};
 use crate::trace::RequestSpan;

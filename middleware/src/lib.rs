@@ -27,6 +27,7 @@ mod body;
 #[cfg(feature = "breaker")]
 pub mod breaker;
 mod classify;
+mod clock;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 mod config_error;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]

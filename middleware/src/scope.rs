@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 #[cfg(feature = "reqwest")]
 use poolscope_semconv::value::Observation;
 
+use crate::clock::Instant;
 use crate::event::{Events, Listener};
 use crate::registry::{
     BreakerSource, ClientInner, ClientScope, Connection, Named, Pool, PoolLimit, RetryStats, ScopeSnapshot,

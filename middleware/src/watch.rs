@@ -1,8 +1,9 @@
 //! [`Watch`]: the thread of a scope that looks after its pools: for leaks, and for closes that are told a moment later.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::registry::Connection;
 use crate::scope::ScopeRef;
 
@@ -62,7 +63,7 @@ impl Watch {
                 if next <= now {
                     return;
                 }
-                let _unused = self.wake.wait_timeout(state, next - now);
+                let _unused = self.wake.wait_timeout(state, next.saturating_duration_since(now));
                 continue;
             }
             drop(state);

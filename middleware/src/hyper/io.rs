@@ -4,7 +4,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection as HyperConnection};
@@ -14,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{FrameWalk, NO_ERROR, PROTOCOL_ERROR};
 use super::request_body;
+use crate::clock::Instant;
 use crate::registry::{CloseCause, Connection, Protocol};
 
 pin_project! {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use super::io::{ConnectionRef, ObservedIo};
 use super::request_body;
+use crate::clock::Instant;
 use crate::current;
 use crate::registry::{Connection, Protocol};
 

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use http::{Method, Request, Response};
 use http_body::Body;
@@ -15,6 +14,7 @@ use tower_service::Service;
 use super::io::ConnectionRef;
 use super::request_body::RequestBody;
 use crate::body::ResponseBody;
+use crate::clock::Instant;
 use crate::current;
 use crate::lease::Lease;
 use crate::registry::{ClientScope, Request as Record};

@@ -12,12 +12,12 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::task;
 
+use crate::clock::Instant;
 use crate::registry::{Connection, Request};
 
 thread_local! {

@@ -1,6 +1,6 @@
 //! How a connection ended: what follows from the kernel's answers.
 
-use std::time::Instant;
+use crate::clock::Instant;
 
 use rustix::io::Errno;
 

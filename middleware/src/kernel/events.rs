@@ -1,6 +1,6 @@
 //! [`Events`]: the socket to which the kernel multicasts each TCP socket of the namespace that it frees.
 
-use std::time::Instant;
+use crate::clock::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;

@@ -2,6 +2,7 @@
 
 mod worker;
 
+use crate::clock::Instant;
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};
@@ -10,7 +11,6 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
-use std::time::Instant;
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;

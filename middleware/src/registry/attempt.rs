@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use poolscope_semconv::value::{ConnectPhase, ErrorType};
 
 use super::key::Scheme;
 use super::pool::Pool;
 use crate::classify;
+use crate::clock::Instant;
 
 /// A try to establish a connection. It counts as one that is being made until it is told how it ended; dropped before, it
 /// counts as given up.

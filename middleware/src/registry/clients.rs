@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use poolscope_semconv::value::Observation;
@@ -12,6 +12,7 @@ use super::last;
 use super::pool::{Pool, PoolConfig};
 use super::snapshot::PoolSnapshot;
 use crate::Scope;
+use crate::clock::Instant;
 use crate::event::PoolName;
 
 /// Host of the pool that takes the requests to destinations beyond the limit of pools.

@@ -8,7 +8,7 @@ use std::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use poolscope_semconv::value::{Certainty, CloseReason, ConnectionState, Observation};
 
@@ -16,6 +16,7 @@ use super::key::Scheme;
 use super::pool::{ACTIVE, OPEN, Pool, UPGRADED};
 use super::reason::{CloseCause, Ending, HARMLESS, HAS_ENDED, reason};
 use super::snapshot::{ConnectionSnapshot, Protocol};
+use crate::clock::Instant;
 use crate::trace::SetupSpan;
 
 /// Set in [`Connection::state`] once the connection is closed.
@@ -221,8 +222,7 @@ impl Connection {
 
     /// A request has ended its use of the connection. Called once for each [`Connection::enter`].
     pub(crate) fn leave(&self, now: Instant) {
-        let nanos = now.saturating_duration_since(self.opened).as_nanos();
-        self.last_used.store(u64::try_from(nanos).unwrap_or(u64::MAX), Relaxed);
+        self.last_used.store(now.nanos_since(self.opened), Relaxed);
         if self.state.fetch_sub(1, AcqRel) == 1 {
             self.pool.counts_sub(self.protocol(), ACTIVE);
         }

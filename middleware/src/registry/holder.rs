@@ -9,17 +9,16 @@ use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use poolscope_semconv::value::{METHOD_OTHER, METHODS};
 
+use crate::clock::Instant;
 use crate::origin::Origin;
 
-/// Moments are counted from here, so that one fits into a word.
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// Bits of the word that say what the request does; the others say since when, in nanoseconds.
+/// Bits of the word that say what the request does; the others say since when, in nanoseconds. What is cut off above is
+/// beyond seventy years.
 const STAGE_BITS: u32 = 3;
 
 /// What a request does.
@@ -44,8 +43,7 @@ impl Word {
     const FREE: Self = Self(0);
 
     fn new(stage: Stage, since: Instant) -> Self {
-        let nanos = since.saturating_duration_since(*EPOCH).as_nanos() as u64;
-        Self(nanos << STAGE_BITS | stage as u64)
+        Self(since.as_nanos() << STAGE_BITS | stage as u64)
     }
 
     fn stage(self) -> Option<Stage> {
@@ -63,7 +61,7 @@ impl Word {
     }
 
     fn since(self) -> Instant {
-        *EPOCH + Duration::from_nanos(self.0 >> STAGE_BITS)
+        Instant::from_nanos(self.0 >> STAGE_BITS)
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::holder::{Finding, Held};
 use super::pool::Pool;
+use crate::clock::Instant;
 use crate::event::{Event, Leak};
 
 /// Leaks of a pool: reported and taken back.

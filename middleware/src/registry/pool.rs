@@ -7,7 +7,7 @@ use std::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
 use poolscope_semconv::metric;
@@ -23,6 +23,7 @@ use super::leak::Leaks;
 use super::request::Request;
 use super::results::Results;
 use super::snapshot::Protocol;
+use crate::clock::Instant;
 use crate::event::{ConnectionClosed, ConnectionFailed, Event, Events, PoolName};
 
 /// One open connection in [`Pool::counts`].
@@ -243,12 +244,12 @@ impl Pool {
     }
 
     /// It has one; which one is told to [`Pool::bound`].
-    pub(crate) fn acquired(&self, wait: Duration, queued: bool) {
+    pub(crate) fn acquired(&self, wait_nanos: u64, queued: bool) {
         self.unbound[0].fetch_add(1, Relaxed);
         self.acquired.fetch_add(1, AcqRel);
-        self.times.wait.record(wait);
+        self.times.wait.record_raw(wait_nanos);
         if queued {
-            self.times.queued.record(wait);
+            self.times.queued.record_raw(wait_nanos);
         }
     }
 
@@ -268,9 +269,9 @@ impl Pool {
     }
 
     /// It gives its connection back.
-    pub(crate) fn released(&self, held: Duration) {
+    pub(crate) fn released(&self, held_nanos: u64) {
         self.released.fetch_add(1, AcqRel);
-        self.times.usage.record(held);
+        self.times.usage.record_raw(held_nanos);
     }
 
     /// It failed because the peer had closed the connection before.

@@ -1,7 +1,6 @@
 //! A pool at one moment.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::time::Instant;
 
 use poolscope_semconv::value::{AcquireOutcome, BlockingReason, ConnectPhase};
 
@@ -11,6 +10,7 @@ use super::pool::Pool;
 use super::snapshot::{
     ConnectFailures, ConnectionCounts, HolderSnapshot, PoolSnapshot, Protocol, WaitingSnapshot,
 };
+use crate::clock::Instant;
 
 impl Pool {
     /// Counts of one protocol; `unbound` requests make idle connections active, since each of them uses one. A pool with

@@ -5,7 +5,7 @@ use std::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use poolscope_semconv::value::AcquireOutcome;
 
@@ -14,6 +14,7 @@ use super::holder::{Holder, TraceRef};
 use super::pool::Pool;
 use super::results::Outcome;
 use super::snapshot::Protocol;
+use crate::clock::Instant;
 use crate::origin::Origin;
 
 /// The request waits for a connection.
@@ -166,8 +167,8 @@ impl Request {
 
     /// The request has a connection since `at`; which one comes with [`Request::bind`]. Only the first call counts.
     pub(crate) fn acquire(&self, at: Instant) {
-        let wait = at.saturating_duration_since(self.started());
-        self.wait.store(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let wait = at.nanos_since(self.started());
+        self.wait.store(wait, Relaxed);
         if self.phase.compare_exchange(PENDING, ACQUIRED, AcqRel, Acquire).is_ok() {
             self.pool().acquired(wait, self.was_queued());
             self.holder.hold(self.started(), at);
@@ -176,7 +177,7 @@ impl Request {
 
     /// When it had a connection; only for one that has.
     fn acquired_at(&self) -> Instant {
-        self.started() + Duration::from_nanos(self.wait.load(Relaxed))
+        self.started().plus_nanos(self.wait.load(Relaxed))
     }
 
     /// The request's connection is known. Only the first call counts, and none for a request that is over.
@@ -222,7 +223,7 @@ impl Request {
             _ => {}
         }
         if matches!(before, ACQUIRED | BINDING | BOUND) {
-            self.pool().released(now.saturating_duration_since(self.acquired_at()));
+            self.pool().released(now.nanos_since(self.acquired_at()));
         }
         if before != ENDED
             && let Some(leaked) = self.holder.free()
@@ -271,7 +272,7 @@ impl Request {
     /// Headers came, or the request failed without them.
     pub(crate) fn result(&self, outcome: Outcome, version: Option<http::Version>, now: Instant) {
         let Started { pool, method, at } = self.in_use();
-        pool.results().record(method, outcome, version, now.saturating_duration_since(*at));
+        pool.results().record(method, outcome, version, now.nanos_since(*at));
     }
 }
 

@@ -1,7 +1,6 @@
 //! Requests of a pool by method, result and protocol: the series of `http.client.request.duration`.
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use poolscope_semconv::metric;
 use poolscope_semconv::value::{ErrorType, METHOD_OTHER, METHODS, protocol_version};
@@ -97,9 +96,9 @@ impl Results {
         method: &http::Method,
         outcome: Outcome,
         version: Option<http::Version>,
-        duration: Duration,
+        nanos: u64,
     ) {
-        self.series(Key::new(method, outcome, version)).record(duration);
+        self.series(Key::new(method, outcome, version)).record_raw(nanos);
     }
 
     fn series(&self, key: Key) -> &Histogram {
@@ -154,10 +153,10 @@ mod tests {
     fn a_series_tells_what_it_was_made_for() {
         let results = Results::new();
         let status = Outcome::Status(StatusCode::SERVICE_UNAVAILABLE);
-        results.record(&Method::POST, status, Some(Version::HTTP_11), Duration::from_millis(3));
-        results.record(&Method::POST, status, Some(Version::HTTP_11), Duration::from_millis(3));
+        results.record(&Method::POST, status, Some(Version::HTTP_11), 3_000_000);
+        results.record(&Method::POST, status, Some(Version::HTTP_11), 3_000_000);
         let custom = Method::from_bytes(b"BREW").unwrap();
-        results.record(&custom, Outcome::Error(ErrorType::Connect), None, Duration::from_millis(3));
+        results.record(&custom, Outcome::Error(ErrorType::Connect), None, 3_000_000);
         let rows = results.snapshot();
         assert_eq!(rows.len(), 2);
         let post = rows.iter().find(|row| row.method == "POST").unwrap();
@@ -171,7 +170,7 @@ mod tests {
         let results = Results::new();
         for code in 100..300 {
             let status = Outcome::Status(StatusCode::from_u16(code).unwrap());
-            results.record(&Method::GET, status, Some(Version::HTTP_2), Duration::ZERO);
+            results.record(&Method::GET, status, Some(Version::HTTP_2), 0);
         }
         let rows = results.snapshot();
         assert_eq!(rows.len(), SLOTS + 1);

@@ -1,11 +1,12 @@
 //! How closes of reqwest's connections are learned: from the kernel, or else from what requests show.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use poolscope_semconv::value::{Certainty, CloseReason, Observation};
 
 use crate::Scope;
+use crate::clock::Instant;
 use crate::registry::{CloseCause, Connection, Pool, TcpFigures};
 use crate::scope::ScopeRef;
 

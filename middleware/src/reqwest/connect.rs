@@ -6,7 +6,6 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::Connection as HyperConnection;
@@ -15,6 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::closes;
+use crate::clock::Instant;
 use crate::connector::Connector;
 use crate::current;
 use crate::registry::{Attempt, ClientScope};

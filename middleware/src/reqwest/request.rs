@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use http::Version;
 use hyper_util::client::legacy;
@@ -17,6 +16,7 @@ use tower_service::Service;
 
 use super::closes;
 use crate::body::ResponseBody;
+use crate::clock::Instant;
 use crate::connector::ends_of;
 use crate::current;
 use crate::lease::Lease;

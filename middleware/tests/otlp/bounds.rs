@@ -26,7 +26,7 @@ async fn nobody_listens() {
         assert!(seconds(started) < 1.0, "start took {}", seconds(started));
         traffic(&scope, "payments").await;
         wait_for("lost metrics", || telemetry.dropped(Signal::Metrics) > 0).await;
-        wait_for("lost spans", || telemetry.dropped(Signal::Spans) == 4).await;
+        wait_for("lost spans", || telemetry.dropped(Signal::Spans) >= 4).await;
         wait_for("lost events", || telemetry.dropped(Signal::Events) >= 2).await;
         let started = Instant::now();
         telemetry.shutdown();
