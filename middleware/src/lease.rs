@@ -101,13 +101,13 @@ impl Lease {
         let class = classify::error_type(error);
         let request = self.request();
         request.result(Outcome::Error(class), None, Instant::now());
-        let is_stale = matches!(class, ErrorType::IncompleteMessage | ErrorType::ConnectionReset)
-            && request.met_a_stale_connection();
-        if is_stale {
+        if matches!(class, ErrorType::IncompleteMessage | ErrorType::ConnectionReset)
+            && request.met_a_stale_connection()
+        {
             request.pool().was_stale();
             self.span.stale();
         }
-        self.failed(class, error, is_stale);
+        self.failed(class, error);
     }
 
     /// The response body failed.
@@ -116,10 +116,10 @@ impl Lease {
             ErrorType::Other => ErrorType::Body,
             class => class,
         };
-        self.failed(class, error, false);
+        self.failed(class, error);
     }
 
-    fn failed(&mut self, class: ErrorType, error: &(dyn Error + 'static), is_stale: bool) {
+    fn failed(&mut self, class: ErrorType, error: &(dyn Error + 'static)) {
         self.span.error(class, || classify::chain(error));
         // HTTP/2 loses only a stream by a failure. What the IO saw, it has noted itself, where there is one.
         if let Some(connection) = self.http1() {
@@ -127,8 +127,6 @@ impl Lease {
             match class {
                 ErrorType::Protocol => connection.note(CloseCause::Protocol),
                 _ if is_seen => {}
-                // It was closed before the request came.
-                _ if is_stale => connection.note(CloseCause::ClosedIdle),
                 ErrorType::ConnectionReset => connection.note(CloseCause::Reset),
                 ErrorType::IncompleteMessage => connection.note(CloseCause::PeerClosed),
                 _ => connection.note(CloseCause::Failed),

@@ -7,4 +7,5 @@ mod dashboard;
 mod demo;
 mod hyper_pool;
 mod reqwest_pool;
+mod stale;
 mod trace;

@@ -122,6 +122,8 @@ impl Open {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
                 CloseCause::Reset
             }
+            // TLS that ends without saying so: rude, and an end all the same.
+            io::ErrorKind::UnexpectedEof => CloseCause::PeerClosed,
             _ => CloseCause::Failed,
         });
     }

@@ -77,6 +77,8 @@ pub(crate) struct Connection {
     requests: AtomicU64,
     /// Time of the last release, in nanoseconds since [`Connection::opened`].
     last_used: AtomicU64,
+    /// Time at which the last request took it, counted likewise; of an HTTP/2 connection only.
+    last_taken: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
     /// Round trip time in nanoseconds and segments sent again, if the kernel told them.
@@ -109,6 +111,7 @@ impl Connection {
             state: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             last_used: AtomicU64::new(0),
+            last_taken: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             tcp: Default::default(),
@@ -228,6 +231,23 @@ impl Connection {
         }
     }
 
+    /// When the last request of an HTTP/2 connection began to use it.
+    pub(crate) fn taken(&self, at: Instant) {
+        self.last_taken.store(at.nanos_since(self.opened), Relaxed);
+    }
+
+    /// True if it has been idle for as long as its pool keeps idle connections. hyper-util counts that of an HTTP/2
+    /// connection from the moment at which its last request took it, not from the end of that request.
+    fn has_idled(&self, now: Instant) -> bool {
+        let idle_for = match self.protocol() {
+            Protocol::Http1 => self.idle_for(now),
+            Protocol::Http2 => {
+                self.age(now).saturating_sub(Duration::from_nanos(self.last_taken.load(Relaxed)))
+            }
+        };
+        idle_for >= self.pool.idle_timeout()
+    }
+
     /// The connection has left HTTP and is no longer the pool's.
     pub(crate) fn upgrade(&self) {
         self.pool.counts_add(self.protocol(), UPGRADED);
@@ -332,7 +352,7 @@ impl Connection {
             has_another: self.pool.has_other(self.protocol()),
             is_exact: self.observation() == Observation::Exact,
             client_is_gone: self.made.client.as_ref().is_some_and(|client| client.strong_count() == 0),
-            has_idled: self.idle_for(now) >= self.pool.idle_timeout(),
+            has_idled: self.has_idled(now),
         })
     }
 

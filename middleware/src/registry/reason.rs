@@ -30,10 +30,8 @@ pub(crate) enum CloseCause {
     Unasked = 512,
     /// Our side shut it down in order.
     ShutDown = 1024,
-    /// The peer had closed it before a request was given it.
-    ClosedIdle = 2048,
     /// The kernel says that it ended without a proper end, which can be either side's doing.
-    Aborted = 4096,
+    Aborted = 2048,
 }
 
 /// Causes that a later request on the same connection shows to be none.
@@ -84,7 +82,6 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
     match () {
         () if end.is_upgraded => (CloseReason::UpgradeEnded, Known),
         () if saw(CloseCause::CloseAsked) && !is_cut => (CloseReason::ConnectionClose, Known),
-        () if saw(CloseCause::ClosedIdle) => (CloseReason::PeerClosedIdle, Known),
         () if saw(CloseCause::Reset) => (CloseReason::Reset, Known),
         () if saw(CloseCause::Protocol) => (CloseReason::ProtocolError, Known),
         () if saw(CloseCause::Failed) => (CloseReason::Error, Known),

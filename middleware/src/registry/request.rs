@@ -197,6 +197,7 @@ impl Request {
         });
         self.holder.bound(connection.id());
         if connection.protocol() == Protocol::Http2 {
+            connection.taken(at);
             self.pool().stream_started();
         }
         self.pool().bound(outcome, (outcome != AcquireOutcome::New).then_some(idle_for));
