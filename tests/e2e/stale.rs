@@ -45,9 +45,7 @@ async fn a_request_on_a_stale_connection_is_counted(kind: Kind) {
     assert_eq!((pool.stale_reuse, pool.opened, pool.wasted), (3, 3, 0));
     assert_eq!((pool.outcome(AcquireOutcome::New), pool.outcome(AcquireOutcome::Reused)), (3, 3));
     let reasons: Vec<_> = pool.closed.iter().map(|(reason, ..)| *reason).collect();
-    let expected =
-        if kind.is_reqwest() { CloseReason::PeerClosedIdle } else { CloseReason::PeerClosedActive };
-    assert_eq!(reasons, [expected], "{:?}", pool.closed);
+    assert_eq!(reasons, [CloseReason::PeerClosedActive], "{:?}", pool.closed);
     assert_eq!((pool.in_flight(), pool.counts().open()), (0, 0));
 }
 
