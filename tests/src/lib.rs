@@ -1,8 +1,10 @@
 //! Real servers, outside truth and the demo service: what the end-to-end tests are made of.
 
 pub mod client;
+pub mod deaf;
 pub mod demo;
 pub mod kernel;
+pub mod limits;
 pub mod nginx;
 pub mod proxy;
 pub mod sampler;

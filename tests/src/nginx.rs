@@ -214,6 +214,7 @@ http {{
         listen {addr}{tls}{http2} backlog=4096;
         ssl_certificate {folder}/cert.pem;
         ssl_certificate_key {folder}/key.pem;
+        ssl_protocols TLSv1.3;
         root {folder};
         location = / {{ return 200 hello; }}
         location = /big {{ }}

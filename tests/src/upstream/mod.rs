@@ -150,7 +150,7 @@ impl Upstream {
     }
 
     /// Stops it and waits until its port is free.
-    pub async fn stop(mut self) {
+    pub async fn stop(&mut self) {
         self.task.abort();
         // An abort is what was asked for.
         let _ = (&mut self.task).await;

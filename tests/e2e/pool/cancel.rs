@@ -1,0 +1,82 @@
+//! Requests that their callers give up, before and after they have a connection.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use poolscope_semconv::value::{AcquireOutcome, ErrorType};
+use poolscope_tests::client::Settings;
+use poolscope_tests::deaf::Deaf;
+use poolscope_tests::upstream::{Upstream, answer};
+use poolscope_tests::wait;
+
+use super::reasons::{BODY_DROPPED, REQUEST_DROPPED};
+use super::world::Server;
+use super::{Kind, World, for_clients, options};
+
+for_clients!(canceled_while_it_connects: all);
+for_clients!(canceled_in_the_tls_handshake: all);
+for_clients!(canceled_after_acquire: all);
+for_clients!(panic_of_the_caller: all);
+
+async fn canceled_while_it_connects(kind: Kind) {
+    let server = Deaf::full().await.unwrap();
+    // The kernel is not asked: those who fill the queue are this process's too.
+    cancel(kind, &server, []).await;
+}
+
+async fn canceled_in_the_tls_handshake(kind: Kind) {
+    if kind.is_tls() {
+        let server = Deaf::silent().await.unwrap();
+        cancel(kind, &server, [Server::at(server.addr().unwrap())]).await;
+    }
+}
+
+async fn cancel(kind: Kind, server: &Deaf, servers: impl IntoIterator<Item = Server>) {
+    let world = World::new(kind, Settings::default(), servers);
+    let scheme = if kind.is_tls() { "https" } else { "http" };
+    let url = format!("{scheme}://{}/", server.addr().unwrap());
+    let call = tokio::time::timeout(Duration::from_millis(150), world.client.get(&url)).await;
+    assert!(call.is_err());
+    let pool = world.settled().await.remove(0);
+    assert_eq!((pool.outcome(AcquireOutcome::Canceled), pool.acquired, pool.opened), (1, 0, 0));
+    assert_eq!(pool.results[0].error_type, Some(ErrorType::Canceled));
+    world.until_held(0).await;
+    world.end(&[]).await;
+}
+
+async fn canceled_after_acquire(kind: Kind) {
+    let upstream = Upstream::start(options(kind), |_| std::future::pending()).await.unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let (client, url) = (world.client.clone(), upstream.url("/"));
+    let call = tokio::spawn(async move { client.get(&url).await.map(drop) });
+    wait::until("the request to arrive", async || upstream.counts().requests(), |count| *count == 1).await;
+    assert_eq!((world.pool().in_flight(), world.pool().counts().active), (1, 1));
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    if kind.is_http2() {
+        let pool = world.settled().await.remove(0);
+        assert_eq!((pool.acquired, pool.released, pool.counts().idle), (1, 1, 1));
+        world.end(&[]).await;
+    } else {
+        world.until_held(0).await;
+        world.end(&[(REQUEST_DROPPED, 1)]).await;
+    }
+}
+
+async fn panic_of_the_caller(kind: Kind) {
+    let big = |_| async { answer(StatusCode::OK, vec![b'x'; 8 << 20]) };
+    let upstream = Upstream::start(options(kind), big).await.unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let (client, url) = (world.client.clone(), upstream.url("/"));
+    let caller = tokio::spawn(async move {
+        let _response = client.get(&url).await.unwrap();
+        panic!("the caller fails while it holds a response");
+    });
+    assert!(caller.await.unwrap_err().is_panic());
+    if kind.is_http2() {
+        world.end(&[]).await;
+    } else {
+        world.until_held(0).await;
+        world.end(&[(BODY_DROPPED, 1)]).await;
+    }
+}

@@ -1,0 +1,75 @@
+//! What only HTTP/2 has: GOAWAY, and the useless connects of a cold burst.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use poolscope_tests::client::Settings;
+use poolscope_tests::upstream::{Upstream, answer};
+use poolscope_tests::wait;
+
+use super::reasons::{GOAWAY, REDUNDANT, agrees_with_kernel};
+use super::{Kind, World, for_clients, ok, options, slow};
+
+for_clients!(goaway_while_idle: http2);
+for_clients!(goaway_while_a_stream_is_open: http2);
+for_clients!(cold_burst: http2);
+
+async fn goaway_while_idle(kind: Kind) {
+    let upstream = Upstream::start(options(kind), ok).await.unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    world.read(&upstream.url("/")).await;
+    upstream.drain();
+    world.until_held(0).await;
+    world.end(&[(GOAWAY, 1)]).await;
+}
+
+async fn goaway_while_a_stream_is_open(kind: Kind) {
+    let upstream = Upstream::start(options(kind), |request| async move {
+        if request.uri().path() == "/slow" {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        answer(StatusCode::OK, "hello")
+    })
+    .await
+    .unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let (client, url) = (world.client.clone(), upstream.url("/slow"));
+    let call = tokio::spawn(async move { client.read(&url).await.unwrap() });
+    wait::until("the request to arrive", async || upstream.counts().requests(), |count| *count == 1).await;
+    upstream.drain();
+    let opened = async || {
+        world.read(&upstream.url("/")).await;
+        world.pool().opened
+    };
+    wait::until("a second connection", opened, |opened| *opened == 2).await;
+    assert_eq!(call.await.unwrap(), "hello");
+    world.until_held(1).await;
+    if agrees_with_kernel(kind) {
+        let pool = world.settled().await.remove(0);
+        assert_eq!((pool.opened, pool.counts().idle), (2, 1));
+    }
+    world.end(&[(GOAWAY, 1)]).await;
+}
+
+/// Where HTTP/2 is negotiated, the client cannot know that one connection is enough, and connects for each request.
+async fn cold_burst(kind: Kind) {
+    const REQUESTS: u64 = 50;
+    let upstream = Upstream::start(options(kind), slow).await.unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let calls: Vec<_> = (0..REQUESTS)
+        .map(|_| {
+            let (client, url) = (world.client.clone(), upstream.url("/"));
+            tokio::spawn(async move { client.read(&url).await.unwrap() })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    world.until_held(1).await;
+    let pool = world.settled().await.remove(0);
+    assert_eq!((pool.opened, pool.released), (upstream.counts().accepted(), REQUESTS));
+    assert!(pool.opened <= if kind.is_tls() { REQUESTS } else { 1 }, "{}", pool.opened);
+    let redundant = pool.opened - 1;
+    let closes = [(REDUNDANT, redundant)];
+    world.end(if redundant == 0 { &[] } else { &closes }).await;
+}

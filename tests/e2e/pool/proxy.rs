@@ -1,0 +1,83 @@
+//! Requests that take a way round: by a proxy, by a tunnel, by a redirect.
+
+use http::StatusCode;
+use poolscope_tests::client::{NAME, Settings};
+use poolscope_tests::proxy::Proxy;
+use poolscope_tests::upstream::{Upstream, answer_with};
+
+use super::{Kind, World, for_clients, ok, options};
+
+for_clients!(tunnel: hyper_http1, hyper_http2);
+for_clients!(redirect: reqwest_http1, reqwest_http2);
+
+async fn tunnel(kind: Kind) {
+    let (upstream, proxy) =
+        (Upstream::start(options(kind), ok).await.unwrap(), Proxy::start().await.unwrap());
+    let world = through(kind, &proxy);
+    for _ in 0..5 {
+        world.read(&upstream.url("/")).await;
+    }
+    assert_eq!((proxy.tunnels(), upstream.counts().requests()), (1, 5));
+    of_the_origin(&world, &upstream).await;
+    world.end(&[]).await;
+}
+
+#[cfg(feature = "https")]
+#[tokio::test]
+async fn reqwest_tunnels_what_goes_to_https() {
+    tunnel(Kind::ReqwestTlsH1).await;
+    tunnel(Kind::ReqwestTlsH2).await;
+}
+
+#[tokio::test]
+async fn reqwest_leaves_what_goes_to_http_to_the_proxy() {
+    let kind = Kind::ReqwestH1;
+    let (upstream, proxy) =
+        (Upstream::start(options(kind), ok).await.unwrap(), Proxy::start().await.unwrap());
+    let world = through(kind, &proxy);
+    for _ in 0..5 {
+        world.read(&upstream.url("/")).await;
+    }
+    assert_eq!((proxy.tunnels(), proxy.counts().requests(), upstream.counts().requests()), (0, 5, 5));
+    of_the_origin(&world, &upstream).await;
+    world.end(&[]).await;
+}
+
+fn through(kind: Kind, proxy: &Proxy) -> World {
+    World::new(kind, Settings { proxy: Some(proxy.addr()), ..Settings::default() }, [proxy.into()])
+}
+
+/// A pool is named after the origin, and its connection is the one that the kernel has to the proxy.
+async fn of_the_origin(world: &World, upstream: &Upstream) {
+    let pool = world.settled().await.remove(0);
+    assert_eq!((pool.host.as_str(), pool.port), ("127.0.0.1", upstream.addr().port()));
+    assert_eq!((pool.opened, pool.open[0].requests), (1, 5));
+    assert_eq!(world.held(), [pool.open[0].local.unwrap()]);
+}
+
+async fn redirect(kind: Kind) {
+    let target = Upstream::start(options(kind), ok).await.unwrap();
+    let location = target.url("/there");
+    let upstream = Upstream::start(options(kind), move |_| {
+        let location = location.clone();
+        async move { answer_with(StatusCode::FOUND, "", "location", &location) }
+    })
+    .await
+    .unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into(), (&target).into()]);
+    for _ in 0..3 {
+        world.read(&upstream.url("/")).await;
+    }
+    world.settled().await;
+    let snapshot = world.scope.snapshot();
+    let pool = |server: &Upstream| snapshot.pool(NAME, "127.0.0.1", server.addr().port()).unwrap();
+    for server in [&upstream, &target] {
+        assert_eq!((pool(server).opened, pool(server).counts().idle), (1, 1));
+        assert_eq!(server.counts().accepted(), 1);
+    }
+    // The answering connection is found in its own pool; the request is counted where it was sent.
+    assert_eq!(pool(&target).open[0].requests, 3);
+    assert_eq!(pool(&upstream).acquires_started + pool(&target).acquires_started, 3);
+    assert_eq!(world.held().len(), 2);
+    world.end(&[]).await;
+}

@@ -1,0 +1,103 @@
+//! The end of a client, and of the runtime that it lives in.
+
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use poolscope_tests::client::{Client, Settings};
+use poolscope_tests::upstream::{Reply, Upstream, answer};
+use poolscope_tests::wait;
+use tokio::runtime::Runtime;
+
+use super::reasons::{CLIENT_GONE, CLIENT_GONE_ACTIVE, RUNTIME_GONE, agrees_with_kernel};
+use super::world::all_at_zero;
+use super::{Kind, World, for_clients, options, slow};
+
+for_clients!(client_dropped: all);
+for_clients!(idle_runtime_shut_down: all);
+for_clients!(busy_runtime_shut_down: all);
+
+async fn client_dropped(kind: Kind) {
+    let upstream = Upstream::start(options(kind), handler).await.unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let client = Client::new(&world.scope, kind, Settings::default()).unwrap();
+    let calls: Vec<_> = (0..3)
+        .map(|_| {
+            let (client, url) = (client.clone(), upstream.url("/slow"));
+            tokio::spawn(async move { client.read(&url).await.unwrap() })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    let open = world.settled().await[0].opened;
+    let mut body = client.get(&upstream.url("/big")).await.unwrap().into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(client);
+    // What is in use may end.
+    world.until_held(1).await;
+    let pool = world.pool();
+    assert_eq!((pool.in_flight(), pool.counts().active), (1, 1));
+    body.collect().await.unwrap();
+    world.until_held(0).await;
+    world.end(&[(CLIENT_GONE, open - 1), (CLIENT_GONE_ACTIVE, 1)]).await;
+}
+
+async fn idle_runtime_shut_down(kind: Kind) {
+    let upstream = Upstream::start(options(kind), handler).await.unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let client = Client::new(&world.scope, kind, Settings::default()).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let (used, url) = (client.clone(), upstream.url("/"));
+    runtime.spawn(async move { used.read(&url).await.unwrap() }).await.unwrap();
+    world.settled().await;
+    shut_down(runtime).await;
+    world.until_held(0).await;
+    world.end(&[(RUNTIME_GONE, 1)]).await;
+    // Only the runtime ended before.
+    drop(client);
+}
+
+async fn busy_runtime_shut_down(kind: Kind) {
+    let upstream = Upstream::start(options(kind), handler).await.unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let client = Client::new(&world.scope, kind, Settings::default()).unwrap();
+    let runtime = Runtime::new().unwrap();
+    for path in ["/", "/big", "/never"] {
+        let (client, url) = (client.clone(), upstream.url(path));
+        runtime.spawn(async move {
+            let mut body = client.get(&url).await.unwrap().into_body();
+            body.frame().await.unwrap().unwrap();
+            // Holds what is left until the runtime drops it.
+            std::future::pending::<()>().await;
+        });
+    }
+    wait::until("the requests to arrive", async || upstream.counts().requests(), |count| *count == 3).await;
+    wait::until(
+        "two responses",
+        async || world.pool(),
+        |pool| pool.results.iter().any(|row| row.status.is_some() && row.duration.count() == 2),
+    )
+    .await;
+    shut_down(runtime).await;
+    world.until_held(0).await;
+    // Which task a runtime drops first decides which of two true reasons is told; the counts must be right.
+    world.settled().await;
+    if agrees_with_kernel(kind) {
+        all_at_zero(&world.scope).await;
+    }
+    drop(client);
+}
+
+/// A runtime can't be dropped where others run.
+async fn shut_down(runtime: Runtime) {
+    tokio::task::spawn_blocking(move || drop(runtime)).await.unwrap();
+}
+
+async fn handler(request: Request<Incoming>) -> Reply {
+    match request.uri().path() {
+        "/big" => answer(StatusCode::OK, vec![b'x'; 8 << 20]),
+        "/never" => std::future::pending().await,
+        "/slow" => slow(request).await,
+        _ => answer(StatusCode::OK, "hello"),
+    }
+}

@@ -1,0 +1,252 @@
+//! A client, the servers that it talks to, and what must hold between them and the kernel at the end.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use poolscope::{ConnectionCounts, PoolSnapshot, Scope};
+use poolscope_semconv::value::Observation;
+use poolscope_tests::client::{Client, Kind, Settings};
+use poolscope_tests::nginx::Nginx;
+use poolscope_tests::proxy::Proxy;
+use poolscope_tests::sampler::Sampler;
+use poolscope_tests::tls::Alpn;
+use poolscope_tests::upstream::{Counts, Options, Reply, Upstream, answer};
+use poolscope_tests::{kernel, wait};
+
+use super::reasons::{CLIENT_GONE, Reason, agrees_with_kernel, is_told};
+
+/// More connections than any scenario has, so that each of them is listed.
+const ALL: usize = 5_000;
+
+/// How long a connection takes until it is back in the pool, where nothing outside of hyper shows it.
+pub(super) const BACK_IN_POOL: Duration = Duration::from_millis(10);
+
+/// What a client connects to, and the server's own count where it is asked for here.
+pub(super) struct Server {
+    addr: SocketAddr,
+    counts: Option<Arc<Counts>>,
+}
+
+impl Server {
+    /// One that does not count.
+    pub(super) fn at(addr: SocketAddr) -> Self {
+        Self { addr, counts: None }
+    }
+}
+
+impl From<&Upstream> for Server {
+    fn from(upstream: &Upstream) -> Self {
+        Self { addr: upstream.addr(), counts: Some(Arc::clone(upstream.counts())) }
+    }
+}
+
+impl From<&Proxy> for Server {
+    fn from(proxy: &Proxy) -> Self {
+        Self { addr: proxy.addr(), counts: Some(Arc::clone(proxy.counts())) }
+    }
+}
+
+impl From<&Nginx> for Server {
+    fn from(nginx: &Nginx) -> Self {
+        Self::at(nginx.addr())
+    }
+}
+
+/// An observed client, and everything that tells what its connections really do.
+pub(super) struct World {
+    pub(super) kind: Kind,
+    pub(super) scope: Scope,
+    pub(super) client: Client,
+    servers: Vec<Server>,
+    sampler: Sampler,
+}
+
+impl World {
+    pub(super) fn new(kind: Kind, settings: Settings, servers: impl IntoIterator<Item = Server>) -> Self {
+        let scope = Scope::builder().max_listed_connections(ALL).build();
+        let client = Client::new(&scope, kind, settings).unwrap();
+        let servers: Vec<_> = servers.into_iter().collect();
+        let peers: Vec<_> = servers.iter().map(|server| server.addr).collect();
+        let sampler = Sampler::start(&scope, &peers);
+        Self { kind, scope, client, servers, sampler }
+    }
+
+    /// Counts a server too that has taken the place of another one, at its address.
+    pub(super) fn add(&mut self, server: impl Into<Server>) {
+        self.servers.push(server.into());
+    }
+
+    /// Reads a response to its end and waits until the connection can be used again.
+    pub(super) async fn read(&self, url: &str) {
+        self.client.read(url).await.unwrap();
+        tokio::time::sleep(BACK_IN_POOL).await;
+    }
+
+    /// The pool of a scenario with one destination.
+    pub(super) fn pool(&self) -> PoolSnapshot {
+        let mut pools = self.scope.snapshot().pools;
+        assert_eq!(pools.len(), 1, "one destination is one pool: {pools:#?}");
+        pools.remove(0)
+    }
+
+    /// Our ends of the connections that we have not closed, as the kernel knows them.
+    pub(super) fn held(&self) -> Vec<SocketAddr> {
+        let mut peers: Vec<_> = self.servers.iter().map(|server| server.addr).collect();
+        peers.sort();
+        peers.dedup();
+        peers.iter().flat_map(|peer| kernel::held_to(*peer).unwrap()).collect()
+    }
+
+    /// Waits until the kernel has so many connections of ours.
+    pub(super) async fn until_held(&self, count: usize) {
+        wait::until("the kernel to have them", async || self.held(), |held| held.len() == count).await;
+    }
+
+    /// Waits until nothing is going on, and checks what holds then for every pool.
+    pub(super) async fn settled(&self) -> Vec<PoolSnapshot> {
+        let agrees = agrees_with_kernel(self.kind);
+        let (pools, ..) = wait::until(
+            "quiet pools that agree with kernel and servers",
+            async || (self.scope.snapshot().pools, self.held().len() as u64, self.open_at_servers()),
+            |(pools, kernel, servers)| {
+                let counts = sum(pools);
+                let is_quiet = pools.iter().all(|pool| pool.pending() == 0 && pool.in_flight() == 0);
+                let is_same = counts.open() == *kernel && servers.is_none_or(|servers| servers == *kernel);
+                is_quiet && counts.active == 0 && (is_same || !agrees)
+            },
+        )
+        .await;
+        pools.iter().for_each(check_quiet);
+        let observation = if agrees { Observation::Exact } else { Observation::Estimated };
+        assert!(pools.iter().all(|pool| pool.observation == observation));
+        if let Some(accepted) = self.servers_sum(Counts::accepted).filter(|_| agrees) {
+            assert_eq!(pools.iter().map(|pool| pool.opened).sum::<u64>(), accepted, "opened and accepted");
+        }
+        pools
+    }
+
+    /// What must hold at the end of every scenario: the pools are quiet and agree with kernel and servers, connections
+    /// were closed for these reasons, and once the client is gone every gauge is at zero.
+    pub(super) async fn end(self, closes: &[(Reason, u64)]) {
+        self.end_with(closes, CLIENT_GONE).await;
+    }
+
+    /// The same, where the connections that are still open close for another reason than that the client is gone.
+    pub(super) async fn end_with(self, closes: &[(Reason, u64)], rest: Reason) {
+        let pools = self.settled().await;
+        let told: Vec<_> = closes.iter().copied().filter(|(reason, _)| is_told(self.kind, reason)).collect();
+        let agrees = agrees_with_kernel(self.kind);
+        check_reasons(&pools, &told, agrees);
+
+        let Self { scope, client, servers, sampler, .. } = self;
+        drop(client);
+        let peers: Vec<_> = servers.iter().map(|server| server.addr).collect();
+        wait::until(
+            "the kernel to have no connection of a client that is gone",
+            async || peers.iter().map(|peer| kernel::held_to(*peer).unwrap().len()).sum::<usize>(),
+            |held| *held == 0,
+        )
+        .await;
+        if agrees {
+            let rest = (rest, sum(&pools).open());
+            check_reasons(&all_at_zero(&scope).await, &[&told[..], &[rest]].concat(), true);
+        }
+        let findings = sampler.finish().unwrap();
+        assert!(findings.quiet > 0, "no quiet sample");
+        if agrees {
+            assert_eq!(findings.disagreements, [], "books and kernel");
+        }
+    }
+
+    fn open_at_servers(&self) -> Option<u64> {
+        self.servers_sum(Counts::open)
+    }
+
+    /// `None` if a server does not count here.
+    fn servers_sum(&self, count: impl Fn(&Counts) -> u64) -> Option<u64> {
+        self.servers.iter().map(|server| server.counts.as_deref().map(&count)).sum()
+    }
+}
+
+/// Waits until every gauge of a scope is at zero.
+pub(super) async fn all_at_zero(scope: &Scope) -> Vec<PoolSnapshot> {
+    let zero = ConnectionCounts::default();
+    let pools = wait::until(
+        "all gauges at zero",
+        async || scope.snapshot().pools,
+        |pools| {
+            pools.iter().all(|pool| {
+                (pool.counts(), pool.pending(), pool.in_flight(), pool.streams) == (zero, 0, 0, 0)
+                    && pool.open.is_empty()
+            })
+        },
+    )
+    .await;
+    pools.iter().for_each(check_quiet);
+    pools
+}
+
+/// Closes by reason, over all pools, are those that are expected: as many, and each for one of the reasons given. Only
+/// where they are exact there are no others; an estimate may take an open connection for closed.
+fn check_reasons(pools: &[PoolSnapshot], expected: &[(Reason, u64)], exact: bool) {
+    let mut left = BTreeMap::new();
+    for (reason, _, count) in pools.iter().flat_map(|pool| &pool.closed) {
+        *left.entry(*reason).or_insert(0) += count;
+    }
+    let all = left.clone();
+    for (reasons, count) in expected {
+        let mut missing = *count;
+        for reason in *reasons {
+            if let Some(left) = left.get_mut(reason) {
+                let taken = missing.min(*left);
+                (missing, *left) = (missing - taken, *left - taken);
+            }
+        }
+        assert_eq!(missing, 0, "{missing} closes for one of {reasons:?} are missing in {all:?}");
+    }
+    assert!(!exact || left.values().all(|count| *count == 0), "closed {all:?}, expected {expected:?}");
+}
+
+fn sum(pools: &[PoolSnapshot]) -> ConnectionCounts {
+    pools.iter().fold(ConnectionCounts::default(), |sum, pool| sum + pool.counts())
+}
+
+/// What holds for every pool at every moment.
+pub(super) fn check_always(pool: &PoolSnapshot) {
+    assert_eq!(pool.opened - pool.closed_total(), pool.counts().open());
+    assert!(pool.acquires_started >= pool.acquired);
+    assert!(pool.acquired >= pool.released);
+}
+
+/// What holds for every pool when nothing is going on.
+fn check_quiet(pool: &PoolSnapshot) {
+    check_always(pool);
+    assert_eq!(pool.open.len() as u64, pool.counts().open(), "each open connection is listed");
+    let outcomes: u64 = pool.acquires.iter().map(|(_, count)| count).sum();
+    assert_eq!(outcomes, pool.acquires_started, "every acquire has one outcome");
+    let results: u64 = pool.results.iter().map(|row| row.duration.count()).sum();
+    assert_eq!(results, pool.acquires_started, "every request has one result");
+    let lives: u64 = pool.lifetime.iter().map(|(_, lives)| lives.count()).sum();
+    assert_eq!(lives, pool.closed_total(), "every connection has one life");
+    assert_eq!((pool.wait.count(), pool.usage.count()), (pool.acquired, pool.released));
+    assert_eq!(pool.streams, 0);
+}
+
+/// How an upstream for a client is set up.
+pub(super) fn options(kind: Kind) -> Options {
+    Options { tls: kind.is_tls().then_some(Alpn::Both), ..Options::default() }
+}
+
+pub(super) async fn ok(_: Request<Incoming>) -> Reply {
+    answer(StatusCode::OK, "hello")
+}
+
+/// Answers after a while.
+pub(super) async fn slow(_: Request<Incoming>) -> Reply {
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    answer(StatusCode::OK, "hello")
+}
