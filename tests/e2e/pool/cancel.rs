@@ -9,7 +9,7 @@ use poolscope_tests::deaf::Deaf;
 use poolscope_tests::upstream::{Upstream, answer};
 use poolscope_tests::wait;
 
-use super::reasons::{BODY_DROPPED, REQUEST_DROPPED};
+use super::reasons::Why;
 use super::world::Server;
 use super::{Kind, World, for_clients, options};
 
@@ -59,7 +59,7 @@ async fn canceled_after_acquire(kind: Kind) {
         world.end(&[]).await;
     } else {
         world.until_held(0).await;
-        world.end(&[(REQUEST_DROPPED, 1)]).await;
+        world.end(&[(Why::RequestDropped, 1)]).await;
     }
 }
 
@@ -74,9 +74,9 @@ async fn panic_of_the_caller(kind: Kind) {
     });
     assert!(caller.await.unwrap_err().is_panic());
     if kind.is_http2() {
-        world.end(&[]).await;
+        world.end_with(&[], Why::ClientGoneAfterHalfReadStream).await;
     } else {
         world.until_held(0).await;
-        world.end(&[(BODY_DROPPED, 1)]).await;
+        world.end(&[(Why::BodyDropped, 1)]).await;
     }
 }

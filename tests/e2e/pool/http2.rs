@@ -1,4 +1,4 @@
-//! What only HTTP/2 has: GOAWAY, and the useless connects of a cold burst.
+//! What only HTTP/2 has: Why::Goaway, and the useless connects of a cold burst.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use poolscope_tests::client::Settings;
 use poolscope_tests::upstream::{Upstream, answer};
 use poolscope_tests::wait;
 
-use super::reasons::{GOAWAY, REDUNDANT, agrees_with_kernel};
+use super::reasons::Why;
 use super::{Kind, World, for_clients, ok, options, slow};
 
 for_clients!(goaway_while_idle: http2);
@@ -20,7 +20,7 @@ async fn goaway_while_idle(kind: Kind) {
     world.read(&upstream.url("/")).await;
     upstream.drain();
     world.until_held(0).await;
-    world.end(&[(GOAWAY, 1)]).await;
+    world.end(&[(Why::Goaway, 1)]).await;
 }
 
 async fn goaway_while_a_stream_is_open(kind: Kind) {
@@ -44,11 +44,9 @@ async fn goaway_while_a_stream_is_open(kind: Kind) {
     wait::until("a second connection", opened, |opened| *opened == 2).await;
     assert_eq!(call.await.unwrap(), "hello");
     world.until_held(1).await;
-    if agrees_with_kernel(kind) {
-        let pool = world.settled().await.remove(0);
-        assert_eq!((pool.opened, pool.counts().idle), (2, 1));
-    }
-    world.end(&[(GOAWAY, 1)]).await;
+    let pool = world.settled().await.remove(0);
+    assert_eq!((pool.opened, pool.counts().idle), (2, 1));
+    world.end(&[(Why::Goaway, 1)]).await;
 }
 
 /// Where HTTP/2 is negotiated, the client cannot know that one connection is enough, and connects for each request.
@@ -70,6 +68,6 @@ async fn cold_burst(kind: Kind) {
     assert_eq!((pool.opened, pool.released), (upstream.counts().accepted(), REQUESTS));
     assert!(pool.opened <= if kind.is_tls() { REQUESTS } else { 1 }, "{}", pool.opened);
     let redundant = pool.opened - 1;
-    let closes = [(REDUNDANT, redundant)];
-    world.end(if redundant == 0 { &[] } else { &closes }).await;
+    assert_eq!(pool.wasted, redundant);
+    world.end(&[(Why::Redundant, redundant)]).await;
 }

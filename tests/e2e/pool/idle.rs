@@ -7,7 +7,7 @@ use poolscope_semconv::value::AcquireOutcome;
 use poolscope_tests::client::Settings;
 use poolscope_tests::upstream::{Options, Upstream, answer};
 
-use super::reasons::{IDLE_TIMEOUT, IDLE_TIMEOUT_HTTP2, Reason, SERVER_GONE_IDLE, agrees_with_kernel};
+use super::reasons::Why;
 use super::{Kind, World, for_clients, ok, options};
 
 const IDLE: Duration = Duration::from_millis(400);
@@ -30,13 +30,7 @@ async fn our_idle_timeout(kind: Kind) {
     let pool = world.settled().await.remove(0);
     assert_eq!((pool.opened, pool.outcome(AcquireOutcome::New)), (2, 2));
     world.until_held(0).await;
-    // In the books of reqwest too: its own timeout is known, though not the moment.
-    tokio::time::sleep(IDLE).await;
-    world.end(&[(reason(kind), 2)]).await;
-}
-
-fn reason(kind: Kind) -> Reason {
-    if kind.is_http2() { IDLE_TIMEOUT_HTTP2 } else { IDLE_TIMEOUT }
+    world.end(&[(Why::OurIdleTimeout, 2)]).await;
 }
 
 /// The pool forgets a connection that has a stream for longer than the timeout; it lives until the stream has ended.
@@ -50,7 +44,7 @@ async fn stream_longer_than_our_idle_timeout(kind: Kind) {
     let world = World::new(kind, settings, [(&upstream).into()]);
     world.read(&upstream.url("/")).await;
     world.until_held(0).await;
-    world.end(&[(IDLE_TIMEOUT_HTTP2, 1)]).await;
+    world.end(&[(Why::OurIdleTimeoutAfterLongStream, 1)]).await;
 }
 
 async fn idle_timeout_of_the_server(kind: Kind) {
@@ -61,9 +55,7 @@ async fn idle_timeout_of_the_server(kind: Kind) {
         world.read(&upstream.url("/")).await;
     }
     world.until_held(0).await;
-    if agrees_with_kernel(kind) {
-        let pool = world.settled().await.remove(0);
-        assert_eq!((pool.opened, pool.open.len()), (1, 0));
-    }
-    world.end(&[(SERVER_GONE_IDLE, 1)]).await;
+    let pool = world.settled().await.remove(0);
+    assert_eq!((pool.opened, pool.open.len()), (1, 0));
+    world.end(&[(Why::ServerGoneIdle, 1)]).await;
 }

@@ -10,7 +10,7 @@ use poolscope_tests::nginx::{Nginx, Settings, Status};
 use poolscope_tests::wait;
 
 use super::World;
-use super::reasons::{BODY_DROPPED, CONNECTION_CLOSE, GOAWAY, SERVER_GONE_IDLE, agrees_with_kernel};
+use super::reasons::Why;
 
 const HTTP1: &[Kind] = &[
     Kind::HyperH1,
@@ -44,12 +44,10 @@ async fn agreed(nginx: &Nginx, world: &World) -> Status {
     )
     .await;
     assert_eq!(status.handled, status.accepted, "nginx had room for all");
-    if agrees_with_kernel(world.kind) {
-        let sum = |count: fn(&poolscope::PoolSnapshot) -> u64| pools.iter().map(count).sum::<u64>();
-        assert_eq!(status.accepted, sum(|pool| pool.opened));
-        assert_eq!(status.waiting, sum(|pool| pool.counts().idle));
-        assert_eq!(status.requests, sum(|pool| pool.released));
-    }
+    let sum = |count: fn(&poolscope::PoolSnapshot) -> u64| pools.iter().map(count).sum::<u64>();
+    assert_eq!(status.accepted, sum(|pool| pool.opened));
+    assert_eq!(status.waiting, sum(|pool| pool.counts().idle));
+    assert_eq!(status.requests, sum(|pool| pool.released));
     status
 }
 
@@ -57,7 +55,7 @@ async fn agreed(nginx: &Nginx, world: &World) -> Status {
 #[ignore = "needs nginx: cargo xtask test --suite e2e"]
 async fn counts_what_the_pools_count_under_load() {
     for kind in [HTTP1, HTTP2].concat() {
-        // More than there will be: nginx cuts off streams that come after its GOAWAY.
+        // More than there will be: nginx cuts off streams that come after its Why::Goaway.
         let (nginx, world) =
             start(kind, Settings { keepalive_requests: 10_000, ..Settings::default() }).await;
         world.read(&nginx.url("/")).await;
@@ -76,7 +74,8 @@ async fn counts_what_the_pools_count_under_load() {
         }
         let status = agreed(&nginx, &world).await;
         assert_eq!(status.requests, 1_001, "{kind:?}");
-        world.end(&[]).await;
+        let wasted = world.pool().closed_total();
+        world.end(&[(Why::Wasted, wasted)]).await;
     }
 }
 
@@ -91,7 +90,7 @@ async fn ends_idle_connections_by_its_own_timeout() {
         }
         assert_eq!(agreed(&nginx, &world).await.waiting, 1);
         world.until_held(0).await;
-        let reason = if kind.is_http2() { GOAWAY } else { SERVER_GONE_IDLE };
+        let reason = if kind.is_http2() { Why::Goaway } else { Why::ServerClosedIdle };
         assert_eq!(agreed(&nginx, &world).await.accepted, 1);
         world.end(&[(reason, 1)]).await;
     }
@@ -109,7 +108,7 @@ async fn ends_connections_that_have_served_enough() {
         world.until_held(0).await;
         let status = agreed(&nginx, &world).await;
         assert_eq!((status.accepted, status.requests), (4, 20), "{kind:?}");
-        world.end(&[(if kind.is_http2() { GOAWAY } else { CONNECTION_CLOSE }, 4)]).await;
+        world.end(&[(if kind.is_http2() { Why::Goaway } else { Why::ConnectionClose }, 4)]).await;
     }
 }
 
@@ -126,7 +125,7 @@ async fn notices_a_body_that_is_dropped_half_read() {
         let kept = usize::from(kind.is_http2());
         world.until_held(kept).await;
         assert_eq!(agreed(&nginx, &world).await.waiting, kept as u64);
-        let closes = [(BODY_DROPPED, 1)];
-        world.end(if kept == 0 { &closes } else { &[] }).await;
+        let closes = [(Why::BodyDropped, 1 - kept as u64)];
+        world.end_with(&closes, Why::ClientGoneAfterHalfReadStream).await;
     }
 }

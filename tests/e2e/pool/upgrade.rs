@@ -10,7 +10,7 @@ use poolscope_tests::client::{Body, Settings};
 use poolscope_tests::upstream::{Reply, Upstream, answer, switch_protocols};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, split};
 
-use super::reasons::{UPGRADE_ENDED, agrees_with_kernel};
+use super::reasons::Why;
 use super::{Kind, World, for_clients, options};
 
 for_clients!(switch: http1);
@@ -27,7 +27,7 @@ async fn switch(kind: Kind) {
     let response = world.client.send(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     talk(&world, response).await;
-    world.end(&[(UPGRADE_ENDED, 1)]).await;
+    world.end(&[(Why::UpgradeEnded, 1)]).await;
 }
 
 async fn connect(kind: Kind) {
@@ -41,7 +41,7 @@ async fn connect(kind: Kind) {
     let response = world.client.send(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     talk(&world, response).await;
-    world.end(&[(UPGRADE_ENDED, 1)]).await;
+    world.end(&[(Why::UpgradeEnded, 1)]).await;
 }
 
 /// Uses what the connection has become, and drops it.
@@ -55,10 +55,8 @@ async fn talk(world: &World, response: Response<Body>) {
     }
     let pool = world.settled().await.remove(0);
     assert_eq!((world.held().len(), pool.opened, pool.in_flight()), (1, 1, 0));
-    if agrees_with_kernel(world.kind) {
-        assert_eq!(pool.counts(), ConnectionCounts { upgraded: 1, ..ConnectionCounts::default() });
-        assert_eq!(pool.open[0].local, Some(world.held()[0]));
-    }
+    assert_eq!(pool.counts(), ConnectionCounts { upgraded: 1, ..ConnectionCounts::default() });
+    assert_eq!(pool.open[0].local, Some(world.held()[0]));
     drop(upgraded);
     world.until_held(0).await;
 }

@@ -17,7 +17,7 @@ use poolscope_tests::tls::Alpn;
 use poolscope_tests::upstream::{Counts, Options, Reply, Upstream, answer};
 use poolscope_tests::{kernel, wait};
 
-use super::reasons::{CLIENT_GONE, Reason, agrees_with_kernel, is_told};
+use super::reasons::Why;
 
 /// More connections than any scenario has, so that each of them is listed.
 const ALL: usize = 5_000;
@@ -108,7 +108,6 @@ impl World {
 
     /// Waits until nothing is going on, and checks what holds then for every pool.
     pub(super) async fn settled(&self) -> Vec<PoolSnapshot> {
-        let agrees = agrees_with_kernel(self.kind);
         let (pools, ..) = wait::until(
             "quiet pools that agree with kernel and servers",
             async || (self.scope.snapshot().pools, self.held().len() as u64, self.open_at_servers()),
@@ -116,14 +115,14 @@ impl World {
                 let counts = sum(pools);
                 let is_quiet = pools.iter().all(|pool| pool.pending() == 0 && pool.in_flight() == 0);
                 let is_same = counts.open() == *kernel && servers.is_none_or(|servers| servers == *kernel);
-                is_quiet && counts.active == 0 && (is_same || !agrees)
+                is_quiet && counts.active == 0 && is_same
             },
         )
         .await;
         pools.iter().for_each(check_quiet);
-        let observation = if agrees { Observation::Exact } else { Observation::Estimated };
+        let observation = if self.kind.is_reqwest() { Observation::Kernel } else { Observation::Exact };
         assert!(pools.iter().all(|pool| pool.observation == observation));
-        if let Some(accepted) = self.servers_sum(Counts::accepted).filter(|_| agrees) {
+        if let Some(accepted) = self.servers_sum(Counts::accepted) {
             assert_eq!(pools.iter().map(|pool| pool.opened).sum::<u64>(), accepted, "opened and accepted");
         }
         pools
@@ -131,18 +130,16 @@ impl World {
 
     /// What must hold at the end of every scenario: the pools are quiet and agree with kernel and servers, connections
     /// were closed for these reasons, and once the client is gone every gauge is at zero.
-    pub(super) async fn end(self, closes: &[(Reason, u64)]) {
-        self.end_with(closes, CLIENT_GONE).await;
+    pub(super) async fn end(self, closes: &[(Why, u64)]) {
+        self.end_with(closes, Why::ClientGone).await;
     }
 
-    /// The same, where the connections that are still open close for another reason than that the client is gone.
-    pub(super) async fn end_with(self, closes: &[(Reason, u64)], rest: Reason) {
+    /// The same, where there is more to tell of how the connections end that are still open.
+    pub(super) async fn end_with(self, closes: &[(Why, u64)], rest: Why) {
         let pools = self.settled().await;
-        let told: Vec<_> = closes.iter().copied().filter(|(reason, _)| is_told(self.kind, reason)).collect();
-        let agrees = agrees_with_kernel(self.kind);
-        check_reasons(&pools, &told, agrees);
+        check_reasons(&pools, self.kind, closes);
 
-        let Self { scope, client, servers, sampler, .. } = self;
+        let Self { kind, scope, client, servers, sampler } = self;
         drop(client);
         let peers: Vec<_> = servers.iter().map(|server| server.addr).collect();
         wait::until(
@@ -151,15 +148,11 @@ impl World {
             |held| *held == 0,
         )
         .await;
-        if agrees {
-            let rest = (rest, sum(&pools).open());
-            check_reasons(&all_at_zero(&scope).await, &[&told[..], &[rest]].concat(), true);
-        }
+        let rest = (rest, sum(&pools).open());
+        check_reasons(&all_at_zero(&scope).await, kind, &[closes, &[rest]].concat());
         let findings = sampler.finish().unwrap();
         assert!(findings.quiet > 0, "no quiet sample");
-        if agrees {
-            assert_eq!(findings.disagreements, [], "books and kernel");
-        }
+        assert_eq!(findings.disagreements, [], "books and kernel");
     }
 
     fn open_at_servers(&self) -> Option<u64> {
@@ -180,8 +173,9 @@ pub(super) async fn all_at_zero(scope: &Scope) -> Vec<PoolSnapshot> {
         async || scope.snapshot().pools,
         |pools| {
             pools.iter().all(|pool| {
-                (pool.counts(), pool.pending(), pool.in_flight(), pool.streams) == (zero, 0, 0, 0)
-                    && pool.open.is_empty()
+                let requests = [pool.pending(), pool.in_flight(), pool.streams, pool.leaks_active];
+                let lists = [pool.open.len(), pool.held.len(), usize::from(pool.waiting.is_some())];
+                (pool.counts(), pool.connecting, requests, lists) == (zero, 0, [0; 4], [0; 3])
             })
         },
     )
@@ -190,25 +184,23 @@ pub(super) async fn all_at_zero(scope: &Scope) -> Vec<PoolSnapshot> {
     pools
 }
 
-/// Closes by reason, over all pools, are those that are expected: as many, and each for one of the reasons given. Only
-/// where they are exact there are no others; an estimate may take an open connection for closed.
-fn check_reasons(pools: &[PoolSnapshot], expected: &[(Reason, u64)], exact: bool) {
+/// Closes, over all pools, are those that are expected: as many, and each for one of the reasons that are told for it.
+fn check_reasons(pools: &[PoolSnapshot], kind: Kind, expected: &[(Why, u64)]) {
     let mut left = BTreeMap::new();
     for (reason, _, count) in pools.iter().flat_map(|pool| &pool.closed) {
         *left.entry(*reason).or_insert(0) += count;
     }
     let all = left.clone();
-    for (reasons, count) in expected {
+    for (why, count) in expected {
         let mut missing = *count;
-        for reason in *reasons {
-            if let Some(left) = left.get_mut(reason) {
-                let taken = missing.min(*left);
-                (missing, *left) = (missing - taken, *left - taken);
-            }
+        for reason in why.reasons(kind) {
+            let left = left.entry(*reason).or_default();
+            let taken = missing.min(*left);
+            (missing, *left) = (missing - taken, *left - taken);
         }
-        assert_eq!(missing, 0, "{missing} closes for one of {reasons:?} are missing in {all:?}");
+        assert_eq!(missing, 0, "closes for {why:?} are missing in {all:?}");
     }
-    assert!(!exact || left.values().all(|count| *count == 0), "closed {all:?}, expected {expected:?}");
+    assert!(left.values().all(|count| *count == 0), "closed {all:?}, expected {expected:?}");
 }
 
 fn sum(pools: &[PoolSnapshot]) -> ConnectionCounts {
