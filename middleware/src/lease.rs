@@ -58,10 +58,8 @@ impl Lease {
     ) {
         self.has_headers = true;
         let request = self.request();
-        if request.is_pending() {
-            // Without a stamp of its own the request has its connection at the latest now.
-            request.acquire(now);
-        }
+        // Without a stamp of its own the request has its connection at the latest now.
+        request.acquire(now);
         request.result(Outcome::Status(status), Some(version), now);
         request.answered();
         self.span.response(status, version);
@@ -121,13 +119,15 @@ impl Lease {
 
     fn failed(&mut self, class: ErrorType, error: &(dyn Error + 'static)) {
         self.span.error(class, || classify::chain(error));
-        // HTTP/2 loses only a stream by a failure. What the IO saw, it has noted itself, where there is one.
-        if let Some(connection) = self.http1() {
+        // What the IO saw, it has noted itself, where there is one.
+        if let Some(connection) = self.request().connection() {
             let is_seen = connection.observation() == Observation::Exact;
             match class {
+                ErrorType::ConnectionReset if !is_seen => connection.note(CloseCause::Reset),
+                // HTTP/2 loses only a stream by any other failure.
+                _ if connection.protocol() == Protocol::Http2 => {}
                 ErrorType::Protocol => connection.note(CloseCause::Protocol),
                 _ if is_seen => {}
-                ErrorType::ConnectionReset => connection.note(CloseCause::Reset),
                 ErrorType::IncompleteMessage => connection.note(CloseCause::PeerClosed),
                 _ => connection.note(CloseCause::Failed),
             }

@@ -29,7 +29,7 @@ pub use histogram::HistogramSnapshot;
 pub(crate) use holder::TraceRef;
 #[cfg(feature = "breaker")]
 pub(crate) use key::Destination;
-pub(crate) use key::DestinationRef;
+pub(crate) use key::{DestinationRef, Scheme};
 pub(crate) use leak::look_interval;
 pub(crate) use pool::Pool;
 pub(crate) use protection::{Named, RetryStats, TimeoutStats};

@@ -115,7 +115,8 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
         // connection in the middle of a request without an error.
         () if end.is_active && end.protocol == Protocol::Http1 => (CloseReason::ConnectionClose, Inferred),
         // Where it is not known who closed, it was the peer more often than a pool that has no room.
-        () if !saw(CloseCause::ShutDown) && !end.is_active => (CloseReason::PeerClosedIdle, Inferred),
+        () if !saw(CloseCause::ShutDown) && end.is_active => (CloseReason::PeerClosedActive, Inferred),
+        () if !saw(CloseCause::ShutDown) => (CloseReason::PeerClosedIdle, Inferred),
         () => (CloseReason::ClientClosed, Inferred),
     }
 }

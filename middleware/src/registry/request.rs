@@ -167,6 +167,9 @@ impl Request {
 
     /// The request has a connection since `at`; which one comes with [`Request::bind`]. Only the first call counts.
     pub(crate) fn acquire(&self, at: Instant) {
+        if !self.is_pending() {
+            return;
+        }
         let wait = at.nanos_since(self.started());
         self.wait.store(wait, Relaxed);
         if self.phase.compare_exchange(PENDING, ACQUIRED, AcqRel, Acquire).is_ok() {
@@ -360,6 +363,21 @@ mod tests {
         assert_eq!((pool.counts().upgraded, pool.counts().open()), (1, 1));
         connection.close(Instant::now());
         assert_eq!(scope.snapshot().pools[0].counts().open(), 0);
+    }
+
+    #[test]
+    fn only_the_first_acquire_counts() {
+        let scope = Scope::new();
+        let connection = open(&scope, Protocol::Http2);
+        let request = request(&scope);
+        let at = request.started() + Duration::from_millis(5);
+        request.acquire(at);
+        request.acquire(at + Duration::from_secs(1));
+        request.bind(&connection);
+        assert_eq!(request.acquired().map(|acquired| acquired.wait), Some(Duration::from_millis(5)));
+        request.end(End::Complete, at + Duration::from_secs(2));
+        let usage = scope.snapshot().pools.remove(0).usage;
+        assert!((usage.sum - 2.0).abs() < 1e-9, "{}", usage.sum);
     }
 
     #[test]

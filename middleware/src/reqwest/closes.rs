@@ -7,7 +7,7 @@ use poolscope_semconv::value::{Certainty, CloseReason, Observation};
 
 use crate::Scope;
 use crate::clock::Instant;
-use crate::registry::{CloseCause, Connection, Pool, TcpFigures};
+use crate::registry::{CloseCause, Connection, Pool, Scheme, TcpFigures};
 use crate::scope::ScopeRef;
 
 #[cfg(target_os = "linux")]
@@ -92,11 +92,14 @@ impl Watcher for CloseWatch {
             let rtt = info.min_rtt.unwrap_or(info.rtt);
             connection.tcp(TcpFigures { rtt, ..figures(info) });
         }
+        // Over TLS, both sides say a last word: the peer's finds our socket closed and is answered by a reset, after which
+        // it looks as if the peer had been first, or as if the connection had been aborted.
+        let is_tls = connection.pool().scheme() == Scheme::Https;
         match gone.ending {
             Some(Ending::Local) => connection.note(CloseCause::ShutDown),
-            Some(Ending::Peer) => connection.note(CloseCause::PeerClosed),
-            Some(Ending::Aborted) => connection.note(CloseCause::Aborted),
-            None => {}
+            Some(Ending::Peer) if !is_tls => connection.note(CloseCause::PeerClosed),
+            Some(Ending::Aborted) if !is_tls => connection.note(CloseCause::Aborted),
+            _ => {}
         }
         connection.gone();
         let may_be_used = connection.is_active() || connection.pool().unbound() > 0;

@@ -49,13 +49,7 @@ impl Why {
     pub(super) fn reasons(self, kind: Kind) -> &'static [CloseReason] {
         let is_hidden = kind.is_reqwest();
         match self {
-            Self::OurIdleTimeout => &[CloseReason::IdleTimeout],
-            // The books count from the end of the last stream.
-            Self::OurIdleTimeoutAfterLongStream => &[CloseReason::ClientClosed],
-            // rustls makes an error of an end without `close_notify`.
-            Self::ServerGoneIdle | Self::ServerGoneActive if kind.is_tls() && !is_hidden => {
-                &[CloseReason::Error]
-            }
+            Self::OurIdleTimeout | Self::OurIdleTimeoutAfterLongStream => &[CloseReason::IdleTimeout],
             // The body may have failed before the kernel tells of the end.
             Self::ServerGoneActive if is_hidden && kind.is_http2() => {
                 &[CloseReason::PeerClosedActive, CloseReason::PeerClosedIdle]
@@ -85,6 +79,10 @@ impl Why {
             }
             Self::ClientGone | Self::ClientGoneActive | Self::ClientGoneAfterHalfReadStream => {
                 &[CloseReason::ClientDropped]
+            }
+            // Over TLS the kernel can't tell who closed.
+            Self::RuntimeGone if is_hidden && kind.is_tls() => {
+                &[CloseReason::ClientClosed, CloseReason::PeerClosedIdle]
             }
             Self::RuntimeGone if is_hidden => &[CloseReason::ClientClosed],
             Self::RuntimeGone => &[CloseReason::RuntimeShutdown],
