@@ -119,15 +119,13 @@ impl Lease {
 
     fn failed(&mut self, class: ErrorType, error: &(dyn Error + 'static)) {
         self.span.error(class, || classify::chain(error));
-        // What the IO saw, it has noted itself, where there is one.
-        if let Some(connection) = self.request().connection() {
+        // HTTP/2 loses only a stream by a failure. What the IO saw, it has noted itself, where there is one.
+        if let Some(connection) = self.http1() {
             let is_seen = connection.observation() == Observation::Exact;
             match class {
-                ErrorType::ConnectionReset if !is_seen => connection.note(CloseCause::Reset),
-                // HTTP/2 loses only a stream by any other failure.
-                _ if connection.protocol() == Protocol::Http2 => {}
                 ErrorType::Protocol => connection.note(CloseCause::Protocol),
                 _ if is_seen => {}
+                ErrorType::ConnectionReset => connection.note(CloseCause::Reset),
                 ErrorType::IncompleteMessage => connection.note(CloseCause::PeerClosed),
                 _ => connection.note(CloseCause::Failed),
             }

@@ -56,6 +56,10 @@ impl Why {
             }
             Self::ServerClosedIdle | Self::ServerGoneIdle => &[CloseReason::PeerClosedIdle],
             Self::ServerGoneActive => &[CloseReason::PeerClosedActive],
+            // The error of a stream does not say so.
+            Self::Reset if is_hidden && kind.is_tls() && kind.is_http2() => {
+                &[CloseReason::PeerClosedActive, CloseReason::PeerClosedIdle]
+            }
             Self::Reset => &[CloseReason::Reset],
             Self::ConnectionClose => &[CloseReason::ConnectionClose],
             Self::BodyDropped => &[CloseReason::BodyDropped],
