@@ -33,6 +33,8 @@ mod config_error;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 mod connector;
 mod current;
+#[cfg(feature = "http")]
+pub mod debug;
 pub mod event;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 mod http_message;

@@ -379,7 +379,8 @@ impl Connection {
 
     pub(super) fn snapshot(&self, now: Instant) -> ConnectionSnapshot {
         let state = self.state.load(Acquire);
-        let (bytes_sent, bytes_received) = self.bytes();
+        let (bytes_sent, bytes_received) =
+            (self.observation() != Observation::Estimated).then(|| self.bytes()).unzip();
         ConnectionSnapshot {
             id: self.id,
             protocol: self.protocol(),

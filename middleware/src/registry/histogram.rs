@@ -64,7 +64,6 @@ fn scale(def: &MetricDef) -> f64 {
 
 /// A histogram at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct HistogramSnapshot {
     /// Upper bounds in the unit of the metric, seconds or a count; each is included in its bucket.
     pub bounds: &'static [f64],

@@ -18,6 +18,8 @@ mod protection;
 mod reason;
 mod request;
 mod results;
+#[cfg(feature = "serde")]
+mod serial;
 mod snapshot;
 mod sources;
 

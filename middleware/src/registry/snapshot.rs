@@ -9,6 +9,8 @@ use poolscope_semconv::value::{
 };
 
 use super::histogram::HistogramSnapshot;
+#[cfg(feature = "serde")]
+use super::serial;
 
 /// Everything that a scope knows at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,10 +18,13 @@ use super::histogram::HistogramSnapshot;
 #[non_exhaustive]
 pub struct ScopeSnapshot {
     /// When it was taken.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::moment"))]
     pub at: SystemTime,
     /// When the scope was made; counters count from there.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::moment"))]
     pub since: SystemTime,
     /// Pools, by client, host, port and scheme.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::pools"))]
     pub pools: Vec<PoolSnapshot>,
     /// Breakers, by name.
     pub breakers: Vec<BreakerSnapshot>,
@@ -28,6 +33,7 @@ pub struct ScopeSnapshot {
     /// Named timeouts, by name.
     pub timeouts: Vec<TimeoutSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub overflowed: Vec<(String, u64)>,
     /// Why the kernel can't be asked about closes, if it can't: pools of reqwest clients are estimates then.
     pub kernel_refused: Option<String>,
@@ -70,7 +76,6 @@ impl Protocol {
 
 /// Open connections of a pool by state; together they are all that are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ConnectionCounts {
     /// Without a request.
     pub idle: u64,
@@ -124,16 +129,17 @@ pub struct PoolSnapshot {
     /// Port of the destination.
     pub port: u16,
     /// How the figures were learned.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::as_text"))]
     pub observation: Observation,
     /// Open connections by protocol; a protocol that was never seen is absent.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::by_protocol"))]
     pub connections: Vec<(Protocol, ConnectionCounts)>,
     /// Connections that are being established.
     pub connecting: u64,
     /// Connections opened.
     pub opened: u64,
     /// Connections closed, by reason and certainty.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "closes_as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::closes"))]
     pub closed: Vec<(CloseReason, Certainty, u64)>,
     /// Connections closed that had never served a request: set up in vain. Not counted where requests aren't seen.
     pub wasted: u64,
@@ -147,7 +153,7 @@ pub struct PoolSnapshot {
     pub acquired: u64,
     /// Acquires by outcome, in the order of [`AcquireOutcome::ALL`]. A successful acquire is counted here once its
     /// connection is known, so `reused + new + waited` can be behind `acquired` for as long as a request is in flight.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub acquires: Vec<(AcquireOutcome, u64)>,
     /// Requests that have given their connection back.
     pub released: u64,
@@ -157,27 +163,36 @@ pub struct PoolSnapshot {
     pub streams: u64,
     /// Bytes sent and received; `None` where they can't be seen. Below HTTP and above TLS for
     /// [`Observation::Exact`], as the kernel counts them, so below TLS, for [`Observation::Kernel`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::bytes"))]
     pub bytes: Option<(u64, u64)>,
     /// TCP segments sent again, over the connections that are closed; `None` where the kernel tells nothing.
     pub retransmits: Option<u64>,
     /// Waits for a connection.
+    #[cfg_attr(feature = "serde", serde(rename = "wait_secs"))]
     pub wait: HistogramSnapshot,
     /// Waits of those requests that found no connection ready.
+    #[cfg_attr(feature = "serde", serde(rename = "queued_secs"))]
     pub queued: HistogramSnapshot,
     /// Times that connections were held.
+    #[cfg_attr(feature = "serde", serde(rename = "usage_secs"))]
     pub usage: HistogramSnapshot,
     /// Times that connections had been idle when they were used again.
+    #[cfg_attr(feature = "serde", serde(rename = "idle_secs"))]
     pub idle: HistogramSnapshot,
     /// Times to establish a connection.
+    #[cfg_attr(feature = "serde", serde(rename = "create_secs"))]
     pub create: HistogramSnapshot,
     /// Times of the parts of it that can be told apart.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    #[cfg_attr(feature = "serde", serde(rename = "phases_secs", serialize_with = "serial::rows_as_text"))]
     pub phases: Vec<(ConnectPhase, HistogramSnapshot)>,
     /// Lives of the connections that were closed.
+    #[cfg_attr(feature = "serde", serde(rename = "lifetime_secs", serialize_with = "serial::by_protocol"))]
     pub lifetime: Vec<(Protocol, HistogramSnapshot)>,
     /// Requests that the connections that were closed had served.
+    #[cfg_attr(feature = "serde", serde(rename = "requests_per_connection"))]
     pub requests: HistogramSnapshot,
     /// Round trip times of the connections that were closed, where the kernel told them.
+    #[cfg_attr(feature = "serde", serde(rename = "rtt_secs"))]
     pub rtt: HistogramSnapshot,
     /// Requests by result.
     pub results: Vec<ResultSnapshot>,
@@ -243,25 +258,28 @@ pub struct ConnectionSnapshot {
     /// Its protocol.
     pub protocol: Protocol,
     /// Its state.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::as_text"))]
     pub state: ConnectionState,
     /// Our end.
     pub local: Option<SocketAddr>,
     /// The other end.
     pub peer: Option<SocketAddr>,
     /// Time since it was opened.
+    #[cfg_attr(feature = "serde", serde(rename = "age_secs", serialize_with = "serial::secs"))]
     pub age: Duration,
     /// Time since a request last used it; its age if none did.
+    #[cfg_attr(feature = "serde", serde(rename = "idle_for_secs", serialize_with = "serial::secs"))]
     pub idle_for: Duration,
     /// Requests that it has served or serves.
     pub requests: u64,
     /// Requests in flight on it.
     pub in_flight: u64,
-    /// Bytes sent; 0 where they can't be seen.
-    pub bytes_sent: u64,
-    /// Bytes received; 0 where they can't be seen.
-    pub bytes_received: u64,
+    /// Bytes sent; `None` where they can't be seen.
+    pub bytes_sent: Option<u64>,
+    /// Bytes received; `None` where they can't be seen.
+    pub bytes_received: Option<u64>,
     /// Round trip time, smoothed by the kernel, where it tells it.
+    #[cfg_attr(feature = "serde", serde(rename = "rtt_secs", serialize_with = "serial::option_secs"))]
     pub rtt: Option<Duration>,
     /// TCP segments sent again, where the kernel tells it.
     pub retransmits: Option<u64>,
@@ -273,10 +291,10 @@ pub struct ConnectionSnapshot {
 #[non_exhaustive]
 pub struct ConnectFailures {
     /// Class of the error.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::as_text"))]
     pub error_type: ErrorType,
     /// The part that failed, if it can be told.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "option_as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::option_as_text"))]
     pub phase: Option<ConnectPhase>,
     /// How many.
     pub count: u64,
@@ -290,9 +308,12 @@ pub struct WaitingSnapshot {
     /// How many.
     pub requests: u64,
     /// How long the oldest of them has waited.
+    #[cfg_attr(feature = "serde", serde(rename = "oldest_secs", serialize_with = "serial::secs"))]
     pub oldest: Duration,
-    /// Why.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    /// Why. Of a pool whose connections are all held, [`BlockingReason::Leaked`] says that some of them are reported as
+    /// leaked, [`BlockingReason::InUse`] that none is: the pool is too small for its load. A limit that sits inside of
+    /// the connector, below the connect layer, looks like a connect that takes long.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::as_text"))]
     pub blocked_by: BlockingReason,
 }
 
@@ -306,6 +327,7 @@ pub struct HolderSnapshot {
     /// Method, `_OTHER` if the convention does not know it.
     pub method: &'static str,
     /// How long it has held the connection.
+    #[cfg_attr(feature = "serde", serde(rename = "held_secs", serialize_with = "serial::secs"))]
     pub held: Duration,
     /// True once the caller has the head of the answer, so that it is on the caller to read the rest.
     pub is_answered: bool,
@@ -327,13 +349,14 @@ pub struct ResultSnapshot {
     /// Status of the response.
     pub status: Option<u16>,
     /// Why there was no response.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "option_as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::option_as_text"))]
     pub error_type: Option<ErrorType>,
     /// `network.protocol.version`, if a response told it.
     pub protocol: Option<&'static str>,
     /// True for the row of all results beyond the limit of rows.
     pub overflow: bool,
     /// Time to the headers, or to the error.
+    #[cfg_attr(feature = "serde", serde(rename = "duration_secs"))]
     pub duration: HistogramSnapshot,
 }
 
@@ -347,7 +370,7 @@ pub struct BreakerSnapshot {
     /// The destination, or the key that the user chose.
     pub name: String,
     /// State now.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::as_text"))]
     pub state: BreakerState,
     /// Share of failed calls in the window; `None` below the minimum of calls.
     pub failure_ratio: Option<f64>,
@@ -356,12 +379,13 @@ pub struct BreakerSnapshot {
     /// Calls in the window.
     pub window_calls: u64,
     /// Time until an open breaker lets the next call try; zero in every other state.
+    #[cfg_attr(feature = "serde", serde(rename = "open_remaining_secs", serialize_with = "serial::secs"))]
     pub open_remaining: Duration,
     /// Calls by outcome, in the order of [`BreakerOutcome::ALL`].
-    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub calls: Vec<(BreakerOutcome, u64)>,
     /// Changes of state that have happened.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "transitions_as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::transitions"))]
     pub transitions: Vec<BreakerTransitions>,
 }
 
@@ -372,11 +396,13 @@ pub struct RetrySnapshot {
     /// Name of the policy.
     pub name: String,
     /// Calls by outcome, in the order of [`RetryOutcome::ALL`].
-    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub calls: Vec<(RetryOutcome, u64)>,
     /// Attempts beyond the first by their cause: a status code or an `error.type`.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub attempts: Vec<(String, u64)>,
     /// Times that calls waited before they were tried again.
+    #[cfg_attr(feature = "serde", serde(rename = "delay_secs"))]
     pub delay: HistogramSnapshot,
 }
 
@@ -387,58 +413,9 @@ pub struct TimeoutSnapshot {
     /// Name of the timeout.
     pub name: String,
     /// Time after which it fires.
+    #[cfg_attr(feature = "serde", serde(rename = "limit_secs", serialize_with = "serial::secs"))]
     pub limit: Duration,
     /// Calls by outcome, in the order of [`TimeoutOutcome::ALL`].
-    #[cfg_attr(feature = "serde", serde(serialize_with = "rows_as_text"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub calls: Vec<(TimeoutOutcome, u64)>,
 }
-
-#[cfg(feature = "serde")]
-mod text {
-    use super::{BreakerTransitions, Certainty, CloseReason};
-    use serde::ser::SerializeMap;
-    use serde::{Serialize, Serializer};
-    use std::fmt::Display;
-
-    pub(super) fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub(super) fn option_as_text<T: Display, S: Serializer>(
-        value: &Option<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.as_ref().map(ToString::to_string).serialize(serializer)
-    }
-
-    pub(super) fn rows_as_text<T: Display, V: Serialize, S: Serializer>(
-        rows: &[(T, V)],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(rows.len()))?;
-        for (key, count) in rows {
-            map.serialize_entry(&key.to_string(), count)?;
-        }
-        map.end()
-    }
-
-    pub(super) fn closes_as_text<S: Serializer>(
-        rows: &[(CloseReason, Certainty, u64)],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            rows.iter().map(|(reason, certainty, count)| (reason.as_str(), certainty.as_str(), count)),
-        )
-    }
-
-    pub(super) fn transitions_as_text<S: Serializer>(
-        rows: &[BreakerTransitions],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            rows.iter().map(|(from, to, reason, count)| (from.as_str(), to.as_str(), reason.as_str(), count)),
-        )
-    }
-}
-#[cfg(feature = "serde")]
-use text::{as_text, closes_as_text, option_as_text, rows_as_text, transitions_as_text};
