@@ -42,8 +42,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        this.lease.read();
-        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        let poll = this.inner.as_mut().poll_frame(cx);
+        this.lease.read(poll.is_pending().then(|| cx.waker()));
+        let frame = ready!(poll);
         match &frame {
             Some(Ok(frame)) if frame.is_trailers() || this.inner.is_end_stream() => this.lease.complete(),
             Some(Ok(_)) => this.lease.body_left(this.inner.size_hint().upper()),

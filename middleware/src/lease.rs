@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::task::Waker;
 
 use http::{HeaderMap, StatusCode, Version, header};
 use poolscope_semconv::value::{ErrorType, Observation};
@@ -61,7 +62,7 @@ impl Lease {
         // Without a stamp of its own the request has its connection at the latest now.
         request.acquire(now);
         request.result(Outcome::Status(status), Some(version), now);
-        request.answered();
+        request.answered(now);
         self.span.response(status, version);
         if let Some(connection) = self.request().connection() {
             if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -76,9 +77,9 @@ impl Lease {
         }
     }
 
-    /// The caller asks for more of the body.
-    pub(crate) fn read(&self) {
-        self.request().read();
+    /// The caller has asked for more of the body; with a waker if there was nothing yet.
+    pub(crate) fn read(&self, waits: Option<&Waker>) {
+        self.request().read(waits);
     }
 
     /// Tells how much of the body is still to come.

@@ -15,7 +15,8 @@ thread_local! {
 
 /// Who takes a connection: a place in the code or a name. A leak is reported with it.
 ///
-/// Requests that are started inside of [`Origin::scope`] or [`Origin::in_scope`] carry it, through retries too.
+/// Requests that are started inside of [`Origin::scope`] or [`Origin::in_scope`] carry it, and so does what a
+/// retry layer around them sends again.
 ///
 /// ```
 /// use poolscope::Origin;
@@ -62,6 +63,14 @@ impl Origin {
 
     pub(crate) fn current() -> Option<Self> {
         CURRENT.get()
+    }
+
+    /// Runs a function whose requests have this origin if there is one, and what they would have otherwise.
+    pub(crate) fn in_scope_of<R>(origin: Option<Self>, run: impl FnOnce() -> R) -> R {
+        match origin {
+            Some(origin) => origin.in_scope(run),
+            None => run(),
+        }
     }
 }
 

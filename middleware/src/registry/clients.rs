@@ -42,6 +42,8 @@ pub(crate) struct ClientInner {
     name: Arc<str>,
     pools: papaya::HashMap<Destination, Arc<Pool>, RandomState>,
     config: Mutex<PoolConfig>,
+    /// Leak thresholds of single pools.
+    leak_thresholds: Mutex<Vec<(Destination, Option<Duration>)>>,
     overflowed: AtomicU64,
     /// Takes the requests to destinations beyond the limit of pools.
     overflow: OnceLock<Arc<Pool>>,
@@ -82,6 +84,27 @@ impl ClientScope {
     #[must_use]
     pub fn leak_threshold(self, threshold: Option<Duration>) -> Self {
         self.with_config(|config| config.leak_threshold = threshold)
+    }
+
+    /// Like [`ClientScope::leak_threshold`] for the one pool that requests to this URI go to, by its scheme, host and
+    /// port: longer for a destination whose answers are streams that are read seldom, shorter for one that has few
+    /// connections to give. A URI without a host names no pool. Holds if the pool is made later.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let scope = poolscope::Scope::new();
+    /// let reports = http::Uri::from_static("https://reports.example");
+    /// let client = scope.client("web").leak_threshold_of(&reports, Some(Duration::from_secs(600)));
+    /// # let _ = client;
+    /// ```
+    #[must_use]
+    pub fn leak_threshold_of(self, uri: &http::Uri, threshold: Option<Duration>) -> Self {
+        if let Some(destination) = DestinationRef::from_uri(uri) {
+            let mut known = self.inner().leak_thresholds.lock().unwrap_or_else(PoisonError::into_inner);
+            known.push((destination.to_owned(), threshold));
+        }
+        self
     }
 
     pub(crate) fn observation(self, observation: Observation) -> Self {
@@ -142,7 +165,13 @@ impl ClientScope {
 
     fn make(&self, destination: Destination) -> Arc<Pool> {
         self.scope().start_watch();
-        let config = self.inner().config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut config = self.inner().config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.inner().leak_thresholds.lock().unwrap_or_else(PoisonError::into_inner);
+        // The last word on a pool counts.
+        if let Some((_, threshold)) = known.iter().rev().find(|(pool, _)| *pool == destination) {
+            config.leak_threshold = *threshold;
+        }
+        drop(known);
         let name = PoolName {
             client: Arc::clone(&self.inner().name),
             scheme: destination.scheme.as_str(),
@@ -168,6 +197,7 @@ impl ClientInner {
                 max_listed,
                 leak_threshold,
             }),
+            leak_thresholds: Mutex::default(),
             overflowed: AtomicU64::new(0),
             overflow: OnceLock::new(),
             unseen: OnceLock::new(),

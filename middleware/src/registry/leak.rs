@@ -38,9 +38,12 @@ impl Pool {
         let Some(threshold) = self.leak_threshold() else { return };
         for holder in self.holders() {
             match holder.look(threshold, now) {
-                Some(Finding::Leaked(held)) => {
+                Some(Finding::Leaked(held, report)) => {
                     self.leaks.suspected.fetch_add(1, AcqRel);
                     self.emit(&Event::LeakSuspected(self.leak(&held, now)));
+                    if !holder.reported(report) {
+                        self.leak_returned(&held, now);
+                    }
                 }
                 Some(Finding::ReadAgain(held)) => self.leak_returned(&held, now),
                 None => {}

@@ -124,14 +124,18 @@ impl Pool {
     /// Why those who wait do.
     fn blocked_by(&self, pool: &PoolSnapshot) -> BlockingReason {
         let counts = pool.counts();
+        let shares_connections = pool.connections.iter().any(|(protocol, _)| *protocol == Protocol::Http2);
+        // A request that finds no connection has one made, unless the pool is limited.
+        let is_served = pool.connecting > 0 && (shares_connections || pool.pending() <= pool.connecting);
+        let is_used_up = counts.active > 0 && counts.idle == 0 && !is_served;
         if self.connect_fails.load(Relaxed) {
             BlockingReason::ConnectFailing
-        } else if pool.leaks_active > 0 && counts.idle == 0 {
+        } else if is_used_up && pool.leaks_active > 0 {
             BlockingReason::Leaked
+        } else if is_used_up {
+            BlockingReason::InUse
         } else if pool.connecting > 0 {
             BlockingReason::Connecting
-        } else if counts.active > 0 && counts.idle == 0 {
-            BlockingReason::InUse
         } else {
             BlockingReason::Unknown
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use poolscope_semconv::value::AcquireOutcome;
@@ -129,13 +130,14 @@ impl Request {
     }
 
     /// The caller has the head of the answer.
-    pub(crate) fn answered(&self) {
-        self.holder.answered();
+    pub(crate) fn answered(&self, now: Instant) {
+        self.holder.answered(now);
     }
 
-    /// The caller asks for more of the answer's body.
-    pub(crate) fn read(&self) {
-        self.holder.read();
+    /// The caller has asked for more of the answer's body; with a waker if there was nothing yet.
+    pub(crate) fn read(&self, waits: Option<&Waker>) {
+        // Where nobody looks for leaks, nobody will wake.
+        self.holder.read(waits.filter(|_| self.pool().leak_threshold().is_some()));
     }
 
     /// True while the request waits for a connection.

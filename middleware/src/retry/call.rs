@@ -8,8 +8,10 @@ use poolscope_semconv::value::RetryOutcome;
 
 use super::plan::{Cause, Plan};
 use crate::classify;
+use crate::current;
 use crate::event::{Event, RetryExhausted};
 use crate::http_message::{Answered, retry_after};
+use crate::origin::Origin;
 
 /// One call with its attempts. Counted once: by its last result, or as canceled when it is dropped before.
 #[derive(Debug)]
@@ -19,13 +21,15 @@ pub(super) struct Call {
     attempts: u32,
     /// Why the next attempt is made, and how long the call waits for it.
     next: Option<(Cause, Duration)>,
+    /// Who called; all attempts are the caller's.
+    origin: Option<Origin>,
     ended: bool,
 }
 
 impl Call {
     /// A call whose first attempt begins.
     pub(super) fn new(plan: &Arc<Plan>) -> Self {
-        Self { plan: Arc::clone(plan), attempts: 1, next: None, ended: false }
+        Self { plan: Arc::clone(plan), attempts: 1, next: None, origin: Origin::current(), ended: false }
     }
 
     /// Attempts beyond the first.
@@ -34,11 +38,12 @@ impl Call {
     }
 
     /// An attempt beyond the first begins.
-    pub(super) fn resend(&mut self) {
+    pub(super) fn resend<R>(&mut self, start: impl FnOnce() -> R) -> R {
         self.attempts = self.attempts.saturating_add(1);
         if let Some((cause, delay)) = self.next.take() {
             self.plan.stats.tried_again(cause.as_str(), delay);
         }
+        Origin::in_scope_of(self.origin, || current::with_resends(self.resends(), start))
     }
 
     /// Takes the result of an attempt, which has just come in. Tells how long to wait for the next attempt; `None` if the

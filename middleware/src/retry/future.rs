@@ -12,7 +12,6 @@ use tower_service::Service;
 
 use super::call::Call;
 use super::replay::Replay;
-use crate::current;
 use crate::http_message::Answered;
 
 pin_project! {
@@ -88,9 +87,8 @@ where
                         return Poll::Ready(Err(error));
                     }
                     *this.spare = request.replay();
-                    this.call.resend();
                     let service = &mut *this.service;
-                    let inner = current::with_resends(this.call.resends(), || service.call(request));
+                    let inner = this.call.resend(|| service.call(request));
                     this.state.set(State::Attempt { inner });
                 }
             }

@@ -72,7 +72,8 @@ where
         let clone = request.replay()?;
         match &mut self.call {
             // Asked inside of a call, it is to begin another attempt.
-            Some(call) => call.resend(),
+            // The service that tower calls next is out of reach here.
+            Some(call) => call.resend(|| ()),
             None => self.begun.store(true, Relaxed),
         }
         Some(clone)
