@@ -22,7 +22,7 @@ pub enum Event {
     ConnectionFailed(ConnectionFailed),
     /// A connection is held for longer than the leak threshold, and nobody reads its response.
     LeakSuspected(Leak),
-    /// A connection that was reported as leaked was given back, or is read again.
+    /// A connection that was reported as leaked was given back, is read again, or is closed.
     LeakReturned(Leak),
     /// A breaker changed its state.
     BreakerTransition(BreakerTransition),

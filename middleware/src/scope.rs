@@ -168,6 +168,12 @@ impl Scope {
         self.clients().iter().flat_map(|client| client.pools()).collect()
     }
 
+    /// The watch without a hold on it: gone when its thread is.
+    #[cfg(test)]
+    pub(crate) fn watch(&self) -> Weak<Watch> {
+        Arc::downgrade(&self.inner.watch)
+    }
+
     /// Starts the thread that looks after the pools, if it does not run yet.
     pub(crate) fn start_watch(&self) {
         self.inner.watch.start(ScopeRef(Arc::downgrade(&self.inner)));

@@ -79,3 +79,26 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scope;
+    use crate::registry::DestinationRef;
+
+    #[test]
+    fn the_thread_ends_after_its_scope() {
+        let scope = Scope::new();
+        let watch = scope.watch();
+        scope.start_watch();
+        assert!(watch.upgrade().unwrap().state().is_started);
+        // A pool that somebody still has keeps neither the scope nor the thread.
+        let _pool = scope.client("test").pool(&DestinationRef::new("http", "host", None));
+        drop(scope);
+        let ended = Instant::now();
+        while watch.strong_count() > 0 {
+            assert!(ended.elapsed() < 10 * LONGEST_SLEEP, "the thread goes on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

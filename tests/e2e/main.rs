@@ -4,7 +4,9 @@
 mod browser;
 mod composable_pool;
 mod dashboard;
+mod debug;
 mod demo;
+mod leaks;
 mod pool;
 mod refused_netlink;
 mod stale;

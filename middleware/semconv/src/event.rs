@@ -18,7 +18,7 @@ events! {
     CONNECTION_FAILED = "poolscope.connection.failed";
     /// A connection has been held for longer than the leak threshold, and nobody reads its response.
     LEAK_SUSPECTED = "poolscope.leak.suspected";
-    /// A connection that was reported as leaked was given back, or is read again.
+    /// A connection that was reported as leaked was given back, is read again, or is closed.
     LEAK_RETURNED = "poolscope.leak.returned";
     /// A named timeout fired.
     TIMEOUT_FIRED = "poolscope.timeout.fired";

@@ -87,13 +87,14 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::clock::Instant;
     use crate::registry::{DestinationRef, Request as Record};
 
     /// Two clients with a pool each, in one of which a request waits.
     fn scope() -> (Scope, std::sync::Arc<Record>) {
         let scope = Scope::new();
         let pool = |client, host, port| scope.client(client).pool(&DestinationRef::new("http", host, port));
-        let waiting = Record::start(pool("web", "search", None), Method::GET, std::time::Instant::now());
+        let waiting = Record::start(pool("web", "search", None), Method::GET, Instant::now());
         pool("night shift", "::1", Some(81));
         (scope, waiting)
     }

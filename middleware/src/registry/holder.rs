@@ -5,6 +5,12 @@
 //! stores for being visible. The word that says what the request does also says since when; a reader who finds it
 //! unchanged after reading the rest has read what belongs to it.
 //!
+//! # What a leak is
+//!
+//! An answer that is left alone, and holds its connection by that. An HTTP/1 connection whose next request has begun is
+//! held by that request, whatever became of the answer before: a client takes a connection back once all of a short
+//! answer has come, read or not. And a connection that is closed is held by nobody.
+//!
 //! # When an answer is left alone
 //!
 //! It is on the caller to read an answer or to drop it. An answer is left alone while nobody asks for more of it, from its
@@ -19,6 +25,7 @@
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
+    fence,
 };
 use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
@@ -91,6 +98,8 @@ pub(crate) struct Held {
     pub(crate) since: Instant,
     pub(crate) method: &'static str,
     pub(crate) connection: Option<u64>,
+    /// Which of the connection's requests it is, the first being 1, if the connection is one of the request's own pool.
+    pub(crate) turn: Option<u64>,
     pub(crate) trace: Option<TraceRef>,
     pub(crate) origin: Option<Origin>,
 }
@@ -112,6 +121,8 @@ pub(crate) enum Finding {
     /// It is held for too long and nobody reads it. To be told first and then to be noted by [`Holder::reported`], so that
     /// nobody can tell of its return before.
     Leaked(Held, Report),
+    /// It was reported, and nobody has read it since.
+    StillLeaked(Held, Report),
     /// It was reported, and now it is read again.
     ReadAgain(Held),
 }
@@ -135,6 +146,7 @@ pub(crate) struct Holder {
     has_waker: AtomicBool,
     method: AtomicU8,
     connection: AtomicU64,
+    turn: AtomicU64,
     has_trace: AtomicBool,
     trace: [AtomicU64; 3],
     has_origin: AtomicBool,
@@ -147,9 +159,12 @@ impl Holder {
 
     /// A request begins to wait for a connection.
     pub(super) fn wait(&self, since: Instant, method: &http::Method, origin: Option<Origin>) {
+        // Who reads any of what follows sees as well that the request before is over.
+        fence(Release);
         let method = METHODS.iter().position(|known| *known == method.as_str());
         self.method.store(method.map_or(u8::MAX, |at| at as u8), Relaxed);
         self.connection.store(0, Relaxed);
+        self.turn.store(0, Relaxed);
         self.activity.store(0, Relaxed);
         self.is_waiting.store(false, Relaxed);
         self.has_trace.store(false, Relaxed);
@@ -174,9 +189,10 @@ impl Holder {
         let _ = self.word.compare_exchange(waiting.0, asking.0, AcqRel, Relaxed);
     }
 
-    /// It is known which connection it holds.
-    pub(super) fn bound(&self, connection: u64) {
+    /// It is known which connection it holds, and which of the connection's requests it is, if it can be told.
+    pub(super) fn bound(&self, connection: u64, turn: Option<u64>) {
         self.connection.store(connection, Relaxed);
+        self.turn.store(turn.unwrap_or(0), Relaxed);
     }
 
     /// The head of the answer goes to the caller.
@@ -219,7 +235,7 @@ impl Holder {
     pub(crate) fn held(&self) -> Option<Held> {
         let word = Word(self.word.load(Acquire));
         let held = self.details(word, word.stage()?);
-        (self.word.load(Acquire) == word.0).then_some(held)
+        self.is_still(word).then_some(held)
     }
 
     /// Looks whether the answer has been left alone for `threshold`. Asked now and then by one watcher.
@@ -231,7 +247,8 @@ impl Holder {
         let is_same_request = Word(look.word).since() == word.since();
         if look.quiet_since.is_none() || !is_same_request || look.activity != activity {
             // Nobody has read it since it was answered, or somebody has since the last look.
-            let quiet_since = if activity == 0 { Instant::from_nanos(self.answered_at.load(Relaxed)) } else { now };
+            let quiet_since =
+                if activity == 0 { Instant::from_nanos(self.answered_at.load(Relaxed)) } else { now };
             *look = Look { word: word.0, activity, quiet_since: Some(quiet_since), is_woken: false };
             if stage == Stage::Leaked {
                 let held = self.details(word, stage);
@@ -240,7 +257,11 @@ impl Holder {
         }
         let quiet_since = look.quiet_since.unwrap_or(now);
         let quiet = now.saturating_duration_since(quiet_since);
-        if stage == Stage::Leaked || quiet < threshold / 2 {
+        if stage == Stage::Leaked {
+            let held = self.details(word, stage);
+            return self.is_still(word).then_some(Finding::StillLeaked(held, Report(word)));
+        }
+        if quiet < threshold / 2 {
             return None;
         }
         if !look.is_woken && self.is_waiting.load(Relaxed) {
@@ -259,7 +280,7 @@ impl Holder {
         }
         let held = self.details(word, Stage::Leaked);
         // What belongs to another request by now must not be told of this one.
-        let is_unchanged = self.activity.load(Acquire) == activity && self.word.load(Acquire) == word.0;
+        let is_unchanged = self.activity.load(Acquire) == activity && self.is_still(word);
         is_unchanged.then_some(Finding::Leaked(held, Report(word)))
     }
 
@@ -268,13 +289,24 @@ impl Holder {
         self.change(report.0, Stage::Leaked)
     }
 
+    /// What was told as leaked is so no longer. False if somebody else tells of it.
+    pub(crate) fn returned(&self, report: Report) -> bool {
+        self.change(report.0, Stage::Answered)
+    }
+
+    /// True if what was read of the request until now belongs to this word.
+    fn is_still(&self, word: Word) -> bool {
+        fence(Acquire);
+        self.word.load(Relaxed) == word.0
+    }
+
     /// False if the request is not what it was.
     fn change(&self, word: Word, stage: Stage) -> bool {
         self.word.compare_exchange(word.0, word.with(stage).0, AcqRel, Relaxed).is_ok()
     }
 
     fn details(&self, word: Word, stage: Stage) -> Held {
-        let connection = self.connection.load(Relaxed);
+        let (connection, turn) = (self.connection.load(Relaxed), self.turn.load(Relaxed));
         let trace = self.has_trace.load(Acquire).then(|| TraceRef {
             trace_id: u128::from(self.trace[0].load(Relaxed)) << 64 | u128::from(self.trace[1].load(Relaxed)),
             span_id: self.trace[2].load(Relaxed),
@@ -285,6 +317,7 @@ impl Holder {
             since: word.since(),
             method: METHODS.get(usize::from(self.method.load(Relaxed))).copied().unwrap_or(METHOD_OTHER),
             connection: (connection > 0).then_some(connection),
+            turn: (turn > 0).then_some(turn),
             trace,
             origin: origin.flatten(),
         }
@@ -305,7 +338,7 @@ mod tests {
         let holder = Holder::default();
         holder.wait(at, &http::Method::GET, Some(Origin::named("checkout")));
         holder.hold(at, at);
-        holder.bound(7);
+        holder.bound(7, None);
         holder.answered(at);
         holder
     }
@@ -331,7 +364,8 @@ mod tests {
         assert_eq!((held.method, held.connection, held.since), ("GET", Some(7), start));
         assert_eq!(held.origin, Some(Origin::named("checkout")));
         assert!(holder.reported(report));
-        assert_eq!(holder.look(THRESHOLD, start + 2 * THRESHOLD), None);
+        let again = holder.look(THRESHOLD, start + 2 * THRESHOLD);
+        assert!(matches!(again, Some(Finding::StillLeaked(..))), "{again:?}");
         assert!(holder.free().is_some(), "what was reported is told when it comes back");
         assert!(holder.free().is_none() && holder.held().is_none());
     }

@@ -200,7 +200,8 @@ impl Request {
             idle_for,
             received: connection.bytes().1,
         });
-        self.holder.bound(connection.id());
+        let is_own = Arc::ptr_eq(connection.pool(), self.pool());
+        self.holder.bound(connection.id(), is_own.then(|| connection.requests()));
         if connection.protocol() == Protocol::Http2 {
             connection.taken(at);
             self.pool().stream_started();
