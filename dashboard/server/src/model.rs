@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use poolscope_semconv::value::{ConnectPhase, Observation};
+
 /// Who sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Sender<'a> {
@@ -45,14 +47,36 @@ impl<'a> Destination<'a> {
 pub(crate) enum PoolFigure {
     /// Open connections; the label is the state.
     Open,
+    /// Connections that are being established.
+    Connecting,
     InFlight,
     Pending,
+    /// Connections that are reported as leaked now.
+    Leaked,
     /// The label is the outcome.
     Acquires,
     Opened,
+    /// The label is the `error.type`; the part may be known.
     Failed,
+    /// Connects that were given up.
+    Abandoned,
+    /// Closed without having served a request.
+    Wasted,
+    StaleReuse,
+    /// All that were ever reported as leaked.
+    Leaks,
+    Retransmits,
     /// The label is the reason; marked if it was concluded.
     Closed,
+    /// Time to establish a connection.
+    Create,
+    /// Time of the part of it.
+    Phase,
+    /// Time between two uses.
+    Idle,
+    /// Requests of closed connections.
+    Requests,
+    Rtt,
     /// Bytes; the label is the direction.
     Io,
     Wait,
@@ -65,6 +89,13 @@ pub(crate) enum PoolFigure {
     Lifetime,
 }
 
+impl PoolFigure {
+    /// True if it holds at a moment, and is not counted.
+    pub(crate) fn is_gauge(self) -> bool {
+        matches!(self, Self::Open | Self::Connecting | Self::InFlight | Self::Pending | Self::Leaked)
+    }
+}
+
 /// One point of a pool.
 #[derive(Debug)]
 pub(crate) struct PoolReading<'a> {
@@ -72,7 +103,9 @@ pub(crate) struct PoolReading<'a> {
     pub(crate) figure: PoolFigure,
     pub(crate) label: Cow<'a, str>,
     pub(crate) marked: bool,
-    pub(crate) estimated: bool,
+    /// Part of a connect.
+    pub(crate) phase: Option<ConnectPhase>,
+    pub(crate) observation: Observation,
     pub(crate) protocol: Option<&'a str>,
     pub(crate) reading: Reading<'a>,
 }

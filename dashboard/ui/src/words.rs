@@ -1,7 +1,7 @@
 //! Plain words for the closed value sets of the telemetry contract.
 
-use poolscope_semconv::value::{AcquireOutcome, BreakerReason, CloseReason, ErrorType};
-use poolscope_wire::{BreakerState, PoolSummary, Severity};
+use poolscope_semconv::value::{AcquireOutcome, BreakerReason, CloseReason, ConnectPhase, ErrorType};
+use poolscope_wire::{BreakerState, FailedConnects, PoolSummary, Severity};
 
 /// The word of a severity, which goes with its shape.
 #[must_use]
@@ -147,6 +147,31 @@ pub fn result(result: &str) -> String {
     }
 }
 
+/// A part of establishing a connection.
+#[must_use]
+pub fn connect_phase(phase: &str) -> String {
+    match ConnectPhase::parse(phase) {
+        Some(ConnectPhase::Dns) => "name look-up".to_owned(),
+        Some(ConnectPhase::Tcp) => "TCP connect".to_owned(),
+        Some(ConnectPhase::Tls) => "TLS handshake".to_owned(),
+        Some(ConnectPhase::TcpTls) => "TCP and TLS".to_owned(),
+        None => spaced(phase),
+    }
+}
+
+/// At what connects failed.
+#[must_use]
+pub fn failed_connects(failed: &FailedConnects) -> String {
+    let error = ErrorType::parse(&failed.error);
+    match &failed.phase {
+        // These name their part themselves.
+        _ if matches!(error, Some(ErrorType::Dns | ErrorType::Tls)) => result(&failed.error),
+        None => result(&failed.error),
+        Some(phase) if error == Some(ErrorType::Connect) => format!("{} failed", connect_phase(phase)),
+        Some(phase) => format!("{}: {}", connect_phase(phase), result(&failed.error)),
+    }
+}
+
 /// True if a result is a failure: a server's error, or no answer at all.
 #[must_use]
 pub fn result_failed(result: &str) -> bool {
@@ -201,6 +226,9 @@ mod tests {
         for error in ErrorType::ALL {
             assert!(!result(error.as_str()).contains('_'));
         }
+        for phase in ConnectPhase::ALL {
+            assert!(!connect_phase(phase.as_str()).contains('_'));
+        }
         for kind in poolscope_semconv::event::ALL {
             assert!(!event_kind(kind).contains(['.', '_']));
         }
@@ -219,6 +247,21 @@ mod tests {
         assert!(!result_failed("404"));
         assert!(result_failed("503"));
         assert!(result_failed("timeout"));
+    }
+
+    #[test]
+    fn a_failed_connect_names_its_part_once() {
+        let failed = |error: &str, phase: Option<&str>| {
+            failed_connects(&FailedConnects {
+                error: error.to_owned(),
+                phase: phase.map(str::to_owned),
+                count: 1,
+            })
+        };
+        assert_eq!(failed("dns", Some("dns")), "name not resolved");
+        assert_eq!(failed("connect", Some("tcp")), "TCP connect failed");
+        assert_eq!(failed("timeout", Some("tls")), "TLS handshake: timeout");
+        assert_eq!(failed("connect", None), "no connection");
     }
 
     #[test]

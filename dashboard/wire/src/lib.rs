@@ -12,12 +12,15 @@ mod stream;
 
 pub use breaker::{Breaker, BreakerState, Transition};
 pub use event::Event;
-pub use pool::{CountByReason, Health, PoolDetail, PoolPoint, PoolSummary, Severity};
+pub use pool::{
+    Connections, CountByReason, FailedConnects, Health, Observation, PoolDetail, PoolPoint, PoolSummary,
+    Severity, Spread,
+};
 pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
 
 /// Paths of the read API.
 pub mod path {

@@ -28,6 +28,19 @@ pub struct Health {
     pub since_ms: u64,
 }
 
+/// How a pool's connections are observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observation {
+    /// Every open and close is seen.
+    #[default]
+    Exact,
+    /// Every close is told by the kernel, and why it closed is concluded.
+    Kernel,
+    /// Closes are concluded, so that open, idle and closes carry a tilde.
+    Estimated,
+}
+
 /// What a pool was doing at one moment; rates and percentiles are over the time since the point before.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct PoolPoint {
@@ -39,6 +52,10 @@ pub struct PoolPoint {
     pub active: u32,
     /// Connections that left HTTP.
     pub upgraded: u32,
+    /// Connections that are being established; `None` if the sender does not tell.
+    pub connecting: Option<u32>,
+    /// Responses that are held and not read for so long that they look forgotten; `None` if the sender does not tell.
+    pub leaked: Option<u32>,
     /// Requests that wait for a connection.
     pub pending: u32,
     /// Requests between call and end of body.
@@ -51,6 +68,8 @@ pub struct PoolPoint {
     pub opened_per_s: f32,
     /// Connections closed, per second.
     pub closed_per_s: f32,
+    /// Connections closed without having served a request, per second; `None` if the sender does not tell.
+    pub wasted_per_s: Option<f32>,
     /// Share of acquires that were served by a connection that was open already; `None` without acquires.
     pub reuse: Option<f32>,
     /// Median wait for a connection; `None` without acquires.
@@ -86,8 +105,8 @@ pub struct PoolSummary {
     pub port: u16,
     /// Protocol versions of its connections, such as `1.1` and `2`.
     pub protocols: Vec<String>,
-    /// True if closes are concluded and not seen, so that open, idle and closes carry a tilde.
-    pub estimated: bool,
+    /// How its connections are observed.
+    pub observation: Observation,
     /// Condition, in words.
     pub health: Health,
     /// Newest figures.
@@ -114,6 +133,14 @@ pub struct PoolSummary {
     pub stale: bool,
 }
 
+impl PoolSummary {
+    /// True if open, idle and closes are concluded and not seen.
+    #[must_use]
+    pub fn is_estimated(&self) -> bool {
+        self.observation == Observation::Estimated
+    }
+}
+
 /// How often something happened for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountByReason {
@@ -123,6 +150,54 @@ pub struct CountByReason {
     pub count: u64,
     /// True if the reason was concluded and not seen.
     pub inferred: bool,
+}
+
+/// Connects that failed in one way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedConnects {
+    /// `error.type` of the telemetry contract, such as `dns`.
+    pub error: String,
+    /// The part of the connect that failed, such as `tls`, if it can be told.
+    pub phase: Option<String>,
+    /// How many.
+    pub count: u64,
+}
+
+/// How a figure is spread over the cases that were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Spread {
+    /// The median.
+    pub p50: f32,
+    /// 95th percentile.
+    pub p95: f32,
+    /// Cases that were counted.
+    pub count: u64,
+}
+
+/// What the connections of a pool have been like since it is known. A part that the sender does not tell, or of which
+/// nothing was counted yet, is `None`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Connections {
+    /// Seconds to establish one, all parts together.
+    pub create_s: Option<Spread>,
+    /// Seconds of the parts of it that can be told apart, in their order, by their value of the telemetry contract.
+    pub phases_s: Vec<(String, Spread)>,
+    /// Seconds that one had been idle before it was used again.
+    pub idle_s: Option<Spread>,
+    /// Requests that one served until it closed.
+    pub requests: Option<Spread>,
+    /// Round trip time in seconds, as the kernel told it at the close.
+    pub rtt_s: Option<Spread>,
+    /// Closed without having served a request.
+    pub wasted: Option<u64>,
+    /// Connects that were given up, because their request was dropped.
+    pub abandoned: Option<u64>,
+    /// Requests that failed because the peer had closed the connection that the pool gave them.
+    pub stale_reuse: Option<u64>,
+    /// TCP segments that were sent again, over the connections that are closed.
+    pub retransmits: Option<u64>,
+    /// Reported as leaked, those included that came back.
+    pub leaks: Option<u64>,
 }
 
 /// One pool with its history.
@@ -140,6 +215,10 @@ pub struct PoolDetail {
     pub acquires: Vec<CountByReason>,
     /// Requests since the pool is known, by status code or `error.type`.
     pub results: Vec<CountByReason>,
+    /// Connects that failed since the pool is known, most frequent first.
+    pub failures: Vec<FailedConnects>,
+    /// What its connections have been like.
+    pub connections: Connections,
     /// Bytes sent over its connections; `None` where they can't be seen.
     pub bytes_sent: Option<u64>,
     /// Bytes received over its connections.

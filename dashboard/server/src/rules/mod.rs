@@ -9,10 +9,15 @@ mod condition;
 mod connect;
 mod errors;
 mod fine;
+mod leak;
+mod stale;
 mod waiting;
+mod wasted;
 
 pub(crate) use breaker::{BreakerFacts, sentence as breaker_sentence};
 pub(crate) use condition::Condition;
+pub(crate) use connect::{Cause, Failures};
+pub(crate) use leak::LongestLeak;
 
 use poolscope_wire::{BreakerState, PoolPoint, Severity};
 
@@ -35,7 +40,13 @@ pub(crate) struct Facts<'a> {
     pub(crate) requests: u64,
     pub(crate) errors: u64,
     pub(crate) opened: u64,
-    pub(crate) failed: u64,
+    pub(crate) failed: Failures,
+    pub(crate) closed: u64,
+    /// Of those that were closed.
+    pub(crate) wasted: u64,
+    pub(crate) stale_reuse: u64,
+    /// Of the leaks that there are now.
+    pub(crate) leak: Option<LongestLeak<'a>>,
     /// The breaker of the same destination.
     pub(crate) breaker: Option<&'a (String, BreakerState)>,
 }
@@ -56,8 +67,17 @@ impl Finding {
 /// A rule: what is wrong, if it is.
 type Rule = fn(&Facts<'_>) -> Option<Finding>;
 
-const RULES: &[Rule] =
-    &[waiting::pending, breaker::rule, errors::rule, connect::rule, waiting::slow, churn::rule];
+const RULES: &[Rule] = &[
+    waiting::pending,
+    breaker::rule,
+    errors::rule,
+    connect::rule,
+    leak::rule,
+    waiting::slow,
+    stale::rule,
+    wasted::rule,
+    churn::rule,
+];
 
 /// The worst of what the rules find; how the pool is doing if they find nothing.
 fn check(facts: &Facts<'_>) -> Finding {
@@ -82,7 +102,9 @@ mod tests {
     #[test]
     fn the_worst_finding_wins() {
         let open = ("pay:443".to_owned(), BreakerState::Open);
-        let facts = Facts { breaker: Some(&open), failed: 1, opened: 9, seconds: 15.0, ..Facts::default() };
+        let mut failed = Failures::default();
+        failed.add(Cause::Name, 1);
+        let facts = Facts { breaker: Some(&open), failed, opened: 9, seconds: 15.0, ..Facts::default() };
         let finding = check(&facts);
         assert_eq!(finding.severity, Severity::Bad);
         assert!(finding.sentence.contains("breaker"), "{}", finding.sentence);

@@ -2,7 +2,7 @@
 
 use poolscope_wire::Severity;
 
-use super::{Facts, Finding, window};
+use super::{Facts, Finding, leak, window};
 use crate::words;
 
 /// A wait that callers feel.
@@ -23,7 +23,9 @@ pub(super) fn pending(facts: &Facts<'_>) -> Option<Finding> {
     let severity = if p99.is_some_and(|wait| wait >= BAD_S) { Severity::Bad } else { Severity::Warn };
     let who = if pending == 1 { "1 request waits".to_owned() } else { format!("{pending} requests wait") };
     let how_long = p99.map(|wait| format!(", p99 wait {}", words::duration(wait))).unwrap_or_default();
-    Finding::new(severity, format!("{who} for a connection{how_long}"))
+    // Not the pool is too small, but somebody keeps its connections.
+    let leaks = leak::held(facts).map(|held| format!("; {held}")).unwrap_or_default();
+    Finding::new(severity, format!("{who} for a connection{how_long}{leaks}"))
 }
 
 /// Requests got their connection late.
@@ -67,6 +69,13 @@ mod tests {
         let found = waiting(1, Some(1), Some(0.01)).unwrap();
         assert_eq!(found.sentence, "1 request waits for a connection, p99 wait 10 ms");
         assert_eq!(found.severity, Severity::Warn);
+    }
+
+    #[test]
+    fn waiting_for_what_is_leaked_says_so() {
+        let point = PoolPoint { pending: 4, leaked: Some(2), ..PoolPoint::default() };
+        let found = pending(&Facts { now: point, before: Some(point), ..Facts::default() }).unwrap();
+        assert_eq!(found.sentence, "4 requests wait for a connection; 2 responses are held and not read");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Events in plain words.
 
-use poolscope_semconv::value::{BreakerReason, BreakerState, Certainty, CloseReason};
+use poolscope_semconv::value::{BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase};
 use poolscope_semconv::{attr, event};
 use poolscope_wire::Severity;
 
@@ -17,13 +17,8 @@ pub(super) fn describe(record: &EventRecord<'_>) -> (Severity, String) {
         event::BREAKER_TRANSITION => transition(record),
         event::CONNECTION_CLOSED => closed(record),
         event::CONNECTION_FAILED => failed(record),
-        event::LEAK_SUSPECTED => (
-            Severity::Bad,
-            format!("{} is left alone, neither read nor dropped{}", held(record), taken_by(record)),
-        ),
-        event::LEAK_RETURNED => {
-            (Severity::Ok, format!("{} is no longer leaked{}", held(record), taken_by(record)))
-        }
+        event::LEAK_SUSPECTED => leak_suspected(record),
+        event::LEAK_RETURNED => leak_returned(record),
         event::TIMEOUT_FIRED => timeout(record),
         event::RETRY_EXHAUSTED => exhausted(record),
         _ => other(record),
@@ -103,21 +98,69 @@ fn closed(record: &EventRecord<'_>) -> (Severity, String) {
     let id = record.get(attr::CONNECTION_ID).map(|id| format!(" {id}")).unwrap_or_default();
     let certainty = record.get(attr::CLOSE_CERTAINTY).and_then(Certainty::parse);
     let mark = if certainty == Some(Certainty::Inferred) { " (concluded, not seen)" } else { "" };
-    (severity, format!("connection{id}{} was closed: {why}{mark}", to_destination(record)))
+    let again = record.number(attr::CONNECTION_RETRANSMITS).unwrap_or_default() as u64;
+    let again = if again > 0 {
+        format!("; {} had to be sent again", words::count(again, "segment"))
+    } else {
+        String::new()
+    };
+    let to = to_destination(record);
+    (severity, format!("connection{id}{to} was closed{}: {why}{mark}{again}", life(record)))
+}
+
+/// What a connection had behind it when it closed.
+fn life(record: &EventRecord<'_>) -> String {
+    let lifetime = record.number(attr::CONNECTION_LIFETIME).map(words::duration);
+    let requests = record.number(attr::CONNECTION_REQUESTS).map(|requests| requests as u64);
+    match (lifetime, requests) {
+        (Some(lifetime), Some(0)) => format!(" after {lifetime} without a request"),
+        (Some(lifetime), Some(requests)) => {
+            format!(" after {lifetime} and {}", words::count(requests, "request"))
+        }
+        (Some(lifetime), None) => format!(" after {lifetime}"),
+        (None, Some(requests)) => format!(" after {}", words::count(requests, "request")),
+        (None, None) => String::new(),
+    }
 }
 
 fn failed(record: &EventRecord<'_>) -> (Severity, String) {
-    let why = record.body.as_deref().or_else(|| record.get(attr::ERROR_TYPE));
-    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-    (Severity::Warn, format!("no connection{} could be established{why}", to_destination(record)))
+    let part = match record.get(attr::CONNECT_PHASE).and_then(ConnectPhase::parse) {
+        Some(ConnectPhase::Dns) => ": the name could not be resolved",
+        Some(ConnectPhase::Tcp) => ": the TCP connect failed",
+        Some(ConnectPhase::Tls) => ": the TLS handshake failed",
+        Some(ConnectPhase::TcpTls) | None => "",
+    };
+    let error = record.body.as_deref().filter(|body| !body.is_empty());
+    let error = error.or_else(|| record.get(attr::ERROR_TYPE));
+    let error = match (error, part) {
+        (None, _) => String::new(),
+        (Some(error), "") => format!(": {error}"),
+        (Some(error), _) => format!(" ({error})"),
+    };
+    (Severity::Warn, format!("no connection{} could be established{part}{error}", to_destination(record)))
 }
 
-/// The response of a leak, and for how long it has been held.
-fn held(record: &EventRecord<'_>) -> String {
-    let method = record.get(attr::HTTP_REQUEST_METHOD).unwrap_or("request");
+/// As bad as the sender says, which is a warning: whether requests suffer from it is told by those that wait.
+fn leak_suspected(record: &EventRecord<'_>) -> (Severity, String) {
     let held = record.number(attr::LEAK_HELD);
-    let held = held.map(|held| format!(", held for {},", words::duration(held))).unwrap_or_default();
-    format!("the response to a {method}{}{held}", to_destination(record))
+    let held =
+        held.map(|held| format!(" has been held for {} and", words::duration(held))).unwrap_or_default();
+    (Severity::Warn, format!("{}{held} is not read{}", leaked(record), taken_by(record)))
+}
+
+fn leak_returned(record: &EventRecord<'_>) -> (Severity, String) {
+    let held = record.number(attr::LEAK_HELD);
+    let held = held.map(|held| format!(" after {}", words::duration(held))).unwrap_or_default();
+    let text = format!("{} is no longer leaked{held}: it was given back, or is read again", leaked(record));
+    (Severity::Ok, format!("{text}{}", taken_by(record)))
+}
+
+/// The response of a leak.
+fn leaked(record: &EventRecord<'_>) -> String {
+    let method = record.get(attr::HTTP_REQUEST_METHOD).unwrap_or("request");
+    let connection = record.get(attr::CONNECTION_ID);
+    let connection = connection.map(|id| format!(" on connection {id}")).unwrap_or_default();
+    format!("the response to a {method}{}{connection}", to_destination(record))
 }
 
 fn taken_by(record: &EventRecord<'_>) -> String {
@@ -208,12 +251,58 @@ mod tests {
         let failed = [(attr::SERVER_ADDRESS, "pay"), (attr::ERROR_TYPE, "dns")];
         let expected = "no connection to pay could be established: dns";
         assert_eq!(text(event::CONNECTION_FAILED, &failed, None).1, expected);
+        let in_tls = [(attr::SERVER_ADDRESS, "pay"), (attr::CONNECT_PHASE, "tls")];
+        let expected =
+            "no connection to pay could be established: the TLS handshake failed (bad certificate)";
+        assert_eq!(text(event::CONNECTION_FAILED, &in_tls, Some("bad certificate")).1, expected);
 
         let fired = [(attr::TIMEOUT_NAME, "headers"), (attr::TIMEOUT_LIMIT, "0.25")];
         assert_eq!(text(event::TIMEOUT_FIRED, &fired, None).1, "timeout headers fired after 250 ms");
 
         let retry = [(attr::RETRY_NAME, "reads"), (attr::RETRY_ATTEMPTS, "3"), (attr::RETRY_REASON, "503")];
         assert_eq!(text(event::RETRY_EXHAUSTED, &retry, None).1, "retry reads gave up after 3 attempts: 503");
+    }
+
+    #[test]
+    fn a_close_tells_what_the_connection_had_behind_it() {
+        let closed = |more: &[(&'static str, &'static str)]| {
+            let attributes =
+                [&[(attr::CONNECTION_ID, "12"), (attr::CLOSE_REASON, "idle_timeout")], more].concat();
+            text(event::CONNECTION_CLOSED, &attributes, None).1
+        };
+        let (lifetime, requests) = (attr::CONNECTION_LIFETIME, attr::CONNECTION_REQUESTS);
+        assert_eq!(
+            closed(&[(lifetime, "3.21"), (requests, "40"), (attr::CONNECTION_RETRANSMITS, "2")]),
+            "connection 12 was closed after 3.21 s and 40 requests: it was idle for too long; \
+             2 segments had to be sent again"
+        );
+        assert_eq!(
+            closed(&[(lifetime, "3.2"), (requests, "0"), (attr::CONNECTION_RETRANSMITS, "0")]),
+            "connection 12 was closed after 3.2 s without a request: it was idle for too long"
+        );
+        assert_eq!(
+            closed(&[(requests, "1")]),
+            "connection 12 was closed after 1 request: it was idle for too long"
+        );
+    }
+
+    #[test]
+    fn a_leak_tells_who_holds_what_and_for_how_long() {
+        let leak = [
+            (attr::HTTP_REQUEST_METHOD, "GET"),
+            (attr::URL_SCHEME, "http"),
+            (attr::SERVER_ADDRESS, "pay"),
+            (attr::CONNECTION_ID, "12"),
+            (attr::LEAK_HELD, "75"),
+            (attr::LEAK_ORIGIN, "src/orders.rs:88"),
+        ];
+        let expected = "the response to a GET to http://pay on connection 12 has been held for 75 s and is not read; \
+                        taken by src/orders.rs:88";
+        assert_eq!(text(event::LEAK_SUSPECTED, &leak, None), (Severity::Warn, expected.into()));
+        let expected = "the response to a GET to http://pay on connection 12 is no longer leaked after 75 s: \
+                        it was given back, or is read again; taken by src/orders.rs:88";
+        assert_eq!(text(event::LEAK_RETURNED, &leak, None), (Severity::Ok, expected.into()));
+        assert_eq!(text(event::LEAK_SUSPECTED, &[], None).1, "the response to a request is not read");
     }
 
     #[test]

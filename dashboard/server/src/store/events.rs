@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use poolscope_semconv::event::LEAK_RETURNED;
 use poolscope_wire::{Event, Severity};
 
 use super::event_text::describe;
@@ -89,7 +90,9 @@ impl Events {
             trace_id: hex(record.trace_id),
         };
         self.next_id += 1;
-        let is_routine = event.severity == Severity::Ok && event.breaker.is_none();
+        // The end of a leak belongs to its beginning.
+        let is_routine =
+            event.severity == Severity::Ok && event.breaker.is_none() && event.kind != LEAK_RETURNED;
         let ring = if is_routine { &mut self.routine } else { &mut self.notable };
         ring.push_back(event);
         if ring.len() > self.max {

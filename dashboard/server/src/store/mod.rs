@@ -10,11 +10,13 @@ mod event_text;
 mod events;
 mod id;
 mod instance;
+mod leaks;
 mod pool;
 mod query;
 mod rhythm;
 mod sample;
 mod series;
+mod tallies;
 
 #[cfg(test)]
 mod tests;
@@ -181,6 +183,9 @@ impl Store {
             // An event that names no client belongs to a pool only where a pool has none either.
             let names_client = record.get(attr::CLIENT_NAME).is_some();
             let pool = pool.filter(|id| names_client || self.pools.get(*id).is_some());
+            if let Some(pool) = pool.and_then(|id| self.pools.get_mut(id)) {
+                pool.take_event(record, at_ms, now_ms, self.limits.max_text_bytes);
+            }
             let breaker = breaker.map(|name| Id::breaker(record.sender, name));
             self.events.push(record, at_ms, pool, breaker, self.limits.max_text_bytes);
         }

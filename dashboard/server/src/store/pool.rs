@@ -2,16 +2,19 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use poolscope_semconv::value::{AcquireOutcome, ConnectionState};
+use poolscope_semconv::event;
+use poolscope_semconv::value::{AcquireOutcome, ConnectPhase, ConnectionState, Observation};
 use poolscope_wire::{BreakerState, PoolPoint};
 
 use super::capped::Seen;
 use super::id::Id;
+use super::leaks::Leaks;
 use super::rhythm::Rhythm;
 use super::sample::{Gauges, Sample, add};
-use super::series::{Cumulative, young_age_s};
-use crate::model::{Destination, PoolFigure, PoolReading, Sender, Value};
-use crate::rules::{Condition, Facts};
+use super::series::{Cumulative, whole, young_age_s};
+use super::tallies::Tallies;
+use crate::model::{Destination, EventRecord, PoolFigure, PoolReading, Sender, Value};
+use crate::rules::{Cause, Condition, Facts};
 use crate::words::cut;
 
 /// Readings this close belong to one report: SDKs date each instrument of a collection by itself.
@@ -34,6 +37,7 @@ pub(super) struct Series {
     pub(super) figure: PoolFigure,
     pub(super) label: Box<str>,
     pub(super) marked: bool,
+    pub(super) phase: Option<ConnectPhase>,
     state: State,
     /// Sample in which it was last reported.
     sample: u64,
@@ -78,7 +82,9 @@ pub(crate) struct Pool {
     late: bool,
     pub(super) rhythm: Rhythm,
     pub(super) protocols: Vec<Box<str>>,
-    pub(super) estimated: bool,
+    pub(super) observation: Observation,
+    pub(super) tallies: Tallies,
+    leaks: Leaks,
     pub(super) breaker: Option<(String, BreakerState)>,
     pub(super) condition: Condition,
     pub(super) stale: bool,
@@ -114,7 +120,9 @@ impl Pool {
             late: false,
             rhythm: Rhythm::default(),
             protocols: Vec::new(),
-            estimated: false,
+            observation: Observation::Exact,
+            tallies: Tallies::default(),
+            leaks: Leaks::default(),
             breaker: None,
             condition: Condition::new(now_ms),
             stale: false,
@@ -148,13 +156,13 @@ impl Pool {
         self.window.push_back(sample);
         self.samples += 1;
         self.protocols.clear();
-        self.estimated = false;
+        self.observation = Observation::Exact;
         true
     }
 
     /// Takes a reading of the report that has begun; false if there is no room for its series.
     pub(super) fn take(&mut self, reading: &PoolReading<'_>, max_series: usize, max_text: usize) -> bool {
-        self.estimated |= reading.estimated;
+        self.observation = self.observation.max(reading.observation);
         if let Some(protocol) = reading.protocol
             && self.protocols.len() < MAX_PROTOCOLS
             && !self.protocols.iter().any(|known| **known == *protocol)
@@ -166,11 +174,10 @@ impl Pool {
         if self.series.len() >= max_series && !self.series.contains_key(&key) {
             return false;
         }
-        match reading.figure {
-            PoolFigure::Open | PoolFigure::InFlight | PoolFigure::Pending => {
-                self.take_gauge(reading, max_text);
-            }
-            _ => self.take_cumulative(reading, max_text),
+        if reading.figure.is_gauge() {
+            self.take_gauge(reading, max_text);
+        } else {
+            self.take_cumulative(reading, max_text);
         }
         true
     }
@@ -185,6 +192,7 @@ impl Pool {
             figure: reading.figure,
             label: cut(&reading.label, max_text).into(),
             marked: reading.marked,
+            phase: None,
             state: State::Gauge { value: 0.0, kept: delta },
             sample,
         });
@@ -198,6 +206,8 @@ impl Pool {
         let known = self.samples > 1;
         let sample = self.samples;
         let mut added = None;
+        // Beside what was added since the report before, a distribution has what a series that is new here counted before.
+        let mut earlier = None;
         match self.series.get_mut(&reading.reading.series) {
             Some(series) => {
                 series.sample = sample;
@@ -207,16 +217,21 @@ impl Pool {
             }
             None => {
                 let (state, first) = Cumulative::first(&reading.reading, known);
+                earlier = first.is_none().then(|| whole(&reading.reading.value));
                 added = first;
                 let series = Series {
                     figure: reading.figure,
                     label: cut(&reading.label, max_text).into(),
                     marked: reading.marked,
+                    phase: reading.phase,
                     state: State::Cumulative(state),
                     sample,
                 };
                 self.series.insert(reading.reading.series, series);
             }
+        }
+        if let Some(counted) = added.as_ref().or(earlier.as_ref()) {
+            self.tallies.add(reading.figure, reading.phase, counted);
         }
         let (Some(added), Some(current)) = (added, self.window.back_mut()) else { return };
         if !known && let Some(age_s) = young_age_s(&reading.reading) {
@@ -234,7 +249,9 @@ impl Pool {
                 _ => {}
             },
             PoolFigure::Opened => add(&mut current.opened, count),
-            PoolFigure::Failed => add(&mut current.failed, count),
+            PoolFigure::Failed => current.failed.add(Cause::of(&reading.label, reading.phase), count),
+            PoolFigure::Wasted => add(current.wasted.get_or_insert(0), count),
+            PoolFigure::StaleReuse => add(&mut current.stale_reuse, count),
             PoolFigure::Closed => add(current.closed.get_or_insert(0), count),
             PoolFigure::Lifetime => add(&mut current.ended, count),
             PoolFigure::Wait => current.wait.add(&added),
@@ -247,8 +264,23 @@ impl Pool {
                 }
                 current.duration.add(&added);
             }
-            PoolFigure::Open | PoolFigure::InFlight | PoolFigure::Pending | PoolFigure::Io => {}
+            _ => {}
         }
+    }
+
+    /// Takes what an event of the pool tells beyond its own line.
+    pub(super) fn take_event(&mut self, record: &EventRecord<'_>, at_ms: u64, now_ms: u64, max_text: usize) {
+        match record.name {
+            event::LEAK_SUSPECTED => self.leaks.suspected(record, at_ms, max_text),
+            event::LEAK_RETURNED => self.leaks.returned(record, at_ms),
+            _ => return,
+        }
+        let leaked = self.leaks.active();
+        if let Some(newest) = self.points.back_mut() {
+            newest.leaked = leaked;
+            self.dirty = true;
+        }
+        self.judge(now_ms);
     }
 
     /// Ends a report: its point stands in the history, and what is too old goes.
@@ -257,7 +289,9 @@ impl Pool {
         let gauges = self.gauges();
         let Some(current) = self.window.back_mut() else { return };
         current.gauges = gauges;
-        let point = current.point();
+        let mut point = current.point();
+        self.leaks.report(gauges.leaked, point.at_ms);
+        point.leaked = self.leaks.active();
         match self.points.back_mut() {
             Some(last) if last.at_ms == point.at_ms => *last = point,
             _ => self.points.push_back(point),
@@ -282,13 +316,17 @@ impl Pool {
     /// mention although it mentions others is 0.
     fn gauges(&self) -> Gauges {
         let mut gauges = self.window.back().map(|sample| sample.gauges).unwrap_or_default();
-        let mut seen = [false; 3];
+        let mut seen = [false; 5];
         for series in self.series.values() {
             let State::Gauge { value, kept } = series.state else { continue };
             if series.sample != self.samples && !kept {
                 continue;
             }
             let value = value.max(0.0);
+            // The first series of a figure begins its sum anew.
+            let mut add_to = |sum: &mut f64, place: usize| {
+                *sum = value + if std::mem::replace(&mut seen[place], true) { *sum } else { 0.0 };
+            };
             match series.figure {
                 PoolFigure::Open => {
                     if !std::mem::replace(&mut seen[0], true) {
@@ -301,14 +339,10 @@ impl Pool {
                         None => {}
                     }
                 }
-                PoolFigure::InFlight => {
-                    let before = if std::mem::replace(&mut seen[1], true) { gauges.in_flight } else { 0.0 };
-                    gauges.in_flight = before + value;
-                }
-                PoolFigure::Pending => {
-                    let before = if std::mem::replace(&mut seen[2], true) { gauges.pending } else { 0.0 };
-                    gauges.pending = before + value;
-                }
+                PoolFigure::InFlight => add_to(&mut gauges.in_flight, 1),
+                PoolFigure::Pending => add_to(&mut gauges.pending, 2),
+                PoolFigure::Connecting => add_to(gauges.connecting.get_or_insert(0.0), 3),
+                PoolFigure::Leaked => add_to(gauges.leaked.get_or_insert(0.0), 4),
                 _ => {}
             }
         }
@@ -332,6 +366,10 @@ impl Pool {
             errors: window.errors,
             opened: window.opened,
             failed: window.failed,
+            closed: window.closed(),
+            wasted: window.wasted.unwrap_or_default(),
+            stale_reuse: window.stale_reuse,
+            leak: self.leaks.longest(now_ms),
             breaker: self.breaker.as_ref(),
         };
         if self.condition.update(&facts, now_ms) {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use poolscope_semconv::value::{BreakerOutcome, IoDirection};
+use poolscope_semconv::value::{BreakerOutcome, ConnectPhase, IoDirection, Observation};
 use poolscope_wire as wire;
 
 use super::breaker::Breaker;
+use super::buckets::Buckets;
 use super::events::EventFilter;
 use super::id::Id;
 use super::pool::{Pool, Series};
@@ -75,6 +76,8 @@ impl Store {
             closes,
             acquires: by_label(pool, PoolFigure::Acquires),
             results: by_label(pool, PoolFigure::Duration),
+            failures: failures(pool),
+            connections: connections(pool),
             bytes_sent: bytes(IoDirection::Transmit),
             bytes_received: bytes(IoDirection::Receive),
         })
@@ -204,7 +207,11 @@ fn summary(pool: &Pool) -> wire::PoolSummary {
         address: pool.address.to_string(),
         port: pool.port,
         protocols: pool.protocols.iter().map(ToString::to_string).collect(),
-        estimated: pool.estimated,
+        observation: match pool.observation {
+            Observation::Exact => wire::Observation::Exact,
+            Observation::Kernel => wire::Observation::Kernel,
+            Observation::Estimated => wire::Observation::Estimated,
+        },
         health: pool.condition.health(),
         now: pool.points.back().copied().unwrap_or_default(),
         reuse: minute.reuse().map(|reuse| reuse as f32),
@@ -240,6 +247,57 @@ fn by_label(pool: &Pool, figure: PoolFigure) -> Vec<wire::CountByReason> {
         .collect();
     counts.sort_by_key(|one| std::cmp::Reverse(one.count));
     counts
+}
+
+/// Connects that failed, by error and part, most frequent first.
+fn failures(pool: &Pool) -> Vec<wire::FailedConnects> {
+    let mut counts: BTreeMap<(&str, Option<ConnectPhase>), u64> = BTreeMap::new();
+    for series in pool.figure(PoolFigure::Failed) {
+        let count = counts.entry((&series.label, series.phase)).or_default();
+        *count = count.saturating_add(series.total());
+    }
+    let mut failures: Vec<_> = counts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|((error, phase), count)| wire::FailedConnects {
+            error: error.to_owned(),
+            phase: phase.map(|phase| phase.as_str().to_owned()),
+            count,
+        })
+        .collect();
+    failures.sort_by_key(|one| std::cmp::Reverse(one.count));
+    failures
+}
+
+/// What the connections of a pool have been like.
+fn connections(pool: &Pool) -> wire::Connections {
+    let spread = |figure, phase| pool.tallies.get(figure, phase).and_then(spread_of);
+    let total = |figure| pool.figure(figure).next().is_some().then(|| pool.total(figure));
+    let phase = |phase: &ConnectPhase| {
+        spread(PoolFigure::Phase, Some(*phase)).map(|spread| (phase.as_str().to_owned(), spread))
+    };
+    wire::Connections {
+        create_s: spread(PoolFigure::Create, None),
+        phases_s: ConnectPhase::ALL.iter().filter_map(phase).collect(),
+        idle_s: spread(PoolFigure::Idle, None),
+        // Requests are whole: where a bucket says "more than none, up to one", it is one.
+        requests: spread(PoolFigure::Requests, None).map(|spread| wire::Spread {
+            p50: spread.p50.ceil(),
+            p95: spread.p95.ceil(),
+            ..spread
+        }),
+        rtt_s: spread(PoolFigure::Rtt, None),
+        wasted: total(PoolFigure::Wasted),
+        abandoned: total(PoolFigure::Abandoned),
+        stale_reuse: total(PoolFigure::StaleReuse),
+        retransmits: total(PoolFigure::Retransmits),
+        leaks: total(PoolFigure::Leaks),
+    }
+}
+
+fn spread_of(buckets: &Buckets) -> Option<wire::Spread> {
+    let share = |share| buckets.quantile(share).map(|value| value as f32);
+    Some(wire::Spread { p50: share(0.5)?, p95: share(0.95)?, count: buckets.count() })
 }
 
 fn breaker(breaker: &Breaker) -> wire::Breaker {

@@ -3,6 +3,7 @@
 use poolscope_wire::PoolPoint;
 
 use super::buckets::Buckets;
+use crate::rules::Failures;
 
 /// Figures that hold at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -10,6 +11,9 @@ pub(super) struct Gauges {
     pub(super) idle: f64,
     pub(super) active: f64,
     pub(super) upgraded: f64,
+    /// `None` if the sender does not tell; so for leaks.
+    pub(super) connecting: Option<f64>,
+    pub(super) leaked: Option<f64>,
     pub(super) pending: f64,
     pub(super) in_flight: f64,
 }
@@ -24,7 +28,10 @@ pub(super) struct Sample {
     pub(super) requests: u64,
     pub(super) errors: u64,
     pub(super) opened: u64,
-    pub(super) failed: u64,
+    pub(super) failed: Failures,
+    /// `None` if the sender does not tell.
+    pub(super) wasted: Option<u64>,
+    pub(super) stale_reuse: u64,
     /// Closes by the counter of closes.
     pub(super) closed: Option<u64>,
     /// Closes by the count of finished lives, for senders without that counter.
@@ -43,6 +50,11 @@ pub(super) struct Sample {
 /// Adds to a count. A sender may claim any number; the sum stays at the largest there is.
 pub(super) fn add(sum: &mut u64, count: u64) {
     *sum = sum.saturating_add(count);
+}
+
+/// The sum of counts of which one or both may not be told.
+fn both(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    a.or(b).map(|_| a.unwrap_or(0).saturating_add(b.unwrap_or(0)))
 }
 
 impl Sample {
@@ -69,12 +81,15 @@ impl Sample {
             idle: self.gauges.idle as u32,
             active: self.gauges.active as u32,
             upgraded: self.gauges.upgraded as u32,
+            connecting: self.gauges.connecting.map(|count| count as u32),
+            leaked: self.gauges.leaked.map(|count| count as u32),
             pending: self.gauges.pending as u32,
             in_flight: self.gauges.in_flight as u32,
             requests_per_s: rate(self.requests),
             errors_per_s: rate(self.errors),
             opened_per_s: rate(self.opened),
             closed_per_s: rate(self.closed()),
+            wasted_per_s: self.wasted.map(rate),
             reuse: self.reuse().map(|reuse| reuse as f32),
             wait_p50_s: share(self.wait(), 0.5),
             wait_p99_s: share(self.wait(), 0.99),
@@ -95,11 +110,10 @@ impl Sample {
             add(&mut sum.requests, sample.requests);
             add(&mut sum.errors, sample.errors);
             add(&mut sum.opened, sample.opened);
-            add(&mut sum.failed, sample.failed);
-            sum.closed = match (sum.closed, sample.closed) {
-                (None, None) => None,
-                (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
-            };
+            sum.failed.merge(&sample.failed);
+            sum.closed = both(sum.closed, sample.closed);
+            sum.wasted = both(sum.wasted, sample.wasted);
+            add(&mut sum.stale_reuse, sample.stale_reuse);
             add(&mut sum.ended, sample.ended);
             add(&mut sum.reused, sample.reused);
             add(&mut sum.served, sample.served);
@@ -132,6 +146,10 @@ mod tests {
     fn what_is_not_known_is_none() {
         let point = Sample::default().point();
         assert_eq!((point.reuse, point.wait_p50_s, point.use_p99_s), (None, None, None));
+        assert_eq!((point.connecting, point.leaked, point.wasted_per_s), (None, None, None));
+        let none_wasted = Sample { wasted: Some(0), ..Sample::default() };
+        let sum = Sample::sum([&Sample::default(), &none_wasted].into_iter());
+        assert_eq!(sum.point().wasted_per_s, Some(0.0), "none is not the same as not known");
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Cumulative {
     pub(super) fn first(reading: &Reading<'_>, known: bool) -> (Self, Option<Buckets>) {
         let (bounds, counts, delta) = parts(&reading.value);
         let bounds: Arc<[f64]> = bounds.into();
-        let first = Buckets::new(bounds.clone(), counts.to_vec());
+        let first = whole(&reading.value);
         let series = Self {
             bounds,
             last: if delta { vec![0; counts.len()] } else { counts.to_vec() },
@@ -83,6 +83,12 @@ impl Cumulative {
     pub(super) fn total(&self) -> u64 {
         self.total
     }
+}
+
+/// All that a point counts.
+pub(super) fn whole(value: &Value<'_>) -> Buckets {
+    let (bounds, counts, _) = parts(value);
+    Buckets::new(bounds.into(), counts.to_vec())
 }
 
 /// Age of a series at the time of its point, in seconds; `None` if it is old or does not tell.

@@ -70,13 +70,14 @@ pub const CHARTS: [Chart; 8] = [
     Chart {
         id: "connections",
         title: "Connections",
-        about: "Open connections by state.",
+        about: "Open connections by state, and on top of them those that are being established.",
         unit: Unit::Count,
         shape: Shape::Stack,
         series: &[
             known!("active", "c-active", active),
             known!("idle", "c-idle", idle),
             known!("upgraded", "c-upgraded", upgraded),
+            maybe!("connecting", "c-soft", connecting),
         ],
         estimable: true,
     },
@@ -128,10 +129,14 @@ pub const CHARTS: [Chart; 8] = [
     Chart {
         id: "connects",
         title: "Connects and closes",
-        about: "Connections opened and closed per second. Both high means that connections are wasted.",
+        about: "Connections opened and closed per second, and of the closed those that were never used.",
         unit: Unit::Rate,
         shape: Shape::Lines,
-        series: &[known!("opened", "c-active", opened_per_s), known!("closed", "c-warn", closed_per_s)],
+        series: &[
+            known!("opened", "c-active", opened_per_s),
+            known!("closed", "c-soft", closed_per_s),
+            maybe!("never used", "c-warn", wasted_per_s),
+        ],
         estimable: true,
     },
     Chart {
@@ -329,7 +334,7 @@ mod tests {
         assert_eq!(drawing.paths[0], "M0 100L10 100L10 0L10 50L0 50ZM90 100L100 100L100 75L100 75L90 75Z");
         assert!(drawing.paths[1].starts_with("M0 50L10 50L10 0L10 0"), "{}", drawing.paths[1]);
         let labelled: Vec<bool> = drawing.label_heights.iter().map(Option::is_some).collect();
-        assert_eq!(labelled, [true, true, false], "nothing is upgraded");
+        assert_eq!(labelled, [true, true, false, false], "nothing is upgraded, nothing is told of connects");
     }
 
     #[test]

@@ -8,3 +8,4 @@ pub mod header;
 pub mod help;
 pub mod notice;
 pub mod shape;
+pub mod spreads;

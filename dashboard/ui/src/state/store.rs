@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use poolscope_semconv::event::LEAK_RETURNED;
 use poolscope_wire::{Breaker, Event, Full, PoolSummary, Service, Severity, Status, Update};
 
 use super::ring::Ring;
@@ -13,10 +14,10 @@ const MAX_EVENTS: usize = 1_000;
 /// A pool that has got better keeps its place this long, so that a pool that flaps does not make the list jump.
 const PLACE_HELD_MS: u64 = 10_000;
 
-/// True for what pools do all day, such as closing connections after use.
+/// True for what pools do all day, such as closing connections after use. The end of a leak belongs to its beginning.
 #[must_use]
 pub fn is_routine(event: &Event) -> bool {
-    event.severity == Severity::Ok && event.breaker.is_none()
+    event.severity == Severity::Ok && event.breaker.is_none() && event.kind != LEAK_RETURNED
 }
 
 /// A pool with its newest points.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use poolscope_semconv::attr;
 use poolscope_semconv::metric::{self, MetricDef};
-use poolscope_semconv::value::{Certainty, ErrorType, Observation};
+use poolscope_semconv::value::{Certainty, ConnectPhase, ErrorType, Observation};
 
 use super::attributes::{integer, text};
 use crate::model::{Destination, PoolFigure, PoolReading, Reading};
@@ -16,12 +16,24 @@ const MAX_PROTOCOL_BYTES: usize = 8;
 /// The metrics of pools that have a place in the store.
 pub(super) const METRICS: &[(&MetricDef, PoolFigure)] = &[
     (&metric::HTTP_CLIENT_OPEN_CONNECTIONS, PoolFigure::Open),
+    (&metric::CONNECTION_CONNECTING, PoolFigure::Connecting),
     (&metric::HTTP_CLIENT_ACTIVE_REQUESTS, PoolFigure::InFlight),
     (&metric::CONNECTION_PENDING_REQUESTS, PoolFigure::Pending),
+    (&metric::LEAK_ACTIVE, PoolFigure::Leaked),
     (&metric::CONNECTION_ACQUIRES, PoolFigure::Acquires),
     (&metric::CONNECTION_OPENED, PoolFigure::Opened),
     (&metric::CONNECTION_FAILED, PoolFigure::Failed),
+    (&metric::CONNECTION_ABANDONED, PoolFigure::Abandoned),
+    (&metric::CONNECTION_WASTED, PoolFigure::Wasted),
+    (&metric::CONNECTION_STALE_REUSE, PoolFigure::StaleReuse),
+    (&metric::LEAK_SUSPECTED, PoolFigure::Leaks),
+    (&metric::CONNECTION_RETRANSMITS, PoolFigure::Retransmits),
     (&metric::CONNECTION_CLOSED, PoolFigure::Closed),
+    (&metric::CONNECTION_CREATE_TIME, PoolFigure::Create),
+    (&metric::CONNECTION_PHASE_TIME, PoolFigure::Phase),
+    (&metric::CONNECTION_IDLE_TIME, PoolFigure::Idle),
+    (&metric::CONNECTION_REQUESTS, PoolFigure::Requests),
+    (&metric::CONNECTION_RTT, PoolFigure::Rtt),
     (&metric::CONNECTION_IO, PoolFigure::Io),
     (&metric::CONNECTION_WAIT_TIME, PoolFigure::Wait),
     (&metric::HTTP_CLIENT_REQUEST_TIME_IN_QUEUE, PoolFigure::Queue),
@@ -30,19 +42,26 @@ pub(super) const METRICS: &[(&MetricDef, PoolFigure)] = &[
     (&metric::HTTP_CLIENT_CONNECTION_DURATION, PoolFigure::Lifetime),
 ];
 
-/// A point of a pool; `None` if it names no destination, so that there is no pool it could belong to.
+/// A point of a pool; `None` if it names no destination, so that there is no pool it could belong to, or if it is of a
+/// part of a connect that is not known here.
 pub(super) fn reading<'a>(
     figure: PoolFigure,
     attributes: &'a [KeyValue],
     reading: Reading<'a>,
 ) -> Option<PoolReading<'a>> {
     let (label, marked) = label(figure, attributes);
+    let phase = text(attributes, attr::CONNECT_PHASE).and_then(ConnectPhase::parse);
+    if figure == PoolFigure::Phase && phase.is_none() {
+        return None;
+    }
+    let observation = text(attributes, attr::OBSERVATION).and_then(Observation::parse);
     Some(PoolReading {
         destination: destination(attributes)?,
         figure,
         label,
         marked,
-        estimated: text(attributes, attr::OBSERVATION) == Some(Observation::Estimated.as_str()),
+        phase,
+        observation: observation.unwrap_or(Observation::Exact),
         protocol: text(attributes, attr::NETWORK_PROTOCOL_VERSION)
             .filter(|version| version.len() <= MAX_PROTOCOL_BYTES),
         reading,
@@ -63,6 +82,7 @@ fn label(figure: PoolFigure, attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
     match figure {
         PoolFigure::Open => (get(attr::HTTP_CONNECTION_STATE), false),
         PoolFigure::Acquires => (get(attr::ACQUIRE_OUTCOME), false),
+        PoolFigure::Failed => (get(attr::ERROR_TYPE), false),
         PoolFigure::Io => (get(attr::NETWORK_IO_DIRECTION), false),
         PoolFigure::Closed => {
             let certainty = text(attributes, attr::CLOSE_CERTAINTY);

@@ -5,6 +5,7 @@
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use poolscope_semconv::value::{ConnectPhase, Observation};
 use poolscope_semconv::{attr, metric};
 use prost::Message as _;
 use serde_json::{Value as Json, json};
@@ -64,6 +65,27 @@ fn a_point_finds_its_pool_and_figure() {
     assert_eq!((reading.destination.address, reading.destination.port), ("pay", 443));
     assert_eq!(reading.reading.value, Value::Number { value: 7.0, delta: false });
     assert_eq!(decoded.reports[0].sender.service, "unknown_service");
+}
+
+#[test]
+fn a_part_of_a_connect_is_known_by_its_name() {
+    let of = |metric: &str, phase: &str, data: fn(Json) -> Json| {
+        let mut attributes = destination();
+        attributes.push(kv(attr::CONNECT_PHASE, json!({ "stringValue": phase })));
+        attributes.push(kv(attr::ERROR_TYPE, json!({ "stringValue": "connect" })));
+        attributes.push(kv(attr::OBSERVATION, json!({ "stringValue": "kernel" })));
+        request(metric, data(json!({ "count": "0", "asInt": "1", "attributes": attributes })))
+    };
+    let failed = of(metric::CONNECTION_FAILED.name, "tcp", sum);
+    let decoded = metrics(&failed);
+    let reading = &decoded.reports[0].pools[0];
+    assert_eq!((reading.figure, &*reading.label), (PoolFigure::Failed, "connect"));
+    assert_eq!((reading.phase, reading.observation), (Some(ConnectPhase::Tcp), Observation::Kernel));
+    // What has no part has no place among the parts; what failed did so all the same.
+    let times = of(metric::CONNECTION_PHASE_TIME.name, "of_tomorrow", histogram);
+    assert!(metrics(&times).reports[0].pools.is_empty());
+    let failed = of(metric::CONNECTION_FAILED.name, "of_tomorrow", sum);
+    assert_eq!(metrics(&failed).reports[0].pools[0].phase, None);
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl PoolView {
         let now = &pool.now;
         let most = most_open(pool, &entry.ring);
         let share = |part: u32| if most == 0 { 0.0 } else { f64::from(part) / f64::from(most) };
-        let tilde = if pool.estimated { "~" } else { "" };
+        let tilde = if pool.is_estimated() { "~" } else { "" };
         Self {
             name: words::pool_name(pool),
             destination: words::destination(pool),
@@ -108,7 +108,7 @@ fn most_open(pool: &PoolSummary, ring: &Ring) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use poolscope_wire::PoolPoint;
+    use poolscope_wire::{Observation, PoolPoint};
 
     use super::*;
 
@@ -119,7 +119,9 @@ mod tests {
         let exact = PoolView::new(&entry);
         assert_eq!((exact.idle.as_str(), exact.reuse.as_str()), ("3", format::UNKNOWN));
         assert_eq!(exact.shares, [0.25, 0.75, 0.0]);
-        entry.summary.estimated = true;
+        entry.summary.observation = Observation::Kernel;
+        assert_eq!(PoolView::new(&entry).idle, "3", "what the kernel tells is no estimate");
+        entry.summary.observation = Observation::Estimated;
         assert_eq!(PoolView::new(&entry).idle, "~3");
     }
 

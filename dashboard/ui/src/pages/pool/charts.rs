@@ -61,7 +61,9 @@ pub fn Charts(
         span,
         gap_ms: Derived::new(move || interval_ms.get() * 5 / 2),
         cursor,
-        estimated: Derived::new(move || detail.with(|l| l.detail().is_some_and(|d| d.summary.estimated))),
+        estimated: Derived::new(move || {
+            detail.with(|l| l.detail().is_some_and(|d| d.summary.is_estimated()))
+        }),
     };
     let on_key = move |event: KeyboardEvent| {
         let by = match event.key().as_str() {

@@ -1,7 +1,7 @@
 //! What a pool is, how it is, and since when.
 
 use leptos::prelude::*;
-use poolscope_wire::PoolSummary;
+use poolscope_wire::{Connections, Observation, PoolDetail, PoolSummary};
 
 use super::detail::Loaded;
 use crate::{
@@ -13,6 +13,146 @@ use crate::{
     state::live::Live,
     words,
 };
+
+/// A figure of a pool; one that is not told has no place.
+struct Figure {
+    testid: &'static str,
+    label: &'static str,
+    about: &'static str,
+    read: fn(&PoolSummary, Option<&PoolDetail>) -> Option<String>,
+}
+
+/// What holds now.
+const NOW: [Figure; 9] = [
+    Figure {
+        testid: "pool-active",
+        label: "in use",
+        about: "Connections with at least one request",
+        read: |pool, _| Some(format::count(u64::from(pool.now.active))),
+    },
+    Figure {
+        testid: "pool-idle",
+        label: "idle",
+        about: "Connections without a request",
+        read: |pool, _| Some(format!("{}{}", tilde(pool), pool.now.idle)),
+    },
+    Figure {
+        testid: "pool-upgraded",
+        label: "upgraded",
+        about: "Connections that left HTTP, such as WebSockets",
+        read: |pool, _| (pool.now.upgraded > 0).then(|| format::count(u64::from(pool.now.upgraded))),
+    },
+    Figure {
+        testid: "pool-connecting",
+        label: "connecting",
+        about: "Connections that are being established",
+        read: |pool, _| pool.now.connecting.map(|count| format::count(u64::from(count))),
+    },
+    Figure {
+        testid: "pool-pending",
+        label: "waiting",
+        about: "Requests that wait for a connection",
+        read: |pool, _| Some(format::count(u64::from(pool.now.pending))),
+    },
+    Figure {
+        testid: "pool-leaked",
+        label: "leaked",
+        about: "Responses that somebody has held for long and does not read, so that their connections serve nobody",
+        read: |pool, _| pool.now.leaked.map(|count| format::count(u64::from(count))),
+    },
+    Figure {
+        testid: "pool-reuse",
+        label: "reused, last minute",
+        about: "Share of requests that were served by a connection that was open already",
+        read: |pool, _| Some(format::percent_or_unknown(pool.reuse)),
+    },
+    Figure {
+        testid: "pool-wait-p50",
+        label: "wait p50",
+        about: "Half of the requests of the last minute had a connection within this time",
+        read: |pool, _| Some(format::duration_or_unknown(pool.wait_p50_s)),
+    },
+    Figure {
+        testid: "pool-wait-p99",
+        label: "wait p99",
+        about: "99 of 100 requests of the last minute had a connection within this time",
+        read: |pool, _| Some(format::duration_or_unknown(pool.wait_p99_s)),
+    },
+];
+
+/// What was counted since the pool is known.
+const TOTALS: [Figure; 11] = [
+    Figure {
+        testid: "pool-requests-total",
+        label: "requests",
+        about: "Requests that ended",
+        read: |pool, _| Some(format::count(pool.requests_total)),
+    },
+    Figure {
+        testid: "pool-opened-total",
+        label: "opened",
+        about: "Connections that were established",
+        read: |pool, _| Some(format::count(pool.opened_total)),
+    },
+    Figure {
+        testid: "pool-closed-total",
+        label: "closed",
+        about: "Connections that were closed",
+        read: |pool, _| Some(format!("{}{}", tilde(pool), format::count(pool.closed_total))),
+    },
+    Figure {
+        testid: "pool-wasted-total",
+        label: "never used",
+        about: "Connections that were closed without having served a request: they were set up for nothing",
+        read: |_, detail| total(detail, |connections| connections.wasted),
+    },
+    Figure {
+        testid: "pool-failed-total",
+        label: "connects failed",
+        about: "Connections that could not be established",
+        read: |pool, _| Some(format::count(pool.failed_total)),
+    },
+    Figure {
+        testid: "pool-abandoned-total",
+        label: "connects given up",
+        about: "Connects that were given up, because the request that they were made for was dropped",
+        read: |_, detail| total(detail, |connections| connections.abandoned),
+    },
+    Figure {
+        testid: "pool-stale-total",
+        label: "failed on a closed one",
+        about: "Requests that failed because the peer had closed the idle connection that the pool gave them",
+        read: |_, detail| total(detail, |connections| connections.stale_reuse),
+    },
+    Figure {
+        testid: "pool-leaks-total",
+        label: "reported as leaked",
+        about: "Responses that were held for long and not read, those included that came back",
+        read: |_, detail| total(detail, |connections| connections.leaks),
+    },
+    Figure {
+        testid: "pool-retransmits-total",
+        label: "segments resent",
+        about: "TCP segments that the kernel sent again, over the connections that are closed",
+        read: |_, detail| total(detail, |connections| connections.retransmits),
+    },
+    Figure {
+        testid: "pool-sent",
+        label: "sent",
+        about: "Bytes sent over its connections",
+        read: |_, detail| detail?.bytes_sent.map(format::bytes),
+    },
+    Figure {
+        testid: "pool-received",
+        label: "received",
+        about: "Bytes received over its connections",
+        read: |_, detail| detail?.bytes_received.map(format::bytes),
+    },
+];
+
+fn total(detail: Option<&PoolDetail>, read: fn(&Connections) -> Option<u64>) -> Option<String> {
+    read(&detail?.connections).map(format::count)
+}
 
 /// Head of the page of a pool.
 #[component]
@@ -38,14 +178,15 @@ pub fn Head(
     let gone_quiet = move || {
         pool.with(|pool| pool.stale.then_some(pool.last_seen_ms)).map(|seen| format::ago(live.now_ms(), seen))
     };
-    let figure = move |label: &'static str, testid: &'static str, read: fn(&PoolSummary) -> String| {
-        view! { <div><dd data-testid=testid>{text(read)}</dd><dt>{label}</dt></div> }
-    };
-    let bytes = move |label: &'static str, read: fn(&Loaded) -> Option<u64>| {
-        move || {
-            detail
-                .with(read)
-                .map(|bytes| view! { <div><dd>{format::bytes(bytes)}</dd><dt>{label}</dt></div> })
+    let figure = move |figure: &'static Figure| {
+        let value = Derived::new(move || {
+            pool.with(|pool| detail.with(|loaded| (figure.read)(pool, loaded.detail())))
+        });
+        view! {
+            <div title=figure.about hidden=move || value.with(Option::is_none)>
+                <dd data-testid=figure.testid>{move || value.get()}</dd>
+                <dt>{figure.label}</dt>
+            </div>
         }
     };
     let breaker = Derived::new(move || pool.with(|pool| pool.breaker.clone()));
@@ -58,10 +199,8 @@ pub fn Head(
                 <span>{text(words::protocols)}</span>
                 <span dir="auto">{text(|pool| pool.service.clone())}</span>
                 <span class="mono" dir="auto" title="Instance">{text(|pool| pool.instance.clone())}</span>
-                {move || pool.with(|pool| pool.estimated).then(|| view! {
-                    <span title="Closes can't be seen here: what is open, idle and closed is concluded from what requests show">
-                        "~ closes are estimated"
-                    </span>
+                {move || observation(pool.with(|pool| pool.observation)).map(|(text, about)| view! {
+                    <span data-testid="pool-observation" title=about>{text}</span>
                 })}
             </p>
             <p class=move || format!("verdict v-{}", words::severity_key(severity.get()))>
@@ -80,24 +219,28 @@ pub fn Head(
                     view! { <a class="badgelink" href=navigation.link(&Route::Breakers(id))>"breaker " <BreakerBadge state /></a> }
                 })}
             </p>
-            <dl class="figures">
-                {figure("in use", "pool-active", |p| format::count(u64::from(p.now.active)))}
-                {figure("idle", "pool-idle", |p| format!("{}{}", tilde(p), p.now.idle))}
-                {figure("waiting", "pool-pending", |p| format::count(u64::from(p.now.pending)))}
-                {figure("reused, last minute", "pool-reuse", |p| format::percent_or_unknown(p.reuse))}
-                {figure("wait p50", "pool-wait-p50", |p| format::duration_or_unknown(p.wait_p50_s))}
-                {figure("wait p99", "pool-wait-p99", |p| format::duration_or_unknown(p.wait_p99_s))}
-                {figure("requests", "pool-requests-total", |p| format::count(p.requests_total))}
-                {figure("opened", "pool-opened-total", |p| format::count(p.opened_total))}
-                {figure("closed", "pool-closed-total", |p| format!("{}{}", tilde(p), format::count(p.closed_total)))}
-                {figure("connects failed", "pool-failed-total", |p| format::count(p.failed_total))}
-                {bytes("sent", |loaded| loaded.detail().and_then(|detail| detail.bytes_sent))}
-                {bytes("received", |loaded| loaded.detail().and_then(|detail| detail.bytes_received))}
-            </dl>
+            <dl class="figures">{NOW.iter().map(figure).collect_view()}</dl>
+            <p class="soft since">"Since this pool is known"</p>
+            <dl class="figures">{TOTALS.iter().map(figure).collect_view()}</dl>
         </header>
     }
 }
 
+/// How a pool is observed, in words, if that is not exactly.
+fn observation(observation: Observation) -> Option<(&'static str, &'static str)> {
+    match observation {
+        Observation::Exact => None,
+        Observation::Kernel => Some((
+            "closes are told by the kernel",
+            "Every connection is seen to open and to close; only why it closed is concluded",
+        )),
+        Observation::Estimated => Some((
+            "~ closes are estimated",
+            "Closes can't be seen here: what is open, idle and closed is concluded from what requests show",
+        )),
+    }
+}
+
 fn tilde(pool: &PoolSummary) -> &'static str {
-    if pool.estimated { "~" } else { "" }
+    if pool.is_estimated() { "~" } else { "" }
 }

@@ -1,6 +1,7 @@
 //! One pool: its condition in words, its charts on one axis of time, why things ended, and its events.
 
 pub mod charts;
+pub mod connections;
 pub mod detail;
 pub mod head;
 
@@ -12,6 +13,7 @@ use crate::{
     components::{
         counts::{self, Counts},
         empty::Empty,
+        spreads::{SpreadRow, Spreads},
     },
     derived::Derived,
     navigation::Navigation,
@@ -68,6 +70,9 @@ fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
     let rows = move |read: fn(&PoolDetail) -> Vec<counts::CountRow>| {
         Derived::new(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
     };
+    let spreads = move |read: fn(&PoolDetail) -> Vec<SpreadRow>| {
+        Derived::new(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
+    };
     view! {
         <article data-testid="pool-page">
             <Head id=id.clone() detail />
@@ -79,6 +84,10 @@ fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
                     rows=rows(|d| counts::rows(&d.acquires, words::acquire_outcome, |_| false)) />
                 <Counts title="How requests ended" none="No request has ended yet." testid="results-table"
                     rows=rows(|d| counts::rows(&d.results, words::result, words::result_failed)) />
+                <Spreads title="Establishing a connection" testid="set-up-table" rows=spreads(connections::set_up) />
+                <Spreads title="Life of a connection" testid="life-table" rows=spreads(connections::life) />
+                <Counts title="Connects that failed" none="No connect is known to have failed." testid="failures-table"
+                    rows=rows(connections::failures) />
             </div>
             <PoolEvents id />
         </article>
