@@ -11,7 +11,8 @@ use poolscope_semconv::event;
 use poolscope_tests::demo::Demo;
 use poolscope_tests::{kernel, wait};
 use poolscope_wire::{
-    Breaker, BreakerState, Event, PoolDetail, PoolSummary, ServerMessage, Service, Severity, Status, path,
+    Breaker, BreakerState, Event, Observation, PoolDetail, PoolSummary, ServerMessage, Service, Severity,
+    Status, path,
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -70,6 +71,31 @@ fn invariants(pool: &PoolSummary) {
     assert_eq!(pool.opened_total - pool.closed_total, open, "{} to {}: {now:?}", pool.client, pool.address);
 }
 
+/// What a pool tells of how its connections are made and what became of them.
+fn set_up_is_told(detail: &PoolDetail) {
+    let (pool, connections) = (&detail.summary, &detail.connections);
+    assert!(pool.now.connecting.is_some() && pool.now.leaked.is_some(), "{pool:?}");
+    let create = connections.create_s.unwrap();
+    assert_eq!(create.count, pool.opened_total, "{}", pool.address);
+    let names: Vec<_> = connections.phases_s.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["dns", "tcp"], "{}", pool.address);
+    // A look-up of the demo takes 25 ms, and its bucket begins there.
+    let (dns, tcp) = (connections.phases_s[0].1, connections.phases_s[1].1);
+    assert!(dns.p50 >= 0.025 && tcp.p50 < dns.p50 && create.p95 >= 0.025, "{connections:?}");
+    let wasted = connections.wasted.unwrap();
+    assert!(wasted <= pool.closed_total, "{wasted} of {}", pool.closed_total);
+    assert_eq!(connections.requests.map_or(0, |served| served.count), pool.closed_total, "{}", pool.address);
+    let failed: u64 = detail.failures.iter().map(|failed| failed.count).sum();
+    assert_eq!(failed, pool.failed_total);
+    assert!(
+        detail.failures.iter().all(|failed| failed.phase.as_deref() == Some("dns")),
+        "{:?}",
+        detail.failures
+    );
+    let is_told = connections.abandoned.is_some() && connections.stale_reuse.is_some();
+    assert!(is_told && connections.leaks.is_some());
+}
+
 /// How long the figures are watched; a soak by hand sets it higher.
 fn watch_time() -> Duration {
     let seconds = std::env::var("POOLSCOPE_WATCH_SECONDS").ok().and_then(|text| text.parse().ok());
@@ -97,13 +123,16 @@ async fn the_read_api_tells_what_the_demo_does() {
 
     let pools = world.pools().await;
     for pool in &pools {
+        let is_hyper = ["checkout", "search"].contains(&pool.client.as_str());
         // The kernel tells of reqwest's closes.
-        assert_eq!((pool.service.as_str(), pool.estimated), ("shop", false));
+        let observation = if is_hyper { Observation::Exact } else { Observation::Kernel };
+        assert_eq!((pool.service.as_str(), pool.observation), ("shop", observation));
         assert!(pool.requests_total > 0 && pool.wait_p50_s.is_some(), "{pool:?}");
         assert!(!pool.health.sentence.is_empty());
         let detail: PoolDetail = world.get(&format!("{}/{}", path::POOLS, pool.id)).await;
         assert!(detail.points.len() > 5 && detail.points.is_sorted_by_key(|point| point.at_ms));
         assert!(!detail.acquires.is_empty() && !detail.results.is_empty(), "{detail:?}");
+        set_up_is_told(&detail);
     }
     let named = |client: &str, host: &str| {
         pools
@@ -186,6 +215,27 @@ async fn a_breaker_that_opens_is_told_at_once_and_closes_again() {
     let guarded = pools.iter().find(|pool| pool.address == "inventory.internal").unwrap();
     assert_eq!(guarded.breaker.as_ref().map(|(name, _)| name), Some(&inventory.name));
     drop(world.scope);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leak_is_told_with_who_holds_it_until_it_comes_back() {
+    let world = World::start(Protocol::Grpc).await;
+    let catalog = async || world.pools().await.into_iter().find(|pool| pool.address == "catalog.internal");
+    let is_leaked = |pool: &Option<PoolSummary>| pool.as_ref().is_some_and(|pool| pool.now.leaked == Some(1));
+    let pool = wait::until("the leak to be told", catalog, is_leaked).await.unwrap();
+    let sentence = &pool.health.sentence;
+    assert!(sentence.starts_with("1 response is held and not read for "), "{sentence}");
+    assert!(sentence.contains("; taken by ") && sentence.contains("demo/service.rs:"), "{sentence}");
+    assert!(pool.health.severity > Severity::Ok);
+    let is_back = |pool: &Option<PoolSummary>| pool.as_ref().is_some_and(|pool| pool.now.leaked == Some(0));
+    let pool = wait::until("it to come back", catalog, is_back).await.unwrap();
+    let told = async || {
+        let events: Vec<Event> = world.get(&format!("{}?pool={}", path::EVENTS, pool.id)).await;
+        events
+    };
+    let kinds = [event::LEAK_SUSPECTED, event::LEAK_RETURNED];
+    let has = |events: &Vec<Event>, kind| events.iter().any(|event| event.kind == kind);
+    wait::until("both events of its pool", told, |events| kinds.iter().all(|kind| has(events, *kind))).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! The clients of the demo, built as a user would build them.
 
 use std::error::Error;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,11 +16,12 @@ use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use poolscope::breaker::BreakerLayer;
 use poolscope::hyper::{ConnectLayer, RequestLayer, ResponseBody};
+use poolscope::reqwest::DnsResolver;
 use poolscope::retry::{RetryLayer, RetryPolicy};
 use poolscope::timeout::TimeoutLayer;
-use poolscope::{ConfigError, Scope};
+use poolscope::{ClientScope, ConfigError, PhaseLayer, Scope};
 use tower::util::BoxCloneService;
-use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
 
 /// A hyper client under protection.
 pub(super) type HyperStack =
@@ -30,8 +33,18 @@ pub(super) type ReqwestStack = BoxCloneService<reqwest::Request, reqwest::Respon
 /// How long a name look-up of the demo takes, so that a new connection is something to wait for.
 const LOOK_UP: Duration = Duration::from_millis(25);
 
+/// A host whose look-up fails now and then.
+const BADLY_NAMED: &str = "ads.internal";
+
+/// How long a response may be left alone before it counts as leaked: short enough for a demo to show it.
+const LEAK_THRESHOLD: Duration = Duration::from_secs(2);
+
 /// Time for one attempt; the slow upstream is slower in its bad times.
 const ATTEMPT: Duration = Duration::from_millis(900);
+
+fn client_scope(scope: &Scope, name: &str) -> ClientScope {
+    scope.client(name).pool_idle_timeout(Duration::from_secs(8)).leak_threshold(Some(LEAK_THRESHOLD))
+}
 
 /// A breaker that opens and closes within the time that somebody looks at a demo.
 fn breaker(scope: &Scope, client: &str) -> Result<BreakerLayer, ConfigError> {
@@ -45,11 +58,14 @@ fn breaker(scope: &Scope, client: &str) -> Result<BreakerLayer, ConfigError> {
 
 /// hyper-util's client, observed and under retry, breaker and timeout.
 pub(super) fn hyper(scope: &Scope, name: &str, http2: bool) -> Result<HyperStack, ConfigError> {
-    let client = scope.client(name).pool_idle_timeout(Duration::from_secs(8));
+    let client = client_scope(scope, name);
     let connect = ConnectLayer::new(&client);
     let connect = if http2 { connect.http2_only() } else { connect };
-    let connector =
-        ServiceBuilder::new().layer(connect).service(HttpConnector::new_with_resolver(service_fn(look_up)));
+    let resolver = PhaseLayer::dns().layer(service_fn(|name: Name| look_up(name.as_str().to_owned())));
+    let connector = ServiceBuilder::new()
+        .layer(connect)
+        .layer(PhaseLayer::tcp())
+        .service(HttpConnector::new_with_resolver(resolver));
     let client_service = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(8))
@@ -70,12 +86,12 @@ pub(super) fn reqwest(
     name: &str,
     http2: bool,
 ) -> Result<ReqwestStack, Box<dyn Error + Send + Sync>> {
-    let client = scope.client(name).pool_idle_timeout(Duration::from_secs(8));
+    let client = client_scope(scope, name);
     let connect = poolscope::reqwest::ConnectLayer::new(&client);
     let connect = if http2 { connect.http2_only() } else { connect };
     let mut builder = reqwest::Client::builder()
         .pool_idle_timeout(Duration::from_secs(8))
-        .dns_resolver(LookUp)
+        .dns_resolver(DnsResolver::new(Arc::new(LookUp)))
         .connector_layer(connect);
     if http2 {
         builder = builder.http2_prior_knowledge();
@@ -90,8 +106,11 @@ pub(super) fn reqwest(
 }
 
 /// Every name of the demo is this machine; finding it out takes a while, as it does elsewhere.
-async fn look_up(_: Name) -> Result<std::iter::Once<SocketAddr>, std::io::Error> {
+async fn look_up(name: String) -> io::Result<std::iter::Once<SocketAddr>> {
     tokio::time::sleep(LOOK_UP).await;
+    if name == BADLY_NAMED && fastrand::u8(..100) < 4 {
+        return Err(io::Error::other("the name server does not answer"));
+    }
     Ok(std::iter::once(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))
 }
 
@@ -99,11 +118,9 @@ async fn look_up(_: Name) -> Result<std::iter::Once<SocketAddr>, std::io::Error>
 struct LookUp;
 
 impl reqwest::dns::Resolve for LookUp {
-    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        Box::pin(async {
-            tokio::time::sleep(LOOK_UP).await;
-            let addresses: reqwest::dns::Addrs =
-                Box::new(std::iter::once(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(async move {
+            let addresses: reqwest::dns::Addrs = Box::new(look_up(name.as_str().to_owned()).await?);
             Ok(addresses)
         })
     }

@@ -7,13 +7,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
-use poolscope::Scope;
+use poolscope::{Origin, Scope};
 use tokio::task::JoinSet;
 use tower::{BoxError, Service, ServiceExt};
 use tracing::Instrument;
 
 use super::clients::{self, HyperStack, ReqwestStack};
 use super::upstreams::{Pace, Upstreams};
+
+/// How long the careless job leaves its response alone, and how long it rests after it.
+const HELD: Duration = Duration::from_secs(7);
+const RESTS: Duration = Duration::from_secs(20);
 
 /// How the demo behaves.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +63,7 @@ impl Demo {
             workers.spawn(work(Caller::Reqwest(shop.clone()), at("legacy", &upstreams.legacy)));
             workers.spawn(work(Caller::Reqwest(suggest.clone()), at("search", &upstreams.search)));
         }
+        workers.spawn(leave_alone(shop, at("catalog", &upstreams.catalog)));
         Ok(Self { upstreams, workers })
     }
 
@@ -105,6 +110,25 @@ async fn work(mut caller: Caller, url: String) {
         };
         tokio::time::sleep(Duration::from_millis(fastrand::u64(20..160))).await;
     }
+}
+
+/// A job that has its response and does something else before it reads it, again and again.
+async fn leave_alone(mut stack: ReqwestStack, url: String) {
+    loop {
+        let span = tracing::info_span!("report", url = %url);
+        // A call that fails leaves nothing to forget, and the layers count it.
+        let _ = forget(&mut stack, &url).instrument(span).await;
+        tokio::time::sleep(RESTS).await;
+    }
+}
+
+async fn forget(stack: &mut ReqwestStack, url: &str) -> Result<(), BoxError> {
+    let request = reqwest::Request::new(reqwest::Method::GET, url.parse()?);
+    // A call starts the request at once, so it is made inside.
+    let response = Origin::here().scope(async { stack.ready().await?.call(request).await }).await?;
+    tokio::time::sleep(HELD).await;
+    response.bytes().await?;
+    Ok(())
 }
 
 impl Caller {
