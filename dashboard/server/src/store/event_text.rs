@@ -1,6 +1,8 @@
 //! Events in plain words.
 
-use poolscope_semconv::value::{BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase};
+use poolscope_semconv::value::{
+    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType,
+};
 use poolscope_semconv::{attr, event};
 use poolscope_wire::Severity;
 
@@ -178,7 +180,12 @@ fn exhausted(record: &EventRecord<'_>) -> (Severity, String) {
     let name = record.get(attr::RETRY_NAME).unwrap_or("without a name");
     let attempts = record.number(attr::RETRY_ATTEMPTS).map(|attempts| attempts as u64);
     let attempts = attempts.map(|n| format!(" after {}", words::count(n, "attempt"))).unwrap_or_default();
-    let reason = record.get(attr::RETRY_REASON).map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = match record.get(attr::RETRY_REASON) {
+        None => String::new(),
+        Some(reason) if reason == ErrorType::Other.as_str() => ": another error".to_owned(),
+        // A status code, or the class of an error, whose words are its own.
+        Some(reason) => format!(": {}", reason.replace('_', " ")),
+    };
     (Severity::Warn, format!("retry {name} gave up{attempts}{}{reason}", on_destination(record)))
 }
 
@@ -261,6 +268,8 @@ mod tests {
 
         let retry = [(attr::RETRY_NAME, "reads"), (attr::RETRY_ATTEMPTS, "3"), (attr::RETRY_REASON, "503")];
         assert_eq!(text(event::RETRY_EXHAUSTED, &retry, None).1, "retry reads gave up after 3 attempts: 503");
+        let retry = [(attr::RETRY_NAME, "reads"), (attr::RETRY_REASON, "breaker_open")];
+        assert_eq!(text(event::RETRY_EXHAUSTED, &retry, None).1, "retry reads gave up: breaker open");
     }
 
     #[test]

@@ -48,11 +48,14 @@ pub fn Spreads(
     rows: Derived<Vec<SpreadRow>>,
 ) -> impl IntoView {
     let row = |row: SpreadRow| {
-        let bar = row.shares.map(|(p50, p95)| view! { <Bar share=p50 limit=Some(p95) class="c-p50" /> });
+        let bar = row.shares.map(|(p50, p95)| {
+            view! { <td class="wide"><Bar share=p50 limit=Some(p95) class="c-p50" /></td> }
+        });
+        let columns = if bar.is_some() { "1" } else { "2" };
         view! {
             <tr title=row.about>
-                <th scope="row">{row.label}</th>
-                <td class="wide">{bar}</td>
+                <th scope="row" colspan=columns>{row.label}</th>
+                {bar}
                 <td class="number">{row.p50}</td>
                 <td class="number">{row.p95}</td>
             </tr>
@@ -64,8 +67,7 @@ pub fn Spreads(
             <table>
                 <thead class="soft">
                     <tr>
-                        <td></td>
-                        <td></td>
+                        <td colspan="2"></td>
                         <th scope="col" class="number">"p50"</th>
                         <th scope="col" class="number">"p95"</th>
                     </tr>

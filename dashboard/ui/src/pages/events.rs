@@ -94,7 +94,7 @@ pub fn Events() -> impl IntoView {
             Stage::NoData => view! { <NoData /> }.into_any(),
             Stage::Nothing => view! {
                 <Empty title="Nothing has happened">
-                    <p>"Breaker transitions, timeouts, closed and failed connections and exhausted retries are listed here as they happen."</p>
+                    <p>"Breaker transitions, leaks, timeouts, closed and failed connections and exhausted retries are listed here as they happen."</p>
                 </Empty>
             }
             .into_any(),
@@ -215,12 +215,15 @@ fn Subject(pool: Option<String>, breaker: Option<String>) -> impl IntoView {
             None => view! { <span>"a pool that is gone"</span> }.into_any(),
         }
     });
-    let breaker = breaker.map(|name| {
-        let id = live.peek(|store| {
-            let found = store.breakers.values().find(|breaker| breaker.name == name || breaker.id == name);
-            found.map(|breaker| breaker.id.clone())
-        });
-        view! { <a dir="auto" href=navigation.link(&Route::Breakers(id))>{format!("breaker {name}")}</a> }
+    let breaker = breaker.map(|id| {
+        let name = live.peek(|store| store.breakers.get(&id).map(|breaker| breaker.name.clone()));
+        match name {
+            Some(name) => {
+                let text = format!("breaker {name}");
+                view! { <a dir="auto" href=navigation.link(&Route::Breakers(Some(id)))>{text}</a> }.into_any()
+            }
+            None => view! { <span>"a breaker that is gone"</span> }.into_any(),
+        }
     });
     view! { {pool} {breaker} }
 }

@@ -120,8 +120,8 @@ const TOTALS: [Figure; 11] = [
     },
     Figure {
         testid: "pool-stale-total",
-        label: "failed on a closed one",
-        about: "Requests that failed because the peer had closed the idle connection that the pool gave them",
+        label: "hit a stale connection",
+        about: "Requests that failed before any answer, because the peer had closed the idle connection that the pool gave them",
         read: |_, detail| total(detail, |connections| connections.stale_reuse),
     },
     Figure {
