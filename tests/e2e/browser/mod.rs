@@ -95,6 +95,15 @@ async fn a_person_sees_pools_live_and_follows_one() -> Result<()> {
     page.until("the pool has a page", SOON, "pool-page", |seen| text_of(seen, "text").contains(CLIENT))
         .await?;
     page.until("with a chart", SOON, "chart-connections", |seen| !seen.is_empty()).await?;
+    let has_parts = |seen: &[Seen]| {
+        let text = text_of(seen, "text");
+        text.contains("name look-up") && text.contains("TCP connect")
+    };
+    page.until("how its connections are made", SOON, "set-up-table", has_parts).await?;
+    let is_number = |seen: &[Seen]| text_of(seen, "text").parse::<u64>().is_ok();
+    for figure in ["pool-connecting", "pool-leaked", "pool-wasted-total", "pool-stale-total"] {
+        page.until(figure, SOON, figure, is_number).await?;
+    }
     page.until("and a table of closes", LATER, "closes-table", |seen| !seen.is_empty()).await?;
     check(&page, "pool").await?;
 
