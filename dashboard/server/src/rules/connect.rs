@@ -63,13 +63,14 @@ impl Failures {
         self.0.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// What most of them failed at, if it is told.
+    /// What more than half of them failed at, if it is told.
     fn why(self) -> String {
-        let most = Cause::ALL.into_iter().max_by_key(|cause| self.0[*cause as usize]);
-        let Some((cause, words)) = most.and_then(|cause| Some((cause, cause.words()?))) else {
+        let count = |cause: Cause| self.0[cause as usize];
+        let main = Cause::ALL.into_iter().find(|cause| count(*cause) > self.total() / 2);
+        let Some((cause, words)) = main.and_then(|cause| Some((cause, cause.words()?))) else {
             return String::new();
         };
-        let mostly = if self.0[cause as usize] < self.total() { "mostly, " } else { "" };
+        let mostly = if count(cause) < self.total() { "mostly, " } else { "" };
         format!(": {mostly}{words}")
     }
 }
@@ -126,6 +127,7 @@ mod tests {
             sentence(&[(Cause::Tls, 3), (Cause::Other, 1)]),
             "4 of 5 connects failed in the last 15 s: mostly, the TLS handshake fails"
         );
+        assert_eq!(sentence(&[(Cause::Name, 1), (Cause::Tls, 1)]), "2 of 3 connects failed in the last 15 s");
         assert_eq!(
             sentence(&[(Cause::Other, 2), (Cause::Time, 1)]),
             "3 of 4 connects failed in the last 15 s"

@@ -15,7 +15,8 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
     Finding::new(
         Severity::Warn,
         format!(
-            "{} failed {} on an idle connection that the peer had closed: it keeps them for a shorter time than the pool",
+            "{} failed {} on an idle connection that the peer had closed: \
+             it keeps them for a shorter time than the pool",
             words::count(facts.stale_reuse, "request"),
             window(facts)
         ),

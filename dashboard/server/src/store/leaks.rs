@@ -10,7 +10,7 @@ use crate::words::cut;
 const MAX_KNOWN: usize = 64;
 
 /// A leak that an event told of.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Leak {
     /// When it was told.
     at_ms: u64,
@@ -34,17 +34,22 @@ pub(super) struct Leaks {
 impl Leaks {
     /// An event told of a leak.
     pub(super) fn suspected(&mut self, record: &EventRecord<'_>, at_ms: u64, max_text: usize) {
-        if self.known.len() >= MAX_KNOWN {
-            self.known.remove(0);
-        }
         let text = |key| cut(record.get(key).unwrap_or_default(), max_text).into();
-        self.known.push(Leak {
+        let leak = Leak {
             at_ms,
             since_ms: since(record, at_ms),
             connection: text(attr::CONNECTION_ID),
             trace_id: record.trace_id.into(),
             origin: text(attr::LEAK_ORIGIN),
-        });
+        };
+        // A sender that had no answer says it again.
+        if self.known.contains(&leak) {
+            return;
+        }
+        if self.known.len() >= MAX_KNOWN {
+            self.known.remove(0);
+        }
+        self.known.push(leak);
     }
 
     /// An event told that a leak came back.
@@ -131,7 +136,8 @@ mod tests {
         assert_eq!(leaks.active(), None, "nobody tells");
         leaks.report(Some(0.0), 10_000);
         leaks.suspected(&record("7", "2", "a.rs:1"), 10_500, 100);
-        assert_eq!(leaks.active(), Some(1));
+        leaks.suspected(&record("7", "2", "a.rs:1"), 10_500, 100);
+        assert_eq!(leaks.active(), Some(1), "an event that is sent twice counts once");
         leaks.report(Some(1.0), 11_000);
         assert_eq!(leaks.active(), Some(1), "the report counts it now");
         leaks.returned(&record("7", "2.9", "a.rs:1"), 11_400);

@@ -353,6 +353,8 @@ impl Pool {
     pub(super) fn judge(&mut self, now_ms: u64) {
         let window = self.sum_since(RULES_MS);
         let mut newest = self.points.iter().rev();
+        // Of a sender that is silent, nobody knows whether it still holds what it held.
+        let held_until_ms = if self.stale { self.last_seen_ms } else { now_ms };
         let facts = Facts {
             now: newest.next().copied().unwrap_or_default(),
             before: newest.next().copied(),
@@ -369,7 +371,7 @@ impl Pool {
             closed: window.closed(),
             wasted: window.wasted.unwrap_or_default(),
             stale_reuse: window.stale_reuse,
-            leak: self.leaks.longest(now_ms),
+            leak: self.leaks.longest(held_until_ms),
             breaker: self.breaker.as_ref(),
         };
         if self.condition.update(&facts, now_ms) {
