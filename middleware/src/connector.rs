@@ -41,7 +41,13 @@ impl Connector {
         let (ends, protocol) = self.describe(io);
         let report = attempt.succeeded(ends.peer, now);
         let setup = trace::setup_span(self.client.scope(), &report);
-        let made = Established { ends, protocol, setup, client: Some(Arc::downgrade(&self.life)) };
+        let made = Established {
+            took: report.took,
+            ends,
+            protocol,
+            setup,
+            client: Some(Arc::downgrade(&self.life)),
+        };
         attempt.pool().opened(self.client.next_connection_id(), made, now)
     }
 

@@ -98,10 +98,10 @@ impl Lease {
     /// The request failed before it had headers.
     pub(crate) fn fail(&mut self, error: &(dyn Error + 'static)) {
         let class = classify::error_type(error);
-        let request = self.request();
-        request.result(Outcome::Error(class), None, Instant::now());
+        let (request, now) = (self.request(), Instant::now());
+        request.result(Outcome::Error(class), None, now);
         if matches!(class, ErrorType::IncompleteMessage | ErrorType::ConnectionReset)
-            && request.met_a_stale_connection()
+            && request.met_a_stale_connection(now)
         {
             request.pool().was_stale();
             self.span.stale();

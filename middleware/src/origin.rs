@@ -50,7 +50,8 @@ impl Origin {
         Self(Kind::Name(name))
     }
 
-    /// Runs a future whose requests have this origin.
+    /// Runs a future whose requests have this origin. A request starts when the service is called, so the call belongs
+    /// inside: `origin.scope(async { service.call(request).await })`.
     pub fn scope<F>(self, future: F) -> OriginScope<F> {
         OriginScope { inner: future, origin: self }
     }

@@ -6,9 +6,12 @@ use std::net::SocketAddr;
 use poolscope::Scope;
 use poolscope_semconv::value::{AcquireOutcome, CloseReason};
 use poolscope_tests::client::{Client, Kind, Settings};
+use poolscope_tests::upstream::{HangUp, Options, Reply, Upstream, answer};
 use poolscope_tests::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+
+const ROUNDS: u64 = 10;
 
 /// A server that answers one request on each connection, and closes the connection when a second one comes: for the
 /// client the same as one that closed it a moment earlier.
@@ -34,16 +37,18 @@ async fn a_request_on_a_stale_connection_is_counted(kind: Kind) {
     let url = format!("http://{}/", closes_under_the_second().await);
     let scope = Scope::new();
     let client = Client::new(&scope, kind, Settings::default()).unwrap();
-    for _ in 0..3 {
+    for _ in 0..ROUNDS {
         client.read(&url).await.unwrap();
         // The connection is back in the pool some moments after its body was read.
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         client.read(&url).await.unwrap_err();
     }
     let closed = async || scope.snapshot().pools.remove(0);
-    let pool = wait::until("all closes", closed, |pool| pool.closed_total() == 3).await;
-    assert_eq!((pool.stale_reuse, pool.opened, pool.wasted), (3, 3, 0));
-    assert_eq!((pool.outcome(AcquireOutcome::New), pool.outcome(AcquireOutcome::Reused)), (3, 3));
+    let pool = wait::until("all closes", closed, |pool| pool.closed_total() == ROUNDS).await;
+    assert_eq!((pool.opened, pool.wasted), (ROUNDS, 0));
+    // A machine that is busy elsewhere may take longer than a round trip would.
+    assert!((ROUNDS / 2..=ROUNDS).contains(&pool.stale_reuse), "{}", pool.stale_reuse);
+    assert_eq!((pool.outcome(AcquireOutcome::New), pool.outcome(AcquireOutcome::Reused)), (ROUNDS, ROUNDS));
     let reasons: Vec<_> = pool.closed.iter().map(|(reason, ..)| *reason).collect();
     assert_eq!(reasons, [CloseReason::PeerClosedActive], "{:?}", pool.closed);
     assert_eq!((pool.in_flight(), pool.counts().open()), (0, 0));
@@ -57,6 +62,28 @@ async fn hyper() {
 #[tokio::test]
 async fn reqwest() {
     a_request_on_a_stale_connection_is_counted(Kind::ReqwestH1).await;
+}
+
+/// A server that takes a request and hangs up on it a while later has not closed before it came.
+#[tokio::test]
+async fn a_server_that_fails_is_not_stale() {
+    let slow = |request: http::Request<hyper::body::Incoming>| async move {
+        if request.uri().path() == "/fails" {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            return Reply::Hang(HangUp);
+        }
+        answer(http::StatusCode::OK, "ok")
+    };
+    let upstream = Upstream::start(Options::default(), slow).await.unwrap();
+    for kind in [Kind::HyperH1, Kind::ReqwestH1] {
+        let scope = Scope::new();
+        let client = Client::new(&scope, kind, Settings::default()).unwrap();
+        client.read(&upstream.url("/")).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        client.read(&upstream.url("/fails")).await.unwrap_err();
+        let pool = scope.snapshot().pools.remove(0);
+        assert_eq!((pool.stale_reuse, pool.outcome(AcquireOutcome::Reused)), (0, 1), "{kind:?}");
+    }
 }
 
 /// A server that hangs up on the first request of a connection is no stale one.

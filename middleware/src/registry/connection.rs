@@ -40,9 +40,14 @@ impl Ends {
     }
 }
 
+/// Least time in which a stale connection shows itself; a loopback has no round trip to speak of.
+const STALE_WITHIN: Duration = Duration::from_millis(5);
+
 /// What is known of a connection when it is established.
 #[derive(Debug, Default)]
 pub(crate) struct Established {
+    /// How long it took; zero if that was not seen.
+    pub(crate) took: Duration,
     pub(crate) ends: Ends,
     pub(crate) protocol: Protocol,
     /// Span over the set-up, for requests to link to.
@@ -354,6 +359,12 @@ impl Connection {
             client_is_gone: self.made.client.as_ref().is_some_and(|client| client.strong_count() == 0),
             has_idled: self.has_idled(now),
         })
+    }
+
+    /// How long a peer that had closed the connection before a request came takes to show it: a round trip, which is not
+    /// longer than the set-up was, and the machine's own time.
+    pub(super) fn stale_within(&self) -> Duration {
+        self.made.took.max(STALE_WITHIN)
     }
 
     /// Span over the set-up of the connection.

@@ -267,12 +267,15 @@ impl Request {
         })
     }
 
-    /// True if it failed because the peer had closed its connection before: it was used before, and nothing has come over
-    /// it since.
-    pub(crate) fn met_a_stale_connection(&self) -> bool {
+    /// True if it failed, now, in the way of a request that was sent while the peer closed its connection: the connection
+    /// had been used before, nothing has come over it since, and it ended within a round trip. A server that takes the
+    /// request first and hangs up then needs longer, unless it is very quick.
+    pub(crate) fn met_a_stale_connection(&self, now: Instant) -> bool {
         self.connection.get().is_some_and(|bound| {
             let is_used = matches!(bound.outcome, AcquireOutcome::Reused | AcquireOutcome::Waited);
-            is_used && bound.connection.bytes().1 == bound.received
+            let is_quick =
+                now.saturating_duration_since(self.acquired_at()) <= bound.connection.stale_within();
+            is_used && is_quick && bound.connection.bytes().1 == bound.received
         })
     }
 

@@ -157,7 +157,8 @@ pub struct PoolSnapshot {
     pub acquires: Vec<(AcquireOutcome, u64)>,
     /// Requests that have given their connection back.
     pub released: u64,
-    /// Requests that failed before any answer because the peer had closed the connection that the pool gave them.
+    /// Requests that failed before any answer because the peer was closing the connection that the pool gave them: those
+    /// that failed within a round trip after they were sent.
     pub stale_reuse: u64,
     /// HTTP/2 requests in flight.
     pub streams: u64,

@@ -28,7 +28,6 @@ pub(crate) fn kernel_refused() -> Option<String> {
     let refused = Monitor::get().err()?.to_string();
     WARNING.call_once(|| {
         tracing::warn!(
-            name: "poolscope.kernel.refused",
             "the kernel does not tell of closed connections, so figures of reqwest pools are estimates: {refused}"
         );
     });
@@ -67,7 +66,7 @@ pub(super) fn watch(scope: &Scope, connection: &Arc<Connection>) {
         Err(WatchError::Gone(gone)) => watch.gone(gone),
         // The sweep of the model takes it for closed after the idle timeout.
         Err(WatchError::Failed(error)) => {
-            tracing::debug!(name: "poolscope.kernel.silent", "the kernel was not asked about a connection: {error}");
+            tracing::debug!("the kernel was not asked about a connection: {error}");
         }
     }
 }
