@@ -18,7 +18,7 @@ use poolscope::hyper::{
     ConnectLayer, ObservedConnection, ObservedIo, RequestBody, RequestLayer, ResponseBody,
 };
 use poolscope::{ClientScope, PoolSnapshot, Protocol, Scope};
-use poolscope_semconv::value::{AcquireOutcome, Certainty, CloseReason};
+use poolscope_semconv::value::{AcquireOutcome, BlockingReason, Certainty, CloseReason};
 use poolscope_tests::upstream::{Options, Reply, Upstream, answer};
 use poolscope_tests::{kernel, wait};
 use tokio::net::TcpStream;
@@ -113,6 +113,43 @@ async fn a_cap_makes_requests_wait_and_idle_connections_expire_with_a_known_reas
     assert!(waited > 0.2, "waited {waited} s");
     assert_eq!(pool.closed, known(CloseReason::IdleTimeout, 2));
     assert_eq!(upstream.counts().accepted(), 2);
+}
+
+#[tokio::test]
+async fn behind_a_cap_a_leak_is_told_from_a_pool_that_is_too_small() {
+    let gate = Arc::new(Semaphore::new(0));
+    let passed = Arc::clone(&gate);
+    let gated = move |request| {
+        let gate = Arc::clone(&passed);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            ok(request).await
+        }
+    };
+    let upstream = Upstream::start(Options::default(), gated).await.unwrap();
+    let scope = Scope::builder().leak_threshold(Some(Duration::from_millis(200))).build();
+    let service = example::pool(&scope.client("test"), limits(2, NEVER));
+    let running = calls(3, &service, &upstream);
+    let waits = |pool: &PoolSnapshot| pool.pending() == 1 && pool.connecting == 0;
+    let small = until(&scope, "one that waits for two in use", waits).await;
+    assert_eq!(small.waiting.unwrap().blocked_by, BlockingReason::InUse);
+    gate.add_permits(4);
+    for call in running {
+        call.await.unwrap();
+    }
+
+    let parked = service.clone().oneshot(get(&upstream)).await.unwrap();
+    until(&scope, "a leak", |pool| pool.leaks_active == 1).await;
+    let running = calls(2, &service, &upstream);
+    let stuck = until(&scope, "one that waits for a leak", waits).await;
+    assert_eq!(stuck.waiting.unwrap().blocked_by, BlockingReason::Leaked);
+    drop(parked);
+    gate.add_permits(2);
+    for call in running {
+        call.await.unwrap();
+    }
+    let pool = until(&scope, "nobody that waits", |pool| pool.in_flight() == 0).await;
+    assert_eq!((pool.waiting, pool.leaks_active, pool.leaks_suspected), (None, 0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,7 +18,7 @@ use crate::receiver::{Manner, Receiver};
 use crate::traffic::{Asked, traffic, wait_for};
 use crate::{export, http_export};
 
-fn text(pairs: &[KeyValue], key: &str) -> Option<String> {
+pub(crate) fn text(pairs: &[KeyValue], key: &str) -> Option<String> {
     let value = pairs.iter().find(|pair| pair.key == key)?.value.as_ref()?.value.as_ref()?;
     match value {
         Value::StringValue(text) => Some(text.clone()),

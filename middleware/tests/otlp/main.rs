@@ -4,6 +4,7 @@
 mod arrival;
 mod bounds;
 mod interval;
+mod leaks;
 mod receiver;
 mod traffic;
 
