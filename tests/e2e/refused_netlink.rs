@@ -10,6 +10,9 @@ async fn a_pool_without_netlink_is_estimated_and_right_about_what_it_can_know() 
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let pool = |moment: &str| told[moment]["pools"][0].clone();
 
+    let refused = told["used"]["kernel_refused"].as_str().expect("the snapshot says what was refused");
+    assert!(refused.contains("netlink") || refused.contains("not permitted"), "{refused}");
+
     let used = pool("used");
     assert_eq!(used["observation"], "estimated");
     assert_eq!((used["opened"].as_u64(), used["acquires_started"].as_u64()), (Some(3), Some(5)));
