@@ -32,6 +32,12 @@ pub(crate) fn connect_error_type(error: &(dyn Error + 'static)) -> ErrorType {
     }
 }
 
+/// True if a peer could not be reached, and the error says so itself.
+pub(crate) fn says_unreachable(error: &(dyn Error + 'static)) -> bool {
+    let mut kinds = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(of_io);
+    kinds.any(|class| class == Some(ErrorType::Connect))
+}
+
 /// True if a connect failed on what the peer said: TLS libraries report it as invalid data.
 fn breaks_tls(error: &(dyn Error + 'static)) -> bool {
     let kinds = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
@@ -85,6 +91,11 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<ErrorType> {
     }
     #[cfg(feature = "reqwest")]
     if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        return of_reqwest(error);
+    }
+    // It stands in the place of the error that it has, which is not among its causes.
+    #[cfg(feature = "reqwest-middleware")]
+    if let Some(reqwest_middleware::Error::Reqwest(error)) = error.downcast_ref() {
         return of_reqwest(error);
     }
     None

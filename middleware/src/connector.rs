@@ -1,13 +1,16 @@
 //! [`Connector`]: what the connect layers for hyper and reqwest share: attempts, connections, failures.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use http::{Extensions, Uri};
 use hyper_util::client::legacy::connect::{Connection as HyperConnection, HttpInfo};
-use poolscope_semconv::value::ConnectPhase;
 
 use crate::clock::Instant;
-use crate::registry::{Attempt, ClientScope, Connection, ConnectorLife, Ends, Established, Pool, Protocol};
+use crate::registry::{
+    Attempt, ClientScope, Connection, ConnectorLife, Ends, Established, Pool, Protocol, Report,
+};
+use crate::trace::SetupSpan;
 use crate::{current, trace};
 
 /// One layered connector. Its clones share it, so it lives for as long as the client that has them.
@@ -30,31 +33,11 @@ impl Connector {
     }
 
     /// A connect begins; the request that is being polled waits for it.
-    pub(crate) fn start(pool: Arc<Pool>) -> Arc<Attempt> {
+    pub(crate) fn start(self: &Arc<Self>, pool: Arc<Pool>) -> Connecting {
         current::connect_started();
-        Attempt::start(pool, Instant::now())
-    }
-
-    /// A connect made a connection.
-    pub(crate) fn opened(&self, attempt: &Attempt, io: &impl HyperConnection) -> Arc<Connection> {
-        let now = Instant::now();
-        let (ends, protocol) = self.describe(io);
-        let report = attempt.succeeded(ends.peer, now);
-        let setup = trace::setup_span(self.client.scope(), &report);
-        let made = Established {
-            took: report.took,
-            ends,
-            protocol,
-            setup,
-            client: Some(Arc::downgrade(&self.life)),
-        };
-        attempt.pool().opened(self.client.next_connection_id(), made, now)
-    }
-
-    /// A connect failed.
-    pub(crate) fn failed(&self, attempt: &Attempt, error: &(dyn std::error::Error + 'static)) {
-        let report = attempt.failed(error, Instant::now());
-        trace::setup_span(self.client.scope(), &report);
+        let attempt = Attempt::start(pool, Instant::now());
+        let is_suppressed = trace::is_suppressed();
+        Connecting { connector: Arc::clone(self), attempt, is_suppressed, is_over: false }
     }
 
     pub(crate) fn scope(&self) -> &crate::Scope {
@@ -72,14 +55,78 @@ impl Connector {
     }
 }
 
+/// A connect that is being made; dropped before its end, it is given up.
+#[derive(Debug)]
+pub(crate) struct Connecting {
+    connector: Arc<Connector>,
+    attempt: Arc<Attempt>,
+    /// It was begun by telemetry itself; asked at the begin, since its end may be in another task.
+    is_suppressed: bool,
+    is_over: bool,
+}
+
+impl Connecting {
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        self.attempt.pool()
+    }
+
+    /// Runs one poll of it.
+    pub(crate) fn poll<R>(&self, poll: impl FnOnce() -> R) -> R {
+        current::poll_attempt(&self.attempt, poll)
+    }
+
+    /// It made a connection.
+    pub(crate) fn opened(&mut self, io: &impl HyperConnection) -> Arc<Connection> {
+        self.is_over = true;
+        let now = Instant::now();
+        let (ends, protocol) = self.connector.describe(io);
+        let report = self.attempt.succeeded(ends.peer, now);
+        let (took, setup) = (report.took, self.setup_span(&report));
+        let client = Some(Arc::downgrade(&self.connector.life));
+        let made = Established { took, ends, protocol, setup, client };
+        self.pool().opened(self.connector.client.next_connection_id(), made, now)
+    }
+
+    /// It failed.
+    pub(crate) fn failed(&mut self, error: &(dyn Error + 'static)) {
+        self.is_over = true;
+        let report = self.attempt.failed(error, Instant::now());
+        if let Some(error) = report.error {
+            current::connect_failed(error);
+        }
+        self.setup_span(&report);
+    }
+
+    fn setup_span(&self, report: &Report<'_>) -> SetupSpan {
+        if self.is_suppressed {
+            return SetupSpan::default();
+        }
+        trace::setup_span(self.connector.scope(), report)
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        // Who gives a request up drops it outside of its polls. In one, it is a time limit between the request and the
+        // connector that ended this connect, as reqwest's `connect_timeout` does.
+        let now = Instant::now();
+        let report = if current::is_in_request() {
+            self.attempt.timed_out(now)
+        } else {
+            self.attempt.given_up(current::drop_cause(), now)
+        };
+        self.setup_span(&report);
+    }
+}
+
 /// Addresses of a connection, as hyper-util tells them.
 pub(crate) fn ends_of(info: &HttpInfo) -> Ends {
     Ends { local: Some(info.local_addr()), peer: Some(info.remote_addr()) }
-}
-
-/// Marks the begin of a part of the connect that is being polled, and gives back what marks its end.
-pub(crate) fn begin(phase: ConnectPhase) -> Option<Arc<Attempt>> {
-    let attempt = current::attempt()?;
-    attempt.begin(phase);
-    Some(attempt)
 }

@@ -13,6 +13,8 @@ use crate::registry::Attempt;
 
 thread_local! {
     static SEEN: Cell<Seen> = const { Cell::new(Seen::NOTHING) };
+    /// What the last connect failed with, if that was seen.
+    static FAILED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Connect) };
     static DROPPED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Canceled) };
     static RESENDS: Cell<u32> = const { Cell::new(0) };
     static ATTEMPT: RefCell<Option<Arc<Attempt>>> = const { RefCell::new(None) };
@@ -23,11 +25,14 @@ thread_local! {
 pub(crate) struct Seen(u8);
 
 impl Seen {
+    /// No request is being polled.
     const NOTHING: Self = Self(0);
     const CONNECT_STARTED: u8 = 1;
     const CONNECTED: u8 = 2;
     const GIVEN: u8 = 4;
     const WAITED: u8 = 8;
+    const CONNECT_FAILED: u8 = 16;
+    const IN_REQUEST: u8 = 32;
 
     /// The connector was called: there was no idle connection.
     pub(crate) fn connect_started(self) -> bool {
@@ -37,6 +42,11 @@ impl Seen {
     /// A connect came to a good end.
     pub(crate) fn connected(self) -> bool {
         self.0 & Self::CONNECTED != 0
+    }
+
+    /// What a connect failed with, if one did. Asked right after the poll.
+    pub(crate) fn connect_failed(self) -> Option<ErrorType> {
+        (self.0 & Self::CONNECT_FAILED != 0).then(|| FAILED_AS.get())
     }
 
     /// The request was given a connection that is made known to it, as those of composed pools are.
@@ -57,7 +67,8 @@ pub(crate) struct Polling {
 impl Polling {
     /// Begins; `waited` if the request may have waited in a pool since its poll before.
     pub(crate) fn begin(waited: bool) -> Self {
-        Self { outer: SEEN.replace(Seen(if waited { Seen::WAITED } else { 0 })) }
+        let waited = if waited { Seen::WAITED } else { 0 };
+        Self { outer: SEEN.replace(Seen(Seen::IN_REQUEST | waited)) }
     }
 
     /// Ends, and tells what happened in it.
@@ -70,6 +81,11 @@ impl Drop for Polling {
     fn drop(&mut self) {
         SEEN.set(self.outer);
     }
+}
+
+/// True inside of a request's poll.
+pub(crate) fn is_in_request() -> bool {
+    SEEN.get().0 & Seen::IN_REQUEST != 0
 }
 
 /// Tells the request that is being polled that the connector was called.
@@ -90,6 +106,12 @@ pub(crate) fn has_waited() -> bool {
 /// Tells the request that is being polled that a connection was established.
 pub(crate) fn connected() {
     see(Seen::CONNECTED);
+}
+
+/// Tells the request that is being polled that a connect failed.
+pub(crate) fn connect_failed(error: ErrorType) {
+    FAILED_AS.set(error);
+    see(Seen::CONNECT_FAILED);
 }
 
 /// Runs one poll of a connect. What happens inside of it, on this thread, belongs to the attempt: hyper-util and reqwest

@@ -95,9 +95,13 @@ impl Lease {
         }
     }
 
-    /// The request failed before it had headers.
-    pub(crate) fn fail(&mut self, error: &(dyn Error + 'static)) {
-        let class = classify::error_type(error);
+    /// The request failed before it had headers; with `connect`, if a connect for it did.
+    pub(crate) fn fail(&mut self, error: &(dyn Error + 'static), connect: Option<ErrorType>) {
+        let class = match (classify::error_type(error), connect) {
+            // What failed in the connect is known to who watched it.
+            (ErrorType::Connect | ErrorType::Other, Some(class)) => class,
+            (class, _) => class,
+        };
         let (request, now) = (self.request(), Instant::now());
         request.result(Outcome::Error(class), None, now);
         if matches!(class, ErrorType::IncompleteMessage | ErrorType::ConnectionReset)
@@ -146,12 +150,16 @@ impl Lease {
         let now = Instant::now();
         let error = error.or_else(|| (end == End::Dropped).then(|| self.dropped(now)));
         let request = self.request.as_ref().expect("taken only when the lease is dropped");
-        match request.acquired() {
-            Some(acquired) => self.span.acquired(&acquired, request.connection().map(|known| known.setup())),
-            None if request.is_pending() && request.was_queued() => {
-                self.span.waited_in_vain(error.unwrap_or(ErrorType::Canceled));
+        if self.span.is_recorded() {
+            match request.acquired() {
+                Some(acquired) => {
+                    self.span.acquired(&acquired, request.connection().map(|known| known.setup()));
+                }
+                None if request.is_pending() && request.was_queued() => {
+                    self.span.waited_in_vain(error.unwrap_or(ErrorType::Canceled));
+                }
+                None => {}
             }
-            None => {}
         }
         request.end(end, now);
         if let Some(connection) = request.connection()
@@ -168,7 +176,10 @@ impl Lease {
         if !self.has_headers {
             self.request().result(Outcome::Error(cause), None, now);
         }
-        self.span.error(cause, String::new);
+        // An answer that its caller does not read to the end is no failure, whatever becomes of its connection.
+        if !self.has_headers || cause != ErrorType::Canceled {
+            self.span.error(cause, String::new);
+        }
         // An HTTP/1 connection can't be used again while a response is still in it. Where the close is seen, this only
         // explains it; where it is concluded, a short rest is no reason to conclude it.
         let is_short = self.has_headers && self.body_left.is_some_and(|bytes| bytes <= DRAINED_BYTES);

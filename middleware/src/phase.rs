@@ -5,17 +5,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::Uri;
+use hyper_util::client::legacy::connect::dns::Name;
 use pin_project_lite::pin_project;
 use poolscope_semconv::value::ConnectPhase;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::connector;
+use crate::current;
 use crate::registry::Attempt;
 
-/// Times one part of a connect, around the service that does it: the resolver, or the connector below TLS.
+/// Times one part of a connect of hyper-util's client, around the service that does it: the resolver, or the connector
+/// below TLS.
 ///
-/// Put it inside of the connect layer's connector. Alone, or in a connect that is not observed, it does nothing.
+/// Put it inside of the connect layer's connector. In a connect that is not observed it does nothing.
 ///
 /// ```
 /// use hyper_util::client::legacy::connect::{HttpConnector, dns::GaiResolver};
@@ -28,17 +31,23 @@ use crate::registry::Attempt;
 /// let connector = ConnectLayer::new(&client).layer(PhaseLayer::tcp().layer(http));
 /// # let _ = connector;
 /// ```
+///
+/// # Proxies
+///
+/// The look-up is the proxy's: that of the destination is the proxy's own affair. A tunnel (`CONNECT`) is asked for after
+/// the transport is there. What that takes is part of `tcp` with this layer around hyper-util's `Tunnel`; with the layer
+/// inside of it, it is part of `tls`, or of no part where there is no TLS.
 #[derive(Debug, Clone, Copy)]
 pub struct PhaseLayer(ConnectPhase);
 
 impl PhaseLayer {
-    /// The service is a resolver.
+    /// For a resolver.
     #[must_use]
     pub fn dns() -> Self {
         Self(ConnectPhase::Dns)
     }
 
-    /// The service is a connector without TLS.
+    /// For a connector without TLS.
     #[must_use]
     pub fn tcp() -> Self {
         Self(ConnectPhase::Tcp)
@@ -60,10 +69,13 @@ pub struct PhaseService<S> {
     phase: ConnectPhase,
 }
 
-impl<S, R> Service<R> for PhaseService<S>
-where
-    S: Service<R>,
-{
+impl<S> PhaseService<S> {
+    fn timed<F>(&self, attempt: Option<Arc<Attempt>>, inner: F) -> PhaseFuture<F> {
+        PhaseFuture { inner, phase: self.phase, attempt }
+    }
+}
+
+impl<S: Service<Name>> Service<Name> for PhaseService<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = PhaseFuture<S::Future>;
@@ -72,9 +84,32 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: R) -> Self::Future {
-        let inner = self.inner.call(request);
-        PhaseFuture { inner, phase: self.phase, attempt: connector::begin(self.phase), is_begun: false }
+    fn call(&mut self, name: Name) -> Self::Future {
+        let attempt = current::attempt();
+        if let Some(attempt) = &attempt {
+            attempt.ask(name.as_str());
+        }
+        let inner = self.inner.call(name);
+        self.timed(attempt, inner)
+    }
+}
+
+impl<S: Service<Uri>> Service<Uri> for PhaseService<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = PhaseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let attempt = current::attempt();
+        if let Some(attempt) = &attempt {
+            attempt.begin(self.phase);
+        }
+        let inner = self.inner.call(uri);
+        self.timed(attempt, inner)
     }
 }
 
@@ -86,7 +121,6 @@ pin_project! {
         inner: F,
         phase: ConnectPhase,
         attempt: Option<Arc<Attempt>>,
-        is_begun: bool,
     }
 }
 
@@ -98,10 +132,6 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        // A future that was made outside of the connect's polls begins in the first of them.
-        if this.attempt.is_none() && !std::mem::replace(this.is_begun, true) {
-            *this.attempt = connector::begin(*this.phase);
-        }
         let result = ready!(this.inner.poll(cx));
         if let Some(attempt) = this.attempt.as_ref().filter(|_| result.is_ok()) {
             attempt.end(*this.phase);

@@ -24,8 +24,11 @@ const DONE: [&str; 2] = ["CLIENT_TRAFFIC_SECRET_0", "CLIENT_RANDOM"];
 ///
 /// The key log of the configuration stays; its resumption is replaced by rustls' default of 256 sessions in memory. rustls
 /// asks for a session when the transport is there, and tells the key log when the handshake is done: no secret is kept.
+/// What comes before the handshake is `tcp`; through a proxy, the tunnel that is asked for (`CONNECT`) is part of it.
 ///
 /// ```
+/// # // reqwest knows of TLS only when something turns it on in it.
+/// # #[cfg(feature = "otlp-tls")]
 /// # fn run(mut config: rustls::ClientConfig) -> Result<(), Box<dyn std::error::Error>> {
 /// use poolscope::{Scope, reqwest::ConnectLayer};
 ///

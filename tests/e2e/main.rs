@@ -7,6 +7,7 @@ mod dashboard;
 mod debug;
 mod demo;
 mod leaks;
+mod phases;
 mod pool;
 mod refused_netlink;
 mod stale;

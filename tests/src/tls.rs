@@ -70,6 +70,18 @@ pub fn server(alpn: Alpn) -> io::Result<Arc<ServerConfig>> {
 pub fn client(alpn: Alpn) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(identity().cert.der().clone()).map_err(io::Error::other)?;
+    client_of(alpn, roots)
+}
+
+/// Settings of a client that trusts nobody.
+///
+/// # Errors
+/// If rustls has no protocol for it.
+pub fn distrustful(alpn: Alpn) -> io::Result<ClientConfig> {
+    client_of(alpn, RootCertStore::empty())
+}
+
+fn client_of(alpn: Alpn, roots: RootCertStore) -> io::Result<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?

@@ -25,6 +25,8 @@ attributes! {
     TELEMETRY_SDK_VERSION = "telemetry.sdk.version";
 
     // --- OpenTelemetry: HTTP and network
+    /// Name that is looked up.
+    DNS_QUESTION_NAME = "dns.question.name";
     /// Class of error: a [`crate::value::ErrorType`] or a status code; absent on success.
     ERROR_TYPE = "error.type";
     /// State of a connection, see [`crate::value::ConnectionState`].

@@ -13,9 +13,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::io::ObservedIo;
-use crate::connector::Connector;
-use crate::current;
-use crate::registry::{Attempt, ClientScope};
+use crate::connector::{Connecting, Connector};
+use crate::registry::ClientScope;
 
 /// Observes the connections that a connector makes. See the [module](super) for an example.
 #[derive(Debug, Clone)]
@@ -70,9 +69,9 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let attempt = Connector::start(self.connector.pool_at(&uri));
-        let inner = current::poll_attempt(&attempt, || self.inner.call(uri));
-        ConnectFuture { inner, connector: Arc::clone(&self.connector), attempt }
+        let connecting = self.connector.start(self.connector.pool_at(&uri));
+        let inner = connecting.poll(|| self.inner.call(uri));
+        ConnectFuture { inner, connecting }
     }
 }
 
@@ -82,8 +81,7 @@ pin_project! {
     pub struct ConnectFuture<F> {
         #[pin]
         inner: F,
-        connector: Arc<Connector>,
-        attempt: Arc<Attempt>,
+        connecting: Connecting,
     }
 }
 
@@ -97,14 +95,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(current::poll_attempt(this.attempt, || this.inner.poll(cx)));
+        let result = ready!(this.connecting.poll(|| this.inner.poll(cx)));
         match result.map_err(Into::into) {
             Ok(io) => {
-                let connection = this.connector.opened(this.attempt, &io);
+                let connection = this.connecting.opened(&io);
                 Poll::Ready(Ok(ObservedIo::new(io, connection)))
             }
             Err(error) => {
-                this.connector.failed(this.attempt, error.as_ref());
+                this.connecting.failed(error.as_ref());
                 Poll::Ready(Err(error))
             }
         }

@@ -144,7 +144,7 @@ where
                 Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, lease))))
             }
             Err(error) => {
-                lease.fail(&error);
+                lease.fail(&error, seen.connect_failed());
                 Poll::Ready(Err(error))
             }
         }

@@ -1,8 +1,9 @@
 //! [`Attempt`]: one try to establish a connection, and its parts as far as they can be told apart.
 
+use std::error::Error;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use poolscope_semconv::value::{ConnectPhase, ErrorType};
@@ -12,8 +13,7 @@ use super::pool::Pool;
 use crate::classify;
 use crate::clock::Instant;
 
-/// A try to establish a connection. It counts as one that is being made until it is told how it ended; dropped before, it
-/// counts as given up.
+/// A try to establish a connection. It counts as one that is being made until it is told how it ended.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pool: Arc<Pool>,
@@ -21,7 +21,8 @@ pub(crate) struct Attempt {
     wall: SystemTime,
     /// Begin and end of each phase, in nanoseconds after the start, plus one; 0 is never.
     marks: [[AtomicU64; 2]; ConnectPhase::COUNT],
-    ended: AtomicBool,
+    /// The name that was looked up, which behind a proxy is not the destination's.
+    question: OnceLock<Box<str>>,
 }
 
 /// One part of an attempt, in time after its start.
@@ -41,6 +42,8 @@ pub(crate) struct Report<'a> {
     pub(crate) started: SystemTime,
     pub(crate) took: Duration,
     pub(crate) phases: Vec<Phase>,
+    /// The name that was looked up, if a look-up was seen.
+    pub(crate) question: Option<&'a str>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) error: Option<ErrorType>,
 }
@@ -62,12 +65,18 @@ impl Attempt {
             started: now,
             wall: SystemTime::now(),
             marks: Default::default(),
-            ended: AtomicBool::new(false),
+            question: OnceLock::new(),
         })
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    /// A name is looked up.
+    pub(crate) fn ask(&self, name: &str) {
+        self.begin(ConnectPhase::Dns);
+        let _ = self.question.set(name.into());
     }
 
     /// A part of it begins. The first mark stays: a second address that is tried belongs to the same part.
@@ -92,39 +101,60 @@ impl Attempt {
 
     /// It made a connection.
     pub(crate) fn succeeded(&self, peer: Option<SocketAddr>, now: Instant) -> Report<'_> {
-        let took = now.saturating_duration_since(self.started);
-        let phases = self.phases(took, None);
-        self.ended.store(true, Relaxed);
-        self.pool.connect_succeeded(took, &phases);
-        self.report(took, phases, peer, None)
+        let report = self.report(now, peer, None, None);
+        self.pool.connect_succeeded(report.took, &report.phases);
+        report
     }
 
     /// It failed.
-    pub(crate) fn failed(&self, error: &(dyn std::error::Error + 'static), now: Instant) -> Report<'_> {
-        let took = now.saturating_duration_since(self.started);
-        let mut error_type = classify::connect_error_type(error);
-        let phase = self.failed_phase(error_type);
-        if phase == Some(ConnectPhase::Tls) && matches!(error_type, ErrorType::Other | ErrorType::Connect) {
-            error_type = ErrorType::Tls;
-        }
-        self.ended.store(true, Relaxed);
-        self.pool.connect_failed(Failure { error_type, phase }, error);
-        self.report(took, self.phases(took, phase), None, Some(error_type))
+    pub(crate) fn failed(&self, error: &(dyn Error + 'static), now: Instant) -> Report<'_> {
+        let error_type = classify::connect_error_type(error);
+        let phase = self.failed_phase(error_type, classify::says_unreachable(error));
+        let error_type = match (error_type, phase) {
+            (ErrorType::Connect, Some(ConnectPhase::Dns)) => ErrorType::Dns,
+            (ErrorType::Connect, Some(ConnectPhase::Tls)) => ErrorType::Tls,
+            _ => error_type,
+        };
+        self.pool.connect_failed(Failure { error_type, phase }, classify::chain(error));
+        self.report(now, None, Some(error_type), phase)
+    }
+
+    /// A time limit around it ended it.
+    pub(crate) fn timed_out(&self, now: Instant) -> Report<'_> {
+        let error_type = ErrorType::Timeout;
+        let phase = self.failed_phase(error_type, false);
+        self.pool.connect_failed(Failure { error_type, phase }, "connect timed out".to_owned());
+        self.report(now, None, Some(error_type), phase)
+    }
+
+    /// Whoever wanted it is gone.
+    pub(crate) fn given_up(&self, cause: ErrorType, now: Instant) -> Report<'_> {
+        self.pool.connect_abandoned();
+        self.report(now, None, Some(cause), self.failed_phase(cause, false))
     }
 
     fn report(
         &self,
-        took: Duration,
-        phases: Vec<Phase>,
+        now: Instant,
         peer: Option<SocketAddr>,
         error: Option<ErrorType>,
+        failed: Option<ConnectPhase>,
     ) -> Report<'_> {
-        Report { pool: &self.pool, started: self.wall, took, phases, peer, error }
+        let took = now.saturating_duration_since(self.started);
+        Report {
+            pool: &self.pool,
+            started: self.wall,
+            took,
+            phases: self.phases(took, peer, failed),
+            question: self.question.get().map(AsRef::as_ref),
+            peer,
+            error,
+        }
     }
 
     /// The parts, from what was marked and from what follows from it. What can't be told apart is left out, but for
     /// transport and TLS together.
-    fn phases(&self, took: Duration, failed: Option<ConnectPhase>) -> Vec<Phase> {
+    fn phases(&self, took: Duration, peer: Option<SocketAddr>, failed: Option<ConnectPhase>) -> Vec<Phase> {
         use ConnectPhase::{Dns, Tcp, TcpTls, Tls};
         let part = |phase, begin: Duration, end: Option<Duration>| Phase {
             phase,
@@ -133,7 +163,10 @@ impl Attempt {
             is_complete: failed != Some(phase),
         };
         let mut phases = Vec::new();
-        let mut looked_up = self.pool.host_is_address().then_some(Duration::ZERO);
+        // An address is not looked up. A peer with another one is a proxy, whose name may have been.
+        let address = self.pool.host_address();
+        let is_direct = address.is_some_and(|address| peer.is_none_or(|peer| peer.ip() == address));
+        let mut looked_up = is_direct.then_some(Duration::ZERO);
         if let Some(begin) = self.marked(Dns, 0) {
             let end = self.marked(Dns, 1);
             phases.push(part(Dns, begin, end));
@@ -152,8 +185,8 @@ impl Attempt {
         phases
     }
 
-    /// The part in which it failed.
-    fn failed_phase(&self, error: ErrorType) -> Option<ConnectPhase> {
+    /// The part in which it failed. An error that says itself that a peer can't be reached is the transport's.
+    fn failed_phase(&self, error: ErrorType, is_unreachable: bool) -> Option<ConnectPhase> {
         use ConnectPhase::{Dns, Tcp, Tls};
         let (began, ended) =
             (|phase| self.marked(phase, 0).is_some(), |phase| self.marked(phase, 1).is_some());
@@ -162,19 +195,11 @@ impl Attempt {
             Some(Dns)
         } else if error == ErrorType::Tls || is_tls && (began(Tls) || ended(Tcp)) {
             Some(Tls)
-        } else if began(Tcp) && !ended(Tcp) || !is_tls && (ended(Dns) || self.pool.host_is_address()) {
-            Some(Tcp)
         } else {
-            // A refused connect says so itself; what is left is one of several parts, or a proxy's.
-            (error == ErrorType::Connect && ended(Dns)).then_some(Tcp)
-        }
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if !*self.ended.get_mut() {
-            self.pool.connect_abandoned();
+            let is_tcp = is_unreachable
+                || began(Tcp) && !ended(Tcp)
+                || !is_tls && (ended(Dns) || self.pool.host_address().is_some());
+            is_tcp.then_some(Tcp)
         }
     }
 }
@@ -239,10 +264,19 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_is_dropped_is_over_too() {
+    fn a_proxy_is_not_taken_for_the_address_that_was_asked_for() {
+        let (_scope, attempt) = attempt("http", "192.0.2.1");
+        let proxy = Some(SocketAddr::from(([192, 0, 2, 9], 3128)));
+        assert_eq!(phases(&attempt.succeeded(proxy, Instant::now())), [], "its name may have been looked up");
+    }
+
+    #[test]
+    fn an_attempt_that_is_given_up_is_over_too() {
         let (scope, attempt) = attempt("http", "name.example");
         assert_eq!(scope.snapshot().pools[0].connecting, 1);
-        drop(attempt);
+        attempt.ask("name.example");
+        let report = attempt.given_up(ErrorType::Canceled, Instant::now());
+        assert_eq!((report.question, report.phases[0].is_complete), (Some("name.example"), false));
         let pool = scope.snapshot().pools.remove(0);
         assert_eq!((pool.connecting, pool.connect_abandoned, pool.connect_failed()), (0, 1, 0));
     }

@@ -138,6 +138,10 @@ impl Connection {
         self.made.ends.peer
     }
 
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
+    }
+
     pub(crate) fn ends(&self) -> Ends {
         self.made.ends
     }

@@ -1,7 +1,6 @@
 //! One pool: all connections of one client to one destination.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
@@ -185,9 +184,9 @@ impl Pool {
         self.destination.scheme
     }
 
-    /// True if the host is an address, which needs no look-up.
-    pub(super) fn host_is_address(&self) -> bool {
-        self.destination.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
+    /// The host, if it is an address, which needs no look-up.
+    pub(super) fn host_address(&self) -> Option<std::net::IpAddr> {
+        self.destination.host.trim_matches(['[', ']']).parse().ok()
     }
 
     pub(crate) fn observation(&self) -> Observation {
@@ -249,8 +248,13 @@ impl Pool {
         self.acquired.fetch_add(1, AcqRel);
         self.times.wait.record_raw(wait_nanos);
         if queued {
-            self.times.queued.record_raw(wait_nanos);
+            self.queued(wait_nanos);
         }
+    }
+
+    /// It found no connection ready, and had to wait.
+    pub(super) fn queued(&self, wait_nanos: u64) {
+        self.times.queued.record_raw(wait_nanos);
     }
 
     /// It is known which connection it has, or it has ended without. `idle_for` is how long the connection had not been
@@ -303,7 +307,7 @@ impl Pool {
     }
 
     /// No connection could be established.
-    pub(super) fn connect_failed(&self, failure: Failure, error: &(dyn Error + 'static)) {
+    pub(super) fn connect_failed(&self, failure: Failure, error: String) {
         self.connects[1].fetch_add(1, AcqRel);
         self.connect_fails.store(true, Relaxed);
         *self.book().failures.entry(failure).or_default() += 1;
@@ -311,7 +315,7 @@ impl Pool {
             pool: Arc::clone(&self.name),
             error_type: failure.error_type,
             phase: failure.phase,
-            error: crate::classify::chain(error),
+            error,
         }));
     }
 
@@ -426,6 +430,11 @@ impl Pool {
         let packed = self.counts[protocol as usize].load(Acquire);
         let open = packed & FIELD;
         (open, (packed / ACTIVE) & FIELD, ((packed / UPGRADED) & FIELD).min(open))
+    }
+
+    /// True if there is an open connection.
+    pub(crate) fn has_open(&self) -> bool {
+        [Protocol::Http1, Protocol::Http2].into_iter().any(|protocol| self.packed(protocol).0 > 0)
     }
 
     /// True if there is another open connection of the same protocol.

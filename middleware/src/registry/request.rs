@@ -1,5 +1,6 @@
 //! One request from the call to the end of its body: the state that hyper's and reqwest's layers share.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
@@ -83,6 +84,7 @@ pub(crate) struct Acquired {
     pub(crate) was_queued: bool,
     pub(crate) wait: Duration,
     pub(crate) idle_for: Duration,
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 impl Request {
@@ -191,6 +193,10 @@ impl Request {
             return;
         }
         let at = self.acquired_at();
+        // The connection was made while it waited, perhaps by another request's connect.
+        if (self.started()..=at).contains(&connection.opened()) && !self.queued.swap(true, Relaxed) {
+            self.pool().queued(at.nanos_since(self.started()));
+        }
         let idle_for = connection.idle_for(at);
         let outcome = if connection.enter() { AcquireOutcome::New } else { self.outcome_of_used() };
         // Only the thread that claimed BINDING gets here, so the cell is empty.
@@ -264,6 +270,7 @@ impl Request {
             was_queued: self.was_queued(),
             wait: Duration::from_nanos(self.wait.load(Relaxed)),
             idle_for: bound.idle_for,
+            peer: bound.connection.peer(),
         })
     }
 

@@ -15,9 +15,9 @@ use tower_service::Service;
 
 use super::closes;
 use crate::clock::Instant;
-use crate::connector::Connector;
+use crate::connector::{Connecting, Connector};
 use crate::current;
-use crate::registry::{Attempt, ClientScope};
+use crate::registry::ClientScope;
 
 /// Sees the connects of a reqwest client; give it to `ClientBuilder::connector_layer`. See the [module](super) for an
 /// example.
@@ -87,24 +87,24 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let uri = uri_of(&request);
         let mut inner = S::clone(&self.inner);
-        let connector = Arc::clone(&self.connector);
+        let connector = &self.connector;
         let pool = connector.pool_at(&uri.unwrap_or_default());
         closes::close_passed_over(&pool, Instant::now());
-        let attempt = Connector::start(pool);
+        let mut connecting = connector.start(pool);
         Box::pin(async move {
             let connect = async {
                 poll_fn(|cx| inner.poll_ready(cx)).await?;
                 inner.call(request).await
             };
             let mut connect = pin!(connect);
-            match poll_fn(|cx| current::poll_attempt(&attempt, || connect.as_mut().poll(cx))).await {
+            match poll_fn(|cx| connecting.poll(|| connect.as_mut().poll(cx))).await {
                 Ok(io) => {
-                    opened(&connector, &attempt, &io);
+                    opened(&mut connecting, &io);
                     Ok(io)
                 }
                 Err(error) => {
                     let error = error.into();
-                    connector.failed(&attempt, error.as_ref());
+                    connecting.failed(error.as_ref());
                     Err(error)
                 }
             }
@@ -112,14 +112,14 @@ where
     }
 }
 
-fn opened(connector: &Connector, attempt: &Attempt, io: &impl HyperConnection) {
-    let (ends, _) = connector.describe(io);
+fn opened(connecting: &mut Connecting, io: &impl HyperConnection) {
+    let (ends, _) = connecting.connector().describe(io);
     // The kernel gives the same pair of addresses again only when the old connection is gone.
-    if let Some(replaced) = attempt.pool().connection_between(ends) {
+    if let Some(replaced) = connecting.pool().connection_between(ends) {
         replaced.close_because(CloseReason::ClientClosed, Certainty::Inferred, Instant::now());
     }
-    let connection = connector.opened(attempt, io);
-    closes::watch(connector.scope(), &connection);
+    let connection = connecting.opened(io);
+    closes::watch(connecting.connector().scope(), &connection);
     current::connected();
 }
 

@@ -7,9 +7,12 @@ use poolscope_semconv::value::ConnectPhase;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tower_service::Service;
 
-use crate::connector;
+use crate::current;
 
 /// Times name look-ups, so that a connect tells how much of it was one; give it to `ClientBuilder::dns_resolver`.
+///
+/// Through a proxy it is the proxy's name that is looked up. What is left of a connect is `tcp`, or `tcp_tls` over TLS, and
+/// a tunnel (`CONNECT`) that is asked for in between is part of it.
 ///
 /// ```
 /// use poolscope::{Scope, reqwest::{ConnectLayer, DnsResolver}};
@@ -47,7 +50,10 @@ impl std::fmt::Debug for DnsResolver {
 
 impl Resolve for DnsResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let attempt = connector::begin(ConnectPhase::Dns);
+        let attempt = current::attempt();
+        if let Some(attempt) = &attempt {
+            attempt.ask(name.as_str());
+        }
         let resolving = self.0.resolve(name);
         Box::pin(async move {
             let addrs = resolving.await?;

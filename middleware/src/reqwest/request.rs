@@ -135,9 +135,10 @@ where
             if seen.connect_started() {
                 request.queued();
             }
-            // No connect in the first poll means that an idle connection was there; a connect that ended in a poll of
-            // this request is the one it gets.
-            if poll.is_pending() && (first_poll && !seen.connect_started() || seen.connected()) {
+            // No connect in the first poll means that an idle connection was there, or that HTTP/2 waits for the one that
+            // is being made; a connect that ended in a poll of this request is the one it gets.
+            let found = first_poll && !seen.connect_started() && request.pool().has_open();
+            if poll.is_pending() && (found || seen.connected()) {
                 request.acquire(if first_poll { request.started() } else { Instant::now() });
             }
         }
@@ -149,7 +150,7 @@ where
                 if let Some(connection) = connection_of_error(&error, &lease) {
                     bind(&lease, &connection);
                 }
-                lease.fail(&error);
+                lease.fail(&error, seen.connect_failed());
                 Poll::Ready(Err(error))
             }
         }

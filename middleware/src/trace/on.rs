@@ -3,14 +3,16 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracer};
-use opentelemetry::propagation::Injector;
-use opentelemetry::trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
-use opentelemetry::{Context, InstrumentationScope, KeyValue, StringValue};
+use opentelemetry::trace::{
+    Span, SpanContext, SpanKind, SpanRef, Status, TraceContextExt, Tracer, TracerProvider,
+};
+use opentelemetry::{Context, InstrumentationScope, KeyValue, StringValue, Value};
 use poolscope_semconv::value::{AcquireOutcome, ErrorType, METHOD_OTHER, METHODS, protocol_version};
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr, span};
 
+use super::inject::inject;
 use super::setup::SetupSpan;
 use super::url::redact;
 use crate::Scope;
@@ -37,9 +39,7 @@ impl Tracing {
             .build();
         self.tracer.set(BoxedTracer::new(Box::new(provider.tracer_with_scope(scope)))).is_ok()
     }
-}
 
-impl Tracing {
     pub(super) fn tracer(&self) -> Option<&BoxedTracer> {
         self.tracer.get()
     }
@@ -65,6 +65,8 @@ struct Recorded {
     pool: Arc<PoolName>,
     started: SystemTime,
     context: Context,
+    /// True once the span says why it failed: the SDK would keep a second reason beside the first.
+    has_failed: bool,
 }
 
 impl RequestSpan {
@@ -78,44 +80,42 @@ impl RequestSpan {
         url: impl FnOnce() -> String,
     ) -> Self {
         let Some(tracer) = scope.tracing().tracer.get() else {
-            return Self { recorded: None, trace: Context::map_current(trace_of) };
+            return Self {
+                recorded: None,
+                trace: Context::map_current(|context| trace_ref(context.span().span_context())),
+            };
         };
-        if is_suppressed() {
-            return Self { recorded: None, trace: None };
-        }
-        let parent = Context::current();
         let known = METHODS.iter().copied().find(|known| *known == method.as_str());
         let builder = tracer.span_builder(known.unwrap_or(span::HTTP_OTHER)).with_kind(SpanKind::Client);
-        let mut span = tracer.build_with_context(builder, &parent);
-        let is_recorded = span.is_recording();
-        if is_recorded {
-            span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD, known.unwrap_or(METHOD_OTHER)));
-            if known.is_none() {
-                span.set_attribute(KeyValue::new(
-                    attr::HTTP_REQUEST_METHOD_ORIGINAL,
-                    method.as_str().to_owned(),
-                ));
-            }
-            span.set_attribute(KeyValue::new(attr::SERVER_ADDRESS, StringValue::from(pool.host.clone())));
-            span.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
-            span.set_attribute(KeyValue::new(attr::URL_FULL, redact(&url())));
-            span.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
-            span.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
-            let resends = current::resends();
-            if resends > 0 {
-                span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_RESEND_COUNT, i64::from(resends)));
-            }
+        let span = Context::map_current(|parent| {
+            (!parent.is_telemetry_suppressed()).then(|| tracer.build_with_context(builder, parent))
+        });
+        let Some(mut span) = span else { return Self { recorded: None, trace: None } };
+        let identity = span.span_context();
+        let trace = trace_ref(identity);
+        if !span.is_recording() {
+            inject(identity, || Context::current().with_remote_span_context(identity.clone()), headers);
+            return Self { recorded: None, trace };
         }
-        let context = parent.with_span(span);
-        opentelemetry::global::get_text_map_propagator(|propagator| {
-            propagator.inject_context(&context, &mut Headers(headers));
-        });
-        let trace = trace_of(&context);
-        let recorded = is_recorded.then(|| {
-            let (scope, pool) = (scope.clone(), Arc::clone(pool));
-            Box::new(Recorded { scope, pool, started: SystemTime::now(), context })
-        });
-        Self { recorded, trace }
+        span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD, known.unwrap_or(METHOD_OTHER)));
+        if known.is_none() {
+            let method = method.as_str().to_owned();
+            span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD_ORIGINAL, method));
+        }
+        span.set_attribute(KeyValue::new(attr::SERVER_ADDRESS, StringValue::from(pool.host.clone())));
+        span.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
+        span.set_attribute(KeyValue::new(attr::URL_FULL, redact(&url())));
+        span.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
+        span.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
+        let resends = current::resends();
+        if resends > 0 {
+            span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_RESEND_COUNT, i64::from(resends)));
+        }
+        let context = Context::current_with_span(span);
+        inject(context.span().span_context(), || context.clone(), headers);
+        let (scope, pool) = (scope.clone(), Arc::clone(pool));
+        let recorded = Recorded { scope, pool, started: SystemTime::now(), context, has_failed: false };
+        Self { recorded: Some(Box::new(recorded)), trace }
     }
 
     /// The span, or the one that it would be below, for those who look for the request in a trace.
@@ -123,8 +123,23 @@ impl RequestSpan {
         self.trace
     }
 
-    fn recorded(&self) -> Option<opentelemetry::trace::SpanRef<'_>> {
+    /// True if somebody will see it.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.recorded.is_some()
+    }
+
+    fn recorded(&self) -> Option<SpanRef<'_>> {
         self.recorded.as_ref().map(|recorded| recorded.context.span())
+    }
+
+    /// Why it failed; only the first reason counts.
+    fn fail(&mut self, error_type: impl Into<Value>, description: impl FnOnce() -> String) {
+        let Some(recorded) = &mut self.recorded else { return };
+        if !std::mem::replace(&mut recorded.has_failed, true) {
+            let span = recorded.context.span();
+            span.set_attribute(KeyValue::new(attr::ERROR_TYPE, error_type));
+            span.set_status(Status::error(description()));
+        }
     }
 
     pub(crate) fn response(&mut self, status: StatusCode, version: Version) {
@@ -140,9 +155,8 @@ impl RequestSpan {
             },
         ));
         if status.is_client_error() || status.is_server_error() {
-            span.set_attribute(KeyValue::new(attr::ERROR_TYPE, status.as_str().to_owned()));
             // The conventions want no description where the status code says it all.
-            span.set_status(Status::error(""));
+            self.fail(status.as_str().to_owned(), String::new);
         }
     }
 
@@ -156,6 +170,7 @@ impl RequestSpan {
             attr::CONNECTION_ID,
             i64::try_from(acquired.connection).unwrap_or(i64::MAX),
         ));
+        span.set_attributes(acquired.peer.into_iter().flat_map(super::peer));
         if acquired.outcome != AcquireOutcome::New {
             span.set_attribute(KeyValue::new(attr::CONNECTION_IDLE_TIME, acquired.idle_for.as_secs_f64()));
         }
@@ -182,9 +197,7 @@ impl RequestSpan {
     }
 
     pub(crate) fn error(&mut self, class: ErrorType, text: impl FnOnce() -> String) {
-        let Some(span) = self.recorded() else { return };
-        span.set_attribute(KeyValue::new(attr::ERROR_TYPE, class.as_str()));
-        span.set_status(Status::error(text()));
+        self.fail(class.as_str(), text);
     }
 
     pub(crate) fn end(&mut self) {
@@ -211,33 +224,15 @@ impl Recorded {
     }
 }
 
-/// Identity of the span of a context, if it has one.
-fn trace_of(context: &Context) -> Option<TraceRef> {
-    context.has_active_span().then(|| {
-        let span = context.span();
-        let span = span.span_context();
-        TraceRef {
-            trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
-            span_id: u64::from_be_bytes(span.span_id().to_bytes()),
-        }
+/// Identity of a span, if it has one.
+fn trace_ref(span: &SpanContext) -> Option<TraceRef> {
+    span.is_valid().then(|| TraceRef {
+        trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
+        span_id: u64::from_be_bytes(span.span_id().to_bytes()),
     })
 }
 
 /// True inside of work that telemetry itself does, such as an exporter's requests.
 pub(crate) fn is_suppressed() -> bool {
     Context::is_current_telemetry_suppressed()
-}
-
-/// Lets a propagator write into HTTP headers. A name or value that HTTP does not allow is left out.
-struct Headers<'a>(&'a mut HeaderMap);
-
-impl Injector for Headers<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if value.is_empty() {
-            return;
-        }
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
-            self.0.insert(name, value);
-        }
-    }
 }

@@ -14,7 +14,8 @@ use poolscope_semconv::{attr, span};
 use crate::Scope;
 use crate::registry::Report;
 
-/// The span over the set-up of a connection, for requests to link to; without one if it is not sampled.
+/// The span over the set-up of a connection, for requests to link to; without one if it is not sampled, since a link would
+/// lead nowhere.
 #[derive(Debug, Default)]
 pub(crate) struct SetupSpan(Option<SpanContext>);
 
@@ -27,9 +28,6 @@ impl SetupSpan {
 /// Makes the span of a set-up that has ended, from what was marked on the way.
 pub(crate) fn setup_span(scope: &Scope, report: &Report<'_>) -> SetupSpan {
     let Some(tracer) = scope.tracing().tracer() else { return SetupSpan::default() };
-    if super::is_suppressed() {
-        return SetupSpan::default();
-    }
     let pool = report.pool.name();
     let at = |after: Duration| report.started + after;
     let builder = tracer
@@ -44,25 +42,24 @@ pub(crate) fn setup_span(scope: &Scope, report: &Report<'_>) -> SetupSpan {
     setup.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
     setup.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
     setup.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
-    if let Some(peer) = report.peer {
-        setup.set_attribute(KeyValue::new(attr::NETWORK_PEER_ADDRESS, peer.ip().to_string()));
-        setup.set_attribute(KeyValue::new(attr::NETWORK_PEER_PORT, i64::from(peer.port())));
-    }
+    setup.set_attributes(report.peer.into_iter().flat_map(super::peer));
     fail(&mut setup, report.error);
     let context = setup.span_context().clone();
     let parent = Context::new().with_span(setup);
     for phase in &report.phases {
+        let (name, attributes) = describe(phase.phase, report);
         let builder = tracer
-            .span_builder(name(phase.phase, report))
+            .span_builder(name)
             .with_kind(SpanKind::Internal)
-            .with_start_time(at(phase.begin));
+            .with_start_time(at(phase.begin))
+            .with_attributes(attributes);
         let mut part = tracer.build_with_context(builder, &parent);
         part.set_attribute(KeyValue::new(attr::CONNECT_PHASE, phase.phase.as_str()));
         fail(&mut part, report.error.filter(|_| !phase.is_complete));
         part.end_with_timestamp(at(phase.end));
     }
     parent.span().end_with_timestamp(at(report.took));
-    SetupSpan(Some(context))
+    SetupSpan(Some(context).filter(SpanContext::is_sampled))
 }
 
 fn fail(span: &mut impl Span, error: Option<ErrorType>) {
@@ -72,14 +69,23 @@ fn fail(span: &mut impl Span, error: Option<ErrorType>) {
     }
 }
 
-fn name(phase: ConnectPhase, report: &Report<'_>) -> String {
+/// Name and attributes of the span over a part.
+fn describe(phase: ConnectPhase, report: &Report<'_>) -> (String, Vec<KeyValue>) {
     let pool = report.pool.name();
+    let host = || StringValue::from(pool.host.clone());
     match phase {
-        ConnectPhase::Dns => format!("{} {}", span::DNS_LOOKUP, pool.host),
-        ConnectPhase::Tls => format!("{} {}", span::TLS_HANDSHAKE, pool.host),
+        ConnectPhase::Dns => {
+            let question = report.question.unwrap_or(&pool.host);
+            let attribute = KeyValue::new(attr::DNS_QUESTION_NAME, question.to_owned());
+            (format!("{} {question}", span::DNS_LOOKUP), vec![attribute])
+        }
+        ConnectPhase::Tls => {
+            let attribute = KeyValue::new(attr::SERVER_ADDRESS, host());
+            (format!("{} {}", span::TLS_HANDSHAKE, pool.host), vec![attribute])
+        }
         ConnectPhase::Tcp | ConnectPhase::TcpTls => match report.peer {
-            Some(peer) => format!("{} {peer}", span::SOCKET_CONNECT),
-            None => format!("{} {}:{}", span::SOCKET_CONNECT, pool.host, pool.port),
+            Some(peer) => (format!("{} {peer}", span::SOCKET_CONNECT), super::peer(peer).into()),
+            None => (format!("{} {}:{}", span::SOCKET_CONNECT, pool.host, pool.port), Vec::new()),
         },
     }
 }
