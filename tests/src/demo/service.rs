@@ -13,7 +13,7 @@ use tower::{BoxError, Service, ServiceExt};
 use tracing::Instrument;
 
 use super::clients::{self, HyperStack, ReqwestStack};
-use super::upstreams::{Pace, Upstreams};
+use super::upstreams::{Pace, Upstreams, WHOLE_CATALOG};
 
 /// How long the careless job leaves its response alone, and how long it rests after it.
 const HELD: Duration = Duration::from_secs(7);
@@ -63,7 +63,8 @@ impl Demo {
             workers.spawn(work(Caller::Reqwest(shop.clone()), at("legacy", &upstreams.legacy)));
             workers.spawn(work(Caller::Reqwest(suggest.clone()), at("search", &upstreams.search)));
         }
-        workers.spawn(leave_alone(shop, at("catalog", &upstreams.catalog)));
+        let whole = format!("{}{WHOLE_CATALOG}", at("catalog", &upstreams.catalog).trim_end_matches('/'));
+        workers.spawn(leave_alone(shop, whole));
         Ok(Self { upstreams, workers })
     }
 

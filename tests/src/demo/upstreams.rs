@@ -33,6 +33,9 @@ impl Pace {
     }
 }
 
+/// Path of an answer that fills every buffer between server and client.
+pub(super) const WHOLE_CATALOG: &str = "/all";
+
 /// All upstreams of the demo.
 #[derive(Debug)]
 pub struct Upstreams {
@@ -59,9 +62,11 @@ impl Upstreams {
         let started = Instant::now();
         let http1 = Options { http1_only: true, ..Options::default() };
         Ok(Self {
-            catalog: Upstream::start(http1, |_| async {
+            catalog: Upstream::start(http1, |request| async move {
                 pause(2, 9).await;
-                answer(StatusCode::OK, vec![b'c'; 2_000])
+                // A short answer is taken off the connection even if nobody reads it; the whole catalog is not.
+                let size = if request.uri().path() == WHOLE_CATALOG { 8 << 20 } else { 2_000 };
+                answer(StatusCode::OK, vec![b'c'; size])
             })
             .await?,
             search: Upstream::start(Options { max_streams: Some(8), ..Options::default() }, |_| async {
