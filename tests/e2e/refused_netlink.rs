@@ -29,16 +29,18 @@ async fn a_pool_without_netlink_is_estimated_and_right_about_what_it_can_know() 
 
 /// Idle, active and upgraded connections.
 fn states(pool: &Value) -> [u64; 3] {
-    let counts = &pool["connections"][0][1];
+    let counts = &pool["connections"]["http1"];
     ["idle", "active", "upgraded"].map(|state| counts[state].as_u64().unwrap())
 }
 
 /// Closes by reason, all of them inferred.
 fn closes(pool: &Value) -> Vec<(String, u64)> {
     let rows = pool["closed"].as_array().unwrap();
-    assert!(rows.iter().all(|row| row[1] == "inferred"), "{rows:?}");
-    let mut closes: Vec<_> =
-        rows.iter().map(|row| (row[0].as_str().unwrap().to_owned(), row[2].as_u64().unwrap())).collect();
+    assert!(rows.iter().all(|row| row["certainty"] == "inferred"), "{rows:?}");
+    let mut closes: Vec<_> = rows
+        .iter()
+        .map(|row| (row["reason"].as_str().unwrap().to_owned(), row["count"].as_u64().unwrap()))
+        .collect();
     closes.sort();
     closes
 }
