@@ -81,6 +81,11 @@ impl Why {
             Self::ClientGoneAfterHalfReadStream if is_hidden => {
                 &[CloseReason::Reset, CloseReason::ClientDropped]
             }
+            // What the server still has to say meets a closed socket, which answers with a reset; then our end looks like
+            // the server's.
+            Self::ClientGone | Self::ClientGoneActive if is_hidden && kind.is_http2() => {
+                &[CloseReason::ClientDropped, CloseReason::PeerClosedIdle]
+            }
             Self::ClientGone | Self::ClientGoneActive | Self::ClientGoneAfterHalfReadStream => {
                 &[CloseReason::ClientDropped]
             }
