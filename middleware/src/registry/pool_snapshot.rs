@@ -42,6 +42,9 @@ impl Pool {
             .take(self.config.max_listed)
             .map(|connection| connection.snapshot(now))
             .collect();
+        // Over HTTP/2 alone, a request that holds a connection is a stream of it before the answer tells which one.
+        let is_http2 = book.seen == [false, true];
+        let unbound_streams = || if is_http2 { self.unbound() } else { 0 };
         let (opened, wasted, retransmits) = (book.opened, book.wasted, book.retransmits);
         let closed =
             book.closed.iter().map(|((reason, certainty), count)| (*reason, *certainty, *count)).collect();
@@ -77,7 +80,7 @@ impl Pool {
             acquires,
             released,
             stale_reuse: self.stale.load(Relaxed),
-            streams: self.streams[0].load(Acquire).saturating_sub(streams_ended),
+            streams: self.streams[0].load(Acquire).saturating_sub(streams_ended) + unbound_streams(),
             bytes: self.sees_bytes().then_some(bytes),
             retransmits,
             wait: self.times.wait.snapshot(),

@@ -86,6 +86,8 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
         () if saw(CloseCause::Protocol) => (CloseReason::ProtocolError, Known),
         () if saw(CloseCause::Failed) => (CloseReason::Error, Known),
         () if saw(CloseCause::Goaway) => (CloseReason::Goaway, Known),
+        // The kernel may take the peer's answer to the end of our side for the end itself.
+        () if !end.is_exact && end.client_is_gone && !end.is_active => (CloseReason::ClientDropped, Inferred),
         () if saw(CloseCause::PeerClosed) && saw(CloseCause::WhileActive) => {
             (CloseReason::PeerClosedActive, Known)
         }
@@ -111,6 +113,7 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
         () if saw(CloseCause::BodyDropped) => (CloseReason::BodyDropped, Inferred),
         // Bytes on an idle HTTP/1 connection make the client close it at once.
         () if saw(CloseCause::Unasked) && !end.is_active => (CloseReason::ProtocolError, Inferred),
+        () if end.client_is_gone => (CloseReason::ClientDropped, Inferred),
         // The client has read a response that says so, and the caller has not seen it yet: nothing else ends a
         // connection in the middle of a request without an error.
         () if end.is_active && end.protocol == Protocol::Http1 => (CloseReason::ConnectionClose, Inferred),

@@ -208,11 +208,12 @@ impl Request {
         });
         let is_own = Arc::ptr_eq(connection.pool(), self.pool());
         self.holder.bound(connection.id(), is_own.then(|| connection.requests()));
+        self.pool().bound(outcome, (outcome != AcquireOutcome::New).then_some(idle_for));
         if connection.protocol() == Protocol::Http2 {
             connection.taken(at);
+            // After it counts as bound: a stream that is not bound yet counts too, and none may count twice.
             self.pool().stream_started();
         }
-        self.pool().bound(outcome, (outcome != AcquireOutcome::New).then_some(idle_for));
         if self.phase.compare_exchange(BINDING, BOUND, AcqRel, Acquire).is_err() {
             // It ended on another thread meanwhile, which left this to us.
             self.give_back(bound, at);

@@ -10,9 +10,30 @@ use poolscope_tests::wait;
 use super::reasons::Why;
 use super::{Kind, World, for_clients, ok, options, slow};
 
+for_clients!(streams_in_flight: http2);
 for_clients!(goaway_while_idle: http2);
 for_clients!(goaway_while_a_stream_is_open: http2);
 for_clients!(cold_burst: http2);
+
+/// Streams are counted from the moment at which a request has its connection, before the head of an answer.
+async fn streams_in_flight(kind: Kind) {
+    const STREAMS: u64 = 30;
+    let upstream = Upstream::start(options(kind), slow).await.unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    world.read(&upstream.url("/")).await;
+    let calls: Vec<_> = (0..STREAMS)
+        .map(|_| {
+            let (client, url) = (world.client.clone(), upstream.url("/"));
+            tokio::spawn(async move { client.read(&url).await.unwrap() })
+        })
+        .collect();
+    let pool = wait::until("all streams", async || world.pool(), |pool| pool.streams == STREAMS).await;
+    assert_eq!((pool.counts().active, pool.counts().idle), (1, 0), "they share one connection");
+    for call in calls {
+        call.await.unwrap();
+    }
+    world.end(&[]).await;
+}
 
 async fn goaway_while_idle(kind: Kind) {
     let upstream = Upstream::start(options(kind), ok).await.unwrap();

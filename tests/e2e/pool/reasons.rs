@@ -73,19 +73,6 @@ impl Why {
             Self::Redundant => &[CloseReason::Redundant],
             Self::Wasted => &[CloseReason::ClientClosed],
             Self::UpgradeEnded => &[CloseReason::UpgradeEnded],
-            // An end in a response is taken for one that the response asked for.
-            Self::ClientGoneActive if !is_hidden && !kind.is_http2() => {
-                &[CloseReason::ConnectionClose, CloseReason::ClientDropped]
-            }
-            // The server may answer our end with a reset, which the kernel tells too.
-            Self::ClientGoneAfterHalfReadStream if is_hidden => {
-                &[CloseReason::Reset, CloseReason::ClientDropped]
-            }
-            // What the server still has to say meets a closed socket, which answers with a reset; then our end looks like
-            // the server's.
-            Self::ClientGone | Self::ClientGoneActive if is_hidden && kind.is_http2() => {
-                &[CloseReason::ClientDropped, CloseReason::PeerClosedIdle]
-            }
             Self::ClientGone | Self::ClientGoneActive | Self::ClientGoneAfterHalfReadStream => {
                 &[CloseReason::ClientDropped]
             }
