@@ -1,6 +1,7 @@
 //! [`Client`]: one case, set up and ready to do requests.
 
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -66,6 +67,9 @@ impl Client {
     /// Sets a case up. What it sets for the whole process (subscriber, propagator) stays, so some cases can only be set
     /// up once.
     pub fn new(options: &Options) -> Result<Self> {
+        // The C library does without locks and cancellation points in a process that never had a second thread. A program
+        // that exports telemetry has one, so no case may gain from having none.
+        let _ = thread::spawn(|| {}).join();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let inside = runtime.enter();
         let Options { stack, case, server, concurrency } = *options;
