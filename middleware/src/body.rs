@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -20,11 +20,8 @@ pin_project! {
 }
 
 impl<B: Body> ResponseBody<B> {
-    pub(crate) fn new(inner: B, mut lease: Lease) -> Self {
-        if inner.is_end_stream() {
-            lease.complete();
-        }
-        lease.body_left(inner.size_hint().upper());
+    #[inline]
+    pub(crate) fn new(inner: B, lease: Lease) -> Self {
         Self { inner, lease }
     }
 }
@@ -44,14 +41,15 @@ where
         let mut this = self.project();
         let poll = this.inner.as_mut().poll_frame(cx);
         this.lease.read(poll.is_pending().then(|| cx.waker()));
-        let frame = ready!(poll);
-        match &frame {
-            Some(Ok(frame)) if frame.is_trailers() || this.inner.is_end_stream() => this.lease.complete(),
-            Some(Ok(_)) => this.lease.body_left(this.inner.size_hint().upper()),
-            Some(Err(error)) => this.lease.body_failed(error),
-            None => this.lease.complete(),
+        match &poll {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() && !this.inner.is_end_stream() => {
+                this.lease.body_left(this.inner.size_hint().upper());
+            }
+            Poll::Ready(Some(Err(error))) => this.lease.body_failed(error),
+            Poll::Ready(_) => this.lease.complete(),
         }
-        Poll::Ready(frame)
+        poll
     }
 
     fn is_end_stream(&self) -> bool {

@@ -13,14 +13,12 @@ pub(crate) struct Instant(u64);
 impl Instant {
     /// Now, by the monotonic clock.
     #[cfg(unix)]
+    #[inline]
     pub(crate) fn now() -> Self {
         use nix::time::{ClockId, clock_gettime};
         // POSIX has the monotonic clock; a system that refuses to read it has one that stands still.
-        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
-            let (secs, nanos) = (now.tv_sec(), now.tv_nsec());
-            secs.unsigned_abs() * NANOS + nanos.unsigned_abs()
-        });
-        Self(now)
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
+        Self(now.map_or(0, |now| now.tv_sec() as u64 * NANOS + now.tv_nsec() as u64))
     }
 
     /// Now, by the monotonic clock.

@@ -35,11 +35,13 @@ impl Seen {
     const IN_REQUEST: u8 = 32;
 
     /// The connector was called: there was no idle connection.
+    #[inline]
     pub(crate) fn connect_started(self) -> bool {
         self.0 & Self::CONNECT_STARTED != 0
     }
 
     /// A connect came to a good end.
+    #[inline]
     pub(crate) fn connected(self) -> bool {
         self.0 & Self::CONNECTED != 0
     }
@@ -50,6 +52,7 @@ impl Seen {
     }
 
     /// The request was given a connection that is made known to it, as those of composed pools are.
+    #[inline]
     pub(crate) fn given(self) -> bool {
         self.0 & Self::GIVEN != 0
     }
@@ -66,18 +69,21 @@ pub(crate) struct Polling {
 
 impl Polling {
     /// Begins; `waited` if the request may have waited in a pool since its poll before.
+    #[inline]
     pub(crate) fn begin(waited: bool) -> Self {
         let waited = if waited { Seen::WAITED } else { 0 };
         Self { outer: SEEN.replace(Seen(Seen::IN_REQUEST | waited)) }
     }
 
     /// Ends, and tells what happened in it.
+    #[inline]
     pub(crate) fn end(self) -> Seen {
         SEEN.get()
     }
 }
 
 impl Drop for Polling {
+    #[inline]
     fn drop(&mut self) {
         SEEN.set(self.outer);
     }

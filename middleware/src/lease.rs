@@ -13,7 +13,7 @@ use poolscope_semconv::value::{ErrorType, Observation};
 use crate::classify;
 use crate::clock::Instant;
 use crate::current;
-use crate::registry::{CloseCause, Connection, End, Outcome, Pool, Protocol, Request};
+use crate::registry::{CloseCause, Connection, End, Outcome, Pool, Protocol, Request, TraceRef};
 use crate::trace::RequestSpan;
 
 /// Rest of a body that hyper reads by itself when the body is dropped, so that the connection can be used again: what
@@ -27,26 +27,35 @@ pub(crate) struct Lease {
     request: Option<Arc<Request>>,
     span: RequestSpan,
     has_headers: bool,
-    /// Most bytes that the body still has; `None` if that is not known.
-    body_left: Option<u64>,
+    /// True if what is left of the body is known to be so little that hyper reads it by itself.
+    is_nearly_read: bool,
     ended: bool,
 }
 
 impl Lease {
-    pub(crate) fn new(request: Arc<Request>, span: RequestSpan) -> Self {
-        if let Some(trace) = span.trace() {
+    /// The lease of a request, with its span and what identifies that.
+    #[inline]
+    pub(crate) fn new(request: Arc<Request>, (span, trace): (RequestSpan, Option<TraceRef>)) -> Self {
+        if let Some(trace) = trace {
             request.trace(trace);
         }
-        Self { request: Some(request), span, has_headers: false, body_left: None, ended: false }
+        Self { request: Some(request), span, has_headers: false, is_nearly_read: false, ended: false }
     }
 
+    #[inline]
     pub(crate) fn request(&self) -> &Arc<Request> {
         self.request.as_ref().expect("taken only when the lease is dropped")
     }
 
     /// The connection of the request, if it is an HTTP/1 one: one that has no other request.
-    fn http1(&self) -> Option<&Arc<Connection>> {
+    fn http1(&self) -> Option<Arc<Connection>> {
         self.request().connection().filter(|known| known.protocol() == Protocol::Http1)
+    }
+
+    /// The response names the connection that it came over, where that was not known before.
+    pub(crate) fn answered_by(&self, connection: &Arc<Connection>, now: Instant) {
+        self.request().acquire(now);
+        self.request().bind(connection);
     }
 
     /// Headers came. The connection must be bound before, if it can be.
@@ -64,27 +73,31 @@ impl Lease {
         request.result(Outcome::Status(status), Some(version), now);
         request.answered(now);
         self.span.response(status, version);
-        if let Some(connection) = self.request().connection() {
-            if status == StatusCode::SWITCHING_PROTOCOLS {
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            if let Some(connection) = self.request().connection() {
                 connection.upgrade();
                 if connection.observation() == Observation::Estimated {
                     // Its end can't be seen, and the pool has no part in it any more.
                     connection.close(now);
                 }
-            } else if connection.protocol() == Protocol::Http1 && asks_for_close(version, headers) {
-                connection.note(CloseCause::CloseAsked);
             }
+        } else if asks_for_close(version, headers)
+            && let Some(connection) = self.http1()
+        {
+            connection.note(CloseCause::CloseAsked);
         }
     }
 
     /// The caller has asked for more of the body; with a waker if there was nothing yet.
+    #[inline]
     pub(crate) fn read(&self, waits: Option<&Waker>) {
         self.request().read(waits);
     }
 
-    /// Tells how much of the body is still to come.
+    /// Tells how many bytes of the body are still to come at most, if that is known.
+    #[inline]
     pub(crate) fn body_left(&mut self, bytes: Option<u64>) {
-        self.body_left = bytes;
+        self.is_nearly_read = bytes.is_some_and(|bytes| bytes <= DRAINED_BYTES);
     }
 
     /// A CONNECT was answered with success: the connection is a tunnel from now on.
@@ -138,22 +151,35 @@ impl Lease {
         self.end(End::Failed, Some(class));
     }
 
+    /// True once the request has ended.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended
+    }
+
     /// The response body was read to its end.
+    #[inline]
     pub(crate) fn complete(&mut self) {
         self.end(End::Complete, None);
     }
 
+    #[inline]
     fn end(&mut self, end: End, error: Option<ErrorType>) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
+        if !self.ended {
+            self.ended = true;
+            self.end_now(end, error);
         }
+    }
+
+    fn end_now(&mut self, end: End, error: Option<ErrorType>) {
         let now = Instant::now();
         let error = error.or_else(|| (end == End::Dropped).then(|| self.dropped(now)));
         let request = self.request.as_ref().expect("taken only when the lease is dropped");
         if self.span.is_recorded() {
             match request.acquired() {
                 Some(acquired) => {
-                    self.span.acquired(&acquired, request.connection().map(|known| known.setup()));
+                    let connection = request.connection();
+                    self.span.acquired(&acquired, connection.as_ref().map(|known| known.setup()));
                 }
                 None if request.is_pending() && request.was_queued() => {
                     self.span.waited_in_vain(error.unwrap_or(ErrorType::Canceled));
@@ -161,8 +187,7 @@ impl Lease {
                 None => {}
             }
         }
-        request.end(end, now);
-        if let Some(connection) = request.connection()
+        if let Some(connection) = request.end(end, now)
             && (connection.is_gone()
                 || connection.observation() == Observation::Estimated && connection.is_spent())
         {
@@ -182,7 +207,7 @@ impl Lease {
         }
         // An HTTP/1 connection can't be used again while a response is still in it. Where the close is seen, this only
         // explains it; where it is concluded, a short rest is no reason to conclude it.
-        let is_short = self.has_headers && self.body_left.is_some_and(|bytes| bytes <= DRAINED_BYTES);
+        let is_short = self.has_headers && self.is_nearly_read;
         if let Some(connection) = self.http1()
             && (connection.observation() == Observation::Exact || !is_short)
         {
@@ -207,7 +232,9 @@ impl Drop for Lease {
 
 /// True if the connection ends with this response.
 fn asks_for_close(version: Version, headers: &HeaderMap) -> bool {
-    if version == Version::HTTP_11 && !headers.contains_key(header::CONNECTION) {
+    // Over HTTP/2 the header means nothing.
+    if version == Version::HTTP_2 || version == Version::HTTP_11 && !headers.contains_key(header::CONNECTION)
+    {
         return false;
     }
     let says = |word: &str| {

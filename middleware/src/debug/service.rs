@@ -95,7 +95,7 @@ mod tests {
     fn scope() -> (Scope, std::sync::Arc<Record>) {
         let scope = Scope::new();
         let pool = |client, host, port| scope.client(client).pool(&DestinationRef::new("http", host, port));
-        let waiting = Record::start(pool("web", "search", None), Method::GET, Instant::now());
+        let waiting = Record::start(pool("web", "search", None), &Method::GET, Instant::now());
         pool("night shift", "::1", Some(81));
         (scope, waiting)
     }

@@ -154,8 +154,14 @@ impl Open {
         Poll::Ready(result)
     }
 
-    fn read(&self, frames: Option<&mut Frames>, bytes: &[u8]) {
-        self.0.add_received(bytes.len());
+    /// A read came to an end; the adapter around the sensor has given it an empty buffer.
+    fn has_read(&self, frames: Option<&mut Frames>, buf: &ReadBuf<'_>, result: &io::Result<()>) {
+        let bytes = buf.filled();
+        match result {
+            Ok(()) if bytes.is_empty() && buf.capacity() > 0 => self.0.note(CloseCause::PeerClosed),
+            Ok(()) => self.0.add_received(bytes.len()),
+            Err(error) => self.failed(error),
+        }
         if let Some(code) = frames.and_then(|frames| frames.read.walk(bytes)) {
             self.0.note(if code == PROTOCOL_ERROR { CloseCause::Protocol } else { CloseCause::Goaway });
         }
@@ -171,17 +177,11 @@ impl Drop for Open {
 impl<T: Read> AsyncRead for Sensor<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        let before = buf.filled().len();
-        let has_room = buf.remaining() > 0;
-        let result = ready!(this.inner.poll_read(cx, buf));
-        match &result {
-            Ok(()) => match buf.filled().len() - before {
-                0 if has_room => this.open.0.note(CloseCause::PeerClosed),
-                _ => this.open.read(this.frames.as_mut(), &buf.filled()[before..]),
-            },
-            Err(error) => this.open.failed(error),
+        let poll = this.inner.poll_read(cx, buf);
+        if let Poll::Ready(result) = &poll {
+            this.open.has_read(this.frames.as_mut(), buf, result);
         }
-        Poll::Ready(result)
+        poll
     }
 }
 

@@ -1,7 +1,7 @@
 //! Layers for hyper-util's clients: every open, acquire, release and close is seen.
 //!
 //! [`ConnectLayer`] wraps the connector, [`RequestLayer`] the client. Between the two, a request and its connection find
-//! each other without a lock and without a change to hyper.
+//! each other without a lock that anybody waits for and without a change to hyper.
 //!
 //! ```
 //! use bytes::Bytes;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::{Method, Request, Response};
 use http_body::Body;
@@ -65,16 +65,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        let pool = self.client.pool_at(&parts.uri);
-        let url = || parts.uri.to_string();
-        let span =
-            RequestSpan::start(self.client.scope(), pool.name(), &parts.method, &mut parts.headers, url);
-        let is_connect = parts.method == Method::CONNECT;
-        let lease = Lease::new(Record::start(pool, parts.method.clone(), Instant::now()), span);
-        let body = RequestBody::new(body, lease.request().clone());
-        let inner = self.inner.call(Request::from_parts(parts, body));
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let pool = self.client.pool_at(request.uri());
+        let span = RequestSpan::start(self.client.scope(), pool.name(), &mut request);
+        let is_connect = request.method() == Method::CONNECT;
+        let lease = Lease::new(Record::start(pool, request.method(), Instant::now()), span);
+        let record = lease.request().clone();
+        let inner = self.inner.call(request.map(|body| RequestBody::new(body, record)));
         ResponseFuture { inner, lease: Some(lease), place: Place::Caller, is_connect }
     }
 }
@@ -115,38 +112,42 @@ where
         let this = self.project();
         let waited = *this.place == Place::Client;
         let polling = current::Polling::begin(waited);
-        let poll = this.inner.poll(cx);
+        let mut poll = this.inner.poll(cx);
         let seen = polling.end();
         if seen.given() {
             *this.place = Place::Connection;
         } else if *this.place == Place::Caller {
             *this.place = Place::Client;
         }
-        let is_queued = seen.connect_started() || (waited && seen.given());
-        if let Some(lease) = this.lease.as_ref().filter(|_| is_queued) {
+        if (seen.connect_started() || waited && seen.given())
+            && let Some(lease) = this.lease
+        {
             lease.request().queued();
         }
-        let result = ready!(poll);
+        let Poll::Ready(result) = &mut poll else { return Poll::Pending };
         let mut lease = this.lease.take().expect("response future polled after it was ready");
         match result {
-            Ok(mut response) => {
+            Ok(response) => {
                 let now = Instant::now();
-                if lease.request().connection().is_none()
+                if !lease.request().is_bound()
                     && let Some(ConnectionRef(connection)) = response.extensions_mut().remove()
                 {
-                    lease.request().acquire(now);
-                    lease.request().bind(&connection);
+                    lease.answered_by(&connection, now);
                 }
                 lease.headers(response.status(), response.version(), response.headers(), now);
                 if *this.is_connect && response.status().is_success() {
                     lease.tunnel();
                 }
-                Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, lease))))
+                let body = response.body();
+                if body.is_end_stream() {
+                    lease.complete();
+                } else {
+                    lease.body_left(body.size_hint().upper());
+                }
             }
-            Err(error) => {
-                lease.fail(&error, seen.connect_failed());
-                Poll::Ready(Err(error))
-            }
+            Err(error) => lease.fail(error, seen.connect_failed()),
         }
+        // All that was read above was read in its place: a response is too large to be moved often.
+        poll.map_ok(|response| response.map(|body| ResponseBody::new(body, lease)))
     }
 }

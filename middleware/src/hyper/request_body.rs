@@ -8,7 +8,7 @@
 //! A connection of a composed pool is known before: it is handed to the request, which keeps it for the moment of the
 //! acquire.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,10 +21,15 @@ use crate::clock::Instant;
 use crate::registry::{Connection, Request};
 
 thread_local! {
-    /// The request whose head is written next on this thread, and the task that will write it.
-    static WRITTEN_NEXT: RefCell<Option<(task::Id, Arc<Request>)>> = const { RefCell::new(None) };
-    /// The connection that is handed to the request whose body is asked next on this thread.
-    static HANDED_OVER: RefCell<Option<Handed>> = const { RefCell::new(None) };
+    static MEETING: Meeting = const { Meeting { written_next: Cell::new(None), handed_over: Cell::new(None) } };
+}
+
+/// Where a request and its connection find each other on a thread.
+struct Meeting {
+    /// The request whose head is written next, and the task that will write it.
+    written_next: Cell<Option<(task::Id, Arc<Request>)>>,
+    /// The connection that is handed to the request whose body is asked next.
+    handed_over: Cell<Option<Handed>>,
 }
 
 /// A connection on its way to a request.
@@ -37,18 +42,41 @@ struct Handed {
 /// Hands a connection to the request that a body belongs to, through whatever the body is wrapped in; false if it belongs
 /// to none that waits for a connection.
 pub(super) fn hand_over(body: &impl Body, connection: &Arc<Connection>, waited: bool) -> bool {
-    HANDED_OVER.set(Some(Handed { connection: Arc::clone(connection), waited }));
+    let handed = Handed { connection: Arc::clone(connection), waited };
+    MEETING.with(|meeting| meeting.handed_over.set(Some(handed)));
     // The one question that every wrapper of a body passes on.
     let _ = body.is_end_stream();
-    HANDED_OVER.take().is_none()
+    MEETING.with(|meeting| meeting.handed_over.take()).is_none()
 }
 
 /// Binds the request whose head is about to be written to the connection that writes it.
 pub(super) fn bind_written(connection: &Arc<Connection>) {
-    let Some((task, request)) = WRITTEN_NEXT.with_borrow_mut(Option::take) else { return };
+    let Some((task, request)) = MEETING.with(|meeting| meeting.written_next.take()) else { return };
     if task::try_id() == Some(task) {
         request.bind(connection);
     }
+}
+
+/// The body of a request is asked whether there is any: by whoever hands it a connection, or by the connection that is
+/// about to write it. Only the first connection counts.
+fn asked(request: &Arc<Request>) {
+    if !request.is_pending() {
+        return;
+    }
+    MEETING.with(|meeting| {
+        if let Some(Handed { connection, waited }) = meeting.handed_over.take() {
+            if waited {
+                request.queued();
+            }
+            return request.hand_to(connection);
+        }
+        request.acquire(Instant::now());
+        if let Some(connection) = request.handed_to() {
+            request.bind(&connection);
+        } else if let Some(task) = task::try_id() {
+            meeting.written_next.set(Some((task, Arc::clone(request))));
+        }
+    });
 }
 
 pin_project! {
@@ -86,21 +114,8 @@ impl<B: Body> Body for RequestBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        if let Some(request) = self.request.as_ref().filter(|request| request.is_pending()) {
-            if let Some(Handed { connection, waited }) = HANDED_OVER.take() {
-                if waited {
-                    request.queued();
-                }
-                request.hand_to(connection);
-                return self.inner.is_end_stream();
-            }
-            let now = Instant::now();
-            request.acquire(now);
-            if let Some(connection) = request.handed_to() {
-                request.bind(&connection);
-            } else if let Some(task) = task::try_id() {
-                WRITTEN_NEXT.set(Some((task, Arc::clone(request))));
-            }
+        if let Some(request) = &self.request {
+            asked(request);
         }
         self.inner.is_end_stream()
     }

@@ -123,13 +123,13 @@ impl ClientScope {
         }
         // The address names the client for as long as one of its pools lives, which holds it.
         let client = Arc::as_ptr(self.inner()).addr();
-        if let Some(pool) = last::pool(client, uri) {
+        if let Some(pool) = last::pool_at(client, uri) {
             return pool;
         }
         let destination =
             DestinationRef::from_uri(uri).unwrap_or_else(|| DestinationRef::new("http", "", None));
-        let pool = self.pool(&destination);
-        last::remember(client, uri, &pool);
+        let pool = self.find(&destination);
+        last::remember(client, Some(uri), &pool);
         pool
     }
 
@@ -137,11 +137,21 @@ impl ClientScope {
         Arc::clone(self.inner().unseen.get_or_init(|| Arc::new(Pool::unseen())))
     }
 
-    /// The pool of a destination. Takes no lock and allocates nothing once the pool exists.
+    /// The pool of a destination. Costs a comparison when the last request of this thread went there too.
     pub(crate) fn pool(&self, destination: &DestinationRef<'_>) -> Arc<Pool> {
         if crate::trace::is_suppressed() {
             return self.unseen();
         }
+        let client = Arc::as_ptr(self.inner()).addr();
+        last::pool(client, destination).unwrap_or_else(|| {
+            let pool = self.find(destination);
+            last::remember(client, None, &pool);
+            pool
+        })
+    }
+
+    /// Looks the pool of a destination up, or makes it. Takes no lock and allocates nothing once the pool exists.
+    fn find(&self, destination: &DestinationRef<'_>) -> Arc<Pool> {
         let pools = self.inner().pools.pin();
         if let Some(pool) = pools.get(destination) {
             return Arc::clone(pool);

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::atomic::{
     AtomicBool, AtomicU16, AtomicU32, AtomicU64,
@@ -27,7 +28,7 @@ const IS_UPGRADED: u32 = 1 << 30;
 const IN_FLIGHT: u32 = IS_UPGRADED - 1;
 
 /// Addresses of a connection, as far as they are known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Ends {
     pub(crate) local: Option<SocketAddr>,
     pub(crate) peer: Option<SocketAddr>,
@@ -42,6 +43,14 @@ impl Ends {
 
 /// Least time in which a stale connection shows itself; a loopback has no round trip to speak of.
 const STALE_WITHIN: Duration = Duration::from_millis(5);
+
+impl Hash for Ends {
+    /// By the ports: of the connections of one pool, each has its own on our side, but for those from another address.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let port = |end: Option<SocketAddr>| end.map_or(0, |end| u32::from(end.port()));
+        state.write_u32(port(self.local) << 16 | port(self.peer));
+    }
+}
 
 /// What is known of a connection when it is established.
 #[derive(Debug, Default)]
@@ -382,10 +391,15 @@ impl Connection {
 
     /// Time since a request last used it; its age if none did, zero while one does.
     pub(crate) fn idle_for(&self, now: Instant) -> Duration {
+        Duration::from_nanos(self.idle_nanos(now))
+    }
+
+    /// The same in nanoseconds.
+    pub(super) fn idle_nanos(&self, now: Instant) -> u64 {
         if self.state.load(Acquire) & IN_FLIGHT > 0 {
-            return Duration::ZERO;
+            return 0;
         }
-        self.age(now).saturating_sub(Duration::from_nanos(self.last_used.load(Relaxed)))
+        now.nanos_since(self.opened).saturating_sub(self.last_used.load(Relaxed))
     }
 
     pub(crate) fn bytes(&self) -> (u64, u64) {

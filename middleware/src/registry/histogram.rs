@@ -41,6 +41,7 @@ impl Histogram {
     }
 
     /// Counts one value: nanoseconds where the metric's unit is seconds, the unit itself otherwise.
+    #[inline]
     pub(crate) fn record_raw(&self, value: u64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         self.buckets[bucket.min(MAX_BOUNDS)].fetch_add(1, Relaxed);

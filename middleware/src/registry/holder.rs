@@ -31,8 +31,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use poolscope_semconv::value::{METHOD_OTHER, METHODS};
-
+use super::method::KnownMethod;
 use crate::clock::Instant;
 use crate::origin::Origin;
 
@@ -161,8 +160,7 @@ impl Holder {
     pub(super) fn wait(&self, since: Instant, method: &http::Method, origin: Option<Origin>) {
         // Who reads any of what follows sees as well that the request before is over.
         fence(Release);
-        let method = METHODS.iter().position(|known| *known == method.as_str());
-        self.method.store(method.map_or(u8::MAX, |at| at as u8), Relaxed);
+        self.method.store(KnownMethod::of(method).bits(), Relaxed);
         self.connection.store(0, Relaxed);
         self.turn.store(0, Relaxed);
         self.activity.store(0, Relaxed);
@@ -315,7 +313,7 @@ impl Holder {
         Held {
             stage,
             since: word.since(),
-            method: METHODS.get(usize::from(self.method.load(Relaxed))).copied().unwrap_or(METHOD_OTHER),
+            method: KnownMethod::from_bits(self.method.load(Relaxed)).as_str(),
             connection: (connection > 0).then_some(connection),
             turn: (turn > 0).then_some(turn),
             trace,

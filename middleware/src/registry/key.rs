@@ -58,13 +58,19 @@ pub(crate) struct DestinationRef<'a> {
 impl<'a> DestinationRef<'a> {
     /// Key of a host that may be in upper case; host names have no case.
     pub(crate) fn new(scheme: &str, host: &'a str, port: Option<u16>) -> Self {
-        let scheme = Scheme::parse(scheme);
         let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             Cow::Owned(host.to_ascii_lowercase())
         } else {
             Cow::Borrowed(host)
         };
-        Self { scheme, host, port: port.unwrap_or_else(|| scheme.default_port()) }
+        Self { host, ..Self::lower_case(scheme, "", port) }
+    }
+
+    /// Key of a host that is known to be in lower case.
+    pub(crate) fn lower_case(scheme: &str, host: &'a str, port: Option<u16>) -> Self {
+        let scheme = Scheme::parse(scheme);
+        let port = port.unwrap_or_else(|| scheme.default_port());
+        Self { scheme, host: Cow::Borrowed(host), port }
     }
 
     /// Key of an absolute URI; `None` if it names no host.

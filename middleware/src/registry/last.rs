@@ -9,39 +9,94 @@ use std::sync::{Arc, Weak};
 use http::Uri;
 use http::uri::Authority;
 
+use super::key::{DestinationRef, Scheme};
 use super::pool::Pool;
 
 thread_local! {
     static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
 }
 
-/// A client, a destination as requests write it, and their pool, which is not kept alive by it.
+/// A client, and the pool of its last request, which is not kept alive by it.
 struct Last {
     client: usize,
-    is_https: bool,
-    authority: Authority,
     pool: Weak<Pool>,
+    /// The destination as the request wrote it, if it wrote it as a URI.
+    uri: Option<(bool, Authority)>,
 }
 
-/// The pool of a destination, if the last request of this thread by the same client went there too.
-pub(super) fn pool(client: usize, uri: &Uri) -> Option<Arc<Pool>> {
+/// The pool of a URI, if the last request of this thread by the same client went there too.
+#[inline]
+pub(super) fn pool_at(client: usize, uri: &Uri) -> Option<Arc<Pool>> {
     LAST.with_borrow(|last| {
         let last = last.as_ref()?;
+        let (last_is_https, last_authority) = last.uri.as_ref()?;
         let is_same = last.client == client
-            && uri.authority().is_some_and(|authority| authority.as_str() == last.authority.as_str())
-            && is_https(uri) == last.is_https;
+            && uri.authority().is_some_and(|authority| authority.as_str() == last_authority.as_str())
+            && is_https(uri) == *last_is_https;
         if is_same { last.pool.upgrade() } else { None }
     })
 }
 
+/// The pool of a destination, if the last request of this thread by the same client went there too.
+#[inline]
+pub(super) fn pool(client: usize, destination: &DestinationRef<'_>) -> Option<Arc<Pool>> {
+    LAST.with_borrow(|last| {
+        let last = last.as_ref().filter(|last| last.client == client)?;
+        last.pool.upgrade().filter(|pool| pool.is_of(destination))
+    })
+}
+
 /// Remembers where a request went.
-pub(super) fn remember(client: usize, uri: &Uri, pool: &Arc<Pool>) {
-    let Some(authority) = uri.authority().cloned() else { return };
-    let last = Last { client, is_https: is_https(uri), authority, pool: Arc::downgrade(pool) };
+pub(super) fn remember(client: usize, uri: Option<&Uri>, pool: &Arc<Pool>) {
+    let uri = uri.and_then(|uri| Some((is_https(uri), uri.authority()?.clone())));
+    let last = Last { client, pool: Arc::downgrade(pool), uri };
     // A thread that is about to end has nothing to remember any more.
     let _ = LAST.try_with(|kept| kept.replace(Some(last)));
 }
 
 fn is_https(uri: &Uri) -> bool {
-    uri.scheme() == Some(&http::uri::Scheme::HTTPS)
+    uri.scheme_str() == Some(Scheme::Https.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scope;
+
+    #[test]
+    fn a_destination_is_one_pool_however_it_is_written() {
+        let scope = Scope::new();
+        let client = scope.client("test");
+        let uri = |text: &str| text.parse::<Uri>().unwrap();
+        let pool = client.pool_at(&uri("http://host.example:8080/a"));
+        for _ in 0..2 {
+            for text in ["http://host.example:8080/b", "http://HOST.example:8080"] {
+                assert!(Arc::ptr_eq(&pool, &client.pool_at(&uri(text))), "{text}");
+            }
+            let destination = DestinationRef::lower_case("http", "host.example", Some(8080));
+            assert!(Arc::ptr_eq(&pool, &client.pool(&destination)));
+        }
+    }
+
+    #[test]
+    fn what_differs_in_anything_is_another_pool() {
+        let scope = Scope::new();
+        let client = scope.client("test");
+        let first = client.pool_at(&Uri::from_static("http://host.example:443"));
+        let is_first = |pool: &Arc<Pool>| Arc::ptr_eq(&first, pool);
+        for (scheme, host, port) in [
+            ("https", "host.example", Some(443)),
+            ("http", "host.example", Some(80)),
+            ("http", "host.exampl", Some(443)),
+        ] {
+            assert!(is_first(&client.pool(&DestinationRef::lower_case("http", "host.example", Some(443)))));
+            assert!(
+                !is_first(&client.pool(&DestinationRef::lower_case(scheme, host, port))),
+                "{scheme} {host}"
+            );
+        }
+        assert!(is_first(&client.pool_at(&Uri::from_static("http://host.example:443"))));
+        assert!(!is_first(&client.pool_at(&Uri::from_static("https://host.example:443"))));
+        assert!(!is_first(&scope.client("other").pool_at(&Uri::from_static("http://host.example:443"))));
+    }
 }

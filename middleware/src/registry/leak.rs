@@ -144,7 +144,7 @@ mod tests {
                 let pool = &pool;
                 threads.spawn(move || {
                     for number in 0..REQUESTS {
-                        let start = || Request::start(Arc::clone(pool), method.clone(), Instant::now());
+                        let start = || Request::start(Arc::clone(pool), &method, Instant::now());
                         let request = Origin::named(name).in_scope(start);
                         request.trace(TraceRef { trace_id, span_id: number });
                         request.acquire(Instant::now());

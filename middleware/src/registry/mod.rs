@@ -1,8 +1,9 @@
 //! The state behind a [`Scope`](crate::Scope): pools, connections and counters. No HTTP stack and no OpenTelemetry in here.
 //!
 //! Memory model: the hot path writes relaxed atomics that it reached through handles resolved once per destination.
-//! Locks are taken to open, to close and to snapshot. Gauges are differences of counters that only rise, read so that the
-//! subtrahend comes first; so no gauge is ever negative, and `started - ended = pending` holds in every snapshot.
+//! Locks are taken to open, to close and to snapshot; the one that a request takes is its own, and nobody waits for it.
+//! Gauges are differences of counters that only rise, read so that the subtrahend comes first; so no gauge is ever negative,
+//! and `started - ended = pending` holds in every snapshot.
 
 mod attempt;
 mod clients;
@@ -12,6 +13,7 @@ mod holder;
 mod key;
 mod last;
 mod leak;
+mod method;
 mod pool;
 mod pool_snapshot;
 mod protection;

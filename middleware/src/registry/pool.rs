@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
+use papaya::Equivalent;
 use poolscope_semconv::metric;
 use poolscope_semconv::value::{AcquireOutcome, Certainty, CloseReason, ConnectPhase, Observation};
 
@@ -17,7 +18,7 @@ use super::clients::DEFAULT_IDLE_TIMEOUT;
 use super::connection::{Connection, Ends, Established};
 use super::histogram::Histogram;
 use super::holder::Holder;
-use super::key::{Destination, Scheme};
+use super::key::{Destination, DestinationRef, Scheme};
 use super::leak::Leaks;
 use super::request::Request;
 use super::results::Results;
@@ -109,8 +110,6 @@ pub(crate) struct Pool {
     pub(super) acquired: AtomicU64,
     pub(super) released: AtomicU64,
     pub(super) outcomes: [AtomicU64; AcquireOutcome::COUNT],
-    /// Requests that hold a connection of which it is not known yet which one it is: begun and settled.
-    unbound: [AtomicU64; 2],
     pub(super) streams: [AtomicU64; 2],
     /// Connects that have begun and that have ended.
     pub(super) connects: [AtomicU64; 2],
@@ -146,7 +145,6 @@ impl Pool {
             acquired: AtomicU64::new(0),
             released: AtomicU64::new(0),
             outcomes: Default::default(),
-            unbound: Default::default(),
             streams: Default::default(),
             connects: Default::default(),
             connect_fails: AtomicBool::new(false),
@@ -178,6 +176,12 @@ impl Pool {
 
     pub(crate) fn name(&self) -> &Arc<PoolName> {
         &self.name
+    }
+
+    /// True if requests to the destination belong to it.
+    #[inline]
+    pub(crate) fn is_of(&self, destination: &DestinationRef<'_>) -> bool {
+        destination.equivalent(&self.destination)
     }
 
     pub(crate) fn scheme(&self) -> Scheme {
@@ -212,6 +216,7 @@ impl Pool {
     // --- what requests do
 
     /// A record for one more request, used before or new.
+    #[inline]
     pub(super) fn record(&self) -> Arc<Request> {
         self.spare.pop().unwrap_or_else(|| {
             let request = Arc::new(Request::default());
@@ -223,6 +228,7 @@ impl Pool {
     }
 
     /// Takes the record of a request that is over, if nobody else has it any more.
+    #[inline]
     pub(crate) fn take_back(mut record: Arc<Request>) {
         if let Some(pool) = Arc::get_mut(&mut record).and_then(Request::clear) {
             // A pool that has enough of them lets it go.
@@ -244,7 +250,6 @@ impl Pool {
 
     /// It has one; which one is told to [`Pool::bound`].
     pub(crate) fn acquired(&self, wait_nanos: u64, queued: bool) {
-        self.unbound[0].fetch_add(1, Relaxed);
         self.acquired.fetch_add(1, AcqRel);
         self.times.wait.record_raw(wait_nanos);
         if queued {
@@ -257,13 +262,12 @@ impl Pool {
         self.times.queued.record_raw(wait_nanos);
     }
 
-    /// It is known which connection it has, or it has ended without. `idle_for` is how long the connection had not been
+    /// It is known which connection it has, or it has ended without. `idle_nanos` is how long the connection had not been
     /// used, if it had been used before.
-    pub(crate) fn bound(&self, outcome: AcquireOutcome, idle_for: Option<Duration>) {
-        self.unbound[1].fetch_add(1, AcqRel);
-        self.outcomes[outcome.index()].fetch_add(1, Relaxed);
-        if let Some(idle_for) = idle_for {
-            self.times.idle.record(idle_for);
+    pub(crate) fn bound(&self, outcome: AcquireOutcome, idle_nanos: Option<u64>) {
+        self.outcomes[outcome.index()].fetch_add(1, AcqRel);
+        if let Some(idle_nanos) = idle_nanos {
+            self.times.idle.record_raw(idle_nanos);
         }
     }
 
@@ -421,8 +425,10 @@ impl Pool {
 
     /// Requests that hold a connection of which it is not known which one it is.
     pub(crate) fn unbound(&self) -> u64 {
-        let settled = self.unbound[1].load(Acquire);
-        self.unbound[0].load(Acquire).saturating_sub(settled)
+        use AcquireOutcome::{New, Reused, Waited};
+        let settled: u64 =
+            [New, Reused, Waited].iter().map(|outcome| self.outcomes[outcome.index()].load(Acquire)).sum();
+        self.acquired.load(Acquire).saturating_sub(settled)
     }
 
     /// Open, active and upgraded connections of one protocol.

@@ -13,6 +13,7 @@ use poolscope_semconv::value::AcquireOutcome;
 
 use super::connection::Connection;
 use super::holder::{Holder, TraceRef};
+use super::method::KnownMethod;
 use super::pool::Pool;
 use super::results::Outcome;
 use super::snapshot::Protocol;
@@ -41,7 +42,8 @@ pub(crate) struct Request {
     queued: AtomicBool,
     /// Time from start to acquire, in nanoseconds.
     wait: AtomicU64,
-    connection: OnceLock<Bound>,
+    /// Its connection, once that is known. Nobody waits for this lock: it is taken to bind and to end, which don't overlap.
+    bound: Mutex<Option<Bound>>,
     /// The connection that a composed pool has handed it to; empty for all others, who only see that it is.
     handed: OnceLock<Mutex<Arc<Connection>>>,
     holder: Arc<Holder>,
@@ -50,7 +52,7 @@ pub(crate) struct Request {
 #[derive(Debug)]
 struct Started {
     pool: Arc<Pool>,
-    method: http::Method,
+    method: KnownMethod,
     at: Instant,
 }
 
@@ -58,8 +60,8 @@ struct Started {
 struct Bound {
     connection: Arc<Connection>,
     outcome: AcquireOutcome,
-    /// Time that the connection had been idle before.
-    idle_for: Duration,
+    /// Time that the connection had been idle before, in nanoseconds.
+    idle_nanos: u64,
     /// Bytes that had come over the connection before.
     received: u64,
 }
@@ -89,22 +91,23 @@ pub(crate) struct Acquired {
 
 impl Request {
     /// A request that asks for a connection now.
-    pub(crate) fn start(pool: Arc<Pool>, method: http::Method, now: Instant) -> Arc<Self> {
+    pub(crate) fn start(pool: Arc<Pool>, method: &http::Method, now: Instant) -> Arc<Self> {
         pool.acquire_started();
         let mut record = pool.record();
         // Only records that nobody else has are kept, and a new one is nobody else's either.
         if let Some(request) = Arc::get_mut(&mut record) {
-            request.holder.wait(now, &method, Origin::current());
+            request.holder.wait(now, method, Origin::current());
             *request.phase.get_mut() = PENDING;
             *request.queued.get_mut() = false;
-            request.started = Some(Started { pool, method, at: now });
+            request.started = Some(Started { pool, method: KnownMethod::of(method), at: now });
         }
         record
     }
 
     /// Makes the record ready to be used again; `None` if it was not used.
+    #[inline]
     pub(super) fn clear(&mut self) -> Option<Arc<Pool>> {
-        self.connection.take();
+        *self.bound.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         self.handed.take();
         self.started.take().map(|started| started.pool)
     }
@@ -143,6 +146,7 @@ impl Request {
     }
 
     /// True while the request waits for a connection.
+    #[inline]
     pub(crate) fn is_pending(&self) -> bool {
         self.phase.load(Acquire) == PENDING
     }
@@ -170,6 +174,7 @@ impl Request {
     }
 
     /// The request has a connection since `at`; which one comes with [`Request::bind`]. Only the first call counts.
+    #[inline]
     pub(crate) fn acquire(&self, at: Instant) {
         if !self.is_pending() {
             return;
@@ -188,6 +193,7 @@ impl Request {
     }
 
     /// The request's connection is known. Only the first call counts, and none for a request that is over.
+    #[inline]
     pub(crate) fn bind(&self, connection: &Arc<Connection>) {
         if self.phase.compare_exchange(ACQUIRED, BINDING, AcqRel, Acquire).is_err() {
             return;
@@ -197,18 +203,13 @@ impl Request {
         if (self.started()..=at).contains(&connection.opened()) && !self.queued.swap(true, Relaxed) {
             self.pool().queued(at.nanos_since(self.started()));
         }
-        let idle_for = connection.idle_for(at);
+        let idle_nanos = connection.idle_nanos(at);
         let outcome = if connection.enter() { AcquireOutcome::New } else { self.outcome_of_used() };
-        // Only the thread that claimed BINDING gets here, so the cell is empty.
-        let bound = self.connection.get_or_init(|| Bound {
-            connection: Arc::clone(connection),
-            outcome,
-            idle_for,
-            received: connection.bytes().1,
-        });
+        let received = connection.bytes().1;
+        *self.bound() = Some(Bound { connection: Arc::clone(connection), outcome, idle_nanos, received });
         let is_own = Arc::ptr_eq(connection.pool(), self.pool());
         self.holder.bound(connection.id(), is_own.then(|| connection.requests()));
-        self.pool().bound(outcome, (outcome != AcquireOutcome::New).then_some(idle_for));
+        self.pool().bound(outcome, (outcome != AcquireOutcome::New).then_some(idle_nanos));
         if connection.protocol() == Protocol::Http2 {
             connection.taken(at);
             // After it counts as bound: a stream that is not bound yet counts too, and none may count twice.
@@ -216,13 +217,15 @@ impl Request {
         }
         if self.phase.compare_exchange(BINDING, BOUND, AcqRel, Acquire).is_err() {
             // It ended on another thread meanwhile, which left this to us.
-            self.give_back(bound, at);
+            self.give_back(connection, at);
         }
     }
 
-    /// The request is over. Only the first call counts.
-    pub(crate) fn end(&self, end: End, now: Instant) {
+    /// The request is over; tells the connection that it gives back. Only the first call counts.
+    #[inline]
+    pub(crate) fn end(&self, end: End, now: Instant) -> Option<Arc<Connection>> {
         let before = self.phase.swap(ENDED, AcqRel);
+        let mut given_back = None;
         match before {
             PENDING => self.pool().acquire_ended(match end {
                 End::Dropped => AcquireOutcome::Canceled,
@@ -230,8 +233,9 @@ impl Request {
             }),
             ACQUIRED => self.pool().bound(self.outcome_of_used(), None),
             BOUND => {
-                if let Some(bound) = self.connection.get() {
-                    self.give_back(bound, now);
+                given_back = self.bound().take().map(|bound| bound.connection);
+                if let Some(connection) = &given_back {
+                    self.give_back(connection, now);
                 }
             }
             _ => {}
@@ -244,6 +248,7 @@ impl Request {
         {
             self.pool().leak_returned(&leaked, now);
         }
+        given_back
     }
 
     /// Outcome of an acquire whose connection had served a request before.
@@ -251,26 +256,36 @@ impl Request {
         if self.was_queued() { AcquireOutcome::Waited } else { AcquireOutcome::Reused }
     }
 
-    fn give_back(&self, bound: &Bound, now: Instant) {
-        if bound.connection.protocol() == Protocol::Http2 {
+    fn give_back(&self, connection: &Connection, now: Instant) {
+        if connection.protocol() == Protocol::Http2 {
             self.pool().stream_ended();
         }
-        bound.connection.leave(now);
+        connection.leave(now);
     }
 
-    /// The connection of the request, once it is known.
-    pub(crate) fn connection(&self) -> Option<&Arc<Connection>> {
-        self.connection.get().map(|bound| &bound.connection)
+    fn bound(&self) -> MutexGuard<'_, Option<Bound>> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True once the connection of the request is known, and until it is given back.
+    #[inline]
+    pub(crate) fn is_bound(&self) -> bool {
+        self.phase.load(Acquire) == BOUND
+    }
+
+    /// The connection of the request, once it is known and until it is given back.
+    pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
+        self.bound().as_ref().map(|bound| Arc::clone(&bound.connection))
     }
 
     /// What is known of the acquire.
     pub(crate) fn acquired(&self) -> Option<Acquired> {
-        self.connection.get().map(|bound| Acquired {
+        self.bound().as_ref().map(|bound| Acquired {
             connection: bound.connection.id(),
             outcome: bound.outcome,
             was_queued: self.was_queued(),
             wait: Duration::from_nanos(self.wait.load(Relaxed)),
-            idle_for: bound.idle_for,
+            idle_for: Duration::from_nanos(bound.idle_nanos),
             peer: bound.connection.peer(),
         })
     }
@@ -279,7 +294,7 @@ impl Request {
     /// had been used before, nothing has come over it since, and it ended within a round trip. A server that takes the
     /// request first and hangs up then needs longer, unless it is very quick.
     pub(crate) fn met_a_stale_connection(&self, now: Instant) -> bool {
-        self.connection.get().is_some_and(|bound| {
+        self.bound().as_ref().is_some_and(|bound| {
             let is_used = matches!(bound.outcome, AcquireOutcome::Reused | AcquireOutcome::Waited);
             let is_quick =
                 now.saturating_duration_since(self.acquired_at()) <= bound.connection.stale_within();
@@ -288,9 +303,10 @@ impl Request {
     }
 
     /// Headers came, or the request failed without them.
+    #[inline]
     pub(crate) fn result(&self, outcome: Outcome, version: Option<http::Version>, now: Instant) {
         let Started { pool, method, at } = self.in_use();
-        pool.results().record(method, outcome, version, now.nanos_since(*at));
+        pool.results().record(*method, outcome, version, now.nanos_since(*at));
     }
 }
 
@@ -311,7 +327,7 @@ mod tests {
     }
 
     fn request(scope: &Scope) -> Arc<Request> {
-        Request::start(pool_of(scope), http::Method::GET, Instant::now())
+        Request::start(pool_of(scope), &http::Method::GET, Instant::now())
     }
 
     fn counts(scope: &Scope) -> (u64, u64, u64, u64) {
@@ -329,8 +345,10 @@ mod tests {
         assert_eq!(counts(&scope), (0, 1, 1, 0), "a request that holds some connection makes one active");
         request.bind(&connection);
         assert_eq!(counts(&scope), (0, 1, 1, 0));
-        request.end(End::Complete, Instant::now());
-        request.end(End::Dropped, Instant::now());
+        let given_back = request.end(End::Complete, Instant::now());
+        assert_eq!(given_back.map(|given_back| given_back.id()), Some(connection.id()));
+        assert!(request.end(End::Dropped, Instant::now()).is_none());
+        assert!(request.connection().is_none(), "a request that is over holds no connection");
         assert_eq!(counts(&scope), (0, 0, 0, 1));
     }
 

@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 use poolscope_semconv::metric;
-use poolscope_semconv::value::{ErrorType, METHOD_OTHER, METHODS, protocol_version};
+use poolscope_semconv::value::{ErrorType, METHOD_OTHER, protocol_version};
 
 use super::histogram::Histogram;
+use super::method::KnownMethod;
 use super::snapshot::ResultSnapshot;
 
 /// Series of one pool; what comes when all are taken is counted together.
@@ -27,8 +28,7 @@ struct Key(u32);
 impl Key {
     const ERROR: u32 = 1 << 16;
 
-    fn new(method: &http::Method, outcome: Outcome, version: Option<http::Version>) -> Self {
-        let method = METHODS.iter().position(|known| *known == method.as_str()).map_or(0, |at| at as u32 + 1);
+    fn new(method: KnownMethod, outcome: Outcome, version: Option<http::Version>) -> Self {
         let outcome = match outcome {
             Outcome::Status(status) => u32::from(status.as_u16()),
             Outcome::Error(error) => Self::ERROR | error.index() as u32,
@@ -40,14 +40,11 @@ impl Key {
             Some(http::Version::HTTP_3) => 4,
             Some(_) => 2,
         };
-        Self(outcome | method << 17 | version << 22 | 1 << 31)
+        Self(outcome | u32::from(method.bits()) << 17 | version << 22 | 1 << 31)
     }
 
     fn method(self) -> &'static str {
-        match (self.0 >> 17) & 0x1f {
-            0 => METHOD_OTHER,
-            at => METHODS[at as usize - 1],
-        }
+        KnownMethod::from_bits(((self.0 >> 17) & 0x1f) as u8).as_str()
     }
 
     fn status(self) -> Option<u16> {
@@ -91,9 +88,10 @@ impl Results {
         }
     }
 
+    #[inline]
     pub(crate) fn record(
         &self,
-        method: &http::Method,
+        method: KnownMethod,
         outcome: Outcome,
         version: Option<http::Version>,
         nanos: u64,
@@ -101,6 +99,7 @@ impl Results {
         self.series(Key::new(method, outcome, version)).record_raw(nanos);
     }
 
+    #[inline]
     fn series(&self, key: Key) -> &Histogram {
         // Multiplying by a large odd number spreads the few bits in which keys differ over the upper ones.
         let start = (key.0.wrapping_mul(0x9e37_79b1) >> 26) as usize;
@@ -153,10 +152,10 @@ mod tests {
     fn a_series_tells_what_it_was_made_for() {
         let results = Results::new();
         let status = Outcome::Status(StatusCode::SERVICE_UNAVAILABLE);
-        results.record(&Method::POST, status, Some(Version::HTTP_11), 3_000_000);
-        results.record(&Method::POST, status, Some(Version::HTTP_11), 3_000_000);
+        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000);
+        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000);
         let custom = Method::from_bytes(b"BREW").unwrap();
-        results.record(&custom, Outcome::Error(ErrorType::Connect), None, 3_000_000);
+        results.record(KnownMethod::of(&custom), Outcome::Error(ErrorType::Connect), None, 3_000_000);
         let rows = results.snapshot();
         assert_eq!(rows.len(), 2);
         let post = rows.iter().find(|row| row.method == "POST").unwrap();
@@ -170,7 +169,7 @@ mod tests {
         let results = Results::new();
         for code in 100..300 {
             let status = Outcome::Status(StatusCode::from_u16(code).unwrap());
-            results.record(&Method::GET, status, Some(Version::HTTP_2), 0);
+            results.record(KnownMethod::of(&Method::GET), status, Some(Version::HTTP_2), 0);
         }
         let rows = results.snapshot();
         assert_eq!(rows.len(), SLOTS + 1);

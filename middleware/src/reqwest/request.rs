@@ -4,9 +4,10 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::Version;
+use http_body::Body as _;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpInfo;
 use pin_project_lite::pin_project;
@@ -85,17 +86,14 @@ where
 /// A request begins.
 pub(super) fn start(client: &ClientScope, mut request: Request) -> (Request, Lease) {
     let pool = client.pool(&destination(request.url()));
-    let method = request.method().clone();
-    // The headers are taken out for the span to write into, so that it can read the URL if it needs it.
-    let mut headers = std::mem::take(request.headers_mut());
-    let url = || request.url().to_string();
-    let span = RequestSpan::start(client.scope(), pool.name(), &method, &mut headers, url);
-    *request.headers_mut() = headers;
-    (request, Lease::new(Record::start(pool, method, Instant::now()), span))
+    let span = RequestSpan::start(client.scope(), pool.name(), &mut request);
+    let lease = Lease::new(Record::start(pool, request.method(), Instant::now()), span);
+    (request, lease)
 }
 
 fn destination(url: &Url) -> DestinationRef<'_> {
-    DestinationRef::new(url.scheme(), url.host_str().unwrap_or_default(), url.port_or_known_default())
+    // The URL standard has hosts of HTTP in lower case.
+    DestinationRef::lower_case(url.scheme(), url.host_str().unwrap_or_default(), url.port_or_known_default())
 }
 
 pin_project! {
@@ -127,7 +125,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let polling = current::Polling::begin(false);
-        let poll = this.inner.poll(cx);
+        let mut poll = this.inner.poll(cx);
         let seen = polling.end();
         let first_poll = !std::mem::replace(this.polled, true);
         if let Some(lease) = this.lease.as_ref() {
@@ -142,31 +140,33 @@ where
                 request.acquire(if first_poll { request.started() } else { Instant::now() });
             }
         }
-        let result = ready!(poll);
+        let Poll::Ready(result) = &mut poll else { return Poll::Pending };
         let mut lease = this.lease.take().expect("response future polled after it was ready");
         match result {
-            Ok(response) => Poll::Ready(Ok(observe(response, lease, this.client))),
+            Ok(response) => answered(&mut lease, response, this.client),
             Err(error) => {
-                if let Some(connection) = connection_of_error(&error, &lease) {
-                    bind(&lease, &connection);
+                if let Some(connection) = connection_of_error(error, &lease) {
+                    bind(&lease, &connection, Instant::now());
                 }
-                lease.fail(&error, seen.connect_failed());
-                Poll::Ready(Err(error))
+                lease.fail(error, seen.connect_failed());
             }
         }
+        if lease.is_over() { poll } else { poll.map_ok(|response| with_lease(response, lease)) }
     }
 }
 
-/// Finds the connection of a response, and puts the lease into its body. What comes back is the same
-/// `reqwest::Response`: URL, status, version, headers, extensions and remote address stay.
-fn observe(response: Response, mut lease: Lease, client: &ClientScope) -> Response {
+/// Finds the connection of a response, and counts it.
+fn answered(lease: &mut Lease, response: &Response, client: &ClientScope) {
     let now = Instant::now();
-    let url = response.url().clone();
     if let Some(ends) = response.extensions().get::<HttpInfo>().map(ends_of) {
-        // After a redirect the answer comes from another pool than the one that was asked.
-        let pool = client.pool(&destination(&url));
-        if !Arc::ptr_eq(&pool, lease.request().pool()) {
-            redirected(&lease, now);
+        let destination = destination(response.url());
+        let mut pool = Arc::clone(lease.request().pool());
+        if !pool.is_of(&destination) {
+            // After a redirect the answer comes from another pool than the one that was asked.
+            pool = client.pool(&destination);
+            if !Arc::ptr_eq(&pool, lease.request().pool()) {
+                redirected(lease, now);
+            }
         }
         let connection = pool.connection_between(ends).unwrap_or_else(|| {
             // Nobody told of its connect, or it was taken for closed.
@@ -177,15 +177,32 @@ fn observe(response: Response, mut lease: Lease, client: &ClientScope) -> Respon
             closes::watch(client.scope(), &connection);
             connection
         });
-        bind(&lease, &connection);
+        bind(lease, &connection, now);
     }
     lease.headers(response.status(), response.version(), response.headers(), now);
+    let length = response.content_length();
+    lease.body_left(length);
+    // Over HTTP/2 trailers may follow also where nothing else does.
+    if length == Some(0) && response.version() != Version::HTTP_2 {
+        lease.complete();
+    }
+}
 
+/// Puts the lease into the body of a response. What comes back is the same `reqwest::Response`: URL, status, version,
+/// headers, extensions and remote address stay.
+fn with_lease(response: Response, mut lease: Lease) -> Response {
+    let url = response.url().clone();
     let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
-    // reqwest keeps the URL in an extension that only its own builder can make.
-    let marker = http::Response::builder().url(url).body(());
-    if let Ok(mut marker) = marker {
-        parts.extensions.extend(std::mem::take(marker.extensions_mut()));
+    if body.is_end_stream() {
+        lease.complete();
+    }
+    // reqwest keeps the URL in an extension that only its own way to build a response can make.
+    let mut marked = http::Response::builder();
+    if let Some(extensions) = marked.extensions_mut() {
+        *extensions = std::mem::take(&mut parts.extensions);
+    }
+    if let Ok(mut marked) = marked.url(url).body(()) {
+        parts.extensions = std::mem::take(marked.extensions_mut());
     }
     let body = Body::wrap(ResponseBody::new(body, lease));
     http::Response::from_parts(parts, body).into()
@@ -205,8 +222,7 @@ fn redirected(lease: &Lease, now: Instant) {
 }
 
 /// Tells a request its connection, and when it got it if that was not seen.
-fn bind(lease: &Lease, connection: &Arc<Connection>) {
-    let now = Instant::now();
+fn bind(lease: &Lease, connection: &Arc<Connection>, now: Instant) {
     let request = lease.request();
     if request.is_pending() {
         // It waited for a connect, its own or another's, or for the connection's previous response.
@@ -228,4 +244,54 @@ fn connection_of_error(error: &(dyn Error + 'static), lease: &Lease) -> Option<A
         cause = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+    use crate::Scope;
+
+    const URL: &str = "http://host.example/path";
+
+    /// An answer with this body, as it comes out of the layer.
+    async fn answer(scope: &Scope, body: &'static str) -> Response {
+        let inner = service_fn(move |request: Request| async move {
+            let builder = http::Response::builder().status(203).header("name", "value");
+            let response = builder.url(request.url().clone()).extension(7_u8).body(body).unwrap();
+            Ok::<_, Infallible>(Response::from(response))
+        });
+        let service = RequestLayer::new(&scope.client("test")).layer(inner);
+        service.oneshot(Request::new(http::Method::GET, URL.parse().unwrap())).await.unwrap()
+    }
+
+    fn is_same(response: &Response) {
+        assert_eq!((response.url().as_str(), response.status().as_u16()), (URL, 203));
+        assert_eq!(response.headers()["name"], "value");
+        assert_eq!(response.extensions().get(), Some(&7_u8));
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_body_to_read_is_over_with_its_head() {
+        let scope = Scope::new();
+        let response = answer(&scope, "").await;
+        assert_eq!((scope.snapshot().pools[0].in_flight(), scope.snapshot().pools[0].released), (0, 1));
+        is_same(&response);
+        assert_eq!(response.bytes().await.unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_with_a_body_is_over_when_it_is_read_or_dropped() {
+        let scope = Scope::new();
+        let (read, dropped) = (answer(&scope, "body").await, answer(&scope, "body").await);
+        is_same(&read);
+        assert_eq!(scope.snapshot().pools[0].in_flight(), 2);
+        assert_eq!(read.bytes().await.unwrap(), "body");
+        assert_eq!(scope.snapshot().pools[0].in_flight(), 1);
+        drop(dropped);
+        assert_eq!((scope.snapshot().pools[0].in_flight(), scope.snapshot().pools[0].released), (0, 2));
+    }
 }

@@ -28,3 +28,41 @@ fn peer(peer: std::net::SocketAddr) -> [opentelemetry::KeyValue; 2] {
         KeyValue::new(attr::NETWORK_PEER_PORT, i64::from(peer.port())),
     ]
 }
+
+/// A request on its way out, as its span reads and marks it.
+#[cfg(feature = "trace")]
+pub(crate) trait Outgoing {
+    fn method(&self) -> &http::Method;
+    fn url(&self) -> String;
+    fn headers_mut(&mut self) -> &mut http::HeaderMap;
+}
+
+#[cfg(feature = "trace")]
+impl<B> Outgoing for http::Request<B> {
+    fn method(&self) -> &http::Method {
+        self.method()
+    }
+
+    fn url(&self) -> String {
+        self.uri().to_string()
+    }
+
+    fn headers_mut(&mut self) -> &mut http::HeaderMap {
+        self.headers_mut()
+    }
+}
+
+#[cfg(all(feature = "trace", feature = "reqwest"))]
+impl Outgoing for reqwest::Request {
+    fn method(&self) -> &http::Method {
+        self.method()
+    }
+
+    fn url(&self) -> String {
+        self.url().to_string()
+    }
+
+    fn headers_mut(&mut self) -> &mut http::HeaderMap {
+        self.headers_mut()
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{StatusCode, Version};
 use poolscope_semconv::value::ErrorType;
 
 use crate::Scope;
@@ -14,14 +14,8 @@ use crate::registry::{Acquired, Report, TraceRef};
 pub(crate) struct RequestSpan;
 
 impl RequestSpan {
-    pub(crate) fn start(
-        _: &Scope,
-        _: &Arc<PoolName>,
-        _: &Method,
-        _: &mut HeaderMap,
-        _: impl FnOnce() -> String,
-    ) -> Self {
-        Self
+    pub(crate) fn start<R>(_: &Scope, _: &Arc<PoolName>, _: &mut R) -> (Self, Option<TraceRef>) {
+        (Self, None)
     }
 
     pub(crate) fn is_recorded(&self) -> bool {
@@ -29,10 +23,6 @@ impl RequestSpan {
     }
 
     pub(crate) fn response(&mut self, _: StatusCode, _: Version) {}
-
-    pub(crate) fn trace(&self) -> Option<TraceRef> {
-        None
-    }
 
     pub(crate) fn acquired(&mut self, _: &Acquired, _: Option<&SetupSpan>) {}
 

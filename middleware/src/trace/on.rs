@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{StatusCode, Version};
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracer};
 use opentelemetry::trace::{
     Span, SpanContext, SpanKind, SpanRef, Status, TraceContextExt, Tracer, TracerProvider,
@@ -12,6 +12,7 @@ use opentelemetry::{Context, InstrumentationScope, KeyValue, StringValue, Value}
 use poolscope_semconv::value::{AcquireOutcome, ErrorType, METHOD_OTHER, METHODS, protocol_version};
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr, span};
 
+use super::Outgoing;
 use super::inject::inject;
 use super::setup::SetupSpan;
 use super::url::redact;
@@ -56,7 +57,6 @@ impl std::fmt::Debug for Tracing {
 #[derive(Debug)]
 pub(crate) struct RequestSpan {
     recorded: Option<Box<Recorded>>,
-    trace: Option<TraceRef>,
 }
 
 #[derive(Debug)]
@@ -72,30 +72,40 @@ struct Recorded {
 impl RequestSpan {
     /// Starts the span below the current context and injects its context into the headers. Attributes are built only
     /// when the span is recorded.
+    ///
+    /// Beside it comes the identity of the span, or of the one that it would be below, for those who look for the request
+    /// in a trace.
+    #[inline]
     pub(crate) fn start(
         scope: &Scope,
         pool: &Arc<PoolName>,
-        method: &Method,
-        headers: &mut HeaderMap,
-        url: impl FnOnce() -> String,
-    ) -> Self {
-        let Some(tracer) = scope.tracing().tracer.get() else {
-            return Self {
-                recorded: None,
-                trace: Context::map_current(|context| trace_ref(context.span().span_context())),
-            };
-        };
+        request: &mut impl Outgoing,
+    ) -> (Self, Option<TraceRef>) {
+        match scope.tracing().tracer.get() {
+            Some(tracer) => Self::start_with(tracer, scope, pool, request),
+            None => (Self { recorded: None }, outer_trace()),
+        }
+    }
+
+    fn start_with(
+        tracer: &BoxedTracer,
+        scope: &Scope,
+        pool: &Arc<PoolName>,
+        request: &mut dyn Outgoing,
+    ) -> (Self, Option<TraceRef>) {
+        let method = request.method();
         let known = METHODS.iter().copied().find(|known| *known == method.as_str());
         let builder = tracer.span_builder(known.unwrap_or(span::HTTP_OTHER)).with_kind(SpanKind::Client);
         let span = Context::map_current(|parent| {
             (!parent.is_telemetry_suppressed()).then(|| tracer.build_with_context(builder, parent))
         });
-        let Some(mut span) = span else { return Self { recorded: None, trace: None } };
+        let Some(mut span) = span else { return (Self { recorded: None }, None) };
         let identity = span.span_context();
         let trace = trace_ref(identity);
         if !span.is_recording() {
-            inject(identity, || Context::current().with_remote_span_context(identity.clone()), headers);
-            return Self { recorded: None, trace };
+            let context = || Context::current().with_remote_span_context(identity.clone());
+            inject(identity, context, request.headers_mut());
+            return (Self { recorded: None }, trace);
         }
         span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD, known.unwrap_or(METHOD_OTHER)));
         if known.is_none() {
@@ -104,7 +114,7 @@ impl RequestSpan {
         }
         span.set_attribute(KeyValue::new(attr::SERVER_ADDRESS, StringValue::from(pool.host.clone())));
         span.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
-        span.set_attribute(KeyValue::new(attr::URL_FULL, redact(&url())));
+        span.set_attribute(KeyValue::new(attr::URL_FULL, redact(&request.url())));
         span.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
         span.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
         let resends = current::resends();
@@ -112,18 +122,14 @@ impl RequestSpan {
             span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_RESEND_COUNT, i64::from(resends)));
         }
         let context = Context::current_with_span(span);
-        inject(context.span().span_context(), || context.clone(), headers);
+        inject(context.span().span_context(), || context.clone(), request.headers_mut());
         let (scope, pool) = (scope.clone(), Arc::clone(pool));
         let recorded = Recorded { scope, pool, started: SystemTime::now(), context, has_failed: false };
-        Self { recorded: Some(Box::new(recorded)), trace }
-    }
-
-    /// The span, or the one that it would be below, for those who look for the request in a trace.
-    pub(crate) fn trace(&self) -> Option<TraceRef> {
-        self.trace
+        (Self { recorded: Some(Box::new(recorded)) }, trace)
     }
 
     /// True if somebody will see it.
+    #[inline]
     pub(crate) fn is_recorded(&self) -> bool {
         self.recorded.is_some()
     }
@@ -142,6 +148,7 @@ impl RequestSpan {
         }
     }
 
+    #[inline]
     pub(crate) fn response(&mut self, status: StatusCode, version: Version) {
         let Some(span) = self.recorded() else { return };
         span.set_attribute(KeyValue::new(attr::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())));
@@ -200,6 +207,7 @@ impl RequestSpan {
         self.fail(class.as_str(), text);
     }
 
+    #[inline]
     pub(crate) fn end(&mut self) {
         if let Some(recorded) = self.recorded.take() {
             recorded.context.span().end();
@@ -222,6 +230,14 @@ impl Recorded {
         }
         wait.end_with_timestamp(end);
     }
+}
+
+/// Identity of the span that is current.
+#[inline]
+fn outer_trace() -> Option<TraceRef> {
+    Context::map_current(|context| {
+        if context.has_active_span() { trace_ref(context.span().span_context()) } else { None }
+    })
 }
 
 /// Identity of a span, if it has one.
