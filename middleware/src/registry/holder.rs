@@ -203,23 +203,31 @@ impl Holder {
     }
 
     /// The caller has asked for more of the body; with a waker if there was nothing yet.
+    #[inline]
     pub(super) fn read(&self, waits: Option<&Waker>) {
         if let Some(waker) = waits {
-            let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-            if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
-                *kept = Some(waker.clone());
-                self.has_waker.store(true, Relaxed);
-            }
+            self.keep(waker);
         }
         self.is_waiting.store(waits.is_some(), Relaxed);
         // Only the owner of the body writes it, so no atomic addition is needed.
         self.activity.store(self.activity.load(Relaxed).wrapping_add(1), Release);
     }
 
+    fn keep(&self, waker: &Waker) {
+        let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            *kept = Some(waker.clone());
+            self.has_waker.store(true, Relaxed);
+        }
+    }
+
     /// The request is over; tells what was reported as leaked.
+    #[inline]
     pub(super) fn free(&self) -> Option<Held> {
         let word = Word(self.word.swap(Word::FREE.0, AcqRel));
-        if self.has_waker.swap(false, Relaxed) {
+        // Only the owner of the body writes it, and whoever ends the request owns that.
+        if self.has_waker.load(Relaxed) {
+            self.has_waker.store(false, Relaxed);
             let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
             // A task may end by this, so not under the lock.
             drop(waker);
