@@ -37,10 +37,10 @@ impl RequestSpan {
 
 /// Stands where the span over the set-up of a connection would stand.
 #[derive(Debug, Default)]
-pub(crate) struct SetupSpan;
+pub(crate) struct SetupSpan {}
 
 pub(crate) fn setup_span(_: &Scope, _: &Report<'_>) -> SetupSpan {
-    SetupSpan
+    SetupSpan {}
 }
 
 /// No telemetry is made in this build that could be suppressed.
