@@ -13,9 +13,11 @@ pin_project! {
     /// Body of an observed response. Its request ends when it was read to the end, has failed or is dropped.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
+        // Dropped before the inner one: the connection that one lets go may be closed on another thread at once, and by
+        // then it must be known why.
+        lease: Lease,
         #[pin]
         inner: B,
-        lease: Lease,
     }
 }
 

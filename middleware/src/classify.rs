@@ -40,8 +40,11 @@ pub(crate) fn says_unreachable(error: &(dyn Error + 'static)) -> bool {
 
 /// True if a connect failed on what the peer said: TLS libraries report it as invalid data.
 fn breaks_tls(error: &(dyn Error + 'static)) -> bool {
-    let kinds = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-    kinds.into_iter().any(|kind| kind == io::ErrorKind::InvalidData)
+    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        // An I/O error gives the cause of what it holds as its own, and so passes over another one that it holds.
+        let held = |error: &io::Error| error.get_ref()?.downcast_ref::<io::Error>().map(io::Error::kind);
+        [Some(error.kind()), held(error)].contains(&Some(io::ErrorKind::InvalidData))
+    })
 }
 
 /// The error with its causes, in one line.

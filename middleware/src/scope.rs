@@ -191,6 +191,7 @@ impl Scope {
         for pool in self.pools() {
             #[cfg(feature = "reqwest")]
             crate::reqwest::close_expired(&pool, now);
+            pool.forget_closed(now);
             pool.look_for_leaks(now);
             if let Some(threshold) = pool.leak_threshold() {
                 interval = interval.min(crate::registry::look_interval(threshold));

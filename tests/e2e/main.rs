@@ -9,6 +9,7 @@ mod demo;
 mod leaks;
 mod phases;
 mod pool;
+mod races;
 mod refused_netlink;
 mod stale;
 mod trace;

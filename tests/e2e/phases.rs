@@ -504,6 +504,16 @@ mod reqwest_over_tls {
         let traced = Traced::new();
         let fetch = with_handshakes(&traced.scope, &resolver, tls::distrustful(Alpn::Http1).unwrap());
         check_failure(&traced, &fetch, url(&upstream, "localhost"), distrusted).await;
+        // The error says so itself, without handshakes that are observed.
+        let traced = Traced::new();
+        let fetch = reqwest(&traced.scope, &resolver, |builder| {
+            builder.tls_backend_preconfigured(tls::distrustful(Alpn::Http1).unwrap())
+        });
+        fetch.clone().oneshot(url(&upstream, "localhost")).await.unwrap_err();
+        let pool = pool(&traced);
+        let rows: Vec<_> = pool.connect_failures.iter().map(|row| (row.error_type, row.phase)).collect();
+        assert_eq!(rows, [(ErrorType::Tls, Some(Tls))]);
+        assert_eq!(pool.results[0].error_type, Some(ErrorType::Tls));
         let hung_up = Failing { phase: Some(Tls), error: ErrorType::Tls };
         let (traced, addr) = (Traced::new(), unfriendly(true).await);
         let fetch = with_handshakes(&traced.scope, &resolver, tls::client(Alpn::Http1).unwrap());

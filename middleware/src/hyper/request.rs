@@ -80,10 +80,11 @@ pin_project! {
     /// Future of [`RequestService`].
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
+        // Taken when the response is there; dropped with the future otherwise. Before the inner one: what that one lets go
+        // may be closed on another thread at once, and by then it must be known why.
+        lease: Option<Lease>,
         #[pin]
         inner: F,
-        // Taken when the response is there; dropped with the future otherwise.
-        lease: Option<Lease>,
         place: Place,
         is_connect: bool,
     }

@@ -160,7 +160,7 @@ impl Attempt {
             phase,
             begin,
             end: end.unwrap_or(took).max(begin),
-            is_complete: failed != Some(phase),
+            is_complete: failed.is_none_or(|failed| failed != phase && phase != TcpTls),
         };
         let mut phases = Vec::new();
         // An address is not looked up. A peer with another one is a proxy, whose name may have been.

@@ -93,11 +93,15 @@ pub(crate) struct Connection {
     last_used: AtomicU64,
     /// Time at which the last request took it, counted likewise; of an HTTP/2 connection only.
     last_taken: AtomicU64,
+    /// Time at which it was closed, counted likewise; 0 while it is open.
+    closed_at: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
     /// Round trip time in nanoseconds and segments sent again, if the kernel told them.
     tcp: [AtomicU64; 2],
     has_tcp: AtomicBool,
+    /// True once a request has taken it without being seen to use it.
+    has_taker: AtomicBool,
     /// True once the kernel has said that it is gone; then it is closed in the books when its requests are over.
     is_gone: AtomicBool,
     causes: AtomicU16,
@@ -126,10 +130,12 @@ impl Connection {
             requests: AtomicU64::new(0),
             last_used: AtomicU64::new(0),
             last_taken: AtomicU64::new(0),
+            closed_at: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             tcp: Default::default(),
             has_tcp: AtomicBool::new(false),
+            has_taker: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             causes: AtomicU16::new(0),
             stated: OnceLock::new(),
@@ -172,10 +178,17 @@ impl Connection {
         let _ = self.kernel_watch.set(KernelWatch(watch));
     }
 
+    /// A request takes it, and may never tell that it did.
+    pub(crate) fn taken_unseen(&self) {
+        self.has_taker.store(true, Relaxed);
+    }
+
     /// True if it served a request, seen or not: what went out over a connection without TLS was a request.
     pub(super) fn is_used(&self) -> bool {
         let is_plain = self.pool.scheme() == Scheme::Http;
-        self.requests() > 0 || self.observation() == Observation::Kernel && is_plain && self.bytes().0 > 0
+        self.requests() > 0
+            || self.has_taker.load(Relaxed)
+            || self.observation() == Observation::Kernel && is_plain && self.bytes().0 > 0
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
@@ -190,6 +203,12 @@ impl Connection {
     /// True if the kernel has said so.
     pub(crate) fn is_gone(&self) -> bool {
         self.is_gone.load(Relaxed)
+    }
+
+    /// True if it was closed so long ago.
+    pub(super) fn is_closed_since(&self, time: Duration, now: Instant) -> bool {
+        let closed_for = self.age(now).saturating_sub(Duration::from_nanos(self.closed_at.load(Relaxed)));
+        self.state.load(Acquire) & IS_CLOSED != 0 && closed_for >= time
     }
 
     /// True if a request uses it.
@@ -347,6 +366,7 @@ impl Connection {
         if before & IS_CLOSED != 0 {
             return;
         }
+        self.closed_at.store(now.nanos_since(self.opened), Relaxed);
         let gone = if before & IS_UPGRADED != 0 {
             OPEN + UPGRADED
         } else if before & IN_FLIGHT > 0 {

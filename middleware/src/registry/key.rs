@@ -73,9 +73,12 @@ impl<'a> DestinationRef<'a> {
         Self { scheme, host: Cow::Borrowed(host), port }
     }
 
-    /// Key of an absolute URI; `None` if it names no host.
+    /// Key of an absolute URI, or of the authority that a CONNECT names, whose scheme hyper-util takes from its port;
+    /// `None` if it names no host.
     pub(crate) fn from_uri(uri: &'a http::Uri) -> Option<Self> {
-        Some(Self::new(uri.scheme_str().unwrap_or("http"), uri.host()?, uri.port_u16()))
+        let port = uri.port_u16();
+        let implied = if port == Some(Scheme::Https.default_port()) { Scheme::Https } else { Scheme::Http };
+        Some(Self::new(uri.scheme_str().unwrap_or(implied.as_str()), uri.host()?, port))
     }
 
     pub(crate) fn to_owned(&self) -> Destination {
@@ -119,6 +122,12 @@ mod tests {
         assert_eq!(key("https://Example.com/a"), key("https://example.com:443/b"));
         assert_ne!(key("https://example.com/"), key("http://example.com/"));
         assert_ne!(key("http://example.com:81/"), key("http://example.com/"));
+    }
+
+    #[test]
+    fn the_authority_of_a_connect_is_the_pool_that_hyper_util_connects_for() {
+        assert_eq!(key("example.com:443"), key("https://example.com/"));
+        assert_eq!(key("example.com:8080"), key("http://example.com:8080/"));
     }
 
     #[test]

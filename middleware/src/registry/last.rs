@@ -21,7 +21,7 @@ struct Last {
     client: usize,
     pool: Weak<Pool>,
     /// The destination as the request wrote it, if it wrote it as a URI.
-    uri: Option<(bool, Authority)>,
+    uri: Option<(Option<bool>, Authority)>,
 }
 
 /// The pool of a URI, if the last request of this thread by the same client went there too.
@@ -54,8 +54,9 @@ pub(super) fn remember(client: usize, uri: Option<&Uri>, pool: &Arc<Pool>) {
     let _ = LAST.try_with(|kept| kept.replace(Some(last)));
 }
 
-fn is_https(uri: &Uri) -> bool {
-    uri.scheme_str() == Some(Scheme::Https.as_str())
+/// True for https; a URI without a scheme, as of a CONNECT, is like no other.
+fn is_https(uri: &Uri) -> Option<bool> {
+    uri.scheme_str().map(|scheme| scheme == Scheme::Https.as_str())
 }
 
 #[cfg(test)]

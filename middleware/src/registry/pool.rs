@@ -47,6 +47,9 @@ pub(crate) struct PoolConfig {
     pub(crate) leak_threshold: Option<Duration>,
 }
 
+/// How long after the close of its connection an answer that was read before still finds it.
+const LATE_ANSWER: Duration = Duration::from_secs(10);
+
 /// Requests that a pool keeps to use again when they are over, so that the next ones allocate nothing. More at a time
 /// than these are allocated.
 const SPARE_REQUESTS: usize = 128;
@@ -221,7 +224,12 @@ impl Pool {
         self.spare.pop().unwrap_or_else(|| {
             let request = Arc::new(Request::default());
             let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
-            holders.retain(|holder| holder.strong_count() > 0);
+            // What is gone is swept out only where the list would grow, so that a wave of requests is not swept for each.
+            if holders.len() == holders.capacity() {
+                holders.retain(|holder| holder.strong_count() > 0);
+                let len = holders.len();
+                holders.reserve(len + SPARE_REQUESTS);
+            }
             holders.push(Arc::downgrade(request.holder()));
             request
         })
@@ -383,11 +391,6 @@ impl Pool {
             *book.retransmits.get_or_insert(0) += retransmits;
         }
         book.open.remove(&connection.id());
-        if self.config.observation != Observation::Exact {
-            // Its addresses may be another connection's already.
-            let _ =
-                self.by_ends.pin().remove_if(&connection.ends(), |_, found| found.id() == connection.id());
-        }
         // The events are told outside of the lock.
         drop(book);
         self.emit(&Event::ConnectionClosed(ConnectionClosed {
@@ -404,7 +407,14 @@ impl Pool {
         }));
     }
 
-    /// The open connection between two addresses. Takes no lock.
+    /// Forgets connections that were closed a while ago; until then, a caller who is late with an answer finds its own.
+    pub(crate) fn forget_closed(&self, now: Instant) {
+        if self.config.observation != Observation::Exact {
+            self.by_ends.pin().retain(|_, connection| !connection.is_closed_since(LATE_ANSWER, now));
+        }
+    }
+
+    /// The connection between two addresses, open or closed a moment ago. Takes no lock.
     pub(crate) fn connection_between(&self, ends: Ends) -> Option<Arc<Connection>> {
         self.by_ends.pin().get(&ends).cloned()
     }

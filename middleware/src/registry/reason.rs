@@ -75,6 +75,8 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
     use Certainty::{Inferred, Known};
     let saw = |cause: CloseCause| end.causes & cause as u16 != 0;
     let is_cut = saw(CloseCause::WhileActive) && (saw(CloseCause::Reset) || saw(CloseCause::Failed));
+    // Who closed is seen on the connection itself; the kernel's word for it is right but for a few in a thousand.
+    let told = if end.is_exact { Known } else { Inferred };
     // Nobody who closes a connection has in mind that it fails under a request.
     if let Some(stated) = end.stated.filter(|_| !is_cut && !end.is_upgraded) {
         return (stated, Known);
@@ -88,10 +90,13 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
         () if saw(CloseCause::Goaway) => (CloseReason::Goaway, Known),
         // The kernel may take the peer's answer to the end of our side for the end itself.
         () if !end.is_exact && end.client_is_gone && !end.is_active => (CloseReason::ClientDropped, Inferred),
+        // A peer that is told of our end may be quicker than the kernel, which then takes it for the first.
+        () if !end.is_exact && saw(CloseCause::RequestDropped) => (CloseReason::RequestDropped, Inferred),
+        () if !end.is_exact && saw(CloseCause::BodyDropped) => (CloseReason::BodyDropped, Inferred),
         () if saw(CloseCause::PeerClosed) && saw(CloseCause::WhileActive) => {
-            (CloseReason::PeerClosedActive, Known)
+            (CloseReason::PeerClosedActive, told)
         }
-        () if saw(CloseCause::PeerClosed) => (CloseReason::PeerClosedIdle, Known),
+        () if saw(CloseCause::PeerClosed) => (CloseReason::PeerClosedIdle, told),
         // Our side aborts a connection when it drops it with something unread.
         () if saw(CloseCause::Aborted)
             && !saw(CloseCause::RequestDropped)

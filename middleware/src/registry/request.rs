@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use poolscope_semconv::value::AcquireOutcome;
+use poolscope_semconv::value::{AcquireOutcome, Observation};
 
 use super::connection::Connection;
 use super::holder::{Holder, TraceRef};
@@ -298,7 +298,10 @@ impl Request {
             let is_used = matches!(bound.outcome, AcquireOutcome::Reused | AcquireOutcome::Waited);
             let is_quick =
                 now.saturating_duration_since(self.acquired_at()) <= bound.connection.stale_within();
-            is_used && is_quick && bound.connection.bytes().1 == bound.received
+            // Several streams of HTTP/2 share what comes, and the kernel tells it late.
+            let is_seen = bound.connection.observation() == Observation::Exact
+                || bound.connection.protocol() == Protocol::Http1;
+            is_used && is_quick && is_seen && bound.connection.bytes().1 == bound.received
         })
     }
 

@@ -7,7 +7,7 @@ use poolscope_semconv::value::{Certainty, CloseReason, Observation};
 
 use crate::Scope;
 use crate::clock::Instant;
-use crate::registry::{CloseCause, Connection, Pool, Scheme, TcpFigures};
+use crate::registry::{CloseCause, Connection, Ends, Pool, Scheme, TcpFigures};
 use crate::scope::ScopeRef;
 
 #[cfg(target_os = "linux")]
@@ -73,6 +73,21 @@ pub(super) fn watch(scope: &Scope, connection: &Arc<Connection>) {
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn watch(_: &Scope, _: &Arc<Connection>) {}
+
+/// True if the kernel says that there is no connection between two addresses.
+#[cfg(target_os = "linux")]
+pub(super) fn is_gone(ends: Ends) -> bool {
+    let (Ok(monitor), Some(local), Some(peer)) = (Monitor::get(), ends.local, ends.peer) else {
+        return false;
+    };
+    let nobody: Weak<dyn Watcher> = Weak::<CloseWatch>::new();
+    matches!(monitor.watch(local, peer, nobody), Err(WatchError::Gone(_)))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_gone(_: Ends) -> bool {
+    false
+}
 
 /// Told by the kernel what becomes of a connection.
 #[cfg(target_os = "linux")]

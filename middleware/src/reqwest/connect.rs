@@ -17,7 +17,7 @@ use super::closes;
 use crate::clock::Instant;
 use crate::connector::{Connecting, Connector};
 use crate::current;
-use crate::registry::ClientScope;
+use crate::registry::{ClientScope, Protocol};
 
 /// Sees the connects of a reqwest client; give it to `ClientBuilder::connector_layer`. See the [module](super) for an
 /// example.
@@ -120,6 +120,10 @@ fn opened(connecting: &mut Connecting, io: &impl HyperConnection) {
     }
     let connection = connecting.opened(io);
     closes::watch(connecting.connector().scope(), &connection);
+    if current::is_in_request() && connection.protocol() == Protocol::Http1 {
+        // The request that waited for it takes it, even if it is dropped before its answer names the connection.
+        connection.taken_unseen();
+    }
     current::connected();
 }
 

@@ -29,7 +29,7 @@
 //!
 //! reqwest retries some requests by itself below this layer (HTTP/2 GOAWAY and REFUSED_STREAM, at most twice); such an
 //! attempt is invisible but for the new connection that it may need. Of a redirect, the last answer's connection is known;
-//! those before it are seen to be used, and not by whom.
+//! of those before it, one that was made for the request is known to be used, and one that was there is not.
 
 mod closes;
 mod connect;

@@ -100,10 +100,10 @@ pin_project! {
     /// Future of [`RequestService`].
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
+        // Taken when the response is there; dropped with the future otherwise, before what it waits for.
+        lease: Option<Lease>,
         #[pin]
         inner: F,
-        // Taken when the response is there; dropped with the future otherwise.
-        lease: Option<Lease>,
         client: ClientScope,
         polled: bool,
     }
@@ -168,16 +168,21 @@ fn answered(lease: &mut Lease, response: &Response, client: &ClientScope) {
                 redirected(lease, now);
             }
         }
-        let connection = pool.connection_between(ends).unwrap_or_else(|| {
-            // Nobody told of its connect, or it was taken for closed.
-            let is_http2 = response.version() == Version::HTTP_2;
-            let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-            let made = Established { protocol, ends, ..Established::default() };
-            let connection = pool.opened(client.next_connection_id(), made, now);
-            closes::watch(client.scope(), &connection);
-            connection
+        // One that is long gone is not opened anew for an answer that comes late.
+        let connection = pool.connection_between(ends).or_else(|| {
+            (!closes::is_gone(ends)).then(|| {
+                // Nobody told of its connect, or it was taken for closed.
+                let is_http2 = response.version() == Version::HTTP_2;
+                let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+                let made = Established { protocol, ends, ..Established::default() };
+                let connection = pool.opened(client.next_connection_id(), made, now);
+                closes::watch(client.scope(), &connection);
+                connection
+            })
         });
-        bind(lease, &connection, now);
+        if let Some(connection) = connection {
+            bind(lease, &connection, now);
+        }
     }
     lease.headers(response.status(), response.version(), response.headers(), now);
     let length = response.content_length();
