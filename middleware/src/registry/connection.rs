@@ -275,7 +275,7 @@ impl Connection {
 
     /// True if it has been idle for as long as its pool keeps idle connections. hyper-util counts that of an HTTP/2
     /// connection from the moment at which its last request took it, not from the end of that request.
-    fn has_idled(&self, now: Instant) -> bool {
+    pub(crate) fn has_idled(&self, now: Instant) -> bool {
         let idle_for = match self.protocol() {
             Protocol::Http1 => self.idle_for(now),
             Protocol::Http2 => {

@@ -47,6 +47,9 @@ pub(crate) struct PoolConfig {
     pub(crate) leak_threshold: Option<Duration>,
 }
 
+/// How long after a request was given up its connection is closed, at the latest.
+const GIVEN_UP_SHOWS: Duration = Duration::from_millis(500);
+
 /// How long after the close of its connection an answer that was read before still finds it.
 const LATE_ANSWER: Duration = Duration::from_secs(10);
 
@@ -120,6 +123,8 @@ pub(crate) struct Pool {
     pub(super) connect_fails: AtomicBool,
     pub(super) abandoned: AtomicU64,
     pub(super) stale: AtomicU64,
+    /// Requests that were dropped while it was not known which connection they had, and when the last one was.
+    given_up: [AtomicU64; 2],
     /// Open, active and upgraded connections packed into one word, by protocol, so that one read sees all three.
     counts: [AtomicU64; 2],
     pub(super) times: Histograms,
@@ -153,6 +158,7 @@ impl Pool {
             connect_fails: AtomicBool::new(false),
             abandoned: AtomicU64::new(0),
             stale: AtomicU64::new(0),
+            given_up: Default::default(),
             counts: Default::default(),
             times: Histograms::new(),
             results: Results::new(),
@@ -293,6 +299,22 @@ impl Pool {
     /// It failed because the peer had closed the connection before.
     pub(crate) fn was_stale(&self) {
         self.stale.fetch_add(1, Relaxed);
+    }
+
+    /// It was dropped, and its connection, which is not known, is about to be closed for it.
+    pub(super) fn given_up(&self, now: Instant) {
+        self.given_up[1].store(now.as_nanos(), Relaxed);
+        self.given_up[0].fetch_add(1, AcqRel);
+    }
+
+    /// True if a request was dropped a moment ago whose connection this may be. Each such request explains one close.
+    pub(crate) fn explains_close(&self, now: Instant) -> bool {
+        let last = Instant::from_nanos(self.given_up[1].load(Relaxed));
+        if now.saturating_duration_since(last) > GIVEN_UP_SHOWS {
+            self.given_up[0].store(0, Relaxed);
+            return false;
+        }
+        self.given_up[0].fetch_update(AcqRel, Acquire, |left| left.checked_sub(1)).is_ok()
     }
 
     pub(crate) fn stream_started(&self) {

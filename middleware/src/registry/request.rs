@@ -231,7 +231,12 @@ impl Request {
                 End::Dropped => AcquireOutcome::Canceled,
                 End::Complete | End::Failed => AcquireOutcome::Failed,
             }),
-            ACQUIRED => self.pool().bound(self.outcome_of_used(), None),
+            ACQUIRED => {
+                self.pool().bound(self.outcome_of_used(), None);
+                if end == End::Dropped {
+                    self.pool().given_up(now);
+                }
+            }
             BOUND => {
                 given_back = self.bound().take().map(|bound| bound.connection);
                 if let Some(connection) = &given_back {

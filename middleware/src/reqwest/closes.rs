@@ -7,7 +7,7 @@ use poolscope_semconv::value::{Certainty, CloseReason, Observation};
 
 use crate::Scope;
 use crate::clock::Instant;
-use crate::registry::{CloseCause, Connection, Ends, Pool, Scheme, TcpFigures};
+use crate::registry::{CloseCause, Connection, Ends, Pool, Protocol, Scheme, TcpFigures};
 use crate::scope::ScopeRef;
 
 #[cfg(target_os = "linux")]
@@ -114,6 +114,13 @@ impl Watcher for CloseWatch {
             Some(Ending::Peer) if !is_tls => connection.note(CloseCause::PeerClosed),
             Some(Ending::Aborted) if !is_tls => connection.note(CloseCause::Aborted),
             _ => {}
+        }
+        // A request that was given up before its answer has told no connection; ours closes it then, which the kernel may
+        // take for an abort.
+        let is_ours = is_tls || !matches!(gone.ending, Some(Ending::Peer) | None);
+        let is_free = connection.protocol() == Protocol::Http1 && connection.is_idle();
+        if is_ours && is_free && !connection.has_idled(gone.at) && connection.pool().explains_close(gone.at) {
+            connection.note(CloseCause::RequestDropped);
         }
         connection.gone();
         let may_be_used = connection.is_active() || connection.pool().unbound() > 0;

@@ -63,8 +63,6 @@ impl Why {
             Self::Reset => &[CloseReason::Reset],
             Self::ConnectionClose => &[CloseReason::ConnectionClose],
             Self::BodyDropped => &[CloseReason::BodyDropped],
-            // A request that was dropped without a response names no connection.
-            Self::RequestDropped if is_hidden => &[CloseReason::ClientClosed],
             Self::RequestDropped => &[CloseReason::RequestDropped],
             Self::Goaway if is_hidden => {
                 &[CloseReason::PeerClosedIdle, CloseReason::PeerClosedActive, CloseReason::ClientClosed]
