@@ -233,8 +233,7 @@ impl Drop for Lease {
 /// True if the connection ends with this response.
 fn asks_for_close(version: Version, headers: &HeaderMap) -> bool {
     // Over HTTP/2 the header means nothing.
-    if version == Version::HTTP_2 || version == Version::HTTP_11 && !headers.contains_key(header::CONNECTION)
-    {
+    if version == Version::HTTP_2 || version == Version::HTTP_11 && !has_connection(headers) {
         return false;
     }
     let says = |word: &str| {
@@ -245,6 +244,16 @@ fn asks_for_close(version: Version, headers: &HeaderMap) -> bool {
             .any(|value| value.split(',').any(|token| token.trim().eq_ignore_ascii_case(word)))
     };
     if version == Version::HTTP_10 { !says("keep-alive") } else { says("close") }
+}
+
+/// True if there is a `Connection` header. To hash its name costs as much as to compare it with a dozen others.
+#[inline]
+fn has_connection(headers: &HeaderMap) -> bool {
+    if headers.len() <= 12 {
+        headers.keys().any(|name| *name == header::CONNECTION)
+    } else {
+        headers.contains_key(header::CONNECTION)
+    }
 }
 
 #[cfg(test)]
@@ -262,5 +271,13 @@ mod tests {
         assert!(!asks_for_close(Version::HTTP_11, &HeaderMap::new()));
         assert!(asks_for_close(Version::HTTP_10, &HeaderMap::new()));
         assert!(!asks_for_close(Version::HTTP_10, &headers("keep-alive")));
+        let mut many = headers("close");
+        many.extend((0..50).map(|number| {
+            let name = http::HeaderName::from_bytes(format!("x-{number}").as_bytes()).unwrap();
+            (name, http::HeaderValue::from_static("close"))
+        }));
+        assert!(asks_for_close(Version::HTTP_11, &many));
+        many.remove(header::CONNECTION);
+        assert!(!asks_for_close(Version::HTTP_11, &many));
     }
 }

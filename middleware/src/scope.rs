@@ -149,7 +149,7 @@ impl Scope {
     pub fn set_tracer_provider<P>(&self, provider: &P) -> bool
     where
         P: opentelemetry::trace::TracerProvider,
-        P::Tracer: opentelemetry::global::ObjectSafeTracer + Send + Sync + 'static,
+        P::Tracer: opentelemetry::trace::Tracer<Span: Send + Sync> + Send + Sync + 'static,
     {
         self.inner.tracing.set(provider)
     }

@@ -45,7 +45,9 @@ fn inject_trace_context(span: &SpanContext, headers: &mut HeaderMap) {
     write_hex(&span.trace_id().to_bytes(), &mut text[3..35]);
     write_hex(&span.span_id().to_bytes(), &mut text[36..52]);
     write_hex(&[span.is_sampled().into()], &mut text[53..]);
-    if let Ok(value) = HeaderValue::from_bytes(&text) {
+    if let Ok(mut value) = HeaderValue::from_bytes(&text) {
+        // No two requests have the same, so it must not push others out of HTTP/2's table of headers; this keeps it out.
+        value.set_sensitive(true);
         headers.insert(TRACEPARENT, value);
     }
     let state = span.trace_state().header();
@@ -57,12 +59,22 @@ fn inject_trace_context(span: &SpanContext, headers: &mut HeaderMap) {
 }
 
 fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 0xf)];
+    for (byte, pair) in bytes.iter().zip(text.as_chunks_mut().0) {
+        *pair = HEX[usize::from(*byte)];
     }
 }
+
+/// Each byte in hexadecimal digits: half the work of looking up each digit.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hex = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < hex.len() {
+        hex[byte] = [DIGITS[byte >> 4], DIGITS[byte & 0xf]];
+        byte += 1;
+    }
+    hex
+};
 
 /// Lets a propagator write into HTTP headers. A name or value that HTTP does not allow is left out.
 struct Headers<'a>(&'a mut HeaderMap);

@@ -7,11 +7,15 @@ mod on;
 #[cfg(feature = "trace")]
 mod setup;
 #[cfg(feature = "trace")]
+mod tracer;
+#[cfg(feature = "trace")]
 mod url;
 #[cfg(feature = "trace")]
-pub(crate) use on::{RequestSpan, Tracing, is_suppressed};
+pub(crate) use on::{RequestSpan, is_suppressed};
 #[cfg(feature = "trace")]
 pub(crate) use setup::{SetupSpan, setup_span};
+#[cfg(feature = "trace")]
+pub(crate) use tracer::Tracing;
 
 #[cfg(not(feature = "trace"))]
 mod off;

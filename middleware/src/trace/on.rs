@@ -1,56 +1,23 @@
 //! One CLIENT span for each attempt, after the HTTP semantic conventions.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{StatusCode, Version};
-use opentelemetry::global::{BoxedTracer, ObjectSafeTracer};
-use opentelemetry::trace::{
-    Span, SpanContext, SpanKind, SpanRef, Status, TraceContextExt, Tracer, TracerProvider,
-};
-use opentelemetry::{Context, InstrumentationScope, KeyValue, StringValue, Value};
+use opentelemetry::trace::{Span, SpanContext, SpanKind, SpanRef, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue, StringValue, Value};
 use poolscope_semconv::value::{AcquireOutcome, ErrorType, METHOD_OTHER, METHODS, protocol_version};
-use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr, span};
+use poolscope_semconv::{attr, span};
 
 use super::Outgoing;
 use super::inject::inject;
 use super::setup::SetupSpan;
+use super::tracer::{Started, Starts};
 use super::url::redact;
 use crate::Scope;
 use crate::current;
 use crate::event::PoolName;
 use crate::registry::{Acquired, TraceRef};
-
-/// The tracer of a scope; without one no span is made and no context is injected.
-#[derive(Default)]
-pub(crate) struct Tracing {
-    tracer: OnceLock<BoxedTracer>,
-}
-
-impl Tracing {
-    /// Takes the tracer of a provider; false if there is one already.
-    pub(crate) fn set<P>(&self, provider: &P) -> bool
-    where
-        P: TracerProvider,
-        P::Tracer: ObjectSafeTracer + Send + Sync + 'static,
-    {
-        let scope = InstrumentationScope::builder(SCOPE_NAME)
-            .with_version(env!("CARGO_PKG_VERSION"))
-            .with_schema_url(SCHEMA_URL)
-            .build();
-        self.tracer.set(BoxedTracer::new(Box::new(provider.tracer_with_scope(scope)))).is_ok()
-    }
-
-    pub(super) fn tracer(&self) -> Option<&BoxedTracer> {
-        self.tracer.get()
-    }
-}
-
-impl std::fmt::Debug for Tracing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tracing").field("has_tracer", &self.tracer.get().is_some()).finish()
-    }
-}
 
 /// The span of an attempt, which ends with the attempt's body. What is not recorded has nothing but the identity that its
 /// caller was given.
@@ -81,48 +48,47 @@ impl RequestSpan {
         pool: &Arc<PoolName>,
         request: &mut impl Outgoing,
     ) -> (Self, Option<TraceRef>) {
-        match scope.tracing().tracer.get() {
-            Some(tracer) => Self::start_with(tracer, scope, pool, request),
+        match scope.tracing().starts() {
+            Some(starts) => Self::start_with(starts, scope, pool, request),
             None => (Self { recorded: None }, outer_trace()),
         }
     }
 
     fn start_with(
-        tracer: &BoxedTracer,
+        starts: &dyn Starts,
         scope: &Scope,
         pool: &Arc<PoolName>,
         request: &mut dyn Outgoing,
     ) -> (Self, Option<TraceRef>) {
         let method = request.method();
         let known = METHODS.iter().copied().find(|known| *known == method.as_str());
-        let builder = tracer.span_builder(known.unwrap_or(span::HTTP_OTHER)).with_kind(SpanKind::Client);
-        let span = Context::map_current(|parent| {
-            (!parent.is_telemetry_suppressed()).then(|| tracer.build_with_context(builder, parent))
+        let started = starts.start(known.unwrap_or(span::HTTP_OTHER), &mut |span| {
+            span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD, known.unwrap_or(METHOD_OTHER)));
+            if known.is_none() {
+                let method = method.as_str().to_owned();
+                span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD_ORIGINAL, method));
+            }
+            span.set_attribute(KeyValue::new(attr::SERVER_ADDRESS, StringValue::from(pool.host.clone())));
+            span.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
+            span.set_attribute(KeyValue::new(attr::URL_FULL, redact(&request.url())));
+            span.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
+            span.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
+            let resends = current::resends();
+            if resends > 0 {
+                span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_RESEND_COUNT, i64::from(resends)));
+            }
         });
-        let Some(mut span) = span else { return (Self { recorded: None }, None) };
-        let identity = span.span_context();
-        let trace = trace_ref(identity);
-        if !span.is_recording() {
-            let context = || Context::current().with_remote_span_context(identity.clone());
-            inject(identity, context, request.headers_mut());
-            return (Self { recorded: None }, trace);
-        }
-        span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD, known.unwrap_or(METHOD_OTHER)));
-        if known.is_none() {
-            let method = method.as_str().to_owned();
-            span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD_ORIGINAL, method));
-        }
-        span.set_attribute(KeyValue::new(attr::SERVER_ADDRESS, StringValue::from(pool.host.clone())));
-        span.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
-        span.set_attribute(KeyValue::new(attr::URL_FULL, redact(&request.url())));
-        span.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
-        span.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
-        let resends = current::resends();
-        if resends > 0 {
-            span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_RESEND_COUNT, i64::from(resends)));
-        }
-        let context = Context::current_with_span(span);
+        let context = match started {
+            Started::Suppressed => return (Self { recorded: None }, None),
+            Started::Unsampled(identity) => {
+                let context = || Context::current().with_remote_span_context(identity.clone());
+                inject(&identity, context, request.headers_mut());
+                return (Self { recorded: None }, trace_ref(&identity));
+            }
+            Started::Recorded(context) => context,
+        };
         inject(context.span().span_context(), || context.clone(), request.headers_mut());
+        let trace = trace_ref(context.span().span_context());
         let (scope, pool) = (scope.clone(), Arc::clone(pool));
         let recorded = Recorded { scope, pool, started: SystemTime::now(), context, has_failed: false };
         (Self { recorded: Some(Box::new(recorded)) }, trace)
@@ -218,7 +184,7 @@ impl RequestSpan {
 impl Recorded {
     /// A child over the wait for a connection, made once it is over: most requests wait for none.
     fn wait_span(&self, end: SystemTime, error: Option<ErrorType>) {
-        let Some(tracer) = self.scope.tracing().tracer.get() else { return };
+        let Some(tracer) = self.scope.tracing().tracer() else { return };
         let builder = tracer
             .span_builder(format!("{} {}:{}", span::WAIT_FOR_CONNECTION, self.pool.host, self.pool.port))
             .with_kind(SpanKind::Internal)
