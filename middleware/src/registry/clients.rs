@@ -37,8 +37,14 @@ pub struct ClientScope {
     shared: Arc<(Scope, Arc<ClientInner>)>,
 }
 
+/// Number of the next client.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 #[derive(Debug)]
 pub(crate) struct ClientInner {
+    /// No other client of the process has it, also after this one; its address may be another's by then, while a
+    /// connection keeps a pool of this one alive.
+    number: u64,
     name: Arc<str>,
     pools: papaya::HashMap<Destination, Arc<Pool>, RandomState>,
     config: Mutex<PoolConfig>,
@@ -121,8 +127,7 @@ impl ClientScope {
         if crate::trace::is_suppressed() {
             return self.unseen();
         }
-        // The address names the client for as long as one of its pools lives, which holds it.
-        let client = Arc::as_ptr(self.inner()).addr();
+        let client = self.inner().number;
         if let Some(pool) = last::pool_at(client, uri) {
             return pool;
         }
@@ -142,7 +147,7 @@ impl ClientScope {
         if crate::trace::is_suppressed() {
             return self.unseen();
         }
-        let client = Arc::as_ptr(self.inner()).addr();
+        let client = self.inner().number;
         last::pool(client, destination).unwrap_or_else(|| {
             let pool = self.find(destination);
             last::remember(client, None, &pool);
@@ -199,6 +204,7 @@ impl ClientScope {
 impl ClientInner {
     pub(crate) fn new(name: &str, max_listed: usize, leak_threshold: Option<Duration>) -> Self {
         Self {
+            number: NEXT.fetch_add(1, Relaxed),
             name: name.into(),
             pools: papaya::HashMap::with_hasher(RandomState::default()),
             config: Mutex::new(PoolConfig {

@@ -18,7 +18,7 @@ thread_local! {
 
 /// A client, and the pool of its last request, which is not kept alive by it.
 struct Last {
-    client: usize,
+    client: u64,
     pool: Weak<Pool>,
     /// The destination as the request wrote it, if it wrote it as a URI.
     uri: Option<(Option<bool>, Authority)>,
@@ -26,7 +26,7 @@ struct Last {
 
 /// The pool of a URI, if the last request of this thread by the same client went there too.
 #[inline]
-pub(super) fn pool_at(client: usize, uri: &Uri) -> Option<Arc<Pool>> {
+pub(super) fn pool_at(client: u64, uri: &Uri) -> Option<Arc<Pool>> {
     LAST.with_borrow(|last| {
         let last = last.as_ref()?;
         let (last_is_https, last_authority) = last.uri.as_ref()?;
@@ -39,7 +39,7 @@ pub(super) fn pool_at(client: usize, uri: &Uri) -> Option<Arc<Pool>> {
 
 /// The pool of a destination, if the last request of this thread by the same client went there too.
 #[inline]
-pub(super) fn pool(client: usize, destination: &DestinationRef<'_>) -> Option<Arc<Pool>> {
+pub(super) fn pool(client: u64, destination: &DestinationRef<'_>) -> Option<Arc<Pool>> {
     LAST.with_borrow(|last| {
         let last = last.as_ref().filter(|last| last.client == client)?;
         last.pool.upgrade().filter(|pool| pool.is_of(destination))
@@ -47,7 +47,7 @@ pub(super) fn pool(client: usize, destination: &DestinationRef<'_>) -> Option<Ar
 }
 
 /// Remembers where a request went.
-pub(super) fn remember(client: usize, uri: Option<&Uri>, pool: &Arc<Pool>) {
+pub(super) fn remember(client: u64, uri: Option<&Uri>, pool: &Arc<Pool>) {
     let uri = uri.and_then(|uri| Some((is_https(uri), uri.authority()?.clone())));
     let last = Last { client, pool: Arc::downgrade(pool), uri };
     // A thread that is about to end has nothing to remember any more.
@@ -76,6 +76,18 @@ mod tests {
             }
             let destination = DestinationRef::lower_case("http", "host.example", Some(8080));
             assert!(Arc::ptr_eq(&pool, &client.pool(&destination)));
+        }
+    }
+
+    /// Each client has its place in memory from the one before it.
+    #[test]
+    fn a_pool_that_outlives_its_client_is_no_other_clients() {
+        let uri = Uri::from_static("http://host.example");
+        let mut pools = Vec::new();
+        for _ in 0..100 {
+            let scope = Scope::new();
+            pools.push(scope.client("test").pool_at(&uri));
+            assert_eq!(scope.snapshot().pools.len(), 1, "the pool is the scope's own");
         }
     }
 
