@@ -33,6 +33,13 @@ impl Seen {
     const WAITED: u8 = 8;
     const CONNECT_FAILED: u8 = 16;
     const IN_REQUEST: u8 = 32;
+    const NAMED: u8 = 64;
+
+    /// Something of what follows has happened.
+    #[inline]
+    pub(crate) fn anything(self) -> bool {
+        self.0 & !(Self::IN_REQUEST | Self::WAITED) != 0
+    }
 
     /// The connector was called: there was no idle connection.
     #[inline]
@@ -49,6 +56,12 @@ impl Seen {
     /// What a connect failed with, if one did. Asked right after the poll.
     pub(crate) fn connect_failed(self) -> Option<ErrorType> {
         (self.0 & Self::CONNECT_FAILED != 0).then(|| FAILED_AS.get())
+    }
+
+    /// Something has named a connection.
+    #[inline]
+    pub(crate) fn named(self) -> bool {
+        self.0 & Self::NAMED != 0
     }
 
     /// The request was given a connection that is made known to it, as those of composed pools are.
@@ -102,6 +115,11 @@ pub(crate) fn connect_started() {
 /// Tells the request that is being polled that it is given a connection.
 pub(crate) fn given() {
     see(Seen::GIVEN);
+}
+
+/// Tells the request that is being polled that a connection was named; which one is kept by whoever names it.
+pub(crate) fn named() {
+    see(Seen::NAMED);
 }
 
 /// True if the request that is being polled has waited in a pool.

@@ -13,7 +13,7 @@ use poolscope_semconv::value::{ErrorType, Observation};
 use crate::classify;
 use crate::clock::Instant;
 use crate::current;
-use crate::registry::{CloseCause, Connection, End, Outcome, Pool, Protocol, Request, TraceRef};
+use crate::registry::{CloseCause, Connection, End, Outcome, Pool, Protocol, Request, Task, TraceRef};
 use crate::trace::RequestSpan;
 
 /// Rest of a body that hyper reads by itself when the body is dropped, so that the connection can be used again: what
@@ -52,10 +52,10 @@ impl Lease {
         self.request().connection().filter(|known| known.protocol() == Protocol::Http1)
     }
 
-    /// The response names the connection that it came over, where that was not known before.
-    pub(crate) fn answered_by(&self, connection: &Arc<Connection>, now: Instant) {
+    /// The response names the connection that it came over, where that was not known before; in a poll by a task.
+    pub(crate) fn answered_by(&self, connection: &Arc<Connection>, polled_by: Option<Task>, now: Instant) {
         self.request().acquire(now);
-        self.request().bind(connection);
+        self.request().named(connection, polled_by);
     }
 
     /// Headers came. The connection must be bound before, if it can be.
@@ -85,6 +85,9 @@ impl Lease {
             && let Some(connection) = self.http1()
         {
             connection.note(CloseCause::CloseAsked);
+            if connection.is_gone() {
+                connection.close(now);
+            }
         }
     }
 
@@ -206,11 +209,13 @@ impl Lease {
             self.span.error(cause, String::new);
         }
         // An HTTP/1 connection can't be used again while a response is still in it. Where the close is seen, this only
-        // explains it; where it is concluded, a short rest is no reason to conclude it.
+        // explains it, unless it came before; where it is concluded, a short rest is no reason to conclude it.
         let is_short = self.has_headers && self.is_nearly_read;
-        if let Some(connection) = self.http1()
-            && (connection.observation() == Observation::Exact || !is_short)
-        {
+        let explains = |connection: &Arc<Connection>| match connection.observation() {
+            Observation::Exact => !connection.is_gone(),
+            Observation::Kernel | Observation::Estimated => !is_short,
+        };
+        if let Some(connection) = self.http1().filter(explains) {
             connection.note(if self.has_headers {
                 CloseCause::BodyDropped
             } else {

@@ -159,7 +159,6 @@ impl Scope {
     }
 
     /// The scope without a hold on it.
-    #[cfg(feature = "reqwest")]
     pub(crate) fn downgrade(&self) -> ScopeRef {
         ScopeRef(Arc::downgrade(&self.inner))
     }

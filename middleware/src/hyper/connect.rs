@@ -99,7 +99,8 @@ where
         match result.map_err(Into::into) {
             Ok(io) => {
                 let connection = this.connecting.opened(&io);
-                Poll::Ready(Ok(ObservedIo::new(io, connection)))
+                let scope = this.connecting.connector().scope().downgrade();
+                Poll::Ready(Ok(ObservedIo::new(io, connection, scope)))
             }
             Err(error) => {
                 this.connecting.failed(error.as_ref());

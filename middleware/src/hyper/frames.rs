@@ -1,10 +1,14 @@
-//! [`FrameWalk`]: finds GOAWAY in the bytes of an HTTP/2 connection.
+//! [`FrameWalk`]: finds GOAWAY and HEADERS in the bytes of an HTTP/2 connection.
 //!
 //! Every frame begins with nine bytes that tell its length and its type, so a few steps for each frame are enough to know
-//! that the peer has said it takes no more streams. Source: RFC 9113, sections 3.4, 4.1 and 6.8.
+//! that the peer has said it takes no more streams, and that our side has begun one. Source: RFC 9113, sections 3.4, 4.1,
+//! 6.2 and 6.8.
 
 /// Bytes of a frame's head.
 const HEAD: usize = 9;
+
+/// Type of a HEADERS frame.
+const HEADERS: u8 = 1;
 
 /// Type of a GOAWAY frame.
 const GOAWAY: u8 = 7;
@@ -29,12 +33,18 @@ pub(super) struct FrameWalk {
     len: usize,
     /// Bytes until the next head.
     skip: usize,
+    has_headers: bool,
 }
 
 impl FrameWalk {
     /// A walk over what a client sends.
     pub(super) fn after_preface() -> Self {
         Self { skip: PREFACE, ..Self::default() }
+    }
+
+    /// True once a HEADERS frame has begun, with which a client begins a stream.
+    pub(super) fn has_headers(&self) -> bool {
+        self.has_headers
     }
 
     /// Walks over the next bytes; tells the error code of a GOAWAY that ends in them.
@@ -62,6 +72,7 @@ impl FrameWalk {
             if is_goaway {
                 code = self.seen[HEAD + 4..].try_into().ok().map(u32::from_be_bytes);
             }
+            self.has_headers |= self.seen[3] == HEADERS;
             self.skip = length + HEAD - self.len.min(length + HEAD);
             self.len = 0;
         }
@@ -105,6 +116,19 @@ mod tests {
         assert_eq!(walk.walk(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), None);
         assert_eq!(walk.walk(&frame(0, &goaway(1))), None);
         assert_eq!(walk.walk(&goaway(NO_ERROR)), Some(NO_ERROR));
+    }
+
+    #[test]
+    fn a_stream_begins_with_headers_and_with_nothing_else() {
+        let mut walk = FrameWalk::after_preface();
+        walk.walk(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        walk.walk(&[frame(4, &[]), frame(8, &[1; 4]), frame(0, &frame(HEADERS, &[]))].concat());
+        assert!(!walk.has_headers());
+        let head = frame(HEADERS, &[7; 3]);
+        walk.walk(&head[..HEAD - 1]);
+        assert!(!walk.has_headers());
+        walk.walk(&head[HEAD - 1..]);
+        assert!(walk.has_headers());
     }
 
     #[test]

@@ -12,9 +12,11 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{FrameWalk, NO_ERROR, PROTOCOL_ERROR};
+use super::named::ConnectionRef;
 use super::request_body;
 use crate::clock::Instant;
 use crate::registry::{CloseCause, Connection, Protocol};
+use crate::scope::ScopeRef;
 
 pin_project! {
     /// The transport of a connection: counts its bytes, notes why it ends, and closes it in the books when it is
@@ -29,15 +31,15 @@ pin_project! {
 }
 
 impl<T> ObservedIo<T> {
-    pub(super) fn new(inner: T, connection: Arc<Connection>) -> Self {
+    pub(super) fn new(inner: T, connection: Arc<Connection>, scope: ScopeRef) -> Self {
         let frames = (connection.protocol() == Protocol::Http2).then(Frames::default);
-        let sensor = Sensor { inner: TokioIo::new(inner), frames, open: Open(connection) };
+        let sensor = Sensor { inner: TokioIo::new(inner), frames, open: Open { connection, scope } };
         Self { io: TokioIo::new(sensor) }
     }
 
     /// The connection that the transport belongs to.
     pub(super) fn connection(&self) -> &Arc<Connection> {
-        &self.io.inner().open.0
+        &self.io.inner().open.connection
     }
 }
 
@@ -77,17 +79,13 @@ impl<T: HyperConnection> HyperConnection for ObservedIo<T> {
     fn connected(&self) -> Connected {
         let sensor = self.io.inner();
         let connected = sensor.inner.inner().connected();
-        match sensor.open.0.protocol() {
+        match sensor.open.connection.protocol() {
             // The request finds its connection when its head is written; an extra would be cloned for each response.
             Protocol::Http1 => connected,
-            Protocol::Http2 => connected.extra(ConnectionRef(Arc::clone(&sensor.open.0))),
+            Protocol::Http2 => connected.extra(ConnectionRef(Arc::clone(&sensor.open.connection))),
         }
     }
 }
-
-/// The connection of an HTTP/2 response, in the extensions of the response.
-#[derive(Debug, Clone)]
-pub(super) struct ConnectionRef(pub(super) Arc<Connection>);
 
 pin_project! {
     #[derive(Debug)]
@@ -114,11 +112,14 @@ impl Default for Frames {
 
 /// An open connection: dropping it closes the connection in the books.
 #[derive(Debug)]
-struct Open(Arc<Connection>);
+struct Open {
+    connection: Arc<Connection>,
+    scope: ScopeRef,
+}
 
 impl Open {
     fn failed(&self, error: &io::Error) {
-        self.0.note(match error.kind() {
+        self.connection.note(match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
                 CloseCause::Reset
             }
@@ -136,7 +137,7 @@ impl Open {
     ) -> Poll<io::Result<usize>> {
         match &result {
             Ok(count) => {
-                self.0.add_sent(*count);
+                self.connection.add_sent(*count);
                 if let Some(frames) = frames {
                     let mut left = *count;
                     for buf in bufs {
@@ -144,8 +145,12 @@ impl Open {
                         left -= written.len();
                         // Our side ends a connection without an error when it is done with it.
                         if frames.written.walk(written).is_some_and(|code| code != NO_ERROR) {
-                            self.0.note(CloseCause::Protocol);
+                            self.connection.note(CloseCause::Protocol);
                         }
+                    }
+                    if frames.written.has_headers() {
+                        // Also where no request layer sees the requests.
+                        self.connection.taken_unseen();
                     }
                 }
             }
@@ -158,19 +163,31 @@ impl Open {
     fn has_read(&self, frames: Option<&mut Frames>, buf: &ReadBuf<'_>, result: &io::Result<()>) {
         let bytes = buf.filled();
         match result {
-            Ok(()) if bytes.is_empty() && buf.capacity() > 0 => self.0.note(CloseCause::PeerClosed),
-            Ok(()) => self.0.add_received(bytes.len()),
+            Ok(()) if bytes.is_empty() && buf.capacity() > 0 => self.connection.note(CloseCause::PeerClosed),
+            Ok(()) => self.connection.add_received(bytes.len()),
             Err(error) => self.failed(error),
         }
         if let Some(code) = frames.and_then(|frames| frames.read.walk(bytes)) {
-            self.0.note(if code == PROTOCOL_ERROR { CloseCause::Protocol } else { CloseCause::Goaway });
+            self.connection.note(if code == PROTOCOL_ERROR {
+                CloseCause::Protocol
+            } else {
+                CloseCause::Goaway
+            });
         }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.close(Instant::now());
+        let connection = &self.connection;
+        if let Some(scope) = self.scope.upgrade().filter(|_| connection.ends_before_it_is_explained()) {
+            connection.gone();
+            // The caller has not seen yet what the answer says of the connection, but is about to.
+            if connection.is_active() {
+                return scope.close_soon(Arc::clone(connection));
+            }
+        }
+        connection.close(Instant::now());
     }
 }
 
@@ -188,7 +205,7 @@ impl<T: Read> AsyncRead for Sensor<T> {
 impl<T: Write> AsyncWrite for Sensor<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.project();
-        request_body::bind_written(&this.open.0);
+        request_body::bind_written(&this.open.connection);
         let result = ready!(this.inner.poll_write(cx, buf));
         this.open.wrote(this.frames.as_mut(), [buf], result)
     }
@@ -199,7 +216,7 @@ impl<T: Write> AsyncWrite for Sensor<T> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        this.open.0.note(CloseCause::ShutDown);
+        this.open.connection.note(CloseCause::ShutDown);
         this.inner.poll_shutdown(cx)
     }
 
@@ -213,7 +230,7 @@ impl<T: Write> AsyncWrite for Sensor<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        request_body::bind_written(&this.open.0);
+        request_body::bind_written(&this.open.connection);
         let result = ready!(this.inner.poll_write_vectored(cx, bufs));
         this.open.wrote(this.frames.as_mut(), bufs.iter().map(|buf| &**buf), result)
     }

@@ -39,6 +39,7 @@
 mod connect;
 mod frames;
 mod io;
+mod named;
 mod observed;
 mod request;
 mod request_body;

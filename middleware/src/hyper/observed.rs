@@ -13,7 +13,8 @@ use pin_project_lite::pin_project;
 use poolscope_semconv::value::CloseReason;
 use tower_service::Service;
 
-use super::io::{ConnectionRef, ObservedIo};
+use super::io::ObservedIo;
+use super::named::ConnectionRef;
 use super::request_body;
 use crate::clock::Instant;
 use crate::current;

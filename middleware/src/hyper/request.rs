@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::io::ConnectionRef;
+use super::named::{self, ConnectionRef};
 use super::request_body::RequestBody;
 use crate::body::ResponseBody;
 use crate::clock::Instant;
@@ -115,15 +115,23 @@ where
         let polling = current::Polling::begin(waited);
         let mut poll = this.inner.poll(cx);
         let seen = polling.end();
-        if seen.given() {
-            *this.place = Place::Connection;
-        } else if *this.place == Place::Caller {
+        if *this.place == Place::Caller {
             *this.place = Place::Client;
         }
-        if (seen.connect_started() || waited && seen.given())
-            && let Some(lease) = this.lease
-        {
-            lease.request().queued();
+        if seen.anything() {
+            if seen.given() {
+                *this.place = Place::Connection;
+            }
+            if let Some(lease) = this.lease.as_ref() {
+                if seen.connect_started() || waited && seen.given() {
+                    lease.request().queued();
+                }
+                if seen.named()
+                    && let Some(connection) = named::take()
+                {
+                    lease.request().named(&connection, named::task());
+                }
+            }
         }
         let Poll::Ready(result) = &mut poll else { return Poll::Pending };
         let mut lease = this.lease.take().expect("response future polled after it was ready");
@@ -133,7 +141,7 @@ where
                 if !lease.request().is_bound()
                     && let Some(ConnectionRef(connection)) = response.extensions_mut().remove()
                 {
-                    lease.answered_by(&connection, now);
+                    lease.answered_by(&connection, named::task(), now);
                 }
                 lease.headers(response.status(), response.version(), response.headers(), now);
                 if *this.is_connect && response.status().is_success() {

@@ -3,7 +3,7 @@
 //! hyper's HTTP/1 dispatcher asks the request body `is_end_stream()` in the connection's task just before it writes the
 //! head. That is the moment of the acquire, and the next write in the same task is the request's: so the request is left
 //! on the thread there, and the connection's IO takes it. HTTP/2 writes in another task, where the task's id does not
-//! match; there the response names its connection.
+//! match; there the connection is [named] to the request.
 //!
 //! A connection of a composed pool is known before: it is handed to the request, which keeps it for the moment of the
 //! acquire.
@@ -17,6 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::task;
 
+use super::named;
 use crate::clock::Instant;
 use crate::registry::{Connection, Request};
 
@@ -71,9 +72,12 @@ fn asked(request: &Arc<Request>) {
             return request.hand_to(connection);
         }
         request.acquire(Instant::now());
-        if let Some(connection) = request.handed_to() {
-            request.bind(&connection);
-        } else if let Some(task) = task::try_id() {
+        if request.bind_handed(named::task)
+            || request.pool().has_http2() && named::task().is_some_and(|task| request.bind_sent(task))
+        {
+            return;
+        }
+        if let Some(task) = task::try_id() {
             meeting.written_next.set(Some((task, Arc::clone(request))));
         }
     });

@@ -16,6 +16,7 @@ use poolscope_semconv::value::{Certainty, CloseReason, ConnectionState, Observat
 use super::key::Scheme;
 use super::pool::{ACTIVE, OPEN, Pool, UPGRADED};
 use super::reason::{CloseCause, Ending, HARMLESS, HAS_ENDED, reason};
+use super::senders::Task;
 use super::snapshot::{ConnectionSnapshot, Protocol};
 use crate::clock::Instant;
 use crate::trace::SetupSpan;
@@ -102,7 +103,9 @@ pub(crate) struct Connection {
     has_tcp: AtomicBool,
     /// True once a request has taken it without being seen to use it.
     has_taker: AtomicBool,
-    /// True once the kernel has said that it is gone; then it is closed in the books when its requests are over.
+    /// The task that sends its requests, where that is known; of an HTTP/2 connection only.
+    sender: AtomicU64,
+    /// True once it is known to be gone; then it is closed in the books when its requests are over.
     is_gone: AtomicBool,
     causes: AtomicU16,
     /// Why its owner is about to close it.
@@ -136,6 +139,7 @@ impl Connection {
             tcp: Default::default(),
             has_tcp: AtomicBool::new(false),
             has_taker: AtomicBool::new(false),
+            sender: AtomicU64::new(0),
             is_gone: AtomicBool::new(false),
             causes: AtomicU16::new(0),
             stated: OnceLock::new(),
@@ -183,6 +187,34 @@ impl Connection {
         self.has_taker.store(true, Relaxed);
     }
 
+    /// True once it is known which task sends its requests.
+    #[inline]
+    pub(crate) fn has_sender(&self) -> bool {
+        self.sender.load(Relaxed) != 0
+    }
+
+    /// True if a task is the one that sends its requests: the first that is said to be.
+    pub(crate) fn is_sent_by(self: &Arc<Self>, task: Task) -> bool {
+        match Task::of(self.sender.load(Relaxed)) {
+            Some(known) => known == task,
+            None => self.learn_sender(task),
+        }
+    }
+
+    #[cold]
+    fn learn_sender(self: &Arc<Self>, task: Task) -> bool {
+        let number = Task::number(Some(task));
+        if let Err(known) = self.sender.compare_exchange(0, number, AcqRel, Acquire) {
+            return known == number;
+        }
+        self.pool.senders.learn(task, self);
+        if self.is_closed() {
+            // Whoever closed it may not have known the task yet.
+            self.pool.senders.forget(task, self);
+        }
+        true
+    }
+
     /// True if it served a request, seen or not: what went out over a connection without TLS was a request.
     pub(super) fn is_used(&self) -> bool {
         let is_plain = self.pool.scheme() == Scheme::Http;
@@ -195,20 +227,26 @@ impl Connection {
         &self.pool
     }
 
-    /// The kernel says that it is gone.
+    /// It is gone: the kernel says so, or its transport was dropped. It is closed in the books as soon as its request has
+    /// told why.
     pub(crate) fn gone(&self) {
         self.is_gone.store(true, Relaxed);
     }
 
-    /// True if the kernel has said so.
+    /// True once it is gone, whether it is closed in the books or not.
     pub(crate) fn is_gone(&self) -> bool {
         self.is_gone.load(Relaxed)
+    }
+
+    /// True once it is closed in the books.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.load(Acquire) & IS_CLOSED != 0
     }
 
     /// True if it was closed so long ago.
     pub(super) fn is_closed_since(&self, time: Duration, now: Instant) -> bool {
         let closed_for = self.age(now).saturating_sub(Duration::from_nanos(self.closed_at.load(Relaxed)));
-        self.state.load(Acquire) & IS_CLOSED != 0 && closed_for >= time
+        self.is_closed() && closed_for >= time
     }
 
     /// True if a request uses it.
@@ -307,6 +345,18 @@ impl Connection {
         self.causes.fetch_or(causes, Relaxed);
     }
 
+    /// True if an HTTP/1 connection ends in order and nobody has said why, as after an answer that asks for it, under a
+    /// request that has not told what its answer says.
+    pub(crate) fn ends_before_it_is_explained(&self) -> bool {
+        let causes = self.causes.load(Relaxed);
+        self.protocol() == Protocol::Http1
+            && self.state.load(Acquire) & (IN_FLIGHT | IS_UPGRADED | IS_CLOSED) == 1
+            && self.bytes().1 > 0
+            && self.stated.get().is_none()
+            && causes & CloseCause::ShutDown as u16 != 0
+            && causes & (HAS_ENDED & !(CloseCause::PeerClosed as u16)) == 0
+    }
+
     /// Its owner is about to close it, and says why. Only the first call counts, and none once it has come to an end by
     /// itself.
     pub(crate) fn closing(&self, reason: CloseReason) {
@@ -367,6 +417,9 @@ impl Connection {
             return;
         }
         self.closed_at.store(now.nanos_since(self.opened), Relaxed);
+        if let Some(task) = Task::of(self.sender.load(Acquire)) {
+            self.pool.senders.forget(task, self);
+        }
         let gone = if before & IS_UPGRADED != 0 {
             OPEN + UPGRADED
         } else if before & IN_FLIGHT > 0 {
@@ -380,15 +433,17 @@ impl Connection {
     /// Why the connection ends, from what was seen on it.
     fn reason(&self, now: Instant) -> (CloseReason, Certainty) {
         let state = self.state.load(Acquire);
+        let is_exact = self.observation() == Observation::Exact;
         reason(&Ending {
             stated: self.stated.get().copied(),
             causes: self.causes.load(Relaxed),
             is_upgraded: state & IS_UPGRADED != 0,
-            is_active: state & IN_FLIGHT > 0,
+            // One that is gone and not yet closed was in use when it went.
+            is_active: state & IN_FLIGHT > 0 || is_exact && self.is_gone(),
             protocol: self.protocol(),
             is_unused: !self.is_used(),
             has_another: self.pool.has_other(self.protocol()),
-            is_exact: self.observation() == Observation::Exact,
+            is_exact,
             client_is_gone: self.made.client.as_ref().is_some_and(|client| client.strong_count() == 0),
             has_idled: self.has_idled(now),
         })

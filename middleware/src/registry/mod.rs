@@ -20,6 +20,7 @@ mod protection;
 mod reason;
 mod request;
 mod results;
+mod senders;
 #[cfg(feature = "serde")]
 mod serial;
 mod snapshot;
@@ -40,6 +41,7 @@ pub(crate) use protection::{Named, RetryStats, TimeoutStats};
 pub(crate) use reason::CloseCause;
 pub(crate) use request::{Acquired, End, Request};
 pub(crate) use results::Outcome;
+pub(crate) use senders::Task;
 pub use snapshot::{
     BreakerSnapshot, BreakerTransitions, ConnectFailures, ConnectionCounts, ConnectionSnapshot,
     HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot,

@@ -22,6 +22,7 @@ use super::key::{Destination, DestinationRef, Scheme};
 use super::leak::Leaks;
 use super::request::Request;
 use super::results::Results;
+use super::senders::Senders;
 use super::snapshot::Protocol;
 use crate::clock::Instant;
 use crate::event::{ConnectionClosed, ConnectionFailed, Event, Events, PoolName};
@@ -135,6 +136,7 @@ pub(crate) struct Pool {
     book: Mutex<Book>,
     /// Open connections by their addresses, for those who see nothing else of a connection.
     by_ends: papaya::HashMap<Ends, Arc<Connection>, foldhash::fast::RandomState>,
+    pub(super) senders: Senders,
 }
 
 impl Pool {
@@ -167,6 +169,7 @@ impl Pool {
             holders: Mutex::default(),
             book: Mutex::default(),
             by_ends: papaya::HashMap::default(),
+            senders: Senders::default(),
         }
     }
 
@@ -473,6 +476,22 @@ impl Pool {
     /// True if there is an open connection.
     pub(crate) fn has_open(&self) -> bool {
         [Protocol::Http1, Protocol::Http2].into_iter().any(|protocol| self.packed(protocol).0 > 0)
+    }
+
+    /// True if there is an open HTTP/2 connection.
+    #[inline]
+    pub(crate) fn has_http2(&self) -> bool {
+        self.counts[Protocol::Http2 as usize].load(Acquire) & FIELD != 0
+    }
+
+    /// The only connection that there is, if it is an HTTP/2 one: then all streams are its.
+    pub(super) fn only_http2(&self) -> Option<Arc<Connection>> {
+        if !self.has_http2() || self.packed(Protocol::Http1).0 > 0 {
+            return None;
+        }
+        let book = self.book();
+        let mut open = book.open.values().filter(|connection| !connection.is_gone());
+        open.next().filter(|_| open.next().is_none()).cloned()
     }
 
     /// True if there is another open connection of the same protocol.

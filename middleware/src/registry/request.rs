@@ -16,6 +16,7 @@ use super::holder::{Holder, TraceRef};
 use super::method::KnownMethod;
 use super::pool::Pool;
 use super::results::Outcome;
+use super::senders::Task;
 use super::snapshot::Protocol;
 use crate::clock::Instant;
 use crate::origin::Origin;
@@ -44,8 +45,10 @@ pub(crate) struct Request {
     wait: AtomicU64,
     /// Its connection, once that is known. Nobody waits for this lock: it is taken to bind and to end, which don't overlap.
     bound: Mutex<Option<Bound>>,
-    /// The connection that a composed pool has handed it to; empty for all others, who only see that it is.
-    handed: OnceLock<Mutex<Arc<Connection>>>,
+    /// The connection that will send it, where that is known before; empty for all others, who only see that it is.
+    handed: OnceLock<Mutex<Handed>>,
+    /// The task that has sent it while it was not known which connection that was for, as a number.
+    sent_by: AtomicU64,
     holder: Arc<Holder>,
 }
 
@@ -64,6 +67,14 @@ struct Bound {
     idle_nanos: u64,
     /// Bytes that had come over the connection before.
     received: u64,
+}
+
+/// A connection that will send a request.
+#[derive(Debug)]
+struct Handed {
+    connection: Arc<Connection>,
+    /// False where the client may have tried another one since, without a word.
+    is_last: bool,
 }
 
 /// How a request ended.
@@ -99,6 +110,7 @@ impl Request {
             request.holder.wait(now, method, Origin::current());
             *request.phase.get_mut() = PENDING;
             *request.queued.get_mut() = false;
+            *request.sent_by.get_mut() = 0;
             request.started = Some(Started { pool, method: KnownMethod::of(method), at: now });
         }
         record
@@ -164,13 +176,58 @@ impl Request {
     /// A connection will take the request as soon as it can. The last one counts: a pool may try another one while nothing
     /// was sent.
     pub(crate) fn hand_to(&self, connection: Arc<Connection>) {
-        let handed = self.handed.get_or_init(|| Mutex::new(Arc::clone(&connection)));
-        *handed.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+        self.hand(Handed { connection, is_last: true });
     }
 
-    /// The connection that will take the request, if it is known before it does.
-    pub(crate) fn handed_to(&self) -> Option<MutexGuard<'_, Arc<Connection>>> {
-        self.handed.get().map(|handed| handed.lock().unwrap_or_else(PoisonError::into_inner))
+    fn hand(&self, handed: Handed) {
+        match self.handed.get() {
+            Some(known) => *known.lock().unwrap_or_else(PoisonError::into_inner) = handed,
+            // Only the caller's task hands it on, so that nobody else has been quicker.
+            None => drop(self.handed.set(Mutex::new(handed))),
+        }
+    }
+
+    /// Binds the request to the connection that sends it, if that is known before; `task` tells the task that does.
+    #[inline]
+    pub(crate) fn bind_handed(&self, task: impl FnOnce() -> Option<Task>) -> bool {
+        let Some(handed) = self.handed.get() else { return false };
+        let Handed { connection, is_last } = &*handed.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it =
+            *is_last || !connection.is_closed() && task().is_some_and(|task| connection.is_sent_by(task));
+        if is_it {
+            self.bind(connection);
+        }
+        is_it
+    }
+
+    /// The client has named an HTTP/2 connection to it, in a poll by the task `polled_by`: one that it has taken out of its
+    /// pool for the request, or that has answered it.
+    pub(crate) fn named(&self, connection: &Arc<Connection>, polled_by: Option<Task>) {
+        if self.is_pending() {
+            self.hand(Handed { connection: Arc::clone(connection), is_last: false });
+        }
+        // Where it is sent on another thread meanwhile, that one may have looked too early.
+        if self.phase.load(Acquire) == ACQUIRED {
+            // A caller's own task sends nothing: whoever asked the request's body there was not the connection.
+            if let Some(task) = self.sent_by().filter(|task| Some(*task) != polled_by) {
+                connection.is_sent_by(task);
+            }
+            self.bind(connection);
+        }
+    }
+
+    /// A task sends the request, which binds it if it is known for which HTTP/2 connection the task does so.
+    pub(crate) fn bind_sent(&self, task: Task) -> bool {
+        let connection = self.pool().senders.connection(task);
+        match &connection {
+            Some(connection) => self.bind(connection),
+            None => self.sent_by.store(Task::number(Some(task)), Relaxed),
+        }
+        connection.is_some()
+    }
+
+    fn sent_by(&self) -> Option<Task> {
+        Task::of(self.sent_by.load(Relaxed))
     }
 
     /// The request has a connection since `at`; which one comes with [`Request::bind`]. Only the first call counts.
@@ -198,6 +255,16 @@ impl Request {
         if self.phase.compare_exchange(ACQUIRED, BINDING, AcqRel, Acquire).is_err() {
             return;
         }
+        self.take(connection);
+        if self.phase.compare_exchange(BINDING, BOUND, AcqRel, Acquire).is_err() {
+            // It ended on another thread meanwhile, which left this to us.
+            self.give_back(connection, self.acquired_at());
+        }
+    }
+
+    /// Writes down which connection it has, and that the connection has it.
+    #[inline]
+    fn take(&self, connection: &Arc<Connection>) {
         let at = self.acquired_at();
         // The connection was made while it waited, perhaps by another request's connect.
         if (self.started()..=at).contains(&connection.opened()) && !self.queued.swap(true, Relaxed) {
@@ -215,9 +282,20 @@ impl Request {
             // After it counts as bound: a stream that is not bound yet counts too, and none may count twice.
             self.pool().stream_started();
         }
-        if self.phase.compare_exchange(BINDING, BOUND, AcqRel, Acquire).is_err() {
-            // It ended on another thread meanwhile, which left this to us.
-            self.give_back(connection, at);
+    }
+
+    /// It ends, and was not told its connection: that is the one whose requests its task sends, or else the only one that
+    /// there is.
+    #[cold]
+    fn end_unbound(&self, end: End, now: Instant) {
+        let by_task = self.sent_by().and_then(|task| self.pool().senders.connection(task));
+        let only = || self.pool().only_http2().filter(|only| only.opened() <= self.acquired_at());
+        if let Some(connection) = by_task.or_else(only) {
+            return self.take(&connection);
+        }
+        self.pool().bound(self.outcome_of_used(), None);
+        if end == End::Dropped {
+            self.pool().given_up(now);
         }
     }
 
@@ -231,19 +309,14 @@ impl Request {
                 End::Dropped => AcquireOutcome::Canceled,
                 End::Complete | End::Failed => AcquireOutcome::Failed,
             }),
-            ACQUIRED => {
-                self.pool().bound(self.outcome_of_used(), None);
-                if end == End::Dropped {
-                    self.pool().given_up(now);
-                }
-            }
-            BOUND => {
-                given_back = self.bound().take().map(|bound| bound.connection);
-                if let Some(connection) = &given_back {
-                    self.give_back(connection, now);
-                }
-            }
+            ACQUIRED => self.end_unbound(end, now),
             _ => {}
+        }
+        if matches!(before, ACQUIRED | BOUND) {
+            given_back = self.bound().take().map(|bound| bound.connection);
+            if let Some(connection) = &given_back {
+                self.give_back(connection, now);
+            }
         }
         if matches!(before, ACQUIRED | BINDING | BOUND) {
             self.pool().released(now.nanos_since(self.acquired_at()));
@@ -435,6 +508,58 @@ mod tests {
         let second = request(&scope);
         assert_eq!(Arc::as_ptr(&second), address);
         assert!(second.is_pending() && second.acquired().is_none());
+    }
+
+    /// Being named, bound by its task, ended and closed race on four threads: it is bound once or not at all, and in the end
+    /// nothing is left.
+    #[test]
+    fn naming_sending_end_and_close_may_race() {
+        let scope = Scope::new();
+        let caller = Task::new(u64::MAX);
+        for round in 1..=2_000 {
+            let connection = open(&scope, Protocol::Http2);
+            // Nobody is the only one.
+            let other = open(&scope, Protocol::Http2);
+            let request = request(&scope);
+            let task = Task::new(round);
+            std::thread::scope(|threads| {
+                threads.spawn(|| request.named(&connection, Some(caller)));
+                threads.spawn(|| {
+                    request.acquire(Instant::now());
+                    let _ = request.bind_handed(|| Some(task)) || request.bind_sent(task);
+                });
+                threads.spawn(|| request.end(End::Dropped, Instant::now()));
+                threads.spawn(|| connection.close(Instant::now()));
+            });
+            other.close(Instant::now());
+            assert!(connection.requests() <= 1);
+            assert_eq!(counts(&scope), (0, 0, 0, 0));
+            assert!(request.pool().senders.connection(task).is_none(), "its connection is closed");
+        }
+        let pool = scope.snapshot().pools.remove(0);
+        assert_eq!((pool.opened, pool.closed_total(), pool.streams), (4_000, 4_000, 0));
+        assert_eq!(pool.acquires.iter().map(|(_, count)| count).sum::<u64>(), 2_000);
+        assert_eq!(pool.acquired, pool.released);
+    }
+
+    #[test]
+    fn a_request_that_was_sent_before_its_task_was_known_is_found_at_its_end() {
+        let scope = Scope::new();
+        let [connection, other] = [(); 2].map(|()| open(&scope, Protocol::Http2));
+        let task = Task::new(7);
+        let [first, second] = [request(&scope), request(&scope)];
+        for request in [&first, &second] {
+            request.acquire(Instant::now());
+            assert!(!request.bind_handed(|| Some(task)) && !request.bind_sent(task));
+        }
+        first.named(&connection, None);
+        assert_eq!((connection.requests(), scope.snapshot().pools[0].streams), (1, 2));
+        second.end(End::Dropped, Instant::now());
+        assert_eq!((connection.requests(), other.requests()), (2, 0));
+        first.end(End::Dropped, Instant::now());
+        let pool = scope.snapshot().pools.remove(0);
+        let outcomes = [AcquireOutcome::New, AcquireOutcome::Reused].map(|outcome| pool.outcome(outcome));
+        assert_eq!((outcomes, pool.streams, pool.released), ([1, 1], 0, 2));
     }
 
     /// Bind, end and close race on three threads; whatever the order, nothing stays behind and nothing is negative.

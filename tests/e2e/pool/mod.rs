@@ -11,6 +11,7 @@ mod proxy;
 mod reasons;
 mod reuse;
 mod shutdown;
+mod streams;
 mod upgrade;
 mod world;
 

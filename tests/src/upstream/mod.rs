@@ -5,8 +5,8 @@ mod serve;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::Request;
@@ -26,6 +26,8 @@ pub struct Counts {
     accepted: AtomicU64,
     closed: AtomicU64,
     requests: AtomicU64,
+    /// The client's end of each connection that was accepted, and its requests.
+    connections: Mutex<Vec<(SocketAddr, u64)>>,
 }
 
 impl Counts {
@@ -46,6 +48,35 @@ impl Counts {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests.load(Relaxed)
+    }
+
+    /// Requests of each connection that had one, with its end at the client. A port may come twice: the kernel gives one
+    /// out again when its connection is gone.
+    ///
+    /// # Panics
+    /// If a thread has while it counted.
+    #[must_use]
+    pub fn used(&self) -> Vec<(SocketAddr, u64)> {
+        let mut used = self.connections().clone();
+        used.retain(|(_, requests)| *requests > 0);
+        used
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Vec<(SocketAddr, u64)>> {
+        self.connections.lock().expect("counting does not panic")
+    }
+
+    /// A connection is accepted; tells its number.
+    fn accept(&self, client: SocketAddr) -> usize {
+        self.accepted.fetch_add(1, Relaxed);
+        let mut connections = self.connections();
+        connections.push((client, 0));
+        connections.len() - 1
+    }
+
+    fn request(&self, connection: usize) {
+        self.connections()[connection].1 += 1;
+        self.requests.fetch_add(1, Relaxed);
     }
 }
 
@@ -170,8 +201,8 @@ where
 {
     // Dropped with this task, which ends the connections too.
     let mut connections = tokio::task::JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let accepted = Accepted::new(&serving.counts);
+    while let Ok((stream, client)) = listener.accept().await {
+        let accepted = Accepted::new(&serving.counts, client);
         connections.spawn(serving.clone().serve(stream, accepted, orders.subscribe()));
         while connections.try_join_next().is_some() {}
     }

@@ -1,6 +1,7 @@
 //! One accepted connection of an upstream, from its first byte to its last.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -49,8 +50,9 @@ where
                 Err(_) => return,
             },
         };
+        let number = accepted.number;
         let service = service_fn(|request| {
-            self.counts.requests.fetch_add(1, Relaxed);
+            self.counts.request(number);
             let reply = (self.handler)(request);
             async move {
                 match reply.await {
@@ -90,18 +92,20 @@ where
 }
 
 /// An accepted connection, counted as closed when it is dropped.
-pub(super) struct Accepted(Arc<Counts>);
+pub(super) struct Accepted {
+    counts: Arc<Counts>,
+    number: usize,
+}
 
 impl Accepted {
-    pub(super) fn new(counts: &Arc<Counts>) -> Self {
-        counts.accepted.fetch_add(1, Relaxed);
-        Self(Arc::clone(counts))
+    pub(super) fn new(counts: &Arc<Counts>, client: SocketAddr) -> Self {
+        Self { counts: Arc::clone(counts), number: counts.accept(client) }
     }
 }
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        self.0.closed.fetch_add(1, Relaxed);
+        self.counts.closed.fetch_add(1, Relaxed);
     }
 }
 
