@@ -46,21 +46,25 @@ async fn cancel(kind: Kind, server: &Deaf, servers: impl IntoIterator<Item = Ser
 
 async fn canceled_after_acquire(kind: Kind) {
     let upstream = Upstream::start(options(kind), |_| std::future::pending()).await.unwrap();
-    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let mut world = World::new(kind, Settings::default(), [(&upstream).into()]);
     let (client, url) = (world.client.clone(), upstream.url("/"));
     let call = tokio::spawn(async move { client.get(&url).await.map(drop) });
     wait::until("the request to arrive", async || upstream.counts().requests(), |count| *count == 1).await;
     assert_eq!((world.pool().in_flight(), world.pool().counts().active), (1, 1));
+    world.gives_up(1);
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
-    if kind.is_http2() {
-        let pool = world.settled().await.remove(0);
-        assert_eq!((pool.acquired, pool.released, pool.counts().idle), (1, 1, 1));
-        world.end(&[]).await;
-    } else {
-        world.until_held(0).await;
-        world.end(&[(Why::RequestDropped, 1)]).await;
-    }
+    // Of HTTP/2 only a stream is given up.
+    let kept = u64::from(kind.is_http2());
+    world.until_held(kept as usize).await;
+    let pool = world.settled().await.remove(0);
+    assert_eq!((pool.acquired, pool.released, pool.counts().idle), (1, 1, kept));
+    // Which connection it had, reqwest would have told with the answer, and so it is not known to have been a new one.
+    let outcome = if kind.is_reqwest() { AcquireOutcome::Waited } else { AcquireOutcome::New };
+    assert_eq!(pool.outcome(outcome), 1, "{:?}", pool.acquires);
+    assert_eq!((pool.results.len(), pool.results[0].error_type), (1, Some(ErrorType::Canceled)));
+    assert_eq!(pool.wasted, 0);
+    world.end(&[(Why::RequestDropped, 1 - kept)]).await;
 }
 
 async fn panic_of_the_caller(kind: Kind) {

@@ -19,11 +19,11 @@ use poolscope_tests::client::Kind;
 
 use self::world::{World, ok, options, slow};
 
-/// Makes a test of a scenario for each client of some groups.
+/// Makes tests of a scenario for each client of some groups: one in a runtime of one thread, one in a runtime of several,
+/// where what a request, its connection and its caller do comes in more than one order.
 macro_rules! for_clients {
     ($scenario:ident: $($group:ident),+) => {
         mod $scenario {
-            use poolscope_tests::client::Kind;
             $(crate::pool::for_clients!(@$group $scenario);)+
         }
     };
@@ -40,49 +40,36 @@ macro_rules! for_clients {
         crate::pool::for_clients!(@reqwest_http2 $scenario);
     };
     (@hyper_http1 $scenario:ident) => {
-        #[tokio::test]
-        async fn hyper_h1() {
-            super::$scenario(Kind::HyperH1).await;
-        }
-
-        #[tokio::test]
-        async fn hyper_tls_h1() {
-            super::$scenario(Kind::HyperTlsH1).await;
-        }
+        crate::pool::for_clients!(@client $scenario hyper_h1 HyperH1);
+        crate::pool::for_clients!(@client $scenario hyper_tls_h1 HyperTlsH1);
     };
     (@hyper_http2 $scenario:ident) => {
-        #[tokio::test]
-        async fn hyper_h2() {
-            super::$scenario(Kind::HyperH2).await;
-        }
-
-        #[tokio::test]
-        async fn hyper_tls_h2() {
-            super::$scenario(Kind::HyperTlsH2).await;
-        }
+        crate::pool::for_clients!(@client $scenario hyper_h2 HyperH2);
+        crate::pool::for_clients!(@client $scenario hyper_tls_h2 HyperTlsH2);
     };
     (@reqwest_http1 $scenario:ident) => {
-        #[tokio::test]
-        async fn reqwest_h1() {
-            super::$scenario(Kind::ReqwestH1).await;
-        }
-
+        crate::pool::for_clients!(@client $scenario reqwest_h1 ReqwestH1);
         #[cfg(feature = "https")]
-        #[tokio::test]
-        async fn reqwest_tls_h1() {
-            super::$scenario(Kind::ReqwestTlsH1).await;
-        }
+        crate::pool::for_clients!(@client $scenario reqwest_tls_h1 ReqwestTlsH1);
     };
     (@reqwest_http2 $scenario:ident) => {
-        #[tokio::test]
-        async fn reqwest_h2() {
-            super::$scenario(Kind::ReqwestH2).await;
-        }
-
+        crate::pool::for_clients!(@client $scenario reqwest_h2 ReqwestH2);
         #[cfg(feature = "https")]
-        #[tokio::test]
-        async fn reqwest_tls_h2() {
-            super::$scenario(Kind::ReqwestTlsH2).await;
+        crate::pool::for_clients!(@client $scenario reqwest_tls_h2 ReqwestTlsH2);
+    };
+    (@client $scenario:ident $client:ident $kind:ident) => {
+        mod $client {
+            use poolscope_tests::client::Kind;
+
+            #[tokio::test]
+            async fn one_thread() {
+                super::super::$scenario(Kind::$kind).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+            async fn threads() {
+                super::super::$scenario(Kind::$kind).await;
+            }
         }
     };
 }

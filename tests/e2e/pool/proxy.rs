@@ -5,6 +5,7 @@ use poolscope_tests::client::{NAME, Settings};
 use poolscope_tests::proxy::Proxy;
 use poolscope_tests::upstream::{Upstream, answer_with};
 
+use super::world::Server;
 use super::{Kind, World, for_clients, ok, options};
 
 for_clients!(tunnel: hyper_http1, hyper_http2);
@@ -13,7 +14,7 @@ for_clients!(redirect: reqwest_http1, reqwest_http2);
 async fn tunnel(kind: Kind) {
     let (upstream, proxy) =
         (Upstream::start(options(kind), ok).await.unwrap(), Proxy::start().await.unwrap());
-    let world = through(kind, &proxy);
+    let world = through(kind, &proxy, Server::tunnel(&proxy, &upstream));
     for _ in 0..5 {
         world.read(&upstream.url("/")).await;
     }
@@ -34,7 +35,7 @@ async fn reqwest_leaves_what_goes_to_http_to_the_proxy() {
     let kind = Kind::ReqwestH1;
     let (upstream, proxy) =
         (Upstream::start(options(kind), ok).await.unwrap(), Proxy::start().await.unwrap());
-    let world = through(kind, &proxy);
+    let world = through(kind, &proxy, (&proxy).into());
     for _ in 0..5 {
         world.read(&upstream.url("/")).await;
     }
@@ -43,8 +44,8 @@ async fn reqwest_leaves_what_goes_to_http_to_the_proxy() {
     world.end(&[]).await;
 }
 
-fn through(kind: Kind, proxy: &Proxy) -> World {
-    World::new(kind, Settings { proxy: Some(proxy.addr()), ..Settings::default() }, [proxy.into()])
+fn through(kind: Kind, proxy: &Proxy, counted: Server) -> World {
+    World::new(kind, Settings { proxy: Some(proxy.addr()), ..Settings::default() }, [counted])
 }
 
 /// A pool is named after the origin, and its connection is the one that the kernel has to the proxy.
@@ -64,7 +65,8 @@ async fn redirect(kind: Kind) {
     })
     .await
     .unwrap();
-    let world = World::new(kind, Settings::default(), [(&upstream).into(), (&target).into()]);
+    let mut world = World::new(kind, Settings::default(), [(&upstream).into(), (&target).into()]);
+    world.redirects(3);
     for _ in 0..3 {
         world.read(&upstream.url("/")).await;
     }

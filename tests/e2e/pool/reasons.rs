@@ -1,6 +1,6 @@
 //! What happens to connections in the scenarios, and the reason that is told for it, in one place.
 
-use poolscope_semconv::value::CloseReason;
+use poolscope_semconv::value::{Certainty, CloseReason};
 use poolscope_tests::client::Kind;
 
 /// Why a connection really ends.
@@ -43,43 +43,109 @@ pub(super) enum Why {
     RuntimeGone,
 }
 
+/// What is told of a close.
+pub(super) type Told = (CloseReason, Certainty);
+
+const fn known(reason: CloseReason) -> Told {
+    (reason, Certainty::Known)
+}
+
+const fn inferred(reason: CloseReason) -> Told {
+    (reason, Certainty::Inferred)
+}
+
 impl Why {
-    /// The reason that is told, or those of which one is, where it depends on who is first. For reqwest it is concluded
-    /// from what requests and the kernel show, so that some causes can't be told from others.
-    pub(super) fn reasons(self, kind: Kind) -> &'static [CloseReason] {
-        let is_hidden = kind.is_reqwest();
+    /// What is told, or all of which one is, where it depends on who is first.
+    ///
+    /// Known is what was seen: hyper-util's connections are looked into, so what comes over one or fails on it is known,
+    /// and so is what its owner does. Why a pool lets go of a connection nobody sees, so that is concluded there too. Of
+    /// reqwest's connections nothing is seen but the answers and failures of their requests: all else is concluded from
+    /// the kernel's word, and some causes can't be told from others.
+    pub(super) fn told(self, kind: Kind) -> &'static [Told] {
+        if kind.is_reqwest() { self.told_of_reqwest(kind) } else { self.told_of_hyper(kind) }
+    }
+
+    fn told_of_hyper(self, kind: Kind) -> &'static [Told] {
+        use CloseReason as By;
         match self {
-            Self::OurIdleTimeout | Self::OurIdleTimeoutAfterLongStream => &[CloseReason::IdleTimeout],
+            Self::OurIdleTimeout | Self::OurIdleTimeoutAfterLongStream => {
+                const { &[inferred(By::IdleTimeout)] }
+            }
+            Self::ServerClosedIdle | Self::ServerGoneIdle => const { &[known(By::PeerClosedIdle)] },
+            Self::ServerGoneActive => const { &[known(By::PeerClosedActive)] },
+            Self::Reset => const { &[known(By::Reset)] },
+            Self::ConnectionClose => const { &[known(By::ConnectionClose)] },
+            // The drop is seen, and that our side closes then. But hyper may have read a short rest by itself before, so
+            // that the connection could have gone on, and closed for a reason of the pool's.
+            Self::BodyDropped => const { &[inferred(By::BodyDropped)] },
+            Self::RequestDropped => const { &[inferred(By::RequestDropped)] },
+            Self::Goaway => const { &[known(By::Goaway)] },
+            Self::Redundant => const { &[inferred(By::Redundant)] },
+            Self::Wasted => const { &[inferred(By::ClientClosed)] },
+            Self::UpgradeEnded => const { &[known(By::UpgradeEnded)] },
+            Self::ClientGone | Self::ClientGoneAfterHalfReadStream => const { &[known(By::ClientDropped)] },
+            // hyper ends the connection of an HTTP/1 response before its caller has seen the end of the body, mostly.
+            Self::ClientGoneActive if !kind.is_http2() => {
+                const { &[known(By::ClientDropped), inferred(By::ClientDropped)] }
+            }
+            Self::ClientGoneActive => const { &[known(By::ClientDropped)] },
+            // What is missing is seen: the orderly end.
+            Self::RuntimeGone => const { &[inferred(By::RuntimeShutdown)] },
+        }
+    }
+
+    fn told_of_reqwest(self, kind: Kind) -> &'static [Told] {
+        use CloseReason as By;
+        match self {
+            // A server on the same machine that answers our GOAWAY by closing may be quicker than our own close, and the
+            // kernel tells who was first. Of TLS it is not asked.
+            Self::OurIdleTimeout | Self::OurIdleTimeoutAfterLongStream
+                if kind.is_http2() && !kind.is_tls() =>
+            {
+                const { &[inferred(By::IdleTimeout), inferred(By::PeerClosedIdle)] }
+            }
+            Self::OurIdleTimeout | Self::OurIdleTimeoutAfterLongStream => {
+                const { &[inferred(By::IdleTimeout)] }
+            }
+            Self::ServerClosedIdle | Self::ServerGoneIdle => const { &[inferred(By::PeerClosedIdle)] },
             // The body may have failed before the kernel tells of the end.
-            Self::ServerGoneActive if is_hidden && kind.is_http2() => {
-                &[CloseReason::PeerClosedActive, CloseReason::PeerClosedIdle]
+            Self::ServerGoneActive if kind.is_http2() => {
+                const { &[inferred(By::PeerClosedActive), inferred(By::PeerClosedIdle)] }
             }
-            Self::ServerClosedIdle | Self::ServerGoneIdle => &[CloseReason::PeerClosedIdle],
-            Self::ServerGoneActive => &[CloseReason::PeerClosedActive],
-            // The error of a stream does not say so.
-            Self::Reset if is_hidden && kind.is_tls() && kind.is_http2() => {
-                &[CloseReason::PeerClosedActive, CloseReason::PeerClosedIdle]
+            Self::ServerGoneActive => const { &[inferred(By::PeerClosedActive)] },
+            // The error of an HTTP/1 response names it, the error of a stream does not. The kernel's word for a reset is
+            // an end without a FIN, which is not asked for over TLS.
+            Self::Reset if kind.is_tls() && kind.is_http2() => {
+                const { &[inferred(By::PeerClosedActive), inferred(By::PeerClosedIdle)] }
             }
-            Self::Reset => &[CloseReason::Reset],
-            Self::ConnectionClose => &[CloseReason::ConnectionClose],
-            Self::BodyDropped => &[CloseReason::BodyDropped],
-            Self::RequestDropped => &[CloseReason::RequestDropped],
-            Self::Goaway if is_hidden => {
-                &[CloseReason::PeerClosedIdle, CloseReason::PeerClosedActive, CloseReason::ClientClosed]
+            Self::Reset if kind.is_http2() => const { &[inferred(By::Reset)] },
+            Self::Reset => const { &[known(By::Reset)] },
+            // Read in the head of the response.
+            Self::ConnectionClose => const { &[known(By::ConnectionClose)] },
+            Self::BodyDropped => const { &[inferred(By::BodyDropped)] },
+            Self::RequestDropped => const { &[inferred(By::RequestDropped)] },
+            // Nobody sees the frames, so it is an end like any other, of the side that is first.
+            Self::Goaway => {
+                const {
+                    &[
+                        inferred(By::PeerClosedIdle),
+                        inferred(By::PeerClosedActive),
+                        inferred(By::ClientClosed),
+                    ]
+                }
             }
-            Self::Goaway => &[CloseReason::Goaway],
-            Self::Redundant => &[CloseReason::Redundant],
-            Self::Wasted => &[CloseReason::ClientClosed],
-            Self::UpgradeEnded => &[CloseReason::UpgradeEnded],
-            Self::ClientGone | Self::ClientGoneActive | Self::ClientGoneAfterHalfReadStream => {
-                &[CloseReason::ClientDropped]
-            }
+            Self::Redundant => const { &[inferred(By::Redundant)] },
             // Over TLS the kernel can't tell who closed.
-            Self::RuntimeGone if is_hidden && kind.is_tls() => {
-                &[CloseReason::ClientClosed, CloseReason::PeerClosedIdle]
+            Self::Wasted | Self::RuntimeGone if kind.is_tls() => {
+                const { &[inferred(By::ClientClosed), inferred(By::PeerClosedIdle)] }
             }
-            Self::RuntimeGone if is_hidden => &[CloseReason::ClientClosed],
-            Self::RuntimeGone => &[CloseReason::RuntimeShutdown],
+            Self::Wasted | Self::RuntimeGone => const { &[inferred(By::ClientClosed)] },
+            // The 101 is seen, and nothing but its end comes after it.
+            Self::UpgradeEnded => const { &[known(By::UpgradeEnded)] },
+            // That the client is gone is seen, but not whether it was what closed.
+            Self::ClientGone | Self::ClientGoneActive | Self::ClientGoneAfterHalfReadStream => {
+                const { &[inferred(By::ClientDropped)] }
+            }
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use poolscope::{ConnectionCounts, PoolSnapshot, Scope};
+use poolscope::event::ConnectionClosed;
+use poolscope::{ConnectionCounts, Event, PoolSnapshot, Scope};
 use poolscope_semconv::value::Observation;
 use poolscope_tests::client::{Client, Kind, Settings};
 use poolscope_tests::nginx::Nginx;
@@ -17,7 +18,7 @@ use poolscope_tests::tls::Alpn;
 use poolscope_tests::upstream::{Counts, Options, Reply, Upstream, answer};
 use poolscope_tests::{kernel, wait};
 
-use super::reasons::Why;
+use super::reasons::{Told, Why};
 
 /// More connections than any scenario has, so that each of them is listed.
 const ALL: usize = 5_000;
@@ -25,28 +26,41 @@ const ALL: usize = 5_000;
 /// How long a connection takes until it is back in the pool, where nothing outside of hyper shows it.
 pub(super) const BACK_IN_POOL: Duration = Duration::from_millis(10);
 
-/// What a client connects to, and the server's own count where it is asked for here.
+/// What a client connects to, and the server's own counts where it is asked for them here.
 pub(super) struct Server {
     addr: SocketAddr,
     counts: Option<Arc<Counts>>,
+    /// Who sees the requests, if that is another one.
+    behind: Option<Arc<Counts>>,
 }
 
 impl Server {
     /// One that does not count.
     pub(super) fn at(addr: SocketAddr) -> Self {
-        Self { addr, counts: None }
+        Self { addr, counts: None, behind: None }
+    }
+
+    /// A proxy that only sees that there is a tunnel, and the one at the other end.
+    pub(super) fn tunnel(proxy: &Proxy, upstream: &Upstream) -> Self {
+        Self { behind: Some(Arc::clone(upstream.counts())), ..Self::from(proxy) }
+    }
+
+    /// Requests over each connection that was accepted; a tunnel's far end counts them in the same order.
+    fn requests(&self) -> Option<Vec<u64>> {
+        let counts = self.behind.as_ref().or(self.counts.as_ref())?;
+        Some(counts.by_connection().iter().map(|(_, requests)| *requests).collect())
     }
 }
 
 impl From<&Upstream> for Server {
     fn from(upstream: &Upstream) -> Self {
-        Self { addr: upstream.addr(), counts: Some(Arc::clone(upstream.counts())) }
+        Self { counts: Some(Arc::clone(upstream.counts())), ..Self::at(upstream.addr()) }
     }
 }
 
 impl From<&Proxy> for Server {
     fn from(proxy: &Proxy) -> Self {
-        Self { addr: proxy.addr(), counts: Some(Arc::clone(proxy.counts())) }
+        Self { counts: Some(Arc::clone(proxy.counts())), ..Self::at(proxy.addr()) }
     }
 }
 
@@ -63,21 +77,43 @@ pub(super) struct World {
     pub(super) client: Client,
     servers: Vec<Server>,
     sampler: Sampler,
+    /// The closes that were told as events.
+    closes: Arc<Mutex<Vec<ConnectionClosed>>>,
+    given_up: u64,
+    redirects: u64,
 }
 
 impl World {
     pub(super) fn new(kind: Kind, settings: Settings, servers: impl IntoIterator<Item = Server>) -> Self {
         let scope = Scope::builder().max_listed_connections(ALL).build();
+        let closes = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&closes);
+        scope.listen(move |event: &Event| {
+            if let Event::ConnectionClosed(closed) = event {
+                told.lock().unwrap().push(closed.clone());
+            }
+        });
         let client = Client::new(&scope, kind, settings).unwrap();
         let servers: Vec<_> = servers.into_iter().collect();
         let peers: Vec<_> = servers.iter().map(|server| server.addr).collect();
         let sampler = Sampler::start(&scope, &peers);
-        Self { kind, scope, client, servers, sampler }
+        Self { kind, scope, client, servers, sampler, closes, given_up: 0, redirects: 0 }
     }
 
     /// Counts a server too that has taken the place of another one, at its address.
     pub(super) fn add(&mut self, server: impl Into<Server>) {
         self.servers.push(server.into());
+    }
+
+    /// So many requests came to a server and are given up before it answers. Only the answer tells which connection a
+    /// request of reqwest has, so that connection may be told to have served fewer.
+    pub(super) fn gives_up(&mut self, requests: u64) {
+        self.given_up += if self.kind.is_reqwest() { requests } else { 0 };
+    }
+
+    /// So many answers sent the client elsewhere, which is one more request for the servers.
+    pub(super) fn redirects(&mut self, requests: u64) {
+        self.redirects += requests;
     }
 
     /// Reads a response to its end and waits until the connection can be used again.
@@ -110,12 +146,16 @@ impl World {
     pub(super) async fn settled(&self) -> Vec<PoolSnapshot> {
         let (pools, ..) = wait::until(
             "quiet pools that agree with kernel and servers",
-            async || (self.scope.snapshot().pools, self.held().len() as u64, self.open_at_servers()),
-            |(pools, kernel, servers)| {
+            async || {
+                let pools = self.scope.snapshot().pools;
+                let requests = Requests::of(self, &pools);
+                (pools, self.held().len() as u64, self.servers_sum(Counts::open), requests)
+            },
+            |(pools, kernel, servers, requests)| {
                 let counts = sum(pools);
                 let is_quiet = pools.iter().all(|pool| pool.pending() == 0 && pool.in_flight() == 0);
                 let is_same = counts.open() == *kernel && servers.is_none_or(|servers| servers == *kernel);
-                is_quiet && counts.active == 0 && is_same
+                is_quiet && counts.active == 0 && is_same && requests.agree()
             },
         )
         .await;
@@ -136,10 +176,25 @@ impl World {
 
     /// The same, where there is more to tell of how the connections end that are still open.
     pub(super) async fn end_with(self, closes: &[(Why, u64)], rest: Why) {
-        let pools = self.settled().await;
-        check_reasons(&pools, self.kind, closes);
+        let (kind, pools) = (self.kind, self.settled().await);
+        check_reasons(&pools, kind, closes);
+        let rest = (rest, sum(&pools).open());
+        check_reasons(&self.torn_down().await, kind, &[closes, &[rest]].concat());
+    }
 
-        let Self { kind, scope, client, servers, sampler } = self;
+    /// The same, where it depends on the moment how many connections end for each of some reasons.
+    pub(super) async fn end_by_any_of(self, reasons: &[Why]) {
+        let kind = self.kind;
+        self.settled().await;
+        let possible: Vec<_> = reasons.iter().flat_map(|why| why.told(kind)).collect();
+        for (reason, certainty, count) in self.torn_down().await.iter().flat_map(|pool| &pool.closed) {
+            assert!(possible.contains(&&(*reason, *certainty)), "{count} closed: {reason:?}, {certainty:?}");
+        }
+    }
+
+    /// Drops the client, and waits until every gauge is at zero.
+    async fn torn_down(self) -> Vec<PoolSnapshot> {
+        let Self { scope, client, servers, sampler, closes, .. } = self;
         drop(client);
         let peers: Vec<_> = servers.iter().map(|server| server.addr).collect();
         wait::until(
@@ -148,20 +203,87 @@ impl World {
             |held| *held == 0,
         )
         .await;
-        let rest = (rest, sum(&pools).open());
-        check_reasons(&all_at_zero(&scope).await, kind, &[closes, &[rest]].concat());
+        let pools = all_at_zero(&scope).await;
         let findings = sampler.finish().unwrap();
         assert!(findings.quiet > 0, "no quiet sample");
         assert_eq!(findings.disagreements, [], "books and kernel");
-    }
-
-    fn open_at_servers(&self) -> Option<u64> {
-        self.servers_sum(Counts::open)
+        if let Some(served) = servers.iter().map(Server::requests).collect::<Option<Vec<_>>>() {
+            let useless = served.concat().iter().filter(|requests| **requests == 0).count() as u64;
+            assert_eq!(pools.iter().map(|pool| pool.wasted).sum::<u64>(), useless, "wasted and never used");
+        }
+        let mut told = BTreeMap::new();
+        for closed in &*closes.lock().unwrap() {
+            *told.entry((closed.reason, closed.certainty)).or_insert(0) += 1;
+        }
+        assert_eq!(told, tally(&pools), "closes as events and in the books");
+        pools
     }
 
     /// `None` if a server does not count here.
     fn servers_sum(&self, count: impl Fn(&Counts) -> u64) -> Option<u64> {
         self.servers.iter().map(|server| server.counts.as_deref().map(&count)).sum()
+    }
+}
+
+/// How many requests there were, by all that count them.
+#[derive(Debug)]
+struct Requests {
+    /// Those that have had a connection.
+    acquired: u64,
+    /// Those of each connection, open or closed; fewest first.
+    told: Vec<u64>,
+    /// Those that servers saw of each connection; fewest first. `None` if one does not count here.
+    served: Option<Vec<u64>>,
+    /// Those of each open connection, told and served, where the server sees the same connection.
+    open: Vec<(u64, u64)>,
+    given_up: u64,
+    redirects: u64,
+}
+
+impl Requests {
+    fn of(world: &World, pools: &[PoolSnapshot]) -> Self {
+        let open: Vec<_> = pools.iter().flat_map(|pool| &pool.open).collect();
+        let closed = world.closes.lock().unwrap();
+        let mut told: Vec<_> = closed.iter().map(|closed| closed.requests).collect();
+        drop(closed);
+        told.extend(open.iter().map(|connection| connection.requests));
+        told.sort();
+        let served: Option<Vec<_>> = world.servers.iter().map(Server::requests).collect();
+        let served = served.map(|served| {
+            let mut served = served.concat();
+            served.sort();
+            served
+        });
+        let direct = world.servers.iter().filter(|server| server.behind.is_none());
+        // A pair of addresses that comes again is the last one's.
+        let by_end: BTreeMap<_, _> = direct
+            .filter_map(|server| server.counts.as_ref())
+            .flat_map(|counts| counts.by_connection())
+            .collect();
+        let open = open.iter().filter_map(|connection| {
+            let served = by_end.get(&connection.local?)?;
+            Some((connection.requests, *served))
+        });
+        Self {
+            acquired: pools.iter().map(|pool| pool.acquired).sum(),
+            told,
+            served,
+            open: open.collect(),
+            given_up: world.given_up,
+            redirects: world.redirects,
+        }
+    }
+
+    fn agree(&self) -> bool {
+        let Some(served) = &self.served else { return true };
+        let (told_total, total) = (self.told.iter().sum::<u64>(), served.iter().sum::<u64>());
+        let missing = self.given_up + self.redirects;
+        let is_same = |told: u64, served: u64| (told..=told + missing).contains(&served);
+        self.acquired + self.redirects == total
+            && is_same(told_total, total)
+            && self.told.len() == served.len()
+            && self.told.iter().zip(served).all(|(told, served)| is_same(*told, *served))
+            && self.open.iter().all(|(told, served)| is_same(*told, *served))
     }
 }
 
@@ -184,17 +306,23 @@ pub(super) async fn all_at_zero(scope: &Scope) -> Vec<PoolSnapshot> {
     pools
 }
 
-/// Closes, over all pools, are those that are expected: as many, and each for one of the reasons that are told for it.
-fn check_reasons(pools: &[PoolSnapshot], kind: Kind, expected: &[(Why, u64)]) {
-    let mut left = BTreeMap::new();
-    for (reason, _, count) in pools.iter().flat_map(|pool| &pool.closed) {
-        *left.entry(*reason).or_insert(0) += count;
+/// Closes over all pools, by what is told of them.
+fn tally(pools: &[PoolSnapshot]) -> BTreeMap<Told, u64> {
+    let mut tally = BTreeMap::new();
+    for (reason, certainty, count) in pools.iter().flat_map(|pool| &pool.closed) {
+        *tally.entry((*reason, *certainty)).or_insert(0) += count;
     }
-    let all = left.clone();
+    tally
+}
+
+/// Closes, over all pools, are those that are expected: as many, and each told in one of the ways in which it can be.
+fn check_reasons(pools: &[PoolSnapshot], kind: Kind, expected: &[(Why, u64)]) {
+    let all = tally(pools);
+    let mut left = all.clone();
     for (why, count) in expected {
         let mut missing = *count;
-        for reason in why.reasons(kind) {
-            let left = left.entry(*reason).or_default();
+        for told in why.told(kind) {
+            let left = left.entry(*told).or_default();
             let taken = missing.min(*left);
             (missing, *left) = (missing - taken, *left - taken);
         }

@@ -6,7 +6,7 @@ mod serve;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Request;
@@ -23,60 +23,61 @@ use crate::tls::{self, Alpn};
 /// What the server itself counts.
 #[derive(Debug, Default)]
 pub struct Counts {
-    accepted: AtomicU64,
+    connections: Mutex<Vec<Arc<Served>>>,
+    accepted: watch::Sender<u64>,
     closed: AtomicU64,
+}
+
+/// One connection, as its server sees it.
+#[derive(Debug)]
+struct Served {
+    peer: SocketAddr,
     requests: AtomicU64,
-    /// The client's end of each connection that was accepted, and its requests.
-    connections: Mutex<Vec<(SocketAddr, u64)>>,
 }
 
 impl Counts {
     /// Connections that were accepted.
     #[must_use]
     pub fn accepted(&self) -> u64 {
-        self.accepted.load(Relaxed)
+        *self.accepted.borrow()
     }
 
     /// Connections that are open, those that an upgrade has taken out of HTTP too.
     #[must_use]
     pub fn open(&self) -> u64 {
         let closed = self.closed.load(Relaxed);
-        self.accepted.load(Relaxed).saturating_sub(closed)
+        self.accepted().saturating_sub(closed)
     }
 
     /// Requests whose head has come.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        self.requests.load(Relaxed)
+        self.by_connection().iter().map(|(_, requests)| requests).sum()
     }
 
-    /// Requests of each connection that had one, with its end at the client. A port may come twice: the kernel gives one
-    /// out again when its connection is gone.
-    ///
-    /// # Panics
-    /// If a thread has while it counted.
+    /// The client's end of each connection that was accepted, and the requests whose head has come over it.
+    #[must_use]
+    pub fn by_connection(&self) -> Vec<(SocketAddr, u64)> {
+        let connections = self.connections();
+        connections.iter().map(|served| (served.peer, served.requests.load(Relaxed))).collect()
+    }
+
+    /// The same without the connections that had none. A port may come twice: the kernel gives one out again when its
+    /// connection is gone.
     #[must_use]
     pub fn used(&self) -> Vec<(SocketAddr, u64)> {
-        let mut used = self.connections().clone();
-        used.retain(|(_, requests)| *requests > 0);
-        used
+        self.by_connection().into_iter().filter(|(_, requests)| *requests > 0).collect()
     }
 
-    fn connections(&self) -> MutexGuard<'_, Vec<(SocketAddr, u64)>> {
-        self.connections.lock().expect("counting does not panic")
+    fn connections(&self) -> MutexGuard<'_, Vec<Arc<Served>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection is accepted; tells its number.
-    fn accept(&self, client: SocketAddr) -> usize {
-        self.accepted.fetch_add(1, Relaxed);
-        let mut connections = self.connections();
-        connections.push((client, 0));
-        connections.len() - 1
-    }
-
-    fn request(&self, connection: usize) {
-        self.connections()[connection].1 += 1;
-        self.requests.fetch_add(1, Relaxed);
+    fn accept(&self, peer: SocketAddr) -> Arc<Served> {
+        let served = Arc::new(Served { peer, requests: AtomicU64::new(0) });
+        self.connections().push(Arc::clone(&served));
+        self.accepted.send_modify(|accepted| *accepted += 1);
+        served
     }
 }
 
@@ -93,6 +94,8 @@ pub struct Options {
     pub tls: Option<Alpn>,
     /// Close an HTTP/1 connection that is idle for so long.
     pub idle_timeout: Option<Duration>,
+    /// Say nothing, not even in a TLS handshake, before so many connections were accepted.
+    pub silent_until_accepted: u64,
 }
 
 /// What is asked of the connections that are open.
@@ -201,8 +204,8 @@ where
 {
     // Dropped with this task, which ends the connections too.
     let mut connections = tokio::task::JoinSet::new();
-    while let Ok((stream, client)) = listener.accept().await {
-        let accepted = Accepted::new(&serving.counts, client);
+    while let Ok((stream, peer)) = listener.accept().await {
+        let accepted = Accepted::new(&serving.counts, peer);
         connections.spawn(serving.clone().serve(stream, accepted, orders.subscribe()));
         while connections.try_join_next().is_some() {}
     }

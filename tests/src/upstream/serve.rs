@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Counts, Options, Order, Reply};
+use super::{Counts, Options, Order, Reply, Served};
 
 /// What serves connections: the same for all of one upstream.
 #[derive(Clone)]
@@ -42,6 +42,10 @@ where
         if self.options.reset && stream.set_zero_linger().is_err() {
             return;
         }
+        let mut all = self.counts.accepted.subscribe();
+        if all.wait_for(|accepted| *accepted >= self.options.silent_until_accepted).await.is_err() {
+            return;
+        }
         let io: Box<dyn Io> = match &self.tls {
             None => Box::new(stream),
             Some(tls) => match tls.accept(stream).await {
@@ -50,9 +54,9 @@ where
                 Err(_) => return,
             },
         };
-        let number = accepted.number;
+        let served = Arc::clone(&accepted.served);
         let service = service_fn(|request| {
-            self.counts.request(number);
+            served.requests.fetch_add(1, Relaxed);
             let reply = (self.handler)(request);
             async move {
                 match reply.await {
@@ -94,12 +98,12 @@ where
 /// An accepted connection, counted as closed when it is dropped.
 pub(super) struct Accepted {
     counts: Arc<Counts>,
-    number: usize,
+    served: Arc<Served>,
 }
 
 impl Accepted {
-    pub(super) fn new(counts: &Arc<Counts>, client: SocketAddr) -> Self {
-        Self { counts: Arc::clone(counts), number: counts.accept(client) }
+    pub(super) fn new(counts: &Arc<Counts>, peer: SocketAddr) -> Self {
+        Self { counts: Arc::clone(counts), served: counts.accept(peer) }
     }
 }
 
