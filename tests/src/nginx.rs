@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -30,6 +31,10 @@ pub struct Settings {
     pub http2: bool,
     /// Speak TLS.
     pub tls: bool,
+    /// Where it passes requests below `/pass/` on to, by HTTP/1.1 and with what they ask to switch to.
+    pub passes_to: Option<SocketAddr>,
+    /// It can be told to start anew, for which a second process looks after the one that serves.
+    pub reloads: bool,
 }
 
 impl Default for Settings {
@@ -40,6 +45,8 @@ impl Default for Settings {
             keepalive_requests: 1000,
             http2: false,
             tls: false,
+            passes_to: None,
+            reloads: false,
         }
     }
 }
@@ -71,6 +78,7 @@ pub struct Nginx {
     addr: SocketAddr,
     status: SocketAddr,
     scheme: &'static str,
+    reloads: bool,
     /// Times that the status was asked for.
     asked: AtomicU64,
 }
@@ -110,7 +118,8 @@ impl Nginx {
             .stderr(Stdio::null())
             .spawn()?;
         let scheme = if settings.tls { "https" } else { "http" };
-        let mut nginx = Self { child, folder, addr, status, scheme, asked: AtomicU64::new(0) };
+        let reloads = settings.reloads;
+        let mut nginx = Self { child, folder, addr, status, scheme, reloads, asked: AtomicU64::new(0) };
         let deadline = Instant::now() + START;
         while nginx.status().await.is_err() {
             if nginx.child.try_wait()?.is_some() || Instant::now() >= deadline {
@@ -157,11 +166,41 @@ impl Nginx {
     }
 }
 
+impl Nginx {
+    /// Has another process serve from now on; the one before ends its connections in order.
+    ///
+    /// # Errors
+    /// If it is gone.
+    ///
+    /// # Panics
+    /// If it was not set up for that.
+    pub fn reload(&self) -> io::Result<()> {
+        assert!(self.reloads, "{} does without a second process", self.addr);
+        self.signal(Signal::HUP)
+    }
+
+    /// Ends it at once, whatever is in flight.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn stop(&mut self) -> io::Result<()> {
+        self.signal(Signal::TERM)?;
+        self.child.wait().map(drop)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let pid = i32::try_from(self.child.id()).map_err(io::Error::other)?;
+        let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("no process has the number 0"))?;
+        Ok(kill_process(pid, signal)?)
+    }
+}
+
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // It is one process. That it has ended already is no harm, and neither is a folder that stays behind.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // That it has ended already is no harm, and neither is a folder that stays behind.
+        if !matches!(self.child.try_wait(), Ok(Some(_))) && self.stop().is_err() {
+            let _ = self.child.kill();
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -197,10 +236,22 @@ fn config(folder: &Path, settings: Settings, addr: SocketAddr, status: SocketAdd
         .iter()
         .map(|name| format!("{name}_temp_path {name};\n"))
         .collect();
-    // One process, so that ending it is enough. Relative paths start at the folder.
+    let pass = settings.passes_to.map_or_else(String::new, |addr| {
+        format!(
+            "location /pass/ {{
+            proxy_pass http://{addr};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $http_connection;
+        }}"
+        )
+    });
+    let master = if settings.reloads { "on" } else { "off" };
+    // Its own user serves too: the folder is nobody else's. Relative paths start at the folder.
     Ok(format!(
         "daemon off;
-master_process off;
+master_process {master};
+worker_processes 1;
 pid nginx.pid;
 error_log error.log;
 events {{ worker_connections 4096; }}
@@ -218,6 +269,7 @@ http {{
         root {folder};
         location = / {{ return 200 hello; }}
         location = /big {{ }}
+        {pass}
     }}
     server {{
         listen {status};

@@ -13,7 +13,9 @@ pub(super) enum Why {
     OurIdleTimeoutAfterLongStream,
     /// The server ends the connection between two requests, as its protocol has it.
     ServerClosedIdle,
-    /// The same without a word: TLS has no `close_notify`.
+    /// The server ends the connection after an answer, without having said so in its head.
+    ServerClosedAfterAnswer,
+    /// The server ends it between two requests without a word: TLS has no `close_notify`.
     ServerGoneIdle,
     /// An end without a word in the middle of a body.
     ServerGoneActive,
@@ -21,6 +23,10 @@ pub(super) enum Why {
     Reset,
     /// `Connection: close` of the server.
     ConnectionClose,
+    /// The server says what is not HTTP.
+    Garbage,
+    /// The server says something while nobody has asked.
+    Unasked,
     /// A body that is dropped half read.
     BodyDropped,
     /// A request that is dropped before its response.
@@ -72,9 +78,15 @@ impl Why {
                 const { &[inferred(By::IdleTimeout)] }
             }
             Self::ServerClosedIdle | Self::ServerGoneIdle => const { &[known(By::PeerClosedIdle)] },
+            // Its caller may not have seen the end of the answer yet.
+            Self::ServerClosedAfterAnswer => {
+                const { &[known(By::PeerClosedIdle), known(By::PeerClosedActive)] }
+            }
             Self::ServerGoneActive => const { &[known(By::PeerClosedActive)] },
             Self::Reset => const { &[known(By::Reset)] },
             Self::ConnectionClose => const { &[known(By::ConnectionClose)] },
+            Self::Garbage => const { &[known(By::ProtocolError)] },
+            Self::Unasked => const { &[inferred(By::ProtocolError)] },
             // The drop is seen, and that our side closes then. But hyper may have read a short rest by itself before, so
             // that the connection could have gone on, and closed for a reason of the pool's.
             Self::BodyDropped => const { &[inferred(By::BodyDropped)] },
@@ -108,6 +120,9 @@ impl Why {
                 const { &[inferred(By::IdleTimeout)] }
             }
             Self::ServerClosedIdle | Self::ServerGoneIdle => const { &[inferred(By::PeerClosedIdle)] },
+            Self::ServerClosedAfterAnswer => {
+                const { &[inferred(By::PeerClosedIdle), inferred(By::PeerClosedActive)] }
+            }
             // The body may have failed before the kernel tells of the end.
             Self::ServerGoneActive if kind.is_http2() => {
                 const { &[inferred(By::PeerClosedActive), inferred(By::PeerClosedIdle)] }
@@ -122,6 +137,8 @@ impl Why {
             Self::Reset => const { &[known(By::Reset)] },
             // Read in the head of the response.
             Self::ConnectionClose => const { &[known(By::ConnectionClose)] },
+            Self::Garbage => const { &[known(By::ProtocolError)] },
+            Self::Unasked => const { &[inferred(By::ClientClosed)] },
             Self::BodyDropped => const { &[inferred(By::BodyDropped)] },
             Self::RequestDropped => const { &[inferred(By::RequestDropped)] },
             // Nobody sees the frames, so it is an end like any other, of the side that is first.

@@ -14,8 +14,8 @@ use super::reasons::Why;
 use super::world::{Server, check_always};
 use super::{Kind, World, for_clients, ok, options, slow};
 
-/// For all tests of this file at a time: both ends of a connection are this process's.
-const OPEN_FILES: u64 = 16_000;
+/// For all tests that have many, at a time: both ends of a connection are this process's.
+pub(super) const OPEN_FILES: u64 = 16_000;
 
 for_clients!(keep_alive: all);
 for_clients!(requests_at_one_time_each_have_a_connection: http1);

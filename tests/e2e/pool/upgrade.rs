@@ -19,12 +19,7 @@ for_clients!(connect: hyper_http1);
 async fn switch(kind: Kind) {
     let upstream = Upstream::start(options(kind), echo).await.unwrap();
     let world = World::new(kind, Settings::default(), [(&upstream).into()]);
-    let request = Request::get(upstream.url("/"))
-        .header(header::CONNECTION, "upgrade")
-        .header(header::UPGRADE, "echo")
-        .body(Bytes::new())
-        .unwrap();
-    let response = world.client.send(request).await.unwrap();
+    let response = world.client.send(switch_request(&upstream.url("/"))).await.unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     talk(&world, response).await;
     world.end(&[(Why::UpgradeEnded, 1)]).await;
@@ -44,8 +39,14 @@ async fn connect(kind: Kind) {
     world.end(&[(Why::UpgradeEnded, 1)]).await;
 }
 
+/// Asks to switch to the protocol of [`echo`].
+pub(super) fn switch_request(url: &str) -> Request<Bytes> {
+    let request = Request::get(url).header(header::CONNECTION, "upgrade").header(header::UPGRADE, "echo");
+    request.body(Bytes::new()).unwrap()
+}
+
 /// Uses what the connection has become, and drops it.
-async fn talk(world: &World, response: Response<Body>) {
+pub(super) async fn talk(world: &World, response: Response<Body>) {
     let mut upgraded = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
     for _ in 0..3 {
         upgraded.write_all(b"to and fro").await.unwrap();
@@ -61,7 +62,7 @@ async fn talk(world: &World, response: Response<Body>) {
     world.until_held(0).await;
 }
 
-async fn echo(request: Request<Incoming>) -> Reply {
+pub(super) async fn echo(request: Request<Incoming>) -> Reply {
     let reply = match request.method() {
         &Method::CONNECT => answer(StatusCode::OK, ""),
         _ => switch_protocols(request.headers()),
