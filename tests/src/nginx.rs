@@ -11,13 +11,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::tls;
+use crate::{tls, wait};
 
 /// Names the program, when it is not on the search path.
 pub const PROGRAM: &str = "NGINX_BIN";
 
 /// nginx can't be asked for a free port, so one that was free a moment ago is tried; others may be as quick.
 const TRIES: usize = 5;
+/// Name of its log.
+const LOG: &str = "error.log";
 const START: Duration = Duration::from_secs(10);
 
 /// How nginx treats its connections.
@@ -106,7 +108,7 @@ impl Nginx {
         fs::create_dir_all(&folder)?;
         let (addr, status) = free_ports()?;
         fs::write(folder.join("nginx.conf"), config(&folder, settings, addr, status)?)?;
-        let log = folder.join("error.log");
+        let log = folder.join(LOG);
         let child = Command::new(program()?)
             .arg("-e")
             .arg(&log)
@@ -167,16 +169,26 @@ impl Nginx {
 }
 
 impl Nginx {
-    /// Has another process serve from now on; the one before ends its connections in order.
+    /// Has another process serve, and waits until it does; the one before ends its connections in order.
     ///
     /// # Errors
     /// If it is gone.
     ///
     /// # Panics
-    /// If it was not set up for that.
-    pub fn reload(&self) -> io::Result<()> {
+    /// If it was not set up for that, or does not do it.
+    pub async fn reload(&self) -> io::Result<()> {
         assert!(self.reloads, "{} does without a second process", self.addr);
-        self.signal(Signal::HUP)
+        let ended =
+            || fs::read_to_string(self.log()).map(|log| log.matches("gracefully shutting down").count());
+        let before = ended()?;
+        self.signal(Signal::HUP)?;
+        wait::until("nginx to start anew", async || ended().unwrap_or_default(), |ended| *ended > before)
+            .await;
+        Ok(())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join(LOG)
     }
 
     /// Ends it at once, whatever is in flight.
@@ -253,7 +265,7 @@ fn config(folder: &Path, settings: Settings, addr: SocketAddr, status: SocketAdd
 master_process {master};
 worker_processes 1;
 pid nginx.pid;
-error_log error.log;
+error_log {LOG} notice;
 events {{ worker_connections 4096; }}
 http {{
     access_log off;

@@ -53,16 +53,12 @@ async fn goaway_while_a_stream_is_open(kind: Kind) {
     })
     .await
     .unwrap();
-    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let mut world = World::new(kind, Settings::default(), [(&upstream).into()]);
     let (client, url) = (world.client.clone(), upstream.url("/slow"));
     let call = tokio::spawn(async move { client.read(&url).await.unwrap() });
     wait::until("the request to arrive", async || upstream.counts().requests(), |count| *count == 1).await;
     upstream.drain();
-    let opened = async || {
-        world.read(&upstream.url("/")).await;
-        world.pool().opened
-    };
-    wait::until("a second connection", opened, |opened| *opened == 2).await;
+    world.until_reopened(&upstream).await;
     assert_eq!(call.await.unwrap(), "hello");
     world.until_held(1).await;
     let pool = world.settled().await.remove(0);
@@ -89,11 +85,14 @@ async fn cold_burst(kind: Kind) {
     }
     world.until_held(1).await;
     let pool = world.settled().await.remove(0);
-    assert_eq!((pool.opened, pool.released), (connects, REQUESTS));
+    assert_eq!(pool.released, REQUESTS);
+    // Where HTTP/2 is known before, one is enough, but that a request may ask in the moment in which it is just made.
+    assert!(if kind.is_tls() { pool.opened == connects } else { pool.opened <= 2 }, "{}", pool.opened);
     // A connect that comes late, when the one that serves the others is just in the pool, serves its own request.
     let served = upstream.counts().by_connection();
     let unused = served.iter().filter(|(_, requests)| *requests == 0).count() as u64;
     assert!(unused * 10 >= (connects - 1) * 9, "{served:?}");
     assert_eq!(pool.wasted, unused);
-    world.end(&[(Why::Redundant, unused), (Why::Wasted, connects - 1 - unused)]).await;
+    let closed = pool.opened - 1;
+    world.end(&[(Why::Redundant, unused), (Why::Wasted, closed - unused)]).await;
 }

@@ -21,6 +21,8 @@ pub(super) enum Why {
     ServerGoneActive,
     /// A reset in the middle of a request.
     Reset,
+    /// The server stops in the middle of a request. The kernel makes it a reset if something came that it had not read.
+    ServerStopped,
     /// `Connection: close` of the server.
     ConnectionClose,
     /// The server says what is not HTTP.
@@ -84,6 +86,7 @@ impl Why {
             }
             Self::ServerGoneActive => const { &[known(By::PeerClosedActive)] },
             Self::Reset => const { &[known(By::Reset)] },
+            Self::ServerStopped => const { &[known(By::PeerClosedActive), known(By::Reset)] },
             Self::ConnectionClose => const { &[known(By::ConnectionClose)] },
             Self::Garbage => const { &[known(By::ProtocolError)] },
             Self::Unasked => const { &[inferred(By::ProtocolError)] },
@@ -135,9 +138,14 @@ impl Why {
             }
             Self::Reset if kind.is_http2() => const { &[inferred(By::Reset)] },
             Self::Reset => const { &[known(By::Reset)] },
+            Self::ServerStopped if kind.is_http2() => {
+                const { &[inferred(By::PeerClosedActive), inferred(By::PeerClosedIdle), inferred(By::Reset)] }
+            }
+            Self::ServerStopped => const { &[inferred(By::PeerClosedActive), known(By::Reset)] },
             // Read in the head of the response.
             Self::ConnectionClose => const { &[known(By::ConnectionClose)] },
-            Self::Garbage => const { &[known(By::ProtocolError)] },
+            Self::Garbage if !kind.is_http2() => const { &[known(By::ProtocolError)] },
+            // What comes over a connection is not seen.
             Self::Unasked => const { &[inferred(By::ClientClosed)] },
             Self::BodyDropped => const { &[inferred(By::BodyDropped)] },
             Self::RequestDropped => const { &[inferred(By::RequestDropped)] },
@@ -152,11 +160,11 @@ impl Why {
                 }
             }
             Self::Redundant => const { &[inferred(By::Redundant)] },
-            // Over TLS the kernel can't tell who closed.
-            Self::Wasted | Self::RuntimeGone if kind.is_tls() => {
+            // The error of a stream says nothing of its connection, and over TLS the kernel can't tell who closed.
+            Self::Garbage | Self::Wasted | Self::RuntimeGone if kind.is_tls() => {
                 const { &[inferred(By::ClientClosed), inferred(By::PeerClosedIdle)] }
             }
-            Self::Wasted | Self::RuntimeGone => const { &[inferred(By::ClientClosed)] },
+            Self::Garbage | Self::Wasted | Self::RuntimeGone => const { &[inferred(By::ClientClosed)] },
             // The 101 is seen, and nothing but its end comes after it.
             Self::UpgradeEnded => const { &[known(By::UpgradeEnded)] },
             // That the client is gone is seen, but not whether it was what closed.
