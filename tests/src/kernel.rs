@@ -1,5 +1,6 @@
 //! The kernel's own table of sockets: the outside truth about open connections.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -31,7 +32,9 @@ fn connections_to(peer: SocketAddr, states: &[&str]) -> io::Result<Vec<SocketAdd
         let (local, remote, state) = (columns.next()?, columns.next()?, columns.next()?);
         states.contains(&state).then_some((address(local)?, address(remote)?))
     });
-    Ok(rows.filter(|(_, remote)| *remote == peer).map(|(local, _)| local).collect())
+    // A table that changes while it is read may have a row twice.
+    let locals: BTreeSet<_> = rows.filter(|(_, remote)| *remote == peer).map(|(local, _)| local).collect();
+    Ok(locals.into_iter().collect())
 }
 
 /// Reads `0100007F:1F90`: the address is a number of the machine's own byte order, the port is not.

@@ -218,7 +218,7 @@ mod a_thousand_impatient_callers {
         let requests = upstream.counts().requests();
         assert!((answered..=most).contains(&requests), "{requests} of {answered} to {most}");
         // Which connections a drop has closed depends on its moment; the server sends away whom it has had enough of.
-        let of_http2 = [Why::Wasted, Why::Goaway, Why::ServerStopped, Why::ClientGone];
+        let of_http2 = [Why::Wasted, Why::Redundant, Why::Goaway, Why::ServerStopped, Why::ClientGone];
         let of_http1 = [Why::Wasted, Why::BodyDropped, Why::RequestDropped, Why::ClientGone];
         let possible: &[Why] = if kind.is_http2() { &of_http2 } else { &of_http1 };
         world.end_by_any_of(possible).await;
