@@ -126,6 +126,11 @@ impl World {
         }
     }
 
+    /// Requests that the server has refused unseen.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
     /// Reads a response to its end and waits until the connection can be used again.
     pub(super) async fn read(&self, url: &str) {
         self.client.read(url).await.unwrap();
