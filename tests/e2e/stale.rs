@@ -1,103 +1,217 @@
 //! The race of keep-alive: a request is sent on a connection that the server is closing. Nobody answers it, and nobody
 //! knows whether it was served; so it is counted by its name.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
 
-use poolscope::Scope;
+use bytes::Bytes;
+use http::Request;
+use poolscope::{PoolSnapshot, Scope};
 use poolscope_semconv::value::{AcquireOutcome, CloseReason};
 use poolscope_tests::client::{Client, Kind, Settings};
+use poolscope_tests::tls::Alpn;
 use poolscope_tests::upstream::{HangUp, Options, Reply, Upstream, answer};
 use poolscope_tests::wait;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use rustix::net::sockopt::set_socket_linger;
 
 const ROUNDS: u64 = 10;
 
-/// A server that answers one request on each connection, and closes the connection when a second one comes: for the
-/// client the same as one that closed it a moment earlier.
-async fn closes_under_the_second() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut head = [0; 4096];
-                let read = stream.read(&mut head).await.unwrap();
-                if read > 0 {
-                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
-                    let _ = stream.read(&mut head).await;
-                }
-            });
-        }
-    });
-    addr
+/// A connection is back in the pool some moments after its body was read.
+const BACK_IN_POOL: Duration = Duration::from_millis(20);
+
+/// How the server ends a connection that has served one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Race {
+    /// When the next request is there: for the client the same as one that closed a moment earlier.
+    Next,
+    NextReset,
+    /// While the next request is about to be written: both cross on their way.
+    Crossing,
+    CrossingReset,
 }
 
-async fn a_request_on_a_stale_connection_is_counted(kind: Kind) {
-    let url = format!("http://{}/", closes_under_the_second().await);
-    let scope = Scope::new();
-    let client = Client::new(&scope, kind, Settings::default()).unwrap();
-    for _ in 0..ROUNDS {
-        client.read(&url).await.unwrap();
-        // The connection is back in the pool some moments after its body was read.
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        client.read(&url).await.unwrap_err();
+impl Race {
+    const ALL: [Self; 4] = [Self::Next, Self::NextReset, Self::Crossing, Self::CrossingReset];
+
+    fn is_crossing(self) -> bool {
+        matches!(self, Self::Crossing | Self::CrossingReset)
     }
-    let closed = async || scope.snapshot().pools.remove(0);
-    let pool = wait::until("all closes", closed, |pool| pool.closed_total() == ROUNDS).await;
-    assert_eq!((pool.opened, pool.wasted), (ROUNDS, 0));
-    // A machine that is busy elsewhere may take longer than a round trip would.
-    assert!((ROUNDS / 2..=ROUNDS).contains(&pool.stale_reuse), "{}", pool.stale_reuse);
-    assert_eq!((pool.outcome(AcquireOutcome::New), pool.outcome(AcquireOutcome::Reused)), (ROUNDS, ROUNDS));
-    let reasons: Vec<_> = pool.closed.iter().map(|(reason, ..)| *reason).collect();
-    assert_eq!(reasons, [CloseReason::PeerClosedActive], "{:?}", pool.closed);
-    assert_eq!((pool.in_flight(), pool.counts().open()), (0, 0));
+
+    fn reason(self) -> CloseReason {
+        match self {
+            Self::Next | Self::Crossing => CloseReason::PeerClosedActive,
+            Self::NextReset | Self::CrossingReset => CloseReason::Reset,
+        }
+    }
+
+    fn close(self, stream: TcpStream) {
+        if matches!(self, Self::NextReset | Self::CrossingReset) {
+            set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+        }
+        drop(stream);
+    }
+}
+
+/// A server in a thread of its own, so that it closes while the client's thread stands still.
+struct Racer {
+    addr: SocketAddr,
+    close: Sender<()>,
+    closed: Receiver<()>,
+}
+
+impl Racer {
+    fn start(race: Race) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let ((close, told), (tell, closed)) = (channel(), channel());
+        thread::spawn(move || {
+            let mut head = [0; 4096];
+            while let Ok((mut stream, _)) = listener.accept() {
+                assert!(stream.read(&mut head).unwrap() > 0, "a connection without a request");
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+                if !race.is_crossing() {
+                    let _ = stream.read(&mut head);
+                } else if told.recv().is_err() {
+                    return;
+                }
+                race.close(stream);
+                let _ = tell.send(());
+            }
+        });
+        Self { addr, close, closed }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/", self.addr)
+    }
+
+    /// Closes the open connection, and waits for that without letting anybody else on this thread know.
+    fn close(&self) {
+        self.close.send(()).unwrap();
+        self.closed.recv().unwrap();
+    }
+}
+
+async fn all_closed(scope: &Scope) -> PoolSnapshot {
+    let pool = async || scope.snapshot().pools.remove(0);
+    wait::until("all closes", pool, |pool| pool.counts().open() == 0 && pool.in_flight() == 0).await
+}
+
+async fn every_race_is_counted(kind: Kind) {
+    for race in Race::ALL {
+        let server = Racer::start(race);
+        let scope = Scope::new();
+        let client = Client::new(&scope, kind, Settings::default()).unwrap();
+        for round in 0..ROUNDS {
+            client.read(&server.url()).await.unwrap();
+            tokio::time::sleep(BACK_IN_POOL).await;
+            if race.is_crossing() {
+                server.close();
+            }
+            // A request with a body fails in the middle of being written.
+            let body = if round % 2 == 0 { Bytes::new() } else { Bytes::from(vec![b'x'; 64 << 10]) };
+            client.send(Request::post(server.url()).body(body).unwrap()).await.unwrap_err();
+        }
+        let pool = all_closed(&scope).await;
+        assert_eq!((pool.stale_reuse, pool.opened, pool.wasted), (ROUNDS, ROUNDS, 0), "{race:?}");
+        let outcomes = [AcquireOutcome::New, AcquireOutcome::Reused].map(|outcome| pool.outcome(outcome));
+        assert_eq!(outcomes, [ROUNDS, ROUNDS], "{race:?}");
+        let reasons: Vec<_> = pool.closed.iter().map(|(reason, ..)| *reason).collect();
+        // A server that hangs up with a part of the request unread resets the connection by that.
+        let rude = [CloseReason::PeerClosedActive, CloseReason::Reset];
+        assert!(reasons == [race.reason()] || reasons == rude, "{race:?}: {:?}", pool.closed);
+    }
 }
 
 #[tokio::test]
 async fn hyper() {
-    a_request_on_a_stale_connection_is_counted(Kind::HyperH1).await;
+    every_race_is_counted(Kind::HyperH1).await;
 }
 
 #[tokio::test]
 async fn reqwest() {
-    a_request_on_a_stale_connection_is_counted(Kind::ReqwestH1).await;
+    every_race_is_counted(Kind::ReqwestH1).await;
 }
 
-/// A server that takes a request and hangs up on it a while later has not closed before it came.
+/// With more threads it is open who is first: hyper may see the close before it has written the request, and then tries
+/// another connection. Only what the caller is told has failed counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_tried_again_is_not_counted() {
+    for (kind, race) in [Kind::HyperH1, Kind::ReqwestH1]
+        .into_iter()
+        .flat_map(|kind| [Race::Next, Race::Crossing, Race::CrossingReset].map(|race| (kind, race)))
+    {
+        let server = Racer::start(race);
+        let scope = Scope::new();
+        let client = Client::new(&scope, kind, Settings::default()).unwrap();
+        let mut failed = 0;
+        for _ in 0..4 * ROUNDS {
+            client.read(&server.url()).await.unwrap();
+            tokio::time::sleep(BACK_IN_POOL).await;
+            if race.is_crossing() {
+                server.close();
+            }
+            match client.read(&server.url()).await {
+                Err(_) => failed += 1,
+                Ok(_) => {
+                    // It was served by a connection of its own, which the next round must not find.
+                    server.close();
+                    tokio::time::sleep(BACK_IN_POOL).await;
+                }
+            }
+        }
+        let pool = all_closed(&scope).await;
+        assert_eq!(pool.stale_reuse, failed, "{kind:?} {race:?}");
+        assert!(race != Race::Next || failed == 4 * ROUNDS, "{kind:?}: {failed} failed");
+    }
+}
+
+/// A server that takes a request and hangs up on it a while later has not closed before it came; one that hangs up at
+/// once can't be told from one that had.
 #[tokio::test]
 async fn a_server_that_fails_is_not_stale() {
     let slow = |request: http::Request<hyper::body::Incoming>| async move {
-        if request.uri().path() == "/fails" {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            return Reply::Hang(HangUp);
+        match request.uri().path() {
+            "/fails" => tokio::time::sleep(Duration::from_millis(50)).await,
+            "/hangs-up" => {}
+            _ => return answer(http::StatusCode::OK, "ok"),
         }
-        answer(http::StatusCode::OK, "ok")
+        Reply::Hang(HangUp)
     };
-    let upstream = Upstream::start(Options::default(), slow).await.unwrap();
-    for kind in [Kind::HyperH1, Kind::ReqwestH1] {
-        let scope = Scope::new();
-        let client = Client::new(&scope, kind, Settings::default()).unwrap();
-        client.read(&upstream.url("/")).await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        client.read(&upstream.url("/fails")).await.unwrap_err();
-        let pool = scope.snapshot().pools.remove(0);
-        assert_eq!((pool.stale_reuse, pool.outcome(AcquireOutcome::Reused)), (0, 1), "{kind:?}");
+    for kind in [
+        Kind::HyperH1,
+        Kind::HyperTlsH1,
+        Kind::ReqwestH1,
+        #[cfg(feature = "https")]
+        Kind::ReqwestTlsH1,
+    ] {
+        let options = Options { tls: kind.is_tls().then_some(Alpn::Http1), ..Options::default() };
+        let upstream = Upstream::start(options, slow).await.unwrap();
+        for (path, stale) in [("/fails", 0), ("/hangs-up", 1)] {
+            let scope = Scope::new();
+            let client = Client::new(&scope, kind, Settings::default()).unwrap();
+            client.read(&upstream.url("/")).await.unwrap();
+            tokio::time::sleep(BACK_IN_POOL).await;
+            client.read(&upstream.url(path)).await.unwrap_err();
+            let pool = scope.snapshot().pools.remove(0);
+            let reused = pool.outcome(AcquireOutcome::Reused);
+            assert_eq!((pool.stale_reuse, reused), (stale, 1), "{kind:?} {path}");
+        }
     }
 }
 
 /// A server that hangs up on the first request of a connection is no stale one.
 #[tokio::test]
 async fn a_fresh_connection_is_not_stale() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.read(&mut [0; 4096]).await;
-        }
-    });
-    let scope = Scope::new();
-    let client = Client::new(&scope, Kind::HyperH1, Settings::default()).unwrap();
-    client.read(&url).await.unwrap_err();
-    assert_eq!(scope.snapshot().pools[0].stale_reuse, 0);
+    let hang_up = |_| async { Reply::Hang(HangUp) };
+    let upstream = Upstream::start(Options::default(), hang_up).await.unwrap();
+    for kind in [Kind::HyperH1, Kind::ReqwestH1] {
+        let scope = Scope::new();
+        let client = Client::new(&scope, kind, Settings::default()).unwrap();
+        client.read(&upstream.url("/")).await.unwrap_err();
+        assert_eq!(scope.snapshot().pools[0].stale_reuse, 0, "{kind:?}");
+    }
 }

@@ -459,11 +459,17 @@ impl Pool {
     }
 
     /// Requests that hold a connection of which it is not known which one it is.
-    pub(crate) fn unbound(&self) -> u64 {
+    pub(super) fn unbound(&self) -> u64 {
         use AcquireOutcome::{New, Reused, Waited};
         let settled: u64 =
             [New, Reused, Waited].iter().map(|outcome| self.outcomes[outcome.index()].load(Acquire)).sum();
         self.acquired.load(Acquire).saturating_sub(settled)
+    }
+
+    /// True if a request waits for a connection, or holds one of which it is not known which one it is.
+    pub(crate) fn is_asked(&self) -> bool {
+        let settled: u64 = self.outcomes.iter().map(|outcome| outcome.load(Acquire)).sum();
+        self.started.load(Acquire) > settled
     }
 
     /// Open, active and upgraded connections of one protocol.

@@ -376,10 +376,15 @@ impl Request {
             let is_used = matches!(bound.outcome, AcquireOutcome::Reused | AcquireOutcome::Waited);
             let is_quick =
                 now.saturating_duration_since(self.acquired_at()) <= bound.connection.stale_within();
-            // Several streams of HTTP/2 share what comes, and the kernel tells it late.
-            let is_seen = bound.connection.observation() == Observation::Exact
-                || bound.connection.protocol() == Protocol::Http1;
-            is_used && is_quick && is_seen && bound.connection.bytes().1 == bound.received
+            // Several streams of HTTP/2 share what comes. What came over one of HTTP/1, only who sees it all can tell; the
+            // kernel counts it for the connection, not for the request.
+            let is_silent = match bound.connection.observation() {
+                Observation::Exact => bound.connection.bytes().1 == bound.received,
+                Observation::Kernel | Observation::Estimated => {
+                    bound.connection.protocol() == Protocol::Http1
+                }
+            };
+            is_used && is_quick && is_silent
         })
     }
 

@@ -123,7 +123,8 @@ impl Watcher for CloseWatch {
             connection.note(CloseCause::RequestDropped);
         }
         connection.gone();
-        let may_be_used = connection.is_active() || connection.pool().unbound() > 0;
+        // Also a request that seems to wait still: its first poll, which finds an idle connection, may not have ended.
+        let may_be_used = connection.is_active() || connection.pool().is_asked();
         match self.scope.upgrade() {
             // The kernel is quicker than the request, which is about to tell why.
             Some(scope) if may_be_used => scope.close_soon(connection),
