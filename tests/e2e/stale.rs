@@ -2,13 +2,15 @@
 //! knows whether it was served; so it is counted by its name.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
 use poolscope::{PoolSnapshot, Scope};
 use poolscope_semconv::value::{AcquireOutcome, CloseReason};
 use poolscope_tests::client::{Client, Kind, Settings};
@@ -16,8 +18,13 @@ use poolscope_tests::tls::Alpn;
 use poolscope_tests::upstream::{HangUp, Options, Reply, Upstream, answer};
 use poolscope_tests::wait;
 use rustix::net::sockopt::set_socket_linger;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ROUNDS: u64 = 10;
+
+/// A request that takes longer to fail counts as taken by the server, which then failed; a machine that is busy elsewhere
+/// may make it so. It is neither right nor wrong to count those.
+const LIMIT: Duration = Duration::from_millis(25);
 
 /// A connection is back in the pool some moments after its body was read.
 const BACK_IN_POOL: Duration = Duration::from_millis(20);
@@ -47,15 +54,16 @@ impl Race {
         }
     }
 
-    fn close(self, stream: TcpStream) {
+    /// Called before a connection is dropped.
+    fn close(self, stream: impl AsFd) {
         if matches!(self, Self::NextReset | Self::CrossingReset) {
-            set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+            set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
         }
-        drop(stream);
     }
 }
 
-/// A server in a thread of its own, so that it closes while the client's thread stands still.
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
 struct Racer {
     addr: SocketAddr,
     close: Sender<()>,
@@ -67,20 +75,33 @@ impl Racer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let ((close, told), (tell, closed)) = (channel(), channel());
-        thread::spawn(move || {
-            let mut head = [0; 4096];
-            while let Ok((mut stream, _)) = listener.accept() {
-                assert!(stream.read(&mut head).unwrap() > 0, "a connection without a request");
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
-                if !race.is_crossing() {
-                    let _ = stream.read(&mut head);
-                } else if told.recv().is_err() {
-                    return;
+        if race.is_crossing() {
+            // In a thread of its own, so that it closes while the client's stands still.
+            thread::spawn(move || {
+                while let Ok((mut stream, _)) = listener.accept() {
+                    assert!(stream.read(&mut [0; 4096]).unwrap() > 0, "a connection without a request");
+                    stream.write_all(ANSWER).unwrap();
+                    if told.recv().is_err() {
+                        return;
+                    }
+                    race.close(&stream);
+                    drop(stream);
+                    let _ = tell.send(());
                 }
-                race.close(stream);
-                let _ = tell.send(());
-            }
-        });
+            });
+        } else {
+            // In the client's thread, so that on a machine that is busy elsewhere they don't wait for each other.
+            listener.set_nonblocking(true).unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            tokio::spawn(async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0, "a connection without a request");
+                    stream.write_all(ANSWER).await.unwrap();
+                    let _ = stream.read(&mut [0; 4096]).await;
+                    race.close(&stream);
+                }
+            });
+        }
         Self { addr, close, closed }
     }
 
@@ -100,25 +121,39 @@ async fn all_closed(scope: &Scope) -> PoolSnapshot {
     wait::until("all closes", pool, |pool| pool.counts().open() == 0 && pool.in_flight() == 0).await
 }
 
+/// Loses a request, and tells whether it failed soon enough to be judged. If so, it must have been counted.
+async fn lose(scope: &Scope, client: &Client, url: &str, body: Bytes) -> bool {
+    let stale = || scope.snapshot().pools[0].stale_reuse;
+    let (before, began) = (stale(), Instant::now());
+    client.send(Request::post(url).body(body).unwrap()).await.unwrap_err();
+    let is_judged = began.elapsed() < LIMIT;
+    assert!(!is_judged || stale() == before + 1, "not counted after {:?}", began.elapsed());
+    is_judged
+}
+
 async fn every_race_is_counted(kind: Kind) {
     for race in Race::ALL {
         let server = Racer::start(race);
         let scope = Scope::new();
         let client = Client::new(&scope, kind, Settings::default()).unwrap();
-        for round in 0..ROUNDS {
+        let (mut rounds, mut judged) = (0, 0);
+        while judged < ROUNDS {
+            assert!(rounds < 5 * ROUNDS, "{judged} of {rounds} requests failed within {LIMIT:?}");
             client.read(&server.url()).await.unwrap();
             tokio::time::sleep(BACK_IN_POOL).await;
             if race.is_crossing() {
                 server.close();
             }
             // A request with a body fails in the middle of being written.
-            let body = if round % 2 == 0 { Bytes::new() } else { Bytes::from(vec![b'x'; 64 << 10]) };
-            client.send(Request::post(server.url()).body(body).unwrap()).await.unwrap_err();
+            let body = if rounds % 2 == 0 { Bytes::new() } else { Bytes::from(vec![b'x'; 64 << 10]) };
+            judged += u64::from(lose(&scope, &client, &server.url(), body).await);
+            rounds += 1;
         }
         let pool = all_closed(&scope).await;
-        assert_eq!((pool.stale_reuse, pool.opened, pool.wasted), (ROUNDS, ROUNDS, 0), "{race:?}");
+        assert!((judged..=rounds).contains(&pool.stale_reuse), "{race:?}: {}", pool.stale_reuse);
+        assert_eq!((pool.opened, pool.wasted), (rounds, 0), "{race:?}");
         let outcomes = [AcquireOutcome::New, AcquireOutcome::Reused].map(|outcome| pool.outcome(outcome));
-        assert_eq!(outcomes, [ROUNDS, ROUNDS], "{race:?}");
+        assert_eq!(outcomes, [rounds, rounds], "{race:?}");
         let reasons: Vec<_> = pool.closed.iter().map(|(reason, ..)| *reason).collect();
         // A server that hangs up with a part of the request unread resets the connection by that.
         let rude = [CloseReason::PeerClosedActive, CloseReason::Reset];
@@ -142,20 +177,20 @@ async fn reqwest() {
 async fn a_request_that_is_tried_again_is_not_counted() {
     for (kind, race) in [Kind::HyperH1, Kind::ReqwestH1]
         .into_iter()
-        .flat_map(|kind| [Race::Next, Race::Crossing, Race::CrossingReset].map(|race| (kind, race)))
+        .flat_map(|kind| [Race::Crossing, Race::CrossingReset].map(|race| (kind, race)))
     {
         let server = Racer::start(race);
         let scope = Scope::new();
         let client = Client::new(&scope, kind, Settings::default()).unwrap();
-        let mut failed = 0;
+        let (mut failed, mut late) = (0, 0);
         for _ in 0..4 * ROUNDS {
             client.read(&server.url()).await.unwrap();
             tokio::time::sleep(BACK_IN_POOL).await;
-            if race.is_crossing() {
-                server.close();
-            }
+            server.close();
+            let began = Instant::now();
             match client.read(&server.url()).await {
-                Err(_) => failed += 1,
+                Err(_) if began.elapsed() < LIMIT => failed += 1,
+                Err(_) => late += 1,
                 Ok(_) => {
                     // It was served by a connection of its own, which the next round must not find.
                     server.close();
@@ -164,8 +199,7 @@ async fn a_request_that_is_tried_again_is_not_counted() {
             }
         }
         let pool = all_closed(&scope).await;
-        assert_eq!(pool.stale_reuse, failed, "{kind:?} {race:?}");
-        assert!(race != Race::Next || failed == 4 * ROUNDS, "{kind:?}: {failed} failed");
+        assert!((failed..=failed + late).contains(&pool.stale_reuse), "{kind:?} {race:?}: {failed} {late}");
     }
 }
 
@@ -173,11 +207,11 @@ async fn a_request_that_is_tried_again_is_not_counted() {
 /// once can't be told from one that had.
 #[tokio::test]
 async fn a_server_that_fails_is_not_stale() {
-    let slow = |request: http::Request<hyper::body::Incoming>| async move {
+    let slow = |request: Request<Incoming>| async move {
         match request.uri().path() {
             "/fails" => tokio::time::sleep(Duration::from_millis(50)).await,
             "/hangs-up" => {}
-            _ => return answer(http::StatusCode::OK, "ok"),
+            _ => return answer(StatusCode::OK, "ok"),
         }
         Reply::Hang(HangUp)
     };
@@ -190,16 +224,17 @@ async fn a_server_that_fails_is_not_stale() {
     ] {
         let options = Options { tls: kind.is_tls().then_some(Alpn::Http1), ..Options::default() };
         let upstream = Upstream::start(options, slow).await.unwrap();
-        for (path, stale) in [("/fails", 0), ("/hangs-up", 1)] {
-            let scope = Scope::new();
-            let client = Client::new(&scope, kind, Settings::default()).unwrap();
+        let scope = Scope::new();
+        let client = Client::new(&scope, kind, Settings::default()).unwrap();
+        let reuse = async |url: &str| {
             client.read(&upstream.url("/")).await.unwrap();
             tokio::time::sleep(BACK_IN_POOL).await;
-            client.read(&upstream.url(path)).await.unwrap_err();
-            let pool = scope.snapshot().pools.remove(0);
-            let reused = pool.outcome(AcquireOutcome::Reused);
-            assert_eq!((pool.stale_reuse, reused), (stale, 1), "{kind:?} {path}");
-        }
+            lose(&scope, &client, url, Bytes::new()).await
+        };
+        assert!(!reuse(&upstream.url("/fails")).await);
+        let pool = scope.snapshot().pools.remove(0);
+        assert_eq!((pool.stale_reuse, pool.outcome(AcquireOutcome::Reused)), (0, 1), "{kind:?}");
+        reuse(&upstream.url("/hangs-up")).await;
     }
 }
 
