@@ -34,7 +34,7 @@ impl Connector {
 
     /// A connect begins; the request that is being polled waits for it.
     pub(crate) fn start(self: &Arc<Self>, pool: Arc<Pool>) -> Connecting {
-        current::connect_started();
+        current::connect_started(&pool);
         let attempt = Attempt::start(pool, Instant::now());
         let is_suppressed = trace::is_suppressed();
         Connecting { connector: Arc::clone(self), attempt, is_suppressed, is_over: false }

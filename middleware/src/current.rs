@@ -5,11 +5,11 @@
 //! read after it, tells exactly that.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use poolscope_semconv::value::ErrorType;
 
-use crate::registry::Attempt;
+use crate::registry::{Attempt, Pool};
 
 thread_local! {
     static SEEN: Cell<Seen> = const { Cell::new(Seen::NOTHING) };
@@ -18,22 +18,33 @@ thread_local! {
     static DROPPED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Canceled) };
     static RESENDS: Cell<u32> = const { Cell::new(0) };
     static ATTEMPT: RefCell<Option<Arc<Attempt>>> = const { RefCell::new(None) };
+    /// Pool of the last connect that began.
+    static CONNECTS_TO: RefCell<Weak<Pool>> = const { RefCell::new(Weak::new()) };
 }
 
-/// What a request's poll did, and what came before it: bits of one byte, since every request of a thread writes it twice.
+/// What a request's poll did, and what came before it: bits of one word, since every request of a thread writes it twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen(u8);
+pub(crate) struct Seen(u16);
 
 impl Seen {
     /// No request is being polled.
     const NOTHING: Self = Self(0);
-    const CONNECT_STARTED: u8 = 1;
-    const CONNECTED: u8 = 2;
-    const GIVEN: u8 = 4;
-    const WAITED: u8 = 8;
-    const CONNECT_FAILED: u8 = 16;
-    const IN_REQUEST: u8 = 32;
-    const NAMED: u8 = 64;
+    const CONNECT_STARTED: u16 = 1;
+    const CONNECTED: u16 = 2;
+    const GIVEN: u16 = 4;
+    const WAITED: u16 = 8;
+    const CONNECT_FAILED: u16 = 16;
+    const IN_REQUEST: u16 = 32;
+    const NAMED: u16 = 64;
+    #[cfg(feature = "reqwest")]
+    const SENT: u16 = 128;
+    #[cfg(feature = "reqwest")]
+    const REDIRECTED: u16 = 256;
+
+    #[cfg(feature = "reqwest")]
+    const OF_REQUEST: u16 = Self::SENT | Self::REDIRECTED;
+    #[cfg(not(feature = "reqwest"))]
+    const OF_REQUEST: u16 = 0;
 
     /// Something of what follows has happened.
     #[inline]
@@ -64,6 +75,25 @@ impl Seen {
         self.0 & Self::NAMED != 0
     }
 
+    /// Pool of the connect that was started last. Asked right after the poll.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn connects_to(self) -> Option<Arc<Pool>> {
+        if self.connect_started() { CONNECTS_TO.with_borrow(Weak::upgrade) } else { None }
+    }
+
+    /// The client has begun to send: the request, or the same again, or where a redirect leads.
+    #[cfg(feature = "reqwest")]
+    #[inline]
+    pub(crate) fn sent(self) -> bool {
+        self.0 & Self::SENT != 0
+    }
+
+    /// The client was told to go elsewhere.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn redirected(self) -> bool {
+        self.0 & Self::REDIRECTED != 0
+    }
+
     /// The request was given a connection that is made known to it, as those of composed pools are.
     #[inline]
     pub(crate) fn given(self) -> bool {
@@ -71,7 +101,7 @@ impl Seen {
     }
 }
 
-fn see(what: u8) {
+fn see(what: u16) {
     SEEN.set(Seen(SEEN.get().0 | what));
 }
 
@@ -108,8 +138,22 @@ pub(crate) fn is_in_request() -> bool {
 }
 
 /// Tells the request that is being polled that the connector was called.
-pub(crate) fn connect_started() {
+pub(crate) fn connect_started(pool: &Arc<Pool>) {
+    CONNECTS_TO.set(Arc::downgrade(pool));
     see(Seen::CONNECT_STARTED);
+}
+
+/// Tells the request that is being polled that its client has begun to send.
+#[cfg(feature = "reqwest")]
+#[inline]
+pub(crate) fn sent() {
+    see(Seen::SENT);
+}
+
+/// Tells the request that is being polled that it was answered with a redirect.
+#[cfg(feature = "reqwest")]
+pub(crate) fn redirected() {
+    see(Seen::REDIRECTED);
 }
 
 /// Tells the request that is being polled that it is given a connection.
@@ -142,7 +186,11 @@ pub(crate) fn connect_failed(error: ErrorType) {
 /// look names up and negotiate TLS there, also when the connect goes on in the background.
 pub(crate) fn poll_attempt<R>(attempt: &Arc<Attempt>, poll: impl FnOnce() -> R) -> R {
     let _outer = Outer(ATTEMPT.replace(Some(Arc::clone(attempt))));
-    poll()
+    let before = SEEN.get();
+    let polled = poll();
+    // A connect may send requests of its own, to look a name up say; they are not those of the request that waits for it.
+    SEEN.set(Seen(SEEN.get().0 & !Seen::OF_REQUEST | before.0 & Seen::OF_REQUEST));
+    polled
 }
 
 /// The connect that is being polled.
@@ -202,7 +250,7 @@ mod tests {
     fn a_connect_belongs_to_the_innermost_request() {
         let outer = Polling::begin(false);
         let inner = Polling::begin(false);
-        connect_started();
+        connect_started(&Arc::new(Pool::unseen()));
         assert!(inner.end().connect_started());
         assert!(!outer.end().connect_started());
     }
@@ -211,7 +259,7 @@ mod tests {
     fn a_panic_leaves_no_mark_on_the_thread() {
         let result = std::panic::catch_unwind(|| {
             let _polling = Polling::begin(false);
-            connect_started();
+            connect_started(&Arc::new(Pool::unseen()));
             panic!("in a poll");
         });
         assert!(result.is_err());

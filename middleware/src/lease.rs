@@ -30,6 +30,9 @@ pub(crate) struct Lease {
     /// True if what is left of the body is known to be so little that hyper reads it by itself.
     is_nearly_read: bool,
     ended: bool,
+    /// Since when the request, which is over, waits to be sent on to a pool that is not known yet.
+    #[cfg(feature = "reqwest")]
+    between: Option<Instant>,
 }
 
 impl Lease {
@@ -39,7 +42,15 @@ impl Lease {
         if let Some(trace) = trace {
             request.trace(trace);
         }
-        Self { request: Some(request), span, has_headers: false, is_nearly_read: false, ended: false }
+        Self {
+            request: Some(request),
+            span,
+            has_headers: false,
+            is_nearly_read: false,
+            ended: false,
+            #[cfg(feature = "reqwest")]
+            between: None,
+        }
     }
 
     #[inline]
@@ -200,6 +211,8 @@ impl Lease {
     }
 
     fn dropped(&mut self, now: Instant) -> ErrorType {
+        #[cfg(feature = "reqwest")]
+        self.stay();
         let cause = current::drop_cause();
         if !self.has_headers {
             self.request().result(Outcome::Error(cause), None, now);
@@ -223,6 +236,48 @@ impl Lease {
             });
         }
         cause
+    }
+}
+
+/// What becomes of a request that is answered with a redirect, which its client follows: it is over for the pool that
+/// answered, and goes on with the same span in the pool that is asked next.
+#[cfg(feature = "reqwest")]
+impl Lease {
+    /// Its connection has answered, and is given back. The connection must be bound before, if it can be.
+    pub(crate) fn redirected(&mut self, status: Option<StatusCode>, at: Instant) {
+        let request = self.request();
+        request.acquire(at);
+        let is_http2 = request.connection().is_some_and(|known| known.protocol() == Protocol::Http2);
+        // What else it may be, HTTP/1.0 or 1.1, only headers say.
+        let version = is_http2.then_some(Version::HTTP_2);
+        request.result(status.map_or(Outcome::Redirect, Outcome::Status), version, at);
+        if let Some(connection) = request.end(End::Complete, at)
+            && connection.is_gone()
+        {
+            connection.close(at);
+        }
+        self.between = Some(at);
+    }
+
+    /// Since when it has been on its way to a pool that is not known yet.
+    pub(crate) fn between(&self) -> Option<Instant> {
+        self.between
+    }
+
+    /// It asks a pool, since it was redirected. Nothing happens if it was not, or is known to ask one already.
+    pub(crate) fn goes_on(&mut self, pool: &Arc<Pool>) {
+        if let Some(at) = self.between.take() {
+            let next = self.request().next(Arc::clone(pool), at);
+            if let Some(record) = self.request.replace(next) {
+                Pool::take_back(record);
+            }
+        }
+    }
+
+    /// Where it goes on was never seen: it counts where it came from.
+    pub(crate) fn stay(&mut self) {
+        let pool = Arc::clone(self.request().pool());
+        self.goes_on(&pool);
     }
 }
 

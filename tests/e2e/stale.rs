@@ -199,6 +199,8 @@ async fn a_request_that_is_tried_again_is_not_counted() {
             }
         }
         let pool = all_closed(&scope).await;
+        // Whatever was tried again is one request, and no redirect.
+        assert_eq!(pool.acquires_started, 8 * ROUNDS, "{kind:?} {race:?}");
         assert!((failed..=failed + late).contains(&pool.stale_reuse), "{kind:?} {race:?}: {failed} {late}");
     }
 }

@@ -22,5 +22,5 @@ mod tcp_info;
 mod tests;
 
 pub(crate) use ending::{Ending, Gone};
-pub(crate) use monitor::{Monitor, WatchError, Watcher};
+pub(crate) use monitor::{MOST_ASKED, Monitor, WatchError, Watcher};
 pub(crate) use tcp_info::TcpInfo;

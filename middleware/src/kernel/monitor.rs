@@ -16,12 +16,15 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
 use self::worker::Worker;
-use super::diag::Socket;
-use super::ending::{Fate, Gone};
+use super::diag::{ANY_COOKIE, Socket};
+use super::ending::{Answer, Fate, Gone};
 use super::events::Events;
-use super::lookups::Lookups;
+use super::lookups::{BATCH, Lookups};
 use super::probe::{self, Refused};
 use super::tcp_info::TcpInfo;
+
+/// Most connections in one question of [`Monitor::ask`].
+pub(crate) const MOST_ASKED: usize = BATCH;
 
 /// Is told about a connection, on the monitor's thread, which tells nobody else meanwhile: to be kept short. No lock is
 /// held. A panic ends nothing but the call.
@@ -174,6 +177,19 @@ impl Monitor {
         watchers.push(watcher);
         state.watched.insert(cookie, Arc::new(Entry { socket: report.socket, watchers }));
         Ok(Watched { cookie, info: report.info })
+    }
+
+    /// What the kernel has counted until now on the connections with these addresses, up to [`MOST_ASKED`] of them; `None` for one that it
+    /// does not find at once. Takes some 3 us for each.
+    pub(crate) fn ask(&self, connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<TcpInfo>> {
+        let socket = |&(local, peer)| Socket { local, peer, interface: 0, cookie: ANY_COOKIE };
+        let sockets: Vec<_> = connections.iter().take(MOST_ASKED).map(socket).collect();
+        let answers = self.state().lookups.ask_all(&sockets).unwrap_or_default();
+        let info = |answer| match answer {
+            Answer::Found(report) => report.info,
+            Answer::Missing | Answer::Failed(_) => None,
+        };
+        answers.into_iter().map(info).collect()
     }
 
     /// How often the kernel said that it had lost messages, because they came faster than they were read. What they would

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::diag::{u32_at, u64_at};
 
 // Offsets in `struct tcp_info` of <linux/tcp.h>. The kernel only ever appends to it.
+const LAST_DATA_RECV: usize = 52;
 const RTT: usize = 68;
 const TOTAL_RETRANS: usize = 100;
 const BYTES_ACKED: usize = 120;
@@ -22,6 +23,8 @@ pub(crate) struct TcpInfo {
     pub(crate) rtt: Duration,
     /// Shortest round trip of the last five minutes; `None` before the first.
     pub(crate) min_rtt: Option<Duration>,
+    /// Time since anything came, in steps of some milliseconds; meaningless before anything did.
+    pub(crate) quiet: Duration,
     /// Segments sent again.
     pub(crate) retransmits: u32,
     /// Bytes of payload that were sent at least once, acknowledged or not. Payload is what TCP carries: with TLS, its
@@ -43,6 +46,7 @@ impl TcpInfo {
         Some(Self {
             rtt: micros(u32_at(bytes, RTT)?),
             min_rtt: (min_rtt != 0 && min_rtt != u32::MAX).then(|| micros(min_rtt)),
+            quiet: Duration::from_millis(u32_at(bytes, LAST_DATA_RECV)?.into()),
             retransmits: u32_at(bytes, TOTAL_RETRANS)?,
             bytes_sent: match payload_sent(bytes) {
                 Some(sent) => sent,

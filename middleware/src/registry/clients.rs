@@ -196,6 +196,12 @@ impl ClientScope {
         Arc::new(Pool::new(name, destination, config, Arc::clone(self.scope().events())))
     }
 
+    /// Its pools.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
+        self.inner().pools()
+    }
+
     pub(crate) fn next_connection_id(&self) -> u64 {
         self.scope().next_id()
     }

@@ -158,7 +158,7 @@ impl Connection {
         self.made.ends.peer
     }
 
-    pub(super) fn opened(&self) -> Instant {
+    pub(crate) fn opened(&self) -> Instant {
         self.opened
     }
 

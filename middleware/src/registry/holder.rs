@@ -157,10 +157,10 @@ impl Holder {
     // --- what the request writes
 
     /// A request begins to wait for a connection.
-    pub(super) fn wait(&self, since: Instant, method: &http::Method, origin: Option<Origin>) {
+    pub(super) fn wait(&self, since: Instant, method: KnownMethod, origin: Option<Origin>) {
         // Who reads any of what follows sees as well that the request before is over.
         fence(Release);
-        self.method.store(KnownMethod::of(method).bits(), Relaxed);
+        self.method.store(method.bits(), Relaxed);
         self.connection.store(0, Relaxed);
         self.turn.store(0, Relaxed);
         self.activity.store(0, Relaxed);
@@ -179,6 +179,15 @@ impl Holder {
         self.trace[1].store(trace.trace_id as u64, Relaxed);
         self.trace[2].store(trace.span_id, Relaxed);
         self.has_trace.store(true, Release);
+    }
+
+    /// Begins to wait for the same caller as another, which is over.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn wait_like(&self, before: &Self, since: Instant, method: KnownMethod) {
+        self.wait(since, method, before.origin());
+        if let Some(trace) = before.traced() {
+            self.trace(trace);
+        }
     }
 
     /// The request that has waited since `since` has a connection. Nothing happens if it is over.
@@ -313,20 +322,27 @@ impl Holder {
 
     fn details(&self, word: Word, stage: Stage) -> Held {
         let (connection, turn) = (self.connection.load(Relaxed), self.turn.load(Relaxed));
-        let trace = self.has_trace.load(Acquire).then(|| TraceRef {
-            trace_id: u128::from(self.trace[0].load(Relaxed)) << 64 | u128::from(self.trace[1].load(Relaxed)),
-            span_id: self.trace[2].load(Relaxed),
-        });
-        let origin = self.has_origin.load(Relaxed).then(|| self.origin.lock().ok().and_then(|known| *known));
         Held {
             stage,
             since: word.since(),
             method: KnownMethod::from_bits(self.method.load(Relaxed)).as_str(),
             connection: (connection > 0).then_some(connection),
             turn: (turn > 0).then_some(turn),
-            trace,
-            origin: origin.flatten(),
+            trace: self.traced(),
+            origin: self.origin(),
         }
+    }
+
+    fn traced(&self) -> Option<TraceRef> {
+        self.has_trace.load(Acquire).then(|| TraceRef {
+            trace_id: u128::from(self.trace[0].load(Relaxed)) << 64 | u128::from(self.trace[1].load(Relaxed)),
+            span_id: self.trace[2].load(Relaxed),
+        })
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        let origin = self.has_origin.load(Relaxed).then(|| self.origin.lock().ok().and_then(|known| *known));
+        origin.flatten()
     }
 }
 
@@ -342,7 +358,7 @@ mod tests {
     /// A request that had its connection at once, and its answer too.
     fn answered(at: Instant) -> Holder {
         let holder = Holder::default();
-        holder.wait(at, &http::Method::GET, Some(Origin::named("checkout")));
+        holder.wait(at, KnownMethod::of(&http::Method::GET), Some(Origin::named("checkout")));
         holder.hold(at, at);
         holder.bound(7, None);
         holder.answered(at);
@@ -404,7 +420,7 @@ mod tests {
     fn a_request_that_waits_for_its_answer_is_no_leak() {
         let start = start();
         let holder = Holder::default();
-        holder.wait(start, &http::Method::GET, None);
+        holder.wait(start, KnownMethod::of(&http::Method::GET), None);
         assert_eq!(holder.look(THRESHOLD, start + 2 * THRESHOLD), None);
         holder.hold(start, start);
         assert_eq!(holder.look(THRESHOLD, start + 2 * THRESHOLD), None);
@@ -479,7 +495,7 @@ mod tests {
         assert!(leaks(&holder, start + THRESHOLD));
         holder.free();
         let again = start + 2 * THRESHOLD;
-        holder.wait(again, &http::Method::POST, None);
+        holder.wait(again, KnownMethod::of(&http::Method::POST), None);
         holder.hold(start, again);
         assert_eq!(holder.held().map(|held| held.stage), Some(Stage::Waiting), "another request's moment");
         holder.hold(again, again);

@@ -174,7 +174,7 @@ impl Pool {
     }
 
     /// A pool that nobody looks at.
-    pub(super) fn unseen() -> Self {
+    pub(crate) fn unseen() -> Self {
         let name = PoolName { client: "".into(), scheme: Scheme::Http.as_str(), host: "".into(), port: 0 };
         let destination = Destination { scheme: Scheme::Http, host: "".into(), port: 0 };
         let config = PoolConfig {

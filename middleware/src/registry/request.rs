@@ -103,17 +103,31 @@ pub(crate) struct Acquired {
 impl Request {
     /// A request that asks for a connection now.
     pub(crate) fn start(pool: Arc<Pool>, method: &http::Method, now: Instant) -> Arc<Self> {
-        pool.acquire_started();
-        let mut record = pool.record();
+        let started = Started { pool, method: KnownMethod::of(method), at: now };
+        Self::start_with(started, |holder| holder.wait(now, KnownMethod::of(method), Origin::current()))
+    }
+
+    #[inline]
+    fn start_with(started: Started, wait: impl FnOnce(&Holder)) -> Arc<Self> {
+        started.pool.acquire_started();
+        let mut record = started.pool.record();
         // Only records that nobody else has are kept, and a new one is nobody else's either.
         if let Some(request) = Arc::get_mut(&mut record) {
-            request.holder.wait(now, method, Origin::current());
+            wait(&request.holder);
             *request.phase.get_mut() = PENDING;
             *request.queued.get_mut() = false;
             *request.sent_by.get_mut() = 0;
-            request.started = Some(Started { pool, method: KnownMethod::of(method), at: now });
+            request.started = Some(started);
         }
         record
+    }
+
+    /// The client sends the request on, to a pool that it asks since `at`. This one is over.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn next(&self, pool: Arc<Pool>, at: Instant) -> Arc<Self> {
+        let method = self.in_use().method;
+        let started = Started { pool, method, at };
+        Self::start_with(started, |holder| holder.wait_like(&self.holder, at, method))
     }
 
     /// Makes the record ready to be used again; `None` if it was not used.

@@ -17,6 +17,9 @@ const SLOTS: usize = 64;
 pub(crate) enum Outcome {
     /// Headers came, with this status.
     Status(http::StatusCode),
+    /// Headers came that sent the client elsewhere; their status is not told.
+    #[cfg(feature = "reqwest")]
+    Redirect,
     /// No headers came.
     Error(ErrorType),
 }
@@ -31,6 +34,8 @@ impl Key {
     fn new(method: KnownMethod, outcome: Outcome, version: Option<http::Version>) -> Self {
         let outcome = match outcome {
             Outcome::Status(status) => u32::from(status.as_u16()),
+            #[cfg(feature = "reqwest")]
+            Outcome::Redirect => 0,
             Outcome::Error(error) => Self::ERROR | error.index() as u32,
         };
         let version = match version {
@@ -48,7 +53,7 @@ impl Key {
     }
 
     fn status(self) -> Option<u16> {
-        (self.0 & Self::ERROR == 0).then_some((self.0 & 0xffff) as u16)
+        (self.0 & Self::ERROR == 0).then_some((self.0 & 0xffff) as u16).filter(|status| *status > 0)
     }
 
     fn error_type(self) -> Option<ErrorType> {

@@ -347,7 +347,8 @@ pub struct HolderSnapshot {
 pub struct ResultSnapshot {
     /// Method, `_OTHER` if the convention does not know it.
     pub method: &'static str,
-    /// Status of the response.
+    /// Status of the response. Without one and without an error, it was a redirect that reqwest has followed without
+    /// telling its status.
     pub status: Option<u16>,
     /// Why there was no response.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::option_as_text"))]

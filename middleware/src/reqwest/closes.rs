@@ -11,7 +11,7 @@ use crate::registry::{CloseCause, Connection, Ends, Pool, Protocol, Scheme, TcpF
 use crate::scope::ScopeRef;
 
 #[cfg(target_os = "linux")]
-use crate::kernel::{Ending, Gone, Monitor, TcpInfo, WatchError, Watcher};
+use crate::kernel::{Ending, Gone, MOST_ASKED, Monitor, TcpInfo, WatchError, Watcher};
 
 /// How closes are learned on this machine.
 pub(super) fn observation() -> Observation {
@@ -87,6 +87,25 @@ pub(super) fn is_gone(ends: Ends) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_gone(_: Ends) -> bool {
     false
+}
+
+/// How long ago something has come over each of these connections, as far as the kernel tells. Of a few dozen of them.
+#[cfg(target_os = "linux")]
+pub(super) fn quiet_for(connections: &[Arc<Connection>]) -> Vec<(&Arc<Connection>, Duration)> {
+    let Ok(monitor) = Monitor::get() else { return Vec::new() };
+    let (known, ends): (Vec<_>, Vec<_>) = connections
+        .iter()
+        .filter_map(|known| Some((known, known.ends().local.zip(known.ends().peer)?)))
+        .take(MOST_ASKED)
+        .unzip();
+    let told = known.into_iter().zip(monitor.ask(&ends));
+    told.filter_map(|(known, info)| Some((known, info.filter(|info| info.bytes_received > 0)?.quiet)))
+        .collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn quiet_for(_: &[Arc<Connection>]) -> Vec<(&Arc<Connection>, Duration)> {
+    Vec::new()
 }
 
 /// Told by the kernel what becomes of a connection.

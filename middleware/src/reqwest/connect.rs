@@ -55,13 +55,15 @@ impl<S> Layer<S> for ConnectLayer {
 /// A connector whose connects are seen. See the [module](super) for an example.
 #[derive(Debug)]
 pub struct Connect<S> {
-    /// Shared, because reqwest clones its connector for each request, also when nothing connects.
+    /// Shared, because reqwest clones its connector for each request, also when nothing connects. That it does so tells
+    /// that it begins to send.
     inner: Arc<S>,
     connector: Arc<Connector>,
 }
 
 impl<S> Clone for Connect<S> {
     fn clone(&self) -> Self {
+        current::sent();
         Self { inner: Arc::clone(&self.inner), connector: Arc::clone(&self.connector) }
     }
 }

@@ -28,17 +28,30 @@
 //! ```
 //!
 //! reqwest retries some requests by itself below this layer (HTTP/2 GOAWAY and REFUSED_STREAM, at most twice); such an
-//! attempt is invisible but for the new connection that it may need. Of a redirect, the last answer's connection is known;
-//! of those before it, one that was made for the request is known to be used, and one that was there is not.
+//! attempt is invisible but for the new connection that it may need.
+//!
+//! It follows redirects below this layer too. Each hop counts as a request of the pool that served it, with an acquire and a
+//! result of its own, and the one span of the request tells of the last. It needs both layers, and nothing between the
+//! request layer and the client that polls it in another task (else only the first pool and the last are seen, and the
+//! times of both are that of the whole). What is not known of a hop that is not the last:
+//! - Its status, unless the policy is wrapped by [`redirects`]: its result has none. Its HTTP version, but for HTTP/2. Whether
+//!   its method became GET: it counts as the first one's.
+//! - Its connection, if the pool had several that were free: then it is the one over which something came last by the
+//!   kernel's word, which is good to some milliseconds, or else the one that was used last.
+//! - Without [`redirects`], its pool, if it needed no connect: it counts nowhere until its answer is there, then where the
+//!   kernel has seen an answer come, and where the hop before was if that can't be told. A request that fails or is dropped
+//!   meanwhile counts there as well, unless the error names the connection.
 
 mod closes;
 mod connect;
 mod dns;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
+mod redirect;
 mod request;
 
 pub(crate) use closes::{close_expired, kernel_overflows, kernel_refused};
 pub use connect::{Connect, ConnectLayer};
 pub use dns::DnsResolver;
+pub use redirect::redirects;
 pub use request::{RequestLayer, RequestService, ResponseFuture};

@@ -16,6 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::closes;
+use super::redirect::{self, Hops};
 use crate::body::ResponseBody;
 use crate::clock::Instant;
 use crate::connector::ends_of;
@@ -91,7 +92,7 @@ pub(super) fn start(client: &ClientScope, mut request: Request) -> (Request, Lea
     (request, lease)
 }
 
-fn destination(url: &Url) -> DestinationRef<'_> {
+pub(super) fn destination(url: &Url) -> DestinationRef<'_> {
     // The URL standard has hosts of HTTP in lower case.
     DestinationRef::lower_case(url.scheme(), url.host_str().unwrap_or_default(), url.port_or_known_default())
 }
@@ -106,12 +107,13 @@ pin_project! {
         inner: F,
         client: ClientScope,
         polled: bool,
+        hops: Hops,
     }
 }
 
 impl<F> ResponseFuture<F> {
     pub(super) fn new(inner: F, lease: Lease, client: &ClientScope) -> Self {
-        Self { inner, lease: Some(lease), client: client.clone(), polled: false }
+        Self { inner, lease: Some(lease), client: client.clone(), polled: false, hops: Hops::Sent }
     }
 }
 
@@ -127,13 +129,16 @@ where
         let polling = current::Polling::begin(false);
         let mut poll = this.inner.poll(cx);
         let seen = polling.end();
-        let first_poll = !std::mem::replace(this.polled, true);
-        if let Some(lease) = this.lease.as_ref() {
+        let mut first_poll = !std::mem::replace(this.polled, true);
+        if let Some(lease) = this.lease.as_mut() {
+            if !first_poll && (seen.sent() || *this.hops != Hops::Sent) {
+                first_poll = this.hops.polled(lease, this.client, seen, poll.is_pending());
+            }
             let request = lease.request();
             if seen.connect_started() {
                 request.queued();
             }
-            // No connect in the first poll means that an idle connection was there, or that HTTP/2 waits for the one that
+            // No connect in the first poll, of the request or of a hop of it, means that an idle connection was there, or that HTTP/2 waits for the one that
             // is being made; a connect that ended in a poll of this request is the one it gets.
             let found = first_poll && !seen.connect_started() && request.pool().has_open();
             if poll.is_pending() && (found || seen.connected()) {
@@ -145,7 +150,15 @@ where
         match result {
             Ok(response) => answered(&mut lease, response, this.client),
             Err(error) => {
-                if let Some(connection) = connection_of_error(error, &lease) {
+                let named = connection_of_error(error, this.client);
+                match &named {
+                    Some(connection) => lease.goes_on(connection.pool()),
+                    None => lease.stay(),
+                }
+                // What a policy refuses to follow was answered.
+                if let Some(connection) = named.or_else(|| {
+                    is_redirect(error).then(|| redirect::served(lease.request(), Instant::now())).flatten()
+                }) {
                     bind(&lease, &connection, Instant::now());
                 }
                 lease.fail(error, seen.connect_failed());
@@ -161,12 +174,13 @@ fn answered(lease: &mut Lease, response: &Response, client: &ClientScope) {
     if let Some(ends) = response.extensions().get::<HttpInfo>().map(ends_of) {
         let destination = destination(response.url());
         let mut pool = Arc::clone(lease.request().pool());
-        if !pool.is_of(&destination) {
+        if lease.between().is_some() || !pool.is_of(&destination) {
             // After a redirect the answer comes from another pool than the one that was asked.
             pool = client.pool(&destination);
-            if !Arc::ptr_eq(&pool, lease.request().pool()) {
-                redirected(lease, now);
+            if lease.between().is_none() && !Arc::ptr_eq(&pool, lease.request().pool()) {
+                redirect::leave(lease, client, None, now);
             }
+            lease.goes_on(&pool);
         }
         // One that is long gone is not opened anew for an answer that comes late.
         let connection = pool.connection_between(ends).or_else(|| {
@@ -213,21 +227,8 @@ fn with_lease(response: Response, mut lease: Lease) -> Response {
     http::Response::from_parts(parts, body).into()
 }
 
-/// The request was sent elsewhere after a first answer: a connection of its own pool gave that answer. Which one is not
-/// told; one that was made for the request and served nobody since must be it.
-fn redirected(lease: &Lease, now: Instant) {
-    let request = lease.request();
-    let made_for_it = |connection: &Arc<Connection>| {
-        connection.requests() == 0 && connection.is_idle() && connection.free_since() >= request.started()
-    };
-    if let Some(connection) = request.pool().open_connections().into_iter().find(made_for_it) {
-        connection.enter();
-        connection.leave(now);
-    }
-}
-
 /// Tells a request its connection, and when it got it if that was not seen.
-fn bind(lease: &Lease, connection: &Arc<Connection>, now: Instant) {
+pub(super) fn bind(lease: &Lease, connection: &Arc<Connection>, now: Instant) {
     let request = lease.request();
     if request.is_pending() {
         // It waited for a connect, its own or another's, or for the connection's previous response.
@@ -236,15 +237,20 @@ fn bind(lease: &Lease, connection: &Arc<Connection>, now: Instant) {
     request.bind(connection);
 }
 
+fn is_redirect(error: &(dyn Error + 'static)) -> bool {
+    let cause = |error: &(dyn Error + 'static)| error.downcast_ref().is_some_and(reqwest::Error::is_redirect);
+    cause(error) || error.source().is_some_and(cause)
+}
+
 /// The connection on which a request failed, if hyper-util names it.
-fn connection_of_error(error: &(dyn Error + 'static), lease: &Lease) -> Option<Arc<Connection>> {
+fn connection_of_error(error: &(dyn Error + 'static), client: &ClientScope) -> Option<Arc<Connection>> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(info) = error.downcast_ref::<legacy::Error>().and_then(legacy::Error::connect_info) {
             let mut extras = http::Extensions::new();
             info.get_extras(&mut extras);
             let ends: Ends = extras.get::<HttpInfo>().map(ends_of)?;
-            return lease.request().pool().connection_between(ends);
+            return client.pools().iter().find_map(|pool| pool.connection_between(ends));
         }
         cause = error.source();
     }

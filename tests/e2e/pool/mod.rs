@@ -9,6 +9,7 @@ mod layers;
 mod nginx;
 mod proxy;
 mod reasons;
+mod redirect;
 mod reuse;
 mod shutdown;
 mod streams;

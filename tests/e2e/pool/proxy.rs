@@ -1,15 +1,13 @@
-//! Requests that take a way round: by a proxy, by a tunnel, by a redirect.
+//! Requests that take a way round: by a proxy, by a tunnel.
 
-use http::StatusCode;
-use poolscope_tests::client::{NAME, Settings};
+use poolscope_tests::client::Settings;
 use poolscope_tests::proxy::Proxy;
-use poolscope_tests::upstream::{Upstream, answer_with};
+use poolscope_tests::upstream::Upstream;
 
 use super::world::Server;
 use super::{Kind, World, for_clients, ok, options};
 
 for_clients!(tunnel: hyper_http1, hyper_http2);
-for_clients!(redirect: reqwest_http1, reqwest_http2);
 
 async fn tunnel(kind: Kind) {
     let (upstream, proxy) =
@@ -54,32 +52,4 @@ async fn of_the_origin(world: &World, upstream: &Upstream) {
     assert_eq!((pool.host.as_str(), pool.port), ("127.0.0.1", upstream.addr().port()));
     assert_eq!((pool.opened, pool.open[0].requests), (1, 5));
     assert_eq!(world.held(), [pool.open[0].local.unwrap()]);
-}
-
-async fn redirect(kind: Kind) {
-    let target = Upstream::start(options(kind), ok).await.unwrap();
-    let location = target.url("/there");
-    let upstream = Upstream::start(options(kind), move |_| {
-        let location = location.clone();
-        async move { answer_with(StatusCode::FOUND, "", "location", &location) }
-    })
-    .await
-    .unwrap();
-    let mut world = World::new(kind, Settings::default(), [(&upstream).into(), (&target).into()]);
-    world.redirects(3);
-    for _ in 0..3 {
-        world.read(&upstream.url("/")).await;
-    }
-    world.settled().await;
-    let snapshot = world.scope.snapshot();
-    let pool = |server: &Upstream| snapshot.pool(NAME, "127.0.0.1", server.addr().port()).unwrap();
-    for server in [&upstream, &target] {
-        assert_eq!((pool(server).opened, pool(server).counts().idle), (1, 1));
-        assert_eq!(server.counts().accepted(), 1);
-    }
-    // The answering connection is found in its own pool; the request is counted where it was sent.
-    assert_eq!(pool(&target).open[0].requests, 3);
-    assert_eq!(pool(&upstream).acquires_started + pool(&target).acquires_started, 3);
-    assert_eq!(world.held().len(), 2);
-    world.end(&[]).await;
 }

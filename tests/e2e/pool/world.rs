@@ -363,7 +363,7 @@ pub(super) fn check_always(pool: &PoolSnapshot) {
 }
 
 /// What holds for every pool when nothing is going on.
-fn check_quiet(pool: &PoolSnapshot) {
+pub(super) fn check_quiet(pool: &PoolSnapshot) {
     check_always(pool);
     assert_eq!(pool.open.len() as u64, pool.counts().open(), "each open connection is listed");
     let outcomes: u64 = pool.acquires.iter().map(|(_, count)| count).sum();
