@@ -101,6 +101,7 @@ impl Seen {
     }
 }
 
+#[inline]
 fn see(what: u16) {
     SEEN.set(Seen(SEEN.get().0 | what));
 }

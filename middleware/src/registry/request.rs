@@ -103,8 +103,9 @@ pub(crate) struct Acquired {
 impl Request {
     /// A request that asks for a connection now.
     pub(crate) fn start(pool: Arc<Pool>, method: &http::Method, now: Instant) -> Arc<Self> {
-        let started = Started { pool, method: KnownMethod::of(method), at: now };
-        Self::start_with(started, |holder| holder.wait(now, KnownMethod::of(method), Origin::current()))
+        let method = KnownMethod::of(method);
+        let started = Started { pool, method, at: now };
+        Self::start_with(started, |holder| holder.wait(now, method, Origin::current()))
     }
 
     #[inline]

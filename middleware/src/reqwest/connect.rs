@@ -48,7 +48,7 @@ impl<S> Layer<S> for ConnectLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         let connector = Arc::new(Connector::new(&self.client, self.http2_only));
-        Connect { inner: Arc::new(inner), connector }
+        Connect { shared: Arc::new(Shared { inner, connector }) }
     }
 }
 
@@ -57,14 +57,19 @@ impl<S> Layer<S> for ConnectLayer {
 pub struct Connect<S> {
     /// Shared, because reqwest clones its connector for each request, also when nothing connects. That it does so tells
     /// that it begins to send.
-    inner: Arc<S>,
+    shared: Arc<Shared<S>>,
+}
+
+#[derive(Debug)]
+struct Shared<S> {
+    inner: S,
     connector: Arc<Connector>,
 }
 
 impl<S> Clone for Connect<S> {
     fn clone(&self) -> Self {
         current::sent();
-        Self { inner: Arc::clone(&self.inner), connector: Arc::clone(&self.connector) }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -88,8 +93,8 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let uri = uri_of(&request);
-        let mut inner = S::clone(&self.inner);
-        let connector = &self.connector;
+        let Shared { inner, connector } = &*self.shared;
+        let mut inner = inner.clone();
         let pool = connector.pool_at(&uri.unwrap_or_default());
         closes::close_passed_over(&pool, Instant::now());
         let mut connecting = connector.start(pool);

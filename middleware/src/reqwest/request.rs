@@ -173,15 +173,15 @@ fn answered(lease: &mut Lease, response: &Response, client: &ClientScope) {
     let now = Instant::now();
     if let Some(ends) = response.extensions().get::<HttpInfo>().map(ends_of) {
         let destination = destination(response.url());
-        let mut pool = Arc::clone(lease.request().pool());
-        if lease.between().is_some() || !pool.is_of(&destination) {
+        if lease.between().is_some() || !lease.request().pool().is_of(&destination) {
             // After a redirect the answer comes from another pool than the one that was asked.
-            pool = client.pool(&destination);
+            let pool = client.pool(&destination);
             if lease.between().is_none() && !Arc::ptr_eq(&pool, lease.request().pool()) {
                 redirect::leave(lease, client, None, now);
             }
             lease.goes_on(&pool);
         }
+        let pool = lease.request().pool();
         // One that is long gone is not opened anew for an answer that comes late.
         let connection = pool.connection_between(ends).or_else(|| {
             (!closes::is_gone(ends)).then(|| {
