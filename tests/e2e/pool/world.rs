@@ -80,7 +80,6 @@ pub(super) struct World {
     /// The closes that were told as events.
     closes: Arc<Mutex<Vec<ConnectionClosed>>>,
     given_up: u64,
-    redirects: u64,
     refused: u64,
 }
 
@@ -98,7 +97,7 @@ impl World {
         let servers: Vec<_> = servers.into_iter().collect();
         let peers: Vec<_> = servers.iter().map(|server| server.addr).collect();
         let sampler = Sampler::start(&scope, &peers);
-        Self { kind, scope, client, servers, sampler, closes, given_up: 0, redirects: 0, refused: 0 }
+        Self { kind, scope, client, servers, sampler, closes, given_up: 0, refused: 0 }
     }
 
     /// Counts a server too that has taken the place of another one, at its address.
@@ -110,11 +109,6 @@ impl World {
     /// request of reqwest has, and sometimes that it has one, so that fewer may be told.
     pub(super) fn gives_up(&mut self, requests: u64) {
         self.given_up += if self.kind.is_reqwest() { requests } else { 0 };
-    }
-
-    /// So many answers sent the client elsewhere, which is one more request for the servers.
-    pub(super) fn redirects(&mut self, requests: u64) {
-        self.redirects += requests;
     }
 
     /// Sends requests until the client has opened a second connection, because the server sends it away from the first. A
@@ -253,7 +247,6 @@ struct Requests {
     /// Those of each open connection, told and served, where the server sees the same connection.
     open: Vec<(u64, u64)>,
     given_up: u64,
-    redirects: u64,
     refused: u64,
 }
 
@@ -287,7 +280,6 @@ impl Requests {
             served,
             open: open.collect(),
             given_up: world.given_up,
-            redirects: world.redirects,
             refused: world.refused,
         }
     }
@@ -295,11 +287,10 @@ impl Requests {
     fn agree(&self) -> bool {
         let Some(served) = &self.served else { return true };
         let (told_total, total) = (self.told.iter().sum::<u64>(), served.iter().sum::<u64>());
-        let sent = self.acquired + self.redirects;
-        let missing = self.given_up + self.redirects;
-        let is_same =
-            |told: u64, served: u64| (told.saturating_sub(self.refused)..=told + missing).contains(&served);
-        (sent..=sent + self.given_up).contains(&(total + self.refused))
+        let is_same = |told: u64, served: u64| {
+            (told.saturating_sub(self.refused)..=told + self.given_up).contains(&served)
+        };
+        (self.acquired..=self.acquired + self.given_up).contains(&(total + self.refused))
             && is_same(told_total, total)
             && self.told.len() == served.len()
             && self.told.iter().zip(served).all(|(told, served)| is_same(*told, *served))
