@@ -58,7 +58,7 @@ async fn goaway_while_a_stream_is_open(kind: Kind) {
     let call = tokio::spawn(async move { client.read(&url).await.unwrap() });
     wait::until("the request to arrive", async || upstream.counts().requests(), |count| *count == 1).await;
     upstream.drain();
-    world.until_reopened(&upstream).await;
+    world.until_reopened(&upstream.url("/")).await;
     assert_eq!(call.await.unwrap(), "hello");
     world.until_held(1).await;
     let pool = world.settled().await.remove(0);

@@ -53,7 +53,7 @@ async fn agreed(nginx: &Nginx, world: &World) -> Status {
             accepted: sum(|pool| pool.opened),
             // It had room for all.
             handled: sum(|pool| pool.opened),
-            requests: sum(|pool| pool.released),
+            requests: sum(|pool| pool.released) - world.refused(),
             reading: 0,
             writing: upgraded,
             waiting: sum(|pool| pool.counts().idle),
@@ -204,11 +204,11 @@ async fn sends_idle_connections_away_when_it_starts_anew() {
 #[ignore = "needs nginx: cargo xtask test --suite e2e"]
 async fn ends_a_connection_in_use_after_its_answer_when_it_starts_anew() {
     for kind in [HTTP1, HTTP2].concat() {
-        let (nginx, world) = start(kind, Settings { reloads: true, ..Settings::default() }).await;
+        let (nginx, mut world) = start(kind, Settings { reloads: true, ..Settings::default() }).await;
         let mut body = world.client.get(&nginx.url("/big")).await.unwrap().into_body();
         let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
         nginx.reload().await.unwrap();
-        world.read(&nginx.url("/")).await;
+        world.until_reopened(&nginx.url("/")).await;
         assert_eq!(first.len() + body.collect().await.unwrap().to_bytes().len(), 8 << 20);
         world.until_held(1).await;
         let reason = if kind.is_http2() { Why::Goaway } else { Why::ServerClosedAfterAnswer };
