@@ -179,8 +179,8 @@ impl Monitor {
         Ok(Watched { cookie, info: report.info })
     }
 
-    /// What the kernel has counted until now on the connections with these addresses, up to [`MOST_ASKED`] of them; `None` for one that it
-    /// does not find at once. Takes some 3 us for each.
+    /// What the kernel has counted until now on the connections with these addresses, up to [`MOST_ASKED`] of them; `None`
+    /// for one that it does not find at once. Takes some 3 us for each.
     pub(crate) fn ask(&self, connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<TcpInfo>> {
         let socket = |&(local, peer)| Socket { local, peer, interface: 0, cookie: ANY_COOKIE };
         let sockets: Vec<_> = connections.iter().take(MOST_ASKED).map(socket).collect();

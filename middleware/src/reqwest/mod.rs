@@ -32,8 +32,8 @@
 //!
 //! It follows redirects below this layer too. Each hop counts as a request of the pool that served it, with an acquire and a
 //! result of its own, and the one span of the request tells of the last. It needs both layers, and nothing between the
-//! request layer and the client that polls it in another task (else only the first pool and the last are seen, and the
-//! times of both are that of the whole). What is not known of a hop that is not the last:
+//! request layer and the client that polls it in another task (else only the first pool and the last are seen, and all of
+//! the time counts for the first). What is not known of a hop that is not the last:
 //! - Its status, unless the policy is wrapped by [`redirects`]: its result has none. Its HTTP version, but for HTTP/2. Whether
 //!   its method became GET: it counts as the first one's.
 //! - Its connection, if the pool had several that were free: then it is the one over which something came last by the
