@@ -24,27 +24,28 @@ thread_local! {
 
 /// What a request's poll did, and what came before it: bits of one word, since every request of a thread writes it twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen(u16);
+pub(crate) struct Seen(u32);
 
 impl Seen {
     /// No request is being polled.
     const NOTHING: Self = Self(0);
-    const CONNECT_STARTED: u16 = 1;
-    const CONNECTED: u16 = 2;
-    const GIVEN: u16 = 4;
-    const WAITED: u16 = 8;
-    const CONNECT_FAILED: u16 = 16;
-    const IN_REQUEST: u16 = 32;
-    const NAMED: u16 = 64;
+    const CONNECT_STARTED: u32 = 1;
+    const CONNECTED: u32 = 2;
+    const GIVEN: u32 = 4;
+    const WAITED: u32 = 8;
+    const CONNECT_FAILED: u32 = 16;
+    const IN_REQUEST: u32 = 32;
+    const NAMED: u32 = 64;
     #[cfg(feature = "reqwest")]
-    const SENT: u16 = 128;
+    const REDIRECTED: u32 = 128;
+    /// One of what the upper half counts.
     #[cfg(feature = "reqwest")]
-    const REDIRECTED: u16 = 256;
+    const SENT: u32 = 1 << 16;
 
     #[cfg(feature = "reqwest")]
-    const OF_REQUEST: u16 = Self::SENT | Self::REDIRECTED;
+    const OF_REQUEST: u32 = Self::REDIRECTED | !(Self::SENT - 1);
     #[cfg(not(feature = "reqwest"))]
-    const OF_REQUEST: u16 = 0;
+    const OF_REQUEST: u32 = 0;
 
     /// Something of what follows has happened.
     #[inline]
@@ -81,11 +82,11 @@ impl Seen {
         if self.connect_started() { CONNECTS_TO.with_borrow(Weak::upgrade) } else { None }
     }
 
-    /// The client has begun to send: the request, or the same again, or where a redirect leads.
+    /// How often the client has begun to send: the request, or the same again, or where a redirect leads.
     #[cfg(feature = "reqwest")]
     #[inline]
-    pub(crate) fn sent(self) -> bool {
-        self.0 & Self::SENT != 0
+    pub(crate) fn sends(self) -> u32 {
+        self.0 / Self::SENT
     }
 
     /// The client was told to go elsewhere.
@@ -102,7 +103,7 @@ impl Seen {
 }
 
 #[inline]
-fn see(what: u16) {
+fn see(what: u32) {
     SEEN.set(Seen(SEEN.get().0 | what));
 }
 
@@ -148,7 +149,7 @@ pub(crate) fn connect_started(pool: &Arc<Pool>) {
 #[cfg(feature = "reqwest")]
 #[inline]
 pub(crate) fn sent() {
-    see(Seen::SENT);
+    SEEN.set(Seen(SEEN.get().0.wrapping_add(Seen::SENT)));
 }
 
 /// Tells the request that is being polled that it was answered with a redirect.

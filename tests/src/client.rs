@@ -100,6 +100,8 @@ pub struct Settings {
     pub idle_timeout: Option<Duration>,
     /// A proxy for all requests. hyper-util's client tunnels all of them, reqwest only those to https.
     pub proxy: Option<SocketAddr>,
+    /// Has reqwest's redirects told to the layers by its policy.
+    pub redirects_told: bool,
 }
 
 /// An observed client; clones share its connections.
@@ -194,6 +196,9 @@ fn of_reqwest(
     let connect = observed::ConnectLayer::new(client);
     let connect = if kind.knows_http2() { connect.http2_only() } else { connect };
     let mut builder = reqwest::Client::builder().connector_layer(connect);
+    if settings.redirects_told {
+        builder = builder.redirect(observed::redirects(reqwest::redirect::Policy::default()));
+    }
     if kind.knows_http2() {
         builder = builder.http2_prior_knowledge();
     }

@@ -1,7 +1,7 @@
 //! Redirects, which reqwest follows below every layer: each hop is counted at the pool that served it.
 //!
-//! A hop shows in the polls of its request: the client is cloned in the one that brings the redirect, and goes on in the
-//! next with a request that clones the connector again. Which connection gave the answer, the books and the kernel tell;
+//! A hop shows in the polls of its request: the client is cloned once in the one that brings the redirect, and goes on in
+//! the next with a request that clones the connector again. Which connection gave the answer, the books and the kernel tell;
 //! the status and the next destination, only the policy is told ([`redirects`]).
 
 use std::cell::RefCell;
@@ -68,8 +68,8 @@ pub(super) enum Hops {
 }
 
 impl Hops {
-    /// A poll of the request is over, one in which it was sent again or that came after such a one. True if it was the
-    /// first poll of a hop.
+    /// A poll of the request is over, one in which it [may have been redirected](may_redirect) or was sent again, or that
+    /// came after such a one. True if it was the first poll of a hop.
     #[cold]
     pub(super) fn polled(
         &mut self,
@@ -79,7 +79,7 @@ impl Hops {
         is_pending: bool,
     ) -> bool {
         let sends = match mem::replace(self, Self::Sent) {
-            Self::Answered(at) if seen.sent() => {
+            Self::Answered(at) if seen.sends() > 1 => {
                 leave(lease, client, None, at);
                 true
             }
@@ -94,18 +94,23 @@ impl Hops {
                 *self = Self::Told;
                 false
             }
-            Self::Sent | Self::Answered(_) => {
-                if seen.sent() && is_pending && !seen.connect_started() {
-                    *self = Self::Answered(Instant::now());
-                }
-                false
-            }
+            Self::Sent | Self::Answered(_) => false,
         };
+        // To send takes two clones of the connector or four, to be redirected takes one: also a first poll may bring an
+        // answer, where the server is quick and another thread has read it.
+        if may_redirect(seen) && is_pending && *self == Self::Sent {
+            *self = Self::Answered(Instant::now());
+        }
         if let Some(pool) = seen.connects_to() {
             lease.goes_on(&pool);
         }
         sends
     }
+}
+
+/// True if a redirect is what the client may have met in a poll.
+pub(super) fn may_redirect(seen: Seen) -> bool {
+    seen.sends() % 2 == 1 && !seen.connect_started()
 }
 
 /// The request was answered at a time, with a redirect.

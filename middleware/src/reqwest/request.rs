@@ -131,8 +131,9 @@ where
         let seen = polling.end();
         let mut first_poll = !std::mem::replace(this.polled, true);
         if let Some(lease) = this.lease.as_mut() {
-            if !first_poll && (seen.sent() || *this.hops != Hops::Sent) {
-                first_poll = this.hops.polled(lease, this.client, seen, poll.is_pending());
+            let is_on_its_way = !first_poll && (seen.sends() > 0 || *this.hops != Hops::Sent);
+            if is_on_its_way || redirect::may_redirect(seen) {
+                first_poll |= this.hops.polled(lease, this.client, seen, poll.is_pending());
             }
             let request = lease.request();
             if seen.connect_started() {
