@@ -149,13 +149,15 @@ impl Why {
             Self::Unasked => const { &[inferred(By::ClientClosed)] },
             Self::BodyDropped => const { &[inferred(By::BodyDropped)] },
             Self::RequestDropped => const { &[inferred(By::RequestDropped)] },
-            // Nobody sees the frames, so it is an end like any other, of the side that is first.
+            // Nobody sees the frames, so it is an end like any other, of the side that is first; without a FIN if our side
+            // says something that meets the server's close.
             Self::Goaway => {
                 const {
                     &[
                         inferred(By::PeerClosedIdle),
                         inferred(By::PeerClosedActive),
                         inferred(By::ClientClosed),
+                        inferred(By::Reset),
                     ]
                 }
             }
