@@ -216,9 +216,10 @@ impl Connection {
         true
     }
 
-    /// True if it served a request, seen or not: what went out over a connection without TLS was a request.
+    /// True if it served a request, seen or not: what went out over a connection was a request, but where TLS or HTTP/2 has
+    /// something to say before the first one.
     pub(super) fn is_used(&self) -> bool {
-        let is_plain = self.pool.scheme() == Scheme::Http;
+        let is_plain = self.pool.scheme() == Scheme::Http && self.protocol() == Protocol::Http1;
         self.requests() > 0
             || self.has_taker.load(Relaxed)
             || self.observation() == Observation::Kernel && is_plain && self.bytes().0 > 0
