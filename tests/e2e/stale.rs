@@ -29,6 +29,9 @@ const LIMIT: Duration = Duration::from_millis(25);
 /// A connection is back in the pool some moments after its body was read.
 const BACK_IN_POOL: Duration = Duration::from_millis(20);
 
+/// As long as a server keeps an idle connection at least.
+const IDLE: Duration = Duration::from_millis(110);
+
 /// How the server ends a connection that has served one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Race {
@@ -140,7 +143,7 @@ async fn every_race_is_counted(kind: Kind) {
         while judged < ROUNDS {
             assert!(rounds < 5 * ROUNDS, "{judged} of {rounds} requests failed within {LIMIT:?}");
             client.read(&server.url()).await.unwrap();
-            tokio::time::sleep(BACK_IN_POOL).await;
+            tokio::time::sleep(IDLE).await;
             if race.is_crossing() {
                 server.close();
             }
@@ -185,7 +188,7 @@ async fn a_request_that_is_tried_again_is_not_counted() {
         let (mut failed, mut late) = (0, 0);
         for _ in 0..4 * ROUNDS {
             client.read(&server.url()).await.unwrap();
-            tokio::time::sleep(BACK_IN_POOL).await;
+            tokio::time::sleep(IDLE).await;
             server.close();
             let began = Instant::now();
             match client.read(&server.url()).await {
@@ -205,8 +208,8 @@ async fn a_request_that_is_tried_again_is_not_counted() {
     }
 }
 
-/// A server that takes a request and hangs up on it a while later has not closed before it came; one that hangs up at
-/// once can't be told from one that had.
+/// A server that takes a request and hangs up on it a while later has not closed before it came, nor has one that hangs up
+/// on a request right after another.
 #[tokio::test]
 async fn a_server_that_fails_is_not_stale() {
     let slow = |request: Request<Incoming>| async move {
@@ -228,15 +231,16 @@ async fn a_server_that_fails_is_not_stale() {
         let upstream = Upstream::start(options, slow).await.unwrap();
         let scope = Scope::new();
         let client = Client::new(&scope, kind, Settings::default()).unwrap();
-        let reuse = async |url: &str| {
-            client.read(&upstream.url("/")).await.unwrap();
-            tokio::time::sleep(BACK_IN_POOL).await;
-            lose(&scope, &client, url, Bytes::new()).await
-        };
-        assert!(!reuse(&upstream.url("/fails")).await);
+        client.read(&upstream.url("/")).await.unwrap();
+        tokio::time::sleep(IDLE).await;
+        assert!(!lose(&scope, &client, &upstream.url("/fails"), Bytes::new()).await);
         let pool = scope.snapshot().pools.remove(0);
         assert_eq!((pool.stale_reuse, pool.outcome(AcquireOutcome::Reused)), (0, 1), "{kind:?}");
-        reuse(&upstream.url("/hangs-up")).await;
+        // At once, but no server would have ended keep-alive so soon.
+        client.read(&upstream.url("/")).await.unwrap();
+        tokio::time::sleep(BACK_IN_POOL).await;
+        client.read(&upstream.url("/hangs-up")).await.unwrap_err();
+        assert_eq!(scope.snapshot().pools[0].stale_reuse, 0, "{kind:?}");
     }
 }
 

@@ -168,7 +168,7 @@ metrics! {
     /// Ours.
     CONNECTION_STALE_REUSE = Counter "poolscope.connection.stale_reuse" "{request}"
         POOL_KEYS, POOL_OPTIONAL, &[],
-        "Requests that failed before any answer because the peer was closing the connection that the pool gave them; concluded from how soon.";
+        "Requests that failed before any answer because the peer was closing the connection that the pool gave them after it had been idle; concluded from how soon.";
     /// Ours. What the kernel says when the connection closes; only where it can be asked.
     CONNECTION_RTT = Histogram "poolscope.connection.rtt" "s"
         POOL_KEYS, POOL_OPTIONAL, NETWORK_BOUNDS, "Shortest round trip of a connection in the minutes before it closed.";

@@ -32,6 +32,10 @@ const BOUND: u8 = 3;
 /// The request is over.
 const ENDED: u8 = 4;
 
+/// Idle time before which no server ends keep-alive. A connection that ends sooner under a request is rather one of a server
+/// that fails.
+const STALE_AFTER: Duration = Duration::from_millis(100);
+
 /// One request. Shared by the caller's future, the response body and, for HTTP/1 over hyper, the connection's task. When
 /// it is over, its record goes back to the pool and is used again.
 #[derive(Debug, Default)]
@@ -384,11 +388,11 @@ impl Request {
     }
 
     /// True if it failed, now, in the way of a request that was sent while the peer closed its connection: the connection
-    /// had been used before, nothing has come over it since, and it ended within a round trip. A server that takes the
+    /// had been idle for a while, nothing has come over it since, and it ended within a round trip. A server that takes the
     /// request first and hangs up then needs longer, unless it is very quick.
     pub(crate) fn met_a_stale_connection(&self, now: Instant) -> bool {
         self.bound().as_ref().is_some_and(|bound| {
-            let is_used = matches!(bound.outcome, AcquireOutcome::Reused | AcquireOutcome::Waited);
+            let has_idled = Duration::from_nanos(bound.idle_nanos) >= STALE_AFTER;
             let is_quick =
                 now.saturating_duration_since(self.acquired_at()) <= bound.connection.stale_within();
             // Several streams of HTTP/2 share what comes. What came over one of HTTP/1, only who sees it all can tell; the
@@ -399,7 +403,7 @@ impl Request {
                     bound.connection.protocol() == Protocol::Http1
                 }
             };
-            is_used && is_quick && is_silent
+            has_idled && is_quick && is_silent
         })
     }
 

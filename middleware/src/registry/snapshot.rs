@@ -158,7 +158,7 @@ pub struct PoolSnapshot {
     /// Requests that have given their connection back.
     pub released: u64,
     /// Requests that failed before any answer because the peer was closing the connection that the pool gave them: those
-    /// that failed within a round trip after they were sent.
+    /// that failed within a round trip after they were sent, on a connection that had been idle for 100 ms or more.
     pub stale_reuse: u64,
     /// HTTP/2 requests in flight.
     pub streams: u64,
