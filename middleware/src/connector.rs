@@ -85,9 +85,9 @@ impl Connecting {
         let now = Instant::now();
         let (ends, protocol) = self.connector.describe(io);
         let report = self.attempt.succeeded(ends.peer, now);
-        let (took, setup) = (report.took, self.setup_span(&report));
+        let (round_trip, setup) = (report.round_trip(), self.setup_span(&report));
         let client = Some(Arc::downgrade(&self.connector.life));
-        let made = Established { took, ends, protocol, setup, client };
+        let made = Established { round_trip, ends, protocol, setup, client };
         self.pool().opened(self.connector.client.next_connection_id(), made, now)
     }
 

@@ -24,7 +24,7 @@ const ROUNDS: u64 = 10;
 
 /// A request that takes longer to fail counts as taken by the server, which then failed; a machine that is busy elsewhere
 /// may make it so. It is neither right nor wrong to count those.
-const LIMIT: Duration = Duration::from_millis(25);
+const LIMIT: Duration = Duration::from_millis(10);
 
 /// A connection is back in the pool some moments after its body was read.
 const BACK_IN_POOL: Duration = Duration::from_millis(20);

@@ -48,6 +48,14 @@ pub(crate) struct Report<'a> {
     pub(crate) error: Option<ErrorType>,
 }
 
+impl Report<'_> {
+    /// Time of the part that is nearest to a round trip, or of all of it.
+    pub(crate) fn round_trip(&self) -> Duration {
+        let connects = |phase: &&Phase| matches!(phase.phase, ConnectPhase::Tcp | ConnectPhase::TcpTls);
+        self.phases.iter().find(connects).map_or(self.took, |phase| phase.end - phase.begin)
+    }
+}
+
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Failure {

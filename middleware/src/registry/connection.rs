@@ -44,7 +44,7 @@ impl Ends {
 
 /// Least time in which a stale connection shows itself: a loopback has no round trip to speak of, but on a machine that is
 /// busy elsewhere each side may have to wait for its turn.
-const STALE_WITHIN: Duration = Duration::from_millis(25);
+const STALE_WITHIN: Duration = Duration::from_millis(10);
 
 impl Hash for Ends {
     /// By the ports: of the connections of one pool, each has its own on our side, but for those from another address.
@@ -57,8 +57,9 @@ impl Hash for Ends {
 /// What is known of a connection when it is established.
 #[derive(Debug, Default)]
 pub(crate) struct Established {
-    /// How long it took; zero if that was not seen.
-    pub(crate) took: Duration,
+    /// At least one round trip to the other end: how long the connect took, or the part of it that was nothing else where
+    /// that was seen; zero if neither was.
+    pub(crate) round_trip: Duration,
     pub(crate) ends: Ends,
     pub(crate) protocol: Protocol,
     /// Span over the set-up, for requests to link to.
@@ -451,10 +452,10 @@ impl Connection {
         })
     }
 
-    /// How long a peer that had closed the connection before a request came takes to show it: a round trip, which is not
-    /// longer than the set-up was, and the machine's own time.
+    /// How long a peer that had closed the connection before a request came takes to show it: a round trip.
     pub(super) fn stale_within(&self) -> Duration {
-        self.made.took.max(STALE_WITHIN)
+        let told = self.tcp_known().map(|(rtt, _)| 2 * rtt);
+        told.unwrap_or(self.made.round_trip).max(STALE_WITHIN)
     }
 
     /// Span over the set-up of the connection.
