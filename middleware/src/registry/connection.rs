@@ -209,7 +209,9 @@ impl Connection {
         if let Err(known) = self.sender.compare_exchange(0, number, AcqRel, Acquire) {
             return known == number;
         }
-        self.pool.senders.learn(task, self);
+        for sent in self.pool.senders.learn(task, self) {
+            sent.bind(self);
+        }
         if self.is_closed() {
             // Whoever closed it may not have known the task yet.
             self.pool.senders.forget(task, self);

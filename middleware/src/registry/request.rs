@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
+    fence,
 };
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -16,7 +17,7 @@ use super::holder::{Holder, TraceRef};
 use super::method::KnownMethod;
 use super::pool::Pool;
 use super::results::Outcome;
-use super::senders::Task;
+use super::senders::{Sender, Task};
 use super::snapshot::Protocol;
 use crate::clock::Instant;
 use crate::origin::Origin;
@@ -182,6 +183,11 @@ impl Request {
         self.phase.load(Acquire) == PENDING
     }
 
+    /// True while the request has a connection, and it is not known which one.
+    pub(super) fn is_unbound(&self) -> bool {
+        self.phase.load(Acquire) == ACQUIRED
+    }
+
     /// No idle connection was ready for it.
     pub(crate) fn queued(&self) {
         self.queued.store(true, Relaxed);
@@ -227,20 +233,49 @@ impl Request {
         }
         // Where it is sent on another thread meanwhile, that one may have looked too early.
         if self.phase.load(Acquire) == ACQUIRED {
+            self.bind(connection);
+            // Either this sees the task, or the task sees what it is bound to.
+            fence(SeqCst);
             // A caller's own task sends nothing: whoever asked the request's body there was not the connection.
             if let Some(task) = self.sent_by().filter(|task| Some(*task) != polled_by) {
                 connection.is_sent_by(task);
             }
-            self.bind(connection);
         }
     }
 
-    /// A task sends the request, which binds it if it is known for which HTTP/2 connection the task does so.
-    pub(crate) fn bind_sent(&self, task: Task) -> bool {
-        let connection = self.pool().senders.connection(task);
-        match &connection {
-            Some(connection) => self.bind(connection),
-            None => self.sent_by.store(Task::number(Some(task)), Relaxed),
+    /// A task sends the request, which binds it if it is known for which HTTP/2 connection the task does so, and else when
+    /// that will be known.
+    #[inline]
+    pub(crate) fn bind_sent(self: &Arc<Self>, task: Task) -> bool {
+        match self.pool().senders.sender(task) {
+            Sender::Of(connection) => {
+                self.bind(&connection);
+                true
+            }
+            Sender::OfSeveral => {
+                self.sent_by.store(Task::number(Some(task)), Relaxed);
+                false
+            }
+            Sender::Unknown => self.sent_by_unknown(task),
+        }
+    }
+
+    #[cold]
+    fn sent_by_unknown(self: &Arc<Self>, task: Task) -> bool {
+        self.sent_by.store(Task::number(Some(task)), Relaxed);
+        fence(SeqCst);
+        if let Some(connection) = self.connection() {
+            // It was named on the caller's thread since it is acquired, which was too early to tell the task.
+            connection.is_sent_by(task);
+            return true;
+        }
+        // Each request over HTTP/1 would wait too, for nothing.
+        if self.pool().packed(Protocol::Http1).0 > 0 {
+            return false;
+        }
+        let connection = self.pool().senders.wait(task, self);
+        if let Some(connection) = &connection {
+            self.bind(connection);
         }
         connection.is_some()
     }
@@ -566,24 +601,118 @@ mod tests {
         assert_eq!(pool.acquired, pool.released);
     }
 
+    /// A request that a task has sent of which nothing is known yet.
+    fn sent(scope: &Scope, task: Task) -> Arc<Request> {
+        let request = request(scope);
+        request.acquire(Instant::now());
+        assert!(!request.bind_handed(|| Some(task)) && !request.bind_sent(task));
+        request
+    }
+
     #[test]
-    fn a_request_that_was_sent_before_its_task_was_known_is_found_at_its_end() {
+    fn requests_that_were_sent_before_their_task_was_known_are_bound_when_it_is() {
         let scope = Scope::new();
         let [connection, other] = [(); 2].map(|()| open(&scope, Protocol::Http2));
-        let task = Task::new(7);
-        let [first, second] = [request(&scope), request(&scope)];
-        for request in [&first, &second] {
-            request.acquire(Instant::now());
-            assert!(!request.bind_handed(|| Some(task)) && !request.bind_sent(task));
-        }
+        let [task, other_task] = [7, 8].map(Task::new);
+        let [first, second, given_up] = [(); 3].map(|()| sent(&scope, task));
+        let others = sent(&scope, other_task);
+        given_up.end(End::Dropped, Instant::now());
         first.named(&connection, None);
-        assert_eq!((connection.requests(), scope.snapshot().pools[0].streams), (1, 2));
-        second.end(End::Dropped, Instant::now());
-        assert_eq!((connection.requests(), other.requests()), (2, 0));
-        first.end(End::Dropped, Instant::now());
+        assert_eq!((connection.requests(), connection.is_active()), (2, true));
+        assert!(second.is_bound() && !others.is_bound());
+        assert_eq!(scope.snapshot().pools[0].streams, 3);
+        connection.close(Instant::now());
+        for request in [&first, &second] {
+            request.end(End::Failed, Instant::now());
+        }
+        others.named(&other, None);
+        others.end(End::Complete, Instant::now());
+        assert_eq!((connection.requests(), other.requests()), (2, 1));
         let pool = scope.snapshot().pools.remove(0);
         let outcomes = [AcquireOutcome::New, AcquireOutcome::Reused].map(|outcome| pool.outcome(outcome));
-        assert_eq!((outcomes, pool.streams, pool.released), ([1, 1], 0, 2));
+        assert_eq!((outcomes, pool.streams, pool.released), ([2, 2], 0, 4));
+    }
+
+    /// The caller's thread names the connection after the acquire, and before the connection's has told its task.
+    #[test]
+    fn a_task_is_known_by_a_request_that_is_named_between_its_acquire_and_its_task() {
+        let scope = Scope::new();
+        let [connection, _other] = [(); 2].map(|()| open(&scope, Protocol::Http2));
+        let task = Task::new(7);
+        let before = sent(&scope, task);
+        let named = request(&scope);
+        named.acquire(Instant::now());
+        named.named(&connection, Some(Task::new(1)));
+        assert_eq!((connection.requests(), connection.has_sender()), (1, false));
+        assert!(named.bind_sent(task));
+        assert!(connection.has_sender() && before.is_bound());
+        assert_eq!(connection.requests(), 2);
+    }
+
+    #[test]
+    fn requests_over_http1_wait_for_no_task() {
+        let scope = Scope::new();
+        let [http1, http2] = Protocol::ALL.map(|protocol| open(&scope, protocol));
+        let task = Task::new(7);
+        let request = sent(&scope, task);
+        assert!(http2.is_sent_by(task));
+        assert!(!request.is_bound());
+        request.bind(&http1);
+        assert_eq!((http1.requests(), http2.requests()), (1, 0));
+    }
+
+    #[test]
+    fn a_task_of_several_connections_binds_nothing_that_waits() {
+        let scope = Scope::new();
+        let [first, second] = [(); 2].map(|()| open(&scope, Protocol::Http2));
+        let task = Task::new(7);
+        assert!(first.is_sent_by(task) && second.is_sent_by(task));
+        let request = sent(&scope, task);
+        let _third = open(&scope, Protocol::Http2).is_sent_by(task);
+        assert!(!request.is_bound());
+    }
+
+    /// Many requests are sent by a task, while one of them is named on another thread: each is bound, whatever the order.
+    #[test]
+    fn naming_one_request_while_its_task_sends_binds_them_all() {
+        let scope = Scope::new();
+        for round in 1..=2_000 {
+            let connection = open(&scope, Protocol::Http2);
+            let other = open(&scope, Protocol::Http2);
+            let task = Task::new(round);
+            let requests = [(); 4].map(|()| request(&scope));
+            std::thread::scope(|threads| {
+                threads.spawn(|| requests[1].named(&connection, Some(Task::new(u64::MAX))));
+                threads.spawn(|| {
+                    for request in &requests {
+                        request.acquire(Instant::now());
+                        let _ = request.bind_handed(|| Some(task)) || request.bind_sent(task);
+                    }
+                });
+            });
+            assert!(requests.iter().all(|request| request.is_bound()), "round {round}");
+            assert_eq!(connection.requests(), 4);
+            connection.close(Instant::now());
+            other.close(Instant::now());
+            for request in &requests {
+                request.end(End::Failed, Instant::now());
+            }
+            assert_eq!(counts(&scope), (0, 0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn those_who_wait_no_longer_are_swept_out() {
+        let scope = Scope::new();
+        let _open = open(&scope, Protocol::Http2);
+        let waits = sent(&scope, Task::new(7));
+        for _ in 0..1_000 {
+            sent(&scope, Task::new(8)).end(End::Dropped, Instant::now());
+        }
+        let waiting = waits.pool().senders.waiting_len();
+        assert!(waiting < 100, "{waiting}");
+        let connection = open(&scope, Protocol::Http2);
+        assert!(connection.is_sent_by(Task::new(7)) && waits.is_bound());
     }
 
     /// Bind, end and close race on three threads; whatever the order, nothing stays behind and nothing is negative.
