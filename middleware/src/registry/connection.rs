@@ -311,9 +311,9 @@ impl Connection {
         }
     }
 
-    /// When the last request of an HTTP/2 connection began to use it.
+    /// When a request of an HTTP/2 connection took it. A request may be told of late, so that the latest one counts.
     pub(crate) fn taken(&self, at: Instant) {
-        self.last_taken.store(at.nanos_since(self.opened), Relaxed);
+        self.last_taken.fetch_max(at.nanos_since(self.opened), Relaxed);
     }
 
     /// True if it has been idle for as long as its pool keeps idle connections. hyper-util counts that of an HTTP/2

@@ -332,7 +332,9 @@ impl Request {
         self.holder.bound(connection.id(), is_own.then(|| connection.requests()));
         self.pool().bound(outcome, (outcome != AcquireOutcome::New).then_some(idle_nanos));
         if connection.protocol() == Protocol::Http2 {
-            connection.taken(at);
+            // hyper-util counts from the moment at which it looks into its pool, or puts a new connection there.
+            let is_older = connection.opened() < self.started();
+            connection.taken(if is_older && self.was_queued() { at } else { self.started() });
             // After it counts as bound: a stream that is not bound yet counts too, and none may count twice.
             self.pool().stream_started();
         }
@@ -569,150 +571,28 @@ mod tests {
         assert!(second.is_pending() && second.acquired().is_none());
     }
 
-    /// Being named, bound by its task, ended and closed race on four threads: it is bound once or not at all, and in the end
-    /// nothing is left.
     #[test]
-    fn naming_sending_end_and_close_may_race() {
+    fn an_http2_connection_idles_from_when_a_request_asked_for_one() {
         let scope = Scope::new();
-        let caller = Task::new(u64::MAX);
-        for round in 1..=2_000 {
-            let connection = open(&scope, Protocol::Http2);
-            // Nobody is the only one.
-            let other = open(&scope, Protocol::Http2);
-            let request = request(&scope);
-            let task = Task::new(round);
-            std::thread::scope(|threads| {
-                threads.spawn(|| request.named(&connection, Some(caller)));
-                threads.spawn(|| {
-                    request.acquire(Instant::now());
-                    let _ = request.bind_handed(|| Some(task)) || request.bind_sent(task);
-                });
-                threads.spawn(|| request.end(End::Dropped, Instant::now()));
-                threads.spawn(|| connection.close(Instant::now()));
-            });
-            other.close(Instant::now());
-            assert!(connection.requests() <= 1);
-            assert_eq!(counts(&scope), (0, 0, 0, 0));
-            assert!(request.pool().senders.connection(task).is_none(), "its connection is closed");
-        }
-        let pool = scope.snapshot().pools.remove(0);
-        assert_eq!((pool.opened, pool.closed_total(), pool.streams), (4_000, 4_000, 0));
-        assert_eq!(pool.acquires.iter().map(|(_, count)| count).sum::<u64>(), 2_000);
-        assert_eq!(pool.acquired, pool.released);
-    }
-
-    /// A request that a task has sent of which nothing is known yet.
-    fn sent(scope: &Scope, task: Task) -> Arc<Request> {
-        let request = request(scope);
-        request.acquire(Instant::now());
-        assert!(!request.bind_handed(|| Some(task)) && !request.bind_sent(task));
-        request
-    }
-
-    #[test]
-    fn requests_that_were_sent_before_their_task_was_known_are_bound_when_it_is() {
-        let scope = Scope::new();
-        let [connection, other] = [(); 2].map(|()| open(&scope, Protocol::Http2));
-        let [task, other_task] = [7, 8].map(Task::new);
-        let [first, second, given_up] = [(); 3].map(|()| sent(&scope, task));
-        let others = sent(&scope, other_task);
-        given_up.end(End::Dropped, Instant::now());
-        first.named(&connection, None);
-        assert_eq!((connection.requests(), connection.is_active()), (2, true));
-        assert!(second.is_bound() && !others.is_bound());
-        assert_eq!(scope.snapshot().pools[0].streams, 3);
-        connection.close(Instant::now());
-        for request in [&first, &second] {
-            request.end(End::Failed, Instant::now());
-        }
-        others.named(&other, None);
-        others.end(End::Complete, Instant::now());
-        assert_eq!((connection.requests(), other.requests()), (2, 1));
-        let pool = scope.snapshot().pools.remove(0);
-        let outcomes = [AcquireOutcome::New, AcquireOutcome::Reused].map(|outcome| pool.outcome(outcome));
-        assert_eq!((outcomes, pool.streams, pool.released), ([2, 2], 0, 4));
-    }
-
-    /// The caller's thread names the connection after the acquire, and before the connection's has told its task.
-    #[test]
-    fn a_task_is_known_by_a_request_that_is_named_between_its_acquire_and_its_task() {
-        let scope = Scope::new();
-        let [connection, _other] = [(); 2].map(|()| open(&scope, Protocol::Http2));
-        let task = Task::new(7);
-        let before = sent(&scope, task);
-        let named = request(&scope);
-        named.acquire(Instant::now());
-        named.named(&connection, Some(Task::new(1)));
-        assert_eq!((connection.requests(), connection.has_sender()), (1, false));
-        assert!(named.bind_sent(task));
-        assert!(connection.has_sender() && before.is_bound());
-        assert_eq!(connection.requests(), 2);
-    }
-
-    #[test]
-    fn requests_over_http1_wait_for_no_task() {
-        let scope = Scope::new();
-        let [http1, http2] = Protocol::ALL.map(|protocol| open(&scope, protocol));
-        let task = Task::new(7);
-        let request = sent(&scope, task);
-        assert!(http2.is_sent_by(task));
-        assert!(!request.is_bound());
-        request.bind(&http1);
-        assert_eq!((http1.requests(), http2.requests()), (1, 0));
-    }
-
-    #[test]
-    fn a_task_of_several_connections_binds_nothing_that_waits() {
-        let scope = Scope::new();
-        let [first, second] = [(); 2].map(|()| open(&scope, Protocol::Http2));
-        let task = Task::new(7);
-        assert!(first.is_sent_by(task) && second.is_sent_by(task));
-        let request = sent(&scope, task);
-        let _third = open(&scope, Protocol::Http2).is_sent_by(task);
-        assert!(!request.is_bound());
-    }
-
-    /// Many requests are sent by a task, while one of them is named on another thread: each is bound, whatever the order.
-    #[test]
-    fn naming_one_request_while_its_task_sends_binds_them_all() {
-        let scope = Scope::new();
-        for round in 1..=2_000 {
-            let connection = open(&scope, Protocol::Http2);
-            let other = open(&scope, Protocol::Http2);
-            let task = Task::new(round);
-            let requests = [(); 4].map(|()| request(&scope));
-            std::thread::scope(|threads| {
-                threads.spawn(|| requests[1].named(&connection, Some(Task::new(u64::MAX))));
-                threads.spawn(|| {
-                    for request in &requests {
-                        request.acquire(Instant::now());
-                        let _ = request.bind_handed(|| Some(task)) || request.bind_sent(task);
-                    }
-                });
-            });
-            assert!(requests.iter().all(|request| request.is_bound()), "round {round}");
-            assert_eq!(connection.requests(), 4);
-            connection.close(Instant::now());
-            other.close(Instant::now());
-            for request in &requests {
-                request.end(End::Failed, Instant::now());
-            }
-            assert_eq!(counts(&scope), (0, 0, 0, 0));
-        }
-    }
-
-    #[test]
-    fn those_who_wait_no_longer_are_swept_out() {
-        let scope = Scope::new();
-        let _open = open(&scope, Protocol::Http2);
-        let waits = sent(&scope, Task::new(7));
-        for _ in 0..1_000 {
-            sent(&scope, Task::new(8)).end(End::Dropped, Instant::now());
-        }
-        let waiting = waits.pool().senders.waiting_len();
-        assert!(waiting < 100, "{waiting}");
         let connection = open(&scope, Protocol::Http2);
-        assert!(connection.is_sent_by(Task::new(7)) && waits.is_bound());
+        let timeout = connection.pool().idle_timeout();
+        let ms = Duration::from_millis;
+        // The connect of the first is over before it is sent; the second finds the connection ready, and the third does not.
+        for (start, sent, is_queued, from) in
+            [(0, 30, true, 0), (100, 120, false, 100), (200, 230, true, 230)]
+        {
+            let pool = pool_of(&scope);
+            let request = Request::start(pool, &http::Method::GET, connection.opened() + ms(start));
+            if is_queued {
+                request.queued();
+            }
+            request.acquire(connection.opened() + ms(sent));
+            request.bind(&connection);
+            request.end(End::Complete, connection.opened() + ms(sent + 50));
+            let ends = connection.opened() + ms(from) + (timeout - ms(1));
+            let is_idle = [Duration::ZERO, ms(1)].map(|more| connection.has_idled(ends + more));
+            assert_eq!(is_idle, [false, true], "started at {start}");
+        }
     }
 
     /// Bind, end and close race on three threads; whatever the order, nothing stays behind and nothing is negative.
