@@ -16,7 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::closes;
-use super::redirect::{self, Hops};
+use super::redirect::{self, Hops, Shown, Step};
 use crate::body::ResponseBody;
 use crate::clock::Instant;
 use crate::connector::ends_of;
@@ -129,21 +129,36 @@ where
         let polling = current::Polling::begin(false);
         let mut poll = this.inner.poll(cx);
         let seen = polling.end();
-        let mut first_poll = !std::mem::replace(this.polled, true);
+        let shown = Shown {
+            is_first: !std::mem::replace(this.polled, true),
+            is_pending: poll.is_pending(),
+            sends: seen.sends(),
+            is_told: seen.redirected(),
+        };
         if let Some(lease) = this.lease.as_mut() {
-            let is_on_its_way = !first_poll && (seen.sends() > 0 || *this.hops != Hops::Sent);
-            if is_on_its_way || redirect::may_redirect(seen) {
-                first_poll |= this.hops.polled(lease, this.client, seen, poll.is_pending());
+            let step = match this.hops {
+                Hops::Sent if shown.is_plain() => Step::plain(shown),
+                hops => hops.step(shown, Instant::now),
+            };
+            if let Some(at) = step.left {
+                redirect::leave(lease, this.client, None, at);
+            }
+            if let Some(pool) = seen.connects_to() {
+                lease.goes_on(&pool);
             }
             let request = lease.request();
             if seen.connect_started() {
                 request.queued();
             }
-            // No connect in the first poll, of the request or of a hop of it, means that an idle connection was there, or that HTTP/2 waits for the one that
-            // is being made; a connect that ended in a poll of this request is the one it gets.
-            let found = first_poll && !seen.connect_started() && request.pool().has_open();
+            // No connect in the first poll, of the request or of a hop of it, means that an idle connection was there, or
+            // that HTTP/2 waits for the one that is being made; a connect that ended in a poll of this request is the one
+            // it gets.
+            let found = step.is_first && !seen.connect_started() && request.pool().has_open();
             if poll.is_pending() && (found || seen.connected()) {
-                request.acquire(if first_poll { request.started() } else { Instant::now() });
+                request.acquire(if step.is_first { request.started() } else { Instant::now() });
+            }
+            if step.is_redirected {
+                redirect::follow(lease, this.client);
             }
         }
         let Poll::Ready(result) = &mut poll else { return Poll::Pending };

@@ -1,7 +1,6 @@
 //! Redirects, which reqwest follows by itself: each hop is counted at the pool whose server has served it.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
@@ -179,8 +178,12 @@ async fn given_up_on_the_way(kind: Kind) {
     let servers = Ring::start(kind, 2).await;
     let mut world = world(kind, &servers);
     world.gives_up(1);
-    let url = servers[0].url("/to/1/never");
-    assert!(tokio::time::timeout(Duration::from_millis(200), world.client.read(&url)).await.is_err());
+    let (client, url) = (world.client.clone(), servers[0].url("/to/1/never"));
+    let never = tokio::spawn(async move { client.read(&url).await });
+    let asked = async || servers[1].counts().requests();
+    wait::until("a request at the target", asked, |requests| *requests == 1).await;
+    never.abort();
+    assert!(never.await.unwrap_err().is_cancelled());
     world.settled().await;
     for server in &servers {
         let pool = pool_of(&world.scope, server);
