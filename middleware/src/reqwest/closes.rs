@@ -103,6 +103,21 @@ pub(super) fn quiet_for(connections: &[Arc<Connection>]) -> Vec<(&Arc<Connection
         .collect()
 }
 
+/// True if the kernel says that nothing has ever come over a connection.
+#[cfg(target_os = "linux")]
+pub(super) fn is_silent(connection: &Connection) -> bool {
+    let (Ok(monitor), Some(ends)) = (Monitor::get(), connection.ends().local.zip(connection.ends().peer))
+    else {
+        return false;
+    };
+    monitor.ask(&[ends]).into_iter().flatten().any(|info| info.bytes_received == 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_silent(_: &Connection) -> bool {
+    false
+}
+
 #[cfg(not(target_os = "linux"))]
 pub(super) fn quiet_for(_: &[Arc<Connection>]) -> Vec<(&Arc<Connection>, Duration)> {
     Vec::new()

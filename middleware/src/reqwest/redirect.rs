@@ -166,11 +166,14 @@ pub(super) fn leave(lease: &mut Lease, client: &ClientScope, status: Option<Stat
 /// The connection that has answered a request until now, if the answer names none.
 pub(super) fn served(request: &Request, now: Instant) -> Option<Arc<Connection>> {
     let mut open = request.pool().open_connections();
-    open.retain(|connection| connection.opened() <= now);
+    // A new one that nothing has come over was made for the request, which has taken one that came back meanwhile.
+    let is_silent =
+        |connection: &Arc<Connection>| connection.requests() == 0 && closes::is_silent(connection);
+    open.retain(|connection| connection.opened() <= now && !is_silent(connection));
     // Over HTTP/2 others may have used it since.
     let free =
         last_free_first(&open, |connection, since| since <= now || connection.protocol() == Protocol::Http2);
-    // One that was made for the request and served nobody since must be it.
+    // One that was made for the request and served nobody since is most likely it.
     let made_for_it = |connection: &&Arc<Connection>| {
         connection.requests() == 0 && connection.opened() >= request.started()
     };
@@ -273,9 +276,12 @@ mod tests {
         (firsts, left)
     }
 
+    /// A name, the polls, and the [`steps`] that they make.
+    type Case<'a> = (&'a str, &'a [Poll], &'a [usize], &'a [usize]);
+
     #[test]
     fn polls_tell_of_redirects() {
-        let cases: &[(&str, &[Poll], &[usize], &[usize])] = &[
+        let cases: &[Case<'_>] = &[
             ("no redirect", &[Pending(2), Pending(0), Ready(0)], &[0], &[]),
             ("none by a middleware", &[Pending(6), Pending(0), Ready(0)], &[0], &[]),
             ("sent by a later poll", &[Pending(0), Pending(6), Pending(0), Ready(0)], &[0], &[]),
