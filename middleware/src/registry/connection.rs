@@ -219,13 +219,17 @@ impl Connection {
         true
     }
 
-    /// True if it served a request, seen or not: what went out over a connection was a request, but where TLS or HTTP/2 has
-    /// something to say before the first one.
+    /// True if it served a request, seen or not.
     pub(super) fn is_used(&self) -> bool {
         let is_plain = self.pool.scheme() == Scheme::Http && self.protocol() == Protocol::Http1;
-        self.requests() > 0
-            || self.has_taker.load(Relaxed)
-            || self.observation() == Observation::Kernel && is_plain && self.bytes().0 > 0
+        let seems_used = if self.observation() == Observation::Kernel && is_plain {
+            // What went out was a request, since neither TLS nor HTTP/2 has something to say before the first one. Whoever
+            // waited for the connection may have taken another one that came back.
+            self.bytes().0 > 0
+        } else {
+            self.has_taker.load(Relaxed)
+        };
+        self.requests() > 0 || seems_used
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
