@@ -50,7 +50,6 @@ pub(crate) struct ClientInner {
     config: Mutex<PoolConfig>,
     /// Leak thresholds of single pools.
     leak_thresholds: Mutex<Vec<(Destination, Option<Duration>)>>,
-    overflowed: AtomicU64,
     /// Takes the requests to destinations beyond the limit of pools.
     overflow: OnceLock<Arc<Pool>>,
     /// Takes what telemetry itself does with a client that is observed; shown nowhere, or telemetry would feed itself.
@@ -162,7 +161,6 @@ impl ClientScope {
             return Arc::clone(pool);
         }
         if !self.scope().claim_pool() {
-            self.inner().overflowed.fetch_add(1, Relaxed);
             return Arc::clone(self.inner().overflow.get_or_init(|| {
                 let key = Destination { scheme: Scheme::Http, host: OVERFLOW_HOST.into(), port: 0 };
                 Arc::clone(pools.get_or_insert(key.clone(), self.make(key)))
@@ -220,7 +218,6 @@ impl ClientInner {
                 leak_threshold,
             }),
             leak_thresholds: Mutex::default(),
-            overflowed: AtomicU64::new(0),
             overflow: OnceLock::new(),
             unseen: OnceLock::new(),
         }
@@ -231,7 +228,7 @@ impl ClientInner {
     }
 
     pub(crate) fn overflowed(&self) -> u64 {
-        self.overflowed.load(Relaxed)
+        self.overflow.get().map_or(0, |pool| pool.requests())
     }
 
     pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {

@@ -265,6 +265,11 @@ impl Pool {
         self.started.fetch_add(1, Relaxed);
     }
 
+    /// Requests that have asked for a connection.
+    pub(super) fn requests(&self) -> u64 {
+        self.started.load(Relaxed)
+    }
+
     /// It has one; which one is told to [`Pool::bound`].
     pub(crate) fn acquired(&self, wait_nanos: u64, queued: bool) {
         self.acquired.fetch_add(1, AcqRel);
