@@ -117,7 +117,7 @@ impl Drop for Connecting {
         // Who gives a request up drops it outside of its polls. In one, it is a time limit between the request and the
         // connector that ended this connect, as reqwest's `connect_timeout` does.
         let now = Instant::now();
-        let report = if current::is_in_request() {
+        let report = if current::is_in_request() && !std::thread::panicking() {
             self.attempt.timed_out(now)
         } else {
             self.attempt.given_up(current::drop_cause(), now)
