@@ -156,13 +156,20 @@ impl Lease {
             let is_seen = connection.observation() == Observation::Exact;
             match class {
                 ErrorType::Protocol => connection.note(CloseCause::Protocol),
+                // A time limit of the client has dropped it.
+                ErrorType::Timeout => connection.note(self.drop_of_unread()),
                 _ if is_seen => {}
                 ErrorType::ConnectionReset => connection.note(CloseCause::Reset),
                 ErrorType::IncompleteMessage => connection.note(CloseCause::PeerClosed),
                 _ => connection.note(CloseCause::Failed),
             }
         }
-        self.end(End::Failed, Some(class));
+        self.end(if class == ErrorType::Timeout { End::TimedOut } else { End::Failed }, Some(class));
+    }
+
+    /// What it is for its connection that the rest of it is not wanted.
+    fn drop_of_unread(&self) -> CloseCause {
+        if self.has_headers { CloseCause::BodyDropped } else { CloseCause::RequestDropped }
     }
 
     /// True once the request has ended.
@@ -229,11 +236,7 @@ impl Lease {
             Observation::Kernel | Observation::Estimated => !is_short,
         };
         if let Some(connection) = self.http1().filter(explains) {
-            connection.note(if self.has_headers {
-                CloseCause::BodyDropped
-            } else {
-                CloseCause::RequestDropped
-            });
+            connection.note(self.drop_of_unread());
         }
         cause
     }

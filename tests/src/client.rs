@@ -102,6 +102,8 @@ pub struct Settings {
     pub proxy: Option<SocketAddr>,
     /// Has reqwest's redirects told to the layers by its policy.
     pub redirects_told: bool,
+    /// reqwest's own limit of time for a request, its body included.
+    pub timeout: Option<Duration>,
 }
 
 /// An observed client; clones share its connections.
@@ -196,6 +198,9 @@ fn of_reqwest(
     let connect = observed::ConnectLayer::new(client);
     let connect = if kind.knows_http2() { connect.http2_only() } else { connect };
     let mut builder = reqwest::Client::builder().connector_layer(connect);
+    if let Some(timeout) = settings.timeout {
+        builder = builder.timeout(timeout);
+    }
     if settings.redirects_told {
         builder = builder.redirect(observed::redirects(reqwest::redirect::Policy::default()));
     }

@@ -35,6 +35,12 @@
 //! `examples/composable_pool` is such a pool, with a cap on its connections and an idle timeout.
 //!
 //! What waits for a connection must wait in `call`: a request that waits in `poll_ready` is not there yet to be counted.
+//!
+//! # What can't be seen
+//!
+//! hyper-util tells nobody that a user has poisoned a connection (`Connected::poison`), which closes as `client_closed`,
+//! inferred. A connection whose answer came and was read before all of the request was sent is idle in the books while the
+//! rest is sent, although the pool can't use it.
 
 mod connect;
 mod frames;

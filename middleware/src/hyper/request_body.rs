@@ -19,7 +19,7 @@ use tokio::task;
 
 use super::named;
 use crate::clock::Instant;
-use crate::registry::{Connection, Request};
+use crate::registry::{CloseCause, Connection, Protocol, Request};
 
 thread_local! {
     static MEETING: Meeting = const { Meeting { written_next: Cell::new(None), handed_over: Cell::new(None) } };
@@ -114,7 +114,16 @@ impl<B: Body> Body for RequestBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().inner.poll_frame(cx)
+        let this = self.project();
+        let poll = this.inner.poll_frame(cx);
+        if let Poll::Ready(Some(Err(_))) = &poll
+            && let Some(connection) = this.request.as_ref().and_then(|request| request.connection())
+            && connection.protocol() == Protocol::Http1
+        {
+            // The connection is dropped for it at once, before the caller hears of it.
+            connection.note(CloseCause::RequestDropped);
+        }
+        poll
     }
 
     fn is_end_stream(&self) -> bool {
@@ -126,5 +135,45 @@ impl<B: Body> Body for RequestBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use poolscope_semconv::value::CloseReason;
+
+    use super::*;
+    use crate::Scope;
+    use crate::registry::{DestinationRef, End, Established};
+
+    struct Fails;
+
+    impl Body for Fails {
+        type Data = &'static [u8];
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+            Poll::Ready(Some(Err(std::io::Error::other("no more"))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_fails_drops_its_request() {
+        let scope = Scope::new();
+        let pool = scope.client("test").pool(&DestinationRef::new("http", "host", None));
+        let now = Instant::now();
+        let connection = pool.opened(scope.next_id(), Established::default(), now);
+        let request = Request::start(Arc::clone(&pool), &http::Method::POST, now);
+        request.acquire(now);
+        request.bind(&connection);
+        let mut body = RequestBody::new(Fails, Arc::clone(&request));
+        assert!(body.frame().await.unwrap().is_err());
+        connection.close(now);
+        request.end(End::Failed, now);
+        assert_eq!(scope.snapshot().pools[0].closed[0].0, CloseReason::RequestDropped);
     }
 }

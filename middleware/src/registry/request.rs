@@ -89,6 +89,8 @@ pub(crate) enum End {
     Complete,
     /// It failed.
     Failed,
+    /// A time limit inside of the client has dropped it, which the caller sees as a failure.
+    TimedOut,
     /// It was dropped.
     Dropped,
 }
@@ -350,7 +352,7 @@ impl Request {
             return self.take(&connection);
         }
         self.pool().bound(self.outcome_of_used(), None);
-        if end == End::Dropped {
+        if matches!(end, End::Dropped | End::TimedOut) {
             self.pool().given_up(now);
         }
     }
@@ -363,7 +365,7 @@ impl Request {
         match before {
             PENDING => self.pool().acquire_ended(match end {
                 End::Dropped => AcquireOutcome::Canceled,
-                End::Complete | End::Failed => AcquireOutcome::Failed,
+                End::Complete | End::Failed | End::TimedOut => AcquireOutcome::Failed,
             }),
             ACQUIRED => self.end_unbound(end, now),
             _ => {}

@@ -195,7 +195,8 @@ pub struct PoolSnapshot {
     /// Round trip times of the connections that were closed, where the kernel told them.
     #[cfg_attr(feature = "serde", serde(rename = "rtt_secs"))]
     pub rtt: HistogramSnapshot,
-    /// Requests by result.
+    /// Requests by result, as their heads had it: a body that fails after its head fails the span, and its request counts
+    /// by the status that it had.
     pub results: Vec<ResultSnapshot>,
     /// Connections that were reported as leaked, those included that came back.
     pub leaks_suspected: u64,

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use http_body_util::BodyExt;
 use poolscope_semconv::value::{AcquireOutcome, ErrorType};
 use poolscope_tests::client::Settings;
 use poolscope_tests::deaf::Deaf;
-use poolscope_tests::upstream::{Upstream, answer};
+use poolscope_tests::upstream::{Upstream, answer, answer_without_end};
 use poolscope_tests::wait;
 
 use super::reasons::Why;
@@ -17,6 +18,7 @@ for_clients!(canceled_while_it_connects: all);
 for_clients!(canceled_in_the_tls_handshake: all);
 for_clients!(canceled_after_acquire: all);
 for_clients!(panic_of_the_caller: all);
+for_clients!(timeout_of_the_client_itself: http1);
 
 async fn canceled_while_it_connects(kind: Kind) {
     let server = Deaf::full().await.unwrap();
@@ -88,4 +90,31 @@ async fn panic_of_the_caller(kind: Kind) {
         world.until_held(0).await;
         world.end(&[(Why::BodyDropped, 1)]).await;
     }
+}
+
+/// reqwest has a limit of its own below the layers, which drops a request like a caller does.
+async fn timeout_of_the_client_itself(kind: Kind) {
+    if !kind.is_reqwest() {
+        return;
+    }
+    let upstream = Upstream::start(options(kind), |request| async move {
+        if request.uri().path() == "/never" {
+            std::future::pending::<()>().await;
+        }
+        answer_without_end(Duration::from_secs(1))
+    })
+    .await
+    .unwrap();
+    let settings = Settings { timeout: Some(Duration::from_secs(1)), ..Settings::default() };
+    let mut world = World::new(kind, settings, [(&upstream).into()]);
+    world.gives_up(1);
+    world.client.get(&upstream.url("/never")).await.unwrap_err();
+    world.until_held(0).await;
+    let mut body = world.client.get(&upstream.url("/endless")).await.unwrap().into_body();
+    while let Some(Ok(_)) = body.frame().await {}
+    drop(body);
+    world.until_held(0).await;
+    let pool = world.settled().await.remove(0);
+    assert_eq!((pool.opened, pool.wasted), (2, 0));
+    world.end(&[(Why::RequestDropped, 1), (Why::BodyDropped, 1)]).await;
 }
