@@ -42,6 +42,9 @@ impl Ends {
     }
 }
 
+/// What TLS says last takes no more than this with any cipher of today, and a request takes more.
+const LAST_WORD: u64 = 32;
+
 /// Least time in which a stale connection shows itself: a loopback has no round trip to speak of, but on a machine that is
 /// busy elsewhere each side may have to wait for its turn.
 const STALE_WITHIN: Duration = Duration::from_millis(10);
@@ -100,6 +103,8 @@ pub(crate) struct Connection {
     closed_at: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
+    /// Bytes that were sent to set it up, where the kernel told them: of TLS, and of a proxy that was asked for a tunnel.
+    greeting: AtomicU64,
     /// Round trip time in nanoseconds and segments sent again, if the kernel told them.
     tcp: [AtomicU64; 2],
     has_tcp: AtomicBool,
@@ -138,6 +143,7 @@ impl Connection {
             closed_at: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            greeting: AtomicU64::new(0),
             tcp: Default::default(),
             has_tcp: AtomicBool::new(false),
             has_taker: AtomicBool::new(false),
@@ -221,15 +227,26 @@ impl Connection {
 
     /// True if it served a request, seen or not.
     pub(super) fn is_used(&self) -> bool {
-        let is_plain = self.pool.scheme() == Scheme::Http && self.protocol() == Protocol::Http1;
-        let seems_used = if self.observation() == Observation::Kernel && is_plain {
-            // What went out was a request, since neither TLS nor HTTP/2 has something to say before the first one. Whoever
-            // waited for the connection may have taken another one that came back.
-            self.bytes().0 > 0
+        let is_told = self.observation() == Observation::Kernel && self.protocol() == Protocol::Http1;
+        let seems_used = if is_told {
+            // Whoever waited for the connection may have taken another one that came back.
+            !self.is_silent_at(self.bytes().0)
         } else {
             self.has_taker.load(Relaxed)
         };
         self.requests() > 0 || seems_used
+    }
+
+    /// Nothing but its set-up has gone over it yet, for which the kernel counted so many bytes.
+    pub(crate) fn greeted(&self, sent: u64) {
+        self.greeting.store(sent, Relaxed);
+    }
+
+    /// True if no request can be among so many bytes that have gone over a connection that the kernel watches. HTTP/2 has
+    /// something to say before the first one, but not over a connection that the negotiation of another made needless.
+    pub(crate) fn is_silent_at(&self, sent: u64) -> bool {
+        let last_word = if self.pool.scheme() == Scheme::Https { LAST_WORD } else { 0 };
+        sent <= self.greeting.load(Relaxed) + last_word
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
@@ -351,6 +368,9 @@ impl Connection {
         {
             causes |= CloseCause::WhileActive as u16;
         }
+        if matches!(cause, CloseCause::RequestDropped | CloseCause::BodyDropped) && self.has_lost_client() {
+            causes |= CloseCause::AfterClient as u16;
+        }
         self.causes.fetch_or(causes, Relaxed);
     }
 
@@ -453,9 +473,14 @@ impl Connection {
             is_unused: !self.is_used(),
             has_another: self.pool.has_other(self.protocol()),
             is_exact,
-            client_is_gone: self.made.client.as_ref().is_some_and(|client| client.strong_count() == 0),
+            client_is_gone: self.has_lost_client(),
             has_idled: self.has_idled(now),
         })
+    }
+
+    /// True if the client that made it is gone with all of its clones.
+    fn has_lost_client(&self) -> bool {
+        self.made.client.as_ref().is_some_and(|client| client.strong_count() == 0)
     }
 
     /// How long a peer that had closed the connection before a request came takes to show it: a round trip.

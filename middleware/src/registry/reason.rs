@@ -32,6 +32,8 @@ pub(crate) enum CloseCause {
     ShutDown = 1024,
     /// The kernel says that it ended without a proper end, which can be either side's doing.
     Aborted = 2048,
+    /// What was dropped was so after the client.
+    AfterClient = 4096,
 }
 
 /// Causes that a later request on the same connection shows to be none.
@@ -88,6 +90,11 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
         () if saw(CloseCause::Protocol) => (CloseReason::ProtocolError, Known),
         () if saw(CloseCause::Failed) => (CloseReason::Error, Known),
         () if saw(CloseCause::Goaway) => (CloseReason::Goaway, Known),
+        // It would have ended with the client, had it not been in use.
+        () if saw(CloseCause::AfterClient) && saw(CloseCause::RequestDropped) => {
+            (CloseReason::RequestDropped, Inferred)
+        }
+        () if saw(CloseCause::AfterClient) => (CloseReason::BodyDropped, Inferred),
         // The kernel may take the peer's answer to the end of our side for the end itself.
         () if !end.is_exact && end.client_is_gone && !end.is_active => (CloseReason::ClientDropped, Inferred),
         // A peer that is told of our end may be quicker than the kernel, which then takes it for the first.

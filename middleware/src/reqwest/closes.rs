@@ -1,5 +1,6 @@
 //! How closes of reqwest's connections are learned: from the kernel, or else from what requests show.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ pub(super) fn watch(scope: &Scope, connection: &Arc<Connection>) {
     match monitor.watch(local, peer, watcher) {
         Ok(watched) => {
             if let Some(info) = watched.info {
+                connection.greeted(info.bytes_sent);
                 connection.tcp(figures(info));
             }
         }
@@ -92,35 +94,53 @@ pub(super) fn is_gone(_: Ends) -> bool {
 /// How long ago something has come over each of these connections, as far as the kernel tells. Of a few dozen of them.
 #[cfg(target_os = "linux")]
 pub(super) fn quiet_for(connections: &[Arc<Connection>]) -> Vec<(&Arc<Connection>, Duration)> {
-    let Ok(monitor) = Monitor::get() else { return Vec::new() };
-    let (known, ends): (Vec<_>, Vec<_>) = connections
-        .iter()
-        .filter_map(|known| Some((known, known.ends().local.zip(known.ends().peer)?)))
-        .take(MOST_ASKED)
-        .unzip();
-    let told = known.into_iter().zip(monitor.ask(&ends));
-    told.filter_map(|(known, info)| Some((known, info.filter(|info| info.bytes_received > 0)?.quiet)))
-        .collect()
-}
-
-/// True if the kernel says that nothing has ever come over a connection.
-#[cfg(target_os = "linux")]
-pub(super) fn is_silent(connection: &Connection) -> bool {
-    let (Ok(monitor), Some(ends)) = (Monitor::get(), connection.ends().local.zip(connection.ends().peer))
-    else {
-        return false;
-    };
-    monitor.ask(&[ends]).into_iter().flatten().any(|info| info.bytes_received == 0)
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn is_silent(_: &Connection) -> bool {
-    false
+    let heard = told(connections).into_iter().filter_map(|(known, info)| Some((known, info?)));
+    heard.filter(|(_, info)| info.bytes_received > 0).map(|(known, info)| (known, info.quiet)).collect()
 }
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn quiet_for(_: &[Arc<Connection>]) -> Vec<(&Arc<Connection>, Duration)> {
     Vec::new()
+}
+
+/// Leaves those of some connections that may have answered a request: not one that no request is known of and the kernel
+/// knows of none either, nor one that is gone, unless nothing else is left. Asks about a few dozen of them.
+#[cfg(target_os = "linux")]
+pub(super) fn leave_answering(connections: &mut Vec<Arc<Connection>>) {
+    let (mut silent, mut gone) = (HashSet::new(), HashSet::new());
+    for (known, info) in told(connections.iter().filter(|known| known.requests() == 0)) {
+        match info {
+            Some(info) if info.bytes_received == 0 || known.is_silent_at(info.bytes_sent) => {
+                silent.insert(known.id());
+            }
+            Some(_) => {}
+            None => {
+                gone.insert(known.id());
+            }
+        }
+    }
+    connections.retain(|known| !silent.contains(&known.id()));
+    let is_there = |known: &Arc<Connection>| !known.is_gone() && !gone.contains(&known.id());
+    if connections.iter().any(is_there) {
+        connections.retain(is_there);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn leave_answering(_: &mut Vec<Arc<Connection>>) {}
+
+/// What the kernel knows of connections, up to [`MOST_ASKED`] of them.
+#[cfg(target_os = "linux")]
+fn told<'a>(
+    connections: impl IntoIterator<Item = &'a Arc<Connection>>,
+) -> Vec<(&'a Arc<Connection>, Option<TcpInfo>)> {
+    let Ok(monitor) = Monitor::get() else { return Vec::new() };
+    let (known, ends): (Vec<_>, Vec<_>) = connections
+        .into_iter()
+        .filter_map(|known| Some((known, known.ends().local.zip(known.ends().peer)?)))
+        .take(MOST_ASKED)
+        .unzip();
+    known.into_iter().zip(monitor.ask(&ends)).collect()
 }
 
 /// Told by the kernel what becomes of a connection.

@@ -166,16 +166,17 @@ pub(super) fn leave(lease: &mut Lease, client: &ClientScope, status: Option<Stat
 /// The connection that has answered a request until now, if the answer names none.
 pub(super) fn served(request: &Request, now: Instant) -> Option<Arc<Connection>> {
     let mut open = request.pool().open_connections();
-    // A new one that nothing has come over was made for the request, which has taken one that came back meanwhile.
-    let is_silent =
-        |connection: &Arc<Connection>| connection.requests() == 0 && closes::is_silent(connection);
-    open.retain(|connection| connection.opened() <= now && !is_silent(connection));
+    // A new one that nothing has gone over was made for a request that has taken one that came back meanwhile.
+    open.retain(|connection| connection.opened() <= now);
+    closes::leave_answering(&mut open);
     // Over HTTP/2 others may have used it since.
     let free =
         last_free_first(&open, |connection, since| since <= now || connection.protocol() == Protocol::Http2);
     // One that was made for the request and served nobody since is most likely it.
     let made_for_it = |connection: &&Arc<Connection>| {
-        connection.requests() == 0 && connection.opened() >= request.started()
+        connection.protocol() == Protocol::Http1
+            && connection.requests() == 0
+            && connection.opened() >= request.started()
     };
     if let Some(made) = free.iter().find(made_for_it) {
         return Some(Arc::clone(made));
@@ -199,8 +200,8 @@ fn heard_since(client: &ClientScope, since: Instant) -> Option<Arc<Connection>> 
     (heard.at + TICK >= since).then(|| Arc::clone(heard.connection))
 }
 
-/// Those of some connections that may have served a request, by the time since which they are free. Each of them tells
-/// that once, since other threads use them meanwhile.
+/// Those of some connections that may have served a request, the likeliest first: the one that came back last. Each of them
+/// tells that once, since other threads use them meanwhile.
 fn last_free_first(
     connections: &[Arc<Connection>],
     is_free: impl Fn(&Connection, Instant) -> bool,
@@ -210,7 +211,9 @@ fn last_free_first(
         .map(|connection| (connection.free_since(), connection))
         .filter(|(since, connection)| may_have_served(connection) && is_free(connection, *since))
         .collect();
-    free.sort_by_key(|(since, _)| Reverse(*since));
+    // Of HTTP/2 the client has one for all requests, and drops what it has made beside it.
+    let is_needless = |known: &Connection| known.protocol() == Protocol::Http2 && known.requests() == 0;
+    free.sort_by_key(|(since, known)| (is_needless(known), Reverse(*since)));
     free.into_iter().map(|(_, connection)| Arc::clone(connection)).collect()
 }
 

@@ -1,7 +1,5 @@
 //! Connections that end in the middle of something, or because one side asks for it.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,15 +7,10 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use poolscope_semconv::value::ErrorType;
 use poolscope_tests::client::Settings;
-use poolscope_tests::tls;
 use poolscope_tests::upstream::{HangUp, Options, Reply, Upstream, answer, answer_with, answer_without_end};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::sync::Notify;
-use tokio_rustls::TlsAcceptor;
 
 use super::reasons::Why;
-use super::world::{BACK_IN_POOL, Server};
+use super::world::BACK_IN_POOL;
 use super::{Kind, World, for_clients, ok, options};
 
 for_clients!(connection_close: http1);
@@ -29,8 +22,6 @@ for_clients!(hang_up_before_the_head: http1);
 for_clients!(half_read_body: all);
 for_clients!(short_body_dropped_unread: all);
 for_clients!(refused_connect: all);
-for_clients!(garbage: all);
-for_clients!(bytes_that_nobody_asked_for: http1);
 
 async fn connection_close(kind: Kind) {
     let close = |_| async { answer_with(StatusCode::OK, "bye", "connection", "close") };
@@ -144,65 +135,6 @@ async fn refused_connect(kind: Kind) {
     assert_eq!((pool.connect_failed(), pool.opened, pool.port), (1, 0, upstream.addr().port()));
     assert_eq!(pool.results[0].error_type, Some(ErrorType::Connect));
     world.end(&[]).await;
-}
-
-async fn garbage(kind: Kind) {
-    let server = Script::start(kind, b"GARBAGE\r\n\r\n", b"").await;
-    let world = World::new(kind, Settings::default(), [Server::at(server.addr)]);
-    world.client.get(&server.url).await.unwrap_err();
-    world.until_held(0).await;
-    let pool = world.settled().await.remove(0);
-    assert_eq!((pool.opened, pool.closed_total()), (1, 1));
-    world.end(&[(Why::Garbage, 1)]).await;
-}
-
-async fn bytes_that_nobody_asked_for(kind: Kind) {
-    let server = Script::start(kind, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", b"and more").await;
-    let world = World::new(kind, Settings::default(), [Server::at(server.addr)]);
-    world.read(&server.url).await;
-    server.go_on.notify_one();
-    world.until_held(0).await;
-    let pool = world.settled().await.remove(0);
-    assert_eq!((pool.opened, pool.closed_total()), (1, 1));
-    world.end(&[(Why::Unasked, 1)]).await;
-}
-
-/// A server that knows no HTTP: it says something when the first bytes come, and something else when it is told to.
-struct Script {
-    addr: SocketAddr,
-    url: String,
-    go_on: Arc<Notify>,
-}
-
-impl Script {
-    async fn start(kind: Kind, answer: &'static [u8], more: &'static [u8]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        let go_on = Arc::new(Notify::new());
-        let told = Arc::clone(&go_on);
-        let tls = options(kind).tls.map(|alpn| TlsAcceptor::from(tls::server(alpn).unwrap()));
-        tokio::spawn(async move {
-            let (stream, _) = listener.accept().await.unwrap();
-            match tls {
-                None => speak(stream, answer, more, &told).await,
-                Some(tls) => speak(tls.accept(stream).await.unwrap(), answer, more, &told).await,
-            }
-        });
-        let url = format!("{}://{addr}/", if kind.is_tls() { "https" } else { "http" });
-        Self { addr, url, go_on }
-    }
-}
-
-async fn speak(mut io: impl AsyncRead + AsyncWrite + Unpin, answer: &[u8], more: &[u8], told: &Notify) {
-    let mut heard = [0; 4096];
-    assert!(io.read(&mut heard).await.unwrap() > 0);
-    io.write_all(answer).await.unwrap();
-    if !more.is_empty() {
-        told.notified().await;
-        io.write_all(more).await.unwrap();
-    }
-    // Until the client has had enough.
-    while io.read(&mut heard).await.is_ok_and(|count| count > 0) {}
 }
 
 async fn short_body_dropped_unread(kind: Kind) {

@@ -11,6 +11,7 @@ mod proxy;
 mod reasons;
 mod redirect;
 mod reuse;
+mod scripted;
 mod shutdown;
 mod streams;
 mod upgrade;

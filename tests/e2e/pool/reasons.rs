@@ -15,6 +15,10 @@ pub(super) enum Why {
     ServerClosedIdle,
     /// The server ends the connection after an answer, without having said so in its head.
     ServerClosedAfterAnswer,
+    /// The server says that it has waited for too long, while nobody has asked.
+    ServerTimeoutTold,
+    /// The server ends a body by closing the connection.
+    ServerEndsBody,
     /// The server ends it between two requests without a word: TLS has no `close_notify`.
     ServerGoneIdle,
     /// An end without a word in the middle of a body.
@@ -37,7 +41,8 @@ pub(super) enum Why {
     Goaway,
     /// A connection of a cold HTTP/2 burst that the negotiation made needless.
     Redundant,
-    /// A connection that lost the race against one that became idle; hyper keeps it for later, unless it is just starting.
+    /// A connection that lost the race against one that became idle; hyper keeps it for later, unless it is just starting;
+    /// or one that was given to a request which had just got another.
     Wasted,
     /// An upgraded connection that the caller drops.
     UpgradeEnded,
@@ -79,7 +84,9 @@ impl Why {
             Self::OurIdleTimeout | Self::OurIdleTimeoutAfterLongStream => {
                 const { &[inferred(By::IdleTimeout)] }
             }
-            Self::ServerClosedIdle | Self::ServerGoneIdle => const { &[known(By::PeerClosedIdle)] },
+            Self::ServerClosedIdle | Self::ServerGoneIdle | Self::ServerTimeoutTold => {
+                const { &[known(By::PeerClosedIdle)] }
+            }
             // Its caller may not have seen the end of the answer yet.
             Self::ServerClosedAfterAnswer => {
                 const { &[known(By::PeerClosedIdle), known(By::PeerClosedActive)] }
@@ -87,7 +94,7 @@ impl Why {
             Self::ServerGoneActive => const { &[known(By::PeerClosedActive)] },
             Self::Reset => const { &[known(By::Reset)] },
             Self::ServerStopped => const { &[known(By::PeerClosedActive), known(By::Reset)] },
-            Self::ConnectionClose => const { &[known(By::ConnectionClose)] },
+            Self::ConnectionClose | Self::ServerEndsBody => const { &[known(By::ConnectionClose)] },
             Self::Garbage => const { &[known(By::ProtocolError)] },
             Self::Unasked => const { &[inferred(By::ProtocolError)] },
             // The drop is seen, and that our side closes then. But hyper may have read a short rest by itself before, so
@@ -123,7 +130,8 @@ impl Why {
                 const { &[inferred(By::IdleTimeout)] }
             }
             Self::ServerClosedIdle | Self::ServerGoneIdle => const { &[inferred(By::PeerClosedIdle)] },
-            Self::ServerClosedAfterAnswer => {
+            // reqwest takes away what its decoders use up, so that a length that is missing says nothing.
+            Self::ServerClosedAfterAnswer | Self::ServerEndsBody => {
                 const { &[inferred(By::PeerClosedIdle), inferred(By::PeerClosedActive)] }
             }
             // The body may have failed before the kernel tells of the end.
@@ -146,7 +154,7 @@ impl Why {
             Self::ConnectionClose => const { &[known(By::ConnectionClose)] },
             Self::Garbage if !kind.is_http2() => const { &[known(By::ProtocolError)] },
             // What comes over a connection is not seen.
-            Self::Unasked => const { &[inferred(By::ClientClosed)] },
+            Self::Unasked | Self::ServerTimeoutTold => const { &[inferred(By::ClientClosed)] },
             Self::BodyDropped => const { &[inferred(By::BodyDropped)] },
             Self::RequestDropped => const { &[inferred(By::RequestDropped)] },
             // Nobody sees the frames, so it is an end like any other, of the side that is first; without a FIN if our side

@@ -12,6 +12,7 @@ use super::reasons::Why;
 use super::{Kind, World, for_clients, options, slow};
 
 for_clients!(client_dropped: all);
+for_clients!(body_dropped_after_its_client: http1);
 for_clients!(idle_runtime_shut_down: all);
 for_clients!(busy_runtime_shut_down: all);
 
@@ -41,6 +42,19 @@ async fn client_dropped(kind: Kind) {
     body.collect().await.unwrap();
     world.until_held(0).await;
     world.end(&[(Why::ClientGone, open - 1), (Why::ClientGoneActive, 1)]).await;
+}
+
+/// The client was gone already, and was not what ended the connection.
+async fn body_dropped_after_its_client(kind: Kind) {
+    let upstream = Upstream::start(options(kind), handler).await.unwrap();
+    let world = World::new(kind, Settings::default(), [(&upstream).into()]);
+    let client = Client::new(&world.scope, kind, Settings::default()).unwrap();
+    let mut body = client.get(&upstream.url("/big")).await.unwrap().into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(client);
+    drop(body);
+    world.until_held(0).await;
+    world.end(&[(Why::BodyDropped, 1)]).await;
 }
 
 async fn idle_runtime_shut_down(kind: Kind) {

@@ -13,7 +13,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use poolscope::{PoolSnapshot, Scope, hyper};
-use poolscope_semconv::value::{AcquireOutcome, Certainty, CloseReason};
+use poolscope_semconv::value::{AcquireOutcome, Certainty, CloseReason, ErrorType};
 use poolscope_tests::client::{Client, NAME, Settings};
 use poolscope_tests::upstream::{HangUp, Options, Reply, Upstream, answer_with};
 use poolscope_tests::wait;
@@ -198,6 +198,7 @@ async fn reset_before_the_head(kind: Kind) {
     until_agreed(&world, &upstream).await;
     let outcomes = [AcquireOutcome::New, AcquireOutcome::Reused].map(|outcome| pool.outcome(outcome));
     assert_eq!((pool.opened, outcomes, pool.stale_reuse), (1, [1, 4], 0));
+    assert_eq!((pool.results.len(), pool.results[0].error_type), (1, Some(ErrorType::StreamReset)));
     world.end(&[]).await;
     check_wasted(&scope, &upstream, 0).await;
 }
