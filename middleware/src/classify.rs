@@ -134,8 +134,48 @@ fn of_hyper(error: &hyper::Error) -> Option<ErrorType> {
     } else if error.is_canceled() || error.is_closed() {
         Some(ErrorType::IncompleteMessage)
     } else {
-        None
+        error.source().and_then(|cause| of_http2(&cause.to_string()))
     }
+}
+
+/// hyper does not tell what an error of HTTP/2 is, but the text of its cause does. That is no promise of the `h2` crate; if
+/// it ever changes, such errors are told as other ones.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+fn of_http2(cause: &str) -> Option<ErrorType> {
+    let (what, reason) = cause.split_once(": ")?;
+    match what {
+        "stream error received" => Some(ErrorType::StreamReset),
+        // A server that goes away in order.
+        "connection error received" if reason.starts_with("not a result of an error") => {
+            Some(ErrorType::IncompleteMessage)
+        }
+        "stream error detected" | "connection error detected" | "connection error received" => {
+            Some(ErrorType::Protocol)
+        }
+        _ => None,
+    }
+}
+
+/// Class of an error of a response body.
+pub(crate) fn body_error_type(error: &(dyn Error + 'static)) -> ErrorType {
+    match error_type(error) {
+        ErrorType::Other | ErrorType::Body if causes(error).any(is_broken_chunk) => ErrorType::Protocol,
+        ErrorType::Other => ErrorType::Body,
+        class => class,
+    }
+}
+
+/// hyper takes a chunk that it can't read for an I/O error; one of a decoder that comes after it has another owner.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+fn is_broken_chunk(error: &(dyn Error + 'static)) -> bool {
+    let io =
+        error.downcast_ref::<hyper::Error>().and_then(|error| error.source()?.downcast_ref::<io::Error>());
+    io.is_some_and(|io| matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
+}
+
+#[cfg(not(any(feature = "hyper", feature = "reqwest")))]
+fn is_broken_chunk(_: &(dyn Error + 'static)) -> bool {
+    false
 }
 
 #[cfg(feature = "reqwest")]
@@ -167,6 +207,25 @@ mod tests {
         assert_eq!(error_type(&reset), ErrorType::ConnectionReset);
         assert_eq!(error_type(&Outer(io::Error::other("who knows"))), ErrorType::Other);
         assert_eq!(error_type(&Outer(io::Error::from(io::ErrorKind::TimedOut))), ErrorType::Timeout);
+    }
+
+    #[test]
+    #[cfg(any(feature = "hyper", feature = "reqwest"))]
+    fn an_error_of_http2_is_told_by_its_text() {
+        let stream = "stream error received: refused stream before processing any application logic";
+        let cases = [
+            (stream, Some(ErrorType::StreamReset)),
+            ("connection error received: not a result of an error", Some(ErrorType::IncompleteMessage)),
+            (
+                "connection error received: detected excessive load generating behavior",
+                Some(ErrorType::Protocol),
+            ),
+            ("connection error detected: frame with invalid size", Some(ErrorType::Protocol)),
+            ("broken pipe", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(of_http2(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Lease {
     request: Option<Arc<Request>>,
     span: RequestSpan,
     has_headers: bool,
+    /// True if the request says that its connection is to end with it.
+    asks_for_close: bool,
     /// True if what is left of the body is known to be so little that hyper reads it by itself.
     is_nearly_read: bool,
     ended: bool,
@@ -36,9 +38,13 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// The lease of a request, with its span and what identifies that.
+    /// The lease of a request with these headers, with its span and what identifies that.
     #[inline]
-    pub(crate) fn new(request: Arc<Request>, (span, trace): (RequestSpan, Option<TraceRef>)) -> Self {
+    pub(crate) fn new(
+        request: Arc<Request>,
+        headers: &HeaderMap,
+        (span, trace): (RequestSpan, Option<TraceRef>),
+    ) -> Self {
         if let Some(trace) = trace {
             request.trace(trace);
         }
@@ -46,6 +52,7 @@ impl Lease {
             request: Some(request),
             span,
             has_headers: false,
+            asks_for_close: asks_for_close(Version::HTTP_11, headers),
             is_nearly_read: false,
             ended: false,
             #[cfg(feature = "reqwest")]
@@ -92,13 +99,27 @@ impl Lease {
                     connection.close(now);
                 }
             }
-        } else if asks_for_close(version, headers)
+        } else if (self.asks_for_close || asks_for_close(version, headers))
             && let Some(connection) = self.http1()
         {
             connection.note(CloseCause::CloseAsked);
             if connection.is_gone() {
                 connection.close(now);
             }
+        }
+    }
+
+    /// The body does not tell its length. If the head does not either, only the end of the connection ends it.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn has_no_length(&self, status: StatusCode, headers: &HeaderMap) {
+        let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_told =
+            [header::TRANSFER_ENCODING, header::CONTENT_LENGTH].iter().any(|name| headers.contains_key(name));
+        if has_body
+            && !is_told
+            && let Some(connection) = self.http1()
+        {
+            connection.note(CloseCause::CloseAsked);
         }
     }
 
@@ -142,11 +163,7 @@ impl Lease {
 
     /// The response body failed.
     pub(crate) fn body_failed(&mut self, error: &(dyn Error + 'static)) {
-        let class = match classify::error_type(error) {
-            ErrorType::Other => ErrorType::Body,
-            class => class,
-        };
-        self.failed(class, error);
+        self.failed(classify::body_error_type(error), error);
     }
 
     fn failed(&mut self, class: ErrorType, error: &(dyn Error + 'static)) {
@@ -293,7 +310,8 @@ impl Drop for Lease {
     }
 }
 
-/// True if the connection ends with this response.
+/// True if the connection ends with this message.
+#[inline]
 fn asks_for_close(version: Version, headers: &HeaderMap) -> bool {
     // Over HTTP/2 the header means nothing.
     if version == Version::HTTP_2 || version == Version::HTTP_11 && !has_connection(headers) {

@@ -178,6 +178,12 @@ impl Scope {
         self.inner.watch.start(ScopeRef(Arc::downgrade(&self.inner)));
     }
 
+    /// There is a pool to look after that is new.
+    pub(crate) fn watch_new_pool(&self) {
+        self.start_watch();
+        self.inner.watch.call();
+    }
+
     /// Closes a connection, which is gone already, a moment later: by then its request has told how it ended.
     pub(crate) fn close_soon(&self, connection: Arc<Connection>) {
         self.start_watch();

@@ -23,6 +23,8 @@ pub(crate) struct Watch {
 #[derive(Debug, Default)]
 struct State {
     is_started: bool,
+    /// There is a pool that was not looked after yet.
+    is_called: bool,
     /// Connections that are gone, and when they are closed in the books at the latest. In the order of time.
     closing: Vec<(Instant, Arc<Connection>)>,
 }
@@ -44,13 +46,19 @@ impl Watch {
         state.is_started = thread.spawn(move || watch.run(&scope)).is_ok();
     }
 
+    /// Has the thread look after a pool that is new.
+    pub(crate) fn call(&self) {
+        self.state().is_called = true;
+        self.wake.notify_one();
+    }
+
     /// Closes a connection when its requests are over, at the latest after a moment.
     pub(crate) fn close_soon(&self, connection: Arc<Connection>) {
         self.state().closing.push((Instant::now() + GRACE, connection));
         self.wake.notify_one();
     }
 
-    /// Closes what is due and sleeps until the next is, or for `most`.
+    /// Closes what is due and sleeps until the next is, or for `most`, or until it is called.
     fn sleep(&self, most: Duration) {
         let until = Instant::now() + most;
         loop {
@@ -60,7 +68,7 @@ impl Watch {
             let closing: Vec<_> = state.closing.drain(..due).collect();
             if closing.is_empty() {
                 let next = state.closing.first().map_or(until, |(at, _)| until.min(*at));
-                if next <= now {
+                if next <= now || std::mem::take(&mut state.is_called) {
                     return;
                 }
                 let _unused = self.wake.wait_timeout(state, next.saturating_duration_since(now));
@@ -100,5 +108,19 @@ mod tests {
             assert!(ended.elapsed() < 10 * LONGEST_SLEEP, "the thread goes on");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    #[test]
+    fn a_new_pool_wakes_the_thread() {
+        let watch = Watch::default();
+        let far = Duration::from_secs(60);
+        let asked = Instant::now();
+        watch.call();
+        watch.sleep(far);
+        std::thread::scope(|threads| {
+            threads.spawn(|| watch.sleep(far));
+            threads.spawn(|| watch.call());
+        });
+        assert!(asked.elapsed() < far);
     }
 }

@@ -136,6 +136,7 @@ pub fn result(result: &str) -> String {
         Some(ErrorType::Tls) => "TLS handshake failed".to_owned(),
         Some(ErrorType::Timeout) => "timeout".to_owned(),
         Some(ErrorType::ConnectionReset) => "connection reset".to_owned(),
+        Some(ErrorType::StreamReset) => "stream reset".to_owned(),
         Some(ErrorType::IncompleteMessage) => "connection closed too early".to_owned(),
         Some(ErrorType::Protocol) => "protocol broken".to_owned(),
         Some(ErrorType::Request) => "request not sent".to_owned(),

@@ -135,6 +135,8 @@ values! {
         Timeout = "timeout",
         /// The peer reset the connection.
         ConnectionReset = "connection_reset",
+        /// The peer reset the HTTP/2 stream.
+        StreamReset = "stream_reset",
         /// The peer closed the connection before the message was complete.
         IncompleteMessage = "incomplete_message",
         /// The peer broke the protocol.

@@ -164,7 +164,12 @@ impl Open {
         let bytes = buf.filled();
         match result {
             Ok(()) if bytes.is_empty() && buf.capacity() > 0 => self.connection.note(CloseCause::PeerClosed),
-            Ok(()) => self.connection.add_received(bytes.len()),
+            Ok(()) => {
+                if self.connection.is_idle() && says_idle_timeout(bytes) {
+                    self.connection.note(CloseCause::PeerClosed);
+                }
+                self.connection.add_received(bytes.len());
+            }
             Err(error) => self.failed(error),
         }
         if let Some(code) = frames.and_then(|frames| frames.read.walk(bytes)) {
@@ -175,6 +180,12 @@ impl Open {
             });
         }
     }
+}
+
+/// True if a server says to nobody in particular that it has waited long enough for a request (408), as some do before they
+/// close a connection.
+fn says_idle_timeout(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.1 408") || bytes.starts_with(b"HTTP/1.0 408")
 }
 
 impl Drop for Open {

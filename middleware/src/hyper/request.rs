@@ -68,11 +68,16 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let pool = self.client.pool_at(request.uri());
         let span = RequestSpan::start(self.client.scope(), pool.name(), &mut request);
-        let is_connect = request.method() == Method::CONNECT;
-        let lease = Lease::new(Record::start(pool, request.method(), Instant::now()), span);
+        let asked = match *request.method() {
+            Method::CONNECT => Asked::Tunnel,
+            Method::HEAD => Asked::Head,
+            _ => Asked::Body,
+        };
+        let lease =
+            Lease::new(Record::start(pool, request.method(), Instant::now()), request.headers(), span);
         let record = lease.request().clone();
         let inner = self.inner.call(request.map(|body| RequestBody::new(body, record)));
-        ResponseFuture { inner, lease: Some(lease), place: Place::Caller, is_connect }
+        ResponseFuture { inner, lease: Some(lease), place: Place::Caller, asked }
     }
 }
 
@@ -86,8 +91,18 @@ pin_project! {
         #[pin]
         inner: F,
         place: Place,
-        is_connect: bool,
+        asked: Asked,
     }
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Body,
+    /// No body, with HEAD.
+    Head,
+    /// A tunnel, with CONNECT.
+    Tunnel,
 }
 
 /// Where a request is, as far as its polls show it.
@@ -144,14 +159,18 @@ where
                     lease.answered_by(&connection, named::task(), now);
                 }
                 lease.headers(response.status(), response.version(), response.headers(), now);
-                if *this.is_connect && response.status().is_success() {
+                if *this.asked == Asked::Tunnel && response.status().is_success() {
                     lease.tunnel();
                 }
                 let body = response.body();
                 if body.is_end_stream() {
                     lease.complete();
                 } else {
-                    lease.body_left(body.size_hint().upper());
+                    let length = body.size_hint().upper();
+                    if length.is_none() && *this.asked == Asked::Body {
+                        lease.has_no_length(response.status(), response.headers());
+                    }
+                    lease.body_left(length);
                 }
             }
             Err(error) => lease.fail(error, seen.connect_failed()),

@@ -106,6 +106,21 @@ impl<B: Default> Default for RequestBody<B> {
     }
 }
 
+/// The request of a body that fails or panics: its connection is dropped for that at once, before the caller hears of it.
+struct Failing<'a> {
+    request: Option<&'a Arc<Request>>,
+}
+
+impl Drop for Failing<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.request.and_then(|request| request.connection())
+            && connection.protocol() == Protocol::Http1
+        {
+            connection.note(CloseCause::RequestDropped);
+        }
+    }
+}
+
 impl<B: Body> Body for RequestBody<B> {
     type Data = B::Data;
     type Error = B::Error;
@@ -115,13 +130,10 @@ impl<B: Body> Body for RequestBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
+        let mut failing = Failing { request: this.request.as_ref() };
         let poll = this.inner.poll_frame(cx);
-        if let Poll::Ready(Some(Err(_))) = &poll
-            && let Some(connection) = this.request.as_ref().and_then(|request| request.connection())
-            && connection.protocol() == Protocol::Http1
-        {
-            // The connection is dropped for it at once, before the caller hears of it.
-            connection.note(CloseCause::RequestDropped);
+        if !matches!(poll, Poll::Ready(Some(Err(_)))) {
+            failing.request = None;
         }
         poll
     }
@@ -140,16 +152,21 @@ impl<B: Body> Body for RequestBody<B> {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::task::Waker;
+
     use poolscope_semconv::value::CloseReason;
 
     use super::*;
     use crate::Scope;
     use crate::registry::{DestinationRef, End, Established};
 
-    struct Fails;
+    /// A body that fails, or panics.
+    struct Broken {
+        panics: bool,
+    }
 
-    impl Body for Fails {
+    impl Body for Broken {
         type Data = &'static [u8];
         type Error = std::io::Error;
 
@@ -157,12 +174,13 @@ mod tests {
             self: Pin<&mut Self>,
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+            assert!(!self.panics, "a body of a test panics");
             Poll::Ready(Some(Err(std::io::Error::other("no more"))))
         }
     }
 
-    #[tokio::test]
-    async fn a_body_that_fails_drops_its_request() {
+    /// Why a connection is closed whose HTTP/1 request body ends like this one.
+    fn reason_of(body: Broken) -> CloseReason {
         let scope = Scope::new();
         let pool = scope.client("test").pool(&DestinationRef::new("http", "host", None));
         let now = Instant::now();
@@ -170,10 +188,18 @@ mod tests {
         let request = Request::start(Arc::clone(&pool), &http::Method::POST, now);
         request.acquire(now);
         request.bind(&connection);
-        let mut body = RequestBody::new(Fails, Arc::clone(&request));
-        assert!(body.frame().await.unwrap().is_err());
+        let mut body = RequestBody::new(body, Arc::clone(&request));
+        let mut cx = Context::from_waker(Waker::noop());
+        let frame = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut body).poll_frame(&mut cx)));
+        assert!(matches!(frame, Err(_) | Ok(Poll::Ready(Some(Err(_))))));
         connection.close(now);
         request.end(End::Failed, now);
-        assert_eq!(scope.snapshot().pools[0].closed[0].0, CloseReason::RequestDropped);
+        scope.snapshot().pools[0].closed[0].0
+    }
+
+    #[test]
+    fn a_body_that_fails_or_panics_drops_its_request() {
+        assert_eq!(reason_of(Broken { panics: false }), CloseReason::RequestDropped);
+        assert_eq!(reason_of(Broken { panics: true }), CloseReason::RequestDropped);
     }
 }

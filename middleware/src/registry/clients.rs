@@ -163,12 +163,15 @@ impl ClientScope {
         if !self.scope().claim_pool() {
             return Arc::clone(self.inner().overflow.get_or_init(|| {
                 let key = Destination { scheme: Scheme::Http, host: OVERFLOW_HOST.into(), port: 0 };
-                Arc::clone(pools.get_or_insert(key.clone(), self.make(key)))
+                let pool = Arc::clone(pools.get_or_insert(key.clone(), self.make(key)));
+                self.scope().watch_new_pool();
+                pool
             }));
         }
         let key = destination.to_owned();
         let made = self.make(key.clone());
         let kept = pools.get_or_insert(key, Arc::clone(&made));
+        self.scope().watch_new_pool();
         if !Arc::ptr_eq(kept, &made) {
             // Another thread was first, and has claimed a place for the pool itself.
             self.scope().give_back_pool();
@@ -177,7 +180,6 @@ impl ClientScope {
     }
 
     fn make(&self, destination: Destination) -> Arc<Pool> {
-        self.scope().start_watch();
         let mut config = self.inner().config.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let known = self.inner().leak_thresholds.lock().unwrap_or_else(PoisonError::into_inner);
         // The last word on a pool counts.

@@ -88,7 +88,7 @@ where
 pub(super) fn start(client: &ClientScope, mut request: Request) -> (Request, Lease) {
     let pool = client.pool(&destination(request.url()));
     let span = RequestSpan::start(client.scope(), pool.name(), &mut request);
-    let lease = Lease::new(Record::start(pool, request.method(), Instant::now()), span);
+    let lease = Lease::new(Record::start(pool, request.method(), Instant::now()), request.headers(), span);
     (request, lease)
 }
 

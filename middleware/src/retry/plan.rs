@@ -73,6 +73,7 @@ fn may_pass(error_type: ErrorType) -> bool {
         | ErrorType::Connect
         | ErrorType::Timeout
         | ErrorType::ConnectionReset
+        | ErrorType::StreamReset
         | ErrorType::IncompleteMessage => true,
         // A certificate that is not trusted will not be at the next attempt either.
         ErrorType::Tls
