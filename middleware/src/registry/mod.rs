@@ -8,6 +8,8 @@
 mod attempt;
 mod clients;
 mod connection;
+#[cfg(test)]
+mod fixtures;
 mod histogram;
 mod holder;
 mod key;

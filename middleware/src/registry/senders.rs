@@ -138,26 +138,9 @@ mod tests {
     use super::*;
     use crate::Scope;
     use crate::clock::Instant;
+    use crate::registry::Protocol;
+    use crate::registry::fixtures::{counts, open, request};
     use crate::registry::request::End;
-    use crate::registry::{DestinationRef, Established, Pool, Protocol};
-
-    fn pool_of(scope: &Scope) -> Arc<Pool> {
-        scope.client("test").pool(&DestinationRef::new("http", "host", None))
-    }
-
-    fn open(scope: &Scope, protocol: Protocol) -> Arc<Connection> {
-        let made = Established { protocol, ..Established::default() };
-        pool_of(scope).opened(scope.next_id(), made, Instant::now())
-    }
-
-    fn request(scope: &Scope) -> Arc<Request> {
-        Request::start(pool_of(scope), &http::Method::GET, Instant::now())
-    }
-
-    fn counts(scope: &Scope) -> (u64, u64, u64, u64) {
-        let pool = scope.snapshot().pools.remove(0);
-        (pool.pending(), pool.in_flight(), pool.counts().active, pool.counts().idle)
-    }
 
     /// Being named, bound by its task, ended and closed race on four threads: it is bound once or not at all, and in the end
     /// nothing is left.

@@ -1,25 +1,6 @@
 use super::*;
 use crate::Scope;
-use crate::registry::{DestinationRef, Established};
-
-fn pool_of(scope: &Scope) -> Arc<Pool> {
-    scope.client("test").pool(&DestinationRef::new("http", "host", None))
-}
-
-fn open(scope: &Scope, protocol: Protocol) -> Arc<Connection> {
-    let now = Instant::now();
-    let made = Established { protocol, ..Established::default() };
-    pool_of(scope).opened(scope.next_id(), made, now)
-}
-
-fn request(scope: &Scope) -> Arc<Request> {
-    Request::start(pool_of(scope), &http::Method::GET, Instant::now())
-}
-
-fn counts(scope: &Scope) -> (u64, u64, u64, u64) {
-    let pool = scope.snapshot().pools.remove(0);
-    (pool.pending(), pool.in_flight(), pool.counts().active, pool.counts().idle)
-}
+use crate::registry::fixtures::{counts, open, pool_of, request};
 
 #[test]
 fn a_request_moves_every_gauge_and_moves_it_back() {
