@@ -229,6 +229,9 @@ impl Lease {
             && (connection.is_gone()
                 || connection.observation() == Observation::Estimated && connection.is_spent())
         {
+            if self.has_headers {
+                connection.note(CloseCause::Answered);
+            }
             connection.close(now);
         }
         self.span.end();

@@ -34,6 +34,8 @@ pub(crate) enum CloseCause {
     Aborted = 2048,
     /// What was dropped was so after the client.
     AfterClient = 4096,
+    /// After it was gone, its last answer was seen: it had not asked for the end.
+    Answered = 8192,
 }
 
 /// Causes that a later request on the same connection shows to be none.
@@ -128,7 +130,9 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
         () if end.client_is_gone => (CloseReason::ClientDropped, Inferred),
         // The client has read a response that says so, and the caller has not seen it yet: nothing else ends a
         // connection in the middle of a request without an error.
-        () if end.is_active && end.protocol == Protocol::Http1 => (CloseReason::ConnectionClose, Inferred),
+        () if end.is_active && end.protocol == Protocol::Http1 && !saw(CloseCause::Answered) => {
+            (CloseReason::ConnectionClose, Inferred)
+        }
         // Where it is not known who closed, it was the peer more often than a pool that has no room.
         () if !saw(CloseCause::ShutDown) && end.is_active => (CloseReason::PeerClosedActive, Inferred),
         () if !saw(CloseCause::ShutDown) => (CloseReason::PeerClosedIdle, Inferred),
@@ -172,6 +176,13 @@ mod tests {
         for (causes, expected) in cases {
             assert_eq!(reason(&ending(causes)).0, *expected, "{causes:?}");
         }
+    }
+
+    #[test]
+    fn an_end_under_a_request_was_asked_for_unless_its_answer_was_seen() {
+        let under = |causes| reason(&Ending { is_active: true, ..ending(causes) });
+        assert_eq!(under(&[]), (CloseReason::ConnectionClose, Certainty::Inferred));
+        assert_eq!(under(&[CloseCause::Answered]), (CloseReason::ClientClosed, Certainty::Inferred));
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub(super) enum Why {
     /// A connection that lost the race against one that became idle; hyper keeps it for later, unless it is just starting;
     /// or one that was given to a request which had just got another.
     Wasted,
+    /// A request that is given up, whose answer meets the close: it is sent away by a reset, after which the kernel does not
+    /// know who closed.
+    AnswerMetOurClose,
     /// An upgraded connection that the caller drops.
     UpgradeEnded,
     /// The client is dropped, and its idle connections with it.
@@ -100,7 +103,7 @@ impl Why {
             // The drop is seen, and that our side closes then. But hyper may have read a short rest by itself before, so
             // that the connection could have gone on, and closed for a reason of the pool's.
             Self::BodyDropped => const { &[inferred(By::BodyDropped)] },
-            Self::RequestDropped => const { &[inferred(By::RequestDropped)] },
+            Self::RequestDropped | Self::AnswerMetOurClose => const { &[inferred(By::RequestDropped)] },
             Self::Goaway => const { &[known(By::Goaway)] },
             Self::Redundant => const { &[inferred(By::Redundant)] },
             Self::Wasted => const { &[inferred(By::ClientClosed)] },
@@ -157,6 +160,9 @@ impl Why {
             Self::Unasked | Self::ServerTimeoutTold => const { &[inferred(By::ClientClosed)] },
             Self::BodyDropped => const { &[inferred(By::BodyDropped)] },
             Self::RequestDropped => const { &[inferred(By::RequestDropped)] },
+            Self::AnswerMetOurClose => {
+                const { &[inferred(By::RequestDropped), inferred(By::PeerClosedIdle), inferred(By::Reset)] }
+            }
             // Nobody sees the frames, so it is an end like any other, of the side that is first; without a FIN if our side
             // says something that meets the server's close.
             Self::Goaway => {

@@ -218,14 +218,8 @@ mod a_thousand_impatient_callers {
         assert!(sent.contains(&upstream.counts().requests()), "{:?} of {sent:?}", upstream.counts());
         // Which connections a drop has closed depends on its moment; the server sends away whom it has had enough of.
         let of_http2 = [Why::Wasted, Why::Redundant, Why::Goaway, Why::ServerStopped, Why::ClientGone];
-        let of_http1 = [Why::Wasted, Why::BodyDropped, Why::RequestDropped, Why::ClientGone];
-        // An answer that meets our close is sent away by a reset, after which the kernel takes the close for the server's.
-        let of_reqwest = [&of_http1[..], &[Why::ServerGoneIdle]].concat();
-        let possible: &[Why] = match kind {
-            _ if kind.is_http2() => &of_http2,
-            _ if kind.is_reqwest() => &of_reqwest,
-            _ => &of_http1,
-        };
-        world.end_by_any_of(possible).await;
+        let of_http1 =
+            [Why::Wasted, Why::BodyDropped, Why::RequestDropped, Why::AnswerMetOurClose, Why::ClientGone];
+        world.end_by_any_of(if kind.is_http2() { &of_http2 } else { &of_http1 }).await;
     }
 }
