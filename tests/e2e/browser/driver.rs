@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 /// How long ChromeDriver may take to start, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often it is started at most: it takes a free port of IPv4, and ends if the same one of IPv6 is taken.
+const STARTS: usize = 5;
+
 /// ChromeDriver, ended with its browser when dropped, also when the test has failed.
 #[derive(Debug)]
 struct Driver {
@@ -62,6 +65,18 @@ impl Browser {
 
 impl Driver {
     fn start() -> Result<Self> {
+        let mut said = String::new();
+        for _ in 0..STARTS {
+            match Self::start_once()? {
+                Ok(driver) => return Ok(driver),
+                Err(last_words) => said = last_words,
+            }
+        }
+        bail!("ChromeDriver was started {STARTS} times and ended each time; it said at last: {said}")
+    }
+
+    /// What it said last, if it ended at once.
+    fn start_once() -> Result<Result<Self, String>> {
         let program = std::env::var_os("POOLSCOPE_CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
         let mut child = Command::new(&program)
             // It says on which port it listens then.
@@ -78,16 +93,22 @@ impl Driver {
         let (sender, receiver) = std::sync::mpsc::channel();
         // Reads on to the end, so that ChromeDriver never waits for a full pipe.
         std::thread::spawn(move || {
+            let mut last = String::new();
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let port = line.rsplit_once("started successfully on port ").map(|(_, rest)| rest);
                 if let Some(port) = port.and_then(|rest| rest.trim_end_matches('.').parse().ok()) {
-                    let _ = sender.send(port);
+                    let _ = sender.send(Ok(port));
                 }
+                last = line;
             }
+            let _ = sender.send(Err(last));
         });
-        driver.port =
+        let told =
             receiver.recv_timeout(PATIENCE).context("ChromeDriver did not say on which port it listens")?;
-        Ok(driver)
+        Ok(told.map(|port| {
+            driver.port = port;
+            driver
+        }))
     }
 
     /// Asks ChromeDriver to end, which also ends the browser; killed, it would leave the browser behind.
