@@ -121,6 +121,10 @@ fn of_io(error: &io::Error) -> Option<ErrorType> {
     }
 }
 
+/// What hyper says where the task of a connection is gone, which it takes for a fault of the program.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+const DISPATCH_GONE: &str = "dispatch task is gone";
+
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 fn of_hyper(error: &hyper::Error) -> Option<ErrorType> {
     if error.is_timeout() {
@@ -129,6 +133,8 @@ fn of_hyper(error: &hyper::Error) -> Option<ErrorType> {
         Some(ErrorType::IncompleteMessage)
     } else if error.is_parse() {
         Some(ErrorType::Protocol)
+    } else if error.to_string() == DISPATCH_GONE {
+        Some(ErrorType::IncompleteMessage)
     } else if error.is_user() || error.is_body_write_aborted() {
         Some(ErrorType::Request)
     } else if error.is_canceled() || error.is_closed() {
@@ -186,6 +192,8 @@ fn of_reqwest(error: &reqwest::Error) -> Option<ErrorType> {
         Some(ErrorType::Connect)
     } else if error.is_body() || error.is_decode() {
         Some(ErrorType::Body)
+    } else if error.is_redirect() {
+        Some(ErrorType::Redirect)
     } else if error.is_builder() {
         Some(ErrorType::Request)
     } else {

@@ -1,10 +1,12 @@
 //! [`Connector`]: what the connect layers for hyper and reqwest share: attempts, connections, failures.
 
+use std::cell::RefCell;
 use std::error::Error;
 use std::sync::Arc;
 
 use http::{Extensions, Uri};
 use hyper_util::client::legacy::connect::{Connection as HyperConnection, HttpInfo};
+use poolscope_semconv::value::ErrorType;
 
 use crate::clock::Instant;
 use crate::registry::{
@@ -42,6 +44,10 @@ impl Connector {
 
     pub(crate) fn scope(&self) -> &crate::Scope {
         self.client.scope()
+    }
+
+    fn setup_span(&self, report: &Report<'_>, is_suppressed: bool) -> SetupSpan {
+        if is_suppressed { SetupSpan::default() } else { trace::setup_span(self.scope(), report) }
     }
 
     /// Addresses and protocol of a new connection.
@@ -102,10 +108,7 @@ impl Connecting {
     }
 
     fn setup_span(&self, report: &Report<'_>) -> SetupSpan {
-        if self.is_suppressed {
-            return SetupSpan::default();
-        }
-        trace::setup_span(self.connector.scope(), report)
+        self.connector.setup_span(report, self.is_suppressed)
     }
 }
 
@@ -114,15 +117,53 @@ impl Drop for Connecting {
         if self.is_over {
             return;
         }
-        // Who gives a request up drops it outside of its polls. In one, it is a time limit between the request and the
-        // connector that ended this connect, as reqwest's `connect_timeout` does.
-        let now = Instant::now();
-        let report = if current::is_in_request() && !std::thread::panicking() {
-            self.attempt.timed_out(now)
+        // Who gives a request up drops it outside of its polls. In one, either a time limit between the request and the
+        // connector has ended this connect, as reqwest's `connect_timeout` does, or the pool wants it no more; how the poll
+        // ends tells.
+        if current::is_in_request() && !std::thread::panicking() {
+            let dropped = Dropped {
+                connector: Arc::clone(&self.connector),
+                attempt: Arc::clone(&self.attempt),
+                is_suppressed: self.is_suppressed,
+            };
+            if let Some(before) = DROPPED.replace(Some(dropped)) {
+                before.end(false);
+            }
+            current::connect_dropped();
         } else {
-            self.attempt.given_up(current::drop_cause(), now)
-        };
-        self.setup_span(&report);
+            let report = self.attempt.given_up(current::drop_cause(), Instant::now());
+            self.setup_span(&report);
+        }
+    }
+}
+
+thread_local! {
+    /// The connect that was dropped in the poll of the request that is being polled.
+    static DROPPED: RefCell<Option<Dropped>> = const { RefCell::new(None) };
+}
+
+/// A connect that was dropped, and it is not known yet why.
+struct Dropped {
+    connector: Arc<Connector>,
+    attempt: Arc<Attempt>,
+    is_suppressed: bool,
+}
+
+impl Dropped {
+    fn end(self, is_limit: bool) {
+        let Self { connector, attempt, is_suppressed } = self;
+        let now = Instant::now();
+        let report =
+            if is_limit { attempt.timed_out(now) } else { attempt.given_up(ErrorType::Canceled, now) };
+        connector.setup_span(&report, is_suppressed);
+    }
+}
+
+/// The poll is over in which a connect was dropped; the request has failed in it, or not.
+#[cold]
+pub(crate) fn dropped_in_poll(failed: bool) {
+    if let Some(dropped) = DROPPED.take() {
+        dropped.end(failed);
     }
 }
 

@@ -36,6 +36,7 @@ impl Seen {
     const CONNECT_FAILED: u32 = 16;
     const IN_REQUEST: u32 = 32;
     const NAMED: u32 = 64;
+    const CONNECT_DROPPED: u32 = 256;
     #[cfg(feature = "reqwest")]
     const REDIRECTED: u32 = 128;
     /// One of what the upper half counts.
@@ -68,6 +69,12 @@ impl Seen {
     /// What a connect failed with, if one did. Asked right after the poll.
     pub(crate) fn connect_failed(self) -> Option<ErrorType> {
         (self.0 & Self::CONNECT_FAILED != 0).then(|| FAILED_AS.get())
+    }
+
+    /// A connect was dropped before its end.
+    #[inline]
+    pub(crate) fn connect_dropped(self) -> bool {
+        self.0 & Self::CONNECT_DROPPED != 0
     }
 
     /// Something has named a connection.
@@ -182,6 +189,11 @@ pub(crate) fn connected() {
 pub(crate) fn connect_failed(error: ErrorType) {
     FAILED_AS.set(error);
     see(Seen::CONNECT_FAILED);
+}
+
+/// Tells the request that is being polled that a connect was dropped.
+pub(crate) fn connect_dropped() {
+    see(Seen::CONNECT_DROPPED);
 }
 
 /// Runs one poll of a connect. What happens inside of it, on this thread, belongs to the attempt: hyper-util and reqwest

@@ -171,14 +171,18 @@ impl Lease {
         // HTTP/2 loses only a stream by a failure. What the IO saw, it has noted itself, where there is one.
         if let Some(connection) = self.http1() {
             let is_seen = connection.observation() == Observation::Exact;
+            if self.has_headers && class == ErrorType::IncompleteMessage {
+                connection.note(CloseCause::CutShort);
+            }
             match class {
                 ErrorType::Protocol => connection.note(CloseCause::Protocol),
-                // A time limit of the client has dropped it.
-                ErrorType::Timeout => connection.note(self.drop_of_unread()),
-                _ if is_seen => {}
+                // It was answered.
+                ErrorType::Redirect => {}
+                ErrorType::ConnectionReset | ErrorType::IncompleteMessage if is_seen => {}
                 ErrorType::ConnectionReset => connection.note(CloseCause::Reset),
                 ErrorType::IncompleteMessage => connection.note(CloseCause::PeerClosed),
-                _ => connection.note(CloseCause::Failed),
+                // A time limit of the client, a decoder or the caller's own body has failed, and the rest was dropped.
+                _ => connection.note(self.drop_of_unread()),
             }
         }
         self.end(if class == ErrorType::Timeout { End::TimedOut } else { End::Failed }, Some(class));
@@ -257,6 +261,9 @@ impl Lease {
         };
         if let Some(connection) = self.http1().filter(explains) {
             connection.note(self.drop_of_unread());
+            if self.has_headers && !is_short {
+                connection.note(CloseCause::MuchDropped);
+            }
         }
         cause
     }

@@ -139,6 +139,7 @@ pub fn result(result: &str) -> String {
         Some(ErrorType::StreamReset) => "stream reset".to_owned(),
         Some(ErrorType::IncompleteMessage) => "connection closed too early".to_owned(),
         Some(ErrorType::Protocol) => "protocol broken".to_owned(),
+        Some(ErrorType::Redirect) => "redirect not followed".to_owned(),
         Some(ErrorType::Request) => "request not sent".to_owned(),
         Some(ErrorType::Body) => "response body failed".to_owned(),
         Some(ErrorType::BreakerOpen) => "rejected by the breaker".to_owned(),

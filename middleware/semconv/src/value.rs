@@ -80,7 +80,8 @@ values! {
         Error = "error",
         /// One side broke the protocol: an answer that is none, bytes that nobody asked for, an HTTP/2 error.
         ProtocolError = "protocol_error",
-        /// One side asked for it by `Connection: close`, or the protocol has no keep-alive.
+        /// One side asked for it by `Connection: close`, or the protocol has no keep-alive. An answer that is cut short all
+        /// the same shows by its request, which fails.
         ConnectionClose = "connection_close",
         /// The peer said GOAWAY: it takes no more streams on this HTTP/2 connection.
         Goaway = "goaway",
@@ -141,6 +142,8 @@ values! {
         IncompleteMessage = "incomplete_message",
         /// The peer broke the protocol.
         Protocol = "protocol",
+        /// The client did not follow a redirect: there were too many, or it must not.
+        Redirect = "redirect",
         /// The request or its body could not be sent.
         Request = "request",
         /// The response body failed.

@@ -10,6 +10,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection as HyperConnecti
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
 
 use super::frames::{FrameWalk, NO_ERROR, PROTOCOL_ERROR};
 use super::named::ConnectionRef;
@@ -191,6 +192,9 @@ fn says_idle_timeout(bytes: &[u8]) -> bool {
 impl Drop for Open {
     fn drop(&mut self) {
         let connection = &self.connection;
+        if !connection.was_shut_down() && is_in_live_runtime() {
+            connection.note(CloseCause::Broke);
+        }
         if let Some(scope) = self.scope.upgrade().filter(|_| connection.ends_before_it_is_explained()) {
             connection.gone();
             // The caller has not seen yet what the answer says of the connection, but is about to.
@@ -200,6 +204,16 @@ impl Drop for Open {
         }
         connection.close(Instant::now());
     }
+}
+
+/// True in a runtime that does not shut down: one that does takes no task any more, and ends it at once.
+fn is_in_live_runtime() -> bool {
+    Handle::try_current().is_ok_and(|runtime| {
+        let task = runtime.spawn(std::future::pending::<()>());
+        let is_live = !task.is_finished();
+        task.abort();
+        is_live
+    })
 }
 
 impl<T: Read> AsyncRead for Sensor<T> {

@@ -41,6 +41,10 @@
 //! hyper-util tells nobody that a user has poisoned a connection (`Connected::poison`), which closes as `client_closed`,
 //! inferred. A connection whose answer came and was read before all of the request was sent is idle in the books while the
 //! rest is sent, although the pool can't use it.
+//!
+//! hyper reads ahead: a short HTTP/1 answer is with its caller, and its connection back in the pool, before the caller has
+//! read the body. Until it has, the connection counts as active here, also if another request uses it meanwhile; if it ends
+//! before that, `peer_closed_active` or `connection_close` is what is inferred.
 
 mod connect;
 mod frames;

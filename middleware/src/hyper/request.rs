@@ -15,6 +15,7 @@ use super::named::{self, ConnectionRef};
 use super::request_body::RequestBody;
 use crate::body::ResponseBody;
 use crate::clock::Instant;
+use crate::connector;
 use crate::current;
 use crate::lease::Lease;
 use crate::registry::{ClientScope, Request as Record};
@@ -136,6 +137,9 @@ where
         if seen.anything() {
             if seen.given() {
                 *this.place = Place::Connection;
+            }
+            if seen.connect_dropped() {
+                connector::dropped_in_poll(matches!(poll, Poll::Ready(Err(_))));
             }
             if let Some(lease) = this.lease.as_ref() {
                 if seen.connect_started() || waited && seen.given() {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::atomic::{
-    AtomicBool, AtomicU16, AtomicU32, AtomicU64,
+    AtomicBool, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use std::sync::{Arc, OnceLock, Weak};
@@ -15,7 +15,7 @@ use poolscope_semconv::value::{Certainty, CloseReason, ConnectionState, Observat
 
 use super::key::Scheme;
 use super::pool::{ACTIVE, OPEN, Pool, UPGRADED};
-use super::reason::{CloseCause, Ending, HARMLESS, HAS_ENDED, reason};
+use super::reason::{CloseCause, ENDS_FOR_A_DROP, Ending, HARMLESS, HAS_ENDED, reason};
 use super::senders::Task;
 use super::snapshot::{ConnectionSnapshot, Protocol};
 use crate::clock::Instant;
@@ -41,6 +41,8 @@ impl Ends {
         self.local.is_some() && self.peer.is_some()
     }
 }
+
+const PEER_CLOSED: u32 = CloseCause::PeerClosed as u32;
 
 /// What TLS says last takes no more than this with any cipher of today, and a request takes more.
 const LAST_WORD: u64 = 32;
@@ -114,7 +116,7 @@ pub(crate) struct Connection {
     sender: AtomicU64,
     /// True once it is known to be gone; then it is closed in the books when its requests are over.
     is_gone: AtomicBool,
-    causes: AtomicU16,
+    causes: AtomicU32,
     /// Why its owner is about to close it.
     stated: OnceLock<CloseReason>,
     kernel_watch: OnceLock<KernelWatch>,
@@ -149,7 +151,7 @@ impl Connection {
             has_taker: AtomicBool::new(false),
             sender: AtomicU64::new(0),
             is_gone: AtomicBool::new(false),
-            causes: AtomicU16::new(0),
+            causes: AtomicU32::new(0),
             stated: OnceLock::new(),
             kernel_watch: OnceLock::new(),
         }
@@ -362,16 +364,21 @@ impl Connection {
 
     /// Remembers what may explain the end of the connection.
     pub(crate) fn note(&self, cause: CloseCause) {
-        let mut causes = cause as u16;
+        let mut causes = cause as u32;
         if matches!(cause, CloseCause::PeerClosed | CloseCause::Reset | CloseCause::Failed)
             && self.state.load(Acquire) & IN_FLIGHT > 0
         {
-            causes |= CloseCause::WhileActive as u16;
+            causes |= CloseCause::WhileActive as u32;
         }
         if matches!(cause, CloseCause::RequestDropped | CloseCause::BodyDropped) && self.has_lost_client() {
-            causes |= CloseCause::AfterClient as u16;
+            causes |= CloseCause::AfterClient as u32;
         }
         self.causes.fetch_or(causes, Relaxed);
+    }
+
+    /// True if our side has shut it down in order.
+    pub(crate) fn was_shut_down(&self) -> bool {
+        self.causes.load(Relaxed) & CloseCause::ShutDown as u32 != 0
     }
 
     /// True if an HTTP/1 connection ends in order and nobody has said why, as after an answer that asks for it, under a
@@ -382,8 +389,12 @@ impl Connection {
             && self.state.load(Acquire) & (IN_FLIGHT | IS_UPGRADED | IS_CLOSED) == 1
             && self.bytes().1 > 0
             && self.stated.get().is_none()
-            && causes & CloseCause::ShutDown as u16 != 0
-            && causes & (HAS_ENDED & !(CloseCause::PeerClosed as u16)) == 0
+            && causes & CloseCause::ShutDown as u32 != 0
+            && match causes & HAS_ENDED {
+                0 | PEER_CLOSED => true,
+                // It was to end, and may have ended too soon.
+                ended => ended == PEER_CLOSED | CloseCause::CloseAsked as u32,
+            }
     }
 
     /// Its owner is about to close it, and says why. Only the first call counts, and none once it has come to an end by
@@ -474,6 +485,7 @@ impl Connection {
             has_another: self.pool.has_other(self.protocol()),
             is_exact,
             client_is_gone: self.has_lost_client(),
+            has_rested: self.idle_for(now) >= ENDS_FOR_A_DROP,
             has_idled: self.has_idled(now),
         })
     }

@@ -1,12 +1,14 @@
 //! Why a connection was closed: from what was seen on it to one reason of the closed list.
 
+use std::time::Duration;
+
 use poolscope_semconv::value::{Certainty, CloseReason};
 
 use super::snapshot::Protocol;
 
 /// What was seen on a connection that may explain its end.
 #[derive(Debug, Clone, Copy)]
-#[repr(u16)]
+#[repr(u32)]
 pub(crate) enum CloseCause {
     /// A read gave the end of the stream.
     PeerClosed = 1,
@@ -36,19 +38,32 @@ pub(crate) enum CloseCause {
     AfterClient = 4096,
     /// After it was gone, its last answer was seen: it had not asked for the end.
     Answered = 8192,
+    /// Its own task ended without shutting it down, in a runtime that goes on: something has failed there.
+    Broke = 16_384,
+    /// A body came to an end that was none.
+    CutShort = 32_768,
+    /// What was dropped of a body is more than hyper reads by itself.
+    MuchDropped = 65_536,
 }
 
 /// Causes that a later request on the same connection shows to be none.
-pub(super) const HARMLESS: u16 =
-    CloseCause::BodyDropped as u16 | CloseCause::RequestDropped as u16 | CloseCause::Unasked as u16;
+pub(super) const HARMLESS: u32 = CloseCause::BodyDropped as u32
+    | CloseCause::MuchDropped as u32
+    | CloseCause::RequestDropped as u32
+    | CloseCause::Unasked as u32
+    | CloseCause::CloseAsked as u32
+    | CloseCause::Failed as u32;
+
+/// How long after a request or body was dropped a connection ends for that at the latest.
+pub(super) const ENDS_FOR_A_DROP: Duration = Duration::from_millis(100);
 
 /// Causes after which a connection has come to its end, whatever its owner says.
-pub(super) const HAS_ENDED: u16 = CloseCause::PeerClosed as u16
-    | CloseCause::Reset as u16
-    | CloseCause::Failed as u16
-    | CloseCause::CloseAsked as u16
-    | CloseCause::Protocol as u16
-    | CloseCause::Goaway as u16;
+pub(super) const HAS_ENDED: u32 = CloseCause::PeerClosed as u32
+    | CloseCause::Reset as u32
+    | CloseCause::Failed as u32
+    | CloseCause::CloseAsked as u32
+    | CloseCause::Protocol as u32
+    | CloseCause::Goaway as u32;
 
 /// A connection at its end.
 #[derive(Debug)]
@@ -56,7 +71,7 @@ pub(super) struct Ending {
     /// What its owner has said.
     pub(super) stated: Option<CloseReason>,
     /// Every [`CloseCause`] that was noted.
-    pub(super) causes: u16,
+    pub(super) causes: u32,
     pub(super) is_upgraded: bool,
     /// A request uses it.
     pub(super) is_active: bool,
@@ -69,6 +84,8 @@ pub(super) struct Ending {
     pub(super) is_exact: bool,
     /// The client that made it is gone with all of its clones.
     pub(super) client_is_gone: bool,
+    /// It has been idle for longer than it takes to end for a drop.
+    pub(super) has_rested: bool,
     /// It has been idle for as long as the pool keeps idle connections.
     pub(super) has_idled: bool,
 }
@@ -77,10 +94,21 @@ pub(super) struct Ending {
 /// it was asked to, and our side because the peer has closed.
 pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
     use Certainty::{Inferred, Known};
-    let saw = |cause: CloseCause| end.causes & cause as u16 != 0;
-    let is_cut = saw(CloseCause::WhileActive) && (saw(CloseCause::Reset) || saw(CloseCause::Failed));
+    let saw = |cause: CloseCause| end.causes & cause as u32 != 0;
+    let is_cut = saw(CloseCause::WhileActive)
+        && (saw(CloseCause::Reset) || saw(CloseCause::Failed) || saw(CloseCause::CutShort));
     // Who closed is seen on the connection itself; the kernel's word for it is right but for a few in a thousand.
     let told = if end.is_exact { Known } else { Inferred };
+    // hyper may have a whole answer, and its connection back, before the caller has read it, and then ends it in order.
+    let may_be_idle =
+        end.protocol == Protocol::Http1 && saw(CloseCause::ShutDown) && !saw(CloseCause::CutShort);
+    let told_active = if may_be_idle { Inferred } else { told };
+    let is_dropped = saw(CloseCause::RequestDropped) || saw(CloseCause::BodyDropped);
+    let dropped = if saw(CloseCause::RequestDropped) {
+        (CloseReason::RequestDropped, Inferred)
+    } else {
+        (CloseReason::BodyDropped, Inferred)
+    };
     // Nobody who closes a connection has in mind that it fails under a request.
     if let Some(stated) = end.stated.filter(|_| !is_cut && !end.is_upgraded) {
         return (stated, Known);
@@ -93,40 +121,43 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
         () if saw(CloseCause::Failed) => (CloseReason::Error, Known),
         () if saw(CloseCause::Goaway) => (CloseReason::Goaway, Known),
         // It would have ended with the client, had it not been in use.
-        () if saw(CloseCause::AfterClient) && saw(CloseCause::RequestDropped) => {
-            (CloseReason::RequestDropped, Inferred)
+        () if saw(CloseCause::AfterClient) => dropped,
+        // The client may have gone right after it.
+        () if (saw(CloseCause::RequestDropped) || saw(CloseCause::MuchDropped))
+            && end.protocol == Protocol::Http1
+            && end.client_is_gone
+            && !end.has_rested =>
+        {
+            dropped
         }
-        () if saw(CloseCause::AfterClient) => (CloseReason::BodyDropped, Inferred),
         // The kernel may take the peer's answer to the end of our side for the end itself.
         () if !end.is_exact && end.client_is_gone && !end.is_active => (CloseReason::ClientDropped, Inferred),
         // A peer that is told of our end may be quicker than the kernel, which then takes it for the first.
-        () if !end.is_exact && saw(CloseCause::RequestDropped) => (CloseReason::RequestDropped, Inferred),
-        () if !end.is_exact && saw(CloseCause::BodyDropped) => (CloseReason::BodyDropped, Inferred),
+        () if !end.is_exact && is_dropped && !end.has_idled => dropped,
         () if saw(CloseCause::PeerClosed) && saw(CloseCause::WhileActive) => {
-            (CloseReason::PeerClosedActive, told)
+            (CloseReason::PeerClosedActive, told_active)
         }
         () if saw(CloseCause::PeerClosed) => (CloseReason::PeerClosedIdle, told),
-        // Our side aborts a connection when it drops it with something unread.
-        () if saw(CloseCause::Aborted)
-            && !saw(CloseCause::RequestDropped)
-            && !saw(CloseCause::BodyDropped) =>
-        {
-            (CloseReason::Reset, Inferred)
-        }
         () if end.is_unused && end.protocol == Protocol::Http2 && end.has_another => {
             (CloseReason::Redundant, Inferred)
         }
+        // Our side aborts a connection when it drops it with something unread.
+        () if saw(CloseCause::Aborted) && !is_dropped => (CloseReason::Reset, Inferred),
         // Every orderly end passes a shutdown; only a task that is dropped under way does not.
-        () if end.is_exact && !saw(CloseCause::ShutDown) && end.causes & HARMLESS == 0 => {
+        () if end.is_exact
+            && !saw(CloseCause::ShutDown)
+            && !saw(CloseCause::Broke)
+            && end.causes & HARMLESS == 0 =>
+        {
             (CloseReason::RuntimeShutdown, Inferred)
         }
         () if end.client_is_gone && !end.is_active => (CloseReason::ClientDropped, Known),
         // Had one of the causes below been its end, it would not have been idle for so long afterwards.
         () if end.has_idled => (CloseReason::IdleTimeout, Inferred),
-        () if saw(CloseCause::RequestDropped) => (CloseReason::RequestDropped, Inferred),
-        () if saw(CloseCause::BodyDropped) => (CloseReason::BodyDropped, Inferred),
+        () if is_dropped => dropped,
         // Bytes on an idle HTTP/1 connection make the client close it at once.
         () if saw(CloseCause::Unasked) && !end.is_active => (CloseReason::ProtocolError, Inferred),
+        () if saw(CloseCause::Broke) => (CloseReason::Error, Inferred),
         () if end.client_is_gone => (CloseReason::ClientDropped, Inferred),
         // The client has read a response that says so, and the caller has not seen it yet: nothing else ends a
         // connection in the middle of a request without an error.
@@ -147,7 +178,7 @@ mod tests {
     fn ending(causes: &[CloseCause]) -> Ending {
         Ending {
             stated: None,
-            causes: causes.iter().fold(CloseCause::ShutDown as u16, |all, cause| all | *cause as u16),
+            causes: causes.iter().fold(CloseCause::ShutDown as u32, |all, cause| all | *cause as u32),
             is_upgraded: false,
             is_active: false,
             protocol: Protocol::Http1,
@@ -155,6 +186,7 @@ mod tests {
             has_another: false,
             is_exact: true,
             client_is_gone: false,
+            has_rested: false,
             has_idled: false,
         }
     }
@@ -176,6 +208,16 @@ mod tests {
         for (causes, expected) in cases {
             assert_eq!(reason(&ending(causes)).0, *expected, "{causes:?}");
         }
+    }
+
+    #[test]
+    fn a_task_that_ends_without_a_word_has_failed_unless_its_runtime_ends() {
+        let end = |causes: &[CloseCause]| Ending {
+            causes: causes.iter().fold(0, |all, cause| all | *cause as u32),
+            ..ending(&[])
+        };
+        assert_eq!(reason(&end(&[CloseCause::Broke])), (CloseReason::Error, Certainty::Inferred));
+        assert_eq!(reason(&end(&[])), (CloseReason::RuntimeShutdown, Certainty::Inferred));
     }
 
     #[test]

@@ -276,9 +276,10 @@ pub struct ConnectionSnapshot {
     pub requests: u64,
     /// Requests in flight on it.
     pub in_flight: u64,
-    /// Bytes sent; `None` where they can't be seen.
+    /// Bytes sent; `None` where they can't be seen. Where the kernel tells them (reqwest), it is asked every two seconds and at
+    /// the end.
     pub bytes_sent: Option<u64>,
-    /// Bytes received; `None` where they can't be seen.
+    /// Bytes received, likewise.
     pub bytes_received: Option<u64>,
     /// Round trip time, smoothed by the kernel, where it tells it.
     #[cfg_attr(feature = "serde", serde(rename = "rtt_secs", serialize_with = "serial::option_secs"))]

@@ -38,7 +38,7 @@
 //!   its method became GET: it counts as the first one's.
 //! - Its connection, if the pool had several that were free: then it is the one over which something came last by the
 //!   kernel's word, which is good to some milliseconds, or else the one that was used last. If none is free any more, since
-//!   another thread has taken it, it is one of those in use. Over TLS, one that was made for the hop in vain may pass for it.
+//!   another thread has taken it, it is one of those in use.
 //! - Without [`redirects`], its pool, if it needed no connect: it counts nowhere until its answer is there, then where the
 //!   kernel has seen an answer come, and where the hop before was if that can't be told. A request that fails or is dropped
 //!   meanwhile counts there as well, unless the error names the connection.

@@ -19,7 +19,7 @@ use super::closes;
 use super::redirect::{self, Hops, Shown, Step};
 use crate::body::ResponseBody;
 use crate::clock::Instant;
-use crate::connector::ends_of;
+use crate::connector::{self, ends_of};
 use crate::current;
 use crate::lease::Lease;
 use crate::registry::{
@@ -129,6 +129,9 @@ where
         let polling = current::Polling::begin(false);
         let mut poll = this.inner.poll(cx);
         let seen = polling.end();
+        if seen.connect_dropped() {
+            connector::dropped_in_poll(matches!(poll, Poll::Ready(Err(_))));
+        }
         let shown = Shown {
             is_first: !std::mem::replace(this.polled, true),
             is_pending: poll.is_pending(),
@@ -189,7 +192,9 @@ fn answered(lease: &mut Lease, response: &Response, client: &ClientScope) {
     let now = Instant::now();
     if let Some(ends) = response.extensions().get::<HttpInfo>().map(ends_of) {
         let destination = destination(response.url());
-        if lease.between().is_some() || !lease.request().pool().is_of(&destination) {
+        // A service in between may have lost the URL of the response, so its connection is asked first.
+        let is_here = lease.between().is_none() && lease.request().pool().connection_between(ends).is_some();
+        if !is_here && (lease.between().is_some() || !lease.request().pool().is_of(&destination)) {
             // After a redirect the answer comes from another pool than the one that was asked.
             let pool = client.pool(&destination);
             if lease.between().is_none() && !Arc::ptr_eq(&pool, lease.request().pool()) {

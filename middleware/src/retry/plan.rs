@@ -78,6 +78,7 @@ fn may_pass(error_type: ErrorType) -> bool {
         // A certificate that is not trusted will not be at the next attempt either.
         ErrorType::Tls
         | ErrorType::Protocol
+        | ErrorType::Redirect
         | ErrorType::Request
         | ErrorType::Body
         | ErrorType::BreakerOpen

@@ -22,6 +22,7 @@ for_clients!(a_chunk_that_is_none: http1);
 for_clients!(bytes_that_nobody_asked_for: http1);
 for_clients!(a_timeout_that_is_told_to_nobody: http1);
 for_clients!(a_body_that_ends_with_its_connection: http1);
+for_clients!(an_end_that_was_announced_and_comes_too_soon: http1);
 for_clients!(only_the_client_says_close: http1);
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -59,6 +60,13 @@ async fn a_body_that_ends_with_its_connection(kind: Kind) {
     let (server, world) = start(kind, b"HTTP/1.1 200 OK\r\n\r\nok", Then::Close).await;
     assert_eq!(world.client.read(&server.url).await.unwrap(), "ok");
     ends_once(world, Why::ServerEndsBody).await;
+}
+
+async fn an_end_that_was_announced_and_comes_too_soon(kind: Kind) {
+    let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nok";
+    let (server, world) = start(kind, answer, Then::Close).await;
+    world.client.read(&server.url).await.unwrap_err();
+    ends_once(world, Why::ServerGoneActive).await;
 }
 
 async fn only_the_client_says_close(kind: Kind) {

@@ -3,7 +3,7 @@
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use poolscope_tests::client::{Client, Settings};
+use poolscope_tests::client::{Body, Client, Settings};
 use poolscope_tests::upstream::{Reply, Upstream, answer};
 use poolscope_tests::wait;
 use tokio::runtime::Runtime;
@@ -12,6 +12,7 @@ use super::reasons::Why;
 use super::{Kind, World, for_clients, options, slow};
 
 for_clients!(client_dropped: all);
+for_clients!(body_dropped_before_its_client: http1);
 for_clients!(body_dropped_after_its_client: http1);
 for_clients!(idle_runtime_shut_down: all);
 for_clients!(busy_runtime_shut_down: all);
@@ -44,15 +45,30 @@ async fn client_dropped(kind: Kind) {
     world.end(&[(Why::ClientGone, open - 1), (Why::ClientGoneActive, 1)]).await;
 }
 
+async fn body_dropped_before_its_client(kind: Kind) {
+    ends_for_its_body(kind, |body, client| {
+        drop(body);
+        drop(client);
+    })
+    .await;
+}
+
 /// The client was gone already, and was not what ended the connection.
 async fn body_dropped_after_its_client(kind: Kind) {
+    ends_for_its_body(kind, |body, client| {
+        drop(client);
+        drop(body);
+    })
+    .await;
+}
+
+async fn ends_for_its_body(kind: Kind, end: fn(Body, Client)) {
     let upstream = Upstream::start(options(kind), handler).await.unwrap();
     let world = World::new(kind, Settings::default(), [(&upstream).into()]);
     let client = Client::new(&world.scope, kind, Settings::default()).unwrap();
     let mut body = client.get(&upstream.url("/big")).await.unwrap().into_body();
     body.frame().await.unwrap().unwrap();
-    drop(client);
-    drop(body);
+    end(body, client);
     world.until_held(0).await;
     world.end(&[(Why::BodyDropped, 1)]).await;
 }
