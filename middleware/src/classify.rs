@@ -123,7 +123,17 @@ fn of_io(error: &io::Error) -> Option<ErrorType> {
 
 /// What hyper says where the task of a connection is gone, which it takes for a fault of the program.
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
-const DISPATCH_GONE: &str = "dispatch task is gone";
+const TASK_GONE: &str = "runtime dropped the dispatch task";
+
+/// What hyper-util says of a request whose place in the pool is gone, after which it drops the connect of that request.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+const NO_LONGER_WANTED: &str = "request was canceled";
+
+/// True if hyper-util has given up to connect for a request, of its own accord.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+pub(crate) fn is_no_longer_wanted(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.to_string() == NO_LONGER_WANTED)
+}
 
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 fn of_hyper(error: &hyper::Error) -> Option<ErrorType> {
@@ -133,7 +143,7 @@ fn of_hyper(error: &hyper::Error) -> Option<ErrorType> {
         Some(ErrorType::IncompleteMessage)
     } else if error.is_parse() {
         Some(ErrorType::Protocol)
-    } else if error.to_string() == DISPATCH_GONE {
+    } else if error.source().is_some_and(|cause| cause.to_string() == TASK_GONE) {
         Some(ErrorType::IncompleteMessage)
     } else if error.is_user() || error.is_body_write_aborted() {
         Some(ErrorType::Request)

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::error::Error;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::{Extensions, Uri};
 use hyper_util::client::legacy::connect::{Connection as HyperConnection, HttpInfo};
@@ -13,7 +14,7 @@ use crate::registry::{
     Attempt, ClientScope, Connection, ConnectorLife, Ends, Established, Pool, Protocol, Report,
 };
 use crate::trace::SetupSpan;
-use crate::{current, trace};
+use crate::{classify, current, trace};
 
 /// One layered connector. Its clones share it, so it lives for as long as the client that has them.
 #[derive(Debug)]
@@ -159,11 +160,11 @@ impl Dropped {
     }
 }
 
-/// The poll is over in which a connect was dropped; the request has failed in it, or not.
+/// A poll is over in which a connect was dropped. A time limit fails the request, and so may the pool.
 #[cold]
-pub(crate) fn dropped_in_poll(failed: bool) {
+pub(crate) fn dropped_in_poll<T, E: Error + 'static>(poll: &Poll<Result<T, E>>) {
     if let Some(dropped) = DROPPED.take() {
-        dropped.end(failed);
+        dropped.end(matches!(poll, Poll::Ready(Err(error)) if !classify::is_no_longer_wanted(error)));
     }
 }
 

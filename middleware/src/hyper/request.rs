@@ -139,7 +139,7 @@ where
                 *this.place = Place::Connection;
             }
             if seen.connect_dropped() {
-                connector::dropped_in_poll(matches!(poll, Poll::Ready(Err(_))));
+                connector::dropped_in_poll(&poll);
             }
             if let Some(lease) = this.lease.as_ref() {
                 if seen.connect_started() || waited && seen.given() {

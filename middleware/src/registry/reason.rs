@@ -115,7 +115,9 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
     }
     match () {
         () if end.is_upgraded => (CloseReason::UpgradeEnded, Known),
-        () if saw(CloseCause::CloseAsked) && !is_cut => (CloseReason::ConnectionClose, Known),
+        () if saw(CloseCause::CloseAsked) && !is_cut && !end.has_idled => {
+            (CloseReason::ConnectionClose, Known)
+        }
         () if saw(CloseCause::Reset) => (CloseReason::Reset, Known),
         () if saw(CloseCause::Protocol) => (CloseReason::ProtocolError, Known),
         () if saw(CloseCause::Failed) => (CloseReason::Error, Known),

@@ -130,7 +130,7 @@ where
         let mut poll = this.inner.poll(cx);
         let seen = polling.end();
         if seen.connect_dropped() {
-            connector::dropped_in_poll(matches!(poll, Poll::Ready(Err(_))));
+            connector::dropped_in_poll(&poll);
         }
         let shown = Shown {
             is_first: !std::mem::replace(this.polled, true),
