@@ -15,7 +15,7 @@ use poolscope_semconv::value::{Certainty, CloseReason, ConnectionState, Observat
 
 use super::key::Scheme;
 use super::pool::{ACTIVE, OPEN, Pool, UPGRADED};
-use super::reason::{CloseCause, ENDS_FOR_A_DROP, Ending, HARMLESS, HAS_ENDED, reason};
+use super::reason::{CloseCause, Ending, HARMLESS, HAS_ENDED, reason};
 use super::senders::Task;
 use super::snapshot::{ConnectionSnapshot, Protocol};
 use crate::clock::Instant;
@@ -485,7 +485,6 @@ impl Connection {
             has_another: self.pool.has_other(self.protocol()),
             is_exact,
             client_is_gone: self.has_lost_client(),
-            has_rested: self.idle_for(now) >= ENDS_FOR_A_DROP,
             has_idled: self.has_idled(now),
         })
     }

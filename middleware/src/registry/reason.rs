@@ -1,7 +1,5 @@
 //! Why a connection was closed: from what was seen on it to one reason of the closed list.
 
-use std::time::Duration;
-
 use poolscope_semconv::value::{Certainty, CloseReason};
 
 use super::snapshot::Protocol;
@@ -54,9 +52,6 @@ pub(super) const HARMLESS: u32 = CloseCause::BodyDropped as u32
     | CloseCause::CloseAsked as u32
     | CloseCause::Failed as u32;
 
-/// How long after a request or body was dropped a connection ends for that at the latest.
-pub(super) const ENDS_FOR_A_DROP: Duration = Duration::from_millis(100);
-
 /// Causes after which a connection has come to its end, whatever its owner says.
 pub(super) const HAS_ENDED: u32 = CloseCause::PeerClosed as u32
     | CloseCause::Reset as u32
@@ -84,8 +79,6 @@ pub(super) struct Ending {
     pub(super) is_exact: bool,
     /// The client that made it is gone with all of its clones.
     pub(super) client_is_gone: bool,
-    /// It has been idle for longer than it takes to end for a drop.
-    pub(super) has_rested: bool,
     /// It has been idle for as long as the pool keeps idle connections.
     pub(super) has_idled: bool,
 }
@@ -124,11 +117,10 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
         () if saw(CloseCause::Goaway) => (CloseReason::Goaway, Known),
         // It would have ended with the client, had it not been in use.
         () if saw(CloseCause::AfterClient) => dropped,
-        // The client may have gone right after it.
+        // It can't be used again; the client may have gone before it has ended for that.
         () if (saw(CloseCause::RequestDropped) || saw(CloseCause::MuchDropped))
             && end.protocol == Protocol::Http1
-            && end.client_is_gone
-            && !end.has_rested =>
+            && end.client_is_gone =>
         {
             dropped
         }
@@ -188,7 +180,6 @@ mod tests {
             has_another: false,
             is_exact: true,
             client_is_gone: false,
-            has_rested: false,
             has_idled: false,
         }
     }
