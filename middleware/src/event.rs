@@ -113,9 +113,13 @@ pub struct BreakerTransition {
     pub to: BreakerState,
     /// Why.
     pub reason: BreakerReason,
-    /// Share of failed calls in the window of a breaker that was closed; `None` below the minimum of calls.
+    /// Share of failed calls in the window by which it opened; `None` below the minimum of calls, and of other changes.
     pub failure_ratio: Option<f64>,
-    /// Calls in the window of a breaker that was closed; 0 otherwise.
+    /// Share of calls that took too long, likewise, where that is judged.
+    pub slow_call_ratio: Option<f64>,
+    /// Share of calls for which nothing could be connected, likewise.
+    pub connect_failure_ratio: Option<f64>,
+    /// Calls in the window by which it opened; 0 of other changes.
     pub window_calls: u64,
     /// How long it stays open, if it opened.
     pub open_for: Option<Duration>,

@@ -68,6 +68,8 @@ pub use event::{Event, Listener};
 pub use http_message::Answered;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 pub use http_message::Destined;
+#[cfg(feature = "breaker")]
+pub use http_message::{Bodied, WatchedBody};
 pub use origin::{Origin, OriginScope};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};

@@ -77,6 +77,8 @@ pub fn breaker_severity(state: BreakerState) -> Severity {
 pub fn breaker_reason(reason: &str) -> String {
     match BreakerReason::parse(reason) {
         Some(BreakerReason::FailureRatio) => "too many calls failed".to_owned(),
+        Some(BreakerReason::ConnectFailureRatio) => "too many calls found no connection".to_owned(),
+        Some(BreakerReason::SlowCallRatio) => "too many calls were slow".to_owned(),
         Some(BreakerReason::ConsecutiveFailures) => "too many calls in a row failed".to_owned(),
         Some(BreakerReason::OpenTimeElapsed) => "time for a trial call".to_owned(),
         Some(BreakerReason::TrialSucceeded) => "the trial calls succeeded".to_owned(),

@@ -116,6 +116,10 @@ attributes! {
     BREAKER_OPEN_FOR = "poolscope.breaker.open_for";
     /// Share of failed calls in the window when a transition happened.
     BREAKER_FAILURE_RATIO = "poolscope.breaker.failure_ratio";
+    /// Share of calls in the window that took too long.
+    BREAKER_SLOW_CALL_RATIO = "poolscope.breaker.slow_call_ratio";
+    /// Share of calls in the window for which nothing could be connected.
+    BREAKER_CONNECT_FAILURE_RATIO = "poolscope.breaker.connect_failure_ratio";
     /// Calls in the window when a transition happened.
     BREAKER_WINDOW_CALLS = "poolscope.breaker.window_calls";
     /// Name of a retry policy.

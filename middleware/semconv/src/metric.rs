@@ -202,6 +202,21 @@ metrics! {
     BREAKER_FAILURE_RATIO_LIMIT = Gauge "poolscope.breaker.failure_ratio.limit" "1"
         &[attr::BREAKER_NAME], &[], &[], "Share of failed calls at which the breaker opens.";
     /// Ours.
+    BREAKER_SLOW_CALL_RATIO = Gauge "poolscope.breaker.slow_call_ratio" "1"
+        &[attr::BREAKER_NAME], &[], &[],
+        "Share of calls in the breaker's window that took too long; absent below the minimum of calls, and where that is not judged.";
+    /// Ours.
+    BREAKER_SLOW_CALL_RATIO_LIMIT = Gauge "poolscope.breaker.slow_call_ratio.limit" "1"
+        &[attr::BREAKER_NAME], &[], &[], "Share of slow calls at which the breaker opens; absent where that is not judged.";
+    /// Ours.
+    BREAKER_CONNECT_FAILURE_RATIO = Gauge "poolscope.breaker.connect_failure_ratio" "1"
+        &[attr::BREAKER_NAME], &[], &[],
+        "Share of calls in the breaker's window for which nothing could be connected; absent below the minimum of calls.";
+    /// Ours.
+    BREAKER_CONNECT_FAILURE_RATIO_LIMIT = Gauge "poolscope.breaker.connect_failure_ratio.limit" "1"
+        &[attr::BREAKER_NAME], &[], &[],
+        "Share of such calls at which the breaker opens; absent where that is not judged apart.";
+    /// Ours.
     BREAKER_WINDOW_CALLS = Gauge "poolscope.breaker.window_calls" "{call}"
         &[attr::BREAKER_NAME], &[], &[], "Calls in the breaker's window.";
     /// Ours.

@@ -210,6 +210,10 @@ values! {
     BreakerReason {
         /// The share of failed calls reached the limit.
         FailureRatio = "failure_ratio",
+        /// The share of calls for which nothing could be connected reached the limit.
+        ConnectFailureRatio = "connect_failure_ratio",
+        /// The share of calls that took too long reached the limit.
+        SlowCallRatio = "slow_call_ratio",
         /// As many calls in a row failed as the limit allows.
         ConsecutiveFailures = "consecutive_failures",
         /// The time to stay open was over.

@@ -1,11 +1,14 @@
 //! [`BreakerBuilder`]: the options of a breaker layer and their defaults.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::classify::{Answer, Classifier, Verdict};
+use super::key::{Asked, KeyRule};
 use super::layer::BreakerLayer;
-use super::state::Rules;
+use super::state::{Rules, SlowCalls};
+use super::window::Span;
 use crate::config_error::require;
 use crate::{ConfigError, Scope};
 
@@ -15,8 +18,14 @@ pub const DEFAULT_FAILURE_RATIO: f64 = 0.5;
 /// Calls that a breaker looks back on by default.
 pub const DEFAULT_WINDOW: usize = 100;
 
-/// Largest window; a hundred thousand bits for each destination are 12 KiB.
+/// Largest window of calls; each takes a byte for each destination.
 pub const MAX_WINDOW: usize = 100_000;
+
+/// Shortest window of time: it moves on by a tenth of it.
+pub const MIN_WINDOW_TIME: Duration = Duration::from_millis(100);
+
+/// Longest window of time.
+pub const MAX_WINDOW_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Calls below which the share of failures is not judged by default: a single failure of two calls is no trend.
 pub const DEFAULT_MINIMUM_CALLS: usize = 20;
@@ -52,6 +61,8 @@ pub struct BreakerBuilder {
 pub(super) struct Config {
     pub(super) rules: Rules,
     pub(super) classifier: Classifier,
+    pub(super) key: KeyRule,
+    pub(super) heads_only: bool,
     pub(super) metrics_only: bool,
     pub(super) max_breakers: usize,
     pub(super) name: Option<Arc<str>>,
@@ -62,7 +73,9 @@ impl Default for Config {
         Self {
             rules: Rules {
                 failure_ratio: DEFAULT_FAILURE_RATIO,
-                window: DEFAULT_WINDOW,
+                connect_failure_ratio: None,
+                slow_calls: None,
+                window: Span::Calls(DEFAULT_WINDOW),
                 minimum_calls: DEFAULT_MINIMUM_CALLS,
                 consecutive_failures: None,
                 open_time: DEFAULT_OPEN_TIME,
@@ -71,6 +84,8 @@ impl Default for Config {
                 trial_calls: DEFAULT_TRIAL_CALLS,
             },
             classifier: Classifier::default(),
+            key: KeyRule::default(),
+            heads_only: false,
             metrics_only: false,
             max_breakers: DEFAULT_MAX_BREAKERS,
             name: None,
@@ -98,14 +113,45 @@ impl BreakerBuilder {
         self
     }
 
-    /// Calls that a breaker looks back on, from 1 to [`MAX_WINDOW`]. By default, this is [`DEFAULT_WINDOW`].
-    pub fn window(mut self, calls: usize) -> Self {
-        self.config.rules.window = calls;
+    /// Share of calls in the window at which a breaker opens because nothing could be connected for them (no name, no
+    /// connection, no TLS), above 0 and up to 1. Such calls are failed ones too; this is for who wants to open sooner for
+    /// them, and the reason tells them apart. By default, this is not asked.
+    pub fn connect_failure_ratio(mut self, ratio: f64) -> Self {
+        self.config.rules.connect_failure_ratio = Some(ratio);
         self
     }
 
-    /// Calls that must be in the window before the share of failures is judged, from 1 to the window. By default, this
-    /// is [`DEFAULT_MINIMUM_CALLS`].
+    /// Share of calls in the window, above 0 and up to 1, at which a breaker opens because they took so long to be answered
+    /// or to fail. The body of a response has its time. A trial call that is slow opens the breaker again. By default, this
+    /// is not asked; it costs two looks at the clock for each call.
+    pub fn slow_calls(mut self, from: Duration, ratio: f64) -> Self {
+        self.config.rules.slow_calls = Some(SlowCalls { from, ratio });
+        self
+    }
+
+    /// Calls that a breaker looks back on, from 1 to [`MAX_WINDOW`]. By default, this is [`DEFAULT_WINDOW`].
+    pub fn window(mut self, calls: usize) -> Self {
+        self.config.rules.window = Span::Calls(calls);
+        self
+    }
+
+    /// Time that a breaker looks back on instead of a number of calls, from [`MIN_WINDOW_TIME`] to [`MAX_WINDOW_TIME`]. It
+    /// moves on by a tenth of it, so that between nine tenths and all of it count. It costs a look at the clock for each
+    /// call.
+    pub fn window_time(mut self, time: Duration) -> Self {
+        self.config.rules.window = Span::Time(time);
+        self
+    }
+
+    /// Judges a call by the head of its response alone. By default, one whose body fails is a failed call, which is known
+    /// when the body is over; a trial call has its place until then. For destinations whose bodies go on for as long as
+    /// somebody listens.
+    pub fn heads_only(mut self) -> Self {
+        self.config.heads_only = true;
+        self
+    }
+
+    /// Calls that must be in the window before shares are judged, from 1, and up to a window of calls. By default, this is [`DEFAULT_MINIMUM_CALLS`].
     pub fn minimum_calls(mut self, calls: usize) -> Self {
         self.config.rules.minimum_calls = calls;
         self
@@ -159,6 +205,25 @@ impl BreakerBuilder {
         self
     }
 
+    /// Which breaker a request has, by its name; `None` is the one of its destination. By default, each destination has one.
+    /// What the rule can make up is bounded by [`BreakerBuilder::max_breakers`].
+    ///
+    /// ```
+    /// use poolscope::{Scope, breaker::BreakerLayer};
+    ///
+    /// // What the slow reports of a service do is no reason to reject its other calls.
+    /// let breaker = BreakerLayer::builder(&Scope::new())
+    ///     .key(|asked| asked.path().starts_with("/reports/").then(|| "reports".into()));
+    /// # breaker.build().unwrap();
+    /// ```
+    pub fn key(
+        mut self,
+        rule: impl for<'a> Fn(&Asked<'a>) -> Option<Cow<'a, str>> + Send + Sync + 'static,
+    ) -> Self {
+        self.config.key = KeyRule::new(rule);
+        self
+    }
+
     /// What a call says about its destination. By default, this is [`Answer::default_verdict`].
     ///
     /// ```
@@ -190,16 +255,39 @@ impl BreakerBuilder {
 impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let rules = &self.rules;
-        require(rules.failure_ratio > 0.0 && rules.failure_ratio <= 1.0, || {
-            format!("the failure ratio of a breaker must be above 0 and up to 1, not {}", rules.failure_ratio)
+        let ratios = [
+            ("failure", Some(rules.failure_ratio)),
+            ("connect failure", rules.connect_failure_ratio),
+            ("slow call", rules.slow_calls.map(|slow| slow.ratio)),
+        ];
+        for (name, ratio) in ratios.into_iter().filter_map(|(name, ratio)| Some((name, ratio?))) {
+            require(ratio > 0.0 && ratio <= 1.0, || {
+                format!("the {name} ratio of a breaker must be above 0 and up to 1, not {ratio}")
+            })?;
+        }
+        require(rules.slow_calls.is_none_or(|slow| !slow.from.is_zero()), || {
+            "the time from which on a call is slow must be above zero".to_owned()
         })?;
-        require((1..=MAX_WINDOW).contains(&rules.window), || {
-            format!("the window of a breaker must be from 1 to {MAX_WINDOW} calls, not {}", rules.window)
-        })?;
-        require((1..=rules.window).contains(&rules.minimum_calls), || {
+        let most_calls = match rules.window {
+            Span::Calls(calls) => {
+                require((1..=MAX_WINDOW).contains(&calls), || {
+                    format!("the window of a breaker must be from 1 to {MAX_WINDOW} calls, not {calls}")
+                })?;
+                calls
+            }
+            Span::Time(time) => {
+                require((MIN_WINDOW_TIME..=MAX_WINDOW_TIME).contains(&time), || {
+                    format!(
+                        "the window of a breaker must be from {MIN_WINDOW_TIME:?} to {MAX_WINDOW_TIME:?}, not {time:?}"
+                    )
+                })?;
+                usize::MAX
+            }
+        };
+        require((1..=most_calls).contains(&rules.minimum_calls), || {
             format!(
-                "the minimum calls of a breaker must be from 1 to its window of {} calls, not {}",
-                rules.window, rules.minimum_calls
+                "the minimum calls of a breaker must be from 1 to its window of {most_calls} calls, not {}",
+                rules.minimum_calls
             )
         })?;
         require(rules.consecutive_failures != Some(0), || {
@@ -232,6 +320,11 @@ mod tests {
             (builder().failure_ratio(0.0), "failure ratio"),
             (builder().failure_ratio(1.1), "failure ratio"),
             (builder().failure_ratio(f64::NAN), "failure ratio"),
+            (builder().connect_failure_ratio(0.0), "connect failure ratio"),
+            (builder().slow_calls(second, 1.5), "slow call ratio"),
+            (builder().slow_calls(Duration::ZERO, 0.5), "slow must be above zero"),
+            (builder().window_time(Duration::ZERO), "window"),
+            (builder().window_time(Duration::MAX), "window"),
             (builder().window(0), "window"),
             (builder().window(MAX_WINDOW + 1), "window"),
             (builder().minimum_calls(0), "minimum calls"),

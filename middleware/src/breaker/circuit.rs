@@ -14,7 +14,8 @@ use super::builder::Config;
 use super::classify::{Answer, Verdict};
 use super::error::BreakerOpen;
 use super::permit::Permit;
-use super::state::{Change, Force, Machine};
+use super::state::{Change, Force, Machine, Report};
+use super::window::Window;
 use crate::BreakerSnapshot;
 use crate::event::{BreakerTransition, Event, Events};
 
@@ -27,6 +28,7 @@ pub(super) struct Circuit {
     /// Generation of the machine and, in the lowest bit, whether every call passes. Written under the lock, so that a call
     /// through a closed breaker reads this and nothing else.
     gate: AtomicU64,
+    window: Arc<Window>,
     /// Set by calls, cleared by the search for breakers that nobody uses.
     used: AtomicBool,
     calls: [AtomicU64; BreakerOutcome::COUNT],
@@ -61,6 +63,7 @@ impl Circuit {
             config,
             events,
             gate: AtomicU64::new(gate_of(&machine)),
+            window: Arc::clone(machine.window()),
             used: AtomicBool::new(true),
             calls: Default::default(),
             tracked: Mutex::new(Tracked { machine, transitions: BTreeMap::new() }),
@@ -105,27 +108,32 @@ impl Circuit {
         self.config.classifier.verdict(answer)
     }
 
-    /// A call that was let through was answered.
-    pub(super) fn answered(&self, generation: u64, verdict: Verdict, answer: &Answer<'_>) {
-        self.count(match verdict {
+    /// From how long on a call is slow, if that is judged.
+    pub(super) fn slow_from(&self) -> Option<Duration> {
+        self.config.rules.slow_calls.map(|slow| slow.from)
+    }
+
+    pub(super) fn judges_bodies(&self) -> bool {
+        !self.config.heads_only
+    }
+
+    /// A call that was let through is over.
+    pub(super) fn settle(&self, generation: u64, is_trial: bool, report: &Report) {
+        self.count(match report.verdict {
             Verdict::Success => BreakerOutcome::Success,
             Verdict::Failure => BreakerOutcome::Failure,
             Verdict::Ignored => BreakerOutcome::Ignored,
         });
-        let retry_after = if verdict == Verdict::Failure { answer.retry_after() } else { None };
-        self.settle(generation, verdict, retry_after);
-    }
-
-    /// A call that was let through was dropped. Only a trial call has a place to give back.
-    pub(super) fn dropped(&self, generation: u64, is_trial: bool) {
-        self.count(BreakerOutcome::Ignored);
-        if is_trial {
-            self.settle(generation, Verdict::Ignored, None);
+        // Only a trial call has a place to give back.
+        let is_over = !is_trial
+            && match report.verdict {
+                Verdict::Success => !report.is_slow && self.window.take_good(generation, now),
+                Verdict::Failure => false,
+                Verdict::Ignored => true,
+            };
+        if !is_over {
+            self.with(|machine| ((), machine.settle(generation, report, now)));
         }
-    }
-
-    fn settle(&self, generation: u64, verdict: Verdict, retry_after: Option<Duration>) {
-        self.with(|machine| ((), machine.settle(generation, verdict, retry_after, now)));
     }
 
     pub(super) fn force(&self, force: Force) {
@@ -150,12 +158,19 @@ impl Circuit {
             .map(|outcome| (*outcome, self.calls[outcome.index()].load(Relaxed)))
             .collect();
         let tracked = self.lock();
+        let rules = &self.config.rules;
+        let tally = tracked.machine.tally(|| now);
+        let shares = tracked.machine.shares(&tally);
         BreakerSnapshot {
             name: self.name.to_string(),
             state: tracked.machine.state(),
-            failure_ratio: tracked.machine.failure_ratio(),
-            failure_ratio_limit: self.config.rules.failure_ratio,
-            window_calls: tracked.machine.window_calls(),
+            failure_ratio: shares.failed,
+            failure_ratio_limit: rules.failure_ratio,
+            slow_call_ratio: shares.slow.filter(|_| rules.slow_calls.is_some()),
+            slow_call_ratio_limit: rules.slow_calls.map(|slow| slow.ratio),
+            connect_failure_ratio: shares.unconnected,
+            connect_failure_ratio_limit: rules.connect_failure_ratio,
+            window_calls: tally.calls,
             open_remaining: tracked.machine.open_remaining(now),
             calls,
             transitions: tracked
@@ -190,7 +205,9 @@ impl Circuit {
             from: change.from,
             to: change.to,
             reason: change.reason,
-            failure_ratio: change.failure_ratio,
+            failure_ratio: change.shares.failed,
+            slow_call_ratio: change.shares.slow.filter(|_| self.slow_from().is_some()),
+            connect_failure_ratio: change.shares.unconnected,
             window_calls: change.window_calls,
             open_for: change.open_for,
         }));

@@ -1,4 +1,4 @@
-//! [`Circuits`]: the breakers of a layer by destination, bounded in number.
+//! [`Circuits`]: the breakers of a layer by their keys, bounded in number.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -7,10 +7,9 @@ use foldhash::fast::RandomState;
 
 use super::builder::Config;
 use super::circuit::{Circuit, now};
+use super::key::{Asked, Key, KeyRef};
 use super::state::Force;
 use crate::event::Events;
-use crate::http_message::Target;
-use crate::registry::{Destination, DestinationRef};
 use crate::{BreakerSnapshot, BreakerSource};
 
 /// Name of the breaker that takes the requests without one of their own.
@@ -21,7 +20,7 @@ const OTHER: &str = poolscope_semconv::value::OVERFLOW;
 pub(super) struct Circuits {
     config: Arc<Config>,
     events: Arc<Events>,
-    by_destination: papaya::HashMap<Destination, Arc<Circuit>, RandomState>,
+    by_key: papaya::HashMap<Key, Arc<Circuit>, RandomState>,
     /// Held to make and to retire breakers, never to find one.
     making: Mutex<()>,
     other: OnceLock<Arc<Circuit>>,
@@ -34,7 +33,7 @@ impl Circuits {
         Self {
             config: Arc::new(config),
             events,
-            by_destination: papaya::HashMap::with_hasher(RandomState::default()),
+            by_key: papaya::HashMap::with_hasher(RandomState::default()),
             making: Mutex::new(()),
             other: OnceLock::new(),
             retired: AtomicU64::new(0),
@@ -42,16 +41,16 @@ impl Circuits {
         }
     }
 
-    /// The breaker of a destination. Takes no lock and allocates nothing once it exists.
-    pub(super) fn of(&self, target: Target<'_>) -> Arc<Circuit> {
-        let Some(destination) = target.destination() else { return self.other() };
-        let known = self.by_destination.pin();
-        if let Some(circuit) = known.get(&destination) {
+    /// The breaker of a request. Takes no lock and allocates nothing once it exists.
+    pub(super) fn of(&self, asked: &Asked<'_>) -> Arc<Circuit> {
+        let Some(key) = self.config.key.key(asked) else { return self.other() };
+        let known = self.by_key.pin();
+        if let Some(circuit) = known.get(&key) {
             circuit.touch();
             return Arc::clone(circuit);
         }
         drop(known);
-        self.make(&destination)
+        self.make(&key)
     }
 
     /// The breaker of a name.
@@ -77,19 +76,19 @@ impl Circuits {
     }
 
     fn all(&self) -> Vec<Arc<Circuit>> {
-        self.by_destination.pin().values().chain(self.other.get()).cloned().collect()
+        self.by_key.pin().values().chain(self.other.get()).cloned().collect()
     }
 
-    fn make(&self, destination: &DestinationRef<'_>) -> Arc<Circuit> {
+    fn make(&self, key: &KeyRef<'_>) -> Arc<Circuit> {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let circuits = self.by_destination.pin();
-        if circuits.len() >= self.config.max_breakers && circuits.get(destination).is_none() {
+        let circuits = self.by_key.pin();
+        if circuits.len() >= self.config.max_breakers && circuits.get(key).is_none() {
             self.retire();
             if circuits.len() >= self.config.max_breakers {
                 return self.other();
             }
         }
-        let key = destination.to_owned();
+        let key = key.to_owned();
         let name = key.to_string();
         let force = self.config.metrics_only.then_some(Force::MetricsOnly);
         Arc::clone(circuits.get_or_insert_with(key, || self.circuit(&name, force)))
@@ -98,11 +97,11 @@ impl Circuits {
     /// Removes breakers that have nothing to say, being closed: those that were not used since the last time, or else some that were. An eighth at most,
     /// so that the next ones find room without a search and the others keep what they know.
     fn retire(&self) {
-        let circuits = self.by_destination.pin();
+        let circuits = self.by_key.pin();
         let at_rest = circuits.iter().filter(|(_, circuit)| circuit.is_at_rest());
         let (used, unused): (Vec<_>, Vec<_>) = at_rest.partition(|(_, circuit)| circuit.was_used());
-        for (destination, _) in unused.into_iter().chain(used).take(circuits.len().div_ceil(8)) {
-            circuits.remove(destination);
+        for (key, _) in unused.into_iter().chain(used).take(circuits.len().div_ceil(8)) {
+            circuits.remove(key);
             self.retired.fetch_add(1, Relaxed);
         }
     }

@@ -36,6 +36,8 @@ pub enum Answer<'a> {
     },
     /// An error of the service under the breaker.
     Error(&'a (dyn Error + 'static)),
+    /// The body of a response that was a success so far has failed with this error.
+    Body(&'a (dyn Error + 'static)),
 }
 
 impl<'a> Answer<'a> {
@@ -48,7 +50,7 @@ impl<'a> Answer<'a> {
 
     /// The verdict of a breaker that was told no other: statuses from 500 on and errors are failures. Not so errors that
     /// say nothing about the destination: a request that could not be built or sent because of its own content, and the
-    /// rejection of another breaker.
+    /// rejection of another breaker. A body that fails is a failure.
     #[must_use]
     pub fn default_verdict(&self) -> Verdict {
         match self {
@@ -58,6 +60,18 @@ impl<'a> Answer<'a> {
                 ErrorType::Request | ErrorType::BreakerOpen => Verdict::Ignored,
                 _ => Verdict::Failure,
             },
+            Self::Body(_) => Verdict::Failure,
+        }
+    }
+
+    /// True if nothing could be connected: no name, no connection or no TLS.
+    #[must_use]
+    pub fn is_connect_failure(&self) -> bool {
+        match self {
+            Self::Error(error) => {
+                matches!(classify::error_type(*error), ErrorType::Dns | ErrorType::Connect | ErrorType::Tls)
+            }
+            Self::Response { .. } | Self::Body(_) => false,
         }
     }
 
@@ -65,7 +79,7 @@ impl<'a> Answer<'a> {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Response { headers, .. } => retry_after(headers, SystemTime::now()),
-            Self::Error(_) => None,
+            Self::Error(_) | Self::Body(_) => None,
         }
     }
 }

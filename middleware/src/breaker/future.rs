@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::classify::Answer;
 use super::error::{BreakerOpen, Error};
 use super::permit::Permit;
-use crate::http_message::Answered;
+use crate::http_message::Bodied;
 
 pin_project! {
     /// Future of [`Breaker`](super::Breaker).
@@ -50,18 +50,21 @@ impl<F> ResponseFuture<F> {
 impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<R, E>>,
-    R: Answered,
+    R: Bodied,
     E: StdError + 'static,
 {
-    type Output = Result<R, Error<E>>;
+    type Output = Result<R::With<Permit>, Error<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Called { inner, permit } => {
                 let result = ready!(inner.poll(cx));
                 let permit = permit.take().expect("response future polled after it was ready");
-                permit.answer(&Answer::new(&result));
-                Poll::Ready(result.map_err(Error::Inner))
+                let permit = permit.answered(&Answer::new(&result));
+                Poll::Ready(match result {
+                    Ok(response) => Ok(response.with_watch(permit)),
+                    Err(error) => Err(Error::Inner(error)),
+                })
             }
             StateProj::Rejected { open } => {
                 let open = open.take().expect("response future polled after it was ready");

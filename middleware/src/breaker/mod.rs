@@ -1,6 +1,7 @@
 //! Circuit breaker: stops calling a destination that fails, and finds out by itself when it has recovered.
 //!
-//! One breaker for each destination (`scheme://host:port`). While it is *closed*, calls pass and the last of them are
+//! One breaker for each destination (`scheme://host:port`), or for each key that a rule of yours chooses
+//! ([`BreakerBuilder::key`]). While it is *closed*, calls pass and the last of them are
 //! judged; when too many failed, it *opens*, and calls are rejected at once with [`BreakerOpen`]. After a time it is *half
 //! open*: a few trial calls pass. If all of them succeed it closes; if one fails it opens again, for longer.
 //!
@@ -11,12 +12,16 @@
 //!   that has opened meanwhile.
 //! - A trial call that is dropped gives its place back, and one that hangs keeps it for no longer than the open time.
 //! - A call is decided in `call`, never in `poll_ready`, so a breaker that is open for one destination holds up no other.
-//! - A closed breaker costs a look-up and one atomic load before the call, and one short lock after it.
+//! - A call through a closed breaker costs a look-up and one atomic load before it, and one atomic exchange after it if it
+//!   was good; one that was not, or takes the place of such a one in the window, costs a short lock.
 //! - `Retry-After` of a failed response holds the breaker open for at least as long, up to
 //!   [`max_open_time`](BreakerBuilder::max_open_time).
 //!
-//! A call is judged when its response head is there. Errors and statuses from 500 on are failures by default, see
-//! [`BreakerBuilder::classify`].
+//! A call is judged when its response head is there, and if that is good, again at the end of its body: one that fails is a
+//! failed call ([`BreakerBuilder::heads_only`] leaves that out). Errors and statuses from 500 on are failures by default, see
+//! [`BreakerBuilder::classify`]. Apart from failures, a breaker opens for calls that are slow
+//! ([`BreakerBuilder::slow_calls`]), for connects that fail ([`BreakerBuilder::connect_failure_ratio`]) and for failures in a
+//! row ([`BreakerBuilder::consecutive_failures`]), as far as it is told to.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -28,7 +33,7 @@
 //! let scope = Scope::new();
 //! let breaker = BreakerLayer::builder(&scope).window(20).minimum_calls(10).build()?;
 //! let mut client = breaker.layer(service_fn(|_: Request<()>| async {
-//!     Ok::<_, std::io::Error>(Response::builder().status(503).body(()).unwrap())
+//!     Ok::<_, std::io::Error>(Response::builder().status(503).body(String::new()).unwrap())
 //! }));
 //!
 //! for _ in 0..10 {
@@ -47,6 +52,7 @@ mod classify;
 mod error;
 mod future;
 mod handle;
+mod key;
 mod layer;
 mod permit;
 mod service;
@@ -56,12 +62,16 @@ mod window;
 pub use builder::{
     BreakerBuilder, DEFAULT_FAILURE_RATIO, DEFAULT_JITTER, DEFAULT_MAX_BREAKERS, DEFAULT_MAX_OPEN_TIME,
     DEFAULT_MINIMUM_CALLS, DEFAULT_OPEN_TIME, DEFAULT_TRIAL_CALLS, DEFAULT_WINDOW, MAX_OPEN_TIME, MAX_WINDOW,
+    MAX_WINDOW_TIME, MIN_WINDOW_TIME,
 };
 pub use classify::{Answer, Verdict};
 pub use error::{BreakerOpen, Error};
 pub use future::ResponseFuture;
 pub use handle::BreakerHandle;
+pub use key::Asked;
 pub use layer::BreakerLayer;
 pub use poolscope_semconv::value::BreakerState;
 pub use service::Breaker;
+/// Body of a response that came through a breaker.
+pub type JudgedBody<B> = crate::WatchedBody<B, permit::Permit>;
 pub use state::Force;

@@ -9,7 +9,9 @@ use tower_service::Service;
 use super::circuits::Circuits;
 use super::error::Error;
 use super::future::ResponseFuture;
-use crate::http_message::{Answered, Destined};
+use super::key::Asked;
+use super::permit::Permit;
+use crate::http_message::{Bodied, Destined};
 
 /// A service behind breakers. See the [module](super) for an example.
 #[derive(Debug, Clone)]
@@ -27,11 +29,11 @@ impl<S> Breaker<S> {
 impl<S, R> Service<R> for Breaker<S>
 where
     S: Service<R>,
-    S::Response: Answered,
+    S::Response: Bodied,
     S::Error: StdError + 'static,
     R: Destined,
 {
-    type Response = S::Response;
+    type Response = <S::Response as Bodied>::With<Permit>;
     type Error = Error<S::Error>;
     type Future = ResponseFuture<S::Future>;
 
@@ -41,7 +43,7 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        match self.circuits.of(request.target()).admit() {
+        match self.circuits.of(&Asked::new(&request)).admit() {
             Ok(permit) => ResponseFuture::called(self.inner.call(request), permit),
             Err(open) => ResponseFuture::rejected(open),
         }

@@ -1,11 +1,17 @@
 //! Requests and responses as the protection layers read them, the same for hyper and for reqwest.
 
+#[cfg(feature = "breaker")]
+mod body;
 mod request;
 #[cfg(any(feature = "breaker", feature = "retry"))]
 mod response;
 #[cfg(any(feature = "breaker", feature = "retry"))]
 mod retry_after;
 
+#[cfg(feature = "breaker")]
+pub(crate) use body::Watch;
+#[cfg(feature = "breaker")]
+pub use body::{Bodied, WatchedBody};
 pub use request::Destined;
 #[cfg(feature = "timeout")]
 pub(crate) use request::KeptTarget;

@@ -1,6 +1,6 @@
 //! [`Destined`]: where a request goes.
 
-use http::{Request, Uri};
+use http::{HeaderMap, Method, Request, Uri};
 
 use crate::registry::DestinationRef;
 
@@ -9,6 +9,10 @@ use crate::registry::DestinationRef;
 pub trait Destined: sealed::Sealed {
     #[doc(hidden)]
     fn target(&self) -> Target<'_>;
+
+    /// Method and headers, if it is a whole request.
+    #[doc(hidden)]
+    fn head(&self) -> Option<(&Method, &HeaderMap)>;
 }
 
 /// Where a request goes, borrowed from it.
@@ -29,6 +33,26 @@ impl<'a> Target<'a> {
             Self::Uri(uri) => DestinationRef::from_uri(uri),
             #[cfg(feature = "reqwest")]
             Self::Url(url) => Some(DestinationRef::new(url.scheme(), url.host_str()?, url.port())),
+        }
+    }
+
+    /// The path, with no query.
+    #[cfg(feature = "breaker")]
+    pub(crate) fn path(self) -> &'a str {
+        match self {
+            Self::Uri(uri) => uri.path(),
+            #[cfg(feature = "reqwest")]
+            Self::Url(url) => url.path(),
+        }
+    }
+
+    /// The host as it was written.
+    #[cfg(feature = "breaker")]
+    pub(crate) fn host(self) -> Option<&'a str> {
+        match self {
+            Self::Uri(uri) => uri.host(),
+            #[cfg(feature = "reqwest")]
+            Self::Url(url) => url.host_str(),
         }
     }
 
@@ -77,11 +101,19 @@ impl<B> Destined for Request<B> {
     fn target(&self) -> Target<'_> {
         Target::Uri(self.uri())
     }
+
+    fn head(&self) -> Option<(&Method, &HeaderMap)> {
+        Some((self.method(), self.headers()))
+    }
 }
 
 impl Destined for Uri {
     fn target(&self) -> Target<'_> {
         Target::Uri(self)
+    }
+
+    fn head(&self) -> Option<(&Method, &HeaderMap)> {
+        None
     }
 }
 
@@ -89,6 +121,10 @@ impl Destined for Uri {
 impl Destined for reqwest::Request {
     fn target(&self) -> Target<'_> {
         Target::Url(self.url())
+    }
+
+    fn head(&self) -> Option<(&Method, &HeaderMap)> {
+        Some((self.method(), self.headers()))
     }
 }
 

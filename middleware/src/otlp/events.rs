@@ -89,8 +89,15 @@ fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
             if change.window_calls > 0 {
                 record.add_attribute(attr::BREAKER_WINDOW_CALLS, integer(change.window_calls));
             }
-            if let Some(ratio) = change.failure_ratio {
-                record.add_attribute(attr::BREAKER_FAILURE_RATIO, ratio);
+            let ratios = [
+                (attr::BREAKER_FAILURE_RATIO, change.failure_ratio),
+                (attr::BREAKER_SLOW_CALL_RATIO, change.slow_call_ratio),
+                (attr::BREAKER_CONNECT_FAILURE_RATIO, change.connect_failure_ratio),
+            ];
+            for (name, ratio) in ratios {
+                if let Some(ratio) = ratio {
+                    record.add_attribute(name, ratio);
+                }
             }
             if let Some(open_for) = change.open_for {
                 record.add_attribute(attr::BREAKER_OPEN_FOR, open_for.as_secs_f64());

@@ -47,6 +47,8 @@ fn transition(to: BreakerState) -> Event {
         to,
         reason: BreakerReason::FailureRatio,
         failure_ratio: Some(0.5),
+        slow_call_ratio: None,
+        connect_failure_ratio: Some(0.0),
         window_calls: 20,
         open_for: Some(Duration::from_millis(2500)),
     })

@@ -246,10 +246,19 @@ fn breaker(points: &mut Points, breaker: &BreakerSnapshot) {
         let attributes = with(text(attr::BREAKER_OUTCOME, outcome.as_str()));
         points.integer(&metric::BREAKER_CALLS, attributes, calls);
     }
-    if let Some(ratio) = breaker.failure_ratio {
-        points.float(&metric::BREAKER_FAILURE_RATIO, key.clone(), ratio);
+    let ratios = [
+        (&metric::BREAKER_FAILURE_RATIO, breaker.failure_ratio),
+        (&metric::BREAKER_FAILURE_RATIO_LIMIT, Some(breaker.failure_ratio_limit)),
+        (&metric::BREAKER_SLOW_CALL_RATIO, breaker.slow_call_ratio),
+        (&metric::BREAKER_SLOW_CALL_RATIO_LIMIT, breaker.slow_call_ratio_limit),
+        (&metric::BREAKER_CONNECT_FAILURE_RATIO, breaker.connect_failure_ratio),
+        (&metric::BREAKER_CONNECT_FAILURE_RATIO_LIMIT, breaker.connect_failure_ratio_limit),
+    ];
+    for (metric, ratio) in ratios {
+        if let Some(ratio) = ratio {
+            points.float(metric, key.clone(), ratio);
+        }
     }
-    points.float(&metric::BREAKER_FAILURE_RATIO_LIMIT, key.clone(), breaker.failure_ratio_limit);
     points.integer(&metric::BREAKER_WINDOW_CALLS, key.clone(), breaker.window_calls);
     points.float(&metric::BREAKER_OPEN_REMAINING, key, breaker.open_remaining.as_secs_f64());
 }

@@ -380,6 +380,14 @@ pub struct BreakerSnapshot {
     pub failure_ratio: Option<f64>,
     /// Share at which it opens.
     pub failure_ratio_limit: f64,
+    /// Share of calls in the window that took too long; `None` below the minimum of calls, and where that is not judged.
+    pub slow_call_ratio: Option<f64>,
+    /// Share at which it opens, if that is judged.
+    pub slow_call_ratio_limit: Option<f64>,
+    /// Share of calls in the window for which nothing could be connected; `None` below the minimum of calls.
+    pub connect_failure_ratio: Option<f64>,
+    /// Share at which it opens, if that is judged apart from other failures.
+    pub connect_failure_ratio_limit: Option<f64>,
     /// Calls in the window.
     pub window_calls: u64,
     /// Time until an open breaker lets the next call try; zero in every other state.

@@ -55,4 +55,6 @@ pub(crate) use closes::{close_expired, kernel_overflows, kernel_refused};
 pub use connect::{Connect, ConnectLayer};
 pub use dns::DnsResolver;
 pub use redirect::redirects;
+#[cfg(feature = "breaker")]
+pub(crate) use request::map_body;
 pub use request::{RequestLayer, RequestService, ResponseFuture};

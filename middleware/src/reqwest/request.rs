@@ -228,14 +228,27 @@ fn answered(lease: &mut Lease, response: &Response, client: &ClientScope) {
     }
 }
 
-/// Puts the lease into the body of a response. What comes back is the same `reqwest::Response`: URL, status, version,
-/// headers, extensions and remote address stay.
+/// Puts the lease into the body of a response.
 fn with_lease(response: Response, mut lease: Lease) -> Response {
+    map_body(response, |body| {
+        if body.is_end_stream() {
+            lease.complete();
+        }
+        ResponseBody::new(body, lease)
+    })
+}
+
+/// Changes the body of a response. What comes back is the same `reqwest::Response`: URL, status, version, headers,
+/// extensions and remote address stay.
+pub(crate) fn map_body<B>(response: Response, change: impl FnOnce(Body) -> B) -> Response
+where
+    B: http_body::Body<Data = <Body as http_body::Body>::Data, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Send
+        + Sync
+        + 'static,
+{
     let url = response.url().clone();
     let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
-    if body.is_end_stream() {
-        lease.complete();
-    }
     // reqwest keeps the URL in an extension that only its own way to build a response can make.
     let mut marked = http::Response::builder();
     if let Some(extensions) = marked.extensions_mut() {
@@ -244,8 +257,7 @@ fn with_lease(response: Response, mut lease: Lease) -> Response {
     if let Ok(mut marked) = marked.url(url).body(()) {
         parts.extensions = std::mem::take(marked.extensions_mut());
     }
-    let body = Body::wrap(ResponseBody::new(body, lease));
-    http::Response::from_parts(parts, body).into()
+    http::Response::from_parts(parts, Body::wrap(change(body))).into()
 }
 
 /// Tells a request its connection, and when it got it if that was not seen.

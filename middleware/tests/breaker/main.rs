@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use poolscope::breaker::{
-    Breaker, BreakerBuilder, BreakerLayer, BreakerOpen, BreakerState, Error, Force, Verdict,
+    Breaker, BreakerBuilder, BreakerLayer, BreakerOpen, BreakerState, Error, Force, JudgedBody, Verdict,
 };
 use poolscope::event::BreakerTransition;
 use poolscope::{BreakerSnapshot, Event, Scope};
@@ -25,8 +25,8 @@ const OPEN_TIME: Duration = Duration::from_secs(5);
 const PAY: &str = "http://pay.example:80";
 
 type Inner =
-    MapErr<Mock<Request<()>, Response<()>>, fn(Box<dyn std::error::Error + Send + Sync>) -> io::Error>;
-type Server = Handle<Request<()>, Response<()>>;
+    MapErr<Mock<Request<()>, Response<String>>, fn(Box<dyn std::error::Error + Send + Sync>) -> io::Error>;
+type Server = Handle<Request<()>, Response<String>>;
 
 fn builder(scope: &Scope) -> BreakerBuilder {
     BreakerLayer::builder(scope).window(10).minimum_calls(5).open_time(OPEN_TIME).jitter(0.0)
@@ -41,8 +41,8 @@ fn to(host: &str) -> Request<()> {
     Request::get(format!("http://{host}/")).body(()).unwrap()
 }
 
-fn status(status: u16) -> Response<()> {
-    Response::builder().status(status).body(()).unwrap()
+fn status(status: u16) -> Response<String> {
+    Response::builder().status(status).body(String::new()).unwrap()
 }
 
 /// Sends one request that is answered with a status.
@@ -50,8 +50,8 @@ async fn call(
     service: &mut Breaker<Inner>,
     server: &mut Server,
     host: &str,
-    answer: Response<()>,
-) -> Result<Response<()>, Error<io::Error>> {
+    answer: Response<String>,
+) -> Result<Response<JudgedBody<String>>, Error<io::Error>> {
     let mut future = pin!(service.ready().await?.call(to(host)));
     tokio::select! {
         biased;
@@ -139,6 +139,8 @@ async fn it_opens_rejects_tries_and_closes_and_tells_each_step() {
         to: open,
         reason: BreakerReason::FailureRatio,
         failure_ratio: Some(1.0),
+        slow_call_ratio: None,
+        connect_failure_ratio: Some(0.0),
         window_calls: 5,
         open_for: Some(OPEN_TIME),
     };
@@ -254,7 +256,7 @@ async fn retry_after_holds_it_open_up_to_the_limit() {
 async fn errors_of_the_service_are_failures_and_stay_what_they_are() {
     let scope = Scope::new();
     let mut service = builder(&scope).build().unwrap().layer(service_fn(|_: Request<()>| async {
-        Err::<Response<()>, _>(io::Error::from(io::ErrorKind::ConnectionRefused))
+        Err::<Response<String>, _>(io::Error::from(io::ErrorKind::ConnectionRefused))
     }));
     for _ in 0..5 {
         let error = service.ready().await.unwrap().call(to("pay.example")).await.unwrap_err();

@@ -32,7 +32,7 @@ enum Reply {
 }
 use Reply::{Error, Hang, RetryAfter, Status};
 
-type Client = BoxCloneSyncService<Request<String>, Response<()>, io::Error>;
+type Client = BoxCloneSyncService<Request<String>, Response<String>, io::Error>;
 
 /// A service that answers as scripted, with the requests that it saw.
 #[derive(Clone, Default)]
@@ -54,9 +54,9 @@ impl Script {
             async move {
                 let response = Response::builder();
                 match reply {
-                    Status(status) => Ok(response.status(status).body(()).unwrap()),
+                    Status(status) => Ok(response.status(status).body(String::new()).unwrap()),
                     RetryAfter(status, wait) => {
-                        Ok(response.status(status).header("retry-after", wait).body(()).unwrap())
+                        Ok(response.status(status).header("retry-after", wait).body(String::new()).unwrap())
                     }
                     Error(kind) => Err(kind.into()),
                     Hang => std::future::pending().await,

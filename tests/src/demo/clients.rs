@@ -14,7 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use poolscope::breaker::BreakerLayer;
+use poolscope::breaker::{BreakerLayer, JudgedBody};
 use poolscope::hyper::{ConnectLayer, RequestLayer, ResponseBody};
 use poolscope::reqwest::DnsResolver;
 use poolscope::retry::{RetryLayer, RetryPolicy};
@@ -25,7 +25,7 @@ use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
 
 /// A hyper client under protection.
 pub(super) type HyperStack =
-    BoxCloneService<Request<Empty<Bytes>>, Response<ResponseBody<Incoming>>, BoxError>;
+    BoxCloneService<Request<Empty<Bytes>>, Response<JudgedBody<ResponseBody<Incoming>>>, BoxError>;
 
 /// A reqwest client under protection.
 pub(super) type ReqwestStack = BoxCloneService<reqwest::Request, reqwest::Response, BoxError>;

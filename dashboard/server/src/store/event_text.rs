@@ -51,12 +51,20 @@ fn transition(record: &EventRecord<'_>) -> (Severity, String) {
         Some(BreakerState::MetricsOnly) => (Severity::Ok, "only observes now"),
         None => (Severity::Warn, "changed its state"),
     };
-    let share = record.number(attr::BREAKER_FAILURE_RATIO).map(words::percent);
+    let share = |ratio| record.number(ratio).map(words::percent);
     let calls = record.number(attr::BREAKER_WINDOW_CALLS).unwrap_or_default() as u64;
     let why = match record.get(attr::BREAKER_REASON).and_then(BreakerReason::parse) {
-        Some(BreakerReason::FailureRatio) => match share {
+        Some(BreakerReason::FailureRatio) => match share(attr::BREAKER_FAILURE_RATIO) {
             Some(share) => format!(": {share} of {} failed", words::count(calls, "call")),
             None => ": too many calls failed".to_owned(),
+        },
+        Some(BreakerReason::ConnectFailureRatio) => match share(attr::BREAKER_CONNECT_FAILURE_RATIO) {
+            Some(share) => format!(": no connection for {share} of {}", words::count(calls, "call")),
+            None => ": too many calls found no connection".to_owned(),
+        },
+        Some(BreakerReason::SlowCallRatio) => match share(attr::BREAKER_SLOW_CALL_RATIO) {
+            Some(share) => format!(": {share} of {} were slow", words::count(calls, "call")),
+            None => ": too many calls were slow".to_owned(),
         },
         Some(BreakerReason::ConsecutiveFailures) => ": too many calls in a row failed".to_owned(),
         Some(BreakerReason::OpenTimeElapsed) => ": the time to stay open is over".to_owned(),

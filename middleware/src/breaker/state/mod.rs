@@ -3,12 +3,13 @@
 //! Every state has a generation number. A call is let through in one generation, and its result counts only while that
 //! generation lasts: what happens to a call that was sent before a change says nothing about the time after it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use poolscope_semconv::value::{BreakerReason, BreakerState};
 
 use super::classify::Verdict;
-use super::window::Window;
+use super::window::{Marks, Span, Tally, Window};
 
 /// A state that the user holds a breaker in, until it is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +26,40 @@ pub enum Force {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::breaker) struct Rules {
     pub(in crate::breaker) failure_ratio: f64,
-    pub(in crate::breaker) window: usize,
+    pub(in crate::breaker) connect_failure_ratio: Option<f64>,
+    pub(in crate::breaker) slow_calls: Option<SlowCalls>,
+    pub(in crate::breaker) window: Span,
     pub(in crate::breaker) minimum_calls: usize,
     pub(in crate::breaker) consecutive_failures: Option<u32>,
     pub(in crate::breaker) open_time: Duration,
     pub(in crate::breaker) max_open_time: Duration,
     pub(in crate::breaker) jitter: f64,
     pub(in crate::breaker) trial_calls: u32,
+}
+
+/// Which calls are slow, and how many of them are too many.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::breaker) struct SlowCalls {
+    pub(in crate::breaker) from: Duration,
+    pub(in crate::breaker) ratio: f64,
+}
+
+/// What is told of a call that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::breaker) struct Report {
+    pub(in crate::breaker) verdict: Verdict,
+    /// It took too long, whatever came of it.
+    pub(in crate::breaker) is_slow: bool,
+    /// It failed because nothing could be connected.
+    pub(in crate::breaker) is_unconnected: bool,
+    pub(in crate::breaker) retry_after: Option<Duration>,
+}
+
+impl Report {
+    fn marks(&self) -> Marks {
+        let failed = self.verdict == Verdict::Failure;
+        Marks { failed, slow: self.is_slow, unconnected: failed && self.is_unconnected }
+    }
 }
 
 /// The states of one breaker.
@@ -42,8 +70,8 @@ pub(in crate::breaker) struct Machine {
     rest: State,
     state: State,
     generation: u64,
-    window: Window,
-    consecutive_failures: u32,
+    /// Shared with whoever takes good calls in without the machine.
+    window: Arc<Window>,
     /// How often it has opened again without having been closed, for the growth of the open time.
     reopened: u32,
     /// The destination asked not to be called before.
@@ -72,9 +100,18 @@ pub(in crate::breaker) struct Change {
     pub(in crate::breaker) from: BreakerState,
     pub(in crate::breaker) to: BreakerState,
     pub(in crate::breaker) reason: BreakerReason,
-    pub(in crate::breaker) failure_ratio: Option<f64>,
+    /// What a closed breaker had in its window.
+    pub(in crate::breaker) shares: Shares,
     pub(in crate::breaker) window_calls: u64,
     pub(in crate::breaker) open_for: Option<Duration>,
+}
+
+/// Shares of the calls in a window; `None` below the minimum of calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(in crate::breaker) struct Shares {
+    pub(in crate::breaker) failed: Option<f64>,
+    pub(in crate::breaker) slow: Option<f64>,
+    pub(in crate::breaker) unconnected: Option<f64>,
 }
 
 /// A call is not let through.
@@ -88,12 +125,11 @@ impl Machine {
     pub(in crate::breaker) fn new(rules: Rules, force: Option<Force>) -> Self {
         let rest = force.map_or(State::Closed, State::Forced);
         Self {
-            window: Window::new(rules.window),
+            window: Arc::new(Window::new(rules.window, rules.minimum_calls)),
             rules,
             rest,
             state: rest,
             generation: 0,
-            consecutive_failures: 0,
             reopened: 0,
             not_before: None,
         }
@@ -125,13 +161,18 @@ impl Machine {
         self.state == self.rest
     }
 
-    /// Share of failures; `None` below the minimum of calls.
-    pub(in crate::breaker) fn failure_ratio(&self) -> Option<f64> {
-        self.window.failure_ratio(self.rules.minimum_calls)
+    pub(in crate::breaker) fn window(&self) -> &Arc<Window> {
+        &self.window
     }
 
-    pub(in crate::breaker) fn window_calls(&self) -> u64 {
-        self.window.calls() as u64
+    /// What is in its window.
+    pub(in crate::breaker) fn tally(&self, now: impl FnOnce() -> Instant) -> Tally {
+        self.window.tally(now)
+    }
+
+    pub(in crate::breaker) fn shares(&self, tally: &Tally) -> Shares {
+        let share = |some| tally.share(some, self.rules.minimum_calls);
+        Shares { failed: share(tally.failed), slow: share(tally.slow), unconnected: share(tally.unconnected) }
     }
 
     /// Time until an open breaker lets a call try; zero in every other state.
@@ -154,7 +195,7 @@ impl Machine {
             }
             State::Open { .. } => {
                 let half_open = State::HalfOpen { trials: 1, succeeded: 0, last: now };
-                change = Some(self.enter(half_open, BreakerReason::OpenTimeElapsed, None));
+                change = Some(self.enter(half_open, BreakerReason::OpenTimeElapsed));
             }
             State::HalfOpen { trials, last, .. } => {
                 // A trial call that hangs must not keep the breaker half open for ever.
@@ -169,37 +210,33 @@ impl Machine {
         (Ok(self.generation), change)
     }
 
-    /// A call that was let through is over. The clock is asked only where time matters, which on the good path is
-    /// nowhere.
+    /// A call that was let through is over. The clock is asked only where time matters.
     pub(in crate::breaker) fn settle(
         &mut self,
         generation: u64,
-        verdict: Verdict,
-        retry_after: Option<Duration>,
-        now: impl FnOnce() -> Instant,
+        report: &Report,
+        now: impl Fn() -> Instant,
     ) -> Option<Change> {
         if generation != self.generation {
             return None;
         }
-        match (&mut self.state, verdict) {
+        match (&mut self.state, report.verdict) {
             (State::HalfOpen { trials, .. }, Verdict::Ignored) => {
                 *trials = trials.saturating_sub(1);
                 None
             }
-            (State::HalfOpen { succeeded, .. }, Verdict::Success) => {
+            (State::HalfOpen { succeeded, .. }, Verdict::Success) if !report.is_slow => {
                 *succeeded += 1;
                 let enough = *succeeded >= self.rules.trial_calls;
                 enough.then(|| self.begin(State::Closed, BreakerReason::TrialSucceeded))
             }
-            (State::HalfOpen { .. }, Verdict::Failure) => {
+            (State::HalfOpen { .. }, Verdict::Success | Verdict::Failure) => {
                 self.reopened = self.reopened.saturating_add(1);
-                Some(self.open(BreakerReason::TrialFailed, retry_after, now()))
+                Some(self.open(BreakerReason::TrialFailed, report.retry_after, now()))
             }
-            (State::Closed, Verdict::Success | Verdict::Failure) => {
-                self.judge(verdict == Verdict::Failure, retry_after, now)
-            }
+            (State::Closed, Verdict::Success | Verdict::Failure) => self.judge(report, now),
             (State::Forced(Force::Closed | Force::MetricsOnly), Verdict::Success | Verdict::Failure) => {
-                self.window.push(verdict == Verdict::Failure);
+                self.window.push(report.marks(), now);
                 None
             }
             _ => None,
@@ -214,33 +251,42 @@ impl Machine {
     /// Brings the breaker back to where it started and forgets all results.
     pub(in crate::breaker) fn reset(&mut self) -> Option<Change> {
         if self.is_at_rest() {
-            self.forget();
             // What was sent before the reset must not count after it.
             self.generation += 1;
+            self.forget();
             return None;
         }
         Some(self.begin(self.rest, BreakerReason::Manual))
     }
 
-    fn judge(
-        &mut self,
-        failure: bool,
-        retry_after: Option<Duration>,
-        now: impl FnOnce() -> Instant,
-    ) -> Option<Change> {
-        self.window.push(failure);
-        self.consecutive_failures = if failure { self.consecutive_failures.saturating_add(1) } else { 0 };
-        let too_many = self.failure_ratio().is_some_and(|ratio| ratio >= self.rules.failure_ratio);
-        let in_a_row =
-            self.rules.consecutive_failures.is_some_and(|limit| self.consecutive_failures >= limit);
-        if too_many {
-            Some(self.open(BreakerReason::FailureRatio, retry_after, now()))
-        } else if in_a_row {
-            Some(self.open(BreakerReason::ConsecutiveFailures, retry_after, now()))
-        } else {
-            if let Some(wait) = retry_after.filter(|_| failure) {
+    fn judge(&mut self, report: &Report, now: impl Fn() -> Instant) -> Option<Change> {
+        self.window.push(report.marks(), &now);
+        let tally = self.window.tally(&now);
+        let shares = self.shares(&tally);
+        let reason = self.too_many(&shares);
+        let Some(reason) = reason else {
+            if let Some(wait) = report.retry_after.filter(|_| report.verdict == Verdict::Failure) {
                 self.leave_alone(wait, now());
             }
+            return None;
+        };
+        let change = self.open(reason, report.retry_after, now());
+        Some(Change { shares, window_calls: tally.calls, ..change })
+    }
+
+    /// Why the breaker has to open, if it has to: the reason that says most comes first.
+    fn too_many(&self, shares: &Shares) -> Option<BreakerReason> {
+        let reached = |share: Option<f64>, limit| share.is_some_and(|share| share >= limit);
+        let rules = &self.rules;
+        if rules.connect_failure_ratio.is_some_and(|limit| reached(shares.unconnected, limit)) {
+            Some(BreakerReason::ConnectFailureRatio)
+        } else if reached(shares.failed, rules.failure_ratio) {
+            Some(BreakerReason::FailureRatio)
+        } else if rules.slow_calls.is_some_and(|slow| reached(shares.slow, slow.ratio)) {
+            Some(BreakerReason::SlowCallRatio)
+        } else if rules.consecutive_failures.is_some_and(|limit| self.window.failures_in_a_row() >= limit) {
+            Some(BreakerReason::ConsecutiveFailures)
+        } else {
             None
         }
     }
@@ -254,7 +300,7 @@ impl Machine {
         // Jitter makes it longer only: nothing may be sooner than configured.
         let time = time.mul_f64(1.0 + self.rules.jitter * fastrand::f64());
         let until = self.not_before.map_or(now + time, |not_before| not_before.max(now + time));
-        self.enter(State::Open { until }, reason, Some(until - now))
+        Change { open_for: Some(until - now), ..self.enter(State::Open { until }, reason) }
     }
 
     /// Remembers how long the destination asks not to be called.
@@ -265,33 +311,23 @@ impl Machine {
 
     /// Enters a state without what is known from before it.
     fn begin(&mut self, state: State, reason: BreakerReason) -> Change {
-        let change = self.enter(state, reason, None);
+        let change = self.enter(state, reason);
         self.forget();
         change
     }
 
     fn forget(&mut self) {
-        self.window.clear();
-        self.consecutive_failures = 0;
+        self.window.clear(self.generation);
         self.reopened = 0;
         self.not_before = None;
     }
 
-    fn enter(&mut self, state: State, reason: BreakerReason, open_for: Option<Duration>) -> Change {
+    fn enter(&mut self, state: State, reason: BreakerReason) -> Change {
         let from = self.state();
-        // Only a closed breaker judges by its window; in every other state the window tells of a time before.
-        let judged = self.state == State::Closed;
         self.state = state;
         self.generation += 1;
-        self.consecutive_failures = 0;
-        Change {
-            from,
-            to: self.state(),
-            reason,
-            failure_ratio: if judged { self.failure_ratio() } else { None },
-            window_calls: if judged { self.window_calls() } else { 0 },
-            open_for,
-        }
+        self.window.turn(self.generation);
+        Change { from, to: self.state(), reason, shares: Shares::default(), window_calls: 0, open_for: None }
     }
 
     fn rejected(&self, retry_in: Option<Duration>) -> Rejected {

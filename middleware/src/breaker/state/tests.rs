@@ -5,7 +5,9 @@ const SECOND: Duration = Duration::from_secs(1);
 fn rules() -> Rules {
     Rules {
         failure_ratio: 0.5,
-        window: 10,
+        connect_failure_ratio: None,
+        slow_calls: None,
+        window: Span::Calls(10),
         minimum_calls: 4,
         consecutive_failures: None,
         open_time: 5 * SECOND,
@@ -13,6 +15,10 @@ fn rules() -> Rules {
         jitter: 0.0,
         trial_calls: 2,
     }
+}
+
+fn report(verdict: Verdict) -> Report {
+    Report { verdict, is_slow: false, is_unconnected: false, retry_after: None }
 }
 
 /// A machine with a clock that tests move.
@@ -31,12 +37,28 @@ impl Bench {
     }
 
     fn settle(&mut self, generation: u64, verdict: Verdict) -> Option<Change> {
-        self.machine.settle(generation, verdict, None, || self.now)
+        self.settle_with(generation, report(verdict))
+    }
+
+    fn settle_with(&mut self, generation: u64, report: Report) -> Option<Change> {
+        self.machine.settle(generation, &report, || self.now)
     }
 
     fn call(&mut self, verdict: Verdict) -> Option<Change> {
+        self.call_with(report(verdict))
+    }
+
+    fn call_with(&mut self, report: Report) -> Option<Change> {
         let generation = self.admit().expect("let through");
-        self.settle(generation, verdict)
+        self.settle_with(generation, report)
+    }
+
+    fn window_calls(&self) -> u64 {
+        self.machine.tally(|| self.now).calls
+    }
+
+    fn failure_ratio(&self) -> Option<f64> {
+        self.machine.shares(&self.machine.tally(|| self.now)).failed
     }
 
     /// Fails until it opens; tells how many failures that took.
@@ -63,7 +85,7 @@ fn it_opens_at_the_share_of_the_last_calls_whatever_came_before() {
         bench.call(Verdict::Success);
     }
     assert_eq!(bench.open(), 5);
-    assert_eq!(bench.machine.failure_ratio(), Some(0.5));
+    assert_eq!(bench.failure_ratio(), Some(0.5));
 }
 
 #[test]
@@ -80,7 +102,7 @@ fn below_the_minimum_of_calls_it_stays_closed() {
             from: BreakerState::Closed,
             to: BreakerState::Open,
             reason: BreakerReason::FailureRatio,
-            failure_ratio: Some(0.75),
+            shares: Shares { failed: Some(0.75), slow: Some(0.0), unconnected: Some(0.0) },
             window_calls: 4,
             open_for: Some(5 * SECOND),
         }
@@ -109,7 +131,7 @@ fn calls_that_say_nothing_do_not_count() {
     for _ in 0..100 {
         assert_eq!(bench.call(Verdict::Ignored), None);
     }
-    assert_eq!(bench.machine.window_calls(), 0);
+    assert_eq!(bench.window_calls(), 0);
 }
 
 #[test]
@@ -136,7 +158,7 @@ fn a_half_open_breaker_lets_only_the_trial_calls_through_and_closes_when_all_suc
     assert!(bench.admit().is_err(), "a trial that has succeeded does not give its place to another");
     let change = bench.settle(trials[1], Verdict::Success).expect("closed");
     assert_eq!((change.to, change.reason), (BreakerState::Closed, BreakerReason::TrialSucceeded));
-    assert_eq!((bench.machine.window_calls(), bench.machine.passes_all()), (0, true));
+    assert_eq!((bench.window_calls(), bench.machine.passes_all()), (0, true));
 }
 
 #[test]
@@ -198,7 +220,10 @@ fn retry_after_makes_the_open_time_longer_up_to_the_limit() {
     for (asked, expected) in [(1, 5), (12, 12), (3_600, 30)] {
         let mut bench = Bench::new(Rules { consecutive_failures: Some(1), ..rules() });
         let generation = bench.admit().unwrap();
-        bench.machine.settle(generation, Verdict::Failure, Some(asked * SECOND), || bench.now);
+        bench.settle_with(
+            generation,
+            Report { retry_after: Some(asked * SECOND), ..report(Verdict::Failure) },
+        );
         assert_eq!(bench.remaining(), expected * SECOND, "asked for {asked} s");
     }
 }
@@ -207,7 +232,7 @@ fn retry_after_makes_the_open_time_longer_up_to_the_limit() {
 fn retry_after_of_an_earlier_failure_holds_too() {
     let mut bench = Bench::new(rules());
     let generation = bench.admit().unwrap();
-    bench.machine.settle(generation, Verdict::Failure, Some(20 * SECOND), || bench.now);
+    bench.settle_with(generation, Report { retry_after: Some(20 * SECOND), ..report(Verdict::Failure) });
     bench.now += SECOND;
     bench.open();
     assert_eq!(bench.remaining(), 19 * SECOND);
@@ -236,10 +261,10 @@ fn a_forced_state_holds_until_the_reset() {
         for _ in 0..100 {
             assert_eq!(bench.call(Verdict::Failure), None);
         }
-        assert_eq!(bench.machine.failure_ratio(), Some(1.0), "it is judged all the same");
+        assert_eq!(bench.failure_ratio(), Some(1.0), "it is judged all the same");
     }
     assert_eq!(bench.machine.reset().map(|change| change.to), Some(BreakerState::Closed));
-    assert_eq!(bench.machine.window_calls(), 0);
+    assert_eq!(bench.window_calls(), 0);
 }
 
 #[test]
@@ -256,5 +281,44 @@ fn what_was_sent_before_a_reset_does_not_count_after_it() {
     let early = bench.admit().unwrap();
     assert_eq!(bench.machine.reset(), None);
     bench.settle(early, Verdict::Failure);
-    assert_eq!(bench.machine.window_calls(), 0);
+    assert_eq!(bench.window_calls(), 0);
+}
+
+#[test]
+fn slow_calls_open_it_although_they_succeed() {
+    let slow_calls = Some(SlowCalls { from: SECOND, ratio: 0.5 });
+    let mut bench = Bench::new(Rules { slow_calls, ..rules() });
+    let slow = Report { is_slow: true, ..report(Verdict::Success) };
+    bench.call(Verdict::Success);
+    bench.call(Verdict::Success);
+    assert_eq!(bench.call_with(slow), None);
+    let change = bench.call_with(slow).expect("opened");
+    assert_eq!((change.reason, change.shares.slow), (BreakerReason::SlowCallRatio, Some(0.5)));
+    bench.now += 5 * SECOND;
+    let change = bench.call_with(slow).expect("a slow trial shows that nothing is better");
+    assert_eq!((change.to, change.reason), (BreakerState::Open, BreakerReason::TrialFailed));
+}
+
+#[test]
+fn failed_connects_open_it_sooner_where_they_are_judged_apart() {
+    let mut bench = Bench::new(Rules { connect_failure_ratio: Some(0.25), ..rules() });
+    let unconnected = Report { is_unconnected: true, ..report(Verdict::Failure) };
+    for _ in 0..3 {
+        assert_eq!(bench.call(Verdict::Success), None);
+    }
+    let change = bench.call_with(unconnected).expect("opened");
+    assert_eq!((change.reason, change.shares.unconnected), (BreakerReason::ConnectFailureRatio, Some(0.25)));
+}
+
+#[test]
+fn a_window_of_time_forgets_what_is_too_old() {
+    let mut bench = Bench::new(Rules { window: Span::Time(10 * SECOND), ..rules() });
+    for _ in 0..3 {
+        assert_eq!(bench.call(Verdict::Failure), None);
+    }
+    bench.now += 11 * SECOND;
+    for _ in 0..3 {
+        assert_eq!(bench.call(Verdict::Failure), None, "the first three are too old");
+    }
+    assert_eq!(bench.call(Verdict::Success).map(|change| change.reason), Some(BreakerReason::FailureRatio));
 }
