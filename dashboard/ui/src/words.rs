@@ -80,6 +80,7 @@ pub fn breaker_reason(reason: &str) -> String {
         Some(BreakerReason::ConnectFailureRatio) => "too many calls found no connection".to_owned(),
         Some(BreakerReason::SlowCallRatio) => "too many calls were slow".to_owned(),
         Some(BreakerReason::ConsecutiveFailures) => "too many calls in a row failed".to_owned(),
+        Some(BreakerReason::Restored) => "open since before a restart".to_owned(),
         Some(BreakerReason::OpenTimeElapsed) => "time for a trial call".to_owned(),
         Some(BreakerReason::TrialSucceeded) => "the trial calls succeeded".to_owned(),
         Some(BreakerReason::TrialFailed) => "a trial call failed".to_owned(),

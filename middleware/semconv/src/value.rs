@@ -216,6 +216,8 @@ values! {
         SlowCallRatio = "slow_call_ratio",
         /// As many calls in a row failed as the limit allows.
         ConsecutiveFailures = "consecutive_failures",
+        /// It was open before the program was started anew.
+        Restored = "restored",
         /// The time to stay open was over.
         OpenTimeElapsed = "open_time_elapsed",
         /// The trial calls succeeded.

@@ -1,6 +1,7 @@
 //! [`BreakerBuilder`]: the options of a breaker layer and their defaults.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::classify::{Answer, Classifier, Verdict};
 use super::key::{Asked, KeyRule};
 use super::layer::BreakerLayer;
 use super::state::{Rules, SlowCalls};
+use super::store::BreakerStore;
 use super::window::Span;
 use crate::config_error::require;
 use crate::{ConfigError, Scope};
@@ -66,6 +68,16 @@ pub(super) struct Config {
     pub(super) metrics_only: bool,
     pub(super) max_breakers: usize,
     pub(super) name: Option<Arc<str>>,
+    pub(super) store: Option<Store>,
+}
+
+#[derive(Clone)]
+pub(super) struct Store(pub(super) Arc<dyn BreakerStore>);
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
 }
 
 impl Default for Config {
@@ -89,6 +101,7 @@ impl Default for Config {
             metrics_only: false,
             max_breakers: DEFAULT_MAX_BREAKERS,
             name: None,
+            store: None,
         }
     }
 }
@@ -238,6 +251,13 @@ impl BreakerBuilder {
     /// ```
     pub fn classify(mut self, rule: impl Fn(&Answer<'_>) -> Verdict + Send + Sync + 'static) -> Self {
         self.config.classifier = Classifier::new(rule);
+        self
+    }
+
+    /// Where breakers that are open or held by hand are kept, so that the next start of the program begins with them: each
+    /// when it is first asked for, by its name. By default, every start begins with closed breakers.
+    pub fn store(mut self, store: impl BreakerStore) -> Self {
+        self.config.store = Some(Store(Arc::new(store)));
         self
     }
 

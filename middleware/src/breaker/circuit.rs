@@ -5,8 +5,8 @@ use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState};
 
@@ -14,7 +14,8 @@ use super::builder::Config;
 use super::classify::{Answer, Verdict};
 use super::error::BreakerOpen;
 use super::permit::Permit;
-use super::state::{Change, Force, Machine, Report};
+use super::state::{Change, Force, Kept, Machine, Report};
+use super::store::{Saver, StoredBreaker, StoredState};
 use super::window::Window;
 use crate::BreakerSnapshot;
 use crate::event::{BreakerTransition, Event, Events};
@@ -32,6 +33,8 @@ pub(super) struct Circuit {
     /// Set by calls, cleared by the search for breakers that nobody uses.
     used: AtomicBool,
     calls: [AtomicU64; BreakerOutcome::COUNT],
+    /// Told of changes, once they are to be kept.
+    saver: OnceLock<Saver>,
     tracked: Mutex<Tracked>,
 }
 
@@ -59,6 +62,7 @@ impl Circuit {
     ) -> Self {
         let machine = Machine::new(config.rules.clone(), force);
         Self {
+            saver: OnceLock::new(),
             name,
             config,
             events,
@@ -72,6 +76,31 @@ impl Circuit {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What has to be known of it after a restart.
+    pub(super) fn stored(&self) -> Option<StoredBreaker> {
+        let state = match self.lock().machine.kept(now())? {
+            Kept::Open { wait, reopened } => StoredState::Open { until: SystemTime::now() + wait, reopened },
+            Kept::Forced(force) => StoredState::Forced(force),
+        };
+        Some(StoredBreaker { name: self.name.to_string(), state })
+    }
+
+    /// Begins where a breaker of its name was before a restart. Nobody is told of it yet: see [`Circuit::tell`].
+    pub(super) fn restore(&self, state: StoredState) -> Option<Change> {
+        let kept = match state {
+            StoredState::Open { until, reopened } => {
+                Kept::Open { wait: until.duration_since(SystemTime::now()).unwrap_or_default(), reopened }
+            }
+            StoredState::Forced(force) => Kept::Forced(force),
+        };
+        self.change(|machine| ((), machine.restore(kept, now()))).1
+    }
+
+    /// Changes are to be kept from now on.
+    pub(super) fn saved_by(&self, saver: &Saver) {
+        let _ = self.saver.set(saver.clone());
     }
 
     /// Marks the breaker as used.
@@ -181,8 +210,17 @@ impl Circuit {
         }
     }
 
-    /// Lets something happen to the machine; a change is counted under the lock and told outside of it.
+    /// Lets something happen to the machine, and tells of a change.
     fn with<R>(&self, act: impl FnOnce(&mut Machine) -> (R, Option<Change>)) -> R {
+        let (result, change) = self.change(act);
+        if let Some(change) = change {
+            self.tell(&change);
+        }
+        result
+    }
+
+    /// Lets something happen to the machine; a change is counted under the lock.
+    fn change<R>(&self, act: impl FnOnce(&mut Machine) -> (R, Option<Change>)) -> (R, Option<Change>) {
         let mut tracked = self.lock();
         let (result, change) = act(&mut tracked.machine);
         if let Some(change) = &change {
@@ -192,14 +230,14 @@ impl Circuit {
         if gate != self.gate.load(Relaxed) {
             self.gate.store(gate, Release);
         }
-        drop(tracked);
-        if let Some(change) = change {
-            self.tell(&change);
-        }
-        result
+        (result, change)
     }
 
-    fn tell(&self, change: &Change) {
+    /// Tells of a change that has happened. No lock of the breakers may be held: listeners may do what they like.
+    pub(super) fn tell(&self, change: &Change) {
+        if let Some(saver) = self.saver.get() {
+            saver.wake();
+        }
         self.events.emit(&Event::BreakerTransition(BreakerTransition {
             name: Arc::clone(&self.name),
             from: change.from,

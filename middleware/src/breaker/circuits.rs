@@ -1,7 +1,8 @@
 //! [`Circuits`]: the breakers of a layer by their keys, bounded in number.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use foldhash::fast::RandomState;
 
@@ -9,6 +10,7 @@ use super::builder::Config;
 use super::circuit::{Circuit, now};
 use super::key::{Asked, Key, KeyRef};
 use super::state::Force;
+use super::store::{BreakerStore, Saver, StoredBreaker, StoredState};
 use crate::event::Events;
 use crate::{BreakerSnapshot, BreakerSource};
 
@@ -24,6 +26,9 @@ pub(super) struct Circuits {
     /// Held to make and to retire breakers, never to find one.
     making: Mutex<()>,
     other: OnceLock<Arc<Circuit>>,
+    /// What was kept over a restart, until there is a breaker of its name again.
+    restored: Mutex<BTreeMap<String, StoredState>>,
+    saver: OnceLock<Saver>,
     retired: AtomicU64,
     overflowed: AtomicU64,
 }
@@ -36,6 +41,8 @@ impl Circuits {
             by_key: papaya::HashMap::with_hasher(RandomState::default()),
             making: Mutex::new(()),
             other: OnceLock::new(),
+            restored: Mutex::default(),
+            saver: OnceLock::new(),
             retired: AtomicU64::new(0),
             overflowed: AtomicU64::new(0),
         }
@@ -51,6 +58,35 @@ impl Circuits {
         }
         drop(known);
         self.make(&key)
+    }
+
+    /// Begins with what a store has, and keeps in it what changes.
+    pub(super) fn keep_in(self: &Arc<Self>, store: Arc<dyn BreakerStore>) {
+        match store.load() {
+            Ok(breakers) => {
+                *self.restored() = breakers.into_iter().map(|stored| (stored.name, stored.state)).collect();
+            }
+            Err(error) => {
+                tracing::warn!("breakers begin closed, since what was kept of them can't be used: {error}");
+            }
+        }
+        match Saver::start(store, Arc::downgrade(self)) {
+            Ok(saver) => {
+                let _ = self.saver.set(saver);
+            }
+            Err(error) => tracing::warn!("the states of breakers are not kept: {error}"),
+        }
+    }
+
+    /// What has to be known after a restart. What nobody has asked for since the last one is still kept.
+    pub(super) fn stored(&self) -> Vec<StoredBreaker> {
+        let waiting = self.restored().clone();
+        let waiting = waiting.into_iter().map(|(name, state)| StoredBreaker { name, state });
+        self.all().iter().filter_map(|circuit| circuit.stored()).chain(waiting).collect()
+    }
+
+    fn restored(&self) -> MutexGuard<'_, BTreeMap<String, StoredState>> {
+        self.restored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The breaker of a name.
@@ -80,18 +116,28 @@ impl Circuits {
     }
 
     fn make(&self, key: &KeyRef<'_>) -> Arc<Circuit> {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let circuits = self.by_key.pin();
-        if circuits.len() >= self.config.max_breakers && circuits.get(key).is_none() {
+        if let Some(known) = circuits.get(key) {
+            return Arc::clone(known);
+        }
+        if circuits.len() >= self.config.max_breakers {
             self.retire();
             if circuits.len() >= self.config.max_breakers {
                 return self.other();
             }
         }
         let key = key.to_owned();
-        let name = key.to_string();
         let force = self.config.metrics_only.then_some(Force::MetricsOnly);
-        Arc::clone(circuits.get_or_insert_with(key, || self.circuit(&name, force)))
+        let circuit = self.circuit(&key.to_string(), force);
+        let restored = self.restored().remove(circuit.name());
+        let change = restored.and_then(|state| circuit.restore(state));
+        circuits.insert(key, Arc::clone(&circuit));
+        drop(making);
+        if let Some(change) = change {
+            circuit.tell(&change);
+        }
+        circuit
     }
 
     /// Removes breakers that have nothing to say, being closed: those that were not used since the last time, or else some that were. An eighth at most,
@@ -114,7 +160,11 @@ impl Circuits {
     fn circuit(&self, name: &str, force: Option<Force>) -> Arc<Circuit> {
         let name =
             self.config.name.as_ref().map_or_else(|| name.into(), |prefix| format!("{prefix} {name}").into());
-        Arc::new(Circuit::new(name, Arc::clone(&self.config), Arc::clone(&self.events), force))
+        let circuit = Arc::new(Circuit::new(name, Arc::clone(&self.config), Arc::clone(&self.events), force));
+        if let Some(saver) = self.saver.get() {
+            circuit.saved_by(saver);
+        }
+        circuit
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::builder::{BreakerBuilder, Config};
+use super::builder::{BreakerBuilder, Config, Store};
 use super::circuits::{Circuits, Shown};
 use super::handle::BreakerHandle;
 use super::service::Breaker;
@@ -37,7 +37,11 @@ impl BreakerLayer {
 
     pub(super) fn from_config(scope: &Scope, mut config: Config) -> Self {
         config.name = scope.distinct_breaker_prefix(config.name);
+        let store = config.store.take();
         let circuits = Arc::new(Circuits::new(config, Arc::clone(scope.events())));
+        if let Some(Store(store)) = store {
+            circuits.keep_in(store);
+        }
         scope.show_breakers(Shown(Arc::downgrade(&circuits)));
         Self { circuits }
     }

@@ -50,6 +50,7 @@ mod circuit;
 mod circuits;
 mod classify;
 mod error;
+mod fallback;
 mod future;
 mod handle;
 mod key;
@@ -57,6 +58,7 @@ mod layer;
 mod permit;
 mod service;
 mod state;
+mod store;
 mod window;
 
 pub use builder::{
@@ -66,6 +68,7 @@ pub use builder::{
 };
 pub use classify::{Answer, Verdict};
 pub use error::{BreakerOpen, Error};
+pub use fallback::{Fallback, FallbackFuture, FallbackLayer};
 pub use future::ResponseFuture;
 pub use handle::BreakerHandle;
 pub use key::Asked;
@@ -75,3 +78,6 @@ pub use service::Breaker;
 /// Body of a response that came through a breaker.
 pub type JudgedBody<B> = crate::WatchedBody<B, permit::Permit>;
 pub use state::Force;
+pub use store::{BreakerStore, StoredBreaker, StoredState};
+#[cfg(feature = "breaker-store")]
+pub use store::{DEFAULT_MAX_AGE, FileStore};

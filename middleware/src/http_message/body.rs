@@ -52,6 +52,18 @@ impl<B: Body, W: Watch> WatchedBody<B, W> {
     }
 }
 
+impl<B, W> WatchedBody<B, W> {
+    /// A body that tells nobody how it ends: of an answer that no call has brought.
+    pub fn unjudged(inner: B) -> Self {
+        Self { watch: None, inner }
+    }
+
+    /// The body itself. Who is told of its end takes it for dropped.
+    pub fn into_inner(self) -> B {
+        self.inner
+    }
+}
+
 impl<B, W> Body for WatchedBody<B, W>
 where
     B: Body,

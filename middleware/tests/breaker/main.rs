@@ -1,6 +1,9 @@
 //! Breaker layer: what is let through, what is told, and that every call is counted once.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod judged;
+mod kept;
+
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +14,8 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use poolscope::breaker::{
-    Breaker, BreakerBuilder, BreakerLayer, BreakerOpen, BreakerState, Error, Force, JudgedBody, Verdict,
+    Answer, Breaker, BreakerBuilder, BreakerLayer, BreakerOpen, BreakerState, Error, Force, JudgedBody,
+    Verdict,
 };
 use poolscope::event::BreakerTransition;
 use poolscope::{BreakerSnapshot, Event, Scope};
@@ -269,9 +273,9 @@ async fn errors_of_the_service_are_failures_and_stay_what_they_are() {
 async fn the_users_rule_decides_what_is_a_failure() {
     let scope = Scope::new();
     let (inner, mut server) = inner();
-    let rule = |answer: &poolscope::breaker::Answer<'_>| match answer {
-        poolscope::breaker::Answer::Response { status, .. } if status.as_u16() == 404 => Verdict::Failure,
-        poolscope::breaker::Answer::Response { .. } => Verdict::Ignored,
+    let rule = |answer: &Answer<'_>| match answer {
+        Answer::Response { status, .. } if status.as_u16() == 404 => Verdict::Failure,
+        Answer::Response { .. } => Verdict::Ignored,
         other => other.default_verdict(),
     };
     let mut service = builder(&scope).classify(rule).build().unwrap().layer(inner);

@@ -67,6 +67,7 @@ fn transition(record: &EventRecord<'_>) -> (Severity, String) {
             None => ": too many calls were slow".to_owned(),
         },
         Some(BreakerReason::ConsecutiveFailures) => ": too many calls in a row failed".to_owned(),
+        Some(BreakerReason::Restored) => ": as it was before a restart".to_owned(),
         Some(BreakerReason::OpenTimeElapsed) => ": the time to stay open is over".to_owned(),
         Some(BreakerReason::TrialSucceeded) => ": the trial calls succeeded".to_owned(),
         Some(BreakerReason::TrialFailed) => ": a trial call failed".to_owned(),

@@ -13,6 +13,11 @@ use super::window::{Marks, Span, Tally, Window};
 
 /// A state that the user holds a breaker in, until it is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "breaker-store",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Force {
     /// Every call is rejected.
     Open,
@@ -91,6 +96,13 @@ enum State {
         /// When the last of them was let through.
         last: Instant,
     },
+    Forced(Force),
+}
+
+/// What is kept of a breaker over a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::breaker) enum Kept {
+    Open { wait: Duration, reopened: u32 },
     Forced(Force),
 }
 
@@ -240,6 +252,34 @@ impl Machine {
                 None
             }
             _ => None,
+        }
+    }
+
+    /// What has to be known of it after a restart; `None` if it is as it was made.
+    pub(in crate::breaker) fn kept(&self, now: Instant) -> Option<Kept> {
+        match self.state {
+            _ if self.is_at_rest() => None,
+            State::Closed => None,
+            State::Open { until } => {
+                Some(Kept::Open { wait: until.saturating_duration_since(now), reopened: self.reopened })
+            }
+            State::HalfOpen { .. } => Some(Kept::Open { wait: Duration::ZERO, reopened: self.reopened }),
+            State::Forced(force) => Some(Kept::Forced(force)),
+        }
+    }
+
+    /// Brings it, right after it was made, to where it was before a restart.
+    pub(in crate::breaker) fn restore(&mut self, kept: Kept, now: Instant) -> Option<Change> {
+        match kept {
+            Kept::Forced(force) => self.force(force),
+            // A layer that only measures now has no breakers that are open.
+            Kept::Open { .. } if !self.is_at_rest() || self.state != State::Closed => None,
+            Kept::Open { wait, reopened } => {
+                self.reopened = reopened;
+                let wait = wait.min(self.rules.max_open_time);
+                let change = self.enter(State::Open { until: now + wait }, BreakerReason::Restored);
+                Some(Change { open_for: Some(wait), ..change })
+            }
         }
     }
 
