@@ -1,10 +1,10 @@
-//! What is measured: HTTP stacks, and what is put around each.
+//! What is measured: HTTP stacks and a service, and what is put around each.
 
 use std::fmt;
 
 use clap::ValueEnum;
 
-/// An HTTP client below the layers.
+/// What is below the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Stack {
     /// hyper-util's legacy client over HTTP/1.1
@@ -15,6 +15,8 @@ pub enum Stack {
     HyperHttp2,
     /// reqwest over HTTP/1.1
     Reqwest,
+    /// A service that answers at once, without a socket
+    Service,
 }
 
 /// What is put around the client.
@@ -45,6 +47,12 @@ pub enum Case {
     ReqwestMiddleware,
     /// reqwest-tracing; nothing is sampled
     ReqwestTracing,
+    /// Our circuit breaker with its defaults
+    Breaker,
+    /// The circuit breaker of tower-resilience
+    TowerResilienceBreaker,
+    /// failsafe's breaker that counts consecutive failures
+    FailsafeBreaker,
 }
 
 impl Case {
@@ -73,6 +81,9 @@ impl Case {
                 Self::ReqwestMiddleware,
                 Self::ReqwestTracing,
             ],
+            Stack::Service => {
+                &[Self::Bare, Self::Breaker, Self::TowerResilienceBreaker, Self::FailsafeBreaker]
+            }
         }
     }
 }

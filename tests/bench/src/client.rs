@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use poolscope::{PoolSnapshot, Scope};
+use anyhow::{Context as _, Result};
+use poolscope::{Scope, ScopeSnapshot};
+use poolscope_semconv::value::BreakerOutcome;
 use tokio::runtime::{self, Runtime};
 
 use crate::case::{Case, Stack};
-use crate::load::Round;
+use crate::load::{Round, SharedRound};
 use crate::metrics::Metrics;
-use crate::{clock, hyper, reqwest};
+use crate::{clock, hyper, reqwest, service};
 
 /// What is asked, how and where.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -22,10 +23,10 @@ pub struct Options {
     /// What is put around it
     #[arg(long)]
     pub case: Case,
-    /// Address of the server
+    /// Address of the server; a service asks none
     #[arg(long)]
     pub server: SocketAddr,
-    /// Requests at a time
+    /// Requests at a time; of a service, always one
     #[arg(long, default_value_t = 64)]
     pub concurrency: usize,
 }
@@ -50,10 +51,11 @@ pub struct Seen {
     pub spans: Option<u64>,
 }
 
-/// One case on one thread.
+/// One case on one thread, unless two share it.
 pub struct Client {
     runtime: Runtime,
     round: Round,
+    shared: Option<SharedRound>,
     watch: Watch,
 }
 
@@ -73,19 +75,40 @@ impl Client {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let inside = runtime.enter();
         let Options { stack, case, server, concurrency } = *options;
+        let mut shared = None;
         let (round, watch) = match stack {
             Stack::HyperHttp1 => hyper::case(case, false, server, concurrency)?,
             Stack::HyperHttp2 => hyper::case(case, true, server, concurrency)?,
             Stack::Reqwest => reqwest::case(case, server, concurrency)?,
+            Stack::Service => {
+                let (rounds, watch) = service::case(case)?;
+                shared = Some(rounds.two_threads);
+                (rounds.one_thread, watch)
+            }
         };
         drop(inside);
-        Ok(Self { runtime, round, watch })
+        Ok(Self { runtime, round, shared, watch })
     }
 
     /// Does so many requests.
     pub fn run(&self, requests: usize) -> Result<Cost> {
+        self.cost(|| self.runtime.block_on((self.round)(requests)))
+    }
+
+    /// Does so many requests on two threads, half of them on each, which share what is around the service.
+    ///
+    /// # Errors
+    ///
+    /// Those of a request, and any stack but [`Stack::Service`]: only what does no more than a few atomic operations
+    /// tells what it costs to share them.
+    pub fn share(&self, requests: usize) -> Result<Cost> {
+        let shared = self.shared.as_ref().context("only the cases of a service run on two threads")?;
+        self.cost(|| shared(requests))
+    }
+
+    fn cost(&self, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
         let (started, cpu_before) = (Instant::now(), clock::process_time());
-        self.runtime.block_on((self.round)(requests))?;
+        work()?;
         let wall = started.elapsed();
         self.watch.flush()?;
         let cpu = clock::process_time().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
@@ -102,7 +125,7 @@ impl Client {
 #[derive(Default)]
 pub(crate) struct Watch {
     scope: Option<Scope>,
-    counts_requests: bool,
+    requests: Option<fn(&ScopeSnapshot) -> u64>,
     metrics: Option<Metrics>,
     spans: Option<Box<dyn Fn() -> Result<u64>>>,
 }
@@ -116,7 +139,16 @@ impl Watch {
 
     /// A scope that sees connections and requests.
     pub(crate) fn requests(mut self, scope: Scope) -> Self {
-        self.counts_requests = true;
+        self.requests = Some(|seen| seen.pools.iter().map(|pool| pool.released).sum());
+        self.connections(scope)
+    }
+
+    /// A scope whose breakers see requests.
+    pub(crate) fn breakers(mut self, scope: Scope) -> Self {
+        self.requests = Some(|seen| {
+            let calls = seen.breakers.iter().flat_map(|breaker| &breaker.calls);
+            calls.filter(|(outcome, _)| *outcome == BreakerOutcome::Success).map(|(_, count)| count).sum()
+        });
         self.connections(scope)
     }
 
@@ -137,12 +169,12 @@ impl Watch {
     }
 
     fn seen(&self) -> Result<Seen> {
-        let pools = self.scope.as_ref().map(|scope| scope.snapshot().pools);
-        let sum = |of: fn(&PoolSnapshot) -> u64| pools.as_ref().map(|pools| pools.iter().map(of).sum());
+        let seen = self.scope.as_ref().map(Scope::snapshot);
         let requests = match &self.metrics {
             Some(metrics) => Some(metrics.flush()?),
-            None => sum(|pool| pool.released).filter(|_| self.counts_requests),
+            None => seen.as_ref().zip(self.requests).map(|(seen, of)| of(seen)),
         };
-        Ok(Seen { connections: sum(|pool| pool.opened), requests, spans: self.flush()? })
+        let connections = seen.map(|seen| seen.pools.iter().map(|pool| pool.opened).sum());
+        Ok(Seen { connections, requests, spans: self.flush()? })
     }
 }

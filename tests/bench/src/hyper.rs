@@ -153,6 +153,6 @@ pub(crate) fn case(
             (maker.layered(TraceLayer::new_for_http()), Watch::default().spans(move || tracing.flush()))
         }
         Case::TowerHttpTraceNoSubscriber => (maker.layered(TraceLayer::new_for_http()), Watch::default()),
-        Case::ReqwestMiddleware | Case::ReqwestTracing => bail!("{case} is a case of reqwest"),
+        _ => bail!("{case} is no case of hyper"),
     })
 }

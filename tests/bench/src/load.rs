@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::thread;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
+use tokio::runtime;
 
 /// A client that does one request and reads the answer to its end.
 pub(crate) trait Target: Clone + Send + 'static {
@@ -29,6 +31,30 @@ pub(crate) fn rounds<T: Target>(target: T, concurrency: usize) -> Round {
                 task.await.context("a task of the client has panicked")??;
             }
             Ok(())
+        })
+    })
+}
+
+/// Threads of a round that is shared.
+const THREADS: usize = 2;
+
+/// Does so many requests on threads of its own, together.
+pub(crate) type SharedRound = Box<dyn Fn(usize) -> Result<()>>;
+
+/// Rounds of two threads, each with a clone of the target.
+pub(crate) fn shared_rounds<T: Target>(target: T) -> SharedRound {
+    Box::new(move |requests| {
+        thread::scope(|scope| {
+            let start = |_| {
+                let target = target.clone();
+                scope.spawn(move || {
+                    let runtime = runtime::Builder::new_current_thread().build()?;
+                    runtime.block_on(one_after_the_other(target, requests / THREADS))
+                })
+            };
+            let threads: Vec<_> = (0..THREADS).map(start).collect();
+            let mut ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
+            ended.try_for_each(|ended| ended.map_err(|_| anyhow!("a thread of the client has panicked"))?)
         })
     })
 }

@@ -1,5 +1,6 @@
 //! Every case does the work, and what is around its client sees it: a layer that is not there costs nothing.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -54,7 +55,7 @@ fn every_case_does_the_work_and_its_layers_see_it() {
             is_ours,
             "{line}: {result}"
         );
-        let counts = case.starts_with("full") || case.contains("metrics");
+        let counts = case.starts_with("full") || case.contains("metrics") || case == "breaker";
         assert_eq!(result["requests"].as_u64(), counts.then_some(REQUESTS), "{line}: {result}");
         let spans = result["spans"].as_u64();
         match case {
@@ -63,7 +64,23 @@ fn every_case_does_the_work_and_its_layers_see_it() {
             _ => assert!(spans.unwrap_or_default() == 0, "{line}: {result}"),
         }
     }
-    assert_eq!(list.lines().count(), 27);
+    assert_eq!(list.lines().count(), 31);
+}
+
+#[test]
+fn two_threads_share_the_breaker_of_a_service() {
+    let mut client = Command::new(CLIENT)
+        .args(["--stack", "service", "--case", "breaker", "--server", "127.0.0.1:1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the client starts");
+    client.stdin.take().unwrap().write_all(b"run 100\nshare 100\n").unwrap();
+    let output = client.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let requests =
+        |line: &str| serde_json::from_str::<Value>(line).map(|result| result["requests"].clone()).unwrap();
+    assert_eq!(text.lines().map(requests).collect::<Vec<_>>(), [100, 200]);
 }
 
 #[test]

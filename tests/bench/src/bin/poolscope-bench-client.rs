@@ -3,14 +3,14 @@
 
 use std::io::BufRead as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Parser, ValueEnum as _};
-use poolscope_bench::{Case, Client, Options, Stack};
+use poolscope_bench::{Case, Client, Cost, Options, Stack};
 
 /// Runs one case of the bench.
 ///
 /// For each line `run N` on stdin it does N requests and answers with one line of JSON: `wall_ns`, `cpu_ns` of the
-/// whole process, and what the layers have seen so far.
+/// whole process, and what the layers have seen so far. For `share N`, two threads do them together, of a service only.
 #[derive(Debug, Parser)]
 struct Args {
     #[command(flatten)]
@@ -33,18 +33,22 @@ fn main() -> Result<()> {
     }
     let client = Client::new(&args.options.context("--stack, --case and --server are needed; see --help")?)?;
     if let Some(requests) = args.requests {
-        return run(&client, requests);
+        return tell(client.run(requests)?, &client);
     }
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let requests = line.strip_prefix("run ").and_then(|number| number.parse().ok());
-        run(&client, requests.with_context(|| format!("not `run N`: {line}"))?)?;
+        let words = line.split_once(' ').and_then(|(what, number)| Some((what, number.parse().ok()?)));
+        let cost = match words {
+            Some(("run", requests)) => client.run(requests)?,
+            Some(("share", requests)) => client.share(requests)?,
+            _ => bail!("neither `run N` nor `share N`: {line}"),
+        };
+        tell(cost, &client)?;
     }
     Ok(())
 }
 
-fn run(client: &Client, requests: usize) -> Result<()> {
-    let cost = client.run(requests)?;
+fn tell(cost: Cost, client: &Client) -> Result<()> {
     let seen = client.seen()?;
     println!(
         r#"{{"wall_ns":{},"cpu_ns":{},"connections":{},"requests":{},"spans":{}}}"#,

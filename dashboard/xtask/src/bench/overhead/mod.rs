@@ -4,6 +4,10 @@
 //! every other time, and a round is compared with the bare client's of the same turn. So what else the machine does
 //! hits both. Instructions are counted by callgrind as the difference of a long and a short run, which leaves the set-up
 //! out; they hardly depend on the machine's load.
+//!
+//! The cases of a service, which has no sockets, are also timed on two threads that share what is around it. Threads that
+//! a busy machine runs one after the other share nothing, so turns in which the bare service's did not run at the same
+//! time are left out.
 
 mod callgrind;
 mod figures;
@@ -16,7 +20,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 
 use self::callgrind::Callgrind;
-use self::figures::{Figures, Round};
+use self::figures::{Cpu, Figures, Round};
 use self::program::{Programs, Subject, Worker};
 use crate::process::{self, say};
 use crate::provision::valgrind;
@@ -25,13 +29,18 @@ use crate::workspace::Workspace;
 const PACKAGE: &str = "poolscope-bench";
 /// What the others are compared with.
 const BARE: &str = "bare";
+/// The stack without sockets, whose cases two threads can share.
+const SERVICE: &str = "service";
 /// Requests of a timed round: a fifth of a second or so.
 const REQUESTS: u32 = 16_000;
+/// The same of a service: a hundredth of a second at least.
+const SERVICE_REQUESTS: u32 = 1_000_000;
 /// Enough to open all connections and to touch all code.
 const WARM_UP: u32 = 3_200;
 const QUICK_ROUNDS: usize = 3;
 
-/// Measures what the layers cost a request on hyper (HTTP/1.1 and HTTP/2) and reqwest, beside published middlewares.
+/// Measures what the layers cost a request on hyper (HTTP/1.1 and HTTP/2) and reqwest, and what protection costs around a
+/// service without sockets, beside published middlewares.
 ///
 /// Instructions (callgrind), processor time and throughput (paired rounds), allocations. Installs, if missing, the Debian
 /// package valgrind where run as root; where it cannot, instructions are left out. Never fails because of a figure: what
@@ -129,12 +138,38 @@ fn timed(
     server: &str,
     rounds: usize,
 ) -> Result<Vec<Figures>> {
-    say(format!("{stack}: {rounds} rounds of {REQUESTS} requests for each of {} cases", cases.len()));
+    let requests = if stack == SERVICE { SERVICE_REQUESTS } else { REQUESTS };
+    say(format!("{stack}: {rounds} rounds of {requests} requests for each of {} cases", cases.len()));
     let start = |case: &String| programs.client(Subject { stack, case, server });
     let mut workers = cases.iter().map(start).collect::<Result<Vec<Worker>>>()?;
     for worker in &mut workers {
         worker.round(WARM_UP)?;
     }
+    let samples = in_turn(&mut workers, rounds, |worker| worker.round(requests))?;
+    // The list has the bare client first.
+    let figures = cases.iter().zip(&samples);
+    let mut figures: Vec<_> =
+        figures.map(|(case, of_case)| Figures::new(stack, case, of_case, &samples[0], requests)).collect();
+    if stack == SERVICE {
+        let mut samples = in_turn(&mut workers, rounds, |worker| worker.shared_round(requests))?;
+        let together: Vec<_> = samples[0].iter().map(Round::is_parallel).collect();
+        for of_case in &mut samples {
+            let mut together = together.iter();
+            of_case.retain(|_| together.next() == Some(&true));
+        }
+        for (figures, of_case) in figures.iter_mut().zip(&samples) {
+            figures.two_threads = Cpu::new(of_case, &samples[0], requests);
+        }
+    }
+    Ok(figures)
+}
+
+/// The rounds of each worker; all do one before one of them does its next.
+fn in_turn(
+    workers: &mut [Worker],
+    rounds: usize,
+    measure: impl Fn(&mut Worker) -> Result<Round>,
+) -> Result<Vec<Vec<Round>>> {
     let mut samples: Vec<Vec<Round>> = vec![Vec::new(); workers.len()];
     for round in 0..rounds {
         let mut turn: Vec<_> = workers.iter_mut().zip(&mut samples).collect();
@@ -142,14 +177,10 @@ fn timed(
             turn.reverse();
         }
         for (worker, samples) in turn {
-            samples.push(worker.round(REQUESTS)?);
+            samples.push(measure(worker)?);
         }
     }
-    // The list has the bare client first.
-    let bare = samples[0].clone();
-    let figures =
-        |(case, samples): (&String, Vec<Round>)| Figures::new(stack, case, &samples, &bare, REQUESTS);
-    Ok(cases.iter().zip(samples).map(figures).collect())
+    Ok(samples)
 }
 
 #[cfg(test)]

@@ -95,7 +95,16 @@ pub(super) struct Worker(Talk);
 impl Worker {
     /// Does so many requests.
     pub(super) fn round(&mut self, requests: u32) -> Result<Round> {
-        writeln!(self.0.stdin, "run {requests}").context("a bench program has ended")?;
+        self.ask(&format!("run {requests}"))
+    }
+
+    /// Does so many requests on two threads together.
+    pub(super) fn shared_round(&mut self, requests: u32) -> Result<Round> {
+        self.ask(&format!("share {requests}"))
+    }
+
+    fn ask(&mut self, line: &str) -> Result<Round> {
+        writeln!(self.0.stdin, "{line}").context("a bench program has ended")?;
         let line = self.0.line()?;
         let cost: Value = serde_json::from_str(&line).context("a bench program did not answer with JSON")?;
         let wall = cost["wall_ns"].as_f64().context("a bench program told no time")?;

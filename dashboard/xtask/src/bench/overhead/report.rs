@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::BARE;
-use super::figures::Figures;
+use super::figures::{Cpu, Figures};
+use super::{BARE, SERVICE};
 
 /// A figure that is promised, and the limit that it must keep.
 struct Promise {
@@ -19,6 +19,8 @@ enum Promised {
     Instructions,
     /// Added nanoseconds of processor time per request, at most.
     Cpu,
+    /// The same on two threads.
+    CpuTwoThreads,
     /// Share of the bare client's throughput, at least.
     Throughput,
     /// Added per request, at most.
@@ -33,6 +35,9 @@ const PROMISES: &[Promise] = &[
     Promise { stack: "hyper-h1", case: "full-unsampled", what: Promised::Instructions, limit: 3_000.0 },
     Promise { stack: "reqwest", case: "full", what: Promised::Instructions, limit: 4_500.0 },
     Promise { stack: "reqwest", case: "full", what: Promised::Throughput, limit: 0.96 },
+    Promise { stack: SERVICE, case: "breaker", what: Promised::Cpu, limit: 20.0 },
+    Promise { stack: SERVICE, case: "breaker", what: Promised::CpuTwoThreads, limit: 40.0 },
+    Promise { stack: SERVICE, case: "breaker", what: Promised::Allocations, limit: 0.0 },
 ];
 
 /// Added allocations that are no steady cost: a table that grows now and then.
@@ -41,12 +46,14 @@ const ALLOCATION_TOLERANCE: f64 = 0.01;
 /// Prints a table, and each promise with whether it holds.
 pub(super) fn print(all: &[Figures]) {
     println!(
-        "\n{:<9} {:<30} {:>12} {:>9} {:>8} {:>8} {:>10} {:>11} {:>12}",
+        "\n{:<9} {:<30} {:>12} {:>9} {:>8} {:>8} {:>8} {:>8} {:>10} {:>11} {:>12}",
         "stack",
         "case",
         "instructions",
         "added",
         "CPU ns",
+        "added",
+        "by two",
         "added",
         "throughput",
         "requests/s",
@@ -54,13 +61,15 @@ pub(super) fn print(all: &[Figures]) {
     );
     for figures in all {
         println!(
-            "{:<9} {:<30} {:>12} {:>9} {:>8} {:>8} {:>10.3} {:>11} {:>12}",
+            "{:<9} {:<30} {:>12} {:>9} {:>8} {:>8} {:>8} {:>8} {:>10.3} {:>11} {:>12}",
             figures.stack,
             figures.case,
             number(figures.instructions),
             added(instructions_added(figures, all)),
-            number(figures.cpu),
-            added(figures.cpu_added),
+            number(figures.cpu.total),
+            added(figures.cpu.added),
+            number(figures.two_threads.total),
+            added(figures.two_threads.added),
             figures.throughput,
             number(Some(figures.per_second)),
             figures.allocations.map_or_else(|| "-".to_owned(), |count| format!("{count:.2}")),
@@ -84,10 +93,8 @@ impl Promise {
                 let text = format!("{} instructions", added(value));
                 (text, value.map(|value| value <= limit), format!("<= {}", added(Some(limit))))
             }
-            Promised::Cpu => {
-                let text = format!("{} ns of processor time", added(figures.cpu_added));
-                (text, figures.cpu_added.map(|value| value <= limit), format!("<= {}", added(Some(limit))))
-            }
+            Promised::Cpu => cpu(figures.cpu, "", limit),
+            Promised::CpuTwoThreads => cpu(figures.two_threads, " on two threads", limit),
             Promised::Throughput => {
                 let value = figures.throughput;
                 (format!("{value:.3} of the throughput"), Some(value >= limit), format!(">= {limit:.2}"))
@@ -106,6 +113,12 @@ impl Promise {
         };
         format!("{verdict:<12} {} {}: {measured}, promised {promised}", self.stack, self.case)
     }
+}
+
+/// What was measured, whether it holds, and what is promised.
+fn cpu(cpu: Cpu, place: &str, limit: f64) -> (String, Option<bool>, String) {
+    let text = format!("{} ns of processor time{place}", added(cpu.added));
+    (text, cpu.added.map(|value| value <= limit), format!("<= {}", added(Some(limit))))
 }
 
 /// The bare client below a case.
@@ -130,8 +143,10 @@ pub(super) fn json(all: &[Figures]) -> String {
             "case": figures.case,
             "instructions_per_request": rounded(figures.instructions, 0),
             "instructions_added": rounded(instructions_added(figures, all), 0),
-            "cpu_ns_per_request": rounded(figures.cpu, 0),
-            "cpu_ns_added": rounded(figures.cpu_added, 0),
+            "cpu_ns_per_request": rounded(figures.cpu.total, 1),
+            "cpu_ns_added": rounded(figures.cpu.added, 1),
+            "cpu_ns_two_threads": rounded(figures.two_threads.total, 1),
+            "cpu_ns_two_threads_added": rounded(figures.two_threads.added, 1),
             "throughput_ratio": rounded(Some(figures.throughput), 4),
             "requests_per_second": rounded(Some(figures.per_second), 0),
             "allocations_per_request": rounded(figures.allocations, 3),
