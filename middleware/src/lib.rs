@@ -12,6 +12,11 @@
 //! ```
 //!
 //! Each layer works alone. What is not wanted is left out, not switched off.
+//!
+//! # Breakers of other crates
+//!
+//! A breaker that a program has already is shown beside ours: one of the crate `failsafe` by its feature, any other by a
+//! [`BreakerSource`] of a few lines.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(feature = "full"),
@@ -36,6 +41,8 @@ mod current;
 #[cfg(feature = "http")]
 pub mod debug;
 pub mod event;
+#[cfg(feature = "failsafe")]
+pub mod failsafe;
 #[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 mod http_message;
 #[cfg(feature = "hyper")]
@@ -73,6 +80,7 @@ pub use http_message::{Bodied, WatchedBody};
 pub use origin::{Origin, OriginScope};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
+pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
     ConnectionSnapshot, HistogramSnapshot, HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot,

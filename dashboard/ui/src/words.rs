@@ -85,6 +85,7 @@ pub fn breaker_reason(reason: &str) -> String {
         Some(BreakerReason::TrialSucceeded) => "the trial calls succeeded".to_owned(),
         Some(BreakerReason::TrialFailed) => "a trial call failed".to_owned(),
         Some(BreakerReason::Manual) => "a user asked for it".to_owned(),
+        Some(BreakerReason::External) => "its own rules decided".to_owned(),
         None => spaced(reason),
     }
 }

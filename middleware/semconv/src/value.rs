@@ -226,6 +226,8 @@ values! {
         TrialFailed = "trial_failed",
         /// The user asked for it.
         Manual = "manual",
+        /// A breaker of another crate decided it, and does not tell why.
+        External = "external",
     }
 
     /// How a call under a breaker ended.

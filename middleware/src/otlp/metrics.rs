@@ -7,8 +7,8 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use poolscope_semconv::value::{
-    AcquireOutcome, BreakerOutcome, BreakerState, Certainty, CloseReason, ConnectionState, ErrorType,
-    IoDirection, Observation, Signal,
+    AcquireOutcome, BreakerState, Certainty, CloseReason, ConnectionState, ErrorType, IoDirection,
+    Observation, Signal,
 };
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr, metric};
 
@@ -241,14 +241,13 @@ fn breaker(points: &mut Points, breaker: &BreakerSnapshot) {
         attributes.push(text(attr::BREAKER_REASON, reason.as_str()));
         points.integer(&metric::BREAKER_TRANSITIONS, attributes, *count);
     }
-    for outcome in BreakerOutcome::ALL {
-        let calls = breaker.calls.iter().find(|(of, _)| of == outcome).map_or(0, |(_, calls)| *calls);
+    for (outcome, calls) in &breaker.calls {
         let attributes = with(text(attr::BREAKER_OUTCOME, outcome.as_str()));
-        points.integer(&metric::BREAKER_CALLS, attributes, calls);
+        points.integer(&metric::BREAKER_CALLS, attributes, *calls);
     }
     let ratios = [
         (&metric::BREAKER_FAILURE_RATIO, breaker.failure_ratio),
-        (&metric::BREAKER_FAILURE_RATIO_LIMIT, Some(breaker.failure_ratio_limit)),
+        (&metric::BREAKER_FAILURE_RATIO_LIMIT, breaker.failure_ratio_limit),
         (&metric::BREAKER_SLOW_CALL_RATIO, breaker.slow_call_ratio),
         (&metric::BREAKER_SLOW_CALL_RATIO_LIMIT, breaker.slow_call_ratio_limit),
         (&metric::BREAKER_CONNECT_FAILURE_RATIO, breaker.connect_failure_ratio),

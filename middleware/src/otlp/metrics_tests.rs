@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     number_data_point::Value,
 };
 use poolscope_semconv::metric::{ALL, MetricDef, MetricKind, find};
-use poolscope_semconv::value::{BreakerReason, ConnectPhase, RetryOutcome, TimeoutOutcome};
+use poolscope_semconv::value::{BreakerOutcome, BreakerReason, ConnectPhase, RetryOutcome, TimeoutOutcome};
 
 use super::*;
 use crate::registry::{ConnectFailures, ConnectionCounts, Protocol};
@@ -139,7 +139,7 @@ fn breaker(name: &str, state: BreakerState, failure_ratio: Option<f64>) -> Break
         connect_failure_ratio_limit: None,
         window_calls: 40,
         open_remaining: Duration::from_millis(1500),
-        calls: vec![(BreakerOutcome::Success, 10), (BreakerOutcome::Failure, 30)],
+        calls: BreakerOutcome::ALL.iter().map(|outcome| (*outcome, 10)).collect(),
         transitions: vec![(BreakerState::Closed, BreakerState::Open, BreakerReason::FailureRatio, 1)],
     }
 }
@@ -154,6 +154,11 @@ fn snapshot() -> ScopeSnapshot {
         breakers: vec![
             breaker("a", BreakerState::Open, Some(0.75)),
             breaker("b", BreakerState::Closed, None),
+            // One of another crate.
+            BreakerSnapshot {
+                calls: vec![(BreakerOutcome::Rejected, 2)],
+                ..BreakerSnapshot::new("c", BreakerState::Closed)
+            },
         ],
         retries: vec![RetrySnapshot {
             name: "retry".into(),
@@ -392,8 +397,17 @@ fn a_breaker_has_one_series_for_each_state() {
     let a = (attr::BREAKER_NAME, "a");
     assert_eq!(value(&metric::BREAKER_FAILURE_RATIO, &[]), 0.75, "only where there are enough calls");
     assert_eq!(value(&metric::BREAKER_OPEN_REMAINING, &[a]), 1.5);
-    assert_eq!(value(&metric::BREAKER_CALLS, &[a, (attr::BREAKER_OUTCOME, "rejected")]), 0.0);
+    assert_eq!(value(&metric::BREAKER_CALLS, &[a, (attr::BREAKER_OUTCOME, "rejected")]), 10.0);
     assert_eq!(value(&metric::BREAKER_TRANSITIONS, &[a, (attr::BREAKER_REASON, "failure_ratio")]), 1.0);
+    assert_eq!(
+        value(&metric::BREAKER_CALLS, &[(attr::BREAKER_NAME, "c")]),
+        2.0,
+        "no count that is not known"
+    );
+    let metrics = metrics();
+    let limits =
+        metrics.iter().find(|metric| metric.name == metric::BREAKER_FAILURE_RATIO_LIMIT.name).unwrap();
+    assert_eq!(points(limits).len(), 2, "no limit that is not known");
 }
 
 #[test]

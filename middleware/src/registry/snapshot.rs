@@ -378,7 +378,7 @@ pub struct BreakerSnapshot {
     pub state: BreakerState,
     /// Share of failed calls in the window; `None` below the minimum of calls.
     pub failure_ratio: Option<f64>,
-    /// Share at which it opens.
+    /// Share at which it opens; not a number if that is not known of a breaker of another crate.
     pub failure_ratio_limit: f64,
     /// Share of calls in the window that took too long; `None` below the minimum of calls, and where that is not judged.
     pub slow_call_ratio: Option<f64>,
@@ -390,15 +390,33 @@ pub struct BreakerSnapshot {
     pub connect_failure_ratio_limit: Option<f64>,
     /// Calls in the window.
     pub window_calls: u64,
-    /// Time until an open breaker lets the next call try; zero in every other state.
+    /// Time until an open breaker lets the next call try; zero in every other state, and if it is not known.
     #[cfg_attr(feature = "serde", serde(rename = "open_remaining_secs", serialize_with = "serial::secs"))]
     pub open_remaining: Duration,
-    /// Calls by outcome, in the order of [`BreakerOutcome::ALL`].
+    /// Calls by outcome, in the order of [`BreakerOutcome::ALL`]; an outcome that a breaker of another crate does not
+    /// tell is absent.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub calls: Vec<(BreakerOutcome, u64)>,
     /// Changes of state that have happened.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::transitions"))]
     pub transitions: Vec<BreakerTransitions>,
+}
+
+impl BreakerSnapshot {
+    /// A breaker of which nothing is known but its name and its state. The rest is filled in as far as it is known.
+    #[must_use]
+    pub fn new(name: impl Into<String>, state: BreakerState) -> Self {
+        Self {
+            name: name.into(),
+            state,
+            failure_ratio: None,
+            failure_ratio_limit: f64::NAN,
+            window_calls: 0,
+            open_remaining: Duration::ZERO,
+            calls: Vec::new(),
+            transitions: Vec::new(),
+        }
+    }
 }
 
 /// One retry policy.

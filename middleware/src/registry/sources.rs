@@ -6,6 +6,42 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::snapshot::BreakerSnapshot;
 
 /// Something that can tell the state of circuit breakers. Ours do; an adapter makes another crate's breaker visible.
+///
+/// An adapter asks the breaker, or keeps what the breaker's hooks tell, and fills in what is known. The snapshot is all that
+/// telemetry and the dashboard need: they conclude from `transitions` and `state` when it opened. For the crate failsafe
+/// there is an adapter already, behind the feature `failsafe`.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicBool, AtomicU64, Ordering::Relaxed}};
+///
+/// use poolscope::{BreakerOutcome, BreakerSnapshot, BreakerSource, BreakerState, Scope};
+///
+/// /// A fuse of your own, which stays blown until somebody replaces it.
+/// #[derive(Default)]
+/// struct Fuse {
+///     blown: AtomicBool,
+///     rejected: AtomicU64,
+/// }
+///
+/// /// Shows the fuse for as long as somebody else holds it.
+/// struct Shown(std::sync::Weak<Fuse>);
+///
+/// impl BreakerSource for Shown {
+///     fn breakers(&self) -> Vec<BreakerSnapshot> {
+///         let Some(fuse) = self.0.upgrade() else { return Vec::new() };
+///         let state = if fuse.blown.load(Relaxed) { BreakerState::Open } else { BreakerState::Closed };
+///         let mut seen = BreakerSnapshot::new("payments", state);
+///         seen.calls = vec![(BreakerOutcome::Rejected, fuse.rejected.load(Relaxed))];
+///         vec![seen]
+///     }
+/// }
+///
+/// let scope = Scope::new();
+/// let fuse = Arc::new(Fuse::default());
+/// scope.show_breakers(Shown(Arc::downgrade(&fuse)));
+/// fuse.blown.store(true, Relaxed);
+/// assert_eq!(scope.snapshot().breakers[0].state, BreakerState::Open);
+/// ```
 pub trait BreakerSource: Send + Sync + 'static {
     /// Every breaker of this source as it is now. Called once per snapshot, never on a request's way.
     fn breakers(&self) -> Vec<BreakerSnapshot>;

@@ -41,6 +41,7 @@ pub(crate) fn sentence(facts: &BreakerFacts) -> String {
             Some(BreakerReason::TrialFailed) => "open: a trial call failed".to_owned(),
             Some(BreakerReason::ConsecutiveFailures) => "open: too many calls in a row failed".to_owned(),
             Some(BreakerReason::Manual) => "open: opened by hand".to_owned(),
+            Some(BreakerReason::External) => "open: its own rules decided".to_owned(),
             _ if facts.failure_ratio.is_some() => format!("open: {}", judged(facts)),
             _ => "open: calls are rejected".to_owned(),
         },

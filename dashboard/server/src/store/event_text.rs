@@ -72,6 +72,7 @@ fn transition(record: &EventRecord<'_>) -> (Severity, String) {
         Some(BreakerReason::TrialSucceeded) => ": the trial calls succeeded".to_owned(),
         Some(BreakerReason::TrialFailed) => ": a trial call failed".to_owned(),
         Some(BreakerReason::Manual) => ": by hand".to_owned(),
+        Some(BreakerReason::External) => ": its own rules decided".to_owned(),
         None => String::new(),
     };
     let next = record.number(attr::BREAKER_OPEN_FOR).filter(|seconds| *seconds > 0.0);
