@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use poolscope::{Scope, ScopeSnapshot};
@@ -10,9 +10,10 @@ use poolscope_semconv::value::BreakerOutcome;
 use tokio::runtime::{self, Runtime};
 
 use crate::case::{Case, Stack};
+use crate::clock::Started;
 use crate::load::{Round, SharedRound};
 use crate::metrics::Metrics;
-use crate::{clock, hyper, reqwest, service};
+use crate::{hyper, reqwest, service};
 
 /// What is asked, how and where.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -92,7 +93,11 @@ impl Client {
 
     /// Does so many requests.
     pub fn run(&self, requests: usize) -> Result<Cost> {
-        self.cost(|| self.runtime.block_on((self.round)(requests)))
+        let started = Started::now();
+        self.runtime.block_on((self.round)(requests))?;
+        let wall = started.wall();
+        self.watch.flush()?;
+        Ok(Cost { wall, cpu: started.cpu() })
     }
 
     /// Does so many requests on two threads, half of them on each, which share what is around the service.
@@ -103,16 +108,7 @@ impl Client {
     /// tells what it costs to share them.
     pub fn share(&self, requests: usize) -> Result<Cost> {
         let shared = self.shared.as_ref().context("only the cases of a service run on two threads")?;
-        self.cost(|| shared(requests))
-    }
-
-    fn cost(&self, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
-        let (started, cpu_before) = (Instant::now(), clock::process_time());
-        work()?;
-        let wall = started.elapsed();
-        self.watch.flush()?;
-        let cpu = clock::process_time().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
-        Ok(Cost { wall, cpu })
+        shared(requests)
     }
 
     /// What the layers have seen of all rounds.
