@@ -9,6 +9,12 @@ pub(super) struct Round {
 }
 
 impl Round {
+    /// The round of one of so many requests.
+    pub(super) fn per(self, requests: u32) -> Self {
+        let requests = f64::from(requests);
+        Self { wall: self.wall / requests, cpu: self.cpu.map(|cpu| cpu / requests) }
+    }
+
     /// Two threads ran at the same time for most of it.
     pub(super) fn is_parallel(&self) -> bool {
         self.cpu.is_some_and(|cpu| cpu > 1.5 * self.wall)

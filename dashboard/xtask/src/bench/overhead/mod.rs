@@ -35,6 +35,8 @@ const SERVICE: &str = "service";
 const REQUESTS: u32 = 16_000;
 /// The same of a service: a hundredth of a second at least.
 const SERVICE_REQUESTS: u32 = 1_000_000;
+/// Time that the requests of a round on two threads would take one thread.
+const SHARED_SECONDS: f64 = 0.4;
 /// Enough to open all connections and to touch all code.
 const WARM_UP: u32 = 3_200;
 const QUICK_ROUNDS: usize = 3;
@@ -145,20 +147,27 @@ fn timed(
     for worker in &mut workers {
         worker.round(WARM_UP)?;
     }
-    let samples = in_turn(&mut workers, rounds, |worker| worker.round(requests))?;
+    let samples = in_turn(&mut workers, rounds, |_, worker| worker.round(requests))?;
     // The list has the bare client first.
     let figures = cases.iter().zip(&samples);
     let mut figures: Vec<_> =
         figures.map(|(case, of_case)| Figures::new(stack, case, of_case, &samples[0], requests)).collect();
     if stack == SERVICE {
-        let mut samples = in_turn(&mut workers, rounds, |worker| worker.shared_round(requests))?;
+        // A bare round is over before its threads have been given a processor each, so rounds are of equal time.
+        let requests: Vec<_> =
+            figures.iter().map(|figures| (figures.per_second * SHARED_SECONDS) as u32).collect();
+        let share = |index: usize, worker: &mut Worker| {
+            let requests = requests[index];
+            Ok(worker.shared_round(requests)?.per(requests))
+        };
+        let mut samples = in_turn(&mut workers, rounds, share)?;
         let together: Vec<_> = samples[0].iter().map(Round::is_parallel).collect();
         for of_case in &mut samples {
             let mut together = together.iter();
             of_case.retain(|_| together.next() == Some(&true));
         }
         for (figures, of_case) in figures.iter_mut().zip(&samples) {
-            figures.two_threads = Cpu::new(of_case, &samples[0], requests);
+            figures.two_threads = Cpu::new(of_case, &samples[0], 1);
         }
     }
     Ok(figures)
@@ -168,16 +177,16 @@ fn timed(
 fn in_turn(
     workers: &mut [Worker],
     rounds: usize,
-    measure: impl Fn(&mut Worker) -> Result<Round>,
+    measure: impl Fn(usize, &mut Worker) -> Result<Round>,
 ) -> Result<Vec<Vec<Round>>> {
     let mut samples: Vec<Vec<Round>> = vec![Vec::new(); workers.len()];
     for round in 0..rounds {
-        let mut turn: Vec<_> = workers.iter_mut().zip(&mut samples).collect();
+        let mut turn: Vec<_> = workers.iter_mut().zip(&mut samples).enumerate().collect();
         if round % 2 == 1 {
             turn.reverse();
         }
-        for (worker, samples) in turn {
-            samples.push(measure(worker)?);
+        for (index, (worker, samples)) in turn {
+            samples.push(measure(index, worker)?);
         }
     }
     Ok(samples)
