@@ -173,6 +173,8 @@ impl Circuit {
             to,
             reason,
             failure_ratio: None,
+            slow_call_ratio: None,
+            connect_failure_ratio: None,
             window_calls: 0,
             open_for,
         }));

@@ -194,7 +194,7 @@ impl Circuit {
             name: self.name.to_string(),
             state: tracked.machine.state(),
             failure_ratio: shares.failed,
-            failure_ratio_limit: rules.failure_ratio,
+            failure_ratio_limit: Some(rules.failure_ratio),
             slow_call_ratio: shares.slow.filter(|_| rules.slow_calls.is_some()),
             slow_call_ratio_limit: rules.slow_calls.map(|slow| slow.ratio),
             connect_failure_ratio: shares.unconnected,

@@ -132,7 +132,7 @@ fn breaker(name: &str, state: BreakerState, failure_ratio: Option<f64>) -> Break
         name: name.into(),
         state,
         failure_ratio,
-        failure_ratio_limit: 0.5,
+        failure_ratio_limit: Some(0.5),
         slow_call_ratio: None,
         slow_call_ratio_limit: None,
         connect_failure_ratio: None,

@@ -378,8 +378,8 @@ pub struct BreakerSnapshot {
     pub state: BreakerState,
     /// Share of failed calls in the window; `None` below the minimum of calls.
     pub failure_ratio: Option<f64>,
-    /// Share at which it opens; not a number if that is not known of a breaker of another crate.
-    pub failure_ratio_limit: f64,
+    /// Share at which it opens, if that is known; it is of ours.
+    pub failure_ratio_limit: Option<f64>,
     /// Share of calls in the window that took too long; `None` below the minimum of calls, and where that is not judged.
     pub slow_call_ratio: Option<f64>,
     /// Share at which it opens, if that is judged.
@@ -410,7 +410,11 @@ impl BreakerSnapshot {
             name: name.into(),
             state,
             failure_ratio: None,
-            failure_ratio_limit: f64::NAN,
+            failure_ratio_limit: None,
+            slow_call_ratio: None,
+            slow_call_ratio_limit: None,
+            connect_failure_ratio: None,
+            connect_failure_ratio_limit: None,
             window_calls: 0,
             open_remaining: Duration::ZERO,
             calls: Vec::new(),

@@ -150,7 +150,7 @@ fn what_is_not_told_is_not_claimed() {
     assert_eq!((open.state, open.calls), (BreakerState::Open, vec![(BreakerOutcome::Rejected, 5)]));
     assert_eq!((open.failure_ratio, open.window_calls), (None, 0));
     assert_eq!((open.open_remaining, heard.changes()[0].open_for), (Duration::ZERO, None));
-    assert!(open.failure_ratio_limit.is_nan());
+    assert!(open.failure_ratio_limit.is_none());
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl BreakerSource for Asked {
             name: "pay".into(),
             state: BreakerState::Open,
             failure_ratio: None,
-            failure_ratio_limit: 0.5,
+            failure_ratio_limit: Some(0.5),
             slow_call_ratio: None,
             slow_call_ratio_limit: None,
             connect_failure_ratio: None,

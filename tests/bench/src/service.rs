@@ -10,7 +10,9 @@ use std::hint::black_box;
 use std::task::{Context, Poll};
 
 use anyhow::{Result, bail, ensure};
+use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
+use http_body_util::Empty;
 use poolscope::Scope;
 use poolscope::breaker::BreakerLayer;
 use tower::{Layer, Service, ServiceExt as _};
@@ -29,7 +31,7 @@ const WINDOW: usize = poolscope::breaker::DEFAULT_WINDOW;
 struct Answering(StatusCode);
 
 impl Service<Request<()>> for Answering {
-    type Response = Response<()>;
+    type Response = Response<Empty<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Self::Error>>;
 
@@ -39,7 +41,7 @@ impl Service<Request<()>> for Answering {
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
         black_box(request);
-        let mut response = Response::new(());
+        let mut response = Response::new(Empty::new());
         *response.status_mut() = self.0;
         ready(Ok(response))
     }
@@ -52,9 +54,9 @@ struct Asked<S> {
     uri: Uri,
 }
 
-impl<S> Target for Asked<S>
+impl<S, B> Target for Asked<S>
 where
-    S: Service<Request<()>, Response = Response<()>> + Clone + Send + 'static,
+    S: Service<Request<()>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Error + Send + Sync + 'static,
     S::Future: Send,
 {
@@ -104,17 +106,19 @@ pub(crate) fn case(case: Case) -> Result<(Rounds, Watch)> {
 fn tower_resilience<S>(
     service: S,
 ) -> Result<
-    impl Service<Request<()>, Response = Response<()>, Error: Error + Send + Sync, Future: Send> + Clone + Send,
+    impl Service<Request<()>, Response = Response<Empty<Bytes>>, Error: Error + Send + Sync, Future: Send>
+    + Clone
+    + Send,
 >
 where
-    S: Service<Request<()>, Response = Response<()>, Error = Infallible, Future: Send>
+    S: Service<Request<()>, Response = Response<Empty<Bytes>>, Error = Infallible, Future: Send>
         + Clone
         + Send
         + 'static,
 {
     let layer = CircuitBreakerLayer::builder()
         .sliding_window_size(WINDOW)
-        .failure_classifier(|result: &Result<Response<()>, Infallible>| match result {
+        .failure_classifier(|result: &Result<Response<Empty<Bytes>>, Infallible>| match result {
             Ok(response) => response.status().is_server_error(),
             Err(never) => match *never {},
         })
@@ -129,9 +133,9 @@ mod tests {
     use super::*;
 
     /// Calls that a service passes on, of those that fail.
-    async fn passed<S>(mut service: S) -> usize
+    async fn passed<S, B>(mut service: S) -> usize
     where
-        S: Service<Request<()>, Response = Response<()>>,
+        S: Service<Request<()>, Response = Response<B>>,
     {
         let mut passed = 0;
         for _ in 0..10 * WINDOW {

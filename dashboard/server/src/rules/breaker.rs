@@ -40,6 +40,9 @@ pub(crate) fn sentence(facts: &BreakerFacts) -> String {
         BreakerState::Open => match facts.reason {
             Some(BreakerReason::TrialFailed) => "open: a trial call failed".to_owned(),
             Some(BreakerReason::ConsecutiveFailures) => "open: too many calls in a row failed".to_owned(),
+            Some(BreakerReason::ConnectFailureRatio) => "open: too many calls found no connection".to_owned(),
+            Some(BreakerReason::SlowCallRatio) => "open: too many calls were slow".to_owned(),
+            Some(BreakerReason::Restored) => "open: as it was before a restart".to_owned(),
             Some(BreakerReason::Manual) => "open: opened by hand".to_owned(),
             Some(BreakerReason::External) => "open: its own rules decided".to_owned(),
             _ if facts.failure_ratio.is_some() => format!("open: {}", judged(facts)),
