@@ -16,14 +16,21 @@ use super::error::BreakerOpen;
 use super::permit::Permit;
 use super::state::{Change, Force, Kept, Machine, Report};
 use super::store::{Saver, StoredBreaker, StoredState};
-use super::window::Window;
+use super::window::{Taken, Window};
 use crate::BreakerSnapshot;
 use crate::event::{BreakerTransition, Event, Events};
+use crate::http_message::{Target, Written};
 
 /// The breaker of one destination.
 #[derive(Debug)]
 pub(super) struct Circuit {
     name: Arc<str>,
+    /// Number of its layer.
+    layer: u64,
+    /// The destination as the first call wrote it, unless it has another key.
+    written: Option<Written>,
+    /// Another one may be made for its key.
+    is_retired: AtomicBool,
     config: Arc<Config>,
     events: Arc<Events>,
     /// Generation of the machine and, in the lowest bit, whether every call passes. Written under the lock, so that a call
@@ -32,6 +39,7 @@ pub(super) struct Circuit {
     window: Arc<Window>,
     /// Set by calls, cleared by the search for breakers that nobody uses.
     used: AtomicBool,
+    /// Calls, but for those that the window counts.
     calls: [AtomicU64; BreakerOutcome::COUNT],
     /// Told of changes, once they are to be kept.
     saver: OnceLock<Saver>,
@@ -56,12 +64,16 @@ fn gate_of(machine: &Machine) -> u64 {
 impl Circuit {
     pub(super) fn new(
         name: Arc<str>,
+        (layer, written): (u64, Option<Written>),
         config: Arc<Config>,
         events: Arc<Events>,
         force: Option<Force>,
     ) -> Self {
         let machine = Machine::new(config.rules.clone(), force);
         Self {
+            layer,
+            written,
+            is_retired: AtomicBool::new(false),
             saver: OnceLock::new(),
             name,
             config,
@@ -101,6 +113,19 @@ impl Circuit {
     /// Changes are to be kept from now on.
     pub(super) fn saved_by(&self, saver: &Saver) {
         let _ = self.saver.set(saver.clone());
+    }
+
+    /// True if it is the one of a target in a layer; false if that can't be seen at a glance.
+    #[inline]
+    pub(super) fn is_of(&self, layer: u64, target: Target<'_>) -> bool {
+        self.layer == layer
+            && !self.is_retired.load(Relaxed)
+            && self.written.as_ref().is_some_and(|written| written.is(target))
+    }
+
+    /// It is no longer found by its key.
+    pub(super) fn retire(&self) {
+        self.is_retired.store(true, Relaxed);
     }
 
     /// Marks the breaker as used.
@@ -148,18 +173,23 @@ impl Circuit {
 
     /// A call that was let through is over.
     pub(super) fn settle(&self, generation: u64, is_trial: bool, report: &Report) {
+        // Only a trial call has a place to give back.
+        let is_over = match report.verdict {
+            _ if is_trial => false,
+            Verdict::Success if !report.is_slow => match self.window.take_good(generation, now) {
+                // The window has counted it.
+                Taken::Counted => return,
+                Taken::Stale => true,
+                Taken::Not => false,
+            },
+            Verdict::Success | Verdict::Failure => false,
+            Verdict::Ignored => true,
+        };
         self.count(match report.verdict {
             Verdict::Success => BreakerOutcome::Success,
             Verdict::Failure => BreakerOutcome::Failure,
             Verdict::Ignored => BreakerOutcome::Ignored,
         });
-        // Only a trial call has a place to give back.
-        let is_over = !is_trial
-            && match report.verdict {
-                Verdict::Success => !report.is_slow && self.window.take_good(generation, now),
-                Verdict::Failure => false,
-                Verdict::Ignored => true,
-            };
         if !is_over {
             self.with(|machine| ((), machine.settle(generation, report, now)));
         }
@@ -182,10 +212,7 @@ impl Circuit {
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> BreakerSnapshot {
-        let calls = BreakerOutcome::ALL
-            .iter()
-            .map(|outcome| (*outcome, self.calls[outcome.index()].load(Relaxed)))
-            .collect();
+        let calls = BreakerOutcome::ALL.iter().map(|outcome| (*outcome, self.counted(*outcome))).collect();
         let tracked = self.lock();
         let rules = &self.config.rules;
         let tally = tracked.machine.tally(|| now);
@@ -249,6 +276,11 @@ impl Circuit {
             window_calls: change.window_calls,
             open_for: change.open_for,
         }));
+    }
+
+    fn counted(&self, outcome: BreakerOutcome) -> u64 {
+        let by_window = if outcome == BreakerOutcome::Success { self.window.taken() } else { 0 };
+        self.calls[outcome.index()].load(Relaxed) + by_window
     }
 
     fn count(&self, outcome: BreakerOutcome) {

@@ -9,9 +9,11 @@ use foldhash::fast::RandomState;
 use super::builder::Config;
 use super::circuit::{Circuit, now};
 use super::key::{Asked, Key, KeyRef};
+use super::last;
 use super::state::Force;
 use super::store::{BreakerStore, Saver, StoredBreaker, StoredState};
 use crate::event::Events;
+use crate::http_message::{Target, Written};
 use crate::{BreakerSnapshot, BreakerSource};
 
 /// Name of the breaker that takes the requests without one of their own.
@@ -20,6 +22,8 @@ const OTHER: &str = poolscope_semconv::value::OVERFLOW;
 /// The breakers of a layer.
 #[derive(Debug)]
 pub(super) struct Circuits {
+    /// Like no other layer of the program.
+    number: u64,
     config: Arc<Config>,
     events: Arc<Events>,
     by_key: papaya::HashMap<Key, Arc<Circuit>, RandomState>,
@@ -35,7 +39,9 @@ pub(super) struct Circuits {
 
 impl Circuits {
     pub(super) fn new(config: Config, events: Arc<Events>) -> Self {
+        static LAYERS: AtomicU64 = AtomicU64::new(0);
         Self {
+            number: LAYERS.fetch_add(1, Relaxed),
             config: Arc::new(config),
             events,
             by_key: papaya::HashMap::with_hasher(RandomState::default()),
@@ -48,8 +54,22 @@ impl Circuits {
         }
     }
 
-    /// The breaker of a request. Takes no lock and allocates nothing once it exists.
+    /// The breaker of a request. Takes no lock and allocates nothing once it exists, and costs a comparison where the last
+    /// call of this thread went.
+    #[inline]
     pub(super) fn of(&self, asked: &Asked<'_>) -> Arc<Circuit> {
+        let last =
+            if self.config.key.is_destination() { last::take(self.number, asked.target()) } else { None };
+        match last {
+            Some(circuit) => {
+                circuit.touch();
+                circuit
+            }
+            None => self.find(asked),
+        }
+    }
+
+    fn find(&self, asked: &Asked<'_>) -> Arc<Circuit> {
         let Some(key) = self.config.key.key(asked) else { return self.other() };
         let known = self.by_key.pin();
         if let Some(circuit) = known.get(&key) {
@@ -57,7 +77,7 @@ impl Circuits {
             return Arc::clone(circuit);
         }
         drop(known);
-        self.make(&key)
+        self.make(&key, asked.target())
     }
 
     /// Begins with what a store has, and keeps in it what changes.
@@ -115,7 +135,7 @@ impl Circuits {
         self.by_key.pin().values().chain(self.other.get()).cloned().collect()
     }
 
-    fn make(&self, key: &KeyRef<'_>) -> Arc<Circuit> {
+    fn make(&self, key: &KeyRef<'_>, target: Target<'_>) -> Arc<Circuit> {
         let making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let circuits = self.by_key.pin();
         if let Some(known) = circuits.get(key) {
@@ -129,7 +149,8 @@ impl Circuits {
         }
         let key = key.to_owned();
         let force = self.config.metrics_only.then_some(Force::MetricsOnly);
-        let circuit = self.circuit(&key.to_string(), force);
+        let written = if let Key::Destination(_) = key { target.written() } else { None };
+        let circuit = self.circuit(&key.to_string(), force, written);
         let restored = self.restored().remove(circuit.name());
         let change = restored.and_then(|state| circuit.restore(state));
         circuits.insert(key, Arc::clone(&circuit));
@@ -146,7 +167,8 @@ impl Circuits {
         let circuits = self.by_key.pin();
         let at_rest = circuits.iter().filter(|(_, circuit)| circuit.is_at_rest());
         let (used, unused): (Vec<_>, Vec<_>) = at_rest.partition(|(_, circuit)| circuit.was_used());
-        for (key, _) in unused.into_iter().chain(used).take(circuits.len().div_ceil(8)) {
+        for (key, circuit) in unused.into_iter().chain(used).take(circuits.len().div_ceil(8)) {
+            circuit.retire();
             circuits.remove(key);
             self.retired.fetch_add(1, Relaxed);
         }
@@ -154,17 +176,33 @@ impl Circuits {
 
     fn other(&self) -> Arc<Circuit> {
         self.overflowed.fetch_add(1, Relaxed);
-        Arc::clone(self.other.get_or_init(|| self.circuit(OTHER, Some(Force::MetricsOnly))))
+        Arc::clone(self.other.get_or_init(|| self.circuit(OTHER, Some(Force::MetricsOnly), None)))
     }
 
-    fn circuit(&self, name: &str, force: Option<Force>) -> Arc<Circuit> {
+    fn circuit(&self, name: &str, force: Option<Force>, written: Option<Written>) -> Arc<Circuit> {
         let name =
             self.config.name.as_ref().map_or_else(|| name.into(), |prefix| format!("{prefix} {name}").into());
-        let circuit = Arc::new(Circuit::new(name, Arc::clone(&self.config), Arc::clone(&self.events), force));
+        let circuit = Arc::new(Circuit::new(
+            name,
+            (self.number, written),
+            Arc::clone(&self.config),
+            Arc::clone(&self.events),
+            force,
+        ));
         if let Some(saver) = self.saver.get() {
             circuit.saved_by(saver);
         }
         circuit
+    }
+}
+
+impl Drop for Circuits {
+    fn drop(&mut self) {
+        // A thread may keep a breaker for its next call, and with it the one that keeps breakers over restarts, which finds
+        // now that there is nothing left to keep.
+        if let Some(saver) = self.saver.get() {
+            saver.wake();
+        }
     }
 }
 

@@ -65,6 +65,12 @@ impl KeyRule {
         Self(Some(Arc::new(rule)))
     }
 
+    /// True if every request has the breaker of its destination.
+    #[inline]
+    pub(super) fn is_destination(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The key of a request; `None` if it has none and names no host.
     pub(super) fn key<'a>(&self, asked: &Asked<'a>) -> Option<KeyRef<'a>> {
         match self.0.as_ref().and_then(|rule| rule(asked)) {

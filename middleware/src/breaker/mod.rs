@@ -54,6 +54,7 @@ mod fallback;
 mod future;
 mod handle;
 mod key;
+mod last;
 mod layer;
 mod permit;
 mod service;

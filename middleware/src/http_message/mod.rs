@@ -15,9 +15,9 @@ pub use body::{Bodied, WatchedBody};
 pub use request::Destined;
 #[cfg(feature = "timeout")]
 pub(crate) use request::KeptTarget;
-#[cfg(feature = "breaker")]
-pub(crate) use request::Target;
 pub(crate) use request::sealed::Sealed;
+#[cfg(feature = "breaker")]
+pub(crate) use request::{Target, Written};
 #[cfg(any(feature = "breaker", feature = "retry"))]
 pub use response::Answered;
 #[cfg(any(feature = "breaker", feature = "retry"))]

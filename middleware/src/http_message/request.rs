@@ -1,5 +1,7 @@
 //! [`Destined`]: where a request goes.
 
+#[cfg(feature = "breaker")]
+use http::uri::Authority;
 use http::{HeaderMap, Method, Request, Uri};
 
 use crate::registry::DestinationRef;
@@ -56,11 +58,65 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The destination as it is written, to know it again at a glance.
+    #[cfg(feature = "breaker")]
+    pub(crate) fn written(self) -> Option<Written> {
+        Some(match self {
+            // A password in it is not to be kept.
+            Self::Uri(uri) => {
+                let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+                Written::Uri(is_https(uri), authority.clone())
+            }
+            #[cfg(feature = "reqwest")]
+            Self::Url(url) => {
+                Written::Url(url.scheme() == "https", url.host_str()?.into(), url.port_or_known_default()?)
+            }
+        })
+    }
+
     /// Scheme, host and port as text, for events and errors.
     #[cfg(any(feature = "retry", feature = "timeout"))]
     pub(crate) fn text(self) -> Option<String> {
         self.destination().map(|destination| destination.to_owned().to_string())
     }
+}
+
+/// A destination as a request has written it.
+#[cfg(feature = "breaker")]
+#[derive(Debug, Clone)]
+pub(crate) enum Written {
+    Uri(Option<bool>, Authority),
+    #[cfg(feature = "reqwest")]
+    Url(bool, Box<str>, u16),
+}
+
+#[cfg(feature = "breaker")]
+impl Written {
+    /// True if a target is written in the same way. If not, it may be the same destination all the same.
+    #[inline]
+    pub(crate) fn is(&self, target: Target<'_>) -> bool {
+        match (self, target) {
+            (Self::Uri(is_tls, authority), Target::Uri(uri)) => {
+                uri.authority().is_some_and(|other| other.as_str() == authority.as_str())
+                    && is_https(uri) == *is_tls
+            }
+            #[cfg(feature = "reqwest")]
+            (Self::Url(is_tls, host, port), Target::Url(url)) => {
+                url.host_str() == Some(&**host)
+                    && url.port_or_known_default() == Some(*port)
+                    && (url.scheme() == "https") == *is_tls
+            }
+            #[cfg(feature = "reqwest")]
+            _ => false,
+        }
+    }
+}
+
+/// True for https; a URI without a scheme, as of a CONNECT, is like no other.
+#[cfg(feature = "breaker")]
+#[inline]
+fn is_https(uri: &Uri) -> Option<bool> {
+    uri.scheme_str().map(|scheme| scheme == "https")
 }
 
 /// What a layer keeps of a target in case that it has to name it later. Kept for every call, so it makes no text: a `Uri`

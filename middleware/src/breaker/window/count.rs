@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{
     AtomicU8, AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+    Ordering::{AcqRel, Acquire, Relaxed},
 };
 
 use super::{Marks, Taken, Tally};
 
-/// Bits of [`CountWindow::head`] that count calls; the generation is in those above.
-const CALLS: u32 = 40;
+/// Bits of [`CountWindow::head`] that count calls, for decades; the generation is in those above.
+const CALLS: u32 = 48;
 const CALLS_MASK: u64 = (1 << CALLS) - 1;
 
 /// Bits of a place in the ring: failed, slow, unconnected.
@@ -20,6 +20,10 @@ pub(super) struct CountWindow {
     /// Calls that were ever taken in, and the generation that takes them in. In one word, so that no call is counted in
     /// another generation than its own.
     head: AtomicU64,
+    /// Calls that were taken in before the window was cleared.
+    cleared_at: AtomicU64,
+    /// Calls that were taken in under the lock.
+    pushed: AtomicU64,
     /// Marks of the last calls. Whoever has moved the head past a place owns it; a good call owns only places that are
     /// clean, which it leaves as they are.
     ring: Box<[AtomicU8]>,
@@ -32,6 +36,8 @@ impl CountWindow {
     pub(super) fn new(size: usize, minimum: usize) -> Self {
         Self {
             head: AtomicU64::new(0),
+            cleared_at: AtomicU64::new(0),
+            pushed: AtomicU64::new(0),
             ring: (0..size).map(|_| AtomicU8::new(0)).collect(),
             sums: Default::default(),
             minimum: minimum as u64,
@@ -47,8 +53,8 @@ impl CountWindow {
             }
             let calls = head & CALLS_MASK;
             // Until the shares are judged for the first time, one more call may be what they wait for.
-            let is_judged = calls >= self.minimum;
-            if self.place(calls).load(Relaxed) != 0 || !is_judged && self.has_marks() {
+            let is_judged = || calls - self.cleared_at.load(Relaxed) >= self.minimum;
+            if self.place(calls).load(Relaxed) != 0 || self.has_marks() && !is_judged() {
                 return Taken::Not;
             }
             match self.head.compare_exchange_weak(head, next(head), AcqRel, Acquire) {
@@ -63,6 +69,7 @@ impl CountWindow {
         while let Err(now) = self.head.compare_exchange_weak(head, next(head), AcqRel, Acquire) {
             head = now;
         }
+        self.pushed.store(self.pushed.load(Relaxed) + 1, Relaxed);
         let new = bits(marks);
         let old = self.place(head & CALLS_MASK).swap(new, Relaxed);
         for (mark, sum) in MARKS.iter().zip(&self.sums) {
@@ -75,15 +82,18 @@ impl CountWindow {
     }
 
     pub(super) fn tally(&self) -> Tally {
-        let calls = self.head.load(Acquire) & CALLS_MASK;
+        let calls = self.calls() - self.cleared_at.load(Relaxed);
         let [failed, slow, unconnected] = [0, 1, 2].map(|sum| self.sums[sum].load(Relaxed).into());
         Tally { calls: calls.min(self.ring.len() as u64), failed, slow, unconnected }
     }
 
+    /// Good calls that were taken in without the lock, ever.
+    pub(super) fn taken(&self) -> u64 {
+        self.calls().saturating_sub(self.pushed.load(Relaxed))
+    }
+
     pub(super) fn turn(&self, generation: u64) {
-        let _ = self.head.fetch_update(AcqRel, Acquire, |head| {
-            Some(generation_bits(generation) << CALLS | head & CALLS_MASK)
-        });
+        self.begin(generation);
     }
 
     pub(super) fn clear(&self, generation: u64) {
@@ -91,7 +101,25 @@ impl CountWindow {
             self.ring.iter().for_each(|place| place.store(0, Relaxed));
             self.sums.iter().for_each(|sum| sum.store(0, Relaxed));
         }
-        self.head.store(generation_bits(generation) << CALLS, Release);
+        // Nobody is let through under the new generation yet.
+        self.cleared_at.store(self.begin(generation), Relaxed);
+    }
+
+    /// Tells how many calls were taken in before.
+    fn begin(&self, generation: u64) -> u64 {
+        let mut head = self.head.load(Acquire);
+        loop {
+            let calls = head & CALLS_MASK;
+            let begun = generation_bits(generation) << CALLS | calls;
+            match self.head.compare_exchange_weak(head, begun, AcqRel, Acquire) {
+                Ok(_) => return calls,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    fn calls(&self) -> u64 {
+        self.head.load(Acquire) & CALLS_MASK
     }
 
     fn has_marks(&self) -> bool {
@@ -108,7 +136,7 @@ fn generation_bits(generation: u64) -> u64 {
     generation & (u64::MAX >> CALLS)
 }
 
-/// One call more. A window that was never cleared begins anew after a million million calls.
+/// One call more.
 fn next(head: u64) -> u64 {
     head & !CALLS_MASK | (head + 1) & CALLS_MASK
 }
@@ -212,7 +240,8 @@ mod tests {
                 });
             }
         });
-        assert_eq!(window.head.load(Acquire), 4 * CALLS);
+        assert_eq!(window.calls(), 4 * CALLS);
+        assert_eq!(window.taken() + window.pushed.load(Relaxed), 4 * CALLS);
         let in_ring = window.ring.iter().filter(|place| place.load(Relaxed) == MARKS[0]).count() as u64;
         assert_eq!(window.tally(), Tally { calls: 1_000, failed: in_ring, ..Tally::default() });
     }

@@ -62,7 +62,7 @@ enum Kept {
 
 /// What becomes of a good call without a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
+pub(super) enum Taken {
     Counted,
     /// It says nothing about the time after the change.
     Stale,
@@ -80,10 +80,10 @@ impl Window {
         Self { kept, failures_in_a_row: AtomicU32::new(0) }
     }
 
-    /// Takes a good call of a generation in, without a lock; the clock is asked only where the window is one of time. False
-    /// if that may change what is to be judged, and so has to be done by [`Window::push`].
+    /// Takes a good call of a generation in, without a lock; the clock is asked only where the window is one of time. If it
+    /// does not, that has to be done by [`Window::push`].
     #[inline]
-    pub(super) fn take_good(&self, generation: u64, now: impl FnOnce() -> Instant) -> bool {
+    pub(super) fn take_good(&self, generation: u64, now: impl FnOnce() -> Instant) -> Taken {
         let taken = match &self.kept {
             Kept::Calls(window) => window.take_good(generation),
             Kept::Time(window) => window.take_good(generation, now()),
@@ -91,7 +91,15 @@ impl Window {
         if taken == Taken::Counted && self.failures_in_a_row.load(Relaxed) != 0 {
             self.failures_in_a_row.store(0, Relaxed);
         }
-        taken != Taken::Not
+        taken
+    }
+
+    /// Good calls that were taken in without a lock, ever.
+    pub(super) fn taken(&self) -> u64 {
+        match &self.kept {
+            Kept::Calls(window) => window.taken(),
+            Kept::Time(window) => window.taken(),
+        }
     }
 
     /// Takes a call of the current generation in. No two of this, [`Window::turn`] and [`Window::clear`] may run at a time.

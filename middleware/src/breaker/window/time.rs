@@ -21,6 +21,8 @@ pub(super) struct TimeWindow {
     /// Bad calls that are kept, and maybe some that are too old. While there is none, good calls need no lock.
     marks: AtomicU32,
     generation: AtomicU64,
+    /// Good calls that were taken in without the lock, ever.
+    taken: AtomicU64,
     /// How often it was cleared.
     cleared: AtomicU64,
 }
@@ -89,6 +91,7 @@ impl TimeWindow {
             buckets: Default::default(),
             marks: AtomicU32::new(0),
             generation: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             cleared: AtomicU64::new(0),
         }
     }
@@ -103,6 +106,7 @@ impl TimeWindow {
         }
         let part = self.part(now);
         self.bucket(part).count(Tag::new(part, cleared));
+        self.taken.fetch_add(1, Relaxed);
         Taken::Counted
     }
 
@@ -139,6 +143,10 @@ impl TimeWindow {
             tally.unconnected += unconnected;
         }
         tally
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Relaxed)
     }
 
     pub(super) fn turn(&self, generation: u64) {
