@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use poolscope::BreakerOutcome;
 use poolscope::{Scope, ScopeSnapshot};
-use poolscope_semconv::value::BreakerOutcome;
 use tokio::runtime::{self, Runtime};
 
 use crate::case::{Case, Stack};
