@@ -376,4 +376,6 @@ impl Machine {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
