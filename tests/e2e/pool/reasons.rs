@@ -90,9 +90,9 @@ impl Why {
             Self::ServerClosedIdle | Self::ServerGoneIdle | Self::ServerTimeoutTold => {
                 const { &[known(By::PeerClosedIdle)] }
             }
-            // Its caller may not have seen the end of the answer yet.
+            // Its caller may not have seen the end of the answer yet, which hyper may have.
             Self::ServerClosedAfterAnswer => {
-                const { &[known(By::PeerClosedIdle), known(By::PeerClosedActive)] }
+                const { &[known(By::PeerClosedIdle), inferred(By::PeerClosedActive)] }
             }
             Self::ServerGoneActive => const { &[known(By::PeerClosedActive)] },
             Self::Reset => const { &[known(By::Reset)] },
