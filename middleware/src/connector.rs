@@ -40,15 +40,11 @@ impl Connector {
         current::connect_started(&pool);
         let attempt = Attempt::start(pool, Instant::now());
         let is_suppressed = trace::is_suppressed();
-        Connecting { connector: Arc::clone(self), attempt, is_suppressed, is_over: false }
+        Connecting { begun: Begun { connector: Arc::clone(self), attempt, is_suppressed }, is_over: false }
     }
 
     pub(crate) fn scope(&self) -> &crate::Scope {
         self.client.scope()
-    }
-
-    fn setup_span(&self, report: &Report<'_>, is_suppressed: bool) -> SetupSpan {
-        if is_suppressed { SetupSpan::default() } else { trace::setup_span(self.scope(), report) }
     }
 
     /// Addresses and protocol of a new connection.
@@ -65,51 +61,72 @@ impl Connector {
 /// A connect that is being made; dropped before its end, it is given up.
 #[derive(Debug)]
 pub(crate) struct Connecting {
+    begun: Begun,
+    is_over: bool,
+}
+
+/// A connect that has begun, and has to be told the end of.
+#[derive(Debug, Clone)]
+struct Begun {
     connector: Arc<Connector>,
     attempt: Arc<Attempt>,
     /// It was begun by telemetry itself; asked at the begin, since its end may be in another task.
     is_suppressed: bool,
-    is_over: bool,
+}
+
+impl Begun {
+    fn setup_span(&self, report: &Report<'_>) -> SetupSpan {
+        if self.is_suppressed {
+            return SetupSpan::default();
+        }
+        trace::setup_span(self.connector.scope(), report)
+    }
+
+    /// A time limit has ended it.
+    fn timed_out(&self) {
+        self.setup_span(&self.attempt.timed_out(Instant::now()));
+    }
+
+    /// Nobody wants it any more.
+    fn given_up(&self, cause: ErrorType) {
+        self.setup_span(&self.attempt.given_up(cause, Instant::now()));
+    }
 }
 
 impl Connecting {
     pub(crate) fn connector(&self) -> &Connector {
-        &self.connector
+        &self.begun.connector
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
-        self.attempt.pool()
+        self.begun.attempt.pool()
     }
 
     /// Runs one poll of it.
     pub(crate) fn poll<R>(&self, poll: impl FnOnce() -> R) -> R {
-        current::poll_attempt(&self.attempt, poll)
+        current::poll_attempt(&self.begun.attempt, poll)
     }
 
     /// It made a connection.
     pub(crate) fn opened(&mut self, io: &impl HyperConnection) -> Arc<Connection> {
         self.is_over = true;
         let now = Instant::now();
-        let (ends, protocol) = self.connector.describe(io);
-        let report = self.attempt.succeeded(ends.peer, now);
-        let (round_trip, setup) = (report.round_trip(), self.setup_span(&report));
-        let client = Some(Arc::downgrade(&self.connector.life));
+        let (ends, protocol) = self.connector().describe(io);
+        let report = self.begun.attempt.succeeded(ends.peer, now);
+        let (round_trip, setup) = (report.round_trip(), self.begun.setup_span(&report));
+        let client = Some(Arc::downgrade(&self.connector().life));
         let made = Established { round_trip, ends, protocol, setup, client };
-        self.pool().opened(self.connector.client.next_connection_id(), made, now)
+        self.pool().opened(self.connector().client.next_connection_id(), made, now)
     }
 
     /// It failed.
     pub(crate) fn failed(&mut self, error: &(dyn Error + 'static)) {
         self.is_over = true;
-        let report = self.attempt.failed(error, Instant::now());
+        let report = self.begun.attempt.failed(error, Instant::now());
         if let Some(error) = report.error {
             current::connect_failed(error);
         }
-        self.setup_span(&report);
-    }
-
-    fn setup_span(&self, report: &Report<'_>) -> SetupSpan {
-        self.connector.setup_span(report, self.is_suppressed)
+        self.begun.setup_span(&report);
     }
 }
 
@@ -122,49 +139,30 @@ impl Drop for Connecting {
         // connector has ended this connect, as reqwest's `connect_timeout` does, or the pool wants it no more; how the poll
         // ends tells.
         if current::is_in_request() && !std::thread::panicking() {
-            let dropped = Dropped {
-                connector: Arc::clone(&self.connector),
-                attempt: Arc::clone(&self.attempt),
-                is_suppressed: self.is_suppressed,
-            };
-            if let Some(before) = DROPPED.replace(Some(dropped)) {
-                before.end(false);
+            if let Some(before) = DROPPED.replace(Some(self.begun.clone())) {
+                before.given_up(ErrorType::Canceled);
             }
             current::connect_dropped();
         } else {
-            let report = self.attempt.given_up(current::drop_cause(), Instant::now());
-            self.setup_span(&report);
+            self.begun.given_up(current::drop_cause());
         }
     }
 }
 
 thread_local! {
     /// The connect that was dropped in the poll of the request that is being polled.
-    static DROPPED: RefCell<Option<Dropped>> = const { RefCell::new(None) };
-}
-
-/// A connect that was dropped, and it is not known yet why.
-struct Dropped {
-    connector: Arc<Connector>,
-    attempt: Arc<Attempt>,
-    is_suppressed: bool,
-}
-
-impl Dropped {
-    fn end(self, is_limit: bool) {
-        let Self { connector, attempt, is_suppressed } = self;
-        let now = Instant::now();
-        let report =
-            if is_limit { attempt.timed_out(now) } else { attempt.given_up(ErrorType::Canceled, now) };
-        connector.setup_span(&report, is_suppressed);
-    }
+    static DROPPED: RefCell<Option<Begun>> = const { RefCell::new(None) };
 }
 
 /// A poll is over in which a connect was dropped. A time limit fails the request, and so may the pool.
 #[cold]
 pub(crate) fn dropped_in_poll<T, E: Error + 'static>(poll: &Poll<Result<T, E>>) {
-    if let Some(dropped) = DROPPED.take() {
-        dropped.end(matches!(poll, Poll::Ready(Err(error)) if !classify::is_no_longer_wanted(error)));
+    match (DROPPED.take(), poll) {
+        (None, _) => {}
+        (Some(dropped), Poll::Ready(Err(error))) if !classify::is_no_longer_wanted(error) => {
+            dropped.timed_out();
+        }
+        (Some(dropped), _) => dropped.given_up(ErrorType::Canceled),
     }
 }
 

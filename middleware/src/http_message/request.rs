@@ -1,10 +1,10 @@
 //! [`Destined`]: where a request goes.
 
-#[cfg(feature = "breaker")]
-use http::uri::Authority;
 use http::{HeaderMap, Method, Request, Uri};
 
 use crate::registry::DestinationRef;
+#[cfg(feature = "breaker")]
+use crate::registry::WrittenUri;
 
 /// A request that can name its destination: `http::Request`, `http::Uri` (what connectors are called with) and
 /// `reqwest::Request`. Sealed; other stacks turn their requests into one of these.
@@ -62,11 +62,7 @@ impl<'a> Target<'a> {
     #[cfg(feature = "breaker")]
     pub(crate) fn written(self) -> Option<Written> {
         Some(match self {
-            // A password in it is not to be kept.
-            Self::Uri(uri) => {
-                let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
-                Written::Uri(is_https(uri), authority.clone())
-            }
+            Self::Uri(uri) => Written::Uri(WrittenUri::of(uri)?),
             #[cfg(feature = "reqwest")]
             Self::Url(url) => {
                 Written::Url(url.scheme() == "https", url.host_str()?.into(), url.port_or_known_default()?)
@@ -85,7 +81,7 @@ impl<'a> Target<'a> {
 #[cfg(feature = "breaker")]
 #[derive(Debug, Clone)]
 pub(crate) enum Written {
-    Uri(Option<bool>, Authority),
+    Uri(WrittenUri),
     #[cfg(feature = "reqwest")]
     Url(bool, Box<str>, u16),
 }
@@ -96,10 +92,7 @@ impl Written {
     #[inline]
     pub(crate) fn is(&self, target: Target<'_>) -> bool {
         match (self, target) {
-            (Self::Uri(is_tls, authority), Target::Uri(uri)) => {
-                uri.authority().is_some_and(|other| other.as_str() == authority.as_str())
-                    && is_https(uri) == *is_tls
-            }
+            (Self::Uri(written), Target::Uri(uri)) => written.is(uri),
             #[cfg(feature = "reqwest")]
             (Self::Url(is_tls, host, port), Target::Url(url)) => {
                 url.host_str() == Some(&**host)
@@ -110,13 +103,6 @@ impl Written {
             _ => false,
         }
     }
-}
-
-/// True for https; a URI without a scheme, as of a CONNECT, is like no other.
-#[cfg(feature = "breaker")]
-#[inline]
-fn is_https(uri: &Uri) -> Option<bool> {
-    uri.scheme_str().map(|scheme| scheme == "https")
 }
 
 /// What a layer keeps of a target in case that it has to name it later. Kept for every call, so it makes no text: a `Uri`

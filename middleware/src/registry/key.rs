@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use http::uri::Authority;
 use papaya::Equivalent;
 
 /// Scheme of a destination.
@@ -86,6 +87,34 @@ impl<'a> DestinationRef<'a> {
     }
 }
 
+/// A destination as a URI writes it, to know it again by a comparison of bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WrittenUri {
+    /// A URI without a scheme, as of a CONNECT, is like no other.
+    is_https: Option<bool>,
+    authority: Authority,
+}
+
+impl WrittenUri {
+    /// `None` if the URI names no host, or a password, which is not to be kept.
+    pub(crate) fn of(uri: &http::Uri) -> Option<Self> {
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+        Some(Self { is_https: is_https(uri), authority: authority.clone() })
+    }
+
+    /// True if a URI writes it in the same way. If not, it may be the same destination all the same.
+    #[inline]
+    pub(crate) fn is(&self, uri: &http::Uri) -> bool {
+        uri.authority().is_some_and(|authority| authority.as_str() == self.authority.as_str())
+            && is_https(uri) == self.is_https
+    }
+}
+
+#[inline]
+fn is_https(uri: &http::Uri) -> Option<bool> {
+    uri.scheme_str().map(|scheme| scheme == Scheme::Https.as_str())
+}
+
 impl Hash for Destination {
     fn hash<H: Hasher>(&self, state: &mut H) {
         hash_parts(self.scheme, &self.host, self.port, state);
@@ -133,5 +162,14 @@ mod tests {
     #[test]
     fn a_uri_without_a_host_has_no_destination() {
         assert!(DestinationRef::from_uri(&"/path".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn a_written_destination_is_known_again_and_a_password_is_not_kept() {
+        let uri = |text: &str| text.parse::<http::Uri>().unwrap();
+        let written = WrittenUri::of(&uri("http://host.example:80/a")).unwrap();
+        assert!(written.is(&uri("http://host.example:80/b")));
+        assert!(!written.is(&uri("https://host.example:80/a")) && !written.is(&uri("http://host.example/a")));
+        assert_eq!(WrittenUri::of(&uri("http://user:secret@host.example/")), None);
     }
 }

@@ -7,9 +7,8 @@ use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
 use http::Uri;
-use http::uri::Authority;
 
-use super::key::{DestinationRef, Scheme};
+use super::key::{DestinationRef, WrittenUri};
 use super::pool::Pool;
 
 thread_local! {
@@ -21,7 +20,7 @@ struct Last {
     client: u64,
     pool: Weak<Pool>,
     /// The destination as the request wrote it, if it wrote it as a URI.
-    uri: Option<(Option<bool>, Authority)>,
+    uri: Option<WrittenUri>,
 }
 
 /// The pool of a URI, if the last request of this thread by the same client went there too.
@@ -29,10 +28,7 @@ struct Last {
 pub(super) fn pool_at(client: u64, uri: &Uri) -> Option<Arc<Pool>> {
     LAST.with_borrow(|last| {
         let last = last.as_ref()?;
-        let (last_is_https, last_authority) = last.uri.as_ref()?;
-        let is_same = last.client == client
-            && uri.authority().is_some_and(|authority| authority.as_str() == last_authority.as_str())
-            && is_https(uri) == *last_is_https;
+        let is_same = last.client == client && last.uri.as_ref()?.is(uri);
         if is_same { last.pool.upgrade() } else { None }
     })
 }
@@ -48,15 +44,9 @@ pub(super) fn pool(client: u64, destination: &DestinationRef<'_>) -> Option<Arc<
 
 /// Remembers where a request went.
 pub(super) fn remember(client: u64, uri: Option<&Uri>, pool: &Arc<Pool>) {
-    let uri = uri.and_then(|uri| Some((is_https(uri), uri.authority()?.clone())));
-    let last = Last { client, pool: Arc::downgrade(pool), uri };
+    let last = Last { client, pool: Arc::downgrade(pool), uri: uri.and_then(WrittenUri::of) };
     // A thread that is about to end has nothing to remember any more.
     let _ = LAST.try_with(|kept| kept.replace(Some(last)));
-}
-
-/// True for https; a URI without a scheme, as of a CONNECT, is like no other.
-fn is_https(uri: &Uri) -> Option<bool> {
-    uri.scheme_str().map(|scheme| scheme == Scheme::Https.as_str())
 }
 
 #[cfg(test)]

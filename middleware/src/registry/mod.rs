@@ -35,7 +35,7 @@ pub(crate) use connection::{Connection, ConnectorLife, Ends, Established, TcpFig
 pub use histogram::HistogramSnapshot;
 pub(crate) use holder::TraceRef;
 #[cfg(feature = "breaker")]
-pub(crate) use key::Destination;
+pub(crate) use key::{Destination, WrittenUri};
 pub(crate) use key::{DestinationRef, Scheme};
 pub(crate) use leak::look_interval;
 pub(crate) use pool::Pool;

@@ -49,8 +49,7 @@ pub(super) const HARMLESS: u32 = CloseCause::BodyDropped as u32
     | CloseCause::MuchDropped as u32
     | CloseCause::RequestDropped as u32
     | CloseCause::Unasked as u32
-    | CloseCause::CloseAsked as u32
-    | CloseCause::Failed as u32;
+    | CloseCause::CloseAsked as u32;
 
 /// Causes after which a connection has come to its end, whatever its owner says.
 pub(super) const HAS_ENDED: u32 = CloseCause::PeerClosed as u32
