@@ -84,6 +84,10 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<ErrorType> {
     if error.is::<crate::breaker::BreakerOpen>() {
         return Some(ErrorType::BreakerOpen);
     }
+    #[cfg(feature = "limit")]
+    if error.is::<crate::limit::Refused>() {
+        return Some(ErrorType::LimitExceeded);
+    }
     #[cfg(any(feature = "hyper", feature = "reqwest"))]
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return of_hyper(error);

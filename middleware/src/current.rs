@@ -17,6 +17,7 @@ thread_local! {
     static FAILED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Connect) };
     static DROPPED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Canceled) };
     static RESENDS: Cell<u32> = const { Cell::new(0) };
+    static QUEUED: Cell<u64> = const { Cell::new(0) };
     static ATTEMPT: RefCell<Option<Arc<Attempt>>> = const { RefCell::new(None) };
     /// Pool of the last connect that began.
     static CONNECTS_TO: RefCell<Weak<Pool>> = const { RefCell::new(Weak::new()) };
@@ -243,6 +244,22 @@ pub(crate) fn with_resends<R>(resends: u32, start: impl FnOnce() -> R) -> R {
 /// Which resend the attempt that starts now is.
 pub(crate) fn resends() -> u32 {
     RESENDS.get()
+}
+
+/// Runs the start of a request that has waited for so many nanoseconds in the queue of a limit.
+#[cfg(feature = "limit")]
+pub(crate) fn with_queued<R>(nanos: u64, start: impl FnOnce() -> R) -> R {
+    let outer = Restore(&QUEUED, QUEUED.replace(nanos));
+    let result = start();
+    drop(outer);
+    result
+}
+
+/// How many nanoseconds the request that starts now has waited in the queue of a limit. Counts for one request: those that
+/// it starts itself have not waited there.
+#[inline]
+pub(crate) fn take_queued() -> u64 {
+    QUEUED.replace(0)
 }
 
 /// Puts a value back, also when the poll panics.

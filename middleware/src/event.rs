@@ -30,6 +30,8 @@ pub enum Event {
     TimeoutFired(TimeoutFired),
     /// A call used up its retries and still failed.
     RetryExhausted(RetryExhausted),
+    /// A limit of requests in flight refuses requests. At most one a second for each pool, which counts all of them.
+    LimitExceeded(LimitExceeded),
 }
 
 /// The pool that an event belongs to.
@@ -147,6 +149,21 @@ pub struct RetryExhausted {
     pub reason: String,
     /// Destination of the request, if it named one.
     pub destination: Option<String>,
+}
+
+/// A limit of requests in flight refuses requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitExceeded {
+    /// The pool that they asked for.
+    pub pool: Arc<PoolName>,
+    /// Most requests that may be in flight.
+    pub max: u32,
+    /// Requests in flight.
+    pub in_use: u64,
+    /// Requests that wait for their turn.
+    pub queued: u64,
+    /// Requests that were refused since that was last told, those included that waited for too long.
+    pub refused: u64,
 }
 
 /// Wants to know what happens. Called where it happens, so it must be quick and must not block.

@@ -7,8 +7,8 @@
 //! # Order of the layers, from the outside in
 //!
 //! ```text
-//! timeout of the call > retry > breaker > timeout of the attempt > request layer > client
-//!                                                                  connect layer > connector
+//! timeout of the call > retry > breaker > limit > timeout of the attempt > request layer > client
+//!                                                                          connect layer > connector
 //! ```
 //!
 //! Each layer works alone. What is not wanted is left out, not switched off.
@@ -33,7 +33,7 @@ mod body;
 pub mod breaker;
 mod classify;
 mod clock;
-#[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
+#[cfg(any(feature = "breaker", feature = "limit", feature = "retry", feature = "timeout"))]
 mod config_error;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 mod connector;
@@ -43,13 +43,15 @@ pub mod debug;
 pub mod event;
 #[cfg(feature = "failsafe")]
 pub mod failsafe;
-#[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
+#[cfg(any(feature = "breaker", feature = "limit", feature = "retry", feature = "timeout"))]
 mod http_message;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[cfg(all(feature = "reqwest", target_os = "linux"))]
 mod kernel;
 mod lease;
+#[cfg(feature = "limit")]
+pub mod limit;
 mod origin;
 #[cfg(feature = "otlp")]
 pub mod otlp;
@@ -68,23 +70,23 @@ mod tls;
 mod trace;
 mod watch;
 
-#[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
+#[cfg(any(feature = "breaker", feature = "limit", feature = "retry", feature = "timeout"))]
 pub use config_error::ConfigError;
 pub use event::{Event, Listener};
-#[cfg(any(feature = "breaker", feature = "retry"))]
+#[cfg(any(feature = "breaker", feature = "limit", feature = "retry"))]
 pub use http_message::Answered;
-#[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
+#[cfg(any(feature = "breaker", feature = "limit", feature = "retry", feature = "timeout"))]
 pub use http_message::Destined;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "limit"))]
 pub use http_message::{Bodied, WatchedBody};
 pub use origin::{Origin, OriginScope};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
-pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState};
+pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, LimitOutcome};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
-    ConnectionSnapshot, HistogramSnapshot, HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot,
-    RetrySnapshot, ScopeSnapshot, TimeoutSnapshot, WaitingSnapshot,
+    ConnectionSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, PoolSnapshot, Protocol,
+    ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot, TotalLimitSnapshot, WaitingSnapshot,
 };
 pub use scope::{
     DEFAULT_LEAK_THRESHOLD, DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder,

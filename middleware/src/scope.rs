@@ -98,6 +98,8 @@ impl Scope {
         });
         let overflowed =
             clients.iter().map(|client| (client.name().to_owned(), client.overflowed())).collect();
+        let mut limits: Vec<_> = clients.iter().filter_map(|client| client.total_limit()).collect();
+        limits.sort_by(|a, b| a.client.cmp(&b.client));
         let (kernel_refused, kernel_overflows) = self.kernel();
         ScopeSnapshot {
             at: SystemTime::now(),
@@ -112,6 +114,7 @@ impl Scope {
                 .into_iter()
                 .map(|(name, stats)| stats.snapshot(name))
                 .collect(),
+            limits,
             overflowed,
             kernel_refused,
             kernel_overflows,

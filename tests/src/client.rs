@@ -12,6 +12,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use poolscope::limit::LimitLayer;
 use poolscope::{ClientScope, Scope, hyper, reqwest as observed};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, Service, ServiceExt};
@@ -118,21 +119,44 @@ impl Client {
     /// # Errors
     /// If the client can't be built.
     pub fn new(scope: &Scope, kind: Kind, settings: Settings) -> Result<Self, BoxError> {
+        Self::make(scope, kind, settings, None)
+    }
+
+    /// A client under a limit of the client [`NAME`].
+    ///
+    /// # Errors
+    /// If the client can't be built.
+    pub fn limited(
+        scope: &Scope,
+        kind: Kind,
+        settings: Settings,
+        limit: &LimitLayer,
+    ) -> Result<Self, BoxError> {
+        Self::make(scope, kind, settings, Some(limit))
+    }
+
+    fn make(
+        scope: &Scope,
+        kind: Kind,
+        settings: Settings,
+        limit: Option<&LimitLayer>,
+    ) -> Result<Self, BoxError> {
         let mut client = scope.client(NAME);
         if let Some(timeout) = settings.idle_timeout {
             client = client.pool_idle_timeout(timeout);
         }
         let service = if kind.is_reqwest() {
-            of_reqwest(&client, kind, settings)?
+            of_reqwest(&client, kind, settings, limit)?
         } else {
             let tls = tls::client(kind.alpn())?;
             let mut http = HttpConnector::new();
             http.enforce_http(false);
             match settings.proxy {
-                None => of_hyper(&client, kind, settings, HttpsConnector::from((http, tls))),
+                None => of_hyper(&client, kind, settings, HttpsConnector::from((http, tls)), limit),
                 Some(proxy) => {
                     let proxy: Uri = format!("http://{proxy}").parse()?;
-                    of_hyper(&client, kind, settings, HttpsConnector::from((Tunnel::new(proxy, http), tls)))
+                    let connector = HttpsConnector::from((Tunnel::new(proxy, http), tls));
+                    of_hyper(&client, kind, settings, connector, limit)
                 }
             }
         };
@@ -169,6 +193,7 @@ fn of_hyper<C>(
     kind: Kind,
     settings: Settings,
     connector: C,
+    limit: Option<&LimitLayer>,
 ) -> BoxCloneSyncService<Request<Bytes>, Response<Body>, BoxError>
 where
     hyper::Connect<C>: legacy::connect::Connect + Clone + Send + Sync + 'static,
@@ -181,19 +206,33 @@ where
         builder.pool_idle_timeout(timeout);
     }
     let service = hyper::RequestLayer::new(client).layer(builder.build(connect.layer(connector)));
-    let service = service
-        .map_request(|request: Request<Bytes>| request.map(Full::new))
-        .map_response(|response: Response<_>| {
-            response.map(|body| body.map_err(BoxError::from).boxed_unsync())
-        })
-        .map_err(BoxError::from);
-    BoxCloneSyncService::new(service)
+    let service = service.map_request(|request: Request<Bytes>| request.map(Full::new));
+    match limit {
+        Some(limit) => boxed(limit.layer(service)),
+        None => boxed(service),
+    }
+}
+
+/// A client whose types are those of [`Client`].
+fn boxed<S, B, E>(service: S) -> BoxCloneSyncService<Request<Bytes>, Response<Body>, BoxError>
+where
+    S: Service<Request<Bytes>, Response = Response<B>, Error = E, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    E: Into<BoxError> + 'static,
+{
+    let boxed = |response: Response<B>| response.map(|body| body.map_err(Into::into).boxed_unsync());
+    BoxCloneSyncService::new(service.map_response(boxed).map_err(Into::into))
 }
 
 fn of_reqwest(
     client: &ClientScope,
     kind: Kind,
     settings: Settings,
+    limit: Option<&LimitLayer>,
 ) -> Result<BoxCloneSyncService<Request<Bytes>, Response<Body>, BoxError>, BoxError> {
     let connect = observed::ConnectLayer::new(client);
     let connect = if kind.knows_http2() { connect.http2_only() } else { connect };
@@ -219,14 +258,29 @@ fn of_reqwest(
         Some(proxy) => builder.proxy(reqwest::Proxy::all(format!("http://{proxy}"))?),
     };
     let service = observed::RequestLayer::new(client).layer(builder.build()?);
-    let service = tower::service_fn(move |request: Request<Bytes>| {
+    Ok(match limit {
+        Some(limit) => converted(limit.layer(service)),
+        None => converted(service),
+    })
+}
+
+/// A client of reqwest whose types are those of [`Client`].
+fn converted<S>(service: S) -> BoxCloneSyncService<Request<Bytes>, Response<Body>, BoxError>
+where
+    S: Service<reqwest::Request, Response = reqwest::Response, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
         let mut service = service.clone();
         async move {
             let request = reqwest::Request::try_from(request.map(reqwest::Body::from))?;
             // A reqwest client is always ready.
-            let response = Response::<reqwest::Body>::from(service.call(request).await?);
-            Ok::<_, BoxError>(response.map(|body| body.map_err(BoxError::from).boxed_unsync()))
+            let response = service.call(request).await.map_err(Into::into)?;
+            let response = Response::<reqwest::Body>::from(response);
+            Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync()))
         }
-    });
-    Ok(BoxCloneSyncService::new(service))
+    }))
 }

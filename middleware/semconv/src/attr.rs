@@ -136,6 +136,16 @@ attributes! {
     TIMEOUT_OUTCOME = "poolscope.timeout.outcome";
     /// Time after which a named timeout fired, in seconds.
     TIMEOUT_LIMIT = "poolscope.timeout.limit";
+    /// What came of asking a limit, see [`crate::value::LimitOutcome`].
+    LIMIT_OUTCOME = "poolscope.limit.outcome";
+    /// Most requests that a limit lets be in flight.
+    LIMIT_MAX = "poolscope.limit.max";
+    /// Requests in flight under a limit.
+    LIMIT_IN_USE = "poolscope.limit.in_use";
+    /// Requests that wait for their turn under a limit.
+    LIMIT_QUEUED = "poolscope.limit.queued";
+    /// Requests that a limit refused since that was last told.
+    LIMIT_REFUSED = "poolscope.limit.refused";
 
     // --- ours: telemetry about telemetry
     /// Which signal was lost, see [`crate::value::Signal`].

@@ -24,6 +24,8 @@ events! {
     TIMEOUT_FIRED = "poolscope.timeout.fired";
     /// A call used up its retries and still failed.
     RETRY_EXHAUSTED = "poolscope.retry.exhausted";
+    /// A limit of requests in flight refuses requests. At most one a second for each pool, which counts all of them.
+    LIMIT_EXCEEDED = "poolscope.limit.exceeded";
 }
 
 #[cfg(test)]

@@ -68,6 +68,9 @@ pub const POOL_KEYS: &[&str] =
 
 const POOL_OPTIONAL: &[&str] = &[attr::OBSERVATION];
 
+const LIMIT_OPTIONAL: &[&str] =
+    &[attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT, attr::OBSERVATION];
+
 /// Defines the constants and the list of all of them in one place, so that none can be left out of [`ALL`].
 macro_rules! metrics {
     ($($(#[$doc:meta])* $id:ident = $kind:ident $name:literal $unit:literal $required:expr, $optional:expr, $bounds:expr, $description:literal;)*) => {
@@ -239,6 +242,29 @@ metrics! {
     /// Ours.
     TIMEOUT_LIMIT = Gauge "poolscope.timeout.limit" "s"
         &[attr::TIMEOUT_NAME], &[], &[], "Time after which the named timeout fires.";
+
+    /// Ours. Of a pool, or of all pools of a client where no destination is named.
+    LIMIT_MAX = UpDownCounter "poolscope.limit.max" "{request}"
+        &[attr::CLIENT_NAME], LIMIT_OPTIONAL, &[], "Most requests that the limit lets be in flight.";
+    /// Ours. Each request to the end of its response body.
+    LIMIT_IN_USE = UpDownCounter "poolscope.limit.in_use" "{request}"
+        &[attr::CLIENT_NAME], LIMIT_OPTIONAL, &[], "Requests in flight under the limit.";
+    /// Ours.
+    LIMIT_QUEUED = UpDownCounter "poolscope.limit.queued" "{request}"
+        &[attr::CLIENT_NAME], LIMIT_OPTIONAL, &[], "Requests that wait for their turn under the limit.";
+    /// Ours.
+    LIMIT_QUEUE_MAX = UpDownCounter "poolscope.limit.queue_max" "{request}"
+        &[attr::CLIENT_NAME], LIMIT_OPTIONAL, &[], "Most requests that may wait for their turn under the limit.";
+    /// Ours.
+    LIMIT_OLDEST_WAIT = Gauge "poolscope.limit.oldest_wait" "s"
+        POOL_KEYS, POOL_OPTIONAL, &[], "Time that the oldest of those has waited who wait for their turn; 0 if none does.";
+    /// Ours.
+    LIMIT_CALLS = Counter "poolscope.limit.calls" "{call}"
+        &[attr::LIMIT_OUTCOME, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT], POOL_OPTIONAL, &[],
+        "Requests that asked a limit, by what came of it.";
+    /// Ours. Shaped like the wait for a connection, which it is a part of.
+    LIMIT_WAIT_TIME = Histogram "poolscope.limit.wait_time" "s"
+        POOL_KEYS, POOL_OPTIONAL, WAIT_BOUNDS, "Time in the queue of a limit, for those who had to wait, also in vain.";
 
     /// Ours. What the messages would have told was learned by asking.
     KERNEL_OVERFLOWS = Counter "poolscope.kernel.overflows" "{overflow}"

@@ -150,6 +150,8 @@ values! {
         Body = "body",
         /// The breaker rejected the call.
         BreakerOpen = "breaker_open",
+        /// A limit of requests in flight refused the call.
+        LimitExceeded = "limit_exceeded",
         /// The caller dropped the request.
         Canceled = "canceled",
         /// None of the above; the convention's own word.
@@ -178,6 +180,8 @@ values! {
         Leaked = "leaked",
         /// Every connection is in use: the pool is too small for its load.
         InUse = "in_use",
+        /// As many requests are in flight as the limit of the pool, or of its client, allows.
+        Limit = "limit",
         /// None of these is seen.
         Unknown = "unknown",
     }
@@ -265,6 +269,20 @@ values! {
         /// The timeout fired.
         Fired = "fired",
         /// The call was dropped before either.
+        Canceled = "canceled",
+    }
+
+    /// What came of asking a limit of requests in flight.
+    LimitOutcome {
+        /// There was room.
+        AtOnce = "at_once",
+        /// There was room after a wait.
+        AfterWait = "after_wait",
+        /// There was no room, and none to wait.
+        QueueFull = "queue_full",
+        /// There was no room in time.
+        TimedOut = "timed_out",
+        /// The request was dropped while it waited.
         Canceled = "canceled",
     }
 

@@ -50,14 +50,14 @@ impl<'a> Answer<'a> {
 
     /// The verdict of a breaker that was told no other: statuses from 500 on and errors are failures. Not so errors that
     /// say nothing about the destination: a request that could not be built or sent because of its own content, and the
-    /// rejection of another breaker. A body that fails is a failure.
+    /// rejection of another breaker or of a limit. A body that fails is a failure.
     #[must_use]
     pub fn default_verdict(&self) -> Verdict {
         match self {
             Self::Response { status, .. } if status.as_u16() >= 500 => Verdict::Failure,
             Self::Response { .. } => Verdict::Success,
             Self::Error(error) => match classify::error_type(*error) {
-                ErrorType::Request | ErrorType::BreakerOpen => Verdict::Ignored,
+                ErrorType::Request | ErrorType::BreakerOpen | ErrorType::LimitExceeded => Verdict::Ignored,
                 _ => Verdict::Failure,
             },
             Self::Body(_) => Verdict::Failure,

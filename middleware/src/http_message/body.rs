@@ -34,10 +34,10 @@ pin_project! {
     /// A body that may tell how it ends.
     #[derive(Debug)]
     pub struct WatchedBody<B, W> {
-        // Before the body: whoever is told of its drop may want to know before what it held is free.
-        watch: Option<W>,
         #[pin]
         inner: B,
+        // After the body: what that one held is free by the time that somebody is told of its drop.
+        watch: Option<W>,
     }
 }
 
@@ -48,14 +48,14 @@ impl<B: Body, W: Watch> WatchedBody<B, W> {
         {
             watch.ended();
         }
-        Self { watch, inner }
+        Self { inner, watch }
     }
 }
 
 impl<B, W> WatchedBody<B, W> {
     /// A body that tells nobody how it ends: of an answer that no call has brought.
     pub fn unjudged(inner: B) -> Self {
-        Self { watch: None, inner }
+        Self { inner, watch: None }
     }
 
     /// The body itself. Who is told of its end takes it for dropped.

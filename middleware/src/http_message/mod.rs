@@ -1,16 +1,16 @@
 //! Requests and responses as the protection layers read them, the same for hyper and for reqwest.
 
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "limit"))]
 mod body;
 mod request;
-#[cfg(any(feature = "breaker", feature = "retry"))]
+#[cfg(any(feature = "breaker", feature = "limit", feature = "retry"))]
 mod response;
 #[cfg(any(feature = "breaker", feature = "retry"))]
 mod retry_after;
 
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "limit"))]
 pub(crate) use body::Watch;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "limit"))]
 pub use body::{Bodied, WatchedBody};
 pub use request::Destined;
 #[cfg(feature = "timeout")]
@@ -18,7 +18,7 @@ pub(crate) use request::KeptTarget;
 pub(crate) use request::sealed::Sealed;
 #[cfg(feature = "breaker")]
 pub(crate) use request::{Target, Written};
-#[cfg(any(feature = "breaker", feature = "retry"))]
+#[cfg(any(feature = "breaker", feature = "limit", feature = "retry"))]
 pub use response::Answered;
 #[cfg(any(feature = "breaker", feature = "retry"))]
 pub(crate) use retry_after::retry_after;

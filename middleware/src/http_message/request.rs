@@ -38,6 +38,16 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The pool that requests to it belong to.
+    #[cfg(feature = "limit")]
+    pub(crate) fn pool(self, client: &crate::ClientScope) -> std::sync::Arc<crate::registry::Pool> {
+        match self {
+            Self::Uri(uri) => client.pool_at(uri),
+            #[cfg(feature = "reqwest")]
+            Self::Url(url) => client.pool(&crate::reqwest::destination(url)),
+        }
+    }
+
     /// The path, with no query.
     #[cfg(feature = "breaker")]
     pub(crate) fn path(self) -> &'a str {

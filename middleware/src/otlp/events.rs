@@ -138,6 +138,22 @@ fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
             );
             (name::RETRY_EXHAUSTED, Severity::Error, body)
         }
+        Event::LimitExceeded(exceeded) => {
+            add_pool(record, &exceeded.pool);
+            record.add_attribute(attr::LIMIT_MAX, i64::from(exceeded.max));
+            record.add_attribute(attr::LIMIT_IN_USE, integer(exceeded.in_use));
+            record.add_attribute(attr::LIMIT_QUEUED, integer(exceeded.queued));
+            record.add_attribute(attr::LIMIT_REFUSED, integer(exceeded.refused));
+            let body = format!(
+                "the limit of {} refused {} requests: {} of {} are in flight, {} wait",
+                place(&exceeded.pool),
+                exceeded.refused,
+                exceeded.in_use,
+                exceeded.max,
+                exceeded.queued
+            );
+            (name::LIMIT_EXCEEDED, Severity::Warn, body)
+        }
     };
     record.set_event_name(name);
     record.set_severity_number(severity);

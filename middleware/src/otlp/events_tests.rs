@@ -100,6 +100,7 @@ fn every_event() -> Vec<Event> {
             reason: "503".into(),
             destination: None,
         }),
+        Event::LimitExceeded(LimitExceeded { pool: pool(), max: 20, in_use: 20, queued: 100, refused: 3 }),
     ]
 }
 

@@ -15,8 +15,8 @@ use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr, metric};
 use super::dropped::Dropped;
 use super::points::{Attributes, Points, text};
 use crate::registry::{
-    BreakerSnapshot, HistogramSnapshot, PoolSnapshot, ResultSnapshot, RetrySnapshot, ScopeSnapshot,
-    TimeoutSnapshot,
+    BreakerSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, ResultSnapshot, RetrySnapshot,
+    ScopeSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
 };
 
 /// Points after which a further request is begun. gRPC receivers take 4 MiB by default, and a point has a few hundred
@@ -47,6 +47,9 @@ pub(super) fn requests(
     }
     for timeout in &snapshot.timeouts {
         self::timeout(&mut points, timeout);
+    }
+    for limit in &snapshot.limits {
+        total_limit(&mut points, limit);
     }
     for signal in Signal::ALL {
         let attributes = vec![text(attr::TELEMETRY_SIGNAL, signal.as_str())];
@@ -142,9 +145,36 @@ fn pool(points: &mut Points, pool: &PoolSnapshot) {
         points.histogram(&metric::CONNECTION_RTT, key.clone(), &pool.rtt);
     }
     connections(points, pool, &key);
+    if let Some(limit) = &pool.limit {
+        self::limit(points, limit, &key);
+    }
     for result in &pool.results {
         points.histogram(&metric::HTTP_CLIENT_REQUEST_DURATION, with_result(&key, result), &result.duration);
     }
+}
+
+fn limit(points: &mut Points, limit: &LimitSnapshot, key: &Attributes) {
+    points.integer(&metric::LIMIT_MAX, key.clone(), u64::from(limit.max));
+    points.integer(&metric::LIMIT_IN_USE, key.clone(), limit.in_use);
+    points.integer(&metric::LIMIT_QUEUED, key.clone(), limit.queued);
+    points.integer(&metric::LIMIT_QUEUE_MAX, key.clone(), u64::from(limit.queue_max));
+    let oldest = limit.oldest_wait.unwrap_or_default();
+    points.float(&metric::LIMIT_OLDEST_WAIT, key.clone(), oldest.as_secs_f64());
+    for (outcome, calls) in &limit.calls {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::LIMIT_OUTCOME, outcome.as_str()));
+        points.integer(&metric::LIMIT_CALLS, attributes, *calls);
+    }
+    points.histogram(&metric::LIMIT_WAIT_TIME, key.clone(), &limit.wait);
+}
+
+/// The limit of all pools of a client, which names no destination.
+fn total_limit(points: &mut Points, limit: &TotalLimitSnapshot) {
+    let key = vec![text(attr::CLIENT_NAME, &limit.client)];
+    points.integer(&metric::LIMIT_MAX, key.clone(), u64::from(limit.max));
+    points.integer(&metric::LIMIT_IN_USE, key.clone(), limit.in_use);
+    points.integer(&metric::LIMIT_QUEUED, key.clone(), limit.queued);
+    points.integer(&metric::LIMIT_QUEUE_MAX, key, u64::from(limit.queue_max));
 }
 
 /// Connects that failed, and a zero while none has, so that the first one shows as a rise.

@@ -9,7 +9,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
     number_data_point::Value,
 };
 use poolscope_semconv::metric::{ALL, MetricDef, MetricKind, find};
-use poolscope_semconv::value::{BreakerOutcome, BreakerReason, ConnectPhase, RetryOutcome, TimeoutOutcome};
+use poolscope_semconv::value::{
+    BreakerOutcome, BreakerReason, ConnectPhase, LimitOutcome, RetryOutcome, TimeoutOutcome,
+};
 
 use super::*;
 use crate::registry::{ConnectFailures, ConnectionCounts, Protocol};
@@ -92,6 +94,15 @@ fn pool() -> PoolSnapshot {
         ],
         leaks_suspected: 3,
         leaks_active: 1,
+        limit: Some(LimitSnapshot {
+            max: 20,
+            in_use: 20,
+            queue_max: 100,
+            queued: 2,
+            oldest_wait: Some(Duration::from_millis(300)),
+            calls: LimitOutcome::ALL.iter().map(|outcome| (*outcome, 3)).collect(),
+            wait: histogram(&metric::LIMIT_WAIT_TIME, 12),
+        }),
         waiting: None,
         held: Vec::new(),
         open: Vec::new(),
@@ -111,6 +122,7 @@ fn unreachable_pool() -> PoolSnapshot {
         bytes: None,
         lifetime: Vec::new(),
         results: Vec::new(),
+        limit: None,
         ..pool()
     }
 }
@@ -170,6 +182,13 @@ fn snapshot() -> ScopeSnapshot {
             name: "attempt".into(),
             limit: Duration::from_millis(250),
             calls: TimeoutOutcome::ALL.iter().map(|outcome| (*outcome, 2)).collect(),
+        }],
+        limits: vec![TotalLimitSnapshot {
+            client: "payments".into(),
+            max: 50,
+            in_use: 24,
+            queue_max: 1_000,
+            queued: 0,
         }],
         overflowed: vec![("payments".into(), 0), ("search".into(), 6)],
     }
@@ -408,6 +427,23 @@ fn a_breaker_has_one_series_for_each_state() {
     let limits =
         metrics.iter().find(|metric| metric.name == metric::BREAKER_FAILURE_RATIO_LIMIT.name).unwrap();
     assert_eq!(points(limits).len(), 2, "no limit that is not known");
+}
+
+#[test]
+fn the_limit_of_a_pool_and_that_of_its_client_are_two_series() {
+    let payments = (attr::CLIENT_NAME, "payments");
+    let host = (attr::SERVER_ADDRESS, "pay.example");
+    assert_eq!(value(&metric::LIMIT_QUEUED, &[payments, host]), 2.0);
+    assert_eq!(value(&metric::LIMIT_OLDEST_WAIT, &[payments]), 0.3);
+    assert_eq!(
+        value(&metric::LIMIT_CALLS, &[payments, (attr::LIMIT_OUTCOME, LimitOutcome::QueueFull.as_str())]),
+        3.0
+    );
+    let metrics = metrics();
+    let max = metrics.iter().find(|metric| metric.name == metric::LIMIT_MAX.name).unwrap();
+    let total =
+        points(max).into_iter().find(|(attributes, _)| !attributes.contains_key(attr::SERVER_ADDRESS));
+    assert_eq!(total.map(|(_, value)| value), Some(50.0));
 }
 
 #[test]

@@ -7,8 +7,10 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use poolscope_semconv::value::Observation;
 
+use super::gate::Gate;
 use super::key::{Destination, DestinationRef, Scheme};
 use super::last;
+use super::limit::TotalLimitSnapshot;
 use super::pool::{Pool, PoolConfig};
 use super::snapshot::PoolSnapshot;
 use crate::Scope;
@@ -52,6 +54,8 @@ pub(crate) struct ClientInner {
     leak_thresholds: Mutex<Vec<(Destination, Option<Duration>)>>,
     /// Takes the requests to destinations beyond the limit of pools.
     overflow: OnceLock<Arc<Pool>>,
+    /// Limits the requests in flight to all destinations together, once a limit layer wants that.
+    total: OnceLock<Arc<Gate>>,
     /// Takes what telemetry itself does with a client that is observed; shown nowhere, or telemetry would feed itself.
     unseen: OnceLock<Arc<Pool>>,
 }
@@ -196,6 +200,12 @@ impl ClientScope {
         Arc::new(Pool::new(name, destination, config, Arc::clone(self.scope().events())))
     }
 
+    /// The limit of all requests of the client, made by the first who asks for it.
+    #[cfg(feature = "limit")]
+    pub(crate) fn total_limit(&self, make: impl FnOnce() -> Gate) -> &Arc<Gate> {
+        self.inner().total.get_or_init(|| Arc::new(make()))
+    }
+
     /// Its pools.
     #[cfg(feature = "reqwest")]
     pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
@@ -221,6 +231,7 @@ impl ClientInner {
             }),
             leak_thresholds: Mutex::default(),
             overflow: OnceLock::new(),
+            total: OnceLock::new(),
             unseen: OnceLock::new(),
         }
     }
@@ -235,6 +246,10 @@ impl ClientInner {
 
     pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
         self.pools.pin().values().cloned().collect()
+    }
+
+    pub(crate) fn total_limit(&self) -> Option<TotalLimitSnapshot> {
+        self.total.get().map(|gate| TotalLimitSnapshot::of(&self.name, gate))
     }
 
     pub(crate) fn snapshot(&self, now: Instant) -> Vec<PoolSnapshot> {

@@ -5,16 +5,19 @@
 //! Gauges are differences of counters that only rise, read so that the subtrahend comes first; so no gauge is ever negative,
 //! and `started - ended = pending` holds in every snapshot.
 
+mod adaptive;
 mod attempt;
 mod clients;
 mod connection;
 #[cfg(test)]
 mod fixtures;
+mod gate;
 mod histogram;
 mod holder;
 mod key;
 mod last;
 mod leak;
+mod limit;
 mod method;
 mod pool;
 mod pool_snapshot;
@@ -28,16 +31,23 @@ mod serial;
 mod snapshot;
 mod sources;
 
+#[cfg(feature = "limit")]
+pub(crate) use adaptive::{Aimd, Load};
 pub(crate) use attempt::{Attempt, Report};
 pub use clients::ClientScope;
 pub(crate) use clients::{ClientInner, PoolLimit};
 pub(crate) use connection::{Connection, ConnectorLife, Ends, Established, TcpFigures};
+#[cfg(feature = "limit")]
+pub(crate) use gate::{Asked, Gate, Ticket};
 pub use histogram::HistogramSnapshot;
 pub(crate) use holder::TraceRef;
+#[cfg(any(feature = "breaker", feature = "limit"))]
+pub(crate) use key::Destination;
 #[cfg(feature = "breaker")]
-pub(crate) use key::{Destination, WrittenUri};
+pub(crate) use key::WrittenUri;
 pub(crate) use key::{DestinationRef, Scheme};
 pub(crate) use leak::look_interval;
+pub use limit::{LimitSnapshot, TotalLimitSnapshot};
 pub(crate) use pool::Pool;
 pub(crate) use protection::{Named, RetryStats, TimeoutStats};
 pub(crate) use reason::CloseCause;

@@ -20,6 +20,7 @@ use super::histogram::Histogram;
 use super::holder::Holder;
 use super::key::{Destination, DestinationRef, Scheme};
 use super::leak::Leaks;
+use super::limit::Limit;
 use super::request::Request;
 use super::results::Results;
 use super::senders::Senders;
@@ -131,6 +132,7 @@ pub(crate) struct Pool {
     pub(super) times: Histograms,
     results: Results,
     pub(super) leaks: Leaks,
+    pub(super) limit: Limit,
     spare: ArrayQueue<Arc<Request>>,
     holders: Mutex<Vec<Weak<Holder>>>,
     book: Mutex<Book>,
@@ -165,6 +167,7 @@ impl Pool {
             times: Histograms::new(),
             results: Results::new(),
             leaks: Leaks::default(),
+            limit: Limit::new(),
             spare: ArrayQueue::new(SPARE_REQUESTS),
             holders: Mutex::default(),
             book: Mutex::default(),
@@ -196,6 +199,12 @@ impl Pool {
         destination.equivalent(&self.destination)
     }
 
+    /// True if it is the pool of a destination.
+    #[cfg(feature = "limit")]
+    pub(crate) fn is(&self, destination: &Destination) -> bool {
+        self.destination == *destination
+    }
+
     pub(crate) fn scheme(&self) -> Scheme {
         self.destination.scheme
     }
@@ -221,7 +230,13 @@ impl Pool {
         &self.results
     }
 
-    pub(super) fn emit(&self, event: &Event) {
+    #[cfg(feature = "limit")]
+    #[inline]
+    pub(crate) fn limit(&self) -> &Limit {
+        &self.limit
+    }
+
+    pub(crate) fn emit(&self, event: &Event) {
         self.events.emit(event);
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use poolscope_semconv::value::{AcquireOutcome, BlockingReason, ConnectPhase};
+use poolscope_semconv::value::{AcquireOutcome, BlockingReason, ConnectPhase, LimitOutcome};
 
 use super::attempt::Failure;
 use super::holder::{Held, Stage};
+use super::limit::LimitSnapshot;
 use super::pool::Pool;
 use super::snapshot::{
     ConnectFailures, ConnectionCounts, HolderSnapshot, PoolSnapshot, Protocol, WaitingSnapshot,
@@ -56,9 +57,14 @@ impl Pool {
         let outcomes = AcquireOutcome::ALL
             .iter()
             .map(|outcome| (*outcome, self.outcomes[outcome.index()].load(Acquire)));
-        let acquires = outcomes.collect();
+        let mut acquires: Vec<_> = outcomes.collect();
         let acquired = self.acquired.load(Acquire);
-        let acquires_started = self.started.load(Acquire);
+        let mut acquires_started = self.started.load(Acquire);
+        // Read last, since whoever leaves the queue asks for a connection then, and must not be counted for both.
+        let limit = self.limit.snapshot(now);
+        if let Some(limit) = &limit {
+            acquires_started += limit.queued + add_refused(&mut acquires, limit);
+        }
         let streams_ended = self.streams[1].load(Acquire);
         let connects_ended = self.connects[1].load(Acquire);
         let connecting = self.connects[0].load(Acquire).saturating_sub(connects_ended);
@@ -103,6 +109,7 @@ impl Pool {
             results: self.results().snapshot(),
             leaks_suspected: self.leaks.suspected(),
             leaks_active: self.leaks.active(),
+            limit,
             waiting: None,
             held: Vec::new(),
             open,
@@ -116,11 +123,13 @@ impl Pool {
     fn waiting(&self, pool: &PoolSnapshot, holders: &[Held], now: Instant) -> Option<WaitingSnapshot> {
         let waiting = holders.iter().filter(|held| held.stage == Stage::Waiting);
         let since = waiting.map(|held| held.since).min();
+        let oldest = since.map(|since| now.saturating_duration_since(since));
+        let limited = pool.limit.as_ref().filter(|limit| limit.queued > 0);
         let requests = pool.pending();
         (requests > 0).then(|| WaitingSnapshot {
             requests,
-            oldest: since.map_or_else(Default::default, |since| now.saturating_duration_since(since)),
-            blocked_by: self.blocked_by(pool),
+            oldest: oldest.max(limited.and_then(|limit| limit.oldest_wait)).unwrap_or_default(),
+            blocked_by: if limited.is_some() { BlockingReason::Limit } else { self.blocked_by(pool) },
         })
     }
 
@@ -143,6 +152,20 @@ impl Pool {
             BlockingReason::Unknown
         }
     }
+}
+
+/// Counts those who were refused by a limit among the acquires that came to nothing, and gives their number.
+fn add_refused(acquires: &mut [(AcquireOutcome, u64)], limit: &LimitSnapshot) -> u64 {
+    let failed = limit.outcome(LimitOutcome::QueueFull) + limit.outcome(LimitOutcome::TimedOut);
+    let canceled = limit.outcome(LimitOutcome::Canceled);
+    for (outcome, count) in acquires {
+        match outcome {
+            AcquireOutcome::Failed => *count += failed,
+            AcquireOutcome::Canceled => *count += canceled,
+            AcquireOutcome::Reused | AcquireOutcome::New | AcquireOutcome::Waited => {}
+        }
+    }
+    failed + canceled
 }
 
 fn failures(failure: Failure, count: u64) -> ConnectFailures {

@@ -20,6 +20,7 @@ use super::results::Outcome;
 use super::senders::{Sender, Task};
 use super::snapshot::Protocol;
 use crate::clock::Instant;
+use crate::current;
 use crate::origin::Origin;
 
 /// The request waits for a connection.
@@ -62,6 +63,8 @@ struct Started {
     pool: Arc<Pool>,
     method: KnownMethod,
     at: Instant,
+    /// Time that it had waited in the queue of a limit before.
+    queued_nanos: u64,
 }
 
 #[derive(Debug)]
@@ -111,7 +114,7 @@ impl Request {
     /// A request that asks for a connection now.
     pub(crate) fn start(pool: Arc<Pool>, method: &http::Method, now: Instant) -> Arc<Self> {
         let method = KnownMethod::of(method);
-        let started = Started { pool, method, at: now };
+        let started = Started { pool, method, at: now, queued_nanos: current::take_queued() };
         Self::start_with(started, |holder| holder.wait(now, method, Origin::current()))
     }
 
@@ -134,7 +137,7 @@ impl Request {
     #[cfg(feature = "reqwest")]
     pub(crate) fn next(&self, pool: Arc<Pool>, at: Instant) -> Arc<Self> {
         let method = self.in_use().method;
-        let started = Started { pool, method, at };
+        let started = Started { pool, method, at, queued_nanos: 0 };
         Self::start_with(started, |holder| holder.wait_like(&self.holder, at, method))
     }
 
@@ -295,7 +298,8 @@ impl Request {
         let wait = at.nanos_since(self.started());
         self.wait.store(wait, Relaxed);
         if self.phase.compare_exchange(PENDING, ACQUIRED, AcqRel, Acquire).is_ok() {
-            self.pool().acquired(wait, self.was_queued());
+            let limited = self.in_use().queued_nanos;
+            self.pool().acquired(wait.saturating_add(limited), limited > 0 || self.was_queued());
             self.holder.hold(self.started(), at);
         }
     }
@@ -323,7 +327,10 @@ impl Request {
     fn take(&self, connection: &Arc<Connection>) {
         let at = self.acquired_at();
         // The connection was made while it waited, perhaps by another request's connect.
-        if (self.started()..=at).contains(&connection.opened()) && !self.queued.swap(true, Relaxed) {
+        if (self.started()..=at).contains(&connection.opened())
+            && !self.queued.swap(true, Relaxed)
+            && self.in_use().queued_nanos == 0
+        {
             self.pool().queued(at.nanos_since(self.started()));
         }
         let idle_nanos = connection.idle_nanos(at);
@@ -389,7 +396,8 @@ impl Request {
 
     /// Outcome of an acquire whose connection had served a request before.
     fn outcome_of_used(&self) -> AcquireOutcome {
-        if self.was_queued() { AcquireOutcome::Waited } else { AcquireOutcome::Reused }
+        let has_waited = self.was_queued() || self.in_use().queued_nanos > 0;
+        if has_waited { AcquireOutcome::Waited } else { AcquireOutcome::Reused }
     }
 
     fn give_back(&self, connection: &Connection, now: Instant) {
@@ -449,7 +457,7 @@ impl Request {
     /// Headers came, or the request failed without them.
     #[inline]
     pub(crate) fn result(&self, outcome: Outcome, version: Option<http::Version>, now: Instant) {
-        let Started { pool, method, at } = self.in_use();
+        let Started { pool, method, at, .. } = self.in_use();
         pool.results().record(*method, outcome, version, now.nanos_since(*at));
     }
 }

@@ -9,6 +9,7 @@ use poolscope_semconv::value::{
 };
 
 use super::histogram::HistogramSnapshot;
+use super::limit::{LimitSnapshot, TotalLimitSnapshot};
 #[cfg(feature = "serde")]
 use super::serial;
 
@@ -32,6 +33,8 @@ pub struct ScopeSnapshot {
     pub retries: Vec<RetrySnapshot>,
     /// Named timeouts, by name.
     pub timeouts: Vec<TimeoutSnapshot>,
+    /// Limits of all requests of a client, by client.
+    pub limits: Vec<TotalLimitSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub overflowed: Vec<(String, u64)>,
@@ -147,7 +150,7 @@ pub struct PoolSnapshot {
     pub connect_failures: Vec<ConnectFailures>,
     /// Connects that were given up, because the request that they were made for was dropped.
     pub connect_abandoned: u64,
-    /// Acquires that have begun.
+    /// Acquires that have begun. One that a limit makes wait begins there, and one that it refuses has failed.
     pub acquires_started: u64,
     /// Acquires that gave a connection.
     pub acquired: u64,
@@ -202,6 +205,8 @@ pub struct PoolSnapshot {
     pub leaks_suspected: u64,
     /// Connections that are reported as leaked now.
     pub leaks_active: u64,
+    /// The limit of requests in flight, once a request went through a limit layer.
+    pub limit: Option<LimitSnapshot>,
     /// Those who wait for a connection, if any do.
     pub waiting: Option<WaitingSnapshot>,
     /// Requests that hold a connection, those that have held it for longest first, at most as many as the scope's limit.
@@ -211,7 +216,7 @@ pub struct PoolSnapshot {
 }
 
 impl PoolSnapshot {
-    /// Requests that have asked for a connection and not yet acquired one.
+    /// Requests that have asked for a connection and not yet acquired one, those included that wait for a limit.
     #[must_use]
     pub fn pending(&self) -> u64 {
         let ended =

@@ -55,6 +55,8 @@ pub(crate) use closes::{close_expired, kernel_overflows, kernel_refused};
 pub use connect::{Connect, ConnectLayer};
 pub use dns::DnsResolver;
 pub use redirect::redirects;
-#[cfg(feature = "breaker")]
+#[cfg(feature = "limit")]
+pub(crate) use request::destination;
+#[cfg(any(feature = "breaker", feature = "limit"))]
 pub(crate) use request::map_body;
 pub use request::{RequestLayer, RequestService, ResponseFuture};

@@ -92,7 +92,7 @@ pub(super) fn start(client: &ClientScope, mut request: Request) -> (Request, Lea
     (request, lease)
 }
 
-pub(super) fn destination(url: &Url) -> DestinationRef<'_> {
+pub(crate) fn destination(url: &Url) -> DestinationRef<'_> {
     // The URL standard has hosts of HTTP in lower case.
     DestinationRef::lower_case(url.scheme(), url.host_str().unwrap_or_default(), url.port_or_known_default())
 }

@@ -5,7 +5,7 @@
 //!
 //! - responses with status 429, 500, 502, 503 or 504;
 //! - errors of name resolution and connect, timeouts, resets, and connections that closed before the response was complete;
-//!   not the rejection of a breaker, which would only be asked again;
+//!   not the rejection of a breaker or of a limit, which would only be asked again;
 //! - of requests that are idempotent by their method, or marked as [`RetrySafe`], and that can be cloned with their body.
 //!
 //! `Retry-After` is honoured in seconds and as a date. If the peer asks for a longer wait than

@@ -82,6 +82,7 @@ fn may_pass(error_type: ErrorType) -> bool {
         | ErrorType::Request
         | ErrorType::Body
         | ErrorType::BreakerOpen
+        | ErrorType::LimitExceeded
         | ErrorType::Canceled
         | ErrorType::Other => false,
     }

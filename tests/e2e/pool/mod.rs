@@ -6,6 +6,7 @@ mod closes;
 mod http2;
 mod idle;
 mod layers;
+mod limits;
 mod nginx;
 mod proxy;
 mod reasons;

@@ -23,6 +23,7 @@ pub(super) fn describe(record: &EventRecord<'_>) -> (Severity, String) {
         event::LEAK_RETURNED => leak_returned(record),
         event::TIMEOUT_FIRED => timeout(record),
         event::RETRY_EXHAUSTED => exhausted(record),
+        event::LIMIT_EXCEEDED => limit_exceeded(record),
         _ => other(record),
     }
 }
@@ -199,6 +200,19 @@ fn exhausted(record: &EventRecord<'_>) -> (Severity, String) {
     (Severity::Warn, format!("retry {name} gave up{attempts}{}{reason}", on_destination(record)))
 }
 
+/// A limit that holds is what it is for; that requests are refused is for somebody to see.
+fn limit_exceeded(record: &EventRecord<'_>) -> (Severity, String) {
+    let number = |key| record.number(key).map(|number| number as u64);
+    let refused = words::count(number(attr::LIMIT_REFUSED).unwrap_or(1).max(1), "request");
+    let in_use = number(attr::LIMIT_IN_USE).zip(number(attr::LIMIT_MAX));
+    let in_use = in_use.map(|(used, max)| format!(": {used} of {max} in flight")).unwrap_or_default();
+    let queued = number(attr::LIMIT_QUEUED).map(|queued| format!(", {queued} waiting")).unwrap_or_default();
+    (
+        Severity::Warn,
+        format!("{refused}{} refused, the limit is reached{in_use}{queued}", to_destination(record)),
+    )
+}
+
 fn on_destination(record: &EventRecord<'_>) -> String {
     destination(record).map(|destination| format!(" on a call to {destination}")).unwrap_or_default()
 }
@@ -280,6 +294,16 @@ mod tests {
         assert_eq!(text(event::RETRY_EXHAUSTED, &retry, None).1, "retry reads gave up after 3 attempts: 503");
         let retry = [(attr::RETRY_NAME, "reads"), (attr::RETRY_REASON, "breaker_open")];
         assert_eq!(text(event::RETRY_EXHAUSTED, &retry, None).1, "retry reads gave up: breaker open");
+
+        let limit = [
+            (attr::SERVER_ADDRESS, "pay"),
+            (attr::LIMIT_MAX, "20"),
+            (attr::LIMIT_IN_USE, "20"),
+            (attr::LIMIT_QUEUED, "100"),
+            (attr::LIMIT_REFUSED, "3"),
+        ];
+        let expected = "3 requests to pay refused, the limit is reached: 20 of 20 in flight, 100 waiting";
+        assert_eq!(text(event::LIMIT_EXCEEDED, &limit, None).1, expected);
     }
 
     #[test]
