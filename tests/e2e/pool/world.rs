@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use poolscope::event::ConnectionClosed;
-use poolscope::{ConnectionCounts, Event, PoolSnapshot, Scope};
+use poolscope::{ConnectionCounts, Event, LimitOutcome, PoolSnapshot, Scope};
 use poolscope_semconv::value::Observation;
 use poolscope_tests::client::{Client, Kind, Settings};
 use poolscope_tests::nginx::Nginx;
@@ -383,7 +383,14 @@ pub(super) fn check_quiet(pool: &PoolSnapshot) {
     let outcomes: u64 = pool.acquires.iter().map(|(_, count)| count).sum();
     assert_eq!(outcomes, pool.acquires_started, "every acquire has one outcome");
     let results: u64 = pool.results.iter().map(|row| row.duration.count()).sum();
-    assert_eq!(results, pool.acquires_started, "every request has one result");
+    // Who is refused by a limit is no request yet.
+    let refused = pool.limit.as_ref().map_or(0, |limit| {
+        [LimitOutcome::QueueFull, LimitOutcome::TimedOut, LimitOutcome::Canceled]
+            .map(|outcome| limit.outcome(outcome))
+            .iter()
+            .sum()
+    });
+    assert_eq!(results + refused, pool.acquires_started, "every request has one result");
     let lives: u64 = pool.lifetime.iter().map(|(_, lives)| lives.count()).sum();
     assert_eq!(lives, pool.closed_total(), "every connection has one life");
     assert_eq!((pool.wait.count(), pool.usage.count()), (pool.acquired, pool.released));
