@@ -84,6 +84,10 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<ErrorType> {
     if error.is::<crate::breaker::BreakerOpen>() {
         return Some(ErrorType::BreakerOpen);
     }
+    #[cfg(feature = "shutdown")]
+    if error.is::<crate::shutdown::Refused>() || error.is::<crate::shutdown::Cut>() {
+        return Some(ErrorType::Shutdown);
+    }
     #[cfg(feature = "limit")]
     if error.is::<crate::limit::Refused>() {
         return Some(ErrorType::LimitExceeded);

@@ -43,7 +43,13 @@ pub mod debug;
 pub mod event;
 #[cfg(feature = "failsafe")]
 pub mod failsafe;
-#[cfg(any(feature = "breaker", feature = "limit", feature = "retry", feature = "timeout"))]
+#[cfg(any(
+    feature = "breaker",
+    feature = "limit",
+    feature = "retry",
+    feature = "shutdown",
+    feature = "timeout"
+))]
 mod http_message;
 #[cfg(feature = "hyper")]
 pub mod hyper;
@@ -63,6 +69,8 @@ pub mod reqwest;
 #[cfg(feature = "retry")]
 pub mod retry;
 mod scope;
+#[cfg(feature = "shutdown")]
+pub mod shutdown;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 #[cfg(feature = "rustls")]

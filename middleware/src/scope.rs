@@ -51,6 +51,10 @@ struct Inner {
     breakers: Sources,
     retries: Named<RetryStats>,
     timeouts: Named<TimeoutStats>,
+    #[cfg(feature = "shutdown")]
+    shutdown: crate::shutdown::State,
+    #[cfg(feature = "otlp")]
+    flushes: Mutex<Vec<crate::otlp::Flush>>,
     #[cfg(feature = "trace")]
     tracing: crate::trace::Tracing,
 }
@@ -133,6 +137,39 @@ impl Scope {
     #[cfg(not(feature = "reqwest"))]
     fn kernel(&self) -> (Option<String>, u64) {
         (None, 0)
+    }
+
+    /// Ends in order: refuses new requests where a [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, waits until those
+    /// that are under way have ended, cuts at the deadline what has not, sends the telemetry that is left, and reports.
+    ///
+    /// The scope goes on to count; what is refused stays refused. Needs a tokio runtime with its time driver on.
+    #[cfg(feature = "shutdown")]
+    pub async fn shutdown(&self, deadline: Duration) -> crate::shutdown::ShutdownReport {
+        crate::shutdown::run(self, deadline).await
+    }
+
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn shutdown_state(&self) -> &crate::shutdown::State {
+        &self.inner.shutdown
+    }
+
+    /// Sends what telemetry there is, without blocking the caller's thread.
+    #[cfg(feature = "shutdown")]
+    pub(crate) async fn flush_telemetry(&self) {
+        #[cfg(feature = "otlp")]
+        {
+            let flushes = self.inner.flushes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for flush in flushes {
+                // One that panics has nothing left to send.
+                let _ = tokio::task::spawn_blocking(move || flush.flush()).await;
+            }
+        }
+    }
+
+    /// Has telemetry sent before the program ends.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn flush_at_end(&self, flush: crate::otlp::Flush) {
+        self.inner.flushes.lock().unwrap_or_else(PoisonError::into_inner).push(flush);
     }
 
     /// Tells every event to a listener from now on, in the task or thread where it happens. A listener that panics is
@@ -309,6 +346,10 @@ impl ScopeBuilder {
                 breakers: Sources::default(),
                 retries: Named::default(),
                 timeouts: Named::default(),
+                #[cfg(feature = "shutdown")]
+                shutdown: crate::shutdown::State::default(),
+                #[cfg(feature = "otlp")]
+                flushes: Mutex::default(),
                 #[cfg(feature = "trace")]
                 tracing: crate::trace::Tracing::default(),
             }),

@@ -152,6 +152,8 @@ values! {
         BreakerOpen = "breaker_open",
         /// A limit of requests in flight refused the call.
         LimitExceeded = "limit_exceeded",
+        /// The program shuts down, and the call was refused or cut for it.
+        Shutdown = "shutdown",
         /// The caller dropped the request.
         Canceled = "canceled",
         /// None of the above; the convention's own word.

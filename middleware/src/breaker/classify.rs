@@ -57,7 +57,10 @@ impl<'a> Answer<'a> {
             Self::Response { status, .. } if status.as_u16() >= 500 => Verdict::Failure,
             Self::Response { .. } => Verdict::Success,
             Self::Error(error) => match classify::error_type(*error) {
-                ErrorType::Request | ErrorType::BreakerOpen | ErrorType::LimitExceeded => Verdict::Ignored,
+                ErrorType::Request
+                | ErrorType::BreakerOpen
+                | ErrorType::LimitExceeded
+                | ErrorType::Shutdown => Verdict::Ignored,
                 _ => Verdict::Failure,
             },
             Self::Body(_) => Verdict::Failure,

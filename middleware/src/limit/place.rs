@@ -119,6 +119,7 @@ fn load_of_error(error_type: ErrorType) -> Option<Load> {
         | ErrorType::Body
         | ErrorType::BreakerOpen
         | ErrorType::LimitExceeded
+        | ErrorType::Shutdown
         | ErrorType::Canceled
         | ErrorType::Other => None,
     }

@@ -10,7 +10,9 @@ use poolscope_semconv::value::{BreakerReason, Certainty, CloseReason, ConnectPha
 
 use super::*;
 use crate::Origin;
-use crate::event::{BreakerTransition, ConnectionClosed, ConnectionFailed, RetryExhausted, TimeoutFired};
+use crate::event::{
+    BreakerTransition, ConnectionClosed, ConnectionFailed, LimitExceeded, RetryExhausted, TimeoutFired,
+};
 
 fn record(event: &Event) -> SdkLogRecord {
     let logger = SdkLoggerProvider::builder().build().logger("test");

@@ -65,6 +65,7 @@ use std::time::Duration;
 pub use config::{DEFAULT_EVENT_DELAY, DEFAULT_SPAN_DELAY, DEFAULT_TIMEOUT, Protocol};
 pub use error::OtlpError;
 pub use pace::{DASHBOARD_INTERVAL, DEFAULT_INTERVAL, SEARCH_INTERVAL};
+pub(crate) use telemetry::Flush;
 pub use telemetry::{DEFAULT_SHUTDOWN_TIMEOUT, Telemetry};
 
 use crate::Scope;

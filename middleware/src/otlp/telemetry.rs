@@ -103,6 +103,7 @@ impl Telemetry {
         scope.tracing().set(&self.tracer_provider);
         if let Some(running) = &self.running {
             scope.listen(EventLog(Arc::downgrade(&running.logger)));
+            scope.flush_at_end(self.flusher(running));
         }
     }
 
@@ -121,14 +122,17 @@ impl Telemetry {
 
     /// Sends what there is now, all three signals. Blocks for at most [`DEFAULT_SHUTDOWN_TIMEOUT`] a signal.
     pub fn flush(&self) {
-        let Some(running) = &self.running else { return };
-        let deadline = Instant::now() + DEFAULT_SHUTDOWN_TIMEOUT;
-        let (done, metrics_are_sent) = blocking::channel();
-        let _ = running.commands.try_send(Command::Flush { deadline: deadline.into(), done });
-        // Each of the two has a limit of its own in the SDK; what fails is counted by the exporters.
-        let _ = self.tracer_provider.force_flush();
-        let _ = running.logger_provider.force_flush();
-        let _ = metrics_are_sent.recv_timeout(remaining(deadline));
+        if let Some(running) = &self.running {
+            self.flusher(running).flush();
+        }
+    }
+
+    fn flusher(&self, running: &Running) -> Flush {
+        Flush {
+            tracer_provider: self.tracer_provider.clone(),
+            logger_provider: running.logger_provider.clone(),
+            commands: running.commands.clone(),
+        }
     }
 
     /// Sends what is left and ends the export. Blocks for at most [`DEFAULT_SHUTDOWN_TIMEOUT`].
@@ -163,6 +167,26 @@ impl Telemetry {
             let _ = metrics_are_sent.recv_timeout(remaining(deadline));
         });
         let _ = release.send(());
+    }
+}
+
+/// Sends what there is of a running export; nothing of one that has ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Flush {
+    tracer_provider: SdkTracerProvider,
+    logger_provider: SdkLoggerProvider,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Flush {
+    pub(crate) fn flush(&self) {
+        let deadline = Instant::now() + DEFAULT_SHUTDOWN_TIMEOUT;
+        let (done, metrics_are_sent) = blocking::channel();
+        let _ = self.commands.try_send(Command::Flush { deadline: deadline.into(), done });
+        // Each of the two has a limit of its own in the SDK; what fails is counted by the exporters.
+        let _ = self.tracer_provider.force_flush();
+        let _ = self.logger_provider.force_flush();
+        let _ = metrics_are_sent.recv_timeout(remaining(deadline));
     }
 }
 

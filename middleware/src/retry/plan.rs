@@ -83,6 +83,7 @@ fn may_pass(error_type: ErrorType) -> bool {
         | ErrorType::Body
         | ErrorType::BreakerOpen
         | ErrorType::LimitExceeded
+        | ErrorType::Shutdown
         | ErrorType::Canceled
         | ErrorType::Other => false,
     }

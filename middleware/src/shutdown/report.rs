@@ -1,0 +1,108 @@
+//! [`ShutdownReport`], and the shutdown itself.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::registry::{HolderSnapshot, PoolSnapshot};
+use crate::{Scope, ScopeSnapshot};
+
+/// How long requests have to give back what they hold after they were cut: as long as their tasks take to be run.
+const CUT_SHOWS: Duration = Duration::from_millis(250);
+
+/// How often requests are looked at that only request layers see.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// What a shutdown did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Requests that were under way when it began.
+    pub began_with: u64,
+    /// Those of them that were cut at the deadline.
+    pub cut: u64,
+    /// Requests that are still under way, since no layer could cut them.
+    pub left: u64,
+    /// What was known of those that were under way at the deadline, as far as request layers saw them; at most as many for
+    /// each pool as the scope lists.
+    pub cut_requests: Vec<CutRequest>,
+    /// How long it took, without the flush of telemetry.
+    pub took: Duration,
+}
+
+/// A request that was under way at the deadline of a shutdown.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct CutRequest {
+    /// Client that it was made with.
+    pub client: String,
+    /// Destination, as `scheme://host:port`.
+    pub destination: String,
+    /// The rest of what is known.
+    pub request: HolderSnapshot,
+}
+
+impl ShutdownReport {
+    /// True if every request could end by itself.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.cut == 0 && self.left == 0
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { began_with, cut, left, took, .. } = self;
+        let ended = began_with.saturating_sub(cut + left);
+        write!(
+            f,
+            "shut down in {took:.1?}: of {began_with} requests {ended} ended, {cut} were cut, {left} are left"
+        )
+    }
+}
+
+/// Shuts a scope down, see [`Scope::shutdown`].
+pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
+    let (state, began) = (scope.shutdown_state(), Instant::now());
+    // Far off is never.
+    let deadline = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(365 * 86_400));
+    state.close();
+    let began_with = state.count().max(seen(&scope.snapshot()));
+    let in_time = timeout_at(deadline, ended(scope)).await.is_ok();
+    let (mut cut, mut left, mut cut_requests) = (0, 0, Vec::new());
+    if !in_time {
+        let snapshot = scope.snapshot();
+        cut_requests = snapshot.pools.iter().flat_map(held).collect();
+        cut = state.count();
+        state.cut();
+        // What is left after that, nobody can end.
+        let _ = tokio::time::timeout(CUT_SHOWS, ended(scope)).await;
+        left = seen(&scope.snapshot()).max(state.count());
+    }
+    let took = began.elapsed();
+    scope.flush_telemetry().await;
+    ShutdownReport { began_with, cut, left, cut_requests, took }
+}
+
+/// Returns when no request is under way.
+async fn ended(scope: &Scope) {
+    scope.shutdown_state().ended().await;
+    while seen(&scope.snapshot()) > 0 {
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Requests that request layers see.
+fn seen(snapshot: &ScopeSnapshot) -> u64 {
+    snapshot.pools.iter().map(|pool| pool.pending() + pool.in_flight()).sum()
+}
+
+fn held(pool: &PoolSnapshot) -> impl Iterator<Item = CutRequest> {
+    let destination = format!("{}://{}:{}", pool.scheme, pool.host, pool.port);
+    pool.held.iter().map(move |request| CutRequest {
+        client: pool.client.clone(),
+        destination: destination.clone(),
+        request: request.clone(),
+    })
+}
