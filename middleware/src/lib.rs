@@ -7,11 +7,12 @@
 //! # Order of the layers, from the outside in
 //!
 //! ```text
-//! timeout of the call > retry > breaker > limit > timeout of the attempt > request layer > client
-//!                                                                          connect layer > connector
+//! shutdown > timeout of the call > retry > breaker > limit > timeout of the attempt > request layer > client
+//!                                                                                     connect layer > connector
 //! ```
 //!
-//! Each layer works alone. What is not wanted is left out, not switched off.
+//! Each layer works alone. What is not wanted is left out, not switched off. `Stack` (feature `stack`) puts them in this
+//! order by itself and builds the client inside; [`Stopped`] tells which of them a request ended at.
 //!
 //! # Breakers of other crates
 //!
@@ -71,6 +72,9 @@ pub mod retry;
 mod scope;
 #[cfg(feature = "shutdown")]
 pub mod shutdown;
+#[cfg(feature = "stack")]
+pub mod stack;
+mod stopped;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 #[cfg(feature = "rustls")]
@@ -83,7 +87,13 @@ pub use config_error::ConfigError;
 pub use event::{Event, Listener};
 #[cfg(any(feature = "breaker", feature = "limit", feature = "retry"))]
 pub use http_message::Answered;
-#[cfg(any(feature = "breaker", feature = "limit", feature = "retry", feature = "timeout"))]
+#[cfg(any(
+    feature = "breaker",
+    feature = "limit",
+    feature = "retry",
+    feature = "shutdown",
+    feature = "timeout"
+))]
 pub use http_message::Destined;
 #[cfg(any(feature = "breaker", feature = "limit"))]
 pub use http_message::{Bodied, WatchedBody};
@@ -99,5 +109,8 @@ pub use registry::{
 pub use scope::{
     DEFAULT_LEAK_THRESHOLD, DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder,
 };
+#[cfg(feature = "stack")]
+pub use stack::Stack;
+pub use stopped::Stopped;
 #[cfg(feature = "rustls")]
 pub use tls::observe_tls;

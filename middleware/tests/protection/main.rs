@@ -1,6 +1,7 @@
 //! The protection layers stacked over the request layers of hyper and reqwest, against a real server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -14,13 +15,14 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use poolscope::breaker::{self, BreakerLayer};
-use poolscope::retry::{RetryLayer, RetryPolicy};
-use poolscope::timeout::{self, TimeoutLayer};
-use poolscope::{Scope, hyper, reqwest as observed};
+use poolscope::breaker::BreakerLayer;
+use poolscope::limit::LimitLayer;
+use poolscope::retry::RetryPolicy;
+use poolscope::timeout::TimeoutLayer;
+use poolscope::{LimitOutcome, Scope, Stack, Stopped};
 use poolscope_semconv::value::{BreakerOutcome, RetryOutcome, TimeoutOutcome};
 use tokio::net::TcpListener;
-use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tower::{Service, ServiceExt};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -41,36 +43,34 @@ async fn serve() -> SocketAddr {
     address
 }
 
-/// The layers in the order of the crate's documentation.
-macro_rules! protect {
+/// Everything that a stack can have.
+macro_rules! stack {
     ($scope:expr, $client:expr) => {
-        ServiceBuilder::new()
-            .layer(TimeoutLayer::new(&$scope, "call", 5 * SECOND).unwrap())
-            .layer(RetryLayer::new(
+        Stack::new(&$client)
+            .attempt(TimeoutLayer::new(&$scope, "attempt", SECOND / 5).unwrap())
+            .limit(LimitLayer::builder(&$client).per_destination(20).total(40).build().unwrap())
+            .breaker(BreakerLayer::builder(&$scope).window(10).minimum_calls(8).build().unwrap())
+            .retry(
                 RetryPolicy::builder(&$scope, "retry").base_delay(Duration::from_millis(1)).build().unwrap(),
-            ))
-            .layer(BreakerLayer::builder(&$scope).window(10).minimum_calls(8).build().unwrap())
-            .layer(TimeoutLayer::new(&$scope, "attempt", SECOND / 5).unwrap())
-            .service($client)
+            )
+            .call_timeout(TimeoutLayer::new(&$scope, "call", 5 * SECOND).unwrap())
+            .shutdown()
     };
 }
 
-fn hyper_client(
-    scope: &Scope,
-) -> hyper::RequestService<Client<hyper::Connect<HttpConnector>, hyper::RequestBody<Full<Bytes>>>> {
-    let client = scope.client("hyper");
-    let connector = hyper::ConnectLayer::new(&client).layer(HttpConnector::new());
-    hyper::RequestLayer::new(&client).layer(Client::builder(TokioExecutor::new()).build(connector))
+macro_rules! hyper_client {
+    ($scope:expr) => {
+        stack!($scope, $scope.client("hyper"))
+            .hyper::<_, Full<Bytes>>(&Client::builder(TokioExecutor::new()), HttpConnector::new())
+    };
 }
 
-fn reqwest_client(scope: &Scope) -> observed::RequestService<reqwest::Client> {
-    let client = scope.client("reqwest");
-    let connect = TimeoutLayer::for_connector(scope, "connect", SECOND).unwrap();
-    let builder = reqwest::Client::builder()
-        .no_proxy()
-        .connector_layer(connect)
-        .connector_layer(observed::ConnectLayer::new(&client));
-    observed::RequestLayer::new(&client).layer(builder.build().unwrap())
+macro_rules! reqwest_client {
+    ($scope:expr) => {{
+        let connect = TimeoutLayer::for_connector(&$scope, "connect", SECOND).unwrap();
+        let builder = reqwest::Client::builder().no_proxy().connector_layer(connect);
+        stack!($scope, $scope.client("reqwest")).reqwest(builder).unwrap()
+    }};
 }
 
 /// Checks what all layers counted after one flaky call, one that hangs, and calls to a server that is down until the
@@ -93,29 +93,31 @@ fn check(scope: &Scope, client: &str, address: SocketAddr) {
     assert_eq!((timeout("call"), timeout("attempt")), ((3, 0, 0), (5, 3, 0)));
     let pool = snapshot.pool(client, "127.0.0.1", address.port()).unwrap();
     assert_eq!((pool.acquires_started, pool.pending(), pool.in_flight()), (8, 0, 0));
+    let limit = pool.limit.as_ref().unwrap();
+    assert_eq!(
+        (limit.outcome(LimitOutcome::AtOnce), limit.in_use),
+        (8, 0),
+        "what the breaker rejects asks no limit"
+    );
+    assert_eq!((snapshot.limits[0].max, snapshot.limits[0].in_use), (40, 0));
 }
 
-/// The errors of the stack, from the outside in.
-type Failure<E> = timeout::Error<breaker::Error<timeout::Error<E>>>;
-
-fn is_attempt_timeout<E>(error: &Failure<E>) -> bool {
-    let timeout::Error::Inner(breaker::Error::Inner(timeout::Error::Elapsed(elapsed))) = error else {
-        return false;
-    };
-    &*elapsed.name == "attempt"
+fn is_attempt_timeout(error: &(dyn Error + 'static)) -> bool {
+    matches!(Stopped::find(error), Some(Stopped::Timeout(elapsed)) if &*elapsed.name == "attempt")
 }
 
-fn is_rejection<E>(error: &Failure<E>) -> bool {
-    matches!(error, timeout::Error::Inner(breaker::Error::Open(_)))
+fn is_rejection(error: &(dyn Error + 'static)) -> bool {
+    matches!(Stopped::find(error), Some(Stopped::Breaker(_)))
 }
 
 #[tokio::test]
 async fn all_layers_fit_over_hypers_client() {
     let (scope, address) = (Scope::new(), serve().await);
-    let mut client = protect!(scope, hyper_client(&scope));
-    let get = |path: &str| {
+    let mut client = hyper_client!(scope);
+    let get_from = |address: SocketAddr, path: &str| {
         http::Request::get(format!("http://{address}{path}")).body(Full::<Bytes>::default()).unwrap()
     };
+    let get = |path| get_from(address, path);
     let response = client.ready().await.unwrap().call(get("/flaky")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     response.into_body().collect().await.unwrap();
@@ -124,15 +126,18 @@ async fn all_layers_fit_over_hypers_client() {
     let error = client.ready().await.unwrap().call(get("/down")).await.unwrap_err();
     assert!(is_rejection(&error), "{error}");
     check(&scope, "hyper", address);
+    // The breaker of the other server is open.
+    ends_with_its_scope(&scope, client.call(get_from(serve().await, "/hang"))).await;
 }
 
 #[tokio::test]
 async fn all_layers_fit_over_reqwests_client() {
     let (scope, address) = (Scope::new(), serve().await);
-    let mut client = protect!(scope, reqwest_client(&scope));
-    let get = |path: &str| {
+    let mut client = reqwest_client!(scope);
+    let get_from = |address: SocketAddr, path: &str| {
         reqwest::Request::new(reqwest::Method::GET, format!("http://{address}{path}").parse().unwrap())
     };
+    let get = |path| get_from(address, path);
     let response = client.ready().await.unwrap().call(get("/flaky")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     response.bytes().await.unwrap();
@@ -141,6 +146,22 @@ async fn all_layers_fit_over_reqwests_client() {
     let error = client.ready().await.unwrap().call(get("/down")).await.unwrap_err();
     assert!(is_rejection(&error), "{error}");
     check(&scope, "reqwest", address);
+    // The breaker of the other server is open.
+    ends_with_its_scope(&scope, client.call(get_from(serve().await, "/hang"))).await;
+}
+
+/// A call that hangs is cut.
+async fn ends_with_its_scope<T, E: Error + 'static>(scope: &Scope, call: impl Future<Output = Result<T, E>>) {
+    let ((), report) = tokio::join!(
+        async {
+            let error = call.await.err().unwrap();
+            assert!(matches!(Stopped::find(&error), Some(Stopped::Cut(_))), "{error}");
+        },
+        scope.shutdown(Duration::from_millis(50))
+    );
+    assert_eq!((report.began_with, report.cut, report.left), (1, 1, 0), "{report}");
+    let pools = scope.snapshot().pools;
+    assert!(pools.iter().all(|pool| (pool.pending(), pool.in_flight()) == (0, 0)));
 }
 
 #[tokio::test]
@@ -151,10 +172,10 @@ async fn a_refused_connect_is_tried_again_over_both_clients() {
     };
     let url = format!("http://{refused}/");
     let scope = Scope::new();
-    let mut hyper = protect!(scope, hyper_client(&scope));
+    let mut hyper = hyper_client!(scope);
     let request = http::Request::get(&url).body(Full::<Bytes>::default()).unwrap();
     assert!(hyper.ready().await.unwrap().call(request).await.is_err());
-    let mut reqwest = protect!(scope, reqwest_client(&scope));
+    let mut reqwest = reqwest_client!(scope);
     let request = reqwest::Request::new(reqwest::Method::GET, url.parse().unwrap());
     assert!(reqwest.ready().await.unwrap().call(request).await.is_err());
     let retries = &scope.snapshot().retries[0];
@@ -167,10 +188,10 @@ fn services_and_futures_can_be_sent_and_shared() {
     where
         S: Service<http::Request<Full<Bytes>>> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
-        S::Error: std::error::Error + Send + Sync + 'static,
+        S::Error: Error + Send + Sync + 'static,
     {
         drop(service);
     }
     let scope = Scope::new();
-    check(protect!(scope, hyper_client(&scope)));
+    check(hyper_client!(scope));
 }
