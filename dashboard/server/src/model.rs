@@ -53,6 +53,16 @@ pub(crate) enum PoolFigure {
     Pending,
     /// Connections that are reported as leaked now.
     Leaked,
+    /// Most requests that the limit lets be in flight.
+    Limit,
+    /// Requests in flight under the limit.
+    Limited,
+    /// Requests that wait for their turn under the limit.
+    Queued,
+    /// Time that the oldest of them has waited.
+    OldestWait,
+    /// Requests that asked the limit; marked if they were refused.
+    Asked,
     /// The label is the outcome.
     Acquires,
     Opened,
@@ -92,7 +102,18 @@ pub(crate) enum PoolFigure {
 impl PoolFigure {
     /// True if it holds at a moment, and is not counted.
     pub(crate) fn is_gauge(self) -> bool {
-        matches!(self, Self::Open | Self::Connecting | Self::InFlight | Self::Pending | Self::Leaked)
+        matches!(
+            self,
+            Self::Open
+                | Self::Connecting
+                | Self::InFlight
+                | Self::Pending
+                | Self::Leaked
+                | Self::Limit
+                | Self::Limited
+                | Self::Queued
+                | Self::OldestWait
+        )
     }
 }
 

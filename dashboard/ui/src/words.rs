@@ -147,6 +147,8 @@ pub fn result(result: &str) -> String {
         Some(ErrorType::Request) => "request not sent".to_owned(),
         Some(ErrorType::Body) => "response body failed".to_owned(),
         Some(ErrorType::BreakerOpen) => "rejected by the breaker".to_owned(),
+        Some(ErrorType::LimitExceeded) => "refused by the limit".to_owned(),
+        Some(ErrorType::Shutdown) => "ended with the program".to_owned(),
         Some(ErrorType::Canceled) => "given up by the caller".to_owned(),
         Some(ErrorType::Other) => "other error".to_owned(),
         None => spaced(result),

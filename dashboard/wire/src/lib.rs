@@ -13,8 +13,8 @@ mod stream;
 pub use breaker::{Breaker, BreakerState, Transition};
 pub use event::Event;
 pub use pool::{
-    Connections, CountByReason, FailedConnects, Health, Observation, PoolDetail, PoolPoint, PoolSummary,
-    Severity, Spread,
+    Connections, CountByReason, FailedConnects, Health, Observation, PoolDetail, PoolLimit, PoolPoint,
+    PoolSummary, Severity, Spread,
 };
 pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};

@@ -41,6 +41,19 @@ pub enum Observation {
     Estimated,
 }
 
+/// The limit of a pool's requests in flight at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct PoolLimit {
+    /// Most requests that may be in flight.
+    pub max: u32,
+    /// Requests in flight.
+    pub in_use: u32,
+    /// Requests that wait for their turn.
+    pub queued: u32,
+    /// How long the oldest of them has waited.
+    pub oldest_wait_s: f32,
+}
+
 /// What a pool was doing at one moment; rates and percentiles are over the time since the point before.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct PoolPoint {
@@ -56,7 +69,9 @@ pub struct PoolPoint {
     pub connecting: Option<u32>,
     /// Responses that are held and not read for so long that they look forgotten; `None` if the sender does not tell.
     pub leaked: Option<u32>,
-    /// Requests that wait for a connection.
+    /// The limit of its requests; `None` if there is none, or the sender does not tell.
+    pub limit: Option<PoolLimit>,
+    /// Requests that wait for a connection, for their turn under a limit too.
     pub pending: u32,
     /// Requests between call and end of body.
     pub in_flight: u32,
@@ -198,6 +213,8 @@ pub struct Connections {
     pub retransmits: Option<u64>,
     /// Reported as leaked, those included that came back.
     pub leaks: Option<u64>,
+    /// Requests that the limit refused.
+    pub refused: Option<u64>,
 }
 
 /// One pool with its history.

@@ -10,6 +10,7 @@ mod connect;
 mod errors;
 mod fine;
 mod leak;
+mod limit;
 mod stale;
 mod waiting;
 mod wasted;
@@ -45,6 +46,8 @@ pub(crate) struct Facts<'a> {
     /// Of those that were closed.
     pub(crate) wasted: u64,
     pub(crate) stale_reuse: u64,
+    /// By the limit.
+    pub(crate) refused: u64,
     /// Of the leaks that there are now.
     pub(crate) leak: Option<LongestLeak<'a>>,
     /// The breaker of the same destination.
@@ -68,6 +71,7 @@ impl Finding {
 type Rule = fn(&Facts<'_>) -> Option<Finding>;
 
 const RULES: &[Rule] = &[
+    limit::rule,
     waiting::pending,
     breaker::rule,
     errors::rule,

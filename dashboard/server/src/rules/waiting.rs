@@ -2,7 +2,7 @@
 
 use poolscope_wire::Severity;
 
-use super::{Facts, Finding, leak, window};
+use super::{Facts, Finding, leak, limit, window};
 use crate::words;
 
 /// A wait that callers feel.
@@ -20,12 +20,17 @@ pub(super) fn pending(facts: &Facts<'_>) -> Option<Finding> {
         return None;
     }
     let p99 = facts.wait_p99_s;
-    let severity = if p99.is_some_and(|wait| wait >= BAD_S) { Severity::Bad } else { Severity::Warn };
+    // Those who wait now are in no percentile yet.
+    let oldest = facts.now.limit.map(|limit| f64::from(limit.oldest_wait_s)).filter(|oldest| *oldest > 0.0);
+    let is_bad = [p99, oldest].into_iter().flatten().any(|wait| wait >= BAD_S);
+    let severity = if is_bad { Severity::Bad } else { Severity::Warn };
     let who = if pending == 1 { "1 request waits".to_owned() } else { format!("{pending} requests wait") };
     let how_long = p99.map(|wait| format!(", p99 wait {}", words::duration(wait))).unwrap_or_default();
     // Not the pool is too small, but somebody keeps its connections.
     let leaks = leak::held(facts).map(|held| format!("; {held}")).unwrap_or_default();
-    Finding::new(severity, format!("{who} for a connection{how_long}{leaks}"))
+    let oldest = oldest.map(|oldest| format!(", oldest {}", words::duration(oldest))).unwrap_or_default();
+    let limit = limit::reached(facts).map(|limit| format!("; {limit}")).unwrap_or_default();
+    Finding::new(severity, format!("{who} for a connection{oldest}{how_long}{limit}{leaks}"))
 }
 
 /// Requests got their connection late.
@@ -47,7 +52,7 @@ pub(super) fn slow(facts: &Facts<'_>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use poolscope_wire::PoolPoint;
+    use poolscope_wire::{PoolLimit, PoolPoint};
 
     fn waiting(now: u32, before: Option<u32>, wait_p99_s: Option<f64>) -> Option<Finding> {
         let point = |pending| PoolPoint { pending, ..PoolPoint::default() };
@@ -76,6 +81,15 @@ mod tests {
         let point = PoolPoint { pending: 4, leaked: Some(2), ..PoolPoint::default() };
         let found = pending(&Facts { now: point, before: Some(point), ..Facts::default() }).unwrap();
         assert_eq!(found.sentence, "4 requests wait for a connection; 2 responses are held and not read");
+    }
+
+    #[test]
+    fn waiting_for_a_limit_names_it_and_how_long_the_oldest_waits() {
+        let limit = PoolLimit { max: 20, in_use: 20, queued: 12, oldest_wait_s: 2.3 };
+        let point = PoolPoint { pending: 12, limit: Some(limit), ..PoolPoint::default() };
+        let found = pending(&Facts { now: point, before: Some(point), ..Facts::default() }).unwrap();
+        assert_eq!(found.sentence, "12 requests wait for a connection, oldest 2.3 s; limit 20 reached");
+        assert_eq!(found.severity, Severity::Bad);
     }
 
     #[test]

@@ -252,6 +252,7 @@ impl Pool {
             PoolFigure::Failed => current.failed.add(Cause::of(&reading.label, reading.phase), count),
             PoolFigure::Wasted => add(current.wasted.get_or_insert(0), count),
             PoolFigure::StaleReuse => add(&mut current.stale_reuse, count),
+            PoolFigure::Asked if reading.marked => add(&mut current.refused, count),
             PoolFigure::Closed => add(current.closed.get_or_insert(0), count),
             PoolFigure::Lifetime => add(&mut current.ended, count),
             PoolFigure::Wait => current.wait.add(&added),
@@ -316,7 +317,7 @@ impl Pool {
     /// mention although it mentions others is 0.
     fn gauges(&self) -> Gauges {
         let mut gauges = self.window.back().map(|sample| sample.gauges).unwrap_or_default();
-        let mut seen = [false; 5];
+        let mut seen = [false; 9];
         for series in self.series.values() {
             let State::Gauge { value, kept } = series.state else { continue };
             if series.sample != self.samples && !kept {
@@ -343,6 +344,10 @@ impl Pool {
                 PoolFigure::Pending => add_to(&mut gauges.pending, 2),
                 PoolFigure::Connecting => add_to(gauges.connecting.get_or_insert(0.0), 3),
                 PoolFigure::Leaked => add_to(gauges.leaked.get_or_insert(0.0), 4),
+                PoolFigure::Limit => add_to(gauges.limit.get_or_insert(0.0), 5),
+                PoolFigure::Limited => add_to(&mut gauges.limited, 6),
+                PoolFigure::Queued => add_to(&mut gauges.queued, 7),
+                PoolFigure::OldestWait => add_to(&mut gauges.oldest_wait_s, 8),
                 _ => {}
             }
         }
@@ -371,6 +376,7 @@ impl Pool {
             closed: window.closed(),
             wasted: window.wasted.unwrap_or_default(),
             stale_reuse: window.stale_reuse,
+            refused: window.refused,
             leak: self.leaks.longest(held_until_ms),
             breaker: self.breaker.as_ref(),
         };

@@ -292,6 +292,10 @@ fn connections(pool: &Pool) -> wire::Connections {
         stale_reuse: total(PoolFigure::StaleReuse),
         retransmits: total(PoolFigure::Retransmits),
         leaks: total(PoolFigure::Leaks),
+        refused: pool.figure(PoolFigure::Asked).next().is_some().then(|| {
+            let refused = pool.figure(PoolFigure::Asked).filter(|series| series.marked);
+            refused.map(Series::total).fold(0, u64::saturating_add)
+        }),
     }
 }
 

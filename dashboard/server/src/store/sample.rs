@@ -1,6 +1,6 @@
 //! What one report says about a pool, and the point of the history that is derived from it.
 
-use poolscope_wire::PoolPoint;
+use poolscope_wire::{PoolLimit, PoolPoint};
 
 use super::buckets::Buckets;
 use crate::rules::Failures;
@@ -14,6 +14,11 @@ pub(super) struct Gauges {
     /// `None` if the sender does not tell; so for leaks.
     pub(super) connecting: Option<f64>,
     pub(super) leaked: Option<f64>,
+    /// So for the limit.
+    pub(super) limit: Option<f64>,
+    pub(super) limited: f64,
+    pub(super) queued: f64,
+    pub(super) oldest_wait_s: f64,
     pub(super) pending: f64,
     pub(super) in_flight: f64,
 }
@@ -32,6 +37,8 @@ pub(super) struct Sample {
     /// `None` if the sender does not tell.
     pub(super) wasted: Option<u64>,
     pub(super) stale_reuse: u64,
+    /// Requests that the limit refused.
+    pub(super) refused: u64,
     /// Closes by the counter of closes.
     pub(super) closed: Option<u64>,
     /// Closes by the count of finished lives, for senders without that counter.
@@ -83,6 +90,12 @@ impl Sample {
             upgraded: self.gauges.upgraded as u32,
             connecting: self.gauges.connecting.map(|count| count as u32),
             leaked: self.gauges.leaked.map(|count| count as u32),
+            limit: self.gauges.limit.map(|max| PoolLimit {
+                max: max as u32,
+                in_use: self.gauges.limited as u32,
+                queued: self.gauges.queued as u32,
+                oldest_wait_s: self.gauges.oldest_wait_s as f32,
+            }),
             pending: self.gauges.pending as u32,
             in_flight: self.gauges.in_flight as u32,
             requests_per_s: rate(self.requests),
@@ -114,6 +127,7 @@ impl Sample {
             sum.closed = both(sum.closed, sample.closed);
             sum.wasted = both(sum.wasted, sample.wasted);
             add(&mut sum.stale_reuse, sample.stale_reuse);
+            add(&mut sum.refused, sample.refused);
             add(&mut sum.ended, sample.ended);
             add(&mut sum.reused, sample.reused);
             add(&mut sum.served, sample.served);

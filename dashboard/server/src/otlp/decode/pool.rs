@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use poolscope_semconv::attr;
 use poolscope_semconv::metric::{self, MetricDef};
-use poolscope_semconv::value::{Certainty, ConnectPhase, ErrorType, Observation};
+use poolscope_semconv::value::{Certainty, ConnectPhase, ErrorType, LimitOutcome, Observation};
 
 use super::attributes::{integer, text};
 use crate::model::{Destination, PoolFigure, PoolReading, Reading};
@@ -20,6 +20,11 @@ pub(super) const METRICS: &[(&MetricDef, PoolFigure)] = &[
     (&metric::HTTP_CLIENT_ACTIVE_REQUESTS, PoolFigure::InFlight),
     (&metric::CONNECTION_PENDING_REQUESTS, PoolFigure::Pending),
     (&metric::LEAK_ACTIVE, PoolFigure::Leaked),
+    (&metric::LIMIT_MAX, PoolFigure::Limit),
+    (&metric::LIMIT_IN_USE, PoolFigure::Limited),
+    (&metric::LIMIT_QUEUED, PoolFigure::Queued),
+    (&metric::LIMIT_OLDEST_WAIT, PoolFigure::OldestWait),
+    (&metric::LIMIT_CALLS, PoolFigure::Asked),
     (&metric::CONNECTION_ACQUIRES, PoolFigure::Acquires),
     (&metric::CONNECTION_OPENED, PoolFigure::Opened),
     (&metric::CONNECTION_FAILED, PoolFigure::Failed),
@@ -82,6 +87,14 @@ fn label(figure: PoolFigure, attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
     match figure {
         PoolFigure::Open => (get(attr::HTTP_CONNECTION_STATE), false),
         PoolFigure::Acquires => (get(attr::ACQUIRE_OUTCOME), false),
+        PoolFigure::Asked => {
+            let outcome = get(attr::LIMIT_OUTCOME);
+            let is_refused = matches!(
+                LimitOutcome::parse(&outcome),
+                Some(LimitOutcome::QueueFull | LimitOutcome::TimedOut)
+            );
+            (outcome, is_refused)
+        }
         PoolFigure::Failed => (get(attr::ERROR_TYPE), false),
         PoolFigure::Io => (get(attr::NETWORK_IO_DIRECTION), false),
         PoolFigure::Closed => {

@@ -23,7 +23,7 @@ struct Figure {
 }
 
 /// What holds now.
-const NOW: [Figure; 9] = [
+const NOW: [Figure; 10] = [
     Figure {
         testid: "pool-active",
         label: "in use",
@@ -55,6 +55,12 @@ const NOW: [Figure; 9] = [
         read: |pool, _| Some(format::count(u64::from(pool.now.pending))),
     },
     Figure {
+        testid: "pool-limit",
+        label: "in flight, of the limit",
+        about: "Requests in flight, and the most that the limit lets be",
+        read: |pool, _| pool.now.limit.map(|limit| format!("{} of {}", limit.in_use, limit.max)),
+    },
+    Figure {
         testid: "pool-leaked",
         label: "leaked",
         about: "Responses that somebody has held for long and does not read, so that their connections serve nobody",
@@ -81,7 +87,7 @@ const NOW: [Figure; 9] = [
 ];
 
 /// What was counted since the pool is known.
-const TOTALS: [Figure; 11] = [
+const TOTALS: [Figure; 12] = [
     Figure {
         testid: "pool-requests-total",
         label: "requests",
@@ -129,6 +135,12 @@ const TOTALS: [Figure; 11] = [
         label: "reported as leaked",
         about: "Responses that were held for long and not read, those included that came back",
         read: |_, detail| total(detail, |connections| connections.leaks),
+    },
+    Figure {
+        testid: "pool-refused-total",
+        label: "refused by the limit",
+        about: "Requests that found no room under the limit, not even to wait, or not in time",
+        read: |_, detail| total(detail, |connections| connections.refused),
     },
     Figure {
         testid: "pool-retransmits-total",

@@ -1,0 +1,58 @@
+//! Requests that the limit of the pool refuses.
+
+use poolscope_wire::{PoolLimit, Severity};
+
+use super::{Facts, Finding, window};
+use crate::words;
+
+/// Requests were refused, since there was no room for them, not even to wait.
+pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
+    if facts.refused == 0 {
+        return None;
+    }
+    let limit = facts.now.limit.map(|limit| {
+        let PoolLimit { max, in_use, queued, .. } = limit;
+        format!(": {in_use} of {max} in flight, {queued} waiting")
+    });
+    let refused = words::count(facts.refused, "request");
+    Finding::new(
+        Severity::Bad,
+        format!("the limit refused {refused} {}{}", window(facts), limit.unwrap_or_default()),
+    )
+}
+
+/// That the limit is reached, where requests wait for it.
+pub(super) fn reached(facts: &Facts<'_>) -> Option<String> {
+    let limit = facts.now.limit.filter(|limit| limit.queued > 0)?;
+    Some(format!("limit {} reached", limit.max))
+}
+
+#[cfg(test)]
+mod tests {
+    use poolscope_wire::PoolPoint;
+
+    use super::*;
+
+    fn at(limit: PoolLimit) -> PoolPoint {
+        PoolPoint { limit: Some(limit), pending: limit.queued, ..PoolPoint::default() }
+    }
+
+    #[test]
+    fn refusals_are_told_with_what_holds_the_limit() {
+        let now = at(PoolLimit { max: 20, in_use: 20, queued: 100, oldest_wait_s: 2.0 });
+        let facts = Facts { now, seconds: 15.0, refused: 3, ..Facts::default() };
+        let expected = "the limit refused 3 requests in the last 15 s: 20 of 20 in flight, 100 waiting";
+        assert_eq!(rule(&facts).unwrap().sentence, expected);
+        assert_eq!(rule(&Facts { refused: 0, ..facts }), None);
+    }
+
+    #[test]
+    fn a_limit_is_reached_where_requests_wait_for_it() {
+        let facts = |queued| Facts {
+            now: at(PoolLimit { max: 20, in_use: 20, queued, oldest_wait_s: 0.0 }),
+            ..Facts::default()
+        };
+        assert_eq!(reached(&facts(1)).as_deref(), Some("limit 20 reached"));
+        assert_eq!(reached(&facts(0)), None);
+    }
+}
