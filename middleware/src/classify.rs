@@ -94,6 +94,10 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<ErrorType> {
     if error.is::<crate::limit::Refused>() {
         return Some(ErrorType::LimitExceeded);
     }
+    #[cfg(feature = "guard")]
+    if error.is::<crate::guard::ResourcesExhausted>() {
+        return Some(ErrorType::ResourcesExhausted);
+    }
     #[cfg(any(feature = "hyper", feature = "reqwest"))]
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return of_hyper(error);

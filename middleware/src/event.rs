@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use poolscope_semconv::value::{
-    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType,
+    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState,
 };
 
 use crate::origin::Origin;
@@ -32,6 +32,14 @@ pub enum Event {
     RetryExhausted(RetryExhausted),
     /// A limit of requests in flight refuses requests. At most one a second for each pool, which counts all of them.
     LimitExceeded(LimitExceeded),
+    /// A resource of the process has reached its soft limit.
+    ResourceWarning(ResourceUse),
+    /// A resource of the process has reached its hard limit: requests are refused.
+    ResourceExhausted(ResourceUse),
+    /// A resource of the process is below its limits again.
+    ResourceRecovered(ResourceUse),
+    /// What probes say of a destination has changed.
+    HealthChanged(HealthChanged),
 }
 
 /// The pool that an event belongs to.
@@ -164,6 +172,37 @@ pub struct LimitExceeded {
     pub queued: u64,
     /// Requests that were refused since that was last told, those included that waited for too long.
     pub refused: u64,
+}
+
+/// How much of a resource the process uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceUse {
+    /// Name of the guard.
+    pub guard: Arc<str>,
+    /// `open_files`, `memory`, `connections`, or what the program counts itself.
+    pub resource: Arc<str>,
+    /// How much is used, bytes of memory or a count; where requests are refused, with what the calls that have just begun
+    /// may take.
+    pub current: u64,
+    /// From here on there is a warning.
+    pub soft_limit: u64,
+    /// From here on requests are refused.
+    pub hard_limit: u64,
+}
+
+/// What probes say of a destination has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthChanged {
+    /// Name of the probe: the destination, unless the user chose another.
+    pub name: Arc<str>,
+    /// State before.
+    pub from: HealthState,
+    /// State after.
+    pub to: HealthState,
+    /// Why, in words.
+    pub reason: String,
+    /// Destination of the probes.
+    pub destination: Option<String>,
 }
 
 /// Wants to know what happens. Called where it happens, so it must be quick and must not block.

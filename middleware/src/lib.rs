@@ -34,7 +34,14 @@ mod body;
 pub mod breaker;
 mod classify;
 mod clock;
-#[cfg(any(feature = "breaker", feature = "limit", feature = "retry", feature = "timeout"))]
+#[cfg(any(
+    feature = "breaker",
+    feature = "guard",
+    feature = "health",
+    feature = "limit",
+    feature = "retry",
+    feature = "timeout"
+))]
 mod config_error;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 mod connector;
@@ -44,6 +51,10 @@ pub mod debug;
 pub mod event;
 #[cfg(feature = "failsafe")]
 pub mod failsafe;
+#[cfg(feature = "guard")]
+pub mod guard;
+#[cfg(feature = "health")]
+pub mod health;
 #[cfg(any(
     feature = "breaker",
     feature = "limit",
@@ -82,7 +93,14 @@ mod tls;
 mod trace;
 mod watch;
 
-#[cfg(any(feature = "breaker", feature = "limit", feature = "retry", feature = "timeout"))]
+#[cfg(any(
+    feature = "breaker",
+    feature = "guard",
+    feature = "health",
+    feature = "limit",
+    feature = "retry",
+    feature = "timeout"
+))]
 pub use config_error::ConfigError;
 pub use event::{Event, Listener};
 #[cfg(any(feature = "breaker", feature = "limit", feature = "retry"))]
@@ -101,11 +119,13 @@ pub use origin::{Origin, OriginScope};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
 pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, LimitOutcome};
+pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
     ConnectionSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, PoolSnapshot, Protocol,
     ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot, TotalLimitSnapshot, WaitingSnapshot,
 };
+pub use registry::{HealthSnapshot, ResourceSnapshot};
 pub use scope::{
     DEFAULT_LEAK_THRESHOLD, DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder,
 };

@@ -9,6 +9,7 @@ use poolscope_semconv::value::Observation;
 
 use crate::clock::Instant;
 use crate::event::{Events, Listener};
+use crate::registry::{Board, HealthSnapshot, ResourceSnapshot};
 use crate::registry::{
     BreakerSource, ClientInner, ClientScope, Connection, Named, Pool, PoolLimit, RetryStats, ScopeSnapshot,
     Sources, TimeoutStats,
@@ -55,6 +56,8 @@ struct Inner {
     shutdown: crate::shutdown::State,
     #[cfg(feature = "otlp")]
     flushes: Mutex<Vec<crate::otlp::Flush>>,
+    resources: Board<ResourceSnapshot>,
+    health: Board<HealthSnapshot>,
     #[cfg(feature = "trace")]
     tracing: crate::trace::Tracing,
 }
@@ -119,6 +122,8 @@ impl Scope {
                 .map(|(name, stats)| stats.snapshot(name))
                 .collect(),
             limits,
+            resources: self.inner.resources.rows(),
+            health: self.inner.health.rows(),
             overflowed,
             kernel_refused,
             kernel_overflows,
@@ -274,6 +279,22 @@ impl Scope {
         self.inner.timeouts.get(name, TimeoutStats::new)
     }
 
+    /// Those who watch resources.
+    pub(crate) fn resources(&self) -> &Board<ResourceSnapshot> {
+        &self.inner.resources
+    }
+
+    /// Those who probe destinations.
+    pub(crate) fn health(&self) -> &Board<HealthSnapshot> {
+        &self.inner.health
+    }
+
+    /// Connections that all pools have open.
+    #[cfg(feature = "guard")]
+    pub(crate) fn open_connections(&self) -> u64 {
+        self.pools().iter().map(|pool| pool.open_count()).sum()
+    }
+
     #[cfg(feature = "trace")]
     pub(crate) fn tracing(&self) -> &crate::trace::Tracing {
         &self.inner.tracing
@@ -350,6 +371,8 @@ impl ScopeBuilder {
                 shutdown: crate::shutdown::State::default(),
                 #[cfg(feature = "otlp")]
                 flushes: Mutex::default(),
+                resources: Board::default(),
+                health: Board::default(),
                 #[cfg(feature = "trace")]
                 tracing: crate::trace::Tracing::default(),
             }),

@@ -147,6 +147,28 @@ attributes! {
     /// Requests that a limit refused since that was last told.
     LIMIT_REFUSED = "poolscope.limit.refused";
 
+    // --- ours: resources and health
+    /// Name of a resource guard.
+    GUARD_NAME = "poolscope.guard.name";
+    /// Name of a resource: `open_files`, `memory`, `connections`, or what the program counts itself.
+    RESOURCE_NAME = "poolscope.resource.name";
+    /// Which limit of a resource, see [`crate::value::LimitKind`].
+    RESOURCE_LIMIT_KIND = "poolscope.resource.limit_kind";
+    /// How much of a resource was used when something happened: bytes of memory, otherwise a count.
+    RESOURCE_USAGE = "poolscope.resource.usage";
+    /// The limit of a resource that an event is about, in the unit of its usage.
+    RESOURCE_LIMIT = "poolscope.resource.limit";
+    /// Name of a health probe: the destination, unless the user chose another.
+    HEALTH_NAME = "poolscope.health.name";
+    /// State that probes say a destination is in, see [`crate::value::HealthState`].
+    HEALTH_STATE = "poolscope.health.state";
+    /// The state before it changed.
+    HEALTH_FROM = "poolscope.health.from";
+    /// Why a destination is in a state, in words.
+    HEALTH_REASON = "poolscope.health.reason";
+    /// How a probe ended, see [`crate::value::ProbeOutcome`].
+    HEALTH_OUTCOME = "poolscope.health.outcome";
+
     // --- ours: telemetry about telemetry
     /// Which signal was lost, see [`crate::value::Signal`].
     TELEMETRY_SIGNAL = "poolscope.telemetry.signal";

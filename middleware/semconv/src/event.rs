@@ -26,6 +26,14 @@ events! {
     RETRY_EXHAUSTED = "poolscope.retry.exhausted";
     /// A limit of requests in flight refuses requests. At most one a second for each pool, which counts all of them.
     LIMIT_EXCEEDED = "poolscope.limit.exceeded";
+    /// A resource is used beyond its soft limit.
+    RESOURCE_WARNING = "poolscope.resource.warning";
+    /// A resource is used beyond its hard limit, so requests are refused.
+    RESOURCE_EXHAUSTED = "poolscope.resource.exhausted";
+    /// A resource is below its limits again.
+    RESOURCE_RECOVERED = "poolscope.resource.recovered";
+    /// What probes say of a destination changed.
+    HEALTH_CHANGED = "poolscope.health.changed";
 }
 
 #[cfg(test)]

@@ -266,6 +266,32 @@ metrics! {
     LIMIT_WAIT_TIME = Histogram "poolscope.limit.wait_time" "s"
         POOL_KEYS, POOL_OPTIONAL, WAIT_BOUNDS, "Time in the queue of a limit, for those who had to wait, also in vain.";
 
+    /// Ours. The last time that the guard looked.
+    RESOURCE_USAGE = Gauge "poolscope.resource.usage" "1"
+        &[attr::GUARD_NAME, attr::RESOURCE_NAME], &[], &[],
+        "How much of a resource the process uses: bytes of memory, otherwise a count.";
+    /// Ours.
+    RESOURCE_PEAK = Gauge "poolscope.resource.peak" "1"
+        &[attr::GUARD_NAME, attr::RESOURCE_NAME], &[], &[], "The most that the guard has seen used of a resource.";
+    /// Ours.
+    RESOURCE_LIMIT = Gauge "poolscope.resource.limit" "1"
+        &[attr::GUARD_NAME, attr::RESOURCE_NAME, attr::RESOURCE_LIMIT_KIND], &[], &[],
+        "Use of a resource from which on the guard warns (soft) or refuses requests (hard); absent where there is no limit.";
+    /// Ours.
+    RESOURCE_REFUSED = Counter "poolscope.resource.refused" "{request}"
+        &[attr::GUARD_NAME, attr::RESOURCE_NAME], &[], &[], "Requests that were refused because a resource was used up.";
+
+    /// Ours. One series per state, always all present; 1 for the state that holds, 0 for the others.
+    HEALTH_STATE = UpDownCounter "poolscope.health.state" "1"
+        &[attr::HEALTH_NAME, attr::HEALTH_STATE], &[], &[],
+        "1 for the state that probes say the destination is in, 0 for every other.";
+    /// Ours.
+    HEALTH_PROBES = Counter "poolscope.health.probes" "{probe}"
+        &[attr::HEALTH_NAME, attr::HEALTH_OUTCOME], &[], &[], "Health probes, by outcome.";
+    /// Ours. Those too that ran into their timeout.
+    HEALTH_PROBE_DURATION = Histogram "poolscope.health.probe_duration" "s"
+        &[attr::HEALTH_NAME], &[], REQUEST_BOUNDS, "Time from the start of a health probe to the end of its answer, or to its failure.";
+
     /// Ours. What the messages would have told was learned by asking.
     KERNEL_OVERFLOWS = Counter "poolscope.kernel.overflows" "{overflow}"
         &[], &[], &[], "Times that the kernel lost messages about closed connections, because they came too fast.";

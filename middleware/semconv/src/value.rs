@@ -154,6 +154,8 @@ values! {
         LimitExceeded = "limit_exceeded",
         /// The program shuts down, and the call was refused or cut for it.
         Shutdown = "shutdown",
+        /// The resource guard did not let the call through.
+        ResourcesExhausted = "resources_exhausted",
         /// The caller dropped the request.
         Canceled = "canceled",
         /// None of the above; the convention's own word.
@@ -232,6 +234,12 @@ values! {
         TrialFailed = "trial_failed",
         /// The user asked for it.
         Manual = "manual",
+        /// A resource of the process was used up.
+        Resources = "resources",
+        /// The resources of the process are below their limits again.
+        ResourcesFreed = "resources_freed",
+        /// A health probe succeeded before the time to stay open was over.
+        ProbeSucceeded = "probe_succeeded",
         /// A breaker of another crate decided it, and does not tell why.
         External = "external",
     }
@@ -246,6 +254,46 @@ values! {
         Ignored = "ignored",
         /// The breaker did not let it through.
         Rejected = "rejected",
+    }
+
+    /// How much of a resource is used.
+    ResourceState {
+        /// Less than the soft limit.
+        Normal = "normal",
+        /// The soft limit was reached, the hard one was not.
+        Warning = "warning",
+        /// The hard limit was reached: requests are refused.
+        Exhausted = "exhausted",
+    }
+
+    /// A limit of a resource.
+    LimitKind {
+        /// From here on there is a warning.
+        Soft = "soft",
+        /// From here on requests are refused.
+        Hard = "hard",
+    }
+
+    /// What probes say of a destination.
+    HealthState {
+        /// No probe has ended yet.
+        Unknown = "unknown",
+        /// It answers as it should.
+        Healthy = "healthy",
+        /// It answers slowly, or a probe has failed lately.
+        Degraded = "degraded",
+        /// As many probes in a row failed as the threshold says.
+        Failing = "failing",
+    }
+
+    /// How a health probe ended.
+    ProbeOutcome {
+        /// The answer was as expected and in time.
+        Success = "success",
+        /// The answer was as expected and took too long.
+        Slow = "slow",
+        /// There was no answer, not in time, or not the expected one.
+        Failure = "failure",
     }
 
     /// How a call under a retry policy ended.

@@ -14,7 +14,7 @@ use super::builder::Config;
 use super::classify::{Answer, Verdict};
 use super::error::BreakerOpen;
 use super::permit::Permit;
-use super::state::{Change, Force, Kept, Machine, Report};
+use super::state::{Change, Force, Kept, Machine, Rejected, Report};
 use super::store::{Saver, StoredBreaker, StoredState};
 use super::window::{Taken, Window};
 use crate::BreakerSnapshot;
@@ -142,19 +142,23 @@ impl Circuit {
 
     /// Lets a call through or not.
     pub(super) fn admit(self: &Arc<Self>) -> Result<Permit, BreakerOpen> {
+        self.try_admit().map_err(|rejected| {
+            self.count(BreakerOutcome::Rejected);
+            let (state, retry_in) = (rejected.state, rejected.retry_in);
+            BreakerOpen { name: Arc::clone(&self.name), state, retry_in }
+        })
+    }
+
+    /// The same without a count of those that are not let through.
+    #[inline]
+    pub(super) fn try_admit(self: &Arc<Self>) -> Result<Permit, Rejected> {
         let gate = self.gate.load(Acquire);
         if gate & 1 == 1 {
             return Ok(Permit::new(Arc::clone(self), gate >> 1, false));
         }
         let now = now();
-        match self.with(|machine| machine.admit(now)) {
-            Ok(generation) => Ok(Permit::new(Arc::clone(self), generation, true)),
-            Err(rejected) => {
-                self.count(BreakerOutcome::Rejected);
-                let (state, retry_in) = (rejected.state, rejected.retry_in);
-                Err(BreakerOpen { name: Arc::clone(&self.name), state, retry_in })
-            }
-        }
+        let generation = self.with(|machine| machine.admit(now))?;
+        Ok(Permit::new(Arc::clone(self), generation, true))
     }
 
     /// What an answer says about the destination.
@@ -238,7 +242,7 @@ impl Circuit {
     }
 
     /// Lets something happen to the machine, and tells of a change.
-    fn with<R>(&self, act: impl FnOnce(&mut Machine) -> (R, Option<Change>)) -> R {
+    pub(super) fn with<R>(&self, act: impl FnOnce(&mut Machine) -> (R, Option<Change>)) -> R {
         let (result, change) = self.change(act);
         if let Some(change) = change {
             self.tell(&change);

@@ -109,6 +109,11 @@ impl Circuits {
         self.restored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Name of the breaker of a key.
+    pub(super) fn name_of(&self, key: &str) -> String {
+        self.config.name.as_ref().map_or_else(|| key.to_owned(), |prefix| format!("{prefix} {key}"))
+    }
+
     /// The breaker of a name.
     pub(super) fn named(&self, name: &str) -> Option<Arc<Circuit>> {
         self.all().into_iter().find(|circuit| circuit.name() == name)
@@ -180,10 +185,8 @@ impl Circuits {
     }
 
     fn circuit(&self, name: &str, force: Option<Force>, written: Option<Written>) -> Arc<Circuit> {
-        let name =
-            self.config.name.as_ref().map_or_else(|| name.into(), |prefix| format!("{prefix} {name}").into());
         let circuit = Arc::new(Circuit::new(
-            name,
+            self.name_of(name).into(),
             (self.number, written),
             Arc::clone(&self.config),
             Arc::clone(&self.events),

@@ -60,7 +60,8 @@ impl<'a> Answer<'a> {
                 ErrorType::Request
                 | ErrorType::BreakerOpen
                 | ErrorType::LimitExceeded
-                | ErrorType::Shutdown => Verdict::Ignored,
+                | ErrorType::Shutdown
+                | ErrorType::ResourcesExhausted => Verdict::Ignored,
                 _ => Verdict::Failure,
             },
             Self::Body(_) => Verdict::Failure,

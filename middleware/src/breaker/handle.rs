@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use poolscope_semconv::value::BreakerState;
 
+use super::circuit::Circuit;
 use super::circuits::Circuits;
 use super::state::Force;
 use crate::BreakerSnapshot;
@@ -27,6 +28,17 @@ pub struct BreakerHandle {
 impl BreakerHandle {
     pub(super) fn new(circuits: Arc<Circuits>) -> Self {
         Self { circuits }
+    }
+
+    /// The breaker of a name.
+    pub(super) fn circuit(&self, name: &str) -> Option<Arc<Circuit>> {
+        self.circuits.named(name)
+    }
+
+    /// Name of the breaker of a destination.
+    #[cfg(feature = "health")]
+    pub(super) fn name_of(&self, destination: &str) -> String {
+        self.circuits.name_of(destination)
     }
 
     /// Every breaker as it is now, by name.

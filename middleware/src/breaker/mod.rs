@@ -57,6 +57,7 @@ mod key;
 mod last;
 mod layer;
 mod permit;
+mod probed;
 mod service;
 mod state;
 mod store;

@@ -55,6 +55,11 @@ impl Permit {
         (verdict == Verdict::Success && self.circuit().judges_bodies()).then_some(self)
     }
 
+    /// The call is over, and this is what it says.
+    pub(super) fn judged(mut self, verdict: Verdict) {
+        self.verdict = verdict;
+    }
+
     fn is_slow_now(&self) -> bool {
         let limits = self.started.zip(self.circuit().slow_from());
         limits.is_some_and(|(started, from)| now().saturating_duration_since(started) >= from)

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
 use opentelemetry::{SpanId, TraceId};
 use opentelemetry_sdk::logs::SdkLogger;
-use poolscope_semconv::value::{BreakerState, CloseReason};
+use poolscope_semconv::value::{BreakerState, CloseReason, HealthState};
 use poolscope_semconv::{attr, event as name};
 
-use crate::event::{Event, Leak, Listener, PoolName};
+use crate::event::{Event, Leak, Listener, PoolName, ResourceUse};
 
 /// Turns events into log records. The scope keeps it for as long as it lives; the logger ends with the telemetry.
 #[derive(Debug)]
@@ -154,6 +154,35 @@ fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
             );
             (name::LIMIT_EXCEEDED, Severity::Warn, body)
         }
+        Event::ResourceWarning(seen) => {
+            add_resource(record, seen, seen.soft_limit);
+            let body = format!("{}, above its soft limit of {}", used(seen), seen.soft_limit);
+            (name::RESOURCE_WARNING, Severity::Warn, body)
+        }
+        Event::ResourceExhausted(seen) => {
+            add_resource(record, seen, seen.hard_limit);
+            let body = format!("{} of at most {}: requests are refused", used(seen), seen.hard_limit);
+            (name::RESOURCE_EXHAUSTED, Severity::Error, body)
+        }
+        Event::ResourceRecovered(seen) => {
+            add_resource(record, seen, seen.soft_limit);
+            let body = format!("{}, below its soft limit of {} again", used(seen), seen.soft_limit);
+            (name::RESOURCE_RECOVERED, Severity::Info, body)
+        }
+        Event::HealthChanged(changed) => {
+            record.add_attribute(attr::HEALTH_NAME, changed.name.to_string());
+            record.add_attribute(attr::HEALTH_FROM, changed.from.as_str());
+            record.add_attribute(attr::HEALTH_STATE, changed.to.as_str());
+            record.add_attribute(attr::HEALTH_REASON, changed.reason.clone());
+            add_destination(record, changed.destination.as_deref());
+            let severity = match changed.to {
+                HealthState::Failing => Severity::Error,
+                HealthState::Degraded => Severity::Warn,
+                HealthState::Healthy | HealthState::Unknown => Severity::Info,
+            };
+            let body = format!("{} is {}: {}", changed.name, changed.to, changed.reason);
+            (name::HEALTH_CHANGED, severity, body)
+        }
     };
     record.set_event_name(name);
     record.set_severity_number(severity);
@@ -187,6 +216,17 @@ fn held(leak: &Leak) -> String {
 
 fn taken_by(leak: &Leak) -> String {
     leak.origin.map(|origin| format!("; taken by {origin}")).unwrap_or_default()
+}
+
+fn add_resource<R: LogRecord>(record: &mut R, seen: &ResourceUse, limit: u64) {
+    record.add_attribute(attr::GUARD_NAME, seen.guard.to_string());
+    record.add_attribute(attr::RESOURCE_NAME, seen.resource.to_string());
+    record.add_attribute(attr::RESOURCE_USAGE, integer(seen.current));
+    record.add_attribute(attr::RESOURCE_LIMIT, integer(limit));
+}
+
+fn used(seen: &ResourceUse) -> String {
+    format!("resource {} is at {}", seen.resource, seen.current)
 }
 
 /// Where a call went, which layers above the pools know as a URL only.

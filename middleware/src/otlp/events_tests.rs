@@ -11,7 +11,8 @@ use poolscope_semconv::value::{BreakerReason, Certainty, CloseReason, ConnectPha
 use super::*;
 use crate::Origin;
 use crate::event::{
-    BreakerTransition, ConnectionClosed, ConnectionFailed, LimitExceeded, RetryExhausted, TimeoutFired,
+    BreakerTransition, ConnectionClosed, ConnectionFailed, HealthChanged, LimitExceeded, RetryExhausted,
+    TimeoutFired,
 };
 
 fn record(event: &Event) -> SdkLogRecord {
@@ -54,6 +55,26 @@ fn transition(to: BreakerState) -> Event {
         window_calls: 20,
         open_for: Some(Duration::from_millis(2500)),
     })
+}
+
+fn used() -> ResourceUse {
+    ResourceUse {
+        guard: "resources".into(),
+        resource: "open_files".into(),
+        current: 850,
+        soft_limit: 800,
+        hard_limit: 950,
+    }
+}
+
+fn failing() -> HealthChanged {
+    HealthChanged {
+        name: "pay".into(),
+        from: HealthState::Healthy,
+        to: HealthState::Failing,
+        reason: "3 of 3 probes failed, last: timeout after 1s".into(),
+        destination: Some("http://pay.example:80".into()),
+    }
 }
 
 fn leak() -> Leak {
@@ -103,6 +124,10 @@ fn every_event() -> Vec<Event> {
             destination: None,
         }),
         Event::LimitExceeded(LimitExceeded { pool: pool(), max: 20, in_use: 20, queued: 100, refused: 3 }),
+        Event::ResourceWarning(used()),
+        Event::ResourceExhausted(used()),
+        Event::ResourceRecovered(used()),
+        Event::HealthChanged(failing()),
     ]
 }
 
@@ -168,4 +193,38 @@ fn a_timeout_names_the_destination_of_the_call() {
 #[test]
 fn a_listener_whose_telemetry_has_ended_does_nothing() {
     EventLog(Weak::new()).on_event(&transition(BreakerState::Open));
+}
+
+#[test]
+fn a_resource_tells_its_use_and_the_limit_that_counts() {
+    for (event, name, limit, words) in [
+        (Event::ResourceWarning(used()), name::RESOURCE_WARNING, "800", "above its soft limit of 800"),
+        (Event::ResourceExhausted(used()), name::RESOURCE_EXHAUSTED, "950", "requests are refused"),
+        (
+            Event::ResourceRecovered(used()),
+            name::RESOURCE_RECOVERED,
+            "800",
+            "below its soft limit of 800 again",
+        ),
+    ] {
+        let record = record(&event);
+        assert_eq!(record.event_name(), Some(name));
+        let attributes = attributes(&record);
+        assert_eq!((&*attributes[attr::RESOURCE_USAGE], &*attributes[attr::RESOURCE_LIMIT]), ("850", limit));
+        assert_eq!(
+            (&*attributes[attr::RESOURCE_NAME], &*attributes[attr::GUARD_NAME]),
+            ("open_files", "resources")
+        );
+        assert!(body(&record).contains(words), "{}", body(&record));
+    }
+}
+
+#[test]
+fn a_change_of_health_tells_from_where_to_where_and_why() {
+    let record = record(&Event::HealthChanged(failing()));
+    assert_eq!(record.severity_number(), Some(Severity::Error));
+    assert_eq!(body(&record), "pay is failing: 3 of 3 probes failed, last: timeout after 1s");
+    let attributes = attributes(&record);
+    assert_eq!((&*attributes[attr::HEALTH_FROM], &*attributes[attr::HEALTH_STATE]), ("healthy", "failing"));
+    assert_eq!(attributes[attr::SERVER_ADDRESS], "pay.example");
 }

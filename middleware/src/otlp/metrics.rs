@@ -12,11 +12,13 @@ use poolscope_semconv::value::{
 };
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr, metric};
 
+use poolscope_semconv::value::{HealthState, LimitKind};
+
 use super::dropped::Dropped;
 use super::points::{Attributes, Points, text};
 use crate::registry::{
-    BreakerSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, ResultSnapshot, RetrySnapshot,
-    ScopeSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
+    BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, ResourceSnapshot,
+    ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
 };
 
 /// Points after which a further request is begun. gRPC receivers take 4 MiB by default, and a point has a few hundred
@@ -50,6 +52,12 @@ pub(super) fn requests(
     }
     for limit in &snapshot.limits {
         total_limit(&mut points, limit);
+    }
+    for resource in &snapshot.resources {
+        self::resource(&mut points, resource);
+    }
+    for health in &snapshot.health {
+        self::health(&mut points, health);
     }
     for signal in Signal::ALL {
         let attributes = vec![text(attr::TELEMETRY_SIGNAL, signal.as_str())];
@@ -315,6 +323,37 @@ fn timeout(points: &mut Points, timeout: &TimeoutSnapshot) {
         points.integer(&metric::TIMEOUT_CALLS, attributes, *calls);
     }
     points.float(&metric::TIMEOUT_LIMIT, key, timeout.limit.as_secs_f64());
+}
+
+fn resource(points: &mut Points, resource: &ResourceSnapshot) {
+    let key = vec![text(attr::GUARD_NAME, &resource.guard), text(attr::RESOURCE_NAME, &resource.name)];
+    if let Some(current) = resource.current {
+        points.integer(&metric::RESOURCE_USAGE, key.clone(), current);
+        points.integer(&metric::RESOURCE_PEAK, key.clone(), resource.peak);
+    }
+    let limits = [(LimitKind::Soft, resource.soft_limit), (LimitKind::Hard, resource.hard_limit)];
+    for (kind, limit) in limits {
+        if let Some(limit) = limit {
+            let mut attributes = key.clone();
+            attributes.push(text(attr::RESOURCE_LIMIT_KIND, kind.as_str()));
+            points.integer(&metric::RESOURCE_LIMIT, attributes, limit);
+        }
+    }
+    points.integer(&metric::RESOURCE_REFUSED, key, resource.refused);
+}
+
+fn health(points: &mut Points, health: &HealthSnapshot) {
+    let with = |attribute| vec![text(attr::HEALTH_NAME, &health.name), attribute];
+    for state in HealthState::ALL {
+        let attributes = with(text(attr::HEALTH_STATE, state.as_str()));
+        points.integer(&metric::HEALTH_STATE, attributes, u64::from(*state == health.state));
+    }
+    for (outcome, probes) in &health.probes {
+        let attributes = with(text(attr::HEALTH_OUTCOME, outcome.as_str()));
+        points.integer(&metric::HEALTH_PROBES, attributes, *probes);
+    }
+    let key = vec![text(attr::HEALTH_NAME, &health.name)];
+    points.histogram(&metric::HEALTH_PROBE_DURATION, key, &health.duration);
 }
 
 #[cfg(test)]

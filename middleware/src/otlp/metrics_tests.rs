@@ -13,6 +13,8 @@ use poolscope_semconv::value::{
     BreakerOutcome, BreakerReason, ConnectPhase, LimitOutcome, RetryOutcome, TimeoutOutcome,
 };
 
+use poolscope_semconv::value::{ProbeOutcome, ResourceState};
+
 use super::*;
 use crate::registry::{ConnectFailures, ConnectionCounts, Protocol};
 
@@ -189,6 +191,39 @@ fn snapshot() -> ScopeSnapshot {
             in_use: 24,
             queue_max: 1_000,
             queued: 0,
+        }],
+        resources: vec![
+            ResourceSnapshot {
+                guard: "resources".into(),
+                name: "open_files".into(),
+                current: Some(850),
+                peak: 900,
+                soft_limit: Some(800),
+                hard_limit: Some(950),
+                system_limit: Some(1_000),
+                state: ResourceState::Warning,
+                refused: 3,
+            },
+            // What can't be read and has no limit.
+            ResourceSnapshot {
+                guard: "resources".into(),
+                name: "memory".into(),
+                current: None,
+                peak: 0,
+                soft_limit: None,
+                hard_limit: None,
+                system_limit: None,
+                state: ResourceState::Normal,
+                refused: 0,
+            },
+        ],
+        health: vec![HealthSnapshot {
+            name: "http://pay.example:80".into(),
+            state: HealthState::Degraded,
+            reason: "1 of 3 probes failed, last: status 503".into(),
+            since: Duration::from_secs(3),
+            probes: ProbeOutcome::ALL.iter().map(|outcome| (*outcome, 4)).collect(),
+            duration: histogram(&metric::HEALTH_PROBE_DURATION, 12),
         }],
         overflowed: vec![("payments".into(), 0), ("search".into(), 6)],
     }
@@ -472,4 +507,29 @@ fn losses_are_told_by_signal_and_overflow_by_client() {
     assert_eq!(value(&metric::TELEMETRY_DROPPED, &[(attr::TELEMETRY_SIGNAL, "spans")]), 7.0);
     assert_eq!(value(&metric::TELEMETRY_DROPPED, &[(attr::TELEMETRY_SIGNAL, "metrics")]), 0.0);
     assert_eq!(value(&metric::POOL_OVERFLOW, &[(attr::CLIENT_NAME, "search")]), 6.0);
+}
+
+#[test]
+fn a_resource_is_told_with_its_limits_and_one_that_is_not_known_is_left_out() {
+    let files = (attr::RESOURCE_NAME, "open_files");
+    assert_eq!(value(&metric::RESOURCE_USAGE, &[files]), 850.0);
+    assert_eq!(value(&metric::RESOURCE_PEAK, &[files]), 900.0);
+    let limit = |kind| value(&metric::RESOURCE_LIMIT, &[files, (attr::RESOURCE_LIMIT_KIND, kind)]);
+    assert_eq!((limit("soft"), limit("hard")), (800.0, 950.0));
+    assert_eq!(value(&metric::RESOURCE_REFUSED, &[(attr::RESOURCE_NAME, "memory")]), 0.0);
+    let metrics = metrics();
+    for def in [&metric::RESOURCE_USAGE, &metric::RESOURCE_PEAK, &metric::RESOURCE_LIMIT] {
+        let metric = metrics.iter().find(|metric| metric.name == def.name).unwrap();
+        assert!(points(metric).iter().all(|(attributes, _)| attributes[attr::RESOURCE_NAME] == "open_files"));
+    }
+}
+
+#[test]
+fn health_is_one_series_for_each_state() {
+    for state in HealthState::ALL {
+        let expected = f64::from(u8::from(*state == HealthState::Degraded));
+        assert_eq!(value(&metric::HEALTH_STATE, &[(attr::HEALTH_STATE, state.as_str())]), expected);
+    }
+    assert_eq!(value(&metric::HEALTH_PROBES, &[(attr::HEALTH_OUTCOME, "slow")]), 4.0);
+    assert_eq!(value(&metric::HEALTH_PROBE_DURATION, &[]), 12.0);
 }

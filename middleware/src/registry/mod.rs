@@ -12,6 +12,7 @@ mod connection;
 #[cfg(test)]
 mod fixtures;
 mod gate;
+mod health_snapshot;
 mod histogram;
 mod holder;
 mod key;
@@ -24,7 +25,9 @@ mod pool_snapshot;
 mod protection;
 mod reason;
 mod request;
+mod resource_snapshot;
 mod results;
+mod rows;
 mod senders;
 #[cfg(feature = "serde")]
 mod serial;
@@ -39,6 +42,9 @@ pub(crate) use clients::{ClientInner, PoolLimit};
 pub(crate) use connection::{Connection, ConnectorLife, Ends, Established, TcpFigures};
 #[cfg(feature = "limit")]
 pub(crate) use gate::{Asked, Gate, Ticket};
+pub use health_snapshot::HealthSnapshot;
+#[cfg(feature = "health")]
+pub(crate) use histogram::Histogram;
 pub use histogram::HistogramSnapshot;
 pub(crate) use holder::TraceRef;
 #[cfg(any(feature = "breaker", feature = "limit"))]
@@ -52,7 +58,9 @@ pub(crate) use pool::Pool;
 pub(crate) use protection::{Named, RetryStats, TimeoutStats};
 pub(crate) use reason::CloseCause;
 pub(crate) use request::{Acquired, End, Request};
+pub use resource_snapshot::ResourceSnapshot;
 pub(crate) use results::Outcome;
+pub(crate) use rows::{Board, Rows};
 pub(crate) use senders::Task;
 pub use snapshot::{
     BreakerSnapshot, BreakerTransitions, ConnectFailures, ConnectionCounts, ConnectionSnapshot,

@@ -465,6 +465,12 @@ impl Pool {
     }
 
     /// Open connections.
+    /// Connections that are open, as one number.
+    #[cfg(feature = "guard")]
+    pub(crate) fn open_count(&self) -> u64 {
+        Protocol::ALL.into_iter().map(|protocol| self.packed(protocol).0).sum()
+    }
+
     pub(crate) fn open_connections(&self) -> Vec<Arc<Connection>> {
         self.book().open.values().cloned().collect()
     }

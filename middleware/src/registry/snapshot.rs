@@ -8,8 +8,10 @@ use poolscope_semconv::value::{
     ConnectPhase, ConnectionState, ErrorType, Observation, RetryOutcome, TimeoutOutcome, protocol_version,
 };
 
+use super::health_snapshot::HealthSnapshot;
 use super::histogram::HistogramSnapshot;
 use super::limit::{LimitSnapshot, TotalLimitSnapshot};
+use super::resource_snapshot::ResourceSnapshot;
 #[cfg(feature = "serde")]
 use super::serial;
 
@@ -35,6 +37,10 @@ pub struct ScopeSnapshot {
     pub timeouts: Vec<TimeoutSnapshot>,
     /// Limits of all requests of a client, by client.
     pub limits: Vec<TotalLimitSnapshot>,
+    /// Resources of the process, by the guards that watch them.
+    pub resources: Vec<ResourceSnapshot>,
+    /// Destinations that are probed, by the names of their probes.
+    pub health: Vec<HealthSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub overflowed: Vec<(String, u64)>,

@@ -84,6 +84,7 @@ fn may_pass(error_type: ErrorType) -> bool {
         | ErrorType::BreakerOpen
         | ErrorType::LimitExceeded
         | ErrorType::Shutdown
+        | ErrorType::ResourcesExhausted
         | ErrorType::Canceled
         | ErrorType::Other => false,
     }

@@ -44,6 +44,7 @@ pub(crate) fn sentence(facts: &BreakerFacts) -> String {
             Some(BreakerReason::SlowCallRatio) => "open: too many calls were slow".to_owned(),
             Some(BreakerReason::Restored) => "open: as it was before a restart".to_owned(),
             Some(BreakerReason::Manual) => "open: opened by hand".to_owned(),
+            Some(BreakerReason::Resources) => "open: a resource of the process is used up".to_owned(),
             Some(BreakerReason::External) => "open: its own rules decided".to_owned(),
             _ if facts.failure_ratio.is_some() => format!("open: {}", judged(facts)),
             _ => "open: calls are rejected".to_owned(),

@@ -1,7 +1,7 @@
 //! Events in plain words.
 
 use poolscope_semconv::value::{
-    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType,
+    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState,
 };
 use poolscope_semconv::{attr, event};
 use poolscope_wire::Severity;
@@ -24,6 +24,8 @@ pub(super) fn describe(record: &EventRecord<'_>) -> (Severity, String) {
         event::TIMEOUT_FIRED => timeout(record),
         event::RETRY_EXHAUSTED => exhausted(record),
         event::LIMIT_EXCEEDED => limit_exceeded(record),
+        event::RESOURCE_WARNING | event::RESOURCE_EXHAUSTED | event::RESOURCE_RECOVERED => resource(record),
+        event::HEALTH_CHANGED => health(record),
         _ => other(record),
     }
 }
@@ -73,6 +75,9 @@ fn transition(record: &EventRecord<'_>) -> (Severity, String) {
         Some(BreakerReason::TrialSucceeded) => ": the trial calls succeeded".to_owned(),
         Some(BreakerReason::TrialFailed) => ": a trial call failed".to_owned(),
         Some(BreakerReason::Manual) => ": by hand".to_owned(),
+        Some(BreakerReason::Resources) => ": a resource of the process is used up".to_owned(),
+        Some(BreakerReason::ResourcesFreed) => ": the resources of the process are enough again".to_owned(),
+        Some(BreakerReason::ProbeSucceeded) => ": a health probe succeeded".to_owned(),
         Some(BreakerReason::External) => ": its own rules decided".to_owned(),
         None => String::new(),
     };
@@ -217,6 +222,52 @@ fn on_destination(record: &EventRecord<'_>) -> String {
     destination(record).map(|destination| format!(" on a call to {destination}")).unwrap_or_default()
 }
 
+/// What a resource guard has seen.
+fn resource(record: &EventRecord<'_>) -> (Severity, String) {
+    let name = record.get(attr::RESOURCE_NAME).unwrap_or_default();
+    let amount = |key| {
+        let amount = record.number(key)?;
+        let mib = amount / 1_048_576.0;
+        let text =
+            if name == "memory" && mib >= 1.0 { format!("{mib:.0} MiB") } else { format!("{amount:.0}") };
+        Some(text)
+    };
+    let what = match name {
+        "open_files" => "open files".to_owned(),
+        "memory" => "resident memory".to_owned(),
+        "connections" => "open connections".to_owned(),
+        "" => "without a name".to_owned(),
+        own => own.to_owned(),
+    };
+    let used = amount(attr::RESOURCE_USAGE).map(|used| format!(": {used} in use")).unwrap_or_default();
+    let limit = |words: &str| {
+        amount(attr::RESOURCE_LIMIT).map(|limit| format!(", {words} {limit}")).unwrap_or_default()
+    };
+    match record.name {
+        event::RESOURCE_WARNING => {
+            (Severity::Warn, format!("resource {what} is near its limit{used}{}", limit("warned from")))
+        }
+        event::RESOURCE_EXHAUSTED => (
+            Severity::Bad,
+            format!("resource {what} is used up, so requests are refused{used}{}", limit("of at most")),
+        ),
+        _ => (Severity::Ok, format!("resource {what} is below its limits again{used}")),
+    }
+}
+
+/// What probes say of a destination.
+fn health(record: &EventRecord<'_>) -> (Severity, String) {
+    let name = record.get(attr::HEALTH_NAME).unwrap_or("a destination");
+    let (severity, verb) = match record.get(attr::HEALTH_STATE).and_then(HealthState::parse) {
+        Some(HealthState::Healthy) => (Severity::Ok, "is healthy"),
+        Some(HealthState::Degraded) => (Severity::Warn, "is degraded"),
+        Some(HealthState::Failing) => (Severity::Bad, "is failing"),
+        Some(HealthState::Unknown) | None => (Severity::Warn, "is in an unknown state"),
+    };
+    let reason = record.get(attr::HEALTH_REASON).map(|reason| format!(": {reason}")).unwrap_or_default();
+    (severity, format!("{name} {verb}{reason}"))
+}
+
 /// Events that this server has no words for.
 fn other(record: &EventRecord<'_>) -> (Severity, String) {
     let severity = match record.severity {
@@ -346,6 +397,38 @@ mod tests {
                         it was given back, or is read again; taken by src/orders.rs:88";
         assert_eq!(text(event::LEAK_RETURNED, &leak, None), (Severity::Ok, expected.into()));
         assert_eq!(text(event::LEAK_SUSPECTED, &[], None).1, "the response to a request is not read");
+    }
+
+    #[test]
+    fn resources_and_health_are_told_in_plain_words() {
+        let files = [
+            (attr::RESOURCE_NAME, "open_files"),
+            (attr::RESOURCE_USAGE, "972"),
+            (attr::RESOURCE_LIMIT, "972"),
+        ];
+        let expected = "resource open files is used up, so requests are refused: 972 in use, of at most 972";
+        assert_eq!(text(event::RESOURCE_EXHAUSTED, &files, None), (Severity::Bad, expected.into()));
+        let expected = "resource open files is below its limits again: 972 in use";
+        assert_eq!(text(event::RESOURCE_RECOVERED, &files, None), (Severity::Ok, expected.into()));
+        let memory = [
+            (attr::RESOURCE_NAME, "memory"),
+            (attr::RESOURCE_USAGE, "419430400"),
+            (attr::RESOURCE_LIMIT, "400000000"),
+        ];
+        let expected = "resource resident memory is near its limit: 400 MiB in use, warned from 381 MiB";
+        assert_eq!(text(event::RESOURCE_WARNING, &memory, None), (Severity::Warn, expected.into()));
+        assert_eq!(
+            text(event::RESOURCE_RECOVERED, &[], None).1,
+            "resource without a name is below its limits again"
+        );
+
+        let health = [
+            (attr::HEALTH_NAME, "http://pay:80"),
+            (attr::HEALTH_STATE, "failing"),
+            (attr::HEALTH_REASON, "3 of 3 probes failed, last: timeout after 1s"),
+        ];
+        let expected = "http://pay:80 is failing: 3 of 3 probes failed, last: timeout after 1s";
+        assert_eq!(text(event::HEALTH_CHANGED, &health, None), (Severity::Bad, expected.into()));
     }
 
     #[test]

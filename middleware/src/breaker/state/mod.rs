@@ -222,6 +222,14 @@ impl Machine {
         (Ok(self.generation), change)
     }
 
+    /// An open breaker lets calls try from now on, unless the destination asked not to be called before.
+    pub(in crate::breaker) fn end_open_time(&mut self, now: Instant) -> Option<Change> {
+        let asked_not_to = self.not_before.is_some_and(|not_before| now < not_before);
+        let ends = matches!(self.state, State::Open { until } if now < until) && !asked_not_to;
+        let half_open = State::HalfOpen { trials: 0, succeeded: 0, last: now };
+        ends.then(|| self.enter(half_open, BreakerReason::ProbeSucceeded))
+    }
+
     /// A call that was let through is over. The clock is asked only where time matters.
     pub(in crate::breaker) fn settle(
         &mut self,

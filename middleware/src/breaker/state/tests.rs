@@ -322,3 +322,32 @@ fn a_window_of_time_forgets_what_is_too_old() {
     }
     assert_eq!(bench.call(Verdict::Success).map(|change| change.reason), Some(BreakerReason::FailureRatio));
 }
+
+#[test]
+fn a_probe_that_succeeds_ends_the_open_time_and_no_other_state() {
+    let mut bench = Bench::new(rules());
+    assert_eq!(bench.machine.end_open_time(bench.now), None, "closed");
+    bench.open();
+    let before = bench.machine.generation();
+    let change = bench.machine.end_open_time(bench.now).unwrap();
+    assert_eq!((change.from, change.to), (BreakerState::Open, BreakerState::HalfOpen));
+    assert_eq!(change.reason, BreakerReason::ProbeSucceeded);
+    assert!(bench.machine.generation() > before);
+    assert_eq!(bench.machine.end_open_time(bench.now), None, "half open");
+    // All trial calls are there to be made.
+    let (one, two) = (bench.admit().unwrap(), bench.admit().unwrap());
+    assert!(bench.admit().is_err());
+    assert_eq!(bench.settle(one, Verdict::Success), None);
+    assert_eq!(bench.settle(two, Verdict::Success).map(|change| change.to), Some(BreakerState::Closed));
+    bench.machine.force(Force::Open);
+    assert_eq!(bench.machine.end_open_time(bench.now), None, "held open");
+}
+
+#[test]
+fn a_probe_does_not_end_the_open_time_before_the_destination_wants_to_be_called() {
+    let mut bench = Bench::new(rules());
+    let failed = Report { retry_after: Some(20 * SECOND), ..report(Verdict::Failure) };
+    while bench.call_with(failed).is_none() {}
+    assert_eq!(bench.machine.end_open_time(bench.now + 19 * SECOND), None);
+    assert!(bench.machine.state() == BreakerState::Open);
+}

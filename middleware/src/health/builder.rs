@@ -1,0 +1,243 @@
+//! [`HealthBuilder`].
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode, Uri};
+use tower_service::Service;
+
+use super::http::{Asked, ProbeRequest, ProbeResponse};
+use super::probe::HealthProbe;
+#[cfg(feature = "breaker")]
+use crate::breaker::BreakerHandle;
+use crate::config_error::require;
+use crate::registry::DestinationRef;
+use crate::{ConfigError, Scope};
+
+/// Time from one probe to the next by default.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Time that a probe may take by default.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Largest share by which an interval is made longer at random, by default.
+pub const DEFAULT_JITTER: f64 = 0.1;
+
+/// Probes in a row that must fail for a destination to be failing, by default.
+pub const DEFAULT_FAILING_AFTER: u32 = 3;
+
+/// Probes in a row that must succeed for a destination to be healthy again, by default.
+pub const DEFAULT_HEALTHY_AFTER: u32 = 2;
+
+/// Options of a [`HealthProbe`].
+#[derive(Clone)]
+#[must_use]
+pub struct HealthBuilder {
+    pub(super) scope: Scope,
+    url: String,
+    name: Option<String>,
+    method: Method,
+    pub(super) interval: Duration,
+    pub(super) timeout: Duration,
+    pub(super) jitter: f64,
+    pub(super) slow_from: Option<Duration>,
+    pub(super) failing_after: u32,
+    pub(super) healthy_after: u32,
+    pub(super) expected: Expected,
+    #[cfg(feature = "breaker")]
+    pub(super) breaker: Option<BreakerHandle>,
+}
+
+/// Which statuses are as they should be.
+pub(super) type Expected = Arc<dyn Fn(StatusCode) -> bool + Send + Sync>;
+
+impl HealthBuilder {
+    pub(super) fn new(scope: &Scope, url: String) -> Self {
+        Self {
+            scope: scope.clone(),
+            url,
+            name: None,
+            method: Method::GET,
+            interval: DEFAULT_INTERVAL,
+            timeout: DEFAULT_TIMEOUT,
+            jitter: DEFAULT_JITTER,
+            slow_from: None,
+            failing_after: DEFAULT_FAILING_AFTER,
+            healthy_after: DEFAULT_HEALTHY_AFTER,
+            expected: Arc::new(|status| status.is_success()),
+            #[cfg(feature = "breaker")]
+            breaker: None,
+        }
+    }
+
+    /// Its name in telemetry; a second probe of one name in a scope gets a number. By default, this is the destination, as
+    /// `http://pay.example:80`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Method of the requests, which have no body. By default, this is `GET`.
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// Which statuses are as they should be. By default, these are all from 200 to 299.
+    pub fn expect(mut self, expected: impl Fn(StatusCode) -> bool + Send + Sync + 'static) -> Self {
+        self.expected = Arc::new(expected);
+        self
+    }
+
+    /// Time from the start of one probe to the start of the next. By default, this is [`DEFAULT_INTERVAL`].
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Time that a probe may take, to the end of its answer; at most the interval, since there is one probe at a time. By
+    /// default, this is [`DEFAULT_TIMEOUT`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Largest share by which an interval is made longer at random, from 0 to 1, so that not all instances of a service
+    /// probe at the same moment. By default, this is [`DEFAULT_JITTER`].
+    pub fn jitter(mut self, share: f64) -> Self {
+        self.jitter = share;
+        self
+    }
+
+    /// From how long on a probe that succeeded was slow, below the timeout. By default, none is.
+    pub fn slow_from(mut self, from: Duration) -> Self {
+        self.slow_from = Some(from);
+        self
+    }
+
+    /// Probes in a row that must fail for the destination to be failing; fewer make it degraded. By default, this is
+    /// [`DEFAULT_FAILING_AFTER`].
+    pub fn failing_after(mut self, probes: u32) -> Self {
+        self.failing_after = probes;
+        self
+    }
+
+    /// Probes in a row that must succeed for the destination to be healthy again. By default, this is
+    /// [`DEFAULT_HEALTHY_AFTER`].
+    pub fn healthy_after(mut self, probes: u32) -> Self {
+        self.healthy_after = probes;
+        self
+    }
+
+    /// Has each probe count in the breaker of the destination like a call, see [`BreakerHandle::probed`]. The service that
+    /// sends the probes must not have the same breaker around it, or an open one would reject them.
+    #[cfg(feature = "breaker")]
+    pub fn feeds(mut self, breaker: &BreakerHandle) -> Self {
+        self.breaker = Some(breaker.clone());
+        self
+    }
+
+    /// Starts to probe, at once and through a clone of the service for each probe.
+    ///
+    /// # Errors
+    ///
+    /// A value out of its range, or two that exclude each other; no tokio runtime to run in.
+    pub fn spawn<S, R>(self, service: S) -> Result<HealthProbe, ConfigError>
+    where
+        S: Service<R> + Clone + Send + 'static,
+        S::Response: ProbeResponse<Body: Send> + Send,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
+        S::Future: Send,
+        R: ProbeRequest + Send + 'static,
+    {
+        let asked = self.check()?;
+        let made = R::make(&asked);
+        made.map_err(|error| ConfigError::new(format!("{} can't be probed: {error}", self.url)))?;
+        HealthProbe::start(self, asked, service)
+    }
+
+    /// The name, or else the destination.
+    pub(super) fn name_of(&self, destination: &str) -> String {
+        self.name.clone().unwrap_or_else(|| destination.to_owned())
+    }
+
+    fn check(&self) -> Result<Asked, ConfigError> {
+        let url = &self.url;
+        let uri: Uri = url.parse().map_err(|error| {
+            ConfigError::new(format!("{url} can't be probed: it is no URL, since it has an {error}"))
+        })?;
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        require(is_http && DestinationRef::from_uri(&uri).is_some(), || {
+            format!("{url} can't be probed: it must begin with http:// or https:// and name a host")
+        })?;
+        require(!self.interval.is_zero(), || {
+            format!("the interval of the probes of {url} must be above zero")
+        })?;
+        require(!self.timeout.is_zero(), || {
+            format!("the timeout of the probes of {url} must be above zero")
+        })?;
+        require(self.timeout <= self.interval, || {
+            let (timeout, interval) = (self.timeout, self.interval);
+            format!(
+                "the timeout of the probes of {url}, {timeout:?}, must not be longer than their interval, {interval:?}, \
+                 since there is one at a time"
+            )
+        })?;
+        require((0.0..=1.0).contains(&self.jitter), || {
+            format!("the jitter of the probes of {url} must be from 0 to 1, not {}", self.jitter)
+        })?;
+        require(self.slow_from.is_none_or(|from| !from.is_zero() && from < self.timeout), || {
+            format!(
+                "the time from which on a probe of {url} is slow must be above zero and below its timeout"
+            )
+        })?;
+        require(self.failing_after > 0 && self.healthy_after > 0, || {
+            format!("{url} must be failing after at least 1 probe, and healthy again after at least 1")
+        })?;
+        Ok(Asked { method: self.method.clone(), uri })
+    }
+}
+
+impl fmt::Debug for HealthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HealthBuilder")
+            .field("url", &self.url)
+            .field("method", &self.method)
+            .field("interval", &self.interval)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_cannot_work_are_refused_in_words() {
+        let to = |url: &str| HealthProbe::builder(&Scope::new(), url);
+        let builder = || to("http://pay.example/health");
+        let second = Duration::from_secs(1);
+        let refused = [
+            (to("/health"), "must begin with http"),
+            (to("ftp://pay.example/"), "must begin with http"),
+            (to("not a url"), "it is no URL"),
+            (builder().interval(Duration::ZERO), "interval"),
+            (builder().timeout(Duration::ZERO), "timeout"),
+            (builder().interval(second).timeout(2 * second), "must not be longer than their interval"),
+            (builder().jitter(1.5), "from 0 to 1"),
+            (builder().jitter(f64::NAN), "from 0 to 1"),
+            (builder().slow_from(second), "below its timeout"),
+            (builder().slow_from(Duration::ZERO), "above zero"),
+            (builder().failing_after(0), "at least 1"),
+            (builder().healthy_after(0), "at least 1"),
+        ];
+        for (builder, words) in refused {
+            let error = builder.check().unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        builder().interval(second).timeout(second).slow_from(second / 2).jitter(1.0).check().unwrap();
+    }
+}
