@@ -6,6 +6,8 @@ mod composable_pool;
 mod dashboard;
 mod debug;
 mod demo;
+mod guard;
+mod health;
 mod leaks;
 mod phases;
 mod pool;
