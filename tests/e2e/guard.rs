@@ -22,6 +22,10 @@ use tokio::sync::{Mutex, watch};
 const DESCRIPTORS: u64 = 200;
 const HARD: u64 = 190;
 
+/// What the process opens besides connections while the flood comes, as to ask the kernel about them. It is not the guard's to
+/// refuse; there is room for it between the hard limit and the last descriptor.
+const OTHERS: u64 = 4;
+
 /// Requests that it sends at once.
 const REQUESTS: u64 = 400;
 
@@ -120,7 +124,7 @@ async fn a_guard_refuses_before_the_last_descriptor_and_recovers() {
         let context = format!("{kind} to {host}: {descriptors} descriptors, {}", told["ended"]);
         assert_eq!(number(&told["ended"]["emfile"]), 0, "{context}");
         assert_eq!(told["ended"]["failed"], Value::Array(Vec::new()), "{context}");
-        assert!(descriptors <= HARD, "{context}");
+        assert!(descriptors <= HARD + OTHERS, "{context}");
         assert!(flood.upstream.counts().requests() > HARD / 2, "the limit is made use of: {context}");
         let words = told["ended"]["told"].as_str().unwrap();
         assert!(words.contains("open files are at") && words.contains("of at most 190"), "{words}");
@@ -143,7 +147,7 @@ async fn a_guard_refuses_before_the_last_descriptor_and_recovers() {
         };
         let (told, _) = wait::until("recovery", || flood.look(), recovered).await;
         assert_eq!(flood.ask("request").await, Value::Bool(true));
-        assert!(number(&told["snapshot"]["resources"][0]["peak"]) <= HARD, "{told}");
+        assert!(number(&told["snapshot"]["resources"][0]["peak"]) <= HARD + OTHERS, "{told}");
     }
 }
 

@@ -1,7 +1,10 @@
 //! [`Shared`]: what a guard, its layers and services, and its thread have in common.
 
 use std::io;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -20,11 +23,11 @@ use crate::{BreakerSnapshot, BreakerSource, ConfigError};
 /// With room for so many calls they are not counted: more can't open a connection each before the next look.
 const UNCOUNTED: u64 = 10_000;
 
-/// Every call passes. Far from where counting down could bring it.
-const OPEN_END: i64 = i64::MAX / 2;
+/// Every call passes.
+const OPEN_END: u64 = u64::MAX;
 
 /// No call passes.
-const SHUT: i64 = i64::MIN / 2;
+const SHUT: u64 = 0;
 
 /// Time after which a call that has begun has opened what it needs. Two turns of it are remembered.
 const TURN: Duration = Duration::from_millis(250);
@@ -38,8 +41,10 @@ pub(super) struct Shared {
     scope: ScopeRef,
     events: Arc<Events>,
     interval: Duration,
-    /// Calls that may pass before the next look, [`OPEN_END`] or [`SHUT`].
-    left: AtomicI64,
+    /// Calls that were counted.
+    counted: AtomicU64,
+    /// How many calls may be counted before the next look, [`OPEN_END`] or [`SHUT`].
+    until: AtomicU64,
     pending: Pending,
     rejected: AtomicU64,
     looked: Mutex<Looked>,
@@ -65,7 +70,8 @@ impl Shared {
             scope,
             events,
             interval,
-            left: AtomicI64::new(OPEN_END),
+            counted: AtomicU64::new(0),
+            until: AtomicU64::new(OPEN_END),
             pending: Pending::default(),
             rejected: AtomicU64::new(0),
             looked: Mutex::new(Looked { watched, turned: Instant::now() }),
@@ -75,6 +81,8 @@ impl Shared {
 
     /// Looks for the first time, when what is used was used before any call, and then from a thread of its own.
     pub(super) fn begin(self: &Arc<Self>) -> io::Result<()> {
+        // The first look opens what it reads, which the second one counts.
+        self.look();
         self.look();
         let mut looked = self.looked();
         looked.watched.turn();
@@ -101,21 +109,29 @@ impl Shared {
     /// Lets a call through or not. A call that is counted gives back what this gives when it has its answer.
     #[inline]
     pub(super) fn admit(self: &Arc<Self>) -> Result<Option<Coming>, ResourcesExhausted> {
-        if self.left.load(Relaxed) > OPEN_END / 2 { Ok(None) } else { self.count().map(Some) }
+        if self.until.load(Relaxed) == OPEN_END { Ok(None) } else { self.count().map(Some) }
     }
 
     /// Lets a call through that takes one of those that are left. If none is, it is looked again what is left really.
     fn count(self: &Arc<Self>) -> Result<Coming, ResourcesExhausted> {
-        if self.left.load(Relaxed) <= SHUT / 2 {
-            return Err(self.refuse());
-        }
-        if self.left.fetch_sub(1, Relaxed) <= 0 {
+        if self.until.load(Relaxed) != SHUT {
+            if let Some(coming) = self.take() {
+                return Ok(coming);
+            }
             self.look();
-            if self.left.load(Relaxed) <= SHUT / 2 || self.left.fetch_sub(1, Relaxed) <= 0 {
-                return Err(self.refuse());
+            if let Some(coming) = self.take() {
+                return Ok(coming);
             }
         }
-        Ok(Coming { turn: self.pending.enter(), shared: Arc::clone(self) })
+        Err(self.refuse())
+    }
+
+    /// Takes one of those that are left. The call is pending before it is counted, and a look reads the count before those
+    /// that are pending: so it knows of all that are in its count.
+    fn take(self: &Arc<Self>) -> Option<Coming> {
+        let coming = Coming { turn: self.pending.enter(), shared: Arc::clone(self) };
+        let number = self.counted.fetch_add(1, AcqRel);
+        (number < self.until.load(Acquire)).then_some(coming)
     }
 
     #[cold]
@@ -137,13 +153,14 @@ impl Shared {
         let connections = self.scope.upgrade().map_or(0, |scope| scope.open_connections());
         let mut looked = self.looked();
         let now = Instant::now();
+        let counted = self.counted.load(Acquire);
         let events = looked.watched.look(connections, self.pending.calls(), now);
-        let left = match looked.watched.left() {
+        let until = match looked.watched.left() {
             _ if looked.watched.is_open() => SHUT,
-            Some(left) if left < UNCOUNTED => left as i64,
+            Some(left) if left < UNCOUNTED => counted + left,
             _ => OPEN_END,
         };
-        self.left.store(left, Relaxed);
+        self.until.store(until, Release);
         if now.saturating_duration_since(looked.turned) >= TURN {
             looked.turned = now;
             looked.watched.turn();
