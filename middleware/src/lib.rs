@@ -14,6 +14,11 @@
 //! Each layer works alone. What is not wanted is left out, not switched off. `Stack` (feature `stack`) puts them in this
 //! order by itself and builds the client inside; [`Stopped`] tells which of them a request ended at.
 //!
+//! # Resources and health
+//!
+//! A `guard` refuses requests before the process runs out of open files, memory or connections; its layer belongs outside of
+//! all others. A `health` probe asks a destination on an interval how it is, and may feed its breaker.
+//!
 //! # Breakers of other crates
 //!
 //! A breaker that a program has already is shown beside ours: one of the crate `failsafe` by its feature, any other by a

@@ -1,4 +1,4 @@
-//! A program with few descriptors that sends many requests at once, with and without a resource guard. It answers each line
+//! A program with few descriptors that sends many requests at once, with a resource guard or with one that only watches. It answers each line
 //! of its input with a line of JSON: `look` with what has become of the requests, `request` with the result of one more.
 #![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 
@@ -41,7 +41,7 @@ enum Why {
 fn main() -> Result<()> {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let [url, kind, guarded, descriptors, requests] = args.as_slice() else {
-        bail!("usage: URL hyper|reqwest bare|guarded DESCRIPTORS REQUESTS");
+        bail!("usage: URL hyper|reqwest watched|guarded DESCRIPTORS REQUESTS");
     };
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(descriptors.parse()?), maximum })?;
@@ -59,14 +59,16 @@ async fn flood(url: &str, kind: Kind, is_guarded: bool, requests: u64) -> Result
         async move { client.read(&url).await }
     });
     let ended = Arc::new(Mutex::new(Ended::default()));
+    let guard = ResourceGuard::builder(&scope);
     if is_guarded {
-        let guarded = ResourceGuard::builder(&scope).build()?.layer().layer(read);
+        let guarded = guard.build()?.layer().layer(read);
         let told = guarded.map_err(|error| match error {
             Error::Exhausted(exhausted) => Why::Refused(exhausted.to_string()),
             Error::Inner(error) => Why::Failed(error),
         });
         serve(&scope, &ended, told, url, requests).await
     } else {
+        let _watching = guard.open_files(None).build()?;
         serve(&scope, &ended, read.map_err(Why::Failed), url, requests).await
     }
 }

@@ -85,6 +85,9 @@ pub fn breaker_reason(reason: &str) -> String {
         Some(BreakerReason::TrialSucceeded) => "the trial calls succeeded".to_owned(),
         Some(BreakerReason::TrialFailed) => "a trial call failed".to_owned(),
         Some(BreakerReason::Manual) => "a user asked for it".to_owned(),
+        Some(BreakerReason::Resources) => "a resource of the process is used up".to_owned(),
+        Some(BreakerReason::ResourcesFreed) => "the resources of the process are enough again".to_owned(),
+        Some(BreakerReason::ProbeSucceeded) => "a health probe succeeded".to_owned(),
         Some(BreakerReason::External) => "its own rules decided".to_owned(),
         None => spaced(reason),
     }
