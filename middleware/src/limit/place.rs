@@ -120,6 +120,7 @@ fn load_of_error(error_type: ErrorType) -> Option<Load> {
         | ErrorType::BreakerOpen
         | ErrorType::LimitExceeded
         | ErrorType::Shutdown
+        | ErrorType::ResourcesExhausted
         | ErrorType::Canceled
         | ErrorType::Other => None,
     }
