@@ -12,8 +12,8 @@
 //!   have nothing open yet count as if they had. So a burst is stopped before the limit, not after it. What else the process
 //!   opens at the same moment, such as connections that it accepts, is what the room between hard limit and system limit is
 //!   for.
-//! - While there is room for 10,000 more calls, a call costs one atomic load; then three atomic additions. No lock, and
-//!   nothing is allocated. With nothing left, a call looks itself.
+//! - While there is room for 10,000 more calls, a call costs one atomic load; below that, five atomic operations. It takes no
+//!   lock and allocates nothing. Only with nothing left does a call look itself.
 //! - A call is decided in `call`, never in `poll_ready`.
 //! - What can't be read refuses nothing. Open files and memory are read on Linux.
 //!

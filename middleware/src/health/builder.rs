@@ -131,8 +131,9 @@ impl HealthBuilder {
         self
     }
 
-    /// Has each probe count in the breaker of the destination like a call, see [`BreakerHandle::probed`]. The service that
-    /// sends the probes must not have the same breaker around it, or an open one would reject them.
+    /// Has each probe count in the breaker of the destination like a call, see [`BreakerHandle::probed`], once there is one: the
+    /// first call makes it. The service that sends the probes must not have the same breaker around it, or an open one would
+    /// reject them.
     #[cfg(feature = "breaker")]
     pub fn feeds(mut self, breaker: &BreakerHandle) -> Self {
         self.breaker = Some(breaker.clone());

@@ -1,8 +1,10 @@
 //! Resource guard: what is refused, what is told, and that nothing is left counted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::future::pending;
+use std::fs::File;
+use std::future::{pending, ready};
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -133,6 +135,30 @@ async fn a_burst_between_two_looks_is_stopped_at_the_limit() {
     assert!(waiting.len() as u64 <= room && waiting.len() as u64 >= room / 2, "{}", waiting.len());
     assert_eq!(refused, 100 - waiting.len());
     assert_eq!(scope.snapshot().breakers[0].state, BreakerState::Open);
+}
+
+#[test]
+fn threads_share_what_is_left() {
+    let scope = Scope::new();
+    let used = row(&builder(&scope).build().unwrap(), "open_files").current.unwrap();
+    let room = 100;
+    let guard = builder(&scope).open_files(Limits::amounts(used + room, used + room)).build().unwrap();
+    let opening = guard.layer().layer(service_fn(|_: u32| ready(File::open("/dev/null"))));
+    let open = || {
+        let mut service = opening.clone();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut call = |number| match pin!(service.call(number)).poll(&mut cx) {
+            Poll::Ready(result) => result.ok(),
+            Poll::Pending => None,
+        };
+        (0..100).filter_map(&mut call).collect::<Vec<_>>()
+    };
+    let files: Vec<_> = std::thread::scope(|threads| {
+        let threads: Vec<_> = (0..4).map(|_| threads.spawn(open)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    // Other tests of this process open and close files too.
+    assert!((room / 2..=room + 10).contains(&(files.len() as u64)), "{}", files.len());
 }
 
 #[tokio::test]
