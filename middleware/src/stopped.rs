@@ -5,6 +5,8 @@ use std::error::Error;
 #[cfg(feature = "breaker")]
 use crate::breaker::BreakerOpen;
 use crate::classify;
+#[cfg(feature = "guard")]
+use crate::guard::ResourcesExhausted;
 #[cfg(feature = "limit")]
 use crate::limit;
 #[cfg(feature = "shutdown")]
@@ -48,6 +50,9 @@ pub enum Stopped<'a> {
     /// A limit did not let it through.
     #[cfg(feature = "limit")]
     Limit(&'a limit::Refused),
+    /// The process would run out of a resource.
+    #[cfg(feature = "guard")]
+    Guard(&'a ResourcesExhausted),
     /// The program shuts down, and did not take it.
     #[cfg(feature = "shutdown")]
     Shutdown(&'a shutdown::Refused),
@@ -75,6 +80,10 @@ impl<'a> Stopped<'a> {
         #[cfg(feature = "limit")]
         if let Some(refused) = error.downcast_ref() {
             return Some(Self::Limit(refused));
+        }
+        #[cfg(feature = "guard")]
+        if let Some(exhausted) = error.downcast_ref() {
+            return Some(Self::Guard(exhausted));
         }
         #[cfg(feature = "shutdown")]
         if let Some(refused) = error.downcast_ref() {

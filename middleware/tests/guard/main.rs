@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use poolscope::event::{BreakerTransition, ResourceUse};
 use poolscope::guard::{Error, GuardBuilder, Limits, ResourceGuard};
-use poolscope::{BreakerOutcome, BreakerReason, BreakerState, Event, ResourceSnapshot, ResourceState, Scope};
+use poolscope::{
+    BreakerOutcome, BreakerReason, BreakerState, Event, ResourceSnapshot, ResourceState, Scope, Stopped,
+};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 /// So seldom that only what a test does is looked at.
@@ -70,6 +72,7 @@ async fn it_warns_refuses_and_recovers_and_tells_each() {
         refused.to_string(),
         "the request was refused, since sessions are at 12 of at most 10: end some of them, or raise the limit"
     );
+    assert!(matches!(Stopped::find(&refused), Some(Stopped::Guard(exhausted)) if exhausted.current == 12));
     let Error::Exhausted(refused) = refused else { panic!("{refused}") };
     assert_eq!(
         (&*refused.guard, &*refused.resource, refused.current, refused.limit),
