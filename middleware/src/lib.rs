@@ -90,6 +90,13 @@ mod scope;
 pub mod shutdown;
 #[cfg(feature = "stack")]
 pub mod stack;
+#[cfg(any(
+    feature = "breaker",
+    feature = "guard",
+    feature = "limit",
+    feature = "shutdown",
+    feature = "timeout"
+))]
 mod stopped;
 #[cfg(feature = "timeout")]
 pub mod timeout;
@@ -136,6 +143,13 @@ pub use scope::{
 };
 #[cfg(feature = "stack")]
 pub use stack::Stack;
+#[cfg(any(
+    feature = "breaker",
+    feature = "guard",
+    feature = "limit",
+    feature = "shutdown",
+    feature = "timeout"
+))]
 pub use stopped::Stopped;
 #[cfg(feature = "rustls")]
 pub use tls::observe_tls;
