@@ -152,7 +152,6 @@ pub fn result(result: &str) -> String {
         Some(ErrorType::BreakerOpen) => "rejected by the breaker".to_owned(),
         Some(ErrorType::LimitExceeded) => "refused by the limit".to_owned(),
         Some(ErrorType::Shutdown) => "ended with the program".to_owned(),
-        Some(ErrorType::Shutdown) => "stopped by the shutdown".to_owned(),
         Some(ErrorType::ResourcesExhausted) => "refused by the resource guard".to_owned(),
         Some(ErrorType::Canceled) => "given up by the caller".to_owned(),
         Some(ErrorType::Other) => "other error".to_owned(),
