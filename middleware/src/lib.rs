@@ -7,8 +7,8 @@
 //! # Order of the layers, from the outside in
 //!
 //! ```text
-//! shutdown > timeout of the call > retry > breaker > limit > timeout of the attempt > request layer > client
-//!                                                                                     connect layer > connector
+//! shutdown > guard > timeout of the call > retry > breaker > limit > timeout of the attempt > request layer > client
+//!                                                                                             connect layer > connector
 //! ```
 //!
 //! Each layer works alone. What is not wanted is left out, not switched off. `Stack` (feature `stack`) puts them in this

@@ -1,12 +1,13 @@
 //! [`Stack`]: all layers in the right order, in one call.
 //!
 //! ```text
-//! shutdown > timeout of the call > retry > breaker > limit > layers of the attempt > request layer > client
+//! shutdown > guard > timeout of the call > retry > breaker > limit > layers of the attempt > request layer > client
 //! ```
 //!
 //! from the outside in, each only if it was given:
 //!
 //! - The **shutdown** is outermost, so that it refuses and cuts whole calls.
+//! - The **guard** of the process's resources is next, since a call that must not begin needs nothing of what follows.
 //! - The **timeout of the call** has all attempts in it, and the waits between them.
 //! - The **breaker** is inside of the retry, so that each attempt counts, and an open one ends the retries.
 //! - The **limit** is inside of the breaker, so that nobody waits in a queue for what an open breaker will refuse; what the
@@ -48,6 +49,7 @@ use tower_layer::Layer;
 
 use crate::ClientScope;
 use crate::breaker::BreakerLayer;
+use crate::guard::GuardLayer;
 use crate::limit::LimitLayer;
 use crate::retry::{RetryLayer, RetryPolicy};
 use crate::shutdown::ShutdownLayer;
@@ -58,9 +60,10 @@ use crate::timeout::TimeoutLayer;
 /// The types are those of its layers, from the outside in; `()` is one that was not given.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct Stack<Sh = (), C = (), R = (), B = (), L = (), A = ()> {
+pub struct Stack<Sh = (), G = (), C = (), R = (), B = (), L = (), A = ()> {
     client: ClientScope,
     shutdown: Sh,
+    guard: G,
     call: C,
     retry: R,
     breaker: B,
@@ -72,63 +75,71 @@ impl Stack {
     /// A stack with nothing but the layers that observe.
     pub fn new(client: &ClientScope) -> Self {
         let client = client.clone();
-        Self { client, shutdown: (), call: (), retry: (), breaker: (), limit: (), attempt: () }
+        Self { client, shutdown: (), guard: (), call: (), retry: (), breaker: (), limit: (), attempt: () }
     }
 }
 
-impl<C, R, B, L, A> Stack<(), C, R, B, L, A> {
+impl<G, C, R, B, L, A> Stack<(), G, C, R, B, L, A> {
     /// Takes part in the [shutdown](crate::shutdown) of the client's scope.
-    pub fn shutdown(self) -> Stack<ShutdownLayer, C, R, B, L, A> {
+    pub fn shutdown(self) -> Stack<ShutdownLayer, G, C, R, B, L, A> {
         let shutdown = ShutdownLayer::new(self.client.scope());
-        let Self { client, shutdown: (), call, retry, breaker, limit, attempt } = self;
-        Stack { client, shutdown, call, retry, breaker, limit, attempt }
+        let Self { client, shutdown: (), guard, call, retry, breaker, limit, attempt } = self;
+        Stack { client, shutdown, guard, call, retry, breaker, limit, attempt }
     }
 }
 
-impl<Sh, R, B, L, A> Stack<Sh, (), R, B, L, A> {
+impl<Sh, C, R, B, L, A> Stack<Sh, (), C, R, B, L, A> {
+    /// Refuses calls while the process runs out of a resource.
+    pub fn guard(self, guard: GuardLayer) -> Stack<Sh, GuardLayer, C, R, B, L, A> {
+        let Self { client, shutdown, guard: (), call, retry, breaker, limit, attempt } = self;
+        Stack { client, shutdown, guard, call, retry, breaker, limit, attempt }
+    }
+}
+
+impl<Sh, G, R, B, L, A> Stack<Sh, G, (), R, B, L, A> {
     /// Limits the time of a call with all of its attempts.
-    pub fn call_timeout<K>(self, call: TimeoutLayer<K>) -> Stack<Sh, TimeoutLayer<K>, R, B, L, A> {
-        let Self { client, shutdown, call: (), retry, breaker, limit, attempt } = self;
-        Stack { client, shutdown, call, retry, breaker, limit, attempt }
+    pub fn call_timeout<K>(self, call: TimeoutLayer<K>) -> Stack<Sh, G, TimeoutLayer<K>, R, B, L, A> {
+        let Self { client, shutdown, guard, call: (), retry, breaker, limit, attempt } = self;
+        Stack { client, shutdown, guard, call, retry, breaker, limit, attempt }
     }
 }
 
-impl<Sh, C, B, L, A> Stack<Sh, C, (), B, L, A> {
+impl<Sh, G, C, B, L, A> Stack<Sh, G, C, (), B, L, A> {
     /// Tries calls again.
-    pub fn retry(self, policy: RetryPolicy) -> Stack<Sh, C, RetryLayer, B, L, A> {
-        let Self { client, shutdown, call, retry: (), breaker, limit, attempt } = self;
-        Stack { client, shutdown, call, retry: RetryLayer::new(policy), breaker, limit, attempt }
+    pub fn retry(self, policy: RetryPolicy) -> Stack<Sh, G, C, RetryLayer, B, L, A> {
+        let Self { client, shutdown, guard, call, retry: (), breaker, limit, attempt } = self;
+        Stack { client, shutdown, guard, call, retry: RetryLayer::new(policy), breaker, limit, attempt }
     }
 }
 
-impl<Sh, C, R, L, A> Stack<Sh, C, R, (), L, A> {
+impl<Sh, G, C, R, L, A> Stack<Sh, G, C, R, (), L, A> {
     /// Stops calling a destination that fails.
-    pub fn breaker(self, breaker: BreakerLayer) -> Stack<Sh, C, R, BreakerLayer, L, A> {
-        let Self { client, shutdown, call, retry, breaker: (), limit, attempt } = self;
-        Stack { client, shutdown, call, retry, breaker, limit, attempt }
+    pub fn breaker(self, breaker: BreakerLayer) -> Stack<Sh, G, C, R, BreakerLayer, L, A> {
+        let Self { client, shutdown, guard, call, retry, breaker: (), limit, attempt } = self;
+        Stack { client, shutdown, guard, call, retry, breaker, limit, attempt }
     }
 }
 
-impl<Sh, C, R, B, A> Stack<Sh, C, R, B, (), A> {
+impl<Sh, G, C, R, B, A> Stack<Sh, G, C, R, B, (), A> {
     /// Bounds the requests in flight.
-    pub fn limit(self, limit: LimitLayer) -> Stack<Sh, C, R, B, LimitLayer, A> {
-        let Self { client, shutdown, call, retry, breaker, limit: (), attempt } = self;
-        Stack { client, shutdown, call, retry, breaker, limit, attempt }
+    pub fn limit(self, limit: LimitLayer) -> Stack<Sh, G, C, R, B, LimitLayer, A> {
+        let Self { client, shutdown, guard, call, retry, breaker, limit: (), attempt } = self;
+        Stack { client, shutdown, guard, call, retry, breaker, limit, attempt }
     }
 }
 
-impl<Sh, C, R, B, L> Stack<Sh, C, R, B, L, ()> {
+impl<Sh, G, C, R, B, L> Stack<Sh, G, C, R, B, L, ()> {
     /// What is around each attempt: a timeout, any other layer, or several in a tuple, the outermost first.
-    pub fn attempt<A>(self, attempt: A) -> Stack<Sh, C, R, B, L, A> {
-        let Self { client, shutdown, call, retry, breaker, limit, attempt: () } = self;
-        Stack { client, shutdown, call, retry, breaker, limit, attempt }
+    pub fn attempt<A>(self, attempt: A) -> Stack<Sh, G, C, R, B, L, A> {
+        let Self { client, shutdown, guard, call, retry, breaker, limit, attempt: () } = self;
+        Stack { client, shutdown, guard, call, retry, breaker, limit, attempt }
     }
 }
 
 /// The service of a stack around a service.
 pub type Stacked<T, S> = <T as Layer<S>>::Service;
 
-impl<Sh, C, R, B, L, A> Stack<Sh, C, R, B, L, A> {
+impl<Sh, G, C, R, B, L, A> Stack<Sh, G, C, R, B, L, A> {
     /// Builds a client of reqwest inside of the stack, with the connect layer and the request layer.
     ///
     /// # Errors
@@ -173,21 +184,22 @@ pub type Hyper<T, D> = crate::hyper::RequestService<
 >;
 
 /// Around a service that is observed already, or not at all.
-impl<S, Sh, C, R, B, L, A> Layer<S> for Stack<Sh, C, R, B, L, A>
+impl<S, Sh, G, C, R, B, L, A> Layer<S> for Stack<Sh, G, C, R, B, L, A>
 where
     A: Layer<S>,
     L: Layer<A::Service>,
     B: Layer<L::Service>,
     R: Layer<B::Service>,
     C: Layer<R::Service>,
-    Sh: Layer<C::Service>,
+    G: Layer<C::Service>,
+    Sh: Layer<G::Service>,
 {
     type Service = Sh::Service;
 
     fn layer(&self, inner: S) -> Self::Service {
         let attempt = self.attempt.layer(inner);
         let tried = self.retry.layer(self.breaker.layer(self.limit.layer(attempt)));
-        self.shutdown.layer(self.call.layer(tried))
+        self.shutdown.layer(self.guard.layer(self.call.layer(tried)))
     }
 }
 
@@ -236,6 +248,7 @@ mod tests {
         let stack = Stack {
             client: Scope::new().client("test"),
             shutdown: named("shutdown"),
+            guard: named("guard"),
             call: named("call"),
             retry: named("retry"),
             breaker: named("breaker"),
@@ -244,7 +257,8 @@ mod tests {
         };
         let service = stack.layer(service_fn(|()| async { Ok::<_, std::io::Error>(()) }));
         service.oneshot(()).await.unwrap();
-        let expected = ["shutdown", "call", "retry", "breaker", "limit", "outer attempt", "inner attempt"];
+        let expected =
+            ["shutdown", "guard", "call", "retry", "breaker", "limit", "outer attempt", "inner attempt"];
         assert_eq!(*called.lock().unwrap(), expected);
     }
 }
