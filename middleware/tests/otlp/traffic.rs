@@ -13,6 +13,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use opentelemetry::Context;
 use poolscope::hyper::{ConnectLayer, RequestLayer};
+use poolscope::limit::LimitLayer;
 use poolscope::{BreakerSnapshot, BreakerSource, Scope};
 use poolscope_semconv::value::BreakerState;
 use tokio::net::TcpListener;
@@ -36,7 +37,8 @@ pub(crate) async fn traffic(scope: &Scope, name: &str) {
     let client = scope.client(name);
     let connector = ConnectLayer::new(&client).layer(HttpConnector::new());
     let inner = Client::builder(TokioExecutor::new()).build(connector);
-    let mut service = RequestLayer::new(&client).layer(inner);
+    let limit = LimitLayer::builder(&client).build().unwrap();
+    let mut service = limit.layer(RequestLayer::new(&client).layer(inner));
     for _ in 0..3 {
         let request = http::Request::get(format!("http://{addr}/")).body(Empty::<Bytes>::new()).unwrap();
         let response = service.ready().await.unwrap().call(request).await.unwrap();
