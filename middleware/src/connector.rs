@@ -135,6 +135,7 @@ impl Drop for Connecting {
         if self.is_over {
             return;
         }
+        current::dropped_from(self.pool());
         // Who gives a request up drops it outside of its polls. In one, either a time limit between the request and the
         // connector has ended this connect, as reqwest's `connect_timeout` does, or the pool wants it no more; how the poll
         // ends tells.

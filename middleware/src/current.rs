@@ -11,11 +11,16 @@ use poolscope_semconv::value::ErrorType;
 
 use crate::registry::{Attempt, Pool};
 
+mod dropped;
+mod watched;
+
+pub(crate) use dropped::{drop_as, drop_cause, dropped_from};
+pub(crate) use watched::{Acquire, tell_acquire, watch};
+
 thread_local! {
     static SEEN: Cell<Seen> = const { Cell::new(Seen::NOTHING) };
     /// What the last connect failed with, if that was seen.
     static FAILED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Connect) };
-    static DROPPED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Canceled) };
     static RESENDS: Cell<u32> = const { Cell::new(0) };
     static QUEUED: Cell<u64> = const { Cell::new(0) };
     static ATTEMPT: RefCell<Option<Arc<Attempt>>> = const { RefCell::new(None) };
@@ -220,17 +225,6 @@ impl Drop for Outer {
     fn drop(&mut self) {
         ATTEMPT.set(self.0.take());
     }
-}
-
-/// Drops requests whose end has a cause that they can't know themselves.
-pub(crate) fn drop_as(cause: ErrorType, drop: impl FnOnce()) {
-    let _outer = Restore(&DROPPED_AS, DROPPED_AS.replace(cause));
-    drop();
-}
-
-/// Why the request that is being dropped is dropped.
-pub(crate) fn drop_cause() -> ErrorType {
-    DROPPED_AS.get()
 }
 
 /// Runs the start of an attempt as the given resend: 0 for the first attempt of a call.

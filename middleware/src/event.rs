@@ -1,5 +1,6 @@
 //! Events: what happened, typed, told to listeners at once.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -11,6 +12,10 @@ use poolscope_semconv::value::{
 };
 
 use crate::origin::Origin;
+use crate::registry::PoolState;
+
+/// Timers come a little late by nature; what is not more than that, or than a tenth of the limit, is not worth a word.
+const LATE: Duration = Duration::from_millis(10);
 
 /// Something that happened. Rare by nature: nothing here is told for a request that goes well.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,16 +140,39 @@ pub struct BreakerTransition {
     pub open_for: Option<Duration>,
 }
 
-/// A named timeout fired.
+/// A named timeout fired: the event, and the error of what it ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeoutFired {
     /// Name of the timeout.
     pub name: Arc<str>,
-    /// Time after which it fired.
+    /// Its limit.
     pub limit: Duration,
+    /// Time that had really passed.
+    pub elapsed: Duration,
     /// Destination of the request, if it named one.
     pub destination: Option<String>,
+    /// The pool of the request at that moment, if it was in one.
+    pub pool: Option<Box<PoolState>>,
 }
+
+impl fmt::Display for TimeoutFired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, limit, elapsed, destination, pool } = self;
+        write!(f, "timeout {name} fired after {limit:?}")?;
+        let late = elapsed.saturating_sub(*limit);
+        let late = (late > LATE.max(*limit / 10)).then(|| format!("{late:.1?} late"));
+        let pool = pool.as_ref().map(ToString::to_string);
+        let mut parts = [late.as_ref(), destination.as_ref(), pool.as_ref()].into_iter().flatten();
+        if let Some(first) = parts.next() {
+            write!(f, " ({first}")?;
+            parts.try_for_each(|part| write!(f, "; {part}"))?;
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TimeoutFired {}
 
 /// A call used up its retries and still failed.
 #[derive(Debug, Clone, PartialEq)]
@@ -259,8 +287,8 @@ impl Events {
     }
 }
 
-impl std::fmt::Debug for Events {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events").field("panics", &self.panics()).finish_non_exhaustive()
     }
 }
@@ -281,7 +309,9 @@ mod tests {
         let event = Event::TimeoutFired(TimeoutFired {
             name: "attempt".into(),
             limit: Duration::from_secs(1),
+            elapsed: Duration::from_secs(1),
             destination: None,
+            pool: None,
         });
         events.emit(&event);
         assert_eq!((heard.load(Relaxed), events.panics()), (1, 1));

@@ -90,6 +90,8 @@ impl Lease {
         request.acquire(now);
         request.result(Outcome::Status(status), Some(version), now);
         request.answered(now);
+        // Before a body without an end of its own ends the request.
+        current::tell_acquire(|| request.held_since());
         self.span.response(status, version);
         if status == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(connection) = self.request().connection() {
@@ -245,6 +247,7 @@ impl Lease {
         #[cfg(feature = "reqwest")]
         self.stay();
         let cause = current::drop_cause();
+        current::dropped_from(self.request().pool());
         if !self.has_headers {
             self.request().result(Outcome::Error(cause), None, now);
         }

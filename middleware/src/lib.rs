@@ -134,8 +134,9 @@ pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, 
 pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
-    ConnectionSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, PoolSnapshot, Protocol,
-    ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot, TotalLimitSnapshot, WaitingSnapshot,
+    ConnectionSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, PoolSnapshot, PoolState, Protocol,
+    ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
+    WaitingSnapshot,
 };
 pub use registry::{HealthSnapshot, ResourceSnapshot};
 pub use scope::{

@@ -136,6 +136,8 @@ attributes! {
     TIMEOUT_OUTCOME = "poolscope.timeout.outcome";
     /// Time after which a named timeout fired, in seconds.
     TIMEOUT_LIMIT = "poolscope.timeout.limit";
+    /// Time that had really passed when a named timeout fired, in seconds.
+    TIMEOUT_ELAPSED = "poolscope.timeout.elapsed";
     /// What came of asking a limit, see [`crate::value::LimitOutcome`].
     LIMIT_OUTCOME = "poolscope.limit.outcome";
     /// Most requests that a limit lets be in flight.
@@ -168,6 +170,17 @@ attributes! {
     HEALTH_REASON = "poolscope.health.reason";
     /// How a probe ended, see [`crate::value::ProbeOutcome`].
     HEALTH_OUTCOME = "poolscope.health.outcome";
+    // --- ours: a pool at the moment of an event
+    /// Open connections of the pool.
+    POOL_OPEN = "poolscope.pool.open";
+    /// Connections of the pool with at least one request.
+    POOL_ACTIVE = "poolscope.pool.active";
+    /// Connections of the pool without a request.
+    POOL_IDLE = "poolscope.pool.idle";
+    /// Connections that were being established for the pool.
+    POOL_CONNECTING = "poolscope.pool.connecting";
+    /// Requests that waited for a connection of the pool.
+    POOL_WAITING = "poolscope.pool.waiting";
 
     // --- ours: telemetry about telemetry
     /// Which signal was lost, see [`crate::value::Signal`].

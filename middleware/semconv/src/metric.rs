@@ -62,6 +62,9 @@ pub const NETWORK_BOUNDS: &[f64] =
 pub const REQUESTS_BOUNDS: &[f64] =
     &[0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 10_000.0, 100_000.0];
 
+/// Bounds for the share of a limit that was used. What fires has used all of it, and a little more.
+pub const BUDGET_BOUNDS: &[f64] = &[0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
+
 /// Attributes that name a pool; every pool metric carries them.
 pub const POOL_KEYS: &[&str] =
     &[attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT];
@@ -239,9 +242,13 @@ metrics! {
     /// Ours.
     TIMEOUT_CALLS = Counter "poolscope.timeout.calls" "{call}"
         &[attr::TIMEOUT_NAME, attr::TIMEOUT_OUTCOME], &[], &[], "Calls under a named timeout, by whether it fired.";
-    /// Ours.
+    /// Ours. A timeout that adapts has one for each destination.
     TIMEOUT_LIMIT = Gauge "poolscope.timeout.limit" "s"
-        &[attr::TIMEOUT_NAME], &[], &[], "Time after which the named timeout fires.";
+        &[attr::TIMEOUT_NAME], &[attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT], &[],
+        "Time after which the named timeout fires.";
+    /// Ours. Calls that were dropped before their end are not in it.
+    TIMEOUT_BUDGET_USED = Histogram "poolscope.timeout.budget_used" "1"
+        &[attr::TIMEOUT_NAME], &[], BUDGET_BOUNDS, "Share of its limit that a call under the named timeout used.";
 
     /// Ours. Of a pool, or of all pools of a client where no destination is named.
     LIMIT_MAX = UpDownCounter "poolscope.limit.max" "{request}"

@@ -15,9 +15,11 @@ pub use body::{Bodied, WatchedBody};
 pub use request::Destined;
 #[cfg(feature = "timeout")]
 pub(crate) use request::KeptTarget;
-pub(crate) use request::sealed::Sealed;
+#[cfg(any(feature = "breaker", feature = "timeout"))]
+pub(crate) use request::Target;
 #[cfg(feature = "breaker")]
-pub(crate) use request::{Target, Written};
+pub(crate) use request::Written;
+pub(crate) use request::sealed::Sealed;
 #[cfg(any(feature = "breaker", feature = "limit", feature = "retry"))]
 pub use response::Answered;
 #[cfg(any(feature = "breaker", feature = "retry"))]

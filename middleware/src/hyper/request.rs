@@ -152,7 +152,10 @@ where
                 }
             }
         }
-        let Poll::Ready(result) = &mut poll else { return Poll::Pending };
+        let Poll::Ready(result) = &mut poll else {
+            current::tell_acquire(|| this.lease.as_ref()?.request().held_since());
+            return Poll::Pending;
+        };
         let mut lease = this.lease.take().expect("response future polled after it was ready");
         match result {
             Ok(response) => {

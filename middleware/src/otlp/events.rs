@@ -10,6 +10,8 @@ use poolscope_semconv::value::{BreakerState, CloseReason, HealthState};
 use poolscope_semconv::{attr, event as name};
 
 use crate::event::{Event, Leak, Listener, PoolName, ResourceUse};
+use crate::event::{Event, Leak, Listener, PoolName};
+use crate::registry::PoolState;
 
 /// Turns events into log records. The scope keeps it for as long as it lives; the logger ends with the telemetry.
 #[derive(Debug)]
@@ -115,14 +117,12 @@ fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
         Event::TimeoutFired(fired) => {
             record.add_attribute(attr::TIMEOUT_NAME, fired.name.to_string());
             record.add_attribute(attr::TIMEOUT_LIMIT, fired.limit.as_secs_f64());
+            record.add_attribute(attr::TIMEOUT_ELAPSED, fired.elapsed.as_secs_f64());
             add_destination(record, fired.destination.as_deref());
-            let body = format!(
-                "timeout {} fired after {:?}{}",
-                fired.name,
-                fired.limit,
-                calling(fired.destination.as_deref())
-            );
-            (name::TIMEOUT_FIRED, Severity::Warn, body)
+            if let Some(pool) = &fired.pool {
+                add_state(record, pool);
+            }
+            (name::TIMEOUT_FIRED, Severity::Warn, fired.to_string())
         }
         Event::RetryExhausted(exhausted) => {
             record.add_attribute(attr::RETRY_NAME, exhausted.name.to_string());
@@ -195,6 +195,19 @@ fn add_pool<R: LogRecord>(record: &mut R, pool: &PoolName) {
     record.add_attribute(attr::URL_SCHEME, pool.scheme);
     record.add_attribute(attr::SERVER_ADDRESS, pool.host.to_string());
     record.add_attribute(attr::SERVER_PORT, i64::from(pool.port));
+}
+
+/// A pool as it was at the moment of the event.
+fn add_state<R: LogRecord>(record: &mut R, pool: &PoolState) {
+    record.add_attribute(attr::CLIENT_NAME, pool.client.to_string());
+    let counts = [
+        (attr::POOL_OPEN, pool.open),
+        (attr::POOL_ACTIVE, pool.active),
+        (attr::POOL_IDLE, pool.idle),
+        (attr::POOL_CONNECTING, pool.connecting),
+        (attr::POOL_WAITING, pool.waiting),
+    ];
+    record.add_attributes(counts.map(|(key, count)| (key, integer(count))));
 }
 
 fn add_leak<R: LogRecord>(record: &mut R, leak: &Leak) {

@@ -14,6 +14,7 @@ use crate::event::{
     BreakerTransition, ConnectionClosed, ConnectionFailed, HealthChanged, LimitExceeded, RetryExhausted,
     TimeoutFired,
 };
+use crate::registry::Pool;
 
 fn record(event: &Event) -> SdkLogRecord {
     let logger = SdkLoggerProvider::builder().build().logger("test");
@@ -115,7 +116,9 @@ fn every_event() -> Vec<Event> {
         Event::TimeoutFired(TimeoutFired {
             name: "attempt".into(),
             limit: Duration::from_millis(250),
+            elapsed: Duration::from_millis(251),
             destination: Some("http://pay.example:80".into()),
+            pool: Some(Box::new(Pool::unseen().state())),
         }),
         Event::RetryExhausted(RetryExhausted {
             name: "retry".into(),
@@ -180,10 +183,20 @@ fn a_close_tells_its_pool_its_peer_and_its_reason() {
 }
 
 #[test]
-fn a_timeout_names_the_destination_of_the_call() {
-    let told = attributes(&record(&every_event()[5]));
+fn a_timeout_names_the_destination_of_the_call_and_the_state_of_its_pool() {
+    let fired = record(&every_event()[5]);
+    let told = attributes(&fired);
     let get = |key: &str| told[key].as_str();
     assert_eq!((get(attr::TIMEOUT_NAME), get(attr::TIMEOUT_LIMIT)), ("attempt", "0.25"));
+    assert_eq!(
+        (get(attr::TIMEOUT_ELAPSED), get(attr::POOL_OPEN), get(attr::POOL_WAITING)),
+        ("0.251", "0", "0")
+    );
+    assert_eq!(
+        body(&fired),
+        "timeout attempt fired after 250ms (http://pay.example:80; \
+         pool \"\": 0 connections open, 0 active, 0 idle, 0 requests waiting)"
+    );
     assert_eq!(
         (get(attr::URL_SCHEME), get(attr::SERVER_ADDRESS), get(attr::SERVER_PORT)),
         ("http", "pay.example", "80")

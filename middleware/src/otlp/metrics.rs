@@ -322,7 +322,24 @@ fn timeout(points: &mut Points, timeout: &TimeoutSnapshot) {
         attributes.push(text(attr::TIMEOUT_OUTCOME, outcome.as_str()));
         points.integer(&metric::TIMEOUT_CALLS, attributes, *calls);
     }
-    points.float(&metric::TIMEOUT_LIMIT, key, timeout.limit.as_secs_f64());
+    points.histogram(&metric::TIMEOUT_BUDGET_USED, key.clone(), &timeout.budget_used);
+    for found in &timeout.destinations {
+        let mut attributes = key.clone();
+        attributes.extend(destination(&found.destination));
+        points.float(&metric::TIMEOUT_LIMIT, attributes, found.limit.as_secs_f64());
+    }
+    if timeout.destinations.is_empty() {
+        points.float(&metric::TIMEOUT_LIMIT, key, timeout.limit.as_secs_f64());
+    }
+}
+
+/// The parts of a destination that is known as text.
+fn destination(text: &str) -> Attributes {
+    let Ok(uri) = text.parse::<http::Uri>() else { return Attributes::default() };
+    let host = uri.host().map(|host| self::text(attr::SERVER_ADDRESS, host));
+    let scheme = uri.scheme_str().map(|scheme| self::text(attr::URL_SCHEME, scheme));
+    let port = uri.port_u16().map(|port| super::points::integer(attr::SERVER_PORT, i64::from(port)));
+    [scheme, host, port].into_iter().flatten().collect()
 }
 
 fn resource(points: &mut Points, resource: &ResourceSnapshot) {

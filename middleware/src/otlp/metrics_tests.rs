@@ -16,7 +16,7 @@ use poolscope_semconv::value::{
 use poolscope_semconv::value::{ProbeOutcome, ResourceState};
 
 use super::*;
-use crate::registry::{ConnectFailures, ConnectionCounts, Protocol};
+use crate::registry::{ConnectFailures, ConnectionCounts, Protocol, TimeoutDestination};
 
 const SINCE: u64 = 1_000_000_000_000_000_000;
 const AT: u64 = SINCE + 5_000_000_000;
@@ -184,6 +184,8 @@ fn snapshot() -> ScopeSnapshot {
             name: "attempt".into(),
             limit: Duration::from_millis(250),
             calls: TimeoutOutcome::ALL.iter().map(|outcome| (*outcome, 2)).collect(),
+            budget_used: histogram(&metric::TIMEOUT_BUDGET_USED, 4),
+            destinations: ["http://pay.example:80", "_OTHER"].map(learned).to_vec(),
         }],
         limits: vec![TotalLimitSnapshot {
             client: "payments".into(),
@@ -227,6 +229,11 @@ fn snapshot() -> ScopeSnapshot {
         }],
         overflowed: vec![("payments".into(), 0), ("search".into(), 6)],
     }
+}
+
+fn learned(destination: &str) -> TimeoutDestination {
+    let destination = destination.to_owned();
+    TimeoutDestination { destination, limit: Duration::from_millis(150), samples: 100 }
 }
 
 fn metrics() -> Vec<Metric> {
@@ -419,8 +426,11 @@ fn figures_that_are_not_exact_say_so_and_unseen_bytes_are_left_out() {
     let search = (attr::CLIENT_NAME, "search");
     for metric in metrics() {
         for (attributes, _) in points(&metric) {
-            if attributes.contains_key(attr::SERVER_ADDRESS) {
-                let expected = match attributes[attr::CLIENT_NAME].as_str() {
+            // What names a destination without a client is no pool's.
+            if let (Some(client), true) =
+                (attributes.get(attr::CLIENT_NAME), attributes.contains_key(attr::SERVER_ADDRESS))
+            {
+                let expected = match client.as_str() {
                     "search" => Some("estimated"),
                     "catalog" => Some("kernel"),
                     _ => None,
@@ -434,6 +444,19 @@ fn figures_that_are_not_exact_say_so_and_unseen_bytes_are_left_out() {
     let idle = [search, (attr::HTTP_CONNECTION_STATE, "idle")];
     assert_eq!(value(&metric::HTTP_CLIENT_OPEN_CONNECTIONS, &idle), 0.0);
     assert_eq!(value(&metric::HTTP_CLIENT_CONNECTION_DURATION, &[search]), 0.0);
+}
+
+#[test]
+fn a_timeout_that_adapts_tells_its_limit_for_each_destination() {
+    let metrics = metrics();
+    let limits = metrics.iter().find(|metric| metric.name == metric::TIMEOUT_LIMIT.name).unwrap();
+    let hosts: Vec<_> = points(limits)
+        .into_iter()
+        .map(|(attributes, value)| (attributes[attr::SERVER_ADDRESS].clone(), value))
+        .collect();
+    assert_eq!(hosts, [("pay.example".to_owned(), 0.15), ("_OTHER".to_owned(), 0.15)]);
+    let pay = [(attr::SERVER_PORT, "80"), (attr::URL_SCHEME, "http")];
+    assert_eq!(value(&metric::TIMEOUT_LIMIT, &pay), 0.15);
 }
 
 #[test]

@@ -14,6 +14,9 @@ const SEARCHED: usize = 16;
 /// Nanoseconds of a second: metrics in seconds are recorded in nanoseconds.
 const NANOS: f64 = 1e9;
 
+/// Millionths of a whole: shares are recorded in millionths.
+pub(super) const MILLIONTHS: f64 = 1e6;
+
 /// Durations or counts, by bucket.
 #[derive(Debug)]
 pub(crate) struct Histogram {
@@ -40,7 +43,8 @@ impl Histogram {
         self.record_raw(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Counts one value: nanoseconds where the metric's unit is seconds, the unit itself otherwise.
+    /// Counts one value: nanoseconds where the metric's unit is seconds, millionths where it is a share, the unit
+    /// itself otherwise.
     #[inline]
     pub(crate) fn record_raw(&self, value: u64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
@@ -60,13 +64,17 @@ impl Histogram {
 
 /// What one unit of the metric is in the unit of recording.
 fn scale(def: &MetricDef) -> f64 {
-    if def.unit == "s" { NANOS } else { 1.0 }
+    match def.unit {
+        "s" => NANOS,
+        "1" => MILLIONTHS,
+        _ => 1.0,
+    }
 }
 
 /// A histogram at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HistogramSnapshot {
-    /// Upper bounds in the unit of the metric, seconds or a count; each is included in its bucket.
+    /// Upper bounds in the unit of the metric, seconds, a share or a count; each is included in its bucket.
     pub bounds: &'static [f64],
     /// Counts; one more than there are bounds, the last for what is above them all.
     pub buckets: Vec<u64>,

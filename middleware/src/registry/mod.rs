@@ -22,6 +22,7 @@ mod limit;
 mod method;
 mod pool;
 mod pool_snapshot;
+mod pool_state;
 mod protection;
 mod reason;
 mod request;
@@ -33,6 +34,7 @@ mod senders;
 mod serial;
 mod snapshot;
 mod sources;
+mod timeouts;
 
 #[cfg(feature = "limit")]
 pub(crate) use adaptive::{Aimd, Load};
@@ -47,15 +49,16 @@ pub use health_snapshot::HealthSnapshot;
 pub(crate) use histogram::Histogram;
 pub use histogram::HistogramSnapshot;
 pub(crate) use holder::TraceRef;
-#[cfg(any(feature = "breaker", feature = "limit"))]
+#[cfg(any(feature = "breaker", feature = "limit", feature = "timeout"))]
 pub(crate) use key::Destination;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "timeout"))]
 pub(crate) use key::WrittenUri;
 pub(crate) use key::{DestinationRef, Scheme};
 pub(crate) use leak::look_interval;
 pub use limit::{LimitSnapshot, TotalLimitSnapshot};
 pub(crate) use pool::Pool;
-pub(crate) use protection::{Named, RetryStats, TimeoutStats};
+pub use pool_state::PoolState;
+pub(crate) use protection::{Named, RetryStats};
 pub(crate) use reason::CloseCause;
 pub(crate) use request::{Acquired, End, Request};
 pub use resource_snapshot::ResourceSnapshot;
@@ -64,8 +67,11 @@ pub(crate) use rows::{Board, Rows};
 pub(crate) use senders::Task;
 pub use snapshot::{
     BreakerSnapshot, BreakerTransitions, ConnectFailures, ConnectionCounts, ConnectionSnapshot,
-    HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot,
-    WaitingSnapshot,
+    HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot, ScopeSnapshot, WaitingSnapshot,
 };
 pub use sources::BreakerSource;
 pub(crate) use sources::Sources;
+#[cfg(feature = "timeout")]
+pub(crate) use timeouts::LimitSource;
+pub(crate) use timeouts::TimeoutStats;
+pub use timeouts::{TimeoutDestination, TimeoutSnapshot};

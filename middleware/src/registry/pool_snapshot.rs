@@ -23,18 +23,21 @@ impl Pool {
         ConnectionCounts { idle: open - upgraded - active, active, upgraded }
     }
 
-    pub(super) fn snapshot(&self, now: Instant) -> PoolSnapshot {
+    /// Connections of the protocols that were seen.
+    pub(super) fn connections(&self, seen: [bool; 2]) -> Vec<(Protocol, ConnectionCounts)> {
         let unbound = self.unbound();
+        let seen = |protocol: Protocol| seen[protocol as usize];
+        let counts = |protocol| {
+            let is_theirs = protocol == Protocol::Http1 || !seen(Protocol::Http1);
+            (protocol, self.counts(protocol, if is_theirs { unbound } else { 0 }))
+        };
+        Protocol::ALL.into_iter().filter(|protocol| seen(*protocol)).map(counts).collect()
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> PoolSnapshot {
         let holders: Vec<_> = self.holders().iter().filter_map(|holder| holder.held()).collect();
         let book = self.book();
-        let connections: Vec<_> = Protocol::ALL
-            .into_iter()
-            .filter(|protocol| book.seen[*protocol as usize])
-            .map(|protocol| {
-                let is_theirs = protocol == Protocol::Http1 || !book.seen[Protocol::Http1 as usize];
-                (protocol, self.counts(protocol, if is_theirs { unbound } else { 0 }))
-            })
-            .collect();
+        let connections = self.connections(book.seen);
         let live_bytes = book.open.values().map(|connection| connection.bytes());
         let bytes = live_bytes.fold(book.bytes, |sum, add| (sum.0 + add.0, sum.1 + add.1));
         let open: Vec<_> = book

@@ -1,4 +1,4 @@
-//! Counters of retry policies and named timeouts, shared by everything that has the same name.
+//! Counters of retry policies, shared by everything that has the same name.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use poolscope_semconv::metric;
 use poolscope_semconv::value::RetryOutcome;
-use poolscope_semconv::value::TimeoutOutcome;
 
 use super::histogram::Histogram;
 use super::snapshot::RetrySnapshot;
-use super::snapshot::TimeoutSnapshot;
 
 /// Most names of one kind; what comes later shares [`OTHER`].
 const MAX_NAMES: usize = 256;
@@ -90,40 +88,6 @@ impl RetryStats {
                 .collect(),
             attempts: attempts.into_iter().collect(),
             delay: self.delay.snapshot(),
-        }
-    }
-}
-
-/// What a named timeout did.
-#[derive(Debug)]
-pub(crate) struct TimeoutStats {
-    limit_nanos: AtomicU64,
-    calls: [AtomicU64; TimeoutOutcome::COUNT],
-}
-
-impl TimeoutStats {
-    pub(crate) fn new() -> Self {
-        Self { limit_nanos: AtomicU64::new(0), calls: Default::default() }
-    }
-
-    /// Tells the limit that holds from now on.
-    pub(crate) fn set_limit(&self, limit: Duration) {
-        self.limit_nanos.store(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-    }
-
-    /// Counts a call that ended.
-    pub(crate) fn ended(&self, outcome: TimeoutOutcome) {
-        self.calls[outcome.index()].fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn snapshot(&self, name: String) -> TimeoutSnapshot {
-        TimeoutSnapshot {
-            name,
-            limit: Duration::from_nanos(self.limit_nanos.load(Relaxed)),
-            calls: TimeoutOutcome::ALL
-                .iter()
-                .map(|outcome| (*outcome, self.calls[outcome.index()].load(Relaxed)))
-                .collect(),
         }
     }
 }

@@ -304,6 +304,11 @@ impl Request {
         }
     }
 
+    /// Since when it has a connection, if it has one.
+    pub(crate) fn held_since(&self) -> Option<Instant> {
+        matches!(self.phase.load(Acquire), ACQUIRED | BINDING | BOUND).then(|| self.acquired_at())
+    }
+
     /// When it had a connection; only for one that has.
     fn acquired_at(&self) -> Instant {
         self.started().plus_nanos(self.wait.load(Relaxed))

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use poolscope_semconv::value::{
     AcquireOutcome, BlockingReason, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason,
-    ConnectPhase, ConnectionState, ErrorType, Observation, RetryOutcome, TimeoutOutcome, protocol_version,
+    ConnectPhase, ConnectionState, ErrorType, Observation, RetryOutcome, protocol_version,
 };
 
 use super::health_snapshot::HealthSnapshot;
@@ -14,6 +14,7 @@ use super::limit::{LimitSnapshot, TotalLimitSnapshot};
 use super::resource_snapshot::ResourceSnapshot;
 #[cfg(feature = "serde")]
 use super::serial;
+use super::timeouts::TimeoutSnapshot;
 
 /// Everything that a scope knows at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -449,18 +450,4 @@ pub struct RetrySnapshot {
     /// Times that calls waited before they were tried again.
     #[cfg_attr(feature = "serde", serde(rename = "delay_secs"))]
     pub delay: HistogramSnapshot,
-}
-
-/// One named timeout.
-#[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct TimeoutSnapshot {
-    /// Name of the timeout.
-    pub name: String,
-    /// Time after which it fires.
-    #[cfg_attr(feature = "serde", serde(rename = "limit_secs", serialize_with = "serial::secs"))]
-    pub limit: Duration,
-    /// Calls by outcome, in the order of [`TimeoutOutcome::ALL`].
-    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
-    pub calls: Vec<(TimeoutOutcome, u64)>,
 }

@@ -1,14 +1,16 @@
-//! What a timeout is around: requests that name their destination, or connects of any type.
+//! What a timeout is around: requests that name their destination, with their bodies or without, or connects of any type.
 
 use std::error::Error as StdError;
 
-use super::error::{Elapsed, Error};
-use crate::http_message::{Destined, KeptTarget};
+use super::body::{BodyTime, Timed};
+use super::error::Error;
+use super::{Elapsed, limit::Call};
+use crate::http_message::{Destined, Target};
 
 /// How a timeout learns the destination of a request. Sealed.
 pub trait Describe<R>: sealed::Sealed {
     #[doc(hidden)]
-    fn keep(request: &R) -> Kept;
+    fn target(request: &R) -> Option<Target<'_>>;
 }
 
 /// Which error a service under a timeout has. Sealed.
@@ -22,47 +24,84 @@ pub trait Report<E>: sealed::Sealed {
     fn inner(error: E) -> Self::Error;
 }
 
-/// Around requests: the destination is told, and the error is [`Error`].
+/// Whether a timeout goes on in the body of a response. Sealed.
+pub trait Cover<T>: sealed::Sealed {
+    /// The response.
+    type Response;
+
+    #[doc(hidden)]
+    fn answered(response: T, call: Running) -> Self::Response;
+}
+
+/// A call that has its response.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Running(pub(super) Call);
+
+/// Around requests, up to the head of the response: the destination is told, and the error is [`Error`].
 #[derive(Debug, Clone, Copy)]
 pub enum Requests {}
 
+/// Around requests and the bodies of their responses, which fail with [`Error`] too.
+#[derive(Debug, Clone, Copy)]
+pub enum Bodies {}
+
 /// Around a connector: its request may be of any type, as reqwest's is sealed, and the error is boxed, as connectors'
-/// are, so the destination is not told.
+/// are. The destination is told where a connect layer knows it.
 #[derive(Debug, Clone, Copy)]
 pub enum Connects {}
 
-/// What is kept of a request for the case that the timeout fires.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Kept(KeptTarget);
+/// What timeouts around requests have in common.
+macro_rules! of_requests {
+    ($($kind:ty)*) => {$(
+        impl<R: Destined> Describe<R> for $kind {
+            fn target(request: &R) -> Option<Target<'_>> {
+                Some(request.target())
+            }
+        }
 
-impl Kept {
-    pub(super) fn text(&self) -> Option<String> {
-        self.0.text()
-    }
+        impl<E> Report<E> for $kind {
+            type Error = Error<E>;
+
+            fn elapsed(elapsed: Elapsed) -> Self::Error {
+                Error::Elapsed(elapsed)
+            }
+
+            fn inner(error: E) -> Self::Error {
+                Error::Inner(error)
+            }
+        }
+    )*};
 }
 
-impl<R: Destined> Describe<R> for Requests {
-    fn keep(request: &R) -> Kept {
-        Kept(request.target().into())
+/// What timeouts that end with the head have in common.
+macro_rules! to_the_head {
+    ($($kind:ty)*) => {$(
+        impl<T> Cover<T> for $kind {
+            type Response = T;
+
+            fn answered(response: T, Running(mut call): Running) -> T {
+                call.answered();
+                response
+            }
+        }
+    )*};
+}
+
+of_requests!(Requests Bodies);
+to_the_head!(Requests Connects);
+
+impl<T: Timed> Cover<T> for Bodies {
+    type Response = T::Timed;
+
+    fn answered(response: T, Running(call): Running) -> T::Timed {
+        response.timed(BodyTime::new(call))
     }
 }
 
 impl<R> Describe<R> for Connects {
-    fn keep(_: &R) -> Kept {
-        Kept(KeptTarget::Unknown)
-    }
-}
-
-impl<E> Report<E> for Requests {
-    type Error = Error<E>;
-
-    fn elapsed(elapsed: Elapsed) -> Self::Error {
-        Error::Elapsed(elapsed)
-    }
-
-    fn inner(error: E) -> Self::Error {
-        Error::Inner(error)
+    fn target(_: &R) -> Option<Target<'_>> {
+        None
     }
 }
 
@@ -82,5 +121,6 @@ mod sealed {
     pub trait Sealed {}
 
     impl Sealed for super::Requests {}
+    impl Sealed for super::Bodies {}
     impl Sealed for super::Connects {}
 }

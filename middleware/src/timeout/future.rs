@@ -3,14 +3,15 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 use poolscope_semconv::value::ErrorType;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep_until};
 
-use super::describe::{Report, Requests};
+use super::describe::{Cover, Report, Requests, Running};
 use super::limit::Call;
+use super::timer::poll_due;
 use crate::current;
 
 pin_project! {
@@ -19,33 +20,63 @@ pin_project! {
     pub struct ResponseFuture<F, K = Requests> {
         // Gone once the timeout has fired, so that what it held is given back at once.
         #[pin]
-        pub(super) inner: Option<F>,
+        inner: Option<F>,
+        // Set when the inner future is pending for the first time: many are not.
         #[pin]
-        pub(super) timer: Sleep,
-        pub(super) call: Call,
-        pub(super) kind: PhantomData<fn(K)>,
+        timer: Option<Sleep>,
+        // Taken when it is ready.
+        call: Option<Call>,
+        kind: PhantomData<fn(K)>,
+    }
+}
+
+impl<F, K> ResponseFuture<F, K> {
+    pub(super) fn new(inner: F, call: Call) -> Self {
+        Self { inner: Some(inner), timer: None, call: Some(call), kind: PhantomData }
     }
 }
 
 impl<F, T, E, K> Future for ResponseFuture<F, K>
 where
     F: Future<Output = Result<T, E>>,
-    K: Report<E>,
+    K: Report<E> + Cover<T>,
 {
-    type Output = Result<T, K::Error>;
+    type Output = Result<K::Response, K::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut().expect("timeout polled after it was ready");
+        let call = this.call.as_mut().expect("timeout polled after it was ready");
+        let polled = if call.asks_for_acquire() {
+            let (polled, told) = current::watch(|| inner.poll(cx));
+            call.told(told);
+            polled
+        } else {
+            inner.poll(cx)
+        };
         // The response first: when both are ready, throwing away an answer helps nobody.
-        if let Poll::Ready(result) = inner.poll(cx) {
-            this.call.in_time();
-            return Poll::Ready(result.map_err(K::inner));
+        if let Poll::Ready(result) = polled {
+            let mut call = this.call.take().expect("it was there above");
+            return Poll::Ready(match result {
+                Ok(response) => Ok(K::answered(response, Running(call))),
+                Err(error) => {
+                    call.failed();
+                    Err(K::inner(error))
+                }
+            });
         }
-        if this.timer.poll(cx).is_ready() {
-            current::drop_as(ErrorType::Timeout, || this.inner.set(None));
-            return Poll::Ready(Err(K::elapsed(this.call.fire())));
+        if this.timer.is_none() {
+            let Some(due) = call.first_due() else { return Poll::Pending };
+            this.timer.set(Some(sleep_until(due)));
         }
-        Poll::Pending
+        let Some(timer) = this.timer.as_mut().as_pin_mut() else { return Poll::Pending };
+        let Some(now) = ready!(poll_due(timer, cx, |now| call.due(now))) else {
+            this.timer.set(None);
+            return Poll::Pending;
+        };
+        let pool = current::drop_as(ErrorType::Timeout, || this.inner.set(None));
+        let fired = call.fire(None, now, pool);
+        *this.call = None;
+        Poll::Ready(Err(K::elapsed(fired)))
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use super::describe::{Connects, Requests};
+use super::builder::TimeoutBuilder;
+use super::describe::{Bodies, Connects, Requests};
 use super::limit::Limit;
 use super::service::Timeout;
-use crate::config_error::require;
 use crate::{ConfigError, Scope};
 
 /// Gives every call a limit of time. See the [module](super) for an example.
@@ -21,13 +21,47 @@ pub struct TimeoutLayer<K = Requests> {
 }
 
 impl TimeoutLayer {
-    /// A timeout around a service of requests, whose errors and events name the destination.
+    /// A timeout of whole calls, up to the head of the response.
     ///
     /// # Errors
     ///
     /// A limit of zero, which no call could keep.
     pub fn new(scope: &Scope, name: &str, limit: Duration) -> Result<Self, ConfigError> {
-        Self::with(scope, name, limit)
+        Self::builder(scope, name).limit(limit).build()
+    }
+
+    /// A timeout named `acquire`, from the call to the moment at which the request has its connection.
+    ///
+    /// # Errors
+    ///
+    /// A limit of zero.
+    pub fn acquire(scope: &Scope, limit: Duration) -> Result<Self, ConfigError> {
+        Self::builder(scope, "acquire").acquire().limit(limit).build()
+    }
+
+    /// A timeout named `headers`, from the moment at which the request has its connection to the head of the response.
+    ///
+    /// # Errors
+    ///
+    /// A limit of zero.
+    pub fn headers(scope: &Scope, limit: Duration) -> Result<Self, ConfigError> {
+        Self::builder(scope, "headers").headers().limit(limit).build()
+    }
+
+    /// A timeout with everything that can be set. Its name is what errors, events and metrics tell.
+    pub fn builder(scope: &Scope, name: &str) -> TimeoutBuilder {
+        TimeoutBuilder::new(scope, name)
+    }
+}
+
+impl TimeoutLayer<Bodies> {
+    /// A timeout named `read`, of each wait for a piece of a response body.
+    ///
+    /// # Errors
+    ///
+    /// A limit of zero.
+    pub fn read(scope: &Scope, limit: Duration) -> Result<Self, ConfigError> {
+        TimeoutBuilder::new(scope, "read").read().limit(limit).build()
     }
 }
 
@@ -39,20 +73,13 @@ impl TimeoutLayer<Connects> {
     ///
     /// A limit of zero, which no call could keep.
     pub fn for_connector(scope: &Scope, name: &str, limit: Duration) -> Result<Self, ConfigError> {
-        Self::with(scope, name, limit)
+        TimeoutBuilder::new(scope, name).connector().limit(limit).build()
     }
 }
 
 impl<K> TimeoutLayer<K> {
-    fn with(scope: &Scope, name: &str, limit: Duration) -> Result<Self, ConfigError> {
-        require(!limit.is_zero(), || {
-            format!("the limit of timeout {name} is zero; give it a time in which a call can end")
-        })?;
-        let stats = scope.timeout_stats(name);
-        stats.set_limit(limit);
-        let events = Arc::clone(scope.events());
-        let limit = Arc::new(Limit { name: name.into(), after: limit, stats, events });
-        Ok(Self { limit, kind: PhantomData })
+    pub(super) fn of(limit: Limit) -> Self {
+        Self { limit: Arc::new(limit), kind: PhantomData }
     }
 }
 

@@ -27,15 +27,27 @@
 //! # }
 //! ```
 
+mod adaptive;
+mod body;
+mod builder;
 mod describe;
 mod error;
 mod future;
 mod layer;
 mod limit;
 mod service;
+mod timer;
 
-pub use describe::{Connects, Describe, Report, Requests};
-pub use error::{Elapsed, Error};
+pub use adaptive::{
+    Adaptive, DEFAULT_FACTOR, DEFAULT_MAX_DESTINATIONS, DEFAULT_MINIMUM_SAMPLES, DEFAULT_QUANTILE,
+    DEFAULT_WINDOW,
+};
+pub use body::{Timed, TimeoutBody};
+pub use builder::TimeoutBuilder;
+pub use describe::{Bodies, Connects, Cover, Describe, Report, Requests};
+pub use error::Error;
 pub use future::ResponseFuture;
 pub use layer::TimeoutLayer;
 pub use service::Timeout;
+
+pub use crate::event::TimeoutFired as Elapsed;

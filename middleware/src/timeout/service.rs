@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
-use super::describe::{Describe, Report, Requests};
+use super::describe::{Cover, Describe, Report, Requests};
 use super::future::ResponseFuture;
 use super::limit::{Call, Limit};
 
@@ -33,9 +33,9 @@ impl<S: Clone, K> Clone for Timeout<S, K> {
 impl<S, R, K> Service<R> for Timeout<S, K>
 where
     S: Service<R>,
-    K: Describe<R> + Report<S::Error>,
+    K: Describe<R> + Report<S::Error> + Cover<S::Response>,
 {
-    type Response = S::Response;
+    type Response = K::Response;
     type Error = K::Error;
     type Future = ResponseFuture<S::Future, K>;
 
@@ -44,8 +44,7 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let timer = tokio::time::sleep(self.limit.after);
-        let call = Call::new(Arc::clone(&self.limit), K::keep(&request));
-        ResponseFuture { inner: Some(self.inner.call(request)), timer, call, kind: PhantomData }
+        let call = Call::new(Arc::clone(&self.limit), K::target(&request));
+        ResponseFuture::new(self.inner.call(request), call)
     }
 }

@@ -5,30 +5,26 @@ use std::error::Error as StdError;
 use std::future::pending;
 use std::io;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::Request;
+use poolscope::Scope;
 use poolscope::event::TimeoutFired;
 use poolscope::timeout::{Elapsed, Error, Timeout, TimeoutLayer};
-use poolscope::{Event, Scope};
-use poolscope_semconv::value::TimeoutOutcome::{self, Canceled, Fired, InTime};
+use poolscope_semconv::value::TimeoutOutcome::{Canceled, Fired, InTime};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-const LIMIT: Duration = Duration::from_secs(2);
+use support::{LIMIT, answering, counts, fired, request};
 
-fn request() -> Request<()> {
-    Request::get("http://Pay.example:8080/secret?key=1").body(()).unwrap()
-}
+mod adaptive;
+mod bodies;
+mod parts;
+mod support;
 
 fn layer(scope: &Scope) -> TimeoutLayer {
     TimeoutLayer::new(scope, "attempt", LIMIT).unwrap()
-}
-
-fn counts(scope: &Scope) -> Vec<(TimeoutOutcome, u64)> {
-    scope.snapshot().timeouts[0].calls.clone()
 }
 
 /// A service that answers after a time.
@@ -36,10 +32,7 @@ fn answers_after(
     scope: &Scope,
     time: Duration,
 ) -> Timeout<impl Service<Request<()>, Response = &'static str, Error = io::Error> + Clone> {
-    layer(scope).layer(service_fn(move |_: Request<()>| async move {
-        sleep(time).await;
-        Ok("answer")
-    }))
+    layer(scope).layer(answering(time, "answer"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,10 +46,7 @@ async fn a_response_in_time_passes() {
 #[tokio::test(start_paused = true)]
 async fn it_fires_at_its_limit_and_says_which_one_it_was() {
     let scope = Scope::new();
-    let events = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&events);
-    scope.listen(move |event: &Event| heard.lock().unwrap().push(event.clone()));
-
+    let events = fired(&scope);
     let start = Instant::now();
     let error = answers_after(&scope, LIMIT * 2).oneshot(request()).await.unwrap_err();
     assert_eq!(start.elapsed(), LIMIT);
@@ -66,9 +56,11 @@ async fn it_fires_at_its_limit_and_says_which_one_it_was() {
     let fired = TimeoutFired {
         name: "attempt".into(),
         limit: LIMIT,
+        elapsed: LIMIT,
         destination: Some("http://pay.example:8080".to_owned()),
+        pool: None,
     };
-    assert_eq!(*events.lock().unwrap(), [Event::TimeoutFired(fired)]);
+    assert_eq!(*events.lock().unwrap(), [fired]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -188,8 +188,32 @@ fn taken_by(record: &EventRecord<'_>) -> String {
 fn timeout(record: &EventRecord<'_>) -> (Severity, String) {
     let name = record.get(attr::TIMEOUT_NAME).unwrap_or("without a name");
     let limit = record.number(attr::TIMEOUT_LIMIT);
-    let limit = limit.map(|limit| format!(" after {}", words::duration(limit))).unwrap_or_default();
-    (Severity::Warn, format!("timeout {name} fired{limit}{}", on_destination(record)))
+    let fired = limit.map(|limit| format!(" after {}", words::duration(limit))).unwrap_or_default();
+    let late = match (record.number(attr::TIMEOUT_ELAPSED), limit) {
+        // Timers come a little late by nature. What comes much too late was held up by something.
+        (Some(elapsed), Some(limit)) if elapsed - limit > (limit / 10.0).max(0.01) => {
+            format!(", {} late,", words::duration(elapsed - limit))
+        }
+        _ => String::new(),
+    };
+    let text = format!("timeout {name} fired{fired}{late}{}{}", on_destination(record), pool_state(record));
+    (Severity::Warn, text)
+}
+
+/// What a pool had at the moment of an event, if that was told.
+fn pool_state(record: &EventRecord<'_>) -> String {
+    let number = |key| record.number(key).map(|number| number as u64);
+    let Some(open) = number(attr::POOL_OPEN) else { return String::new() };
+    let others = [
+        (attr::POOL_ACTIVE, "active"),
+        (attr::POOL_IDLE, "idle"),
+        (attr::POOL_CONNECTING, "connecting"),
+        (attr::POOL_WAITING, "waiting"),
+    ];
+    let others = others.map(|(key, word)| number(key).map(|number| format!(", {number} {word}")));
+    let others: String = others.into_iter().flatten().collect();
+    let client = record.get(attr::CLIENT_NAME).map(|client| format!(" of client {client}")).unwrap_or_default();
+    format!("; its pool{client} had {}{others}", words::count(open, "open connection"))
 }
 
 fn exhausted(record: &EventRecord<'_>) -> (Severity, String) {
@@ -340,6 +364,21 @@ mod tests {
 
         let fired = [(attr::TIMEOUT_NAME, "headers"), (attr::TIMEOUT_LIMIT, "0.25")];
         assert_eq!(text(event::TIMEOUT_FIRED, &fired, None).1, "timeout headers fired after 250 ms");
+        let fired = [
+            (attr::TIMEOUT_NAME, "acquire"),
+            (attr::TIMEOUT_LIMIT, "1"),
+            (attr::TIMEOUT_ELAPSED, "1.3"),
+            (attr::SERVER_ADDRESS, "pay"),
+            (attr::CLIENT_NAME, "orders"),
+            (attr::POOL_OPEN, "20"),
+            (attr::POOL_ACTIVE, "20"),
+            (attr::POOL_IDLE, "0"),
+            (attr::POOL_CONNECTING, "0"),
+            (attr::POOL_WAITING, "12"),
+        ];
+        let expected = "timeout acquire fired after 1 s, 300 ms late, on a call to pay; its pool of client orders \
+                        had 20 open connections, 20 active, 0 idle, 0 connecting, 12 waiting";
+        assert_eq!(text(event::TIMEOUT_FIRED, &fired, None).1, expected);
 
         let retry = [(attr::RETRY_NAME, "reads"), (attr::RETRY_ATTEMPTS, "3"), (attr::RETRY_REASON, "503")];
         assert_eq!(text(event::RETRY_EXHAUSTED, &retry, None).1, "retry reads gave up after 3 attempts: 503");

@@ -1,0 +1,84 @@
+//! [`PoolState`]: what a pool had at the moment at which something went wrong.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Acquire;
+
+use poolscope_semconv::value::AcquireOutcome;
+
+use super::pool::Pool;
+use super::snapshot::ConnectionCounts;
+
+/// A pool at the moment at which a request or a connect in it was given up, before that one gave back what it had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolState {
+    /// Name of the client.
+    pub client: Arc<str>,
+    /// Open connections.
+    pub open: u64,
+    /// Those with at least one request.
+    pub active: u64,
+    /// Those without a request.
+    pub idle: u64,
+    /// Connections that are being established.
+    pub connecting: u64,
+    /// Requests that wait for a connection, the one that is given up included.
+    pub waiting: u64,
+}
+
+impl fmt::Display for PoolState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { client, open, active, idle, connecting, waiting } = self;
+        let s = |count: u64| if count == 1 { "" } else { "s" };
+        write!(f, "pool {client:?}: {open} connection{} open, {active} active, {idle} idle", s(*open))?;
+        if *connecting > 0 {
+            write!(f, ", {connecting} connecting")?;
+        }
+        write!(f, ", {waiting} request{} waiting", s(*waiting))
+    }
+}
+
+impl Pool {
+    /// What it has now. Takes a short lock, so it is for what has gone wrong.
+    pub(crate) fn state(&self) -> PoolState {
+        let seen = self.book().seen;
+        let connections = self.connections(seen);
+        let sum = |of: fn(&ConnectionCounts) -> u64| connections.iter().map(|(_, counts)| of(counts)).sum();
+        // What ends is read before what begins, so that no difference of the two can be negative.
+        let ended: u64 = [AcquireOutcome::Failed, AcquireOutcome::Canceled]
+            .iter()
+            .map(|outcome| self.outcomes[outcome.index()].load(Acquire))
+            .chain([self.acquired.load(Acquire)])
+            .sum();
+        let connects_ended = self.connects[1].load(Acquire);
+        PoolState {
+            client: Arc::clone(&self.name.client),
+            open: sum(ConnectionCounts::open),
+            active: sum(|counts| counts.active),
+            idle: sum(|counts| counts.idle),
+            connecting: self.connects[0].load(Acquire).saturating_sub(connects_ended),
+            waiting: self.started.load(Acquire).saturating_sub(ended),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_told_in_words() {
+        let mut state =
+            PoolState { client: "pay".into(), open: 20, active: 19, idle: 1, connecting: 0, waiting: 12 };
+        assert_eq!(
+            state.to_string(),
+            "pool \"pay\": 20 connections open, 19 active, 1 idle, 12 requests waiting"
+        );
+        (state.open, state.connecting, state.waiting) = (1, 2, 1);
+        assert_eq!(
+            state.to_string(),
+            "pool \"pay\": 1 connection open, 19 active, 1 idle, 2 connecting, 1 request waiting"
+        );
+    }
+}
