@@ -60,6 +60,13 @@ pub struct PoolName {
     pub port: u16,
 }
 
+impl fmt::Display for PoolName {
+    /// Its destination.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
+    }
+}
+
 /// A connection was closed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnectionClosed {

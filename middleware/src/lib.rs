@@ -11,6 +11,9 @@
 //!                                                                                             connect layer > connector
 //! ```
 //!
+//! A timeout of the acquire goes around the limit, those of the headers and of reads around the request layer, and that of
+//! the connect around the connector.
+//!
 //! Each layer works alone. What is not wanted is left out, not switched off. `Stack` (feature `stack`) puts them in this
 //! order by itself and builds the client inside; [`Stopped`] tells which of them a request ended at.
 //!

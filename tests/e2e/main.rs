@@ -14,4 +14,5 @@ mod pool;
 mod races;
 mod refused_netlink;
 mod stale;
+mod timeouts;
 mod trace;

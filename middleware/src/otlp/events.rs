@@ -199,7 +199,7 @@ fn add_pool<R: LogRecord>(record: &mut R, pool: &PoolName) {
 
 /// A pool as it was at the moment of the event.
 fn add_state<R: LogRecord>(record: &mut R, pool: &PoolState) {
-    record.add_attribute(attr::CLIENT_NAME, pool.client.to_string());
+    record.add_attribute(attr::CLIENT_NAME, pool.name.client.to_string());
     let counts = [
         (attr::POOL_OPEN, pool.open),
         (attr::POOL_ACTIVE, pool.active),

@@ -8,13 +8,14 @@ use poolscope_semconv::value::AcquireOutcome;
 
 use super::pool::Pool;
 use super::snapshot::ConnectionCounts;
+use crate::event::PoolName;
 
 /// A pool at the moment at which a request or a connect in it was given up, before that one gave back what it had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolState {
-    /// Name of the client.
-    pub client: Arc<str>,
+    /// Which pool it is.
+    pub name: Arc<PoolName>,
     /// Open connections.
     pub open: u64,
     /// Those with at least one request.
@@ -29,9 +30,14 @@ pub struct PoolState {
 
 impl fmt::Display for PoolState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client, open, active, idle, connecting, waiting } = self;
+        let Self { name, open, active, idle, connecting, waiting } = self;
         let s = |count: u64| if count == 1 { "" } else { "s" };
-        write!(f, "pool {client:?}: {open} connection{} open, {active} active, {idle} idle", s(*open))?;
+        write!(
+            f,
+            "pool {:?}: {open} connection{} open, {active} active, {idle} idle",
+            name.client,
+            s(*open)
+        )?;
         if *connecting > 0 {
             write!(f, ", {connecting} connecting")?;
         }
@@ -53,7 +59,7 @@ impl Pool {
             .sum();
         let connects_ended = self.connects[1].load(Acquire);
         PoolState {
-            client: Arc::clone(&self.name.client),
+            name: Arc::clone(&self.name),
             open: sum(ConnectionCounts::open),
             active: sum(|counts| counts.active),
             idle: sum(|counts| counts.idle),
@@ -69,8 +75,9 @@ mod tests {
 
     #[test]
     fn it_is_told_in_words() {
-        let mut state =
-            PoolState { client: "pay".into(), open: 20, active: 19, idle: 1, connecting: 0, waiting: 12 };
+        let name = PoolName { client: "pay".into(), ..(**Pool::unseen().name()).clone() };
+        let name = Arc::new(name);
+        let mut state = PoolState { name, open: 20, active: 19, idle: 1, connecting: 0, waiting: 12 };
         assert_eq!(
             state.to_string(),
             "pool \"pay\": 20 connections open, 19 active, 1 idle, 12 requests waiting"

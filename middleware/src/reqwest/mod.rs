@@ -57,6 +57,6 @@ pub use dns::DnsResolver;
 pub use redirect::redirects;
 #[cfg(feature = "limit")]
 pub(crate) use request::destination;
-#[cfg(any(feature = "breaker", feature = "limit", feature = "shutdown"))]
+#[cfg(any(feature = "breaker", feature = "limit", feature = "shutdown", feature = "timeout"))]
 pub(crate) use request::map_body;
 pub use request::{RequestLayer, RequestService, ResponseFuture};

@@ -8,7 +8,7 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use poolscope_semconv::value::ErrorType;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
 use super::error::Error;
 use super::limit::{Call, Part};
@@ -145,12 +145,8 @@ impl<B: Body> Body for TimeoutBody<B> {
                 }
                 Poll::Pending => {
                     time.is_pending();
-                    let Some(due) = time.due() else { return Poll::Pending };
-                    let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-                    match ready!(poll_due(timer.as_mut(), cx, |_| Some(due))) {
-                        Some(now) => now,
-                        None => return Poll::Pending,
-                    }
+                    let due = time.due();
+                    ready!(poll_due(Pin::new(this.timer), cx, due, |_| due))
                 }
             },
         };

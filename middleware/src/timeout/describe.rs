@@ -117,10 +117,31 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> Report<E> for Connects {
     }
 }
 
-mod sealed {
-    pub trait Sealed {}
+pub(super) use sealed::Sealed as Kind;
 
-    impl Sealed for super::Requests {}
-    impl Sealed for super::Bodies {}
-    impl Sealed for super::Connects {}
+mod sealed {
+    use std::pin::Pin;
+
+    use tokio::time::Sleep;
+
+    use crate::timeout::timer::Slot;
+
+    /// Keeps the traits of this module to the kinds of it.
+    pub trait Sealed {
+        /// Where the timer of a call is kept.
+        type Timer: Slot;
+    }
+
+    impl Sealed for super::Requests {
+        type Timer = Option<Sleep>;
+    }
+
+    impl Sealed for super::Bodies {
+        type Timer = Option<Sleep>;
+    }
+
+    /// hyper-util wants the futures of its connectors to be movable.
+    impl Sealed for super::Connects {
+        type Timer = Option<Pin<Box<Sleep>>>;
+    }
 }

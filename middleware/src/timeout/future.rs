@@ -7,9 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 use poolscope_semconv::value::ErrorType;
-use tokio::time::{Sleep, sleep_until};
 
-use super::describe::{Cover, Report, Requests, Running};
+use super::describe::{Cover, Kind, Report, Requests, Running};
 use super::limit::Call;
 use super::timer::poll_due;
 use crate::current;
@@ -17,22 +16,25 @@ use crate::current;
 pin_project! {
     /// Future of [`Timeout`](super::Timeout).
     #[derive(Debug)]
-    pub struct ResponseFuture<F, K = Requests> {
+    pub struct ResponseFuture<F, K = Requests>
+    where
+        K: Kind,
+    {
         // Gone once the timeout has fired, so that what it held is given back at once.
         #[pin]
         inner: Option<F>,
         // Set when the inner future is pending for the first time: many are not.
         #[pin]
-        timer: Option<Sleep>,
+        timer: K::Timer,
         // Taken when it is ready.
         call: Option<Call>,
         kind: PhantomData<fn(K)>,
     }
 }
 
-impl<F, K> ResponseFuture<F, K> {
+impl<F, K: Kind> ResponseFuture<F, K> {
     pub(super) fn new(inner: F, call: Call) -> Self {
-        Self { inner: Some(inner), timer: None, call: Some(call), kind: PhantomData }
+        Self { inner: Some(inner), timer: K::Timer::default(), call: Some(call), kind: PhantomData }
     }
 }
 
@@ -65,15 +67,7 @@ where
                 }
             });
         }
-        if this.timer.is_none() {
-            let Some(due) = call.first_due() else { return Poll::Pending };
-            this.timer.set(Some(sleep_until(due)));
-        }
-        let Some(timer) = this.timer.as_mut().as_pin_mut() else { return Poll::Pending };
-        let Some(now) = ready!(poll_due(timer, cx, |now| call.due(now))) else {
-            this.timer.set(None);
-            return Poll::Pending;
-        };
+        let now = ready!(poll_due(this.timer, cx, call.first_due(), |now| call.due(now)));
         let pool = current::drop_as(ErrorType::Timeout, || this.inner.set(None));
         let fired = call.fire(None, now, pool);
         *this.call = None;

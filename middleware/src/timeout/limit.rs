@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Elapsed;
 use super::adaptive::{Destinations, Learned};
-use crate::current::Acquire;
+use crate::current::{self, Acquire};
 use crate::event::{Event, Events};
 use crate::http_message::{KeptTarget, Target};
 use crate::registry::{PoolState, TimeoutStats};
@@ -185,11 +185,16 @@ impl Call {
             // Had it been let go on it would have taken longer, so that the limit is known to be too short for it.
             learned.record(elapsed.max(self.after), now);
         }
+        // Around a connector, only a connect layer knows where that connects to: one inside has told it, one outside is asked.
+        let is_connect = matches!(self.kept, KeptTarget::Unknown);
+        let connect = if is_connect && pool.is_none() { current::attempt() } else { None };
+        let pool = pool.or_else(|| connect.map(|connect| Box::new(connect.pool().state())));
+        let of_pool = || pool.as_ref().filter(|_| is_connect).map(|pool| pool.name.to_string());
         let fired = Elapsed {
             name: Arc::clone(&self.limit.name),
             limit: self.after,
             elapsed,
-            destination: self.kept.text(),
+            destination: self.kept.text().or_else(of_pool),
             pool,
         };
         self.limit.events.emit(&Event::TimeoutFired(fired.clone()));

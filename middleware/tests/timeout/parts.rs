@@ -194,7 +194,7 @@ async fn the_connection_of_a_nested_request_is_not_the_one_of_the_outer() {
         .layer(RequestLayer::new(&scope.client("outer")).layer(inner));
     let Error::Elapsed(elapsed) = service.oneshot(sent()).await.map(drop).unwrap_err();
     let pool = elapsed.pool.unwrap();
-    assert_eq!((&*pool.client, pool.waiting), ("outer", 1));
+    assert_eq!((&*pool.name.client, pool.waiting), ("outer", 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,6 +53,12 @@ pub enum Case {
     TowerResilienceBreaker,
     /// failsafe's breaker that counts consecutive failures
     FailsafeBreaker,
+    /// Our timeout of whole calls
+    Timeout,
+    /// Our timeout, with a limit that adapts
+    AdaptiveTimeout,
+    /// tower's timeout
+    TowerTimeout,
 }
 
 impl Case {
@@ -81,9 +87,15 @@ impl Case {
                 Self::ReqwestMiddleware,
                 Self::ReqwestTracing,
             ],
-            Stack::Service => {
-                &[Self::Bare, Self::Breaker, Self::TowerResilienceBreaker, Self::FailsafeBreaker]
-            }
+            Stack::Service => &[
+                Self::Bare,
+                Self::Breaker,
+                Self::TowerResilienceBreaker,
+                Self::FailsafeBreaker,
+                Self::Timeout,
+                Self::AdaptiveTimeout,
+                Self::TowerTimeout,
+            ],
         }
     }
 }

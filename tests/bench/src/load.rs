@@ -79,7 +79,10 @@ fn meet(turns: &AtomicU32, own: u32) {
 }
 
 fn alone(target: impl Target, requests: usize) -> Result<()> {
-    runtime::Builder::new_current_thread().build()?.block_on(one_after_the_other(target, requests))
+    runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?
+        .block_on(one_after_the_other(target, requests))
 }
 
 async fn one_after_the_other(mut target: impl Target, requests: usize) -> Result<()> {

@@ -7,7 +7,9 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Ready, ready};
 use std::hint::black_box;
+use std::io;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
@@ -15,7 +17,8 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use poolscope::Scope;
 use poolscope::breaker::BreakerLayer;
-use tower::{Layer, Service, ServiceExt as _};
+use poolscope::timeout::{Adaptive, TimeoutLayer};
+use tower::{BoxError, Layer, Service, ServiceExt as _};
 use tower_resilience_circuitbreaker::CircuitBreakerLayer;
 
 use crate::case::Case;
@@ -25,6 +28,9 @@ use crate::load::{self, Round, SharedRound, Target};
 
 /// Calls that a window of a breaker holds: our default.
 const WINDOW: usize = poolscope::breaker::DEFAULT_WINDOW;
+
+/// Limit of the timeouts, which nothing here comes near.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// Answers at once.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +104,20 @@ pub(crate) fn case(case: Case) -> Result<(Rounds, Watch)> {
         }
         Case::TowerResilienceBreaker => (Rounds::of(tower_resilience(service)?), Watch::default()),
         Case::FailsafeBreaker => (Rounds::of(FailsafeLayer::new().layer(service)), Watch::default()),
+        Case::Timeout => {
+            let layer = TimeoutLayer::new(&Scope::new(), "attempt", LIMIT)?;
+            (Rounds::of(layer.layer(service)), Watch::default())
+        }
+        Case::AdaptiveTimeout => {
+            let adaptive = Adaptive::between(Duration::from_millis(10), LIMIT);
+            let layer = TimeoutLayer::builder(&Scope::new(), "attempt").adaptive(adaptive).build()?;
+            (Rounds::of(layer.layer(service)), Watch::default())
+        }
+        Case::TowerTimeout => {
+            // Its error is one in a box, and so none itself.
+            let service = tower::timeout::Timeout::new(service, LIMIT).map_err(io::Error::other::<BoxError>);
+            (Rounds::of(service), Watch::default())
+        }
         _ => bail!("{case} is a case of an HTTP client"),
     })
 }
