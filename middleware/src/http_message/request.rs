@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, Request, Uri};
 
 use crate::registry::DestinationRef;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "timeout"))]
 use crate::registry::WrittenUri;
 
 /// A request that can name its destination: `http::Request`, `http::Uri` (what connectors are called with) and
@@ -69,7 +69,7 @@ impl<'a> Target<'a> {
     }
 
     /// The destination as it is written, to know it again at a glance.
-    #[cfg(feature = "breaker")]
+    #[cfg(any(feature = "breaker", feature = "timeout"))]
     pub(crate) fn written(self) -> Option<Written> {
         Some(match self {
             Self::Uri(uri) => Written::Uri(WrittenUri::of(uri)?),
@@ -88,7 +88,7 @@ impl<'a> Target<'a> {
 }
 
 /// A destination as a request has written it.
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "timeout"))]
 #[derive(Debug, Clone)]
 pub(crate) enum Written {
     Uri(WrittenUri),
@@ -115,15 +115,29 @@ impl Written {
     }
 }
 
-/// What a layer keeps of a target in case that it has to name it later. Kept for every call, so it makes no text: a `Uri`
-/// is shared, not copied.
+#[cfg(feature = "timeout")]
+impl Written {
+    /// The destination itself.
+    fn destination(&self) -> DestinationRef<'_> {
+        match self {
+            Self::Uri(written) => written.destination(),
+            #[cfg(feature = "reqwest")]
+            Self::Url(is_tls, host, port) => {
+                DestinationRef::new(if *is_tls { "https" } else { "http" }, host, Some(*port))
+            }
+        }
+    }
+}
+
+/// What a layer keeps of a target in case that it has to name it later. Kept for every call, so it makes no text: what a
+/// `Uri` holds is shared, not copied.
 #[cfg(feature = "timeout")]
 #[derive(Debug, Clone)]
 pub(crate) enum KeptTarget {
     Unknown,
-    Uri(Uri),
-    #[cfg(feature = "reqwest")]
-    Url(reqwest::Url),
+    Written(Written),
+    /// One that is not to be compared: it has no host, or a password beside it.
+    Uri(Box<Uri>),
 }
 
 #[cfg(feature = "timeout")]
@@ -131,20 +145,21 @@ impl KeptTarget {
     pub(crate) fn text(&self) -> Option<String> {
         match self {
             Self::Unknown => None,
+            Self::Written(written) => Some(written.destination().to_owned().to_string()),
             Self::Uri(uri) => Target::Uri(uri).text(),
-            #[cfg(feature = "reqwest")]
-            Self::Url(url) => Target::Url(url).text(),
         }
     }
 }
 
 #[cfg(feature = "timeout")]
 impl From<Target<'_>> for KeptTarget {
+    #[inline]
     fn from(target: Target<'_>) -> Self {
-        match target {
-            Target::Uri(uri) => Self::Uri(uri.clone()),
+        match (target.written(), target) {
+            (Some(written), _) => Self::Written(written),
+            (None, Target::Uri(uri)) => Self::Uri(Box::new(uri.clone())),
             #[cfg(feature = "reqwest")]
-            Target::Url(url) => Self::Url(url.clone()),
+            (None, Target::Url(_)) => Self::Unknown,
         }
     }
 }

@@ -74,12 +74,15 @@ impl<'a> DestinationRef<'a> {
         Self { scheme, host: Cow::Borrowed(host), port }
     }
 
-    /// Key of an absolute URI, or of the authority that a CONNECT names, whose scheme hyper-util takes from its port;
-    /// `None` if it names no host.
+    /// Key of an absolute URI, or of the authority that a CONNECT names; `None` if it names no host.
     pub(crate) fn from_uri(uri: &'a http::Uri) -> Option<Self> {
-        let port = uri.port_u16();
+        Some(Self::from_parts(uri.scheme_str(), uri.host()?, uri.port_u16()))
+    }
+
+    /// Without a scheme, hyper-util takes it from the port.
+    fn from_parts(scheme: Option<&str>, host: &'a str, port: Option<u16>) -> Self {
         let implied = if port == Some(Scheme::Https.default_port()) { Scheme::Https } else { Scheme::Http };
-        Some(Self::new(uri.scheme_str().unwrap_or(implied.as_str()), uri.host()?, port))
+        Self::new(scheme.unwrap_or(implied.as_str()), host, port)
     }
 
     pub(crate) fn to_owned(&self) -> Destination {
@@ -100,6 +103,16 @@ impl WrittenUri {
     pub(crate) fn of(uri: &http::Uri) -> Option<Self> {
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
         Some(Self { is_https: is_https(uri), authority: authority.clone() })
+    }
+
+    /// The destination itself.
+    pub(crate) fn destination(&self) -> DestinationRef<'_> {
+        let scheme = self.is_https.map(|is_https| if is_https { Scheme::Https } else { Scheme::Http });
+        DestinationRef::from_parts(
+            scheme.map(Scheme::as_str),
+            self.authority.host(),
+            self.authority.port_u16(),
+        )
     }
 
     /// True if a URI writes it in the same way. If not, it may be the same destination all the same.
@@ -169,6 +182,7 @@ mod tests {
         let uri = |text: &str| text.parse::<http::Uri>().unwrap();
         let written = WrittenUri::of(&uri("http://host.example:80/a")).unwrap();
         assert!(written.is(&uri("http://host.example:80/b")));
+        assert_eq!(written.destination().to_owned().to_string(), "http://host.example:80");
         assert!(!written.is(&uri("https://host.example:80/a")) && !written.is(&uri("http://host.example/a")));
         assert_eq!(WrittenUri::of(&uri("http://user:secret@host.example/")), None);
     }

@@ -22,7 +22,7 @@ pub trait Timed: Sealed {
     type Timed;
 
     #[doc(hidden)]
-    fn timed(self, time: BodyTime) -> Self::Timed;
+    fn timed(self, time: Option<BodyTime>) -> Self::Timed;
 }
 
 /// What limits the time of a body.
@@ -106,12 +106,13 @@ pin_project! {
 }
 
 impl<B: Body> TimeoutBody<B> {
-    fn new(inner: B, mut time: BodyTime) -> Self {
-        let is_over = inner.is_end_stream();
-        if is_over {
+    fn new(inner: B, mut time: Option<BodyTime>) -> Self {
+        if inner.is_end_stream()
+            && let Some(mut time) = time.take()
+        {
             time.ended();
         }
-        Self { inner: Some(inner), timer: None, time: (!is_over).then_some(time) }
+        Self { inner: Some(inner), timer: None, time }
     }
 }
 
@@ -168,7 +169,7 @@ impl<B: Body> Body for TimeoutBody<B> {
 impl<B: Body> Timed for Response<B> {
     type Timed = Response<TimeoutBody<B>>;
 
-    fn timed(self, time: BodyTime) -> Self::Timed {
+    fn timed(self, time: Option<BodyTime>) -> Self::Timed {
         self.map(|body| TimeoutBody::new(body, time))
     }
 }
@@ -177,7 +178,7 @@ impl<B: Body> Timed for Response<B> {
 impl Timed for reqwest::Response {
     type Timed = Self;
 
-    fn timed(self, time: BodyTime) -> Self {
+    fn timed(self, time: Option<BodyTime>) -> Self {
         crate::reqwest::map_body(self, |body| TimeoutBody::new(body, time))
     }
 }

@@ -30,13 +30,13 @@ pub trait Cover<T>: sealed::Sealed {
     type Response;
 
     #[doc(hidden)]
-    fn answered(response: T, call: Running) -> Self::Response;
+    fn answered(response: T, call: &mut Running) -> Self::Response;
 }
 
-/// A call that has its response.
+/// A call that is under way; taken by whoever ends it.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Running(pub(super) Call);
+pub struct Running(pub(super) Option<Call>);
 
 /// Around requests, up to the head of the response: the destination is told, and the error is [`Error`].
 #[derive(Debug, Clone, Copy)]
@@ -80,8 +80,10 @@ macro_rules! to_the_head {
         impl<T> Cover<T> for $kind {
             type Response = T;
 
-            fn answered(response: T, Running(mut call): Running) -> T {
-                call.answered();
+            fn answered(response: T, Running(call): &mut Running) -> T {
+                if let Some(call) = call {
+                    call.answered();
+                }
                 response
             }
         }
@@ -94,8 +96,8 @@ to_the_head!(Requests Connects);
 impl<T: Timed> Cover<T> for Bodies {
     type Response = T::Timed;
 
-    fn answered(response: T, Running(call): Running) -> T::Timed {
-        response.timed(BodyTime::new(call))
+    fn answered(response: T, Running(call): &mut Running) -> T::Timed {
+        response.timed(call.take().map(BodyTime::new))
     }
 }
 

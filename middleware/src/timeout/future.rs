@@ -26,15 +26,14 @@ pin_project! {
         // Set when the inner future is pending for the first time: many are not.
         #[pin]
         timer: K::Timer,
-        // Taken when it is ready.
-        call: Option<Call>,
+        call: Running,
         kind: PhantomData<fn(K)>,
     }
 }
 
 impl<F, K: Kind> ResponseFuture<F, K> {
     pub(super) fn new(inner: F, call: Call) -> Self {
-        Self { inner: Some(inner), timer: K::Timer::default(), call: Some(call), kind: PhantomData }
+        Self { inner: Some(inner), timer: K::Timer::default(), call: Running(Some(call)), kind: PhantomData }
     }
 }
 
@@ -48,7 +47,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut().expect("timeout polled after it was ready");
-        let call = this.call.as_mut().expect("timeout polled after it was ready");
+        let call = this.call.0.as_mut().expect("timeout polled after it was ready");
         let polled = if call.asks_for_acquire() {
             let (polled, told) = current::watch(|| inner.poll(cx));
             call.told(told);
@@ -58,9 +57,8 @@ where
         };
         // The response first: when both are ready, throwing away an answer helps nobody.
         if let Poll::Ready(result) = polled {
-            let mut call = this.call.take().expect("it was there above");
             return Poll::Ready(match result {
-                Ok(response) => Ok(K::answered(response, Running(call))),
+                Ok(response) => Ok(K::answered(response, this.call)),
                 Err(error) => {
                     call.failed();
                     Err(K::inner(error))
@@ -69,8 +67,6 @@ where
         }
         let now = ready!(poll_due(this.timer, cx, call.first_due(), |now| call.due(now)));
         let pool = current::drop_as(ErrorType::Timeout, || this.inner.set(None));
-        let fired = call.fire(None, now, pool);
-        *this.call = None;
-        Poll::Ready(Err(K::elapsed(fired)))
+        Poll::Ready(Err(K::elapsed(call.fire(None, now, pool))))
     }
 }

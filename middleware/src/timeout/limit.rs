@@ -204,7 +204,7 @@ impl Call {
     /// Share of the limit that a time is.
     #[inline]
     fn share(&self, used: Duration) -> f64 {
-        used.as_nanos() as f64 / self.after.as_nanos() as f64
+        used.as_secs_f64() / self.after.as_secs_f64()
     }
 }
 
