@@ -179,7 +179,7 @@ attributes! {
     POOL_IDLE = "poolscope.pool.idle";
     /// Connections that were being established for the pool.
     POOL_CONNECTING = "poolscope.pool.connecting";
-    /// Requests that waited for a connection of the pool.
+    /// Requests that waited for a connection of the pool, or for their turn under its limit.
     POOL_WAITING = "poolscope.pool.waiting";
 
     // --- ours: telemetry about telemetry

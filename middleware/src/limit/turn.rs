@@ -10,6 +10,7 @@ use super::error::{Cause, Refused};
 use super::place::Places;
 use super::plan::Plan;
 use crate::clock::Instant;
+use crate::current;
 use crate::event::{Event, LimitExceeded};
 use crate::registry::{Asked, Gate, Pool, Ticket};
 
@@ -170,6 +171,9 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        if self.number.is_some() {
+            current::dropped_from(&self.pool);
+        }
         self.end(LimitOutcome::Canceled);
         self.leave();
     }

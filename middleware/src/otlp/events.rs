@@ -208,6 +208,10 @@ fn add_state<R: LogRecord>(record: &mut R, pool: &PoolState) {
         (attr::POOL_WAITING, pool.waiting),
     ];
     record.add_attributes(counts.map(|(key, count)| (key, integer(count))));
+    if let Some(limit) = pool.limit {
+        record.add_attribute(attr::LIMIT_MAX, i64::from(limit));
+        record.add_attribute(attr::LIMIT_QUEUED, integer(pool.queued));
+    }
 }
 
 fn add_leak<R: LogRecord>(record: &mut R, leak: &Leak) {

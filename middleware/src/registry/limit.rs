@@ -102,6 +102,14 @@ impl Limit {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Those who wait and most who may be in flight; `None` while no request went through a limit layer.
+    pub(super) fn queued_for(&self) -> Option<(u64, u32)> {
+        let gate = self.gate.get()?;
+        // What ends is read before what begins.
+        let ended = self.queued[1].load(Acquire);
+        Some((self.queued[0].load(Acquire).saturating_sub(ended), gate.limit()))
+    }
+
     /// `None` while no request went through a limit layer.
     pub(super) fn snapshot(&self, now: Instant) -> Option<LimitSnapshot> {
         let gate = self.gate.get()?;
@@ -110,11 +118,10 @@ impl Limit {
             .iter()
             .map(|outcome| (*outcome, self.outcomes[outcome.index()].load(Acquire)))
             .collect();
-        let ended = self.queued[1].load(Acquire);
-        let queued = self.queued[0].load(Acquire).saturating_sub(ended);
+        let (queued, max) = self.queued_for()?;
         let since = self.waiting().values().min().copied();
         Some(LimitSnapshot {
-            max: gate.limit(),
+            max,
             in_use: gate.crowd().inside,
             queue_max: gate.max_waiting(),
             queued,

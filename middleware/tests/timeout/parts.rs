@@ -12,6 +12,7 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 use poolscope::hyper::{RequestBody, RequestLayer};
+use poolscope::limit::LimitLayer;
 use poolscope::timeout::{Error, TimeoutLayer};
 use poolscope::{ConfigError, PoolSnapshot, Scope};
 use poolscope_semconv::value::TimeoutOutcome::{Canceled, Fired, InTime};
@@ -195,6 +196,27 @@ async fn the_connection_of_a_nested_request_is_not_the_one_of_the_outer() {
     let Error::Elapsed(elapsed) = service.oneshot(sent()).await.map(drop).unwrap_err();
     let pool = elapsed.pool.unwrap();
     assert_eq!((&*pool.name.client, pool.waiting), ("outer", 1));
+}
+
+/// A limit inside, whose only place is taken.
+#[tokio::test(start_paused = true)]
+async fn an_acquire_counts_the_queue_of_a_limit_and_tells_it() {
+    let scope = Scope::new();
+    let client = scope.client("orders");
+    let hangs = service_fn(|request: Sent| async move {
+        assert!(request.body().is_end_stream());
+        pending::<Result<Response<Empty<Bytes>>, Infallible>>().await
+    });
+    let limit = LimitLayer::builder(&client).per_destination(1).max_queued(5).build().unwrap();
+    let inner = limit.layer(RequestLayer::new(&client).layer(hangs));
+    let service = TimeoutLayer::acquire(&scope, LIMIT).unwrap().layer(inner);
+    let mut first = pin!(service.clone().oneshot(sent()));
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let error = service.oneshot(sent()).await.map(drop).unwrap_err().to_string();
+    let expected = "0 active, 0 idle, 1 request waiting, 1 of them for the limit of 1)";
+    assert!(error.starts_with("timeout acquire fired after 2s") && error.ends_with(expected), "{error}");
+    assert_eq!(pool(&scope).limit.unwrap().queued, 0);
+    assert_eq!(counts(&scope), [(InTime, 1), (Fired, 1), (Canceled, 0)]);
 }
 
 #[tokio::test(start_paused = true)]

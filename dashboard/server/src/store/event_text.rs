@@ -212,8 +212,12 @@ fn pool_state(record: &EventRecord<'_>) -> String {
     ];
     let others = others.map(|(key, word)| number(key).map(|number| format!(", {number} {word}")));
     let others: String = others.into_iter().flatten().collect();
-    let client = record.get(attr::CLIENT_NAME).map(|client| format!(" of client {client}")).unwrap_or_default();
-    format!("; its pool{client} had {}{others}", words::count(open, "open connection"))
+    let client =
+        record.get(attr::CLIENT_NAME).map(|client| format!(" of client {client}")).unwrap_or_default();
+    let limit = number(attr::LIMIT_MAX).zip(number(attr::LIMIT_QUEUED));
+    let limit =
+        limit.map(|(max, queued)| format!(", {queued} of them for the limit of {max}")).unwrap_or_default();
+    format!("; its pool{client} had {}{others}{limit}", words::count(open, "open connection"))
 }
 
 fn exhausted(record: &EventRecord<'_>) -> (Severity, String) {
@@ -375,9 +379,11 @@ mod tests {
             (attr::POOL_IDLE, "0"),
             (attr::POOL_CONNECTING, "0"),
             (attr::POOL_WAITING, "12"),
+            (attr::LIMIT_MAX, "20"),
+            (attr::LIMIT_QUEUED, "12"),
         ];
         let expected = "timeout acquire fired after 1 s, 300 ms late, on a call to pay; its pool of client orders \
-                        had 20 open connections, 20 active, 0 idle, 0 connecting, 12 waiting";
+                        had 20 open connections, 20 active, 0 idle, 0 connecting, 12 waiting, 12 of them for the limit of 20";
         assert_eq!(text(event::TIMEOUT_FIRED, &fired, None).1, expected);
 
         let retry = [(attr::RETRY_NAME, "reads"), (attr::RETRY_ATTEMPTS, "3"), (attr::RETRY_REASON, "503")];
