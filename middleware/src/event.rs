@@ -148,7 +148,7 @@ pub struct BreakerTransition {
 }
 
 /// A named timeout fired: the event, and the error of what it ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeoutFired {
     /// Name of the timeout.
     pub name: Arc<str>,
