@@ -170,6 +170,7 @@ attributes! {
     HEALTH_REASON = "poolscope.health.reason";
     /// How a probe ended, see [`crate::value::ProbeOutcome`].
     HEALTH_OUTCOME = "poolscope.health.outcome";
+
     // --- ours: a pool at the moment of an event
     /// Open connections of the pool.
     POOL_OPEN = "poolscope.pool.open";

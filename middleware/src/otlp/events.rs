@@ -10,7 +10,6 @@ use poolscope_semconv::value::{BreakerState, CloseReason, HealthState};
 use poolscope_semconv::{attr, event as name};
 
 use crate::event::{Event, Leak, Listener, PoolName, ResourceUse};
-use crate::event::{Event, Leak, Listener, PoolName};
 use crate::registry::PoolState;
 
 /// Turns events into log records. The scope keeps it for as long as it lives; the logger ends with the telemetry.
