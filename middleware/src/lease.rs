@@ -29,6 +29,9 @@ pub(crate) struct Lease {
     has_headers: bool,
     /// True if the request says that its connection is to end with it.
     asks_for_close: bool,
+    /// True if that is so because connections of its pool are to be replaced.
+    #[cfg(feature = "reqwest")]
+    replaces: bool,
     /// True if what is left of the body is known to be so little that hyper reads it by itself.
     is_nearly_read: bool,
     ended: bool,
@@ -53,6 +56,8 @@ impl Lease {
             span,
             has_headers: false,
             asks_for_close: asks_for_close(Version::HTTP_11, headers),
+            #[cfg(feature = "reqwest")]
+            replaces: false,
             is_nearly_read: false,
             ended: false,
             #[cfg(feature = "reqwest")]
@@ -92,6 +97,7 @@ impl Lease {
         request.answered(now);
         // Before a body without an end of its own ends the request.
         current::tell_acquire(|| request.held_since());
+        request.judge_answer(status);
         self.span.response(status, version);
         if status == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(connection) = self.request().connection() {
@@ -104,6 +110,10 @@ impl Lease {
         } else if (self.asks_for_close || asks_for_close(version, headers))
             && let Some(connection) = self.http1()
         {
+            #[cfg(feature = "reqwest")]
+            if self.replaces {
+                connection.closes_for_another();
+            }
             connection.note(CloseCause::CloseAsked);
             if connection.is_gone() {
                 connection.close(now);
@@ -169,6 +179,7 @@ impl Lease {
     }
 
     fn failed(&mut self, class: ErrorType, error: &(dyn Error + 'static)) {
+        self.request().judge_failure(class);
         self.span.error(class, || classify::chain(error));
         // HTTP/2 loses only a stream by a failure. What the IO saw, it has noted itself, where there is one.
         if let Some(connection) = self.http1() {
@@ -248,6 +259,7 @@ impl Lease {
         self.stay();
         let cause = current::drop_cause();
         current::dropped_from(self.request().pool());
+        self.request().judge_failure(cause);
         if !self.has_headers {
             self.request().result(Outcome::Error(cause), None, now);
         }
@@ -269,6 +281,14 @@ impl Lease {
             }
         }
         cause
+    }
+}
+
+#[cfg(feature = "reqwest")]
+impl Lease {
+    /// It asks for the end of its connection, since one of its pool is to be replaced.
+    pub(crate) fn replaces(&mut self) {
+        self.replaces = true;
     }
 }
 

@@ -47,6 +47,8 @@ mod clock;
     feature = "guard",
     feature = "health",
     feature = "limit",
+    feature = "hyper",
+    feature = "reqwest",
     feature = "retry",
     feature = "timeout"
 ))]
@@ -71,6 +73,8 @@ pub mod health;
     feature = "timeout"
 ))]
 mod http_message;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+pub mod hygiene;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[cfg(all(feature = "reqwest", target_os = "linux"))]
@@ -113,6 +117,8 @@ mod watch;
     feature = "guard",
     feature = "health",
     feature = "limit",
+    feature = "hyper",
+    feature = "reqwest",
     feature = "retry",
     feature = "timeout"
 ))]

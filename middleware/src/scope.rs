@@ -229,6 +229,11 @@ impl Scope {
         self.inner.watch.call();
     }
 
+    /// There is something to look after now.
+    pub(crate) fn watch_now(&self) {
+        self.inner.watch.call();
+    }
+
     /// Closes a connection, which is gone already, a moment later: by then its request has told how it ended.
     pub(crate) fn close_soon(&self, connection: Arc<Connection>) {
         self.start_watch();
@@ -243,6 +248,9 @@ impl Scope {
             crate::reqwest::close_expired(&pool, now);
             pool.forget_closed(now);
             pool.look_for_leaks(now);
+            if let Some(next) = pool.look_after_connections(now) {
+                interval = interval.min(next);
+            }
             if let Some(threshold) = pool.leak_threshold() {
                 interval = interval.min(crate::registry::look_interval(threshold));
             }

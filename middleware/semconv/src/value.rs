@@ -85,10 +85,14 @@ values! {
         ConnectionClose = "connection_close",
         /// The peer said GOAWAY: it takes no more streams on this HTTP/2 connection.
         Goaway = "goaway",
-        /// The program poisoned it, so that the pool did not use it again.
+        /// It was taken out of use after errors or timeouts, so that the pool did not use it again.
         Poisoned = "poisoned",
         /// It reached the age at which connections are replaced.
         MaxAge = "max_age",
+        /// Its server answered with an error of its own (5xx), after which it was not to be used again.
+        Evicted = "evicted",
+        /// The program asked for its idle connections to be closed.
+        Requested = "requested",
         /// A request was dropped before its response had begun, by its caller or by a timeout, so the connection could not
         /// be used again.
         RequestDropped = "request_dropped",

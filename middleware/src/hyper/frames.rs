@@ -47,6 +47,11 @@ impl FrameWalk {
         self.has_headers
     }
 
+    /// True if no frame has begun that has not ended.
+    pub(super) fn is_between(&self) -> bool {
+        self.len == 0 && self.skip == 0
+    }
+
     /// Walks over the next bytes; tells the error code of a GOAWAY that ends in them.
     pub(super) fn walk(&mut self, mut bytes: &[u8]) -> Option<u32> {
         let mut code = None;

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use super::frames::{FrameWalk, NO_ERROR, PROTOCOL_ERROR};
 use super::named::ConnectionRef;
 use super::request_body;
+use super::retire::Retiring;
 use crate::clock::Instant;
 use crate::registry::{CloseCause, Connection, Protocol};
 use crate::scope::ScopeRef;
@@ -34,7 +35,9 @@ pin_project! {
 impl<T> ObservedIo<T> {
     pub(super) fn new(inner: T, connection: Arc<Connection>, scope: ScopeRef) -> Self {
         let frames = (connection.protocol() == Protocol::Http2).then(Frames::default);
-        let sensor = Sensor { inner: TokioIo::new(inner), frames, open: Open { connection, scope } };
+        let retiring = connection.upkeep().map(|_| Retiring::default());
+        let open = Open { connection, scope, retiring };
+        let sensor = Sensor { inner: TokioIo::new(inner), frames, open };
         Self { io: TokioIo::new(sensor) }
     }
 
@@ -116,6 +119,8 @@ impl Default for Frames {
 struct Open {
     connection: Arc<Connection>,
     scope: ScopeRef,
+    /// Where its client replaces connections.
+    retiring: Option<Retiring>,
 }
 
 impl Open {
@@ -131,7 +136,7 @@ impl Open {
     }
 
     fn wrote<'a>(
-        &self,
+        &mut self,
         frames: Option<&mut Frames>,
         bufs: impl IntoIterator<Item = &'a [u8]>,
         result: io::Result<usize>,
@@ -139,6 +144,9 @@ impl Open {
         match &result {
             Ok(count) => {
                 self.connection.add_sent(*count);
+                if let Some(retiring) = &mut self.retiring {
+                    retiring.wrote(self.connection.is_idle());
+                }
                 if let Some(frames) = frames {
                     let mut left = *count;
                     for buf in bufs {
@@ -161,7 +169,7 @@ impl Open {
     }
 
     /// A read came to an end; the adapter around the sensor has given it an empty buffer.
-    fn has_read(&self, frames: Option<&mut Frames>, buf: &ReadBuf<'_>, result: &io::Result<()>) {
+    fn has_read(&mut self, frames: Option<&mut Frames>, buf: &ReadBuf<'_>, result: &io::Result<()>) {
         let bytes = buf.filled();
         match result {
             Ok(()) if bytes.is_empty() && buf.capacity() > 0 => self.connection.note(CloseCause::PeerClosed),
@@ -170,6 +178,9 @@ impl Open {
                     self.connection.note(CloseCause::PeerClosed);
                 }
                 self.connection.add_received(bytes.len());
+                if let Some(retiring) = &mut self.retiring {
+                    retiring.has_read();
+                }
             }
             Err(error) => self.failed(error),
         }
@@ -219,9 +230,20 @@ fn is_in_live_runtime() -> bool {
 impl<T: Read> AsyncRead for Sensor<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
+        let Open { connection, retiring, .. } = &mut *this.open;
+        if let Some(retiring) = retiring
+            && let Some(end) = retiring.read(connection, this.frames.as_ref().map(|frames| &frames.read), buf)
+        {
+            return end;
+        }
         let poll = this.inner.poll_read(cx, buf);
-        if let Poll::Ready(result) = &poll {
-            this.open.has_read(this.frames.as_mut(), buf, result);
+        match &poll {
+            Poll::Ready(result) => this.open.has_read(this.frames.as_mut(), buf, result),
+            Poll::Pending => {
+                if let Some(retiring) = &mut this.open.retiring {
+                    retiring.waits(cx.waker(), &this.open.connection);
+                }
+            }
         }
         poll
     }

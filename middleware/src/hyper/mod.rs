@@ -51,8 +51,10 @@ mod frames;
 mod io;
 mod named;
 mod observed;
+mod pill;
 mod request;
 mod request_body;
+mod retire;
 
 pub use crate::body::ResponseBody;
 pub use connect::{Connect, ConnectFuture, ConnectLayer};

@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 
 use http::{Method, Request, Response};
 use http_body::Body;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::named::{self, ConnectionRef};
+use super::pill;
 use super::request_body::RequestBody;
 use crate::body::ResponseBody;
 use crate::clock::Instant;
@@ -68,6 +70,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let pool = self.client.pool_at(request.uri());
+        let capture = pool.lacks_pill().then(|| capture_connection(&mut request));
         let span = RequestSpan::start(self.client.scope(), pool.name(), &mut request);
         let asked = match *request.method() {
             Method::CONNECT => Asked::Tunnel,
@@ -78,7 +81,7 @@ where
             Lease::new(Record::start(pool, request.method(), Instant::now()), request.headers(), span);
         let record = lease.request().clone();
         let inner = self.inner.call(request.map(|body| RequestBody::new(body, record)));
-        ResponseFuture { inner, lease: Some(lease), place: Place::Caller, asked }
+        ResponseFuture { inner, lease: Some(lease), place: Place::Caller, asked, capture }
     }
 }
 
@@ -93,6 +96,8 @@ pin_project! {
         inner: F,
         place: Place,
         asked: Asked,
+        // For the pill of its connection, where that is not known.
+        capture: Option<CaptureConnection>,
     }
 }
 
@@ -131,6 +136,9 @@ where
         let polling = current::Polling::begin(waited);
         let mut poll = this.inner.poll(cx);
         let seen = polling.end();
+        if this.capture.is_some() {
+            pill::take(this.capture);
+        }
         if *this.place == Place::Caller {
             *this.place = Place::Client;
         }

@@ -276,11 +276,15 @@ fn severity_of(reason: CloseReason) -> Severity {
         | CloseReason::UpgradeEnded
         | CloseReason::Goaway
         | CloseReason::MaxAge
+        | CloseReason::Requested
         | CloseReason::Redundant
         | CloseReason::ClientDropped
         | CloseReason::RuntimeShutdown
         | CloseReason::ClientClosed => Severity::Debug,
-        CloseReason::RequestDropped | CloseReason::BodyDropped | CloseReason::Poisoned => Severity::Info,
+        CloseReason::RequestDropped
+        | CloseReason::BodyDropped
+        | CloseReason::Poisoned
+        | CloseReason::Evicted => Severity::Info,
         CloseReason::PeerClosedActive
         | CloseReason::Reset
         | CloseReason::Error

@@ -13,6 +13,7 @@ use super::last;
 use super::limit::TotalLimitSnapshot;
 use super::pool::{Pool, PoolConfig};
 use super::snapshot::PoolSnapshot;
+use super::upkeep::Rules;
 use crate::Scope;
 use crate::clock::Instant;
 use crate::event::PoolName;
@@ -116,6 +117,10 @@ impl ClientScope {
         self
     }
 
+    pub(crate) fn replace(self, rules: Rules) -> Self {
+        self.with_config(|config| config.hygiene = Some(rules))
+    }
+
     pub(crate) fn observation(self, observation: Observation) -> Self {
         self.with_config(|config| config.observation = observation)
     }
@@ -207,7 +212,7 @@ impl ClientScope {
     }
 
     /// Its pools.
-    #[cfg(feature = "reqwest")]
+    #[cfg(any(feature = "hyper", feature = "reqwest"))]
     pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
         self.inner().pools()
     }
@@ -228,6 +233,7 @@ impl ClientInner {
                 idle_timeout: DEFAULT_IDLE_TIMEOUT,
                 max_listed,
                 leak_threshold,
+                hygiene: None,
             }),
             leak_thresholds: Mutex::default(),
             overflow: OnceLock::new(),

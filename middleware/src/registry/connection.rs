@@ -18,6 +18,7 @@ use super::pool::{ACTIVE, OPEN, Pool, UPGRADED};
 use super::reason::{CloseCause, Ending, HARMLESS, HAS_ENDED, reason};
 use super::senders::Task;
 use super::snapshot::{ConnectionSnapshot, Protocol};
+use super::upkeep::Upkeep;
 use crate::clock::Instant;
 use crate::trace::SetupSpan;
 
@@ -120,6 +121,8 @@ pub(crate) struct Connection {
     /// Why its owner is about to close it.
     stated: OnceLock<CloseReason>,
     kernel_watch: OnceLock<KernelWatch>,
+    /// Where its client replaces connections.
+    upkeep: Option<Box<Upkeep>>,
 }
 
 /// Whatever tells the connection of its close, kept for as long as the connection is.
@@ -133,6 +136,7 @@ impl fmt::Debug for KernelWatch {
 
 impl Connection {
     pub(super) fn new(id: u64, pool: Arc<Pool>, made: Established, opened: Instant) -> Self {
+        let upkeep = pool.hygiene().map(|rules| Box::new(Upkeep::new(rules, id)));
         Self {
             id,
             pool,
@@ -154,7 +158,14 @@ impl Connection {
             causes: AtomicU32::new(0),
             stated: OnceLock::new(),
             kernel_watch: OnceLock::new(),
+            upkeep,
         }
+    }
+
+    /// What is kept of it where its client replaces connections.
+    #[inline]
+    pub(crate) fn upkeep(&self) -> Option<&Upkeep> {
+        self.upkeep.as_deref()
     }
 
     /// Identity, unique in its scope.
@@ -332,6 +343,10 @@ impl Connection {
         if self.state.fetch_sub(1, AcqRel) == 1 {
             self.pool.counts_sub(self.protocol(), ACTIVE);
         }
+        if let Some(upkeep) = self.upkeep().filter(|upkeep| upkeep.retired().is_some()) {
+            // It may be idle now, and then it can go.
+            upkeep.wake();
+        }
     }
 
     /// When a request of an HTTP/2 connection took it. A request may be told of late, so that the latest one counts.
@@ -445,6 +460,16 @@ impl Connection {
         self.close_because(reason, certainty, now);
     }
 
+    /// True if it has come to its end by itself, whether it is closed already or not.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.causes.load(Relaxed) & HAS_ENDED != 0
+    }
+
+    /// True if it is open and speaks HTTP.
+    pub(super) fn is_in_pool(&self) -> bool {
+        self.state.load(Acquire) & (IS_CLOSED | IS_UPGRADED) == 0
+    }
+
     /// True if something was noted after which an HTTP/1 connection is not used again.
     pub(crate) fn is_spent(&self) -> bool {
         self.protocol() == Protocol::Http1 && self.causes.load(Relaxed) != 0
@@ -457,6 +482,7 @@ impl Connection {
             return;
         }
         self.closed_at.store(now.nanos_since(self.opened), Relaxed);
+        self.forget_pill();
         if let Some(task) = Task::of(self.sender.load(Acquire)) {
             self.pool.senders.forget(task, self);
         }
@@ -546,6 +572,7 @@ impl Connection {
             idle_for: self.idle_for(now),
             requests: self.requests(),
             in_flight: u64::from(state & IN_FLIGHT),
+            draining: self.upkeep().and_then(Upkeep::retired),
             bytes_sent,
             bytes_received,
             rtt: self.tcp_known().map(|(rtt, _)| rtt),

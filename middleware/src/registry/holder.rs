@@ -253,6 +253,17 @@ impl Holder {
         self.is_still(word).then_some(held)
     }
 
+    /// Since when it has asked for a connection, as long as it is not known which one it has.
+    pub(super) fn undecided_since(&self) -> Option<Instant> {
+        let word = Word(self.word.load(Acquire));
+        match word.stage()? {
+            Stage::Waiting => Some(word.since()),
+            _ if self.connection.load(Acquire) != 0 && self.is_still(word) => None,
+            // Its word says since when it has a connection, which is later than what is asked for.
+            _ => Some(Instant::from_nanos(0)),
+        }
+    }
+
     /// Looks whether the answer has been left alone for `threshold`. Asked now and then by one watcher.
     pub(crate) fn look(&self, threshold: Duration, now: Instant) -> Option<Finding> {
         let word = Word(self.word.load(Acquire));

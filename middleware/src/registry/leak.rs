@@ -115,6 +115,7 @@ mod tests {
             idle_timeout: Duration::MAX,
             max_listed: 0,
             leak_threshold: Some(Duration::ZERO),
+            hygiene: None,
         };
         Pool::new(name, destination, config, events)
     }

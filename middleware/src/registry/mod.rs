@@ -35,6 +35,7 @@ mod serial;
 mod snapshot;
 mod sources;
 mod timeouts;
+mod upkeep;
 
 #[cfg(feature = "limit")]
 pub(crate) use adaptive::{Aimd, Load};
@@ -75,3 +76,4 @@ pub(crate) use sources::Sources;
 pub(crate) use timeouts::LimitSource;
 pub(crate) use timeouts::TimeoutStats;
 pub use timeouts::{TimeoutDestination, TimeoutSnapshot};
+pub(crate) use upkeep::{Pill, Rules, Upkeep};

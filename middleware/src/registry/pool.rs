@@ -25,6 +25,7 @@ use super::request::Request;
 use super::results::Results;
 use super::senders::Senders;
 use super::snapshot::Protocol;
+use super::upkeep::{Rotation, Rules};
 use crate::clock::Instant;
 use crate::event::{ConnectionClosed, ConnectionFailed, Event, Events, PoolName};
 
@@ -47,6 +48,8 @@ pub(crate) struct PoolConfig {
     pub(crate) max_listed: usize,
     /// How long an answer may be left alone before its connection is reported as leaked; `None` for ever.
     pub(crate) leak_threshold: Option<Duration>,
+    /// When connections are replaced; `None` for never.
+    pub(crate) hygiene: Option<Rules>,
 }
 
 /// How long after a request was given up its connection is closed, at the latest.
@@ -139,6 +142,7 @@ pub(crate) struct Pool {
     /// Open connections by their addresses, for those who see nothing else of a connection.
     by_ends: papaya::HashMap<Ends, Arc<Connection>, foldhash::fast::RandomState>,
     pub(super) senders: Senders,
+    pub(super) rotation: Rotation,
 }
 
 impl Pool {
@@ -173,6 +177,7 @@ impl Pool {
             book: Mutex::default(),
             by_ends: papaya::HashMap::default(),
             senders: Senders::default(),
+            rotation: Rotation::default(),
         }
     }
 
@@ -185,6 +190,7 @@ impl Pool {
             idle_timeout: DEFAULT_IDLE_TIMEOUT,
             max_listed: 0,
             leak_threshold: None,
+            hygiene: None,
         };
         Self::new(name, destination, config, Arc::default())
     }
@@ -220,6 +226,11 @@ impl Pool {
 
     pub(crate) fn idle_timeout(&self) -> Duration {
         self.config.idle_timeout
+    }
+
+    #[inline]
+    pub(crate) fn hygiene(&self) -> Option<Rules> {
+        self.config.hygiene
     }
 
     pub(crate) fn leak_threshold(&self) -> Option<Duration> {
@@ -396,6 +407,7 @@ impl Pool {
     pub(crate) fn opened(self: &Arc<Self>, id: u64, made: Established, now: Instant) -> Arc<Connection> {
         let (ends, protocol) = (made.ends, made.protocol);
         let connection = Arc::new(Connection::new(id, Arc::clone(self), made, now));
+        self.lacks_pill_of(&connection);
         let mut book = self.book();
         self.counts_add(protocol, OPEN);
         book.opened += 1;

@@ -288,6 +288,10 @@ pub struct ConnectionSnapshot {
     pub requests: u64,
     /// Requests in flight on it.
     pub in_flight: u64,
+    /// Why it closes as soon as no request uses it, where its client [replaces](crate::ClientScope::hygiene) it; `None` if
+    /// it is to stay.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::option_as_text"))]
+    pub draining: Option<CloseReason>,
     /// Bytes sent; `None` where they can't be seen. Where the kernel tells them (reqwest), it is asked every two seconds and at
     /// the end.
     pub bytes_sent: Option<u64>,

@@ -27,6 +27,8 @@
 //! # }
 //! ```
 //!
+//! What of [`hygiene`](crate::hygiene) can be had here, and what can't, is told there.
+//!
 //! reqwest retries some requests by itself below this layer (HTTP/2 GOAWAY and REFUSED_STREAM, at most twice); such an
 //! attempt is invisible but for the new connection that it may need.
 //!

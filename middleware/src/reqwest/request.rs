@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Version;
+use http::header::{CONNECTION, HeaderValue};
 use http_body::Body as _;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpInfo;
@@ -87,8 +88,16 @@ where
 /// A request begins.
 pub(super) fn start(client: &ClientScope, mut request: Request) -> (Request, Lease) {
     let pool = client.pool(&destination(request.url()));
+    let replaces = pool.take_ticket() && !request.headers().contains_key(CONNECTION);
+    if replaces {
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let span = RequestSpan::start(client.scope(), pool.name(), &mut request);
-    let lease = Lease::new(Record::start(pool, request.method(), Instant::now()), request.headers(), span);
+    let mut lease =
+        Lease::new(Record::start(pool, request.method(), Instant::now()), request.headers(), span);
+    if replaces {
+        lease.replaces();
+    }
     (request, lease)
 }
 

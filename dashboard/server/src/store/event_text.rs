@@ -96,8 +96,10 @@ fn closed(record: &EventRecord<'_>) -> (Severity, String) {
         Some(CloseReason::Error) => (Severity::Warn, "it failed"),
         Some(CloseReason::ProtocolError) => (Severity::Warn, "one side broke the protocol"),
         Some(CloseReason::Goaway) => (Severity::Ok, "the peer said that it takes no more streams"),
-        Some(CloseReason::Poisoned) => (Severity::Ok, "the program did not want it to be used again"),
+        Some(CloseReason::Poisoned) => (Severity::Ok, "it was taken out of use after errors or timeouts"),
         Some(CloseReason::MaxAge) => (Severity::Ok, "it reached its maximum age"),
+        Some(CloseReason::Evicted) => (Severity::Ok, "its server answered with an error"),
+        Some(CloseReason::Requested) => (Severity::Ok, "the program asked for idle connections to be closed"),
         Some(CloseReason::Redundant) => {
             (Severity::Ok, "it was never used: another HTTP/2 connection serves all requests")
         }

@@ -1,0 +1,101 @@
+//! Replaces connections: by age, after errors, after timeouts, after answers of a server that fails, and on demand.
+//!
+//! A client that keeps its connections for ever never finds the servers that were added behind a name, and stays with the
+//! one that has begun to fail. [`Hygiene`] tells when a connection of a [client](crate::ClientScope) is to go.
+//!
+//! ```
+//! use std::time::Duration;
+//! use poolscope::{Scope, hygiene::Hygiene};
+//!
+//! # fn run() -> Result<(), poolscope::ConfigError> {
+//! let scope = Scope::new();
+//! let hygiene = Hygiene::builder()
+//!     .max_age(Duration::from_secs(300)) // new servers get load within five minutes
+//!     .max_age_jitter(0.2) // and not all connections are made anew at once
+//!     .poison_on_errors(true)
+//!     .poison_after_timeouts(3) // a server that is gone takes three requests with it, not all
+//!     .evict_on_5xx(true) // behind a load balancer, the next connection may find a better server
+//!     .build()?;
+//! let payments = scope.client("payments").hygiene(&hygiene);
+//! // ... the layers are made from `payments`; then, say when the name was moved to other addresses:
+//! let closed = payments.close_idle();
+//! # let _ = closed;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # No request fails for it
+//!
+//! A connection that is to go serves the requests that it has, and then ends in order; until then its row in the
+//! [snapshot](crate::ConnectionSnapshot::draining) says that it drains, and why. Its close has the reason `max_age`,
+//! `poisoned`, `evicted` or `requested`, `known`; how many were replaced is the count of these closes.
+//!
+//! - HTTP/1: an idle connection ends at once, one in use with its request. A request that is handed to it in the same moment
+//!   comes back unsent, and hyper-util sends it over another one. It does so by default; with
+//!   `retry_canceled_requests(false)` such a request fails.
+//! - HTTP/2: the connection takes no new stream, and ends after the last one. hyper-util gives the means for this to a request
+//!   only: the first one on each connection brings it. Where that one was dropped before it had its connection, the next
+//!   does.
+//!
+//! An idle connection closes within some 20 ms of its age, whether its pool has traffic or not, and within 150 ms of any
+//! other cause. Connections that were opened together go apart by the jitter: each at a time of its own between
+//! `max_age * (1 - jitter)` and `max_age`.
+//!
+//! All requests of the client must pass the [request layer](crate::hyper::RequestLayer). A connection with requests that
+//! nobody sees is left alone.
+//!
+//! # reqwest
+//!
+//! reqwest hides its connections, so nobody but a request can end one: it says `Connection: close`. While an HTTP/1 connection
+//! of the pool is too old, or has answered with 5xx where that is asked for, the
+//! [request layer](crate::reqwest::RequestLayer) lets a request say so: at most one for each such connection in 100 ms, so that
+//! the pool is not emptied. **The request can't choose its connection.** It may end a young one, and reqwest gives out the
+//! one that was used last, so that an old one at the bottom of a large pool has to wait for its turn; each costs a connect.
+//! Without requests nothing closes. The close has the same reasons, whichever connection it is.
+//!
+//! What can't be done: HTTP/2 connections (no request can end one), idle connections of a pool without requests,
+//! [`close_idle`](crate::ClientScope::close_idle), poisoning. Use `pool_idle_timeout` to lose what is idle,
+//! `pool_max_idle_per_host` to have few connections that could be old, and a client that is made anew now and then, all of
+//! whose old connections end when it is dropped.
+
+mod builder;
+
+pub use builder::{DEFAULT_MAX_AGE_JITTER, HygieneBuilder};
+
+use crate::ClientScope;
+use crate::registry::Rules;
+
+/// When connections are replaced. See the [module](self) for an example.
+///
+/// Everything is off by default; what is off costs nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hygiene {
+    rules: Rules,
+}
+
+impl Hygiene {
+    /// Options, all of them off.
+    pub fn builder() -> HygieneBuilder {
+        HygieneBuilder::new()
+    }
+}
+
+impl ClientScope {
+    /// Replaces connections of the client. Holds for pools that are made later, so call it before the first request.
+    #[must_use]
+    pub fn hygiene(self, hygiene: &Hygiene) -> Self {
+        self.replace(hygiene.rules)
+    }
+
+    /// Closes the connections that no request uses now, and tells how many. Needs [`ClientScope::hygiene`], if only one
+    /// without any option; where a client has none, and over reqwest, nothing can be closed.
+    ///
+    /// It does not wait. A connection that a request takes in the same moment closes after that.
+    pub fn close_idle(&self) -> usize {
+        let closed = self.pools().iter().map(|pool| pool.close_idle()).sum();
+        if closed > 0 {
+            self.scope().watch_now();
+        }
+        closed
+    }
+}

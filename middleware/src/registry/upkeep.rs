@@ -1,0 +1,383 @@
+//! [`Upkeep`]: when a connection is to be replaced, and how far that has come.
+//!
+//! A connection that is to go is *retired*: it takes no new request if that can be had, and closes when no request uses it.
+//! Nothing is ever cut. How it ends is up to its transport (see `hyper::retire`), which may end it
+//!
+//! - over HTTP/1, whenever the books show no request on it. What the client hands it in the same moment comes back unsent,
+//!   and the client sends it over another one; unless the connection is new, for then hyper-util gives up. So one that has
+//!   served nothing may go only when whoever had it made is gone.
+//! - over HTTP/2, when its [`Pill`] has told the pool not to give it out any more, every request that asked before that has
+//!   its connection, and none is on this one.
+
+use std::cell::LazyCell;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use atomic_waker::AtomicWaker;
+use foldhash::fast::RandomState;
+use http::StatusCode;
+use poolscope_semconv::value::{CloseReason, ErrorType, Observation};
+
+use super::connection::Connection;
+use super::pool::Pool;
+use super::request::Request;
+use super::snapshot::Protocol;
+use crate::clock::Instant;
+
+/// How often the connections of a client are looked after at least.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How often while one of them is to go and could.
+const LOOK_AT_RETIRED: Duration = Duration::from_millis(10);
+
+/// Until then what one thread has written is seen by all others, by a wide margin.
+const SEEN_WITHIN: Duration = Duration::from_millis(1);
+
+/// When the connections of a client are replaced. See [`Hygiene`](crate::hygiene::Hygiene).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rules {
+    pub(crate) max_age: Option<Duration>,
+    /// Share of the age by which a connection may go earlier, from 0 to 1.
+    pub(crate) jitter: f64,
+    pub(crate) poison_on_errors: bool,
+    /// Timeouts in a row; 0 for never.
+    pub(crate) poison_after_timeouts: u32,
+    pub(crate) evict_on_5xx: bool,
+}
+
+impl Rules {
+    /// Age at which a connection goes; `random` decides how much earlier than at the maximum.
+    fn age(&self, random: u64) -> Option<Duration> {
+        let share = random as f64 / u64::MAX as f64 * self.jitter;
+        self.max_age.map(|max| max.saturating_sub(max.mul_f64(share)))
+    }
+
+    /// Age that no connection goes before.
+    fn least_age(&self) -> Option<Duration> {
+        self.age(u64::MAX)
+    }
+
+    /// What the outcome of a request says of its HTTP/2 connection, on which `timeouts` came in a row before.
+    fn failure(&self, class: ErrorType, timeouts: u32) -> bool {
+        match class {
+            ErrorType::Timeout => {
+                self.poison_after_timeouts > 0 && timeouts + 1 >= self.poison_after_timeouts
+            }
+            ErrorType::ConnectionReset
+            | ErrorType::StreamReset
+            | ErrorType::IncompleteMessage
+            | ErrorType::Protocol => self.poison_on_errors,
+            _ => false,
+        }
+    }
+}
+
+/// What takes an HTTP/2 connection out of its pool's use.
+pub(crate) trait Pill: fmt::Debug + Send + Sync {
+    /// Takes it out of use; false if this is not the pill of that connection.
+    fn poison(&self, connection: &Connection) -> bool;
+}
+
+/// Upkeep of one connection. All but the [`Pill`] is atomics.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    rules: Rules,
+    /// Age at which it goes.
+    age: Option<Duration>,
+    /// Why it is to go: 0, or one more than the number of the reason.
+    retired: AtomicU8,
+    /// When the pool was told not to give it out any more; 0 if it was not.
+    poisoned_at: AtomicU64,
+    /// No request can be on its way to it any more but one that comes back unharmed.
+    may_end: AtomicBool,
+    /// Timeouts since its last answer.
+    timeouts: AtomicU32,
+    pill: Mutex<Option<Box<dyn Pill>>>,
+    /// True once it does not lack its pill any more.
+    is_settled: AtomicBool,
+    /// Wakes the task that drives it.
+    waker: AtomicWaker,
+}
+
+impl Upkeep {
+    pub(super) fn new(rules: Rules, id: u64) -> Self {
+        // Random for each process, which is all that is asked of it.
+        static RANDOM: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+        Self {
+            rules,
+            age: rules.age(RANDOM.hash_one(id)),
+            retired: AtomicU8::new(0),
+            poisoned_at: AtomicU64::new(0),
+            may_end: AtomicBool::new(false),
+            timeouts: AtomicU32::new(0),
+            pill: Mutex::default(),
+            is_settled: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Why it is to go, if it is.
+    #[inline]
+    pub(crate) fn retired(&self) -> Option<CloseReason> {
+        let number = self.retired.load(Acquire);
+        number.checked_sub(1).map(|index| CloseReason::ALL[usize::from(index)])
+    }
+
+    /// True if it may end although it never served a request, or over HTTP/2.
+    pub(crate) fn may_end(&self) -> bool {
+        self.may_end.load(Acquire)
+    }
+
+    /// True if nothing has come for so many requests that it is not to be waited for.
+    pub(crate) fn is_dead(&self) -> bool {
+        let most = self.rules.poison_after_timeouts;
+        most > 0 && self.timeouts.load(Relaxed) >= most
+    }
+
+    /// Has a task be woken when the connection may go.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Says why it is to go; false if that was said before.
+    fn retire(&self, reason: CloseReason) -> bool {
+        let number = u8::try_from(reason.index() + 1).unwrap_or(u8::MAX);
+        self.retired.compare_exchange(0, number, AcqRel, Acquire).is_ok()
+    }
+
+    /// Time until it is to go for its age.
+    fn time_left(&self, age: Duration) -> Option<Duration> {
+        self.age.map(|most| most.saturating_sub(age))
+    }
+}
+
+impl Connection {
+    /// Has it closed as soon as no request uses it; false if it was to go already, or can't.
+    pub(crate) fn retire(&self, reason: CloseReason) -> bool {
+        let Some(upkeep) = self.upkeep().filter(|_| self.is_in_pool()) else { return false };
+        let is_first = upkeep.retire(reason);
+        if is_first {
+            self.poison();
+            upkeep.wake();
+        }
+        is_first
+    }
+
+    /// Gives an HTTP/2 connection what takes it out of its pool's use.
+    pub(crate) fn give_pill(&self, pill: Box<dyn Pill>) {
+        let Some(upkeep) = self.upkeep() else { return };
+        if !self.is_in_pool() || upkeep.is_settled.swap(true, AcqRel) {
+            return;
+        }
+        self.pool().rotation.lacking.fetch_sub(1, AcqRel);
+        *upkeep.pill.lock().unwrap_or_else(PoisonError::into_inner) = Some(pill);
+        if upkeep.retired().is_some() {
+            self.poison();
+        }
+        if !self.is_in_pool() {
+            // It was closed meanwhile, and would keep itself by its pill.
+            self.forget_pill();
+        }
+    }
+
+    fn poison(&self) {
+        let Some(upkeep) = self.upkeep() else { return };
+        let Some(pill) = upkeep.pill.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        if pill.poison(self) {
+            if let Some(reason) = upkeep.retired() {
+                // From now on it ends when its last request does, at the hand of the client.
+                self.closing(reason);
+            }
+            upkeep.poisoned_at.store(Instant::now().as_nanos(), Release);
+        } else if upkeep.is_settled.swap(false, AcqRel) {
+            self.pool().rotation.lacking.fetch_add(1, AcqRel);
+            if !self.is_in_pool() {
+                self.forget_pill();
+            }
+        }
+    }
+
+    /// It is closed, and needs no pill.
+    pub(super) fn forget_pill(&self) {
+        let Some(upkeep) = self.upkeep() else { return };
+        if self.needs_pill() && !upkeep.is_settled.swap(true, AcqRel) {
+            self.pool().rotation.lacking.fetch_sub(1, AcqRel);
+        }
+        let pill = upkeep.pill.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(pill);
+    }
+
+    /// A request has asked for its end, since a connection of its pool is to be replaced.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn closes_for_another(&self) {
+        self.closing(self.upkeep().and_then(Upkeep::retired).unwrap_or(CloseReason::MaxAge));
+    }
+
+    fn needs_pill(&self) -> bool {
+        self.protocol() == Protocol::Http2 && self.pool().observation() == Observation::Exact
+    }
+
+    /// One that is to go may do so if nobody who asked early enough to be on the way to it still asks; `undecided` tells
+    /// since when the one who asks for longest does.
+    fn let_go(&self, upkeep: &Upkeep, undecided: impl FnOnce() -> Option<Instant>, now: Instant) {
+        let since = match self.protocol() {
+            // A request that asked later can only have found it in the pool.
+            Protocol::Http1 => self.opened(),
+            Protocol::Http2 => match upkeep.poisoned_at.load(Acquire) {
+                0 => return,
+                at => Instant::from_nanos(at),
+            },
+        } + SEEN_WITHIN;
+        let is_needed = self.protocol() == Protocol::Http2 || self.requests() == 0;
+        if is_needed && now > since && undecided().is_none_or(|asked| asked > since) {
+            upkeep.may_end.store(true, Release);
+        }
+        upkeep.wake();
+    }
+}
+
+impl Request {
+    /// What its answer says of its connection.
+    #[inline]
+    pub(crate) fn judge_answer(&self, status: StatusCode) {
+        if let Some(rules) = self.pool().hygiene()
+            && (rules.poison_after_timeouts > 0 || rules.evict_on_5xx && status.is_server_error())
+        {
+            self.answer_judged(rules, status);
+        }
+    }
+
+    fn answer_judged(&self, rules: Rules, status: StatusCode) {
+        let Some(connection) = self.connection() else { return };
+        if rules.evict_on_5xx && status.is_server_error() {
+            connection.retire(CloseReason::Evicted);
+        }
+        if let Some(upkeep) = connection.upkeep()
+            && upkeep.timeouts.load(Relaxed) > 0
+        {
+            upkeep.timeouts.store(0, Relaxed);
+        }
+    }
+
+    /// What its failure says of its connection. HTTP/1 ends with it, whatever it is.
+    pub(crate) fn judge_failure(&self, class: ErrorType) {
+        if self.pool().hygiene().is_none() {
+            return;
+        }
+        if let Some(connection) = self.connection().filter(|connection| connection.needs_pill())
+            && let Some(upkeep) = connection.upkeep()
+        {
+            let is_timeout = class == ErrorType::Timeout;
+            let timeouts = if is_timeout { upkeep.timeouts.fetch_add(1, AcqRel) } else { 0 };
+            if upkeep.rules.failure(class, timeouts) {
+                connection.retire(CloseReason::Poisoned);
+            }
+        }
+    }
+}
+
+/// What a pool keeps to replace its connections.
+#[derive(Debug, Default)]
+pub(super) struct Rotation {
+    /// HTTP/2 connections whose pill is not known.
+    lacking: AtomicU32,
+    /// Requests that may ask for the end of the connection that they get, where no other way is open.
+    tickets: AtomicU32,
+    /// When the tickets were last given out.
+    ticketed_at: AtomicU64,
+}
+
+impl Pool {
+    /// A connection was opened whose pill is not known yet.
+    pub(super) fn lacks_pill_of(&self, connection: &Connection) {
+        if connection.upkeep().is_some() && connection.needs_pill() {
+            self.rotation.lacking.fetch_add(1, AcqRel);
+        }
+    }
+
+    /// True if the next request is to bring the pill of the connection that it gets.
+    #[inline]
+    pub(crate) fn lacks_pill(&self) -> bool {
+        self.config.hygiene.is_some() && (self.rotation.lacking.load(Acquire) > 0 || !self.has_open())
+    }
+
+    /// Retires connections that are old enough, and lets go those that may. Tells when to be called again, if this pool
+    /// replaces connections.
+    pub(crate) fn look_after_connections(&self, now: Instant) -> Option<Duration> {
+        let rules = self.config.hygiene?;
+        let mut next = rules.least_age().map_or(LOOK, |age| age.min(LOOK)).max(LOOK_AT_RETIRED);
+        let undecided = LazyCell::new(|| self.undecided_since());
+        let is_exact = self.observation() == Observation::Exact;
+        let sees_requests = self.requests() > 0;
+        let mut due = 0;
+        for connection in self.open_connections() {
+            let Some(upkeep) = connection.upkeep() else { continue };
+            if upkeep.retired().is_none() {
+                let Some(left) = upkeep.time_left(connection.age(now)) else { continue };
+                if !left.is_zero() {
+                    next = next.min(left.max(SEEN_WITHIN));
+                    continue;
+                }
+                connection.retire(CloseReason::MaxAge);
+            }
+            if !is_exact {
+                due += u32::from(connection.protocol() == Protocol::Http1);
+            } else if sees_requests && connection.is_idle() {
+                connection.let_go(upkeep, || *undecided, now);
+                next = next.min(LOOK_AT_RETIRED);
+            }
+        }
+        if !is_exact {
+            self.give_tickets(due, now);
+        }
+        Some(next)
+    }
+
+    /// Since when the request asks that asks for longest and may still get any connection.
+    fn undecided_since(&self) -> Option<Instant> {
+        self.holders().iter().filter_map(|holder| holder.undecided_since()).min()
+    }
+
+    /// At most one for each connection that is to go, and not again at once: a request can't choose its connection, so the
+    /// pool would be emptied otherwise.
+    fn give_tickets(&self, due: u32, now: Instant) {
+        let last = Instant::from_nanos(self.rotation.ticketed_at.load(Relaxed));
+        if now.saturating_duration_since(last) >= LOOK {
+            self.rotation.ticketed_at.store(now.as_nanos(), Relaxed);
+            self.rotation.tickets.store(due, Relaxed);
+        }
+    }
+
+    /// True if the next request is to ask for the end of its connection.
+    #[inline]
+    pub(crate) fn take_ticket(&self) -> bool {
+        let tickets = &self.rotation.tickets;
+        tickets.load(Relaxed) > 0
+            && !self.has_http2()
+            && tickets.fetch_update(AcqRel, Acquire, |left| left.checked_sub(1)).is_ok()
+    }
+
+    /// Has its idle connections closed; tells how many.
+    pub(crate) fn close_idle(&self) -> usize {
+        if self.observation() != Observation::Exact {
+            return 0;
+        }
+        let open = self.open_connections();
+        open.iter().filter(|known: &&Arc<_>| known.is_idle() && known.retire(CloseReason::Requested)).count()
+    }
+}
+
+#[cfg(test)]
+#[path = "upkeep_tests.rs"]
+mod tests;
