@@ -8,6 +8,7 @@ mod debug;
 mod demo;
 mod guard;
 mod health;
+mod hygiene;
 mod leaks;
 mod phases;
 mod pool;

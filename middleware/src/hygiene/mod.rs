@@ -34,8 +34,8 @@
 //!   comes back unsent, and hyper-util sends it over another one. It does so by default; with
 //!   `retry_canceled_requests(false)` such a request fails.
 //! - HTTP/2: the connection takes no new stream, and ends after the last one. hyper-util gives the means for this to a request
-//!   only: the first one on each connection brings it. Where that one was dropped before it had its connection, the next
-//!   does.
+//!   only: the first one on each connection brings it. One that no request has had, since another was ready first, stays
+//!   for as long as its pool keeps idle connections; if a request gets it after all, it is replaced after that.
 //!
 //! An idle connection closes within some 20 ms of its age, whether its pool has traffic or not, and within 150 ms of any
 //! other cause. Connections that were opened together go apart by the jitter: each at a time of its own between

@@ -7,7 +7,8 @@
 //!   and the client sends it over another one; unless the connection is new, for then hyper-util gives up. So one that has
 //!   served nothing may go only when whoever had it made is gone.
 //! - over HTTP/2, when its [`Pill`] has told the pool not to give it out any more, every request that asked before that has
-//!   its connection, and none is on this one.
+//!   its connection, and none is on this one. Nor is the pool told before everybody has taken the connection who waited for
+//!   it when it was new: hyper-util has given it to all of them then, and fails whoever finds it out of use by the time.
 
 use std::cell::LazyCell;
 use std::fmt;
@@ -93,6 +94,8 @@ pub(crate) struct Upkeep {
     age: Option<Duration>,
     /// Why it is to go: 0, or one more than the number of the reason.
     retired: AtomicU8,
+    /// When its pill was known: the pool had it by then.
+    pilled_at: AtomicU64,
     /// When the pool was told not to give it out any more; 0 if it was not.
     poisoned_at: AtomicU64,
     /// No request can be on its way to it any more but one that comes back unharmed.
@@ -114,6 +117,7 @@ impl Upkeep {
             rules,
             age: rules.age(RANDOM.hash_one(id)),
             retired: AtomicU8::new(0),
+            pilled_at: AtomicU64::new(0),
             poisoned_at: AtomicU64::new(0),
             may_end: AtomicBool::new(false),
             timeouts: AtomicU32::new(0),
@@ -156,6 +160,10 @@ impl Upkeep {
         self.retired.compare_exchange(0, number, AcqRel, Acquire).is_ok()
     }
 
+    fn has_pill(&self) -> bool {
+        self.is_settled.load(Acquire)
+    }
+
     /// Time until it is to go for its age.
     fn time_left(&self, age: Duration) -> Option<Duration> {
         self.age.map(|most| most.saturating_sub(age))
@@ -168,10 +176,18 @@ impl Connection {
         let Some(upkeep) = self.upkeep().filter(|_| self.is_in_pool()) else { return false };
         let is_first = upkeep.retire(reason);
         if is_first {
-            self.poison();
+            if self.needs_pill() {
+                self.poison(upkeep, Instant::now(), || self.pool().undecided_since());
+            }
             upkeep.wake();
         }
         is_first
+    }
+
+    /// True if it would close at once if it were to go. An HTTP/2 connection that its pool may give out all the same waits
+    /// for a request to bring its pill.
+    fn can_close_idle(&self) -> bool {
+        self.is_idle() && (!self.needs_pill() || self.upkeep().is_some_and(Upkeep::has_pill))
     }
 
     /// Gives an HTTP/2 connection what takes it out of its pool's use.
@@ -181,19 +197,22 @@ impl Connection {
             return;
         }
         self.pool().rotation.lacking.fetch_sub(1, AcqRel);
+        self.pool().rotation.pills.fetch_add(1, AcqRel);
+        upkeep.pilled_at.store(Instant::now().as_nanos(), Release);
         *upkeep.pill.lock().unwrap_or_else(PoisonError::into_inner) = Some(pill);
-        if upkeep.retired().is_some() {
-            self.poison();
-        }
         if !self.is_in_pool() {
             // It was closed meanwhile, and would keep itself by its pill.
             self.forget_pill();
         }
     }
 
-    fn poison(&self) {
-        let Some(upkeep) = self.upkeep() else { return };
-        let Some(pill) = upkeep.pill.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    /// Has its pool give it out no more, as soon as nobody waits for what the pool gave out when it was new.
+    fn poison(&self, upkeep: &Upkeep, now: Instant, undecided: impl FnOnce() -> Option<Instant>) {
+        let had = Instant::from_nanos(upkeep.pilled_at.load(Acquire));
+        if !upkeep.has_pill() || !is_over(had, undecided, now) {
+            return;
+        }
+        let Some(pill) = self.take_pill(upkeep) else { return };
         if pill.poison(self) {
             if let Some(reason) = upkeep.retired() {
                 // From now on it ends when its last request does, at the hand of the client.
@@ -214,8 +233,15 @@ impl Connection {
         if self.needs_pill() && !upkeep.is_settled.swap(true, AcqRel) {
             self.pool().rotation.lacking.fetch_sub(1, AcqRel);
         }
+        drop(self.take_pill(upkeep));
+    }
+
+    fn take_pill(&self, upkeep: &Upkeep) -> Option<Box<dyn Pill>> {
         let pill = upkeep.pill.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(pill);
+        if pill.is_some() {
+            self.pool().rotation.pills.fetch_sub(1, AcqRel);
+        }
+        pill
     }
 
     /// A request has asked for its end, since a connection of its pool is to be replaced.
@@ -230,21 +256,29 @@ impl Connection {
 
     /// One that is to go may do so if nobody who asked early enough to be on the way to it still asks; `undecided` tells
     /// since when the one who asks for longest does.
-    fn let_go(&self, upkeep: &Upkeep, undecided: impl FnOnce() -> Option<Instant>, now: Instant) {
-        let since = match self.protocol() {
-            // A request that asked later can only have found it in the pool.
-            Protocol::Http1 => self.opened(),
+    fn let_go(&self, upkeep: &Upkeep, undecided: impl Fn() -> Option<Instant>, now: Instant) {
+        let may_end = match self.protocol() {
+            // A request that asked after it was opened can only have found it in the pool.
+            Protocol::Http1 => self.requests() == 0 && is_over(self.opened(), undecided, now),
             Protocol::Http2 => match upkeep.poisoned_at.load(Acquire) {
-                0 => return,
-                at => Instant::from_nanos(at),
+                0 => return self.poison(upkeep, now, undecided),
+                at => is_over(Instant::from_nanos(at), undecided, now),
             },
-        } + SEEN_WITHIN;
-        let is_needed = self.protocol() == Protocol::Http2 || self.requests() == 0;
-        if is_needed && now > since && undecided().is_none_or(|asked| asked > since) {
+        };
+        if may_end {
             upkeep.may_end.store(true, Release);
         }
-        upkeep.wake();
+        if self.is_idle() {
+            upkeep.wake();
+        }
     }
+}
+
+/// True if everybody who asked for a connection by some moment has one or has given up; `undecided` tells since when the one
+/// who asks for longest does.
+fn is_over(moment: Instant, undecided: impl FnOnce() -> Option<Instant>, now: Instant) -> bool {
+    let seen = moment + SEEN_WITHIN;
+    now > seen && undecided().is_none_or(|asked| asked > seen)
 }
 
 impl Request {
@@ -292,6 +326,8 @@ impl Request {
 pub(super) struct Rotation {
     /// HTTP/2 connections whose pill is not known.
     lacking: AtomicU32,
+    /// Those whose pill is at hand: they are open, and not to go.
+    pills: AtomicU32,
     /// Requests that may ask for the end of the connection that they get, where no other way is open.
     tickets: AtomicU32,
     /// When the tickets were last given out.
@@ -309,7 +345,10 @@ impl Pool {
     /// True if the next request is to bring the pill of the connection that it gets.
     #[inline]
     pub(crate) fn lacks_pill(&self) -> bool {
-        self.config.hygiene.is_some() && (self.rotation.lacking.load(Acquire) > 0 || !self.has_open())
+        self.config.hygiene.is_some()
+            && (self.rotation.lacking.load(Acquire) > 0
+                // It may need a new connection, if only because the last one is to go.
+                || self.rotation.pills.load(Acquire) == 0 && self.packed(Protocol::Http1).0 == 0)
     }
 
     /// Retires connections that are old enough, and lets go those that may. Tells when to be called again, if this pool
@@ -333,9 +372,11 @@ impl Pool {
             }
             if !is_exact {
                 due += u32::from(connection.protocol() == Protocol::Http1);
-            } else if sees_requests && connection.is_idle() {
+            } else if sees_requests {
                 connection.let_go(upkeep, || *undecided, now);
-                next = next.min(LOOK_AT_RETIRED);
+                if connection.is_idle() {
+                    next = next.min(LOOK_AT_RETIRED);
+                }
             }
         }
         if !is_exact {
@@ -373,8 +414,9 @@ impl Pool {
         if self.observation() != Observation::Exact {
             return 0;
         }
-        let open = self.open_connections();
-        open.iter().filter(|known: &&Arc<_>| known.is_idle() && known.retire(CloseReason::Requested)).count()
+        let closes =
+            |known: &&Arc<Connection>| known.can_close_idle() && known.retire(CloseReason::Requested);
+        self.open_connections().iter().filter(closes).count()
     }
 }
 

@@ -131,12 +131,15 @@ fn an_http2_connection_ends_when_nobody_can_be_on_the_way_to_it() {
     assert!(!may_end(), "the pool may still give it out");
     let poisoned = Arc::new(AtomicU32::new(0));
     connection.give_pill(Box::new(Taken(Arc::clone(&poisoned))));
-    assert_eq!(poisoned.load(Acquire), 1);
-    assert!(!pool.lacks_pill());
-    assert!(!may_end(), "a request asked before");
+    assert!(!may_end() && poisoned.load(Acquire) == 0, "one who waited for it may not have taken it");
+    before.end(End::Dropped, Instant::now());
+    let before = Request::start(Arc::clone(&pool), &http::Method::GET, far());
+    assert!(!may_end() && poisoned.load(Acquire) == 1, "the pool is told");
+    assert!(pool.lacks_pill(), "the next request needs a new connection");
     before.acquire(Instant::now());
     assert!(!may_end(), "it has one, and which one is not known");
     before.bind(&connection);
+    assert!(connection.is_active(), "which ends it when that is over");
     before.end(End::Complete, Instant::now());
     assert!(may_end());
     connection.close(Instant::now());
@@ -151,12 +154,19 @@ fn a_pill_that_is_not_its_own_is_asked_for_again() {
     let client = client(RULES);
     let pool = pool(&client);
     let connection = open(&pool, 1, Protocol::Http2, Instant::now());
+    let look = || {
+        // It is looked after only where requests are seen.
+        pool.acquire_started();
+        pool.look_after_connections(Instant::now() + Duration::from_secs(1))
+    };
     connection.give_pill(Box::new(Wrong));
     assert!(!pool.lacks_pill());
     connection.retire(CloseReason::MaxAge);
+    look();
     assert!(pool.lacks_pill());
     let poisoned = Arc::new(AtomicU32::new(0));
     connection.give_pill(Box::new(Taken(Arc::clone(&poisoned))));
+    look();
     assert_eq!(poisoned.load(Acquire), 1);
 }
 
@@ -177,6 +187,23 @@ fn a_closed_connection_lacks_nothing_and_keeps_nothing() {
         assert_eq!(Arc::strong_count(&pill), 1);
         assert!(!pool.lacks_pill());
     }
+}
+
+#[test]
+fn only_what_can_close_is_closed_on_demand() {
+    let client = client(RULES);
+    let pool = pool(&client);
+    let now = Instant::now;
+    let [bare, ready, busy] = [0, 1, 2].map(|id| open(&pool, id, Protocol::Http2, now()));
+    for connection in [&ready, &busy] {
+        connection.give_pill(Box::<Taken>::default());
+    }
+    busy.enter();
+    open(&pool, 3, Protocol::Http1, now());
+    assert_eq!(pool.close_idle(), 2);
+    assert_eq!(pool.close_idle(), 0, "they are told already");
+    let retired = |connection: &Connection| connection.upkeep().unwrap().retired();
+    assert_eq!([bare, ready, busy].map(|known| retired(&known)), [None, Some(CloseReason::Requested), None]);
 }
 
 #[test]
