@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use poolscope::hygiene::{Hygiene, HygieneBuilder};
 use poolscope::timeout::TimeoutLayer;
-use poolscope::{ConnectionCounts, PoolSnapshot, Protocol, Scope};
+use poolscope::{ConnectionCounts, Event, PoolSnapshot, Protocol, Scope};
 use poolscope_semconv::value::{Certainty, CloseReason};
 use poolscope_tests::client::{Client, Kind, NAME, Settings};
 use poolscope_tests::sampler::Sampler;
@@ -288,25 +288,27 @@ for_hyper!(nothing_is_left_of_requests_that_are_given_up);
 async fn idle_connections_close_soon_after_their_age(kind: Kind) {
     let age = Duration::from_millis(400);
     let world = World::new(kind, Hygiene::builder().max_age(age).max_age_jitter(0.5), echo).await;
+    let lives = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&lives);
+    world.scope.listen(move |event: &Event| {
+        if let Event::ConnectionClosed(closed) = event {
+            told.lock().unwrap().push(closed.lifetime);
+        }
+    });
     world.read_at_once(8).await;
-    let made = world.pool().opened;
-    let mut lives = Vec::new();
-    let began = Instant::now();
-    while lives.len() < made as usize {
-        let open = world.server.counts().open();
-        lives.resize((made - open) as usize, began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", world.pool());
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    // The first requests have taken some of the age; a machine that is busy elsewhere may add to it.
-    assert!(lives[0] >= Duration::from_millis(100), "{lives:?}");
-    assert!(*lives.last().unwrap() < age + Duration::from_millis(400), "{lives:?}");
+    let pool = world.until("all to close", |pool| pool.counts().open() == 0).await;
+    let mut lives = lives.lock().unwrap().clone();
+    lives.sort();
+    let (first, last) = (lives[0], lives[lives.len() - 1]);
+    assert!(first >= age / 2, "{lives:?}");
+    // A machine that is busy elsewhere may need its time.
+    assert!(last < age + Duration::from_millis(600), "{lives:?}");
     if !kind.is_http2() {
-        assert!(made >= 8);
-        assert!(*lives.last().unwrap() - lives[0] > Duration::from_millis(20), "all at once: {lives:?}");
+        assert!(lives.len() >= 8 && last - first > Duration::from_millis(20), "all at once: {lives:?}");
     }
-    let pool = world.end().await;
-    assert_eq!(closes(&pool), BTreeMap::from([(CloseReason::MaxAge, made)]));
+    println!("{kind:?}: {lives:?}");
+    assert_eq!(closes(&pool), BTreeMap::from([(CloseReason::MaxAge, pool.opened)]));
+    world.end().await;
 }
 for_hyper!(idle_connections_close_soon_after_their_age);
 
@@ -403,7 +405,7 @@ async fn a_dead_http2_connection_is_left_after_some_timeouts(kind: Kind) {
     })
     .await;
     let client = world.client.clone();
-    let limited = TimeoutLayer::new(&world.scope, "attempt", Duration::from_millis(100)).unwrap().layer(
+    let limited = TimeoutLayer::new(&world.scope, "attempt", Duration::from_millis(700)).unwrap().layer(
         service_fn(move |request: Request<Bytes>| {
             let client = client.clone();
             async move { client.send(request).await }

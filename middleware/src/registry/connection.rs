@@ -420,6 +420,11 @@ impl Connection {
         }
     }
 
+    /// Its end was asked for, for a reason that holds although the peer may have been quick to obey.
+    pub(super) fn closes_as_asked(&self, reason: CloseReason) {
+        let _ = self.stated.set(reason);
+    }
+
     /// Counts bytes that were sent.
     pub(crate) fn add_sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Relaxed);

@@ -247,7 +247,7 @@ impl Connection {
     /// A request has asked for its end, since a connection of its pool is to be replaced.
     #[cfg(feature = "reqwest")]
     pub(crate) fn closes_for_another(&self) {
-        self.closing(self.upkeep().and_then(Upkeep::retired).unwrap_or(CloseReason::MaxAge));
+        self.closes_as_asked(self.upkeep().and_then(Upkeep::retired).unwrap_or(CloseReason::MaxAge));
     }
 
     fn needs_pill(&self) -> bool {
