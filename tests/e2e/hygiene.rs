@@ -18,7 +18,7 @@ use poolscope_semconv::value::{Certainty, CloseReason};
 use poolscope_tests::client::{Client, Kind, NAME, Settings};
 use poolscope_tests::sampler::Sampler;
 use poolscope_tests::tls::Alpn;
-use poolscope_tests::upstream::{Options, Reply, Upstream, answer};
+use poolscope_tests::upstream::{HangUp, Options, Reply, Upstream, answer};
 use poolscope_tests::{kernel, wait};
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
@@ -432,6 +432,39 @@ async fn a_dead_http2_connection_is_left_after_some_timeouts(kind: Kind) {
     world.end().await;
 }
 for_hyper!(a_dead_http2_connection_is_left_after_some_timeouts: h2 HyperH2, tls_h2 HyperTlsH2);
+
+/// An HTTP/2 connection whose peer has reset a stream serves what it has, and no other request.
+async fn a_reset_stream_takes_its_connection_out_of_use(kind: Kind) {
+    let hold = Arc::new(AtomicBool::new(true));
+    let held = holding(&hold);
+    let world =
+        World::new(kind, Hygiene::builder().poison_on_errors(true), move |request: Request<Incoming>| {
+            let held = held.clone();
+            async move { if request.uri().path() == "/fails" { Err(HangUp) } else { held(request).await } }
+        })
+        .await;
+    world.read().await;
+    let (other, url) = (world.client.clone(), world.server.url("/held"));
+    let busy = tokio::spawn(async move { other.read(&url).await.unwrap() });
+    world.until("a request", |pool| pool.in_flight() == 1).await;
+    world.client.read(&world.server.url("/fails")).await.unwrap_err();
+    let draining = |pool: &PoolSnapshot| pool.open[0].draining == Some(CloseReason::Poisoned);
+    world.until("it to drain", |pool| draining(pool) && pool.in_flight() == 1).await;
+    // The pool is told within a moment.
+    wait::until(
+        "a new connection",
+        async || (world.read().await, world.pool().opened),
+        |(_, opened)| *opened == 2,
+    )
+    .await;
+    hold.store(false, SeqCst);
+    busy.await.unwrap();
+    world.until("it to close", |pool| pool.counts().open() == 1).await;
+    let pool = world.settled().await;
+    assert_eq!(closes(&pool), BTreeMap::from([(CloseReason::Poisoned, 1)]));
+    world.end().await;
+}
+for_hyper!(a_reset_stream_takes_its_connection_out_of_use: h2 HyperH2, tls_h2 HyperTlsH2);
 
 /// Old connections of reqwest's HTTP/1 pools end by requests that ask for it, one for each in a while, and none fails.
 async fn requests_of_reqwest_ask_for_the_end(kind: Kind) {

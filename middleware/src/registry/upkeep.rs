@@ -17,7 +17,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -94,15 +94,14 @@ pub(crate) struct Upkeep {
     age: Option<Duration>,
     /// Why it is to go: 0, or one more than the number of the reason.
     retired: AtomicU8,
-    /// When its pill was known: the pool had it by then.
-    pilled_at: AtomicU64,
     /// When the pool was told not to give it out any more; 0 if it was not.
     poisoned_at: AtomicU64,
     /// No request can be on its way to it any more but one that comes back unharmed.
     may_end: AtomicBool,
     /// Timeouts since its last answer.
     timeouts: AtomicU32,
-    pill: Mutex<Option<Box<dyn Pill>>>,
+    /// Its pill, and when that was known: the pool had the connection by then.
+    pill: Mutex<Option<(Instant, Box<dyn Pill>)>>,
     /// True once it does not lack its pill any more.
     is_settled: AtomicBool,
     /// Wakes the task that drives it.
@@ -117,7 +116,6 @@ impl Upkeep {
             rules,
             age: rules.age(RANDOM.hash_one(id)),
             retired: AtomicU8::new(0),
-            pilled_at: AtomicU64::new(0),
             poisoned_at: AtomicU64::new(0),
             may_end: AtomicBool::new(false),
             timeouts: AtomicU32::new(0),
@@ -160,8 +158,13 @@ impl Upkeep {
         self.retired.compare_exchange(0, number, AcqRel, Acquire).is_ok()
     }
 
-    fn has_pill(&self) -> bool {
-        self.is_settled.load(Acquire)
+    fn pill(&self) -> MutexGuard<'_, Option<(Instant, Box<dyn Pill>)>> {
+        self.pill.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when its pill is known.
+    fn pilled_at(&self) -> Option<Instant> {
+        self.pill().as_ref().map(|(at, _)| *at)
     }
 
     /// Time until it is to go for its age.
@@ -187,7 +190,8 @@ impl Connection {
     /// True if it would close at once if it were to go. An HTTP/2 connection that its pool may give out all the same waits
     /// for a request to bring its pill.
     fn can_close_idle(&self) -> bool {
-        self.is_idle() && (!self.needs_pill() || self.upkeep().is_some_and(Upkeep::has_pill))
+        self.is_idle()
+            && (!self.needs_pill() || self.upkeep().is_some_and(|upkeep| upkeep.pilled_at().is_some()))
     }
 
     /// Gives an HTTP/2 connection what takes it out of its pool's use.
@@ -198,8 +202,7 @@ impl Connection {
         }
         self.pool().rotation.lacking.fetch_sub(1, AcqRel);
         self.pool().rotation.pills.fetch_add(1, AcqRel);
-        upkeep.pilled_at.store(Instant::now().as_nanos(), Release);
-        *upkeep.pill.lock().unwrap_or_else(PoisonError::into_inner) = Some(pill);
+        *upkeep.pill() = Some((Instant::now(), pill));
         if !self.is_in_pool() {
             // It was closed meanwhile, and would keep itself by its pill.
             self.forget_pill();
@@ -208,8 +211,8 @@ impl Connection {
 
     /// Has its pool give it out no more, as soon as nobody waits for what the pool gave out when it was new.
     fn poison(&self, upkeep: &Upkeep, now: Instant, undecided: impl FnOnce() -> Option<Instant>) {
-        let had = Instant::from_nanos(upkeep.pilled_at.load(Acquire));
-        if !upkeep.has_pill() || !is_over(had, undecided, now) {
+        let Some(had) = upkeep.pilled_at() else { return };
+        if !is_over(had, undecided, now) {
             return;
         }
         let Some(pill) = self.take_pill(upkeep) else { return };
@@ -237,11 +240,12 @@ impl Connection {
     }
 
     fn take_pill(&self, upkeep: &Upkeep) -> Option<Box<dyn Pill>> {
-        let pill = upkeep.pill.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if pill.is_some() {
+        // What it holds may go with it, so not under the lock.
+        let taken = upkeep.pill().take();
+        if taken.is_some() {
             self.pool().rotation.pills.fetch_sub(1, AcqRel);
         }
-        pill
+        taken.map(|(_, pill)| pill)
     }
 
     /// A request has asked for its end, since a connection of its pool is to be replaced.
@@ -411,7 +415,8 @@ impl Pool {
 
     /// Has its idle connections closed; tells how many.
     pub(crate) fn close_idle(&self) -> usize {
-        if self.observation() != Observation::Exact {
+        // Where no requests are seen, nobody knows what is idle.
+        if self.observation() != Observation::Exact || self.requests() == 0 {
             return 0;
         }
         let closes =

@@ -200,6 +200,8 @@ fn only_what_can_close_is_closed_on_demand() {
     }
     busy.enter();
     open(&pool, 3, Protocol::Http1, now());
+    assert_eq!(pool.close_idle(), 0, "no request was seen");
+    pool.acquire_started();
     assert_eq!(pool.close_idle(), 2);
     assert_eq!(pool.close_idle(), 0, "they are told already");
     let retired = |connection: &Connection| connection.upkeep().unwrap().retired();
