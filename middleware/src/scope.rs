@@ -213,7 +213,6 @@ impl Scope {
     }
 
     /// The watch without a hold on it: gone when its thread is.
-    #[cfg(test)]
     pub(crate) fn watch(&self) -> Weak<Watch> {
         Arc::downgrade(&self.inner.watch)
     }
@@ -226,11 +225,6 @@ impl Scope {
     /// There is a pool to look after that is new.
     pub(crate) fn watch_new_pool(&self) {
         self.start_watch();
-        self.inner.watch.call();
-    }
-
-    /// There is something to look after now.
-    pub(crate) fn watch_now(&self) {
         self.inner.watch.call();
     }
 

@@ -92,10 +92,6 @@ impl ClientScope {
     ///
     /// It does not wait. A connection that a request takes in the same moment closes after that.
     pub fn close_idle(&self) -> usize {
-        let closed = self.pools().iter().map(|pool| pool.close_idle()).sum();
-        if closed > 0 {
-            self.scope().watch_now();
-        }
-        closed
+        self.pools().iter().map(|pool| pool.close_idle()).sum()
     }
 }

@@ -8,13 +8,26 @@ use http::Extensions;
 use hyper_util::client::legacy::connect::CaptureConnection;
 
 use super::named::ConnectionRef;
-use crate::registry::{Connection, Pill};
+use crate::registry::{Connection, Pill, Protocol, Upkeep};
 
 /// The connection that a request was shown, once it was.
 pub(super) fn take(capture: &mut Option<CaptureConnection>) {
-    let Some(connection) = capture.as_ref().and_then(shown) else { return };
-    if let (Some(pill), Some(ConnectionRef(connection))) = (capture.take(), connection) {
+    // What names no connection is one of HTTP/1.
+    let Some(Some(ConnectionRef(connection))) = capture.as_ref().and_then(shown) else { return };
+    if let Some(pill) = capture.take() {
         connection.give_pill(Box::new(pill));
+    }
+}
+
+/// A request uses an HTTP/1 connection, which was the last that it was shown: if that is to go, it is the last request.
+pub(super) fn retire(capture: &mut Option<CaptureConnection>, connection: &Connection) {
+    if connection.protocol() == Protocol::Http1
+        && let Some(capture) = capture.take()
+        && let Some(reason) = connection.upkeep().and_then(Upkeep::retired)
+        && let Some(connected) = capture.connection_metadata().as_ref()
+    {
+        connected.poison();
+        connection.closing(reason);
     }
 }
 

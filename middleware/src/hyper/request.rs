@@ -138,6 +138,9 @@ where
         let seen = polling.end();
         if this.capture.is_some() {
             pill::take(this.capture);
+            if let Some(connection) = this.lease.as_ref().and_then(|lease| lease.request().connection()) {
+                pill::retire(this.capture, &connection);
+            }
         }
         if *this.place == Place::Caller {
             *this.place = Place::Client;

@@ -79,7 +79,7 @@ impl Retiring {
         // Its own task writes each request, and binds it before; so none can begin while this one reads.
         let has_served = connection.requests() > 0 && self.is_answered;
         let may_end = has_served || connection.requests() == 0 && upkeep.may_end();
-        (self.is_told || may_end && connection.is_idle() && !self.is_used_unseen).then_some(Ok(()))
+        (self.is_told || may_end && connection.is_quiet() && !self.is_used_unseen).then_some(Ok(()))
     }
 
     fn end_http2(

@@ -202,7 +202,9 @@ impl ClientScope {
             host: destination.host.as_ref().into(),
             port: destination.port,
         };
-        Arc::new(Pool::new(name, destination, config, Arc::clone(self.scope().events())))
+        let pool = Pool::new(name, destination, config, Arc::clone(self.scope().events()));
+        pool.rotation.watched_by(self.scope().watch());
+        Arc::new(pool)
     }
 
     /// The limit of all requests of the client, made by the first who asks for it.

@@ -343,10 +343,6 @@ impl Connection {
         if self.state.fetch_sub(1, AcqRel) == 1 {
             self.pool.counts_sub(self.protocol(), ACTIVE);
         }
-        if let Some(upkeep) = self.upkeep().filter(|upkeep| upkeep.retired().is_some()) {
-            // It may be idle now, and then it can go.
-            upkeep.wake();
-        }
     }
 
     /// When a request of an HTTP/2 connection took it. A request may be told of late, so that the latest one counts.

@@ -3,12 +3,16 @@
 //! A connection that is to go is *retired*: it takes no new request if that can be had, and closes when no request uses it.
 //! Nothing is ever cut. How it ends is up to its transport (see `hyper::retire`), which may end it
 //!
-//! - over HTTP/1, whenever the books show no request on it. What the client hands it in the same moment comes back unsent,
-//!   and the client sends it over another one; unless the connection is new, for then hyper-util gives up. So one that has
-//!   served nothing may go only when whoever had it made is gone.
+//! - over HTTP/1, when its next request has taken it out of the pool's use; or, if none comes, when it has been idle for a
+//!   moment and nobody asks for a connection. What the client hands it in that same moment comes back unsent, and the client
+//!   sends it over another one; unless the connection is new, for then hyper-util gives up. So one that has served nothing
+//!   may go only when whoever had it made is gone. It does not end while it may be asked for, since hyper's channel to a
+//!   connection can lose what is pushed into it at the very instant at which it is closed, and the request waits for ever.
 //! - over HTTP/2, when its [`Pill`] has told the pool not to give it out any more, every request that asked before that has
-//!   its connection, and none is on this one. Nor is the pool told before everybody has taken the connection who waited for
-//!   it when it was new: hyper-util has given it to all of them then, and fails whoever finds it out of use by the time.
+//!   its connection, and none is on this one. Nor is the pool told before everybody has a connection who asked before the
+//!   pill was known: hyper-util has given a new one to all who waited for it, and fails whoever finds it out of use by the
+//!   time. Nor before everybody has who asked before it was retired: whoever asks later, and may need a new connection
+//!   because this one goes, brings the pill of that.
 
 use std::cell::LazyCell;
 use std::fmt;
@@ -17,7 +21,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -31,12 +35,16 @@ use super::pool::Pool;
 use super::request::Request;
 use super::snapshot::Protocol;
 use crate::clock::Instant;
+use crate::watch::Watch;
 
 /// How often the connections of a client are looked after at least.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How often while one of them is to go and could.
 const LOOK_AT_RETIRED: Duration = Duration::from_millis(10);
+
+/// How long an HTTP/1 connection has been idle before it may end by itself.
+const QUIET: Duration = Duration::from_millis(5);
 
 /// Until then what one thread has written is seen by all others, by a wide margin.
 const SEEN_WITHIN: Duration = Duration::from_millis(1);
@@ -94,6 +102,8 @@ pub(crate) struct Upkeep {
     age: Option<Duration>,
     /// Why it is to go: 0, or one more than the number of the reason.
     retired: AtomicU8,
+    /// Since when it is to go; 0 while that is being written down.
+    retired_at: AtomicU64,
     /// When the pool was told not to give it out any more; 0 if it was not.
     poisoned_at: AtomicU64,
     /// No request can be on its way to it any more but one that comes back unharmed.
@@ -104,6 +114,10 @@ pub(crate) struct Upkeep {
     pill: Mutex<Option<(Instant, Box<dyn Pill>)>>,
     /// True once it does not lack its pill any more.
     is_settled: AtomicBool,
+    /// True while it is one of the pool's [`Rotation::ready`].
+    is_ready: AtomicBool,
+    /// True while it is one of the pool's [`Rotation::draining`].
+    is_draining: AtomicBool,
     /// Wakes the task that drives it.
     waker: AtomicWaker,
 }
@@ -116,11 +130,14 @@ impl Upkeep {
             rules,
             age: rules.age(RANDOM.hash_one(id)),
             retired: AtomicU8::new(0),
+            retired_at: AtomicU64::new(0),
             poisoned_at: AtomicU64::new(0),
             may_end: AtomicBool::new(false),
             timeouts: AtomicU32::new(0),
             pill: Mutex::default(),
             is_settled: AtomicBool::new(false),
+            is_ready: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
@@ -179,12 +196,35 @@ impl Connection {
         let Some(upkeep) = self.upkeep().filter(|_| self.is_in_pool()) else { return false };
         let is_first = upkeep.retire(reason);
         if is_first {
-            if self.needs_pill() {
-                self.poison(upkeep, Instant::now(), || self.pool().undecided_since());
-            }
+            self.not_ready(upkeep);
+            self.count_draining(upkeep);
+            upkeep.retired_at.store(Instant::now().as_nanos(), Release);
             upkeep.wake();
+            self.pool().rotation.call_watch();
         }
         is_first
+    }
+
+    /// A retired HTTP/1 connection is counted until it is closed, so that a request that gets it takes it out of use.
+    fn count_draining(&self, upkeep: &Upkeep) {
+        if self.protocol() == Protocol::Http1 && self.pool().observation() == Observation::Exact {
+            self.pool().rotation.draining.fetch_add(1, AcqRel);
+            upkeep.is_draining.store(true, Release);
+            if !self.is_in_pool() {
+                self.not_draining(upkeep);
+            }
+        }
+    }
+
+    pub(super) fn not_draining(&self, upkeep: &Upkeep) {
+        if upkeep.is_draining.swap(false, AcqRel) {
+            self.pool().rotation.draining.fetch_sub(1, AcqRel);
+        }
+    }
+
+    /// True if a retired HTTP/1 connection can end with nobody on the way to it.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_idle() && self.idle_for(Instant::now()) >= QUIET && !self.pool().is_asked()
     }
 
     /// True if it would close at once if it were to go. An HTTP/2 connection that its pool may give out all the same waits
@@ -201,8 +241,12 @@ impl Connection {
             return;
         }
         self.pool().rotation.lacking.fetch_sub(1, AcqRel);
-        self.pool().rotation.pills.fetch_add(1, AcqRel);
         *upkeep.pill() = Some((Instant::now(), pill));
+        self.pool().rotation.ready.fetch_add(1, AcqRel);
+        upkeep.is_ready.store(true, Release);
+        if upkeep.retired().is_some() {
+            self.not_ready(upkeep);
+        }
         if !self.is_in_pool() {
             // It was closed meanwhile, and would keep itself by its pill.
             self.forget_pill();
@@ -211,8 +255,10 @@ impl Connection {
 
     /// Has its pool give it out no more, as soon as nobody waits for what the pool gave out when it was new.
     fn poison(&self, upkeep: &Upkeep, now: Instant, undecided: impl FnOnce() -> Option<Instant>) {
-        let Some(had) = upkeep.pilled_at() else { return };
-        if !is_over(had, undecided, now) {
+        let (Some(had), retired @ 1..) = (upkeep.pilled_at(), upkeep.retired_at.load(Acquire)) else {
+            return;
+        };
+        if !is_over(had.max(Instant::from_nanos(retired)), undecided, now) {
             return;
         }
         let Some(pill) = self.take_pill(upkeep) else { return };
@@ -236,16 +282,21 @@ impl Connection {
         if self.needs_pill() && !upkeep.is_settled.swap(true, AcqRel) {
             self.pool().rotation.lacking.fetch_sub(1, AcqRel);
         }
+        self.not_draining(upkeep);
         drop(self.take_pill(upkeep));
     }
 
     fn take_pill(&self, upkeep: &Upkeep) -> Option<Box<dyn Pill>> {
+        self.not_ready(upkeep);
         // What it holds may go with it, so not under the lock.
         let taken = upkeep.pill().take();
-        if taken.is_some() {
-            self.pool().rotation.pills.fetch_sub(1, AcqRel);
-        }
         taken.map(|(_, pill)| pill)
+    }
+
+    fn not_ready(&self, upkeep: &Upkeep) {
+        if upkeep.is_ready.swap(false, AcqRel) {
+            self.pool().rotation.ready.fetch_sub(1, AcqRel);
+        }
     }
 
     /// A request has asked for its end, since a connection of its pool is to be replaced.
@@ -330,12 +381,29 @@ impl Request {
 pub(super) struct Rotation {
     /// HTTP/2 connections whose pill is not known.
     lacking: AtomicU32,
-    /// Those whose pill is at hand: they are open, and not to go.
-    pills: AtomicU32,
+    /// Those whose pill is known, and which are not to go.
+    ready: AtomicU32,
+    /// HTTP/1 connections that are to go.
+    draining: AtomicU32,
     /// Requests that may ask for the end of the connection that they get, where no other way is open.
     tickets: AtomicU32,
     /// When the tickets were last given out.
     ticketed_at: AtomicU64,
+    /// Who looks after the pool.
+    watch: OnceLock<Weak<Watch>>,
+}
+
+impl Rotation {
+    pub(super) fn watched_by(&self, watch: Weak<Watch>) {
+        let _ = self.watch.set(watch);
+    }
+
+    /// A connection is to go.
+    fn call_watch(&self) {
+        if let Some(watch) = self.watch.get().and_then(Weak::upgrade) {
+            watch.call();
+        }
+    }
 }
 
 impl Pool {
@@ -351,8 +419,9 @@ impl Pool {
     pub(crate) fn lacks_pill(&self) -> bool {
         self.config.hygiene.is_some()
             && (self.rotation.lacking.load(Acquire) > 0
+                || self.rotation.draining.load(Acquire) > 0
                 // It may need a new connection, if only because the last one is to go.
-                || self.rotation.pills.load(Acquire) == 0 && self.packed(Protocol::Http1).0 == 0)
+                || self.rotation.ready.load(Acquire) == 0 && self.packed(Protocol::Http1).0 == 0)
     }
 
     /// Retires connections that are old enough, and lets go those that may. Tells when to be called again, if this pool
@@ -378,7 +447,7 @@ impl Pool {
                 due += u32::from(connection.protocol() == Protocol::Http1);
             } else if sees_requests {
                 connection.let_go(upkeep, || *undecided, now);
-                if connection.is_idle() {
+                if connection.is_idle() || upkeep.pilled_at().is_some() {
                     next = next.min(LOOK_AT_RETIRED);
                 }
             }

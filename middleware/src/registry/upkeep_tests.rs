@@ -128,6 +128,7 @@ fn an_http2_connection_ends_when_nobody_can_be_on_the_way_to_it() {
     };
     assert!(connection.retire(CloseReason::Requested));
     assert!(!connection.retire(CloseReason::MaxAge), "the first reason stays");
+    assert!(pool.lacks_pill(), "the next request may need a new connection");
     assert!(!may_end(), "the pool may still give it out");
     let poisoned = Arc::new(AtomicU32::new(0));
     connection.give_pill(Box::new(Taken(Arc::clone(&poisoned))));
