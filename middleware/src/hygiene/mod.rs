@@ -30,14 +30,16 @@
 //! [snapshot](crate::ConnectionSnapshot::draining) says that it drains, and why. Its close has the reason `max_age`,
 //! `poisoned`, `evicted` or `requested`, `known`; how many were replaced is the count of these closes.
 //!
-//! - HTTP/1: an idle connection ends at once, one in use with its request. A request that is handed to it in the same moment
-//!   comes back unsent, and hyper-util sends it over another one. It does so by default; with
-//!   `retry_canceled_requests(false)` such a request fails.
+//! - HTTP/1: the next request on the connection is its last. If none comes, it ends when it is idle and no request of the pool
+//!   waits. One that is handed to it in the same moment comes back unsent, and hyper-util sends it over another one. It does
+//!   so by default; with `retry_canceled_requests(false)` such a request fails. hyper 1.12 has a gap of some nanoseconds
+//!   here, in which a request is lost and never answered; a server that closes an idle connection meets the same one. To
+//!   stay out of it, a connection is not ended this way while anybody asks for one.
 //! - HTTP/2: the connection takes no new stream, and ends after the last one. hyper-util gives the means for this to a request
 //!   only: the first one on each connection brings it. One that no request has had, since another was ready first, stays
 //!   for as long as its pool keeps idle connections; if a request gets it after all, it is replaced after that.
 //!
-//! An idle connection closes within some 20 ms of its age, whether its pool has traffic or not, and within 150 ms of any
+//! An idle connection closes within some 30 ms of its age, whether its pool has traffic or not, and within 150 ms of any
 //! other cause. Connections that were opened together go apart by the jitter: each at a time of its own between
 //! `max_age * (1 - jitter)` and `max_age`.
 //!
