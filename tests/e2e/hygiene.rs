@@ -324,12 +324,14 @@ async fn idle_connections_close_on_demand(kind: Kind) {
     assert_eq!(client.close_idle(), 0);
     world.read_at_once(4).await;
     world.settled().await;
-    let open = world.pool().counts().open();
+    let pool = world.pool();
+    let (open, opened) = (pool.counts().open(), pool.opened);
     assert_eq!(client.close_idle() as u64, open);
     let asked = Instant::now();
     world.until("the idle ones to close", |pool| pool.counts().open() == 0).await;
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
-    assert_eq!(closes(&world.settled().await), BTreeMap::from([(CloseReason::Requested, open)]));
+    // Of connects that lost their race, the client may have closed one before.
+    assert_eq!(closes(&world.settled().await).get(&CloseReason::Requested), Some(&open));
 
     let (other, url) = (world.client.clone(), world.server.url("/held"));
     hold.store(true, SeqCst);
@@ -339,7 +341,7 @@ async fn idle_connections_close_on_demand(kind: Kind) {
     hold.store(false, SeqCst);
     busy.await.unwrap();
     world.read().await;
-    assert_eq!(world.pool().opened, open + 1, "the busy one is used again");
+    assert_eq!(world.pool().opened, opened + 1, "the busy one is used again");
     world.end().await;
 }
 for_hyper!(idle_connections_close_on_demand);
