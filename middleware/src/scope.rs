@@ -145,12 +145,19 @@ impl Scope {
     }
 
     /// Ends in order: refuses new requests where a [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, waits until those
-    /// that are under way have ended, cuts at the deadline what has not, sends the telemetry that is left, and reports.
+    /// that are under way have ended, cuts at the deadline what has not, asks idle connections to close where that can be
+    /// done, sends the telemetry that is left, and reports.
     ///
     /// The scope goes on to count; what is refused stays refused. Needs a tokio runtime with its time driver on.
     #[cfg(feature = "shutdown")]
     pub async fn shutdown(&self, deadline: Duration) -> crate::shutdown::ShutdownReport {
         crate::shutdown::run(self, deadline).await
+    }
+
+    /// Asks idle connections to close where that can be done, which is over hyper; tells how many.
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn close_idle(&self) -> usize {
+        self.pools().iter().map(|pool| pool.close_idle()).sum()
     }
 
     #[cfg(feature = "shutdown")]

@@ -129,7 +129,8 @@ impl<Sh, G, C, R, B, A> Stack<Sh, G, C, R, B, (), A> {
 }
 
 impl<Sh, G, C, R, B, L> Stack<Sh, G, C, R, B, L, ()> {
-    /// What is around each attempt: a timeout, any other layer, or several in a tuple, the outermost first.
+    /// What is around each attempt: a timeout, any other layer, or several in a tuple, the outermost first, such as the
+    /// timeouts of the acquire, of the headers and of each read of the body.
     pub fn attempt<A>(self, attempt: A) -> Stack<Sh, G, C, R, B, L, A> {
         let Self { client, shutdown, guard, call, retry, breaker, limit, attempt: () } = self;
         Stack { client, shutdown, guard, call, retry, breaker, limit, attempt }

@@ -27,6 +27,8 @@ pub struct ShutdownReport {
     /// What was known of those that were under way at the deadline, as far as request layers saw them; at most as many for
     /// each pool as the scope lists.
     pub cut_requests: Vec<CutRequest>,
+    /// Idle connections that were asked to close: those over hyper. Others close when their client is dropped.
+    pub closed_idle: usize,
     /// How long it took, without the flush of telemetry.
     pub took: Duration,
 }
@@ -80,9 +82,10 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
         let _ = tokio::time::timeout(CUT_SHOWS, ended(scope)).await;
         left = seen(&scope.snapshot()).max(state.count());
     }
+    let closed_idle = scope.close_idle();
     let took = began.elapsed();
     scope.flush_telemetry().await;
-    ShutdownReport { began_with, cut, left, cut_requests, took }
+    ShutdownReport { began_with, cut, left, cut_requests, closed_idle, took }
 }
 
 /// Returns when no request is under way.
