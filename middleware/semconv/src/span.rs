@@ -21,3 +21,14 @@ pub const SOCKET_CONNECT: &str = "socket connect";
 
 /// First part of the name of the span over the TLS handshake; the host follows.
 pub const TLS_HANDSHAKE: &str = "TLS client handshake";
+
+/// Name of the span of a call that a breaker rejected. It has the breaker's name and state.
+///
+/// Source: ours, as for those below.
+pub const BREAKER_REJECTED: &str = "breaker rejected";
+
+/// Name of the span of a call that a limit of requests in flight refused.
+pub const LIMIT_REFUSED: &str = "limit refused";
+
+/// Name of the span of a call that a resource guard refused.
+pub const GUARD_REFUSED: &str = "guard refused";

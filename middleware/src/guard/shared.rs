@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use poolscope_semconv::value::BreakerOutcome;
+use poolscope_semconv::value::{BreakerOutcome, ErrorType};
+use poolscope_semconv::{attr, span};
 
 use super::error::ResourcesExhausted;
 use super::limits::Limits;
@@ -18,6 +19,7 @@ use super::watched::Watched;
 use crate::event::Events;
 use crate::registry::{ResourceSnapshot, Rows};
 use crate::scope::ScopeRef;
+use crate::trace;
 use crate::{BreakerSnapshot, BreakerSource, ConfigError};
 
 /// With room for so many calls they are not counted: more can't open a connection each before the next look.
@@ -140,12 +142,22 @@ impl Shared {
         let mut looked = self.looked();
         let resource = looked.watched.refusing();
         resource.refused += 1;
-        ResourcesExhausted {
+        let exhausted = ResourcesExhausted {
             guard: Arc::clone(&self.name),
             resource: Arc::clone(&resource.name),
             current: resource.expected(),
             limit: resource.resolved.map_or(0, |(_, hard)| hard),
+        };
+        drop(looked);
+        if let Some(scope) = self.scope.upgrade() {
+            trace::refused(&scope, span::GUARD_REFUSED, ErrorType::ResourcesExhausted, &exhausted, || {
+                [
+                    (attr::GUARD_NAME, Arc::clone(&exhausted.guard)),
+                    (attr::RESOURCE_NAME, Arc::clone(&exhausted.resource)),
+                ]
+            });
         }
+        exhausted
     }
 
     /// Looks at everything, and tells what has changed. Gives the time until the next look.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use poolscope_semconv::value::LimitOutcome;
+
 use crate::event::PoolName;
 
 /// A limit did not let a request through.
@@ -33,6 +35,15 @@ pub enum Cause {
     QueueFull,
     /// Its turn did not come in time.
     TimedOut,
+}
+
+impl Cause {
+    pub(super) fn outcome(self) -> LimitOutcome {
+        match self {
+            Self::QueueFull => LimitOutcome::QueueFull,
+            Self::TimedOut => LimitOutcome::TimedOut,
+        }
+    }
 }
 
 impl fmt::Display for Refused {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use poolscope_semconv::value::LimitOutcome;
+use poolscope_semconv::value::{ErrorType, LimitOutcome};
+use poolscope_semconv::{attr, span};
 
 use super::error::{Cause, Refused};
 use super::place::Places;
@@ -13,6 +14,7 @@ use crate::clock::Instant;
 use crate::current;
 use crate::event::{Event, LimitExceeded};
 use crate::registry::{Asked, Gate, Pool, Ticket};
+use crate::trace;
 
 /// A request that waits for its turn, at the gate of its pool first and then at the one of its client. Counted once: when
 /// it is let through, when it is refused, or when it is dropped before.
@@ -70,7 +72,7 @@ impl Turn {
             Asked::Queued(ticket) => Asking::Waiting(Self::waiting(plan, pool, At::Pool(ticket))),
             Asked::Full => {
                 pool.limit().refused();
-                Asking::Refused(refused(&pool, gate, false, Cause::QueueFull, Duration::ZERO))
+                Asking::Refused(refused(plan, &pool, gate, false, Cause::QueueFull, Duration::ZERO))
             }
         }
     }
@@ -87,7 +89,7 @@ impl Turn {
             }
             Some((total, _)) => {
                 places.pool().limit().refused();
-                Asking::Refused(refused(places.pool(), total, true, Cause::QueueFull, Duration::ZERO))
+                Asking::Refused(refused(plan, places.pool(), total, true, Cause::QueueFull, Duration::ZERO))
             }
         }
     }
@@ -135,14 +137,11 @@ impl Turn {
     }
 
     fn refuse(&mut self, is_total: bool, cause: Cause) -> Refused {
-        let waited = self.end(match cause {
-            Cause::QueueFull => LimitOutcome::QueueFull,
-            Cause::TimedOut => LimitOutcome::TimedOut,
-        });
+        let waited = self.end(cause.outcome());
         self.leave();
         let total = self.plan.total.as_ref().filter(|_| is_total);
         let gate = total.unwrap_or_else(|| self.pool.limit().gate(|| self.plan.gate(&self.pool)));
-        refused(&self.pool, gate, is_total, cause, waited)
+        refused(&self.plan, &self.pool, gate, is_total, cause, waited)
     }
 
     fn end(&mut self, outcome: LimitOutcome) -> Duration {
@@ -192,12 +191,22 @@ fn enter_total<'a>(plan: &'a Plan, places: &mut Places) -> Option<(&'a Arc<Gate>
 }
 
 /// Tells a refusal.
-fn refused(pool: &Pool, gate: &Gate, is_total: bool, cause: Cause, waited: Duration) -> Refused {
+#[cold]
+fn refused(plan: &Plan, pool: &Pool, gate: &Gate, is_total: bool, cause: Cause, waited: Duration) -> Refused {
     let crowd = gate.crowd();
     let (max, in_use, queued) = (gate.limit(), crowd.inside, crowd.waiting);
     if let Some(refused) = pool.limit().to_tell(Instant::now()) {
         let pool_name = Arc::clone(pool.name());
         pool.emit(&Event::LimitExceeded(LimitExceeded { pool: pool_name, max, in_use, queued, refused }));
     }
-    Refused { pool: Arc::clone(pool.name()), cause, is_total, max, in_use, queued, waited }
+    let name = pool.name();
+    let refused = Refused { pool: Arc::clone(name), cause, is_total, max, in_use, queued, waited };
+    trace::refused(plan.client.scope(), span::LIMIT_REFUSED, ErrorType::LimitExceeded, &refused, || {
+        [
+            (attr::CLIENT_NAME, Arc::clone(&name.client)),
+            (attr::SERVER_ADDRESS, Arc::clone(&name.host)),
+            (attr::LIMIT_OUTCOME, cause.outcome().as_str().into()),
+        ]
+    });
+    refused
 }

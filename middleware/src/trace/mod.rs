@@ -4,6 +4,8 @@
 mod inject;
 #[cfg(feature = "trace")]
 mod on;
+#[cfg(all(feature = "trace", any(feature = "breaker", feature = "guard", feature = "limit")))]
+mod refused;
 #[cfg(feature = "trace")]
 mod setup;
 #[cfg(feature = "trace")]
@@ -12,6 +14,8 @@ mod tracer;
 mod url;
 #[cfg(feature = "trace")]
 pub(crate) use on::{RequestSpan, is_suppressed};
+#[cfg(all(feature = "trace", any(feature = "breaker", feature = "guard", feature = "limit")))]
+pub(crate) use refused::refused;
 #[cfg(feature = "trace")]
 pub(crate) use setup::{SetupSpan, setup_span};
 #[cfg(feature = "trace")]
@@ -19,6 +23,8 @@ pub(crate) use tracer::Tracing;
 
 #[cfg(not(feature = "trace"))]
 mod off;
+#[cfg(all(not(feature = "trace"), any(feature = "breaker", feature = "guard", feature = "limit")))]
+pub(crate) use off::refused;
 #[cfg(not(feature = "trace"))]
 pub(crate) use off::{RequestSpan, SetupSpan, is_suppressed, setup_span};
 

@@ -43,6 +43,17 @@ pub(crate) fn setup_span(_: &Scope, _: &Report<'_>) -> SetupSpan {
     SetupSpan {}
 }
 
+/// No span tells of a call that was not let through.
+#[cfg(any(feature = "breaker", feature = "guard", feature = "limit"))]
+pub(crate) fn refused<const N: usize>(
+    _: &Scope,
+    _: &'static str,
+    _: ErrorType,
+    _: &dyn std::fmt::Display,
+    _: impl FnOnce() -> [(&'static str, Arc<str>); N],
+) {
+}
+
 /// No telemetry is made in this build that could be suppressed.
 pub(crate) fn is_suppressed() -> bool {
     false

@@ -94,7 +94,7 @@ async fn a_thousand_requests_through_ten(kind: Kind) {
 
 async fn a_queue_that_is_full(kind: Kind) {
     let upstream = Upstream::start(options(kind), |_| async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
         answer(StatusCode::OK, "done")
     })
     .await
@@ -141,7 +141,7 @@ async fn waits_that_end_in_every_way(kind: Kind) {
     for number in 0..200_u64 {
         let path = ["/", "/stream", "/hang", "/"][(number % 4) as usize];
         let (client, url) = (world.client.clone(), upstream.url(path));
-        let patience = Duration::from_millis(10 + number % 90);
+        let patience = Duration::from_millis(10 + number % 4 * 200);
         requests.spawn(async move {
             let call = async {
                 let response = client.get(&url).await?;
