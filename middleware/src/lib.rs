@@ -105,6 +105,8 @@ pub mod stack;
     feature = "timeout"
 ))]
 mod stopped;
+#[cfg(feature = "breaker")]
+mod sync;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 #[cfg(feature = "rustls")]

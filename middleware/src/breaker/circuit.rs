@@ -1,11 +1,7 @@
 //! [`Circuit`]: one breaker, with its lock, its counters and its events.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState};
@@ -13,13 +9,16 @@ use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState};
 use super::builder::Config;
 use super::classify::{Answer, Verdict};
 use super::error::BreakerOpen;
+use super::last;
 use super::permit::Permit;
 use super::state::{Change, Force, Kept, Machine, Rejected, Report};
 use super::store::{Saver, StoredBreaker, StoredState};
-use super::window::{Taken, Window};
+use super::window::GoodCalls;
 use crate::BreakerSnapshot;
 use crate::event::{BreakerTransition, Event, Events};
 use crate::http_message::{Target, Written};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The breaker of one destination.
 #[derive(Debug)]
@@ -36,10 +35,10 @@ pub(super) struct Circuit {
     /// Generation of the machine and, in the lowest bit, whether every call passes. Written under the lock, so that a call
     /// through a closed breaker reads this and nothing else.
     gate: AtomicU64,
-    window: Arc<Window>,
+    good: Arc<GoodCalls>,
     /// Set by calls, cleared by the search for breakers that nobody uses.
     used: AtomicBool,
-    /// Calls, but for those that the window counts.
+    /// Calls, but for those that are counted as good ones.
     calls: [AtomicU64; BreakerOutcome::COUNT],
     /// Told of changes, once they are to be kept.
     saver: OnceLock<Saver>,
@@ -79,7 +78,7 @@ impl Circuit {
             config,
             events,
             gate: AtomicU64::new(gate_of(&machine)),
-            window: Arc::clone(machine.window()),
+            good: Arc::clone(machine.good_calls()),
             used: AtomicBool::new(true),
             calls: Default::default(),
             tracked: Mutex::new(Tracked { machine, transitions: BTreeMap::new() }),
@@ -140,61 +139,81 @@ impl Circuit {
         self.used.swap(false, Relaxed)
     }
 
+    /// Lets a call through where all pass.
+    #[inline]
+    pub(super) fn pass(self: Arc<Self>) -> Result<Permit, Arc<Self>> {
+        // The word says all: no order is needed to anything else.
+        let gate = self.gate.load(Relaxed);
+        if gate & 1 == 1 { Ok(Permit::new(self, gate >> 1, false)) } else { Err(self) }
+    }
+
     /// Lets a call through or not.
-    pub(super) fn admit(self: &Arc<Self>) -> Result<Permit, BreakerOpen> {
-        self.try_admit().map_err(|rejected| {
-            self.count(BreakerOutcome::Rejected);
+    pub(super) fn admit(self: Arc<Self>) -> Result<Permit, BreakerOpen> {
+        self.try_admit().map_err(|(circuit, rejected)| {
+            circuit.count(BreakerOutcome::Rejected);
             let (state, retry_in) = (rejected.state, rejected.retry_in);
-            BreakerOpen { name: Arc::clone(&self.name), state, retry_in }
+            let name = Arc::clone(&circuit.name);
+            last::remember(circuit);
+            BreakerOpen { name, state, retry_in }
         })
     }
 
     /// The same without a count of those that are not let through.
-    #[inline]
-    pub(super) fn try_admit(self: &Arc<Self>) -> Result<Permit, Rejected> {
-        let gate = self.gate.load(Acquire);
-        if gate & 1 == 1 {
-            return Ok(Permit::new(Arc::clone(self), gate >> 1, false));
-        }
+    pub(super) fn try_admit(self: Arc<Self>) -> Result<Permit, (Arc<Self>, Rejected)> {
+        self.pass().or_else(Self::ask)
+    }
+
+    /// Lets a call through or not where the machine has to know.
+    #[cold]
+    fn ask(self: Arc<Self>) -> Result<Permit, (Arc<Self>, Rejected)> {
         let now = now();
-        let generation = self.with(|machine| machine.admit(now))?;
-        Ok(Permit::new(Arc::clone(self), generation, true))
+        let admitted = self.with(|machine| {
+            let (admitted, change) = machine.admit(now);
+            // It may have been closed since the gate was read.
+            let is_trial = !machine.passes_all();
+            (admitted.map(|generation| (generation, is_trial)), change)
+        });
+        match admitted {
+            Ok((generation, is_trial)) => Ok(Permit::new(self, generation, is_trial)),
+            Err(rejected) => Err((self, rejected)),
+        }
     }
 
     /// What an answer says about the destination.
+    #[inline]
     pub(super) fn verdict(&self, answer: &Answer<'_>) -> Verdict {
         self.config.classifier.verdict(answer)
     }
 
     /// From how long on a call is slow, if that is judged.
+    #[inline]
     pub(super) fn slow_from(&self) -> Option<Duration> {
         self.config.rules.slow_calls.map(|slow| slow.from)
     }
 
+    #[inline]
     pub(super) fn judges_bodies(&self) -> bool {
         !self.config.heads_only
     }
 
     /// A call that was let through is over.
+    #[inline]
     pub(super) fn settle(&self, generation: u64, is_trial: bool, report: &Report) {
-        // Only a trial call has a place to give back.
-        let is_over = match report.verdict {
-            _ if is_trial => false,
-            Verdict::Success if !report.is_slow => match self.window.take_good(generation, now) {
-                // The window has counted it.
-                Taken::Counted => return,
-                Taken::Stale => true,
-                Taken::Not => false,
-            },
-            Verdict::Success | Verdict::Failure => false,
-            Verdict::Ignored => true,
-        };
+        let is_good = report.verdict == Verdict::Success && !report.is_slow && !is_trial;
+        if !is_good || !self.good.take(generation, now) {
+            self.tell_machine(generation, is_trial, report);
+        }
+    }
+
+    #[cold]
+    fn tell_machine(&self, generation: u64, is_trial: bool, report: &Report) {
         self.count(match report.verdict {
             Verdict::Success => BreakerOutcome::Success,
             Verdict::Failure => BreakerOutcome::Failure,
             Verdict::Ignored => BreakerOutcome::Ignored,
         });
-        if !is_over {
+        // Only a trial call has a place to give back.
+        if report.verdict != Verdict::Ignored || is_trial {
             self.with(|machine| ((), machine.settle(generation, report, now)));
         }
     }
@@ -216,10 +235,14 @@ impl Circuit {
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> BreakerSnapshot {
-        let calls = BreakerOutcome::ALL.iter().map(|outcome| (*outcome, self.counted(*outcome))).collect();
-        let tracked = self.lock();
+        let mut tracked = self.lock();
         let rules = &self.config.rules;
         let tally = tracked.machine.tally(|| now);
+        let taken = tracked.machine.taken();
+        let count_of = |outcome: BreakerOutcome| {
+            let taken = if outcome == BreakerOutcome::Success { taken } else { 0 };
+            (outcome, self.calls[outcome.index()].load(Relaxed) + taken)
+        };
         let shares = tracked.machine.shares(&tally);
         BreakerSnapshot {
             name: self.name.to_string(),
@@ -232,7 +255,7 @@ impl Circuit {
             connect_failure_ratio_limit: rules.connect_failure_ratio,
             window_calls: tally.calls,
             open_remaining: tracked.machine.open_remaining(now),
-            calls,
+            calls: BreakerOutcome::ALL.iter().copied().map(count_of).collect(),
             transitions: tracked
                 .transitions
                 .iter()
@@ -259,7 +282,7 @@ impl Circuit {
         }
         let gate = gate_of(&tracked.machine);
         if gate != self.gate.load(Relaxed) {
-            self.gate.store(gate, Release);
+            self.gate.store(gate, Relaxed);
         }
         (result, change)
     }
@@ -282,11 +305,6 @@ impl Circuit {
         }));
     }
 
-    fn counted(&self, outcome: BreakerOutcome) -> u64 {
-        let by_window = if outcome == BreakerOutcome::Success { self.window.taken() } else { 0 };
-        self.calls[outcome.index()].load(Relaxed) + by_window
-    }
-
     fn count(&self, outcome: BreakerOutcome) {
         self.calls[outcome.index()].fetch_add(1, Relaxed);
     }
@@ -295,3 +313,6 @@ impl Circuit {
         self.tracked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(all(test, poolscope_loom))]
+mod races;

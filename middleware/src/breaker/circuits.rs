@@ -8,8 +8,10 @@ use foldhash::fast::RandomState;
 
 use super::builder::Config;
 use super::circuit::{Circuit, now};
+use super::error::BreakerOpen;
 use super::key::{Asked, Key, KeyRef};
 use super::last;
+use super::permit::Permit;
 use super::state::Force;
 use super::store::{BreakerStore, Saver, StoredBreaker, StoredState};
 use crate::event::Events;
@@ -54,10 +56,15 @@ impl Circuits {
         }
     }
 
+    /// Lets a request through its breaker or not.
+    pub(super) fn admit(&self, asked: &Asked<'_>) -> Result<Permit, BreakerOpen> {
+        self.of(asked).admit()
+    }
+
     /// The breaker of a request. Takes no lock and allocates nothing once it exists, and costs a comparison where the last
     /// call of this thread went.
     #[inline]
-    pub(super) fn of(&self, asked: &Asked<'_>) -> Arc<Circuit> {
+    fn of(&self, asked: &Asked<'_>) -> Arc<Circuit> {
         let last =
             if self.config.key.is_destination() { last::take(self.number, asked.target()) } else { None };
         match last {

@@ -41,29 +41,21 @@ pub enum Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new<R: Answered, E: Error + 'static>(result: &'a Result<R, E>) -> Self {
-        match result {
-            Ok(response) => Self::Response { status: response.status(), headers: response.headers() },
-            Err(error) => Self::Error(error),
-        }
+    #[inline]
+    pub(super) fn response(response: &'a impl Answered) -> Self {
+        Self::Response { status: response.status(), headers: response.headers() }
     }
 
     /// The verdict of a breaker that was told no other: statuses from 500 on and errors are failures. Not so errors that
     /// say nothing about the destination: a request that could not be built or sent because of its own content, and the
     /// rejection of another breaker or of a limit. A body that fails is a failure.
     #[must_use]
+    #[inline]
     pub fn default_verdict(&self) -> Verdict {
         match self {
             Self::Response { status, .. } if status.as_u16() >= 500 => Verdict::Failure,
             Self::Response { .. } => Verdict::Success,
-            Self::Error(error) => match classify::error_type(*error) {
-                ErrorType::Request
-                | ErrorType::BreakerOpen
-                | ErrorType::LimitExceeded
-                | ErrorType::Shutdown
-                | ErrorType::ResourcesExhausted => Verdict::Ignored,
-                _ => Verdict::Failure,
-            },
+            Self::Error(error) => verdict_of_error(*error),
             Self::Body(_) => Verdict::Failure,
         }
     }
@@ -88,6 +80,18 @@ impl<'a> Answer<'a> {
     }
 }
 
+#[cold]
+fn verdict_of_error(error: &(dyn Error + 'static)) -> Verdict {
+    match classify::error_type(error) {
+        ErrorType::Request
+        | ErrorType::BreakerOpen
+        | ErrorType::LimitExceeded
+        | ErrorType::Shutdown
+        | ErrorType::ResourcesExhausted => Verdict::Ignored,
+        _ => Verdict::Failure,
+    }
+}
+
 type Rule = dyn Fn(&Answer<'_>) -> Verdict + Send + Sync;
 
 /// The rule that makes a verdict of an answer.
@@ -99,6 +103,7 @@ impl Classifier {
         Self(Some(Arc::new(rule)))
     }
 
+    #[inline]
     pub(super) fn verdict(&self, answer: &Answer<'_>) -> Verdict {
         self.0.as_ref().map_or_else(|| answer.default_verdict(), |rule| rule(answer))
     }

@@ -60,10 +60,15 @@ where
             StateProj::Called { inner, permit } => {
                 let result = ready!(inner.poll(cx));
                 let permit = permit.take().expect("response future polled after it was ready");
-                let permit = permit.answered(&Answer::new(&result));
                 Poll::Ready(match result {
-                    Ok(response) => Ok(response.with_watch(permit)),
-                    Err(error) => Err(Error::Inner(error)),
+                    Ok(response) => {
+                        let permit = permit.answered(&Answer::response(&response));
+                        Ok(response.with_watch(permit))
+                    }
+                    Err(error) => {
+                        permit.answered(&Answer::Error(&error));
+                        Err(Error::Inner(error))
+                    }
                 })
             }
             StateProj::Rejected { open } => {

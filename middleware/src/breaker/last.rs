@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use super::circuit::Circuit;
 use crate::http_message::Target;
+use crate::sync::thread_value;
 
-thread_local! {
-    static LAST: Cell<Option<Arc<Circuit>>> = const { Cell::new(None) };
-}
+thread_value!(static LAST: Cell<Option<Arc<Circuit>>> = Cell::new(None));
 
 /// The breaker that this thread has used last, if it is that of a target in a layer.
 #[inline]

@@ -16,16 +16,17 @@ use crate::http_message::Watch;
 pub struct Permit {
     /// Taken when the permit is given back, for the next call to use it.
     circuit: Option<Arc<Circuit>>,
-    generation: u64,
+    pub(super) generation: u64,
     /// When it was let through, where it is judged how long it takes.
     started: Option<Instant>,
-    is_trial: bool,
+    pub(super) is_trial: bool,
     /// What is told if nothing more is.
     verdict: Verdict,
     is_slow: bool,
 }
 
 impl Permit {
+    #[inline]
     pub(super) fn new(circuit: Arc<Circuit>, generation: u64, is_trial: bool) -> Self {
         let started = circuit.slow_from().map(|_| now());
         let verdict = Verdict::Ignored;
@@ -38,17 +39,12 @@ impl Permit {
 
     /// The call got an answer. A response is not judged for good before its body is over, unless it fails the call: then
     /// this gives the permit back. If the user's rule panics over it, the call counts as dropped.
+    #[inline]
     pub(super) fn answered(mut self, answer: &Answer<'_>) -> Option<Self> {
         let verdict = self.circuit().verdict(answer);
-        self.is_slow = verdict != Verdict::Ignored && self.is_slow_now();
+        self.is_slow = self.started.is_some() && verdict != Verdict::Ignored && self.is_slow_now();
         if verdict == Verdict::Failure {
-            let failed = Report {
-                verdict,
-                is_slow: self.is_slow,
-                is_unconnected: answer.is_connect_failure(),
-                retry_after: answer.retry_after(),
-            };
-            self.give_back(&failed);
+            self.fail(answer);
             return None;
         }
         self.verdict = verdict;
@@ -65,6 +61,17 @@ impl Permit {
         limits.is_some_and(|(started, from)| now().saturating_duration_since(started) >= from)
     }
 
+    #[cold]
+    fn fail(mut self, answer: &Answer<'_>) {
+        let failed = Report {
+            verdict: Verdict::Failure,
+            is_slow: self.is_slow,
+            is_unconnected: answer.is_connect_failure(),
+            retry_after: answer.retry_after(),
+        };
+        self.give_back(&failed);
+    }
+
     fn give_back(&mut self, report: &Report) {
         if let Some(circuit) = self.circuit.take() {
             circuit.settle(self.generation, self.is_trial, report);
@@ -75,6 +82,7 @@ impl Permit {
 
 /// The permit of a call whose body is on its way.
 impl Watch for Permit {
+    #[inline]
     fn ended(self) {}
 
     fn failed(mut self, error: &(dyn Error + 'static)) {

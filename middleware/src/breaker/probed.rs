@@ -36,7 +36,7 @@ impl Circuit {
         if verdict == Verdict::Success {
             self.with(|machine| ((), machine.end_open_time(now())));
         }
-        if let Ok(permit) = self.try_admit() {
+        if let Ok(permit) = Arc::clone(self).try_admit() {
             permit.judged(verdict);
         }
     }

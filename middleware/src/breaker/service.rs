@@ -43,7 +43,7 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        match self.circuits.of(&Asked::new(&request)).admit() {
+        match self.circuits.admit(&Asked::new(&request)) {
             Ok(permit) => ResponseFuture::called(self.inner.call(request), permit),
             Err(open) => ResponseFuture::rejected(open),
         }

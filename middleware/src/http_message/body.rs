@@ -42,6 +42,7 @@ pin_project! {
 }
 
 impl<B: Body, W: Watch> WatchedBody<B, W> {
+    #[inline]
     fn new(inner: B, mut watch: Option<W>) -> Self {
         if inner.is_end_stream()
             && let Some(watch) = watch.take()
@@ -109,6 +110,7 @@ where
 {
     type With<W: Watch> = Response<WatchedBody<B, W>>;
 
+    #[inline]
     fn with_watch<W: Watch>(self, watch: Option<W>) -> Self::With<W> {
         self.map(|body| WatchedBody::new(body, watch))
     }

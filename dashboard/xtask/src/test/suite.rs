@@ -12,10 +12,13 @@ const E2E: &str = "e2e";
 /// Module of the browser tests in it.
 const BROWSER: &str = "browser::";
 
+/// Modules of the tests for loom.
+const RACES: &str = "races::";
+
 /// A group of tests that needs the same things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Suite {
-    /// Library, program, integration and documentation tests of every crate, with all features
+    /// Library, program, integration and documentation tests of every crate, with all features, and those for loom
     Unit,
     /// Real clients, servers and the dashboard on loopback; unpacks nginx on Debian
     E2e,
@@ -53,7 +56,7 @@ impl Suite {
                 }
                 let mut docs = cargo_test(workspace);
                 docs.arg("--doc");
-                Prepared::Ready(vec![tests, docs])
+                Prepared::Ready(vec![tests, docs, races(workspace)])
             }
             Self::E2e => Prepared::Ready(vec![e2e_tests(workspace)]),
             Self::Browser => {
@@ -68,6 +71,19 @@ impl Suite {
             }
         }
     }
+}
+
+/// The tests that loom runs in every order that their threads can take. What they are built with suits no other test, so
+/// that they have a folder of their own beside what the others share.
+fn races(workspace: &Workspace) -> Command {
+    let mut tests = process::cargo();
+    tests.current_dir(&workspace.root);
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    tests.env("RUSTFLAGS", format!("{flags} --cfg poolscope_loom").trim_start());
+    tests.args(["test", "--package", "poolscope", "--no-default-features", "--features", "breaker", "--lib"]);
+    tests.arg("--target-dir").arg(workspace.target_dir.join("loom"));
+    tests.args(["--no-fail-fast", RACES]);
+    tests
 }
 
 fn e2e_tests(workspace: &Workspace) -> Command {

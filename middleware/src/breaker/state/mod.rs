@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use poolscope_semconv::value::{BreakerReason, BreakerState};
 
 use super::classify::Verdict;
-use super::window::{Marks, Span, Tally, Window};
+use super::window::{GoodCalls, Marks, Span, Tally, Window};
 
 /// A state that the user holds a breaker in, until it is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +75,7 @@ pub(in crate::breaker) struct Machine {
     rest: State,
     state: State,
     generation: u64,
-    /// Shared with whoever takes good calls in without the machine.
-    window: Arc<Window>,
+    window: Window,
     /// How often it has opened again without having been closed, for the growth of the open time.
     reopened: u32,
     /// The destination asked not to be called before.
@@ -137,7 +136,7 @@ impl Machine {
     pub(in crate::breaker) fn new(rules: Rules, force: Option<Force>) -> Self {
         let rest = force.map_or(State::Closed, State::Forced);
         Self {
-            window: Arc::new(Window::new(rules.window, rules.minimum_calls)),
+            window: Window::new(rules.window, rules.minimum_calls),
             rules,
             rest,
             state: rest,
@@ -173,12 +172,18 @@ impl Machine {
         self.state == self.rest
     }
 
-    pub(in crate::breaker) fn window(&self) -> &Arc<Window> {
-        &self.window
+    /// Where good calls of a state in which every call passes are counted without the machine.
+    pub(in crate::breaker) fn good_calls(&self) -> &Arc<GoodCalls> {
+        self.window.good()
+    }
+
+    /// Good calls that were ever counted without the machine, up to its last look at them.
+    pub(in crate::breaker) fn taken(&self) -> u64 {
+        self.window.taken()
     }
 
     /// What is in its window.
-    pub(in crate::breaker) fn tally(&self, now: impl FnOnce() -> Instant) -> Tally {
+    pub(in crate::breaker) fn tally(&mut self, now: impl FnOnce() -> Instant) -> Tally {
         self.window.tally(now)
     }
 
@@ -383,7 +388,7 @@ impl Machine {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(poolscope_loom)))]
 mod model;
-#[cfg(test)]
+#[cfg(all(test, not(poolscope_loom)))]
 mod tests;

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 
 use super::*;
-use crate::breaker::window::Taken;
 
 const OPEN_TIME: Duration = Duration::from_secs(5);
 const WINDOW: usize = 6;
@@ -192,7 +191,7 @@ impl Model {
 /// Ends a call as the breaker does: a good one without the machine, if that can be.
 fn settle(machine: &mut Machine, call: Call, report: Report, now: Instant) {
     let is_good = report.verdict == Verdict::Success && !report.is_slow && !call.is_trial;
-    if is_good && machine.window().take_good(call.generation, || now) != Taken::Not {
+    if is_good && machine.good_calls().take(call.generation, || now) {
         return;
     }
     machine.settle(call.generation, &report, || now);

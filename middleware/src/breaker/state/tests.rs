@@ -53,12 +53,13 @@ impl Bench {
         self.settle_with(generation, report)
     }
 
-    fn window_calls(&self) -> u64 {
+    fn window_calls(&mut self) -> u64 {
         self.machine.tally(|| self.now).calls
     }
 
-    fn failure_ratio(&self) -> Option<f64> {
-        self.machine.shares(&self.machine.tally(|| self.now)).failed
+    fn failure_ratio(&mut self) -> Option<f64> {
+        let tally = self.machine.tally(|| self.now);
+        self.machine.shares(&tally).failed
     }
 
     /// Fails until it opens; tells how many failures that took.
