@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState};
 
@@ -185,10 +185,10 @@ impl Circuit {
         self.config.classifier.verdict(answer)
     }
 
-    /// From how long on a call is slow, if that is judged.
-    #[inline]
-    pub(super) fn slow_from(&self) -> Option<Duration> {
-        self.config.rules.slow_calls.map(|slow| slow.from)
+    /// Whether a call that has just been answered took too long.
+    pub(super) fn is_slow(&self, started: Instant) -> bool {
+        let slow_calls = self.config.rules.slow_calls;
+        slow_calls.is_some_and(|slow| now().saturating_duration_since(started) >= slow.from)
     }
 
     #[inline]
@@ -196,17 +196,14 @@ impl Circuit {
         !self.config.heads_only
     }
 
-    /// A call that was let through is over.
+    /// A good call that was no trial is over. If it is not counted here, [`Circuit::settle`] has to be told.
     #[inline]
-    pub(super) fn settle(&self, generation: u64, is_trial: bool, report: &Report) {
-        let is_good = report.verdict == Verdict::Success && !report.is_slow && !is_trial;
-        if !is_good || !self.good.take(generation, now) {
-            self.tell_machine(generation, is_trial, report);
-        }
+    pub(super) fn take_good(&self, generation: u64) -> bool {
+        self.good.take(generation, now)
     }
 
-    #[cold]
-    fn tell_machine(&self, generation: u64, is_trial: bool, report: &Report) {
+    /// A call that was let through is over.
+    pub(super) fn settle(&self, generation: u64, is_trial: bool, report: &Report) {
         self.count(match report.verdict {
             Verdict::Success => BreakerOutcome::Success,
             Verdict::Failure => BreakerOutcome::Failure,
@@ -298,7 +295,7 @@ impl Circuit {
             to: change.to,
             reason: change.reason,
             failure_ratio: change.shares.failed,
-            slow_call_ratio: change.shares.slow.filter(|_| self.slow_from().is_some()),
+            slow_call_ratio: change.shares.slow.filter(|_| self.config.rules.slow_calls.is_some()),
             connect_failure_ratio: change.shares.unconnected,
             window_calls: change.window_calls,
             open_for: change.open_for,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Instant;
 
 use foldhash::fast::RandomState;
 
@@ -56,26 +57,34 @@ impl Circuits {
         }
     }
 
+    /// Lets a request through its breaker, if the last call of this thread had the same and all pass. Otherwise
+    /// [`Circuits::admit`] has to be asked.
+    pub(super) fn pass(&self, asked: &Asked<'_>) -> Option<Permit> {
+        let circuit = self.last(asked)?;
+        circuit.pass().map_err(last::remember).ok()
+    }
+
     /// Lets a request through its breaker or not.
+    #[cold]
     pub(super) fn admit(&self, asked: &Asked<'_>) -> Result<Permit, BreakerOpen> {
-        self.of(asked).admit()
+        self.last(asked).unwrap_or_else(|| self.find(asked)).admit()
     }
 
-    /// The breaker of a request. Takes no lock and allocates nothing once it exists, and costs a comparison where the last
-    /// call of this thread went.
+    /// When a call begins, if it is judged how long it takes.
     #[inline]
-    fn of(&self, asked: &Asked<'_>) -> Arc<Circuit> {
-        let last =
-            if self.config.key.is_destination() { last::take(self.number, asked.target()) } else { None };
-        match last {
-            Some(circuit) => {
-                circuit.touch();
-                circuit
-            }
-            None => self.find(asked),
-        }
+    pub(super) fn start(&self) -> Option<Instant> {
+        self.config.rules.slow_calls.map(|_| now())
     }
 
+    /// The breaker of a request if the last call of this thread had the same, which costs a comparison.
+    #[inline]
+    fn last(&self, asked: &Asked<'_>) -> Option<Arc<Circuit>> {
+        let circuit = self.config.key.is_destination().then(|| last::take(self.number, asked.target()))??;
+        circuit.touch();
+        Some(circuit)
+    }
+
+    /// The breaker of a request. Takes no lock and allocates nothing once it exists.
     fn find(&self, asked: &Asked<'_>) -> Arc<Circuit> {
         let Some(key) = self.config.key.key(asked) else { return self.other() };
         let known = self.by_key.pin();

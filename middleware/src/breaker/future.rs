@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use pin_project_lite::pin_project;
 
@@ -30,6 +31,7 @@ pin_project! {
             inner: F,
             // Taken when the answer is there; dropped with the future otherwise.
             permit: Option<Permit>,
+            started: Option<Instant>,
         },
         Rejected {
             open: Option<BreakerOpen>,
@@ -38,8 +40,8 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn called(inner: F, permit: Permit) -> Self {
-        Self { state: State::Called { inner, permit: Some(permit) } }
+    pub(super) fn called(inner: F, permit: Permit, started: Option<Instant>) -> Self {
+        Self { state: State::Called { inner, permit: Some(permit), started } }
     }
 
     pub(super) fn rejected(open: BreakerOpen) -> Self {
@@ -57,16 +59,19 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Called { inner, permit } => {
+            StateProj::Called { inner, permit, started } => {
                 let result = ready!(inner.poll(cx));
-                let permit = permit.take().expect("response future polled after it was ready");
+                let held = permit.as_mut().expect("response future polled after it was ready");
                 Poll::Ready(match result {
                     Ok(response) => {
-                        let permit = permit.answered(&Answer::response(&response));
-                        Ok(response.with_watch(permit))
+                        if !held.answered(&Answer::response(&response), *started) {
+                            *permit = None;
+                        }
+                        Ok(response.with_watch(permit.take()))
                     }
                     Err(error) => {
-                        permit.answered(&Answer::Error(&error));
+                        held.answered(&Answer::Error(&error), *started);
+                        *permit = None;
                         Err(Error::Inner(error))
                     }
                 })

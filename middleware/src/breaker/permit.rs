@@ -1,10 +1,11 @@
 //! [`Permit`]: a call that was let through.
 
 use std::error::Error;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::circuit::{Circuit, now};
+use super::circuit::Circuit;
 use super::classify::{Answer, Verdict};
 use super::last;
 use super::state::Report;
@@ -12,69 +13,109 @@ use crate::http_message::Watch;
 
 /// A call that was let through. Its end is told once: by an answer that fails it, by the end of a body, or by the drop of
 /// either.
+///
+/// Two words, which processors pass on faster than more, and many times by the end of a call.
 #[derive(Debug)]
 pub struct Permit {
     /// Taken when the permit is given back, for the next call to use it.
     circuit: Option<Arc<Circuit>>,
-    pub(super) generation: u64,
-    /// When it was let through, where it is judged how long it takes.
-    started: Option<Instant>,
-    pub(super) is_trial: bool,
-    /// What is told if nothing more is.
-    verdict: Verdict,
-    is_slow: bool,
+    word: NonZeroU64,
 }
+
+/// Bits of [`Permit::word`]; the generation is in those above. This one is always set.
+const PERMIT: u64 = 1;
+const TRIAL: u64 = 2;
+const SLOW: u64 = 4;
+/// What is told if nothing more is: ignored, unless one of these is set.
+const SUCCESS: u64 = 8;
+const FAILURE: u64 = 16;
+const GENERATION: u32 = 5;
 
 impl Permit {
     #[inline]
     pub(super) fn new(circuit: Arc<Circuit>, generation: u64, is_trial: bool) -> Self {
-        let started = circuit.slow_from().map(|_| now());
-        let verdict = Verdict::Ignored;
-        Self { circuit: Some(circuit), generation, started, is_trial, verdict, is_slow: false }
+        let trial = if is_trial { TRIAL } else { 0 };
+        let word = NonZeroU64::MIN | (generation << GENERATION | trial | PERMIT);
+        Self { circuit: Some(circuit), word }
     }
 
+    pub(super) fn generation(&self) -> u64 {
+        self.word.get() >> GENERATION
+    }
+
+    pub(super) fn is_trial(&self) -> bool {
+        self.is(TRIAL)
+    }
+
+    fn is(&self, bits: u64) -> bool {
+        self.word.get() & bits != 0
+    }
+
+    #[inline]
     fn circuit(&self) -> &Circuit {
         self.circuit.as_ref().expect("taken only when the permit is given back")
     }
 
-    /// The call got an answer. A response is not judged for good before its body is over, unless it fails the call: then
-    /// this gives the permit back. If the user's rule panics over it, the call counts as dropped.
+    /// The call, which started then if it is judged how long it takes, got an answer. True if it is judged again at the end
+    /// of its body; otherwise the permit is not needed any more. If the user's rule panics over it, the call counts as
+    /// dropped.
     #[inline]
-    pub(super) fn answered(mut self, answer: &Answer<'_>) -> Option<Self> {
+    pub(super) fn answered(&mut self, answer: &Answer<'_>, started: Option<Instant>) -> bool {
         let verdict = self.circuit().verdict(answer);
-        self.is_slow = self.started.is_some() && verdict != Verdict::Ignored && self.is_slow_now();
-        if verdict == Verdict::Failure {
-            self.fail(answer);
-            return None;
+        if let Some(started) = started.filter(|_| verdict != Verdict::Ignored)
+            && self.circuit().is_slow(started)
+        {
+            self.word |= SLOW;
         }
-        self.verdict = verdict;
-        (verdict == Verdict::Success && self.circuit().judges_bodies()).then_some(self)
+        match verdict {
+            Verdict::Success => {
+                self.word |= SUCCESS;
+                self.circuit().judges_bodies()
+            }
+            Verdict::Ignored => false,
+            Verdict::Failure => {
+                self.fail(answer);
+                false
+            }
+        }
     }
 
     /// The call is over, and this is what it says.
     pub(super) fn judged(mut self, verdict: Verdict) {
-        self.verdict = verdict;
-    }
-
-    fn is_slow_now(&self) -> bool {
-        let limits = self.started.zip(self.circuit().slow_from());
-        limits.is_some_and(|(started, from)| now().saturating_duration_since(started) >= from)
+        match verdict {
+            Verdict::Success => self.word |= SUCCESS,
+            Verdict::Failure => self.word |= FAILURE,
+            Verdict::Ignored => {}
+        }
     }
 
     #[cold]
-    fn fail(mut self, answer: &Answer<'_>) {
-        let failed = Report {
-            verdict: Verdict::Failure,
-            is_slow: self.is_slow,
+    fn fail(&mut self, answer: &Answer<'_>) {
+        self.word |= FAILURE;
+        let report = Report {
             is_unconnected: answer.is_connect_failure(),
             retry_after: answer.retry_after(),
+            ..self.report()
         };
-        self.give_back(&failed);
+        self.give_back(&report);
     }
 
+    /// What is known of the call.
+    fn report(&self) -> Report {
+        let verdict = if self.is(FAILURE) {
+            Verdict::Failure
+        } else if self.is(SUCCESS) {
+            Verdict::Success
+        } else {
+            Verdict::Ignored
+        };
+        Report { verdict, is_slow: self.is(SLOW), is_unconnected: false, retry_after: None }
+    }
+
+    #[cold]
     fn give_back(&mut self, report: &Report) {
         if let Some(circuit) = self.circuit.take() {
-            circuit.settle(self.generation, self.is_trial, report);
+            circuit.settle(self.generation(), self.is_trial(), report);
             last::remember(circuit);
         }
     }
@@ -86,15 +127,26 @@ impl Watch for Permit {
     fn ended(self) {}
 
     fn failed(mut self, error: &(dyn Error + 'static)) {
-        // How long it took to answer is known from its head.
-        self.verdict = Verdict::Ignored;
-        self.verdict = self.circuit().verdict(&Answer::Body(error));
+        // How long it took to answer is known from its head. If the user's rule panics, the call says nothing.
+        self.word = NonZeroU64::MIN | self.word.get() & !SUCCESS;
+        match self.circuit().verdict(&Answer::Body(error)) {
+            Verdict::Success => self.word |= SUCCESS,
+            Verdict::Failure => self.word |= FAILURE,
+            Verdict::Ignored => {}
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let (verdict, is_slow) = (self.verdict, self.is_slow);
-        self.give_back(&Report { verdict, is_slow, is_unconnected: false, retry_after: None });
+        let is_good = !self.is(TRIAL | SLOW | FAILURE) && self.is(SUCCESS);
+        match self.circuit.take() {
+            Some(circuit) if is_good && circuit.take_good(self.generation()) => last::remember(circuit),
+            None => {}
+            circuit => {
+                self.circuit = circuit;
+                self.give_back(&self.report());
+            }
+        }
     }
 }

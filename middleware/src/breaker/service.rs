@@ -43,9 +43,15 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        match self.circuits.admit(&Asked::new(&request)) {
-            Ok(permit) => ResponseFuture::called(self.inner.call(request), permit),
-            Err(open) => ResponseFuture::rejected(open),
-        }
+        let asked = Asked::new(&request);
+        let permit = match self.circuits.pass(&asked) {
+            Some(permit) => permit,
+            None => match self.circuits.admit(&asked) {
+                Ok(permit) => permit,
+                Err(open) => return ResponseFuture::rejected(open),
+            },
+        };
+        let started = self.circuits.start();
+        ResponseFuture::called(self.inner.call(request), permit, started)
     }
 }

@@ -43,13 +43,14 @@ pin_project! {
 
 impl<B: Body, W: Watch> WatchedBody<B, W> {
     #[inline]
-    fn new(inner: B, mut watch: Option<W>) -> Self {
-        if inner.is_end_stream()
-            && let Some(watch) = watch.take()
-        {
+    fn new(inner: B, watch: Option<W>) -> Self {
+        if !inner.is_end_stream() {
+            return Self { inner, watch };
+        }
+        if let Some(watch) = watch {
             watch.ended();
         }
-        Self { inner, watch }
+        Self { inner, watch: None }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use std::time::Duration;
+
 use http::{HeaderMap, StatusCode};
 use loom::thread;
 
@@ -24,8 +26,8 @@ fn circuit(change: impl FnOnce(&mut Config)) -> Arc<Circuit> {
 }
 
 /// Ends a call by an answer, with nothing to come after it.
-fn answer(permit: Permit, status: StatusCode) {
-    drop(permit.answered(&Answer::Response { status, headers: &HeaderMap::new() }));
+fn answer(mut permit: Permit, status: StatusCode) {
+    permit.answered(&Answer::Response { status, headers: &HeaderMap::new() }, None);
 }
 
 fn call(circuit: &Arc<Circuit>, status: StatusCode) {
@@ -107,7 +109,7 @@ fn a_good_call_that_comes_late_does_not_count_in_a_later_generation() {
         ];
         // Let through before the reset or after it; only then it counts.
         let permit = b.admit().expect("let through");
-        let is_late = permit.generation == 0;
+        let is_late = permit.generation() == 0;
         answer(permit, GOOD);
         join(threads);
         assert_eq!(counted(&circuit), [3, 0], "each is told as what it was");
@@ -186,7 +188,7 @@ fn trial_calls_that_end_together_close_it_once_and_it_counts_from_there_on() {
             let permit = Arc::clone(&circuit).admit().expect("a trial call");
             spawn(number, move || answer(permit, GOOD))
         });
-        assert!(Arc::clone(&circuit).admit().map_or(true, |permit| !permit.is_trial), "a third trial call");
+        assert!(Arc::clone(&circuit).admit().map_or(true, |permit| !permit.is_trial()), "a third trial call");
         join(threads);
         let snapshot = circuit.snapshot(now());
         assert_eq!((snapshot.state, snapshot.window_calls), (BreakerState::Closed, 0));
