@@ -110,17 +110,25 @@ async fn what_is_restored_tries_when_its_time_is_over_and_opens_for_longer() {
 
 #[tokio::test]
 async fn a_file_keeps_them_and_a_damaged_one_is_not_used() {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("kept-{}.json", std::process::id()));
+    let file = |name: &str| {
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.json", std::process::id()))
+    };
+    // Not the same one: what was restored is kept again when its layer finds the time.
+    let [path, damaged] = [file("kept"), file("damaged")];
     let (scope, layer) = start(FileStore::new(&path));
     trip(&scope, &layer, "pay.example").await;
     until("the file", || path.exists());
+    std::fs::copy(&path, &damaged).unwrap();
     let (_scope, layer) = start(FileStore::new(&path));
     let (inner, _server) = inner();
     assert_eq!(rejected(&mut layer.layer(inner), "pay.example").await.state, BreakerState::Open);
 
-    std::fs::write(&path, "damaged").unwrap();
-    let (_scope, layer) = start(FileStore::new(&path));
+    let text = std::fs::read_to_string(&damaged).unwrap();
+    std::fs::write(&damaged, &text[..text.len() / 2]).unwrap();
+    let (_scope, layer) = start(FileStore::new(&damaged));
     let (inner, mut server) = super::inner();
     call(&mut layer.layer(inner), &mut server, "pay.example", status(200)).await.unwrap();
-    std::fs::remove_file(&path).unwrap();
+    for path in [path, damaged] {
+        std::fs::remove_file(path).unwrap();
+    }
 }
