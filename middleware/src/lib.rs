@@ -146,8 +146,8 @@ pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
     ConnectionSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, PoolSnapshot, PoolState, Protocol,
-    ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
-    WaitingSnapshot,
+    ResultSnapshot, RetryResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutDestination, TimeoutSnapshot,
+    TotalLimitSnapshot, WaitingSnapshot,
 };
 pub use registry::{HealthSnapshot, ResourceSnapshot};
 pub use scope::{

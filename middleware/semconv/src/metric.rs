@@ -235,6 +235,10 @@ metrics! {
     /// Ours.
     RETRY_ATTEMPTS = Counter "poolscope.retry.attempts" "{attempt}"
         &[attr::RETRY_NAME, attr::RETRY_REASON], &[], &[], "Attempts beyond the first, by what caused them.";
+    /// Ours. A call that was dropped has none.
+    RETRY_RESULTS = Counter "poolscope.retry.results" "{call}"
+        &[attr::RETRY_NAME], &[attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE], &[],
+        "Results that calls under the retry policy ended with, whatever was tried again before.";
     /// Ours.
     RETRY_DELAY = Histogram "poolscope.retry.delay" "s"
         &[attr::RETRY_NAME], &[], REQUEST_BOUNDS, "Time that a call waited before it was tried again.";

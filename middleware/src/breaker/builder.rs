@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::classify::{Answer, Classifier, Verdict};
-use super::key::{Asked, KeyRule};
+use super::key::KeyRule;
 use super::layer::BreakerLayer;
 use super::state::{Rules, SlowCalls};
 use super::store::BreakerStore;
 use super::window::Span;
 use crate::config_error::require;
+use crate::http_message::Asked;
 use crate::{ConfigError, Scope};
 
 /// Share of failed calls at which a breaker opens by default.

@@ -10,13 +10,13 @@ use foldhash::fast::RandomState;
 use super::builder::Config;
 use super::circuit::{Circuit, now};
 use super::error::BreakerOpen;
-use super::key::{Asked, Key, KeyRef};
+use super::key::{Key, KeyRef};
 use super::last;
 use super::permit::Permit;
 use super::state::Force;
 use super::store::{BreakerStore, Saver, StoredBreaker, StoredState};
 use crate::event::Events;
-use crate::http_message::{Target, Written};
+use crate::http_message::{Asked, Target, Written};
 use crate::{BreakerSnapshot, BreakerSource};
 
 /// Name of the breaker that takes the requests without one of their own.

@@ -1,56 +1,14 @@
-//! [`Asked`]: what a breaker is chosen by.
+//! [`Key`]: what a breaker belongs to, and the rule that chooses it.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
 use papaya::Equivalent;
 
-use crate::http_message::{Destined, Target};
+use crate::http_message::Asked;
 use crate::registry::{Destination, DestinationRef};
-
-/// A request, as the rule that chooses its breaker sees it. See [`BreakerBuilder::key`](super::BreakerBuilder::key).
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    target: Target<'a>,
-    head: Option<(&'a Method, &'a HeaderMap)>,
-}
-
-impl<'a> Asked<'a> {
-    pub(super) fn new(request: &'a impl Destined) -> Self {
-        Self { target: request.target(), head: request.head() }
-    }
-
-    pub(super) fn target(&self) -> Target<'a> {
-        self.target
-    }
-
-    /// Host that it goes to, as it was written; `None` if it names none.
-    #[must_use]
-    pub fn host(&self) -> Option<&'a str> {
-        self.target.host()
-    }
-
-    /// Its path, without a query.
-    #[must_use]
-    pub fn path(&self) -> &'a str {
-        self.target.path()
-    }
-
-    /// Its method; `None` under a connector, which is asked for a URI alone.
-    #[must_use]
-    pub fn method(&self) -> Option<&'a Method> {
-        self.head.map(|(method, _)| method)
-    }
-
-    /// Its headers; `None` under a connector.
-    #[must_use]
-    pub fn headers(&self) -> Option<&'a HeaderMap> {
-        self.head.map(|(_, headers)| headers)
-    }
-}
 
 type Rule = dyn for<'a> Fn(&Asked<'a>) -> Option<Cow<'a, str>> + Send + Sync;
 

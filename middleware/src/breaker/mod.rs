@@ -63,6 +63,7 @@ mod state;
 mod store;
 mod window;
 
+pub use crate::http_message::Asked;
 pub use builder::{
     BreakerBuilder, DEFAULT_FAILURE_RATIO, DEFAULT_JITTER, DEFAULT_MAX_BREAKERS, DEFAULT_MAX_OPEN_TIME,
     DEFAULT_MINIMUM_CALLS, DEFAULT_OPEN_TIME, DEFAULT_TRIAL_CALLS, DEFAULT_WINDOW, MAX_OPEN_TIME, MAX_WINDOW,
@@ -73,7 +74,6 @@ pub use error::{BreakerOpen, Error};
 pub use fallback::{Fallback, FallbackFuture, FallbackLayer};
 pub use future::ResponseFuture;
 pub use handle::BreakerHandle;
-pub use key::Asked;
 pub use layer::BreakerLayer;
 pub use poolscope_semconv::value::BreakerState;
 pub use service::Breaker;

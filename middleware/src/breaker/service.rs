@@ -9,9 +9,8 @@ use tower_service::Service;
 use super::circuits::Circuits;
 use super::error::Error;
 use super::future::ResponseFuture;
-use super::key::Asked;
 use super::permit::Permit;
-use crate::http_message::{Bodied, Destined};
+use crate::http_message::{Asked, Bodied, Destined};
 
 /// A service behind breakers. See the [module](super) for an example.
 #[derive(Debug, Clone)]

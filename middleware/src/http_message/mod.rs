@@ -1,5 +1,7 @@
 //! Requests and responses as the protection layers read them, the same for hyper and for reqwest.
 
+#[cfg(any(feature = "breaker", feature = "retry"))]
+mod asked;
 #[cfg(any(feature = "breaker", feature = "limit"))]
 mod body;
 mod request;
@@ -8,6 +10,8 @@ mod response;
 #[cfg(any(feature = "breaker", feature = "retry"))]
 mod retry_after;
 
+#[cfg(any(feature = "breaker", feature = "retry"))]
+pub use asked::Asked;
 #[cfg(any(feature = "breaker", feature = "limit"))]
 pub(crate) use body::Watch;
 #[cfg(any(feature = "breaker", feature = "limit"))]
@@ -15,7 +19,7 @@ pub use body::{Bodied, WatchedBody};
 pub use request::Destined;
 #[cfg(feature = "timeout")]
 pub(crate) use request::KeptTarget;
-#[cfg(any(feature = "breaker", feature = "timeout"))]
+#[cfg(any(feature = "breaker", feature = "retry", feature = "timeout"))]
 pub(crate) use request::Target;
 #[cfg(feature = "breaker")]
 pub(crate) use request::Written;

@@ -49,7 +49,7 @@ impl<'a> Target<'a> {
     }
 
     /// The path, with no query.
-    #[cfg(feature = "breaker")]
+    #[cfg(any(feature = "breaker", feature = "retry"))]
     pub(crate) fn path(self) -> &'a str {
         match self {
             Self::Uri(uri) => uri.path(),
@@ -59,7 +59,7 @@ impl<'a> Target<'a> {
     }
 
     /// The host as it was written.
-    #[cfg(feature = "breaker")]
+    #[cfg(any(feature = "breaker", feature = "retry"))]
     pub(crate) fn host(self) -> Option<&'a str> {
         match self {
             Self::Uri(uri) => uri.host(),

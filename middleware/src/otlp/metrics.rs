@@ -312,6 +312,14 @@ fn retry(points: &mut Points, retry: &RetrySnapshot) {
         attributes.push(text(attr::RETRY_REASON, reason));
         points.integer(&metric::RETRY_ATTEMPTS, attributes, *attempts);
     }
+    for row in &retry.results {
+        let status = row
+            .status
+            .map(|status| super::points::integer(attr::HTTP_RESPONSE_STATUS_CODE, i64::from(status)));
+        let error = row.error_type.map(|error_type| text(attr::ERROR_TYPE, error_type.as_str()));
+        let attributes = key.iter().cloned().chain(status).chain(error).collect();
+        points.integer(&metric::RETRY_RESULTS, attributes, row.calls);
+    }
     points.histogram(&metric::RETRY_DELAY, key, &retry.delay);
 }
 

@@ -16,6 +16,7 @@ use poolscope_semconv::value::{
 use poolscope_semconv::value::{ProbeOutcome, ResourceState};
 
 use super::*;
+use crate::RetryResultSnapshot;
 use crate::registry::{ConnectFailures, ConnectionCounts, Protocol, TimeoutDestination};
 
 const SINCE: u64 = 1_000_000_000_000_000_000;
@@ -178,6 +179,10 @@ fn snapshot() -> ScopeSnapshot {
             name: "retry".into(),
             calls: RetryOutcome::ALL.iter().map(|outcome| (*outcome, 1)).collect(),
             attempts: vec![("503".into(), 3), ("connect".into(), 1)],
+            results: vec![
+                RetryResultSnapshot { status: Some(200), error_type: None, calls: 5 },
+                RetryResultSnapshot { status: None, error_type: Some(ErrorType::Connect), calls: 1 },
+            ],
             delay: histogram(&metric::RETRY_DELAY, 4),
         }],
         timeouts: vec![TimeoutSnapshot {

@@ -28,6 +28,7 @@ mod reason;
 mod request;
 mod resource_snapshot;
 mod results;
+mod retry_results;
 mod rows;
 mod senders;
 #[cfg(feature = "serde")]
@@ -64,6 +65,8 @@ pub(crate) use reason::CloseCause;
 pub(crate) use request::{Acquired, End, Request};
 pub use resource_snapshot::ResourceSnapshot;
 pub(crate) use results::Outcome;
+pub(crate) use retry_results::CallResult;
+pub use retry_results::RetryResultSnapshot;
 pub(crate) use rows::{Board, Rows};
 pub(crate) use senders::Task;
 pub use snapshot::{

@@ -9,6 +9,7 @@ use poolscope_semconv::metric;
 use poolscope_semconv::value::RetryOutcome;
 
 use super::histogram::Histogram;
+use super::retry_results::{CallResult, CallResults, merge};
 use super::snapshot::RetrySnapshot;
 
 /// Most names of one kind; what comes later shares [`OTHER`].
@@ -48,7 +49,10 @@ impl<T> Named<T> {
 /// What a retry policy did.
 #[derive(Debug)]
 pub(crate) struct RetryStats {
+    /// Calls by outcome, but for those that the first attempt has decided: these are known by their results.
     calls: [AtomicU64; RetryOutcome::COUNT],
+    first_try: CallResults,
+    later: CallResults,
     /// By cause. Written only when a call is tried again, so a lock costs nothing that matters.
     attempts: Mutex<BTreeMap<String, u64>>,
     delay: Histogram,
@@ -58,14 +62,26 @@ impl RetryStats {
     pub(crate) fn new() -> Self {
         Self {
             calls: Default::default(),
+            first_try: CallResults::new(),
+            later: CallResults::new(),
             attempts: Mutex::default(),
             delay: Histogram::new(&metric::RETRY_DELAY),
         }
     }
 
-    /// Counts a call that ended.
-    pub(crate) fn ended(&self, outcome: RetryOutcome) {
-        self.calls[outcome.index()].fetch_add(1, Relaxed);
+    /// Counts a call that ended with a result.
+    pub(crate) fn ended(&self, outcome: RetryOutcome, result: CallResult) {
+        if outcome == RetryOutcome::FirstTry {
+            self.first_try.count(result);
+        } else {
+            self.later.count(result);
+            self.calls[outcome.index()].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts a call that was dropped.
+    pub(crate) fn canceled(&self) {
+        self.calls[RetryOutcome::Canceled.index()].fetch_add(1, Relaxed);
     }
 
     /// Counts an attempt beyond the first: what caused it, and how long the call waited for it.
@@ -80,13 +96,16 @@ impl RetryStats {
 
     pub(crate) fn snapshot(&self, name: String) -> RetrySnapshot {
         let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let first_try: Vec<_> = self.first_try.rows().collect();
+        let calls = |outcome: RetryOutcome| match outcome {
+            RetryOutcome::FirstTry => first_try.iter().map(|row| row.calls).sum(),
+            _ => self.calls[outcome.index()].load(Relaxed),
+        };
         RetrySnapshot {
             name,
-            calls: RetryOutcome::ALL
-                .iter()
-                .map(|outcome| (*outcome, self.calls[outcome.index()].load(Relaxed)))
-                .collect(),
+            calls: RetryOutcome::ALL.iter().map(|outcome| (*outcome, calls(*outcome))).collect(),
             attempts: attempts.into_iter().collect(),
+            results: merge(first_try, self.later.rows()),
             delay: self.delay.snapshot(),
         }
     }

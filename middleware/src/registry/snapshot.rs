@@ -12,6 +12,7 @@ use super::health_snapshot::HealthSnapshot;
 use super::histogram::HistogramSnapshot;
 use super::limit::{LimitSnapshot, TotalLimitSnapshot};
 use super::resource_snapshot::ResourceSnapshot;
+use super::retry_results::RetryResultSnapshot;
 #[cfg(feature = "serde")]
 use super::serial;
 use super::timeouts::TimeoutSnapshot;
@@ -451,6 +452,8 @@ pub struct RetrySnapshot {
     /// Attempts beyond the first by their cause: a status code or an `error.type`.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub attempts: Vec<(String, u64)>,
+    /// Calls by the result that the caller got, whatever was tried before: by status, and by error.
+    pub results: Vec<RetryResultSnapshot>,
     /// Times that calls waited before they were tried again.
     #[cfg_attr(feature = "serde", serde(rename = "delay_secs"))]
     pub delay: HistogramSnapshot,

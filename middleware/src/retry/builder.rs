@@ -10,6 +10,7 @@ use super::backoff::Backoff;
 use super::plan::Plan;
 use super::policy::RetryPolicy;
 use crate::config_error::require;
+use crate::http_message::Asked;
 use crate::{ConfigError, Scope};
 
 /// Attempts of a call by default, the first included.
@@ -61,6 +62,7 @@ impl RetryPolicyBuilder {
                 statuses: DEFAULT_STATUSES.to_vec(),
                 retry_after_limit: DEFAULT_RETRY_AFTER_LIMIT,
                 all_methods: false,
+                safe_if: None,
                 budget: None,
                 stats: scope.retry_stats(name),
                 events: scope.events().clone(),
@@ -115,6 +117,23 @@ impl RetryPolicyBuilder {
     /// Tries requests of every method again, for clients that send nothing that must not arrive twice.
     pub fn all_methods(mut self) -> Self {
         self.plan.all_methods = true;
+        self
+    }
+
+    /// Requests that may be sent twice although their method is not idempotent and they are not marked as
+    /// [`RetrySafe`](super::RetrySafe), for requests that can't be marked, as those of reqwest can't. By default, there are
+    /// none.
+    ///
+    /// ```
+    /// use poolscope::{Scope, retry::RetryPolicy};
+    ///
+    /// // The server recognises what it has seen before by this key.
+    /// let policy = RetryPolicy::builder(&Scope::new(), "payments")
+    ///     .safe_if(|asked| asked.headers().is_some_and(|headers| headers.contains_key("idempotency-key")));
+    /// # policy.build().unwrap();
+    /// ```
+    pub fn safe_if(mut self, rule: impl Fn(&Asked<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.plan.safe_if = Some(Box::new(rule));
         self
     }
 

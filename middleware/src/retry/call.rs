@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use poolscope_semconv::value::RetryOutcome;
 
-use super::plan::{Cause, Plan};
+use super::plan::Plan;
 use crate::classify;
 use crate::current;
 use crate::event::{Event, RetryExhausted};
 use crate::http_message::{Answered, retry_after};
 use crate::origin::Origin;
+use crate::registry::CallResult;
 
 /// One call with its attempts. Counted once: by its last result, or as canceled when it is dropped before.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(super) struct Call {
     /// Attempts that have begun.
     attempts: u32,
     /// Why the next attempt is made, and how long the call waits for it.
-    next: Option<(Cause, Duration)>,
+    next: Option<(CallResult, Duration)>,
     /// Who called; all attempts are the caller's.
     origin: Option<Origin>,
     ended: bool,
@@ -54,12 +55,16 @@ impl Call {
         can_repeat: bool,
         destination: impl FnOnce() -> Option<String>,
     ) -> Option<Duration> {
-        let Some(cause) = self.plan.cause(result) else {
-            self.finish(result, destination);
-            return None;
+        let came = match result {
+            Ok(response) => CallResult::Status(response.status()),
+            Err(error) => CallResult::Error(classify::error_type(error)),
         };
+        if !self.plan.may_pass(came) {
+            self.finish(came, destination);
+            return None;
+        }
         if !can_repeat {
-            self.end(RetryOutcome::NotReplayable);
+            self.end(RetryOutcome::NotReplayable, came);
             return None;
         }
         let asked = result
@@ -68,15 +73,15 @@ impl Call {
             .and_then(|response| retry_after(response.headers(), SystemTime::now()))
             .unwrap_or_default();
         if self.attempts >= self.plan.max_attempts || asked > self.plan.retry_after_limit {
-            self.exhausted(&cause, destination);
+            self.exhausted(came, destination);
             return None;
         }
         if self.plan.budget.as_ref().is_some_and(|budget| !budget.withdraw()) {
-            self.end(RetryOutcome::BudgetRefused);
+            self.end(RetryOutcome::BudgetRefused, came);
             return None;
         }
         let delay = self.plan.backoff.delay(self.attempts, fastrand::f64()).max(asked);
-        self.next = Some((cause, delay));
+        self.next = Some((came, delay));
         Some(delay)
     }
 
@@ -86,49 +91,46 @@ impl Call {
         error: &E,
         destination: impl FnOnce() -> Option<String>,
     ) {
-        self.exhausted(&Cause::Error(classify::error_type(error)), destination);
+        self.exhausted(CallResult::Error(classify::error_type(error)), destination);
     }
 
     /// The call ends by a result that no retry mends.
-    fn finish<R, E: StdError + 'static>(
-        &mut self,
-        result: &Result<R, E>,
-        destination: impl FnOnce() -> Option<String>,
-    ) {
-        match result {
-            Ok(_) => {
+    fn finish(&mut self, came: CallResult, destination: impl FnOnce() -> Option<String>) {
+        let is_first = self.attempts == 1;
+        match came {
+            CallResult::Status(_) => {
                 if let Some(budget) = &self.plan.budget {
                     budget.deposit();
                 }
-                let is_first = self.attempts == 1;
-                self.end(if is_first { RetryOutcome::FirstTry } else { RetryOutcome::AfterRetry });
+                self.end(if is_first { RetryOutcome::FirstTry } else { RetryOutcome::AfterRetry }, came);
             }
-            Err(_) if self.attempts == 1 => self.end(RetryOutcome::FirstTry),
+            CallResult::Error(_) if is_first => self.end(RetryOutcome::FirstTry, came),
             // It was tried again, and failed for good: a breaker that has opened meanwhile, say.
-            Err(error) => self.fail(error, destination),
+            CallResult::Error(_) => self.exhausted(came, destination),
         }
     }
 
-    fn exhausted(&mut self, cause: &Cause, destination: impl FnOnce() -> Option<String>) {
-        self.end(RetryOutcome::Exhausted);
+    #[cold]
+    fn exhausted(&mut self, came: CallResult, destination: impl FnOnce() -> Option<String>) {
+        self.end(RetryOutcome::Exhausted, came);
         self.plan.events.emit(&Event::RetryExhausted(RetryExhausted {
             name: Arc::clone(&self.plan.name),
             attempts: self.attempts,
-            reason: cause.as_str().to_owned(),
+            reason: came.as_str().to_owned(),
             destination: destination(),
         }));
     }
 
-    fn end(&mut self, outcome: RetryOutcome) {
+    fn end(&mut self, outcome: RetryOutcome, came: CallResult) {
         self.ended = true;
-        self.plan.stats.ended(outcome);
+        self.plan.stats.ended(outcome, came);
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
         if !self.ended {
-            self.plan.stats.ended(RetryOutcome::Canceled);
+            self.plan.stats.canceled();
         }
     }
 }

@@ -6,7 +6,8 @@
 //! - responses with status 429, 500, 502, 503 or 504;
 //! - errors of name resolution and connect, timeouts, resets, and connections that closed before the response was complete;
 //!   not the rejection of a breaker or of a limit, which would only be asked again;
-//! - of requests that are idempotent by their method, or marked as [`RetrySafe`], and that can be cloned with their body.
+//! - of requests that are idempotent by their method, marked as [`RetrySafe`], or safe by a rule
+//!   ([`safe_if`](RetryPolicyBuilder::safe_if)), and that can be cloned with their body.
 //!
 //! `Retry-After` is honoured in seconds and as a date. If the peer asks for a longer wait than
 //! [`retry_after_limit`](RetryPolicyBuilder::retry_after_limit), the call is not tried again: to come back sooner than asked
@@ -37,6 +38,17 @@
 //! # }
 //! ```
 //!
+//! # What clients try again by themselves
+//!
+//! Below every layer, and not counted by a policy:
+//!
+//! - hyper-util's client, and reqwest with it, sends a request again when the idle connection that it was given turns out
+//!   to have closed before anything was sent.
+//! - reqwest sends a request again, twice at most, that its peer has refused unprocessed: by a graceful GOAWAY of HTTP/2, or
+//!   by a reset with `REFUSED_STREAM`. `reqwest::ClientBuilder::retry(reqwest::retry::never())` turns that off; other
+//!   policies of `reqwest::retry` replace it, and try again without a wait, so that they should not be used beside ours.
+//! - reqwest follows redirects within one attempt.
+//!
 //! # Under tower's own retry layer
 //!
 //! [`RetryPolicy`] is a [`tower::retry::Policy`] too. Two things are beyond it there, because tower does not show them to
@@ -52,6 +64,7 @@ mod policy;
 mod replay;
 mod service;
 
+pub use crate::http_message::Asked;
 pub use builder::{
     DEFAULT_BASE_DELAY, DEFAULT_FACTOR, DEFAULT_JITTER, DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_DELAY,
     DEFAULT_RETRY_AFTER_LIMIT, DEFAULT_STATUSES, RetryPolicyBuilder,

@@ -1,6 +1,5 @@
 //! [`Plan`]: what a policy was told, and where its calls are counted.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +10,12 @@ use tower::retry::budget::Budget;
 
 use super::backoff::Backoff;
 use super::replay::Replay;
-use crate::classify;
 use crate::event::Events;
-use crate::http_message::Answered;
-use crate::registry::RetryStats;
+use crate::http_message::Asked;
+use crate::registry::{CallResult, RetryStats};
+
+/// Tells requests that may be sent twice.
+pub(super) type SafeRule = dyn Fn(&Asked<'_>) -> bool + Send + Sync;
 
 /// What a policy was told, and where its calls are counted. Shared by all clones of a policy.
 pub(super) struct Plan {
@@ -24,45 +25,28 @@ pub(super) struct Plan {
     pub(super) statuses: Vec<StatusCode>,
     pub(super) retry_after_limit: Duration,
     pub(super) all_methods: bool,
+    /// Tells more requests that may be sent twice.
+    pub(super) safe_if: Option<Box<SafeRule>>,
     pub(super) budget: Option<Box<dyn Budget + Send + Sync>>,
     pub(super) stats: Arc<RetryStats>,
     pub(super) events: Arc<Events>,
 }
 
-/// What an attempt failed with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Cause {
-    Status(StatusCode),
-    Error(ErrorType),
-}
-
-impl Cause {
-    pub(super) fn as_str(&self) -> &str {
-        match self {
-            Self::Status(status) => status.as_str(),
-            Self::Error(error_type) => error_type.as_str(),
-        }
-    }
-}
-
 impl Plan {
-    /// Why an attempt is worth another one; `None` if it is not.
-    pub(super) fn cause<R: Answered, E: StdError + 'static>(&self, result: &Result<R, E>) -> Option<Cause> {
+    /// Whether an attempt that came to a result is worth another one.
+    pub(super) fn may_pass(&self, result: CallResult) -> bool {
         match result {
-            Ok(response) => {
-                let status = response.status();
-                self.statuses.contains(&status).then_some(Cause::Status(status))
-            }
-            Err(error) => {
-                let error_type = classify::error_type(error);
-                may_pass(error_type).then_some(Cause::Error(error_type))
-            }
+            CallResult::Status(status) => self.statuses.contains(&status),
+            CallResult::Error(error_type) => may_pass(error_type),
         }
     }
 
     /// Whether a request may be sent twice.
     pub(super) fn is_safe<R: Replay>(&self, request: &R) -> bool {
-        self.all_methods || request.method().is_idempotent() || request.is_marked_safe()
+        self.all_methods
+            || request.method().is_idempotent()
+            || request.is_marked_safe()
+            || self.safe_if.as_ref().is_some_and(|rule| rule(&Asked::new(request)))
     }
 }
 

@@ -16,7 +16,7 @@ pub trait Replay: Destined + Sized {
 
 /// Marks an `http::Request` as one that may be sent twice although its method is not idempotent, because it carries a key
 /// that the server recognises, say. Put it into the extensions of the request. For reqwest, whose requests have none that
-/// others can reach, there is [`RetryPolicyBuilder::all_methods`](super::RetryPolicyBuilder::all_methods).
+/// others can reach, there is [`RetryPolicyBuilder::safe_if`](super::RetryPolicyBuilder::safe_if).
 ///
 /// ```
 /// let request = http::Request::post("http://pay.example/").extension(poolscope::retry::RetrySafe).body(());

@@ -1,6 +1,8 @@
 //! Retry: what is tried again and when, and that every call is counted once, under our layer and under tower's.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod sockets;
+
 use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
@@ -13,6 +15,7 @@ use poolscope::breaker::{self, BreakerLayer};
 use poolscope::event::RetryExhausted;
 use poolscope::retry::{RetryLayer, RetryPolicy, RetryPolicyBuilder, RetrySafe};
 use poolscope::{Event, Scope};
+use poolscope_semconv::value::ErrorType;
 use poolscope_semconv::value::RetryOutcome::{
     self, AfterRetry, BudgetRefused, Canceled, Exhausted, FirstTry, NotReplayable,
 };
@@ -340,4 +343,23 @@ async fn the_rejection_of_a_breaker_is_not_tried_again() {
     assert_eq!(script.attempts(), 1);
     // The first call was tried again and met the open breaker, the second met it at once.
     assert_eq!(outcomes(&scope), [(FirstTry, 1), (Exhausted, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_its_next_attempt_holds_no_place() {
+    let (scope, script) = (Scope::new(), Script::new(&[Status(503), Status(200), Status(200)]));
+    let service = ServiceBuilder::new()
+        .layer(RetryLayer::new(policy(&scope).build().unwrap()))
+        .concurrency_limit(1)
+        .service(script.service());
+    let start = Instant::now();
+    let waiting = tokio::spawn(service.clone().oneshot(get()));
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(script.attempts(), 1);
+    // A clone that was ready has had the only place, and has given it back.
+    service.clone().ready().await.unwrap();
+    service.oneshot(get()).await.unwrap();
+    assert!(start.elapsed() < Duration::from_millis(100), "before the other's second attempt");
+    waiting.await.unwrap().unwrap();
+    assert_eq!(outcomes(&scope), [(FirstTry, 1), (AfterRetry, 1)]);
 }
