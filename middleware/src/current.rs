@@ -227,12 +227,10 @@ impl Drop for Outer {
     }
 }
 
-/// Runs the start of an attempt as the given resend: 0 for the first attempt of a call.
-pub(crate) fn with_resends<R>(resends: u32, start: impl FnOnce() -> R) -> R {
-    let outer = Restore(&RESENDS, RESENDS.replace(resends));
-    let result = start();
-    drop(outer);
-    result
+/// What starts until this is dropped is the given resend: 0 for the first attempt of a call.
+#[must_use]
+pub(crate) fn resend(resends: u32) -> impl Drop {
+    Restore(&RESENDS, RESENDS.replace(resends))
 }
 
 /// Which resend the attempt that starts now is.

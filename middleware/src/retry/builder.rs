@@ -59,7 +59,7 @@ impl RetryPolicyBuilder {
                     max: DEFAULT_MAX_DELAY,
                     jitter: DEFAULT_JITTER,
                 },
-                statuses: DEFAULT_STATUSES.to_vec(),
+                statuses: DEFAULT_STATUSES.into_iter().collect(),
                 retry_after_limit: DEFAULT_RETRY_AFTER_LIMIT,
                 all_methods: false,
                 safe_if: None,

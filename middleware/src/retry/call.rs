@@ -44,7 +44,8 @@ impl Call {
         if let Some((cause, delay)) = self.next.take() {
             self.plan.stats.tried_again(cause.as_str(), delay);
         }
-        Origin::in_scope_of(self.origin, || current::with_resends(self.resends(), start))
+        let _resend = current::resend(self.resends());
+        Origin::in_scope_of(self.origin, start)
     }
 
     /// Takes the result of an attempt, which has just come in. Tells how long to wait for the next attempt; `None` if the

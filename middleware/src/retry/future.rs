@@ -45,6 +45,7 @@ pin_project! {
 }
 
 impl<S: Service<R>, R> ResponseFuture<S, R> {
+    #[inline]
     pub(super) fn new(service: S, spare: Option<R>, call: Call, first: S::Future) -> Self {
         Self { service, spare, call, state: State::Attempt { inner: first } }
     }

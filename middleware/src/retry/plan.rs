@@ -22,7 +22,7 @@ pub(super) struct Plan {
     pub(super) name: Arc<str>,
     pub(super) max_attempts: u32,
     pub(super) backoff: Backoff,
-    pub(super) statuses: Vec<StatusCode>,
+    pub(super) statuses: Statuses,
     pub(super) retry_after_limit: Duration,
     pub(super) all_methods: bool,
     /// Tells more requests that may be sent twice.
@@ -32,11 +32,44 @@ pub(super) struct Plan {
     pub(super) events: Arc<Events>,
 }
 
+/// A set of statuses: a bit for each that there can be, since every call looks its own up.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Statuses([u64; 16]);
+
+impl Statuses {
+    #[inline]
+    pub(super) fn contains(&self, status: StatusCode) -> bool {
+        let status = usize::from(status.as_u16());
+        self.0[status / 64 % 16] >> (status % 64) & 1 == 1
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u16> {
+        (0..1_024).filter(|status| self.0[status / 64] >> (status % 64) & 1 == 1).map(|status| status as u16)
+    }
+}
+
+impl FromIterator<StatusCode> for Statuses {
+    fn from_iter<I: IntoIterator<Item = StatusCode>>(statuses: I) -> Self {
+        let mut set = Self::default();
+        for status in statuses {
+            let status = usize::from(status.as_u16());
+            set.0[status / 64 % 16] |= 1 << (status % 64);
+        }
+        set
+    }
+}
+
+impl fmt::Debug for Statuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
 impl Plan {
     /// Whether an attempt that came to a result is worth another one.
     pub(super) fn may_pass(&self, result: CallResult) -> bool {
         match result {
-            CallResult::Status(status) => self.statuses.contains(&status),
+            CallResult::Status(status) => self.statuses.contains(status),
             CallResult::Error(error_type) => may_pass(error_type),
         }
     }
@@ -82,5 +115,18 @@ impl fmt::Debug for Plan {
             .field("backoff", &self.backoff)
             .field("statuses", &self.statuses)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_statuses_holds_what_was_put_in() {
+        let all = || (100..1_000).map(|status| StatusCode::from_u16(status).unwrap());
+        let some: Statuses = all().filter(|status| status.as_u16() % 7 == 0).collect();
+        assert!(all().all(|status| some.contains(status) == (status.as_u16() % 7 == 0)));
+        assert_eq!(format!("{:?}", [StatusCode::OK].into_iter().collect::<Statuses>()), "[200]");
     }
 }

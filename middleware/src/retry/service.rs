@@ -44,7 +44,10 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let call = Call::new(&self.plan);
         let spare = if self.plan.is_safe(&request) { request.replay() } else { None };
-        let first = current::with_resends(0, || self.inner.call(request));
+        let first = {
+            let _resend = current::resend(0);
+            self.inner.call(request)
+        };
         // The clone is not ready; the future asks it before it is called.
         ResponseFuture::new(self.inner.clone(), spare, call, first)
     }
