@@ -59,6 +59,10 @@ pub enum Case {
     AdaptiveTimeout,
     /// tower's timeout
     TowerTimeout,
+    /// Our retry layer with its defaults
+    Retry,
+    /// tower's retry layer with a policy that tries nothing again
+    TowerRetry,
 }
 
 impl Case {
@@ -95,6 +99,8 @@ impl Case {
                 Self::Timeout,
                 Self::AdaptiveTimeout,
                 Self::TowerTimeout,
+                Self::Retry,
+                Self::TowerRetry,
             ],
         }
     }

@@ -148,6 +148,13 @@ impl Watch {
         self.connections(scope)
     }
 
+    /// A scope whose retry policies see requests.
+    pub(crate) fn retries(mut self, scope: Scope) -> Self {
+        self.requests =
+            Some(|seen| seen.retries.iter().flat_map(|retry| &retry.results).map(|row| row.calls).sum());
+        self.connections(scope)
+    }
+
     pub(crate) fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = Some(metrics);
         self

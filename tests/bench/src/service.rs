@@ -17,7 +17,9 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use poolscope::Scope;
 use poolscope::breaker::BreakerLayer;
+use poolscope::retry::{RetryLayer, RetryPolicy};
 use poolscope::timeout::{Adaptive, TimeoutLayer};
+use tower::retry::Policy;
 use tower::{BoxError, Layer, Service, ServiceExt as _};
 use tower_resilience_circuitbreaker::CircuitBreakerLayer;
 
@@ -118,8 +120,32 @@ pub(crate) fn case(case: Case) -> Result<(Rounds, Watch)> {
             let service = tower::timeout::Timeout::new(service, LIMIT).map_err(io::Error::other::<BoxError>);
             (Rounds::of(service), Watch::default())
         }
+        Case::Retry => {
+            let scope = Scope::new();
+            let layer = RetryLayer::new(RetryPolicy::new(&scope, "bench"));
+            (Rounds::of(layer.layer(service)), Watch::default().retries(scope))
+        }
+        Case::TowerRetry => {
+            (Rounds::of(tower::retry::RetryLayer::new(Once).layer(service)), Watch::default())
+        }
         _ => bail!("{case} is a case of an HTTP client"),
     })
+}
+
+/// A policy that does the least: it clones the request, and tries nothing again.
+#[derive(Debug, Clone)]
+struct Once;
+
+impl<Res, E> Policy<Request<()>, Res, E> for Once {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut Request<()>, _: &mut Result<Res, E>) -> Option<Self::Future> {
+        None
+    }
+
+    fn clone_request(&mut self, request: &Request<()>) -> Option<Request<()>> {
+        Some(request.clone())
+    }
 }
 
 /// The breaker of tower-resilience with its defaults, apart from what is judged.
