@@ -140,10 +140,25 @@ pub(crate) enum BreakerFigure {
     Transitions,
     /// The label is the outcome.
     Calls,
-    FailureRatio,
-    FailureRatioLimit,
+    /// The share of such calls in the window.
+    Ratio(Judged),
+    /// The share of such calls at which it opens.
+    Limit(Judged),
     WindowCalls,
     OpenRemaining,
+}
+
+/// Calls that a breaker judges the share of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Judged {
+    Failed,
+    Slow,
+    /// Nothing could be connected for them.
+    Unconnected,
+}
+
+impl Judged {
+    pub(crate) const COUNT: usize = 3;
 }
 
 /// One point of a breaker.

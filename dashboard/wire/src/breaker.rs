@@ -34,8 +34,21 @@ pub struct Transition {
     pub reason: String,
     /// Share of failed calls in the window at that moment.
     pub failure_ratio: Option<f32>,
+    /// Share of slow calls in the window at that moment.
+    pub slow_call_ratio: Option<f32>,
+    /// Share of calls in the window at that moment for which nothing could be connected.
+    pub connect_failure_ratio: Option<f32>,
     /// Calls in the window at that moment.
     pub window_calls: Option<u64>,
+}
+
+/// A share of the calls in the window, and where it is too much.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Share {
+    /// Now; `None` below the minimum of calls.
+    pub ratio: Option<f32>,
+    /// At which the breaker opens.
+    pub limit: f32,
 }
 
 /// One breaker of one instance.
@@ -59,6 +72,10 @@ pub struct Breaker {
     pub failure_ratio: Option<f32>,
     /// Share at which it opens.
     pub failure_ratio_limit: Option<f32>,
+    /// Share of slow calls; `None` where they are not judged.
+    pub slow_calls: Option<Share>,
+    /// Share of calls for which nothing could be connected; `None` where they are not judged apart.
+    pub failed_connects: Option<Share>,
     /// Calls in the window.
     pub window_calls: u64,
     /// When an open breaker lets the next call try.

@@ -10,7 +10,7 @@ mod pool;
 mod status;
 mod stream;
 
-pub use breaker::{Breaker, BreakerState, Transition};
+pub use breaker::{Breaker, BreakerState, Share, Transition};
 pub use event::Event;
 pub use pool::{
     Connections, CountByReason, FailedConnects, Health, Observation, PoolDetail, PoolLimit, PoolPoint,

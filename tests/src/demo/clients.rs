@@ -42,18 +42,28 @@ const LEAK_THRESHOLD: Duration = Duration::from_secs(2);
 /// Time for one attempt; the slow upstream is slower in its bad times.
 const ATTEMPT: Duration = Duration::from_millis(900);
 
+/// A client whose breakers judge more than failures.
+pub(super) const CHECKOUT: &str = "checkout";
+
+/// From how long on one of its calls is slow.
+const SLOW: Duration = Duration::from_millis(600);
+
 fn client_scope(scope: &Scope, name: &str) -> ClientScope {
     scope.client(name).pool_idle_timeout(Duration::from_secs(8)).leak_threshold(Some(LEAK_THRESHOLD))
 }
 
 /// A breaker that opens and closes within the time that somebody looks at a demo.
 fn breaker(scope: &Scope, client: &str) -> Result<BreakerLayer, ConfigError> {
-    BreakerLayer::builder(scope)
+    let breaker = BreakerLayer::builder(scope)
         .name(client)
         .window(40)
         .minimum_calls(20)
-        .open_time(Duration::from_secs(3))
-        .build()
+        .open_time(Duration::from_secs(3));
+    let breaker = match client {
+        CHECKOUT => breaker.slow_calls(SLOW, 0.8).connect_failure_ratio(0.3),
+        _ => breaker,
+    };
+    breaker.build()
 }
 
 /// hyper-util's client, observed and under retry, breaker and timeout.

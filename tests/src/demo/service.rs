@@ -47,7 +47,7 @@ impl Demo {
     /// If a port can't be bound or a client can't be built.
     pub async fn start(scope: &Scope, options: Options) -> Result<Self, BoxError> {
         let upstreams = Upstreams::start(options.pace).await?;
-        let checkout = clients::hyper(scope, "checkout", false)?;
+        let checkout = clients::hyper(scope, clients::CHECKOUT, false)?;
         let search = clients::hyper(scope, "search", true)?;
         let shop = clients::reqwest(scope, "shop", false)?;
         let suggest = clients::reqwest(scope, "suggest", true)?;

@@ -24,8 +24,10 @@ pub(crate) struct BreakerFacts {
     pub(crate) state: BreakerState,
     /// Why it is in this state.
     pub(crate) reason: Option<BreakerReason>,
-    pub(crate) failure_ratio: Option<f64>,
-    pub(crate) failure_ratio_limit: Option<f64>,
+    /// Shares of calls in the window that failed, were slow, or found no connection, each with its limit.
+    pub(crate) failed: (Option<f64>, Option<f64>),
+    pub(crate) slow: (Option<f64>, Option<f64>),
+    pub(crate) unconnected: (Option<f64>, Option<f64>),
     pub(crate) window_calls: u64,
 }
 
@@ -40,29 +42,42 @@ pub(crate) fn sentence(facts: &BreakerFacts) -> String {
         BreakerState::Open => match facts.reason {
             Some(BreakerReason::TrialFailed) => "open: a trial call failed".to_owned(),
             Some(BreakerReason::ConsecutiveFailures) => "open: too many calls in a row failed".to_owned(),
-            Some(BreakerReason::ConnectFailureRatio) => "open: too many calls found no connection".to_owned(),
-            Some(BreakerReason::SlowCallRatio) => "open: too many calls were slow".to_owned(),
+            Some(BreakerReason::ConnectFailureRatio) => {
+                let share = share(facts, facts.unconnected, "found no connection");
+                format!("open: {}", share.as_deref().unwrap_or("too many calls found no connection"))
+            }
+            Some(BreakerReason::SlowCallRatio) => {
+                let share = share(facts, facts.slow, "were slow");
+                format!("open: {}", share.as_deref().unwrap_or("too many calls were slow"))
+            }
             Some(BreakerReason::Restored) => "open: as it was before a restart".to_owned(),
             Some(BreakerReason::Manual) => "open: opened by hand".to_owned(),
             Some(BreakerReason::Resources) => "open: a resource of the process is used up".to_owned(),
             Some(BreakerReason::External) => "open: its own rules decided".to_owned(),
-            _ if facts.failure_ratio.is_some() => format!("open: {}", judged(facts)),
+            _ if facts.failed.0.is_some() => format!("open: {}", judged(facts)),
             _ => "open: calls are rejected".to_owned(),
         },
     }
 }
 
 fn judged(facts: &BreakerFacts) -> String {
+    match share(facts, facts.failed, "failed") {
+        Some(share) => share,
+        None if facts.window_calls > 0 => {
+            format!("{} so far, too few to judge", words::count(facts.window_calls, "call"))
+        }
+        None => "no calls to judge".to_owned(),
+    }
+}
+
+/// A share of the calls in the window, what was wrong with them, and how many are too many.
+fn share(facts: &BreakerFacts, (ratio, limit): (Option<f64>, Option<f64>), what: &str) -> Option<String> {
     let calls = match facts.window_calls {
         0 => "calls".to_owned(),
         count => words::count(count, "call"),
     };
-    let limit = facts.failure_ratio_limit.map(|limit| format!(" (limit {})", words::percent(limit)));
-    match facts.failure_ratio {
-        Some(ratio) => format!("{} of {calls} failed{}", words::percent(ratio), limit.unwrap_or_default()),
-        None if facts.window_calls > 0 => format!("{calls} so far, too few to judge"),
-        None => "no calls to judge".to_owned(),
-    }
+    let limit = limit.map(|limit| format!(" (limit {})", words::percent(limit))).unwrap_or_default();
+    Some(format!("{} of {calls} {what}{limit}", words::percent(ratio?)))
 }
 
 #[cfg(test)]
@@ -74,17 +89,22 @@ mod tests {
         let facts = BreakerFacts {
             state: BreakerState::Open,
             reason: Some(BreakerReason::FailureRatio),
-            failure_ratio: Some(0.52),
-            failure_ratio_limit: Some(0.5),
+            failed: (Some(0.52), Some(0.5)),
+            slow: (Some(0.31), Some(0.3)),
             window_calls: 200,
+            ..BreakerFacts::default()
         };
         assert_eq!(sentence(&facts), "open: 52 % of 200 calls failed (limit 50 %)");
         let closed = BreakerFacts { state: BreakerState::Closed, reason: None, ..facts };
         assert_eq!(sentence(&closed), "closed: 52 % of 200 calls failed (limit 50 %)");
         assert_eq!(
-            sentence(&BreakerFacts { failure_ratio: None, window_calls: 1, ..closed }),
+            sentence(&BreakerFacts { failed: (None, Some(0.5)), window_calls: 1, ..closed }),
             "closed: 1 call so far, too few to judge"
         );
+        let slow = BreakerFacts { reason: Some(BreakerReason::SlowCallRatio), ..facts };
+        assert_eq!(sentence(&slow), "open: 31 % of 200 calls were slow (limit 30 %)");
+        let unconnected = BreakerFacts { reason: Some(BreakerReason::ConnectFailureRatio), ..facts };
+        assert_eq!(sentence(&unconnected), "open: too many calls found no connection");
     }
 
     #[test]

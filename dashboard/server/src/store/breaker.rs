@@ -9,7 +9,7 @@ use super::capped::Seen;
 use super::id::Id;
 use super::rhythm::Rhythm;
 use super::series::Cumulative;
-use crate::model::{BreakerFigure, BreakerReading, Sender, Value};
+use crate::model::{BreakerFigure, BreakerReading, Judged, Sender, Value};
 use crate::words::cut;
 
 /// Changes of state that are kept.
@@ -31,13 +31,17 @@ pub(super) fn parse_state(text: &str) -> Option<BreakerState> {
     })
 }
 
+/// Shares of calls by [`Judged`]; `None` where one is not known.
+pub(super) type Shares = [Option<f64>; Judged::COUNT];
+
 /// What a transition event says.
 #[derive(Debug, Clone)]
 pub(super) struct Change<'a> {
     pub(super) from: BreakerState,
     pub(super) to: BreakerState,
     pub(super) reason: &'a str,
-    pub(super) failure_ratio: Option<f64>,
+    /// By [`Judged`].
+    pub(super) shares: Shares,
     pub(super) window_calls: Option<u64>,
     pub(super) open_for_s: Option<f64>,
 }
@@ -55,7 +59,7 @@ struct Pending {
     at_ms: u64,
     state: Option<BreakerState>,
     reason: Option<Box<str>>,
-    failure_ratio: Option<f64>,
+    shares: Shares,
     open_remaining_s: f64,
 }
 
@@ -75,8 +79,8 @@ pub(crate) struct Breaker {
     pub(super) name: Box<str>,
     pub(super) state: BreakerState,
     pub(super) since_ms: Option<u64>,
-    pub(super) failure_ratio: Option<f64>,
-    pub(super) failure_ratio_limit: Option<f64>,
+    shares: Shares,
+    limits: Shares,
     pub(super) window_calls: u64,
     pub(super) next_try_ms: Option<u64>,
     /// The moment that the state is known for; `None` before anything told it.
@@ -105,8 +109,8 @@ impl Breaker {
             name: text(name),
             state: BreakerState::default(),
             since_ms: None,
-            failure_ratio: None,
-            failure_ratio_limit: None,
+            shares: Shares::default(),
+            limits: Shares::default(),
             window_calls: 0,
             next_try_ms: None,
             state_at_ms: None,
@@ -141,8 +145,8 @@ impl Breaker {
         match reading.figure {
             BreakerFigure::State if value >= 0.5 => self.pending.state = parse_state(reading.label),
             BreakerFigure::State => {}
-            BreakerFigure::FailureRatio => self.pending.failure_ratio = Some(value.clamp(0.0, 1.0)),
-            BreakerFigure::FailureRatioLimit => self.failure_ratio_limit = Some(value.clamp(0.0, 1.0)),
+            BreakerFigure::Ratio(of) => self.pending.shares[of as usize] = Some(value.clamp(0.0, 1.0)),
+            BreakerFigure::Limit(of) => self.limits[of as usize] = Some(value.clamp(0.0, 1.0)),
             BreakerFigure::WindowCalls => self.window_calls = value.max(0.0) as u64,
             BreakerFigure::OpenRemaining => self.pending.open_remaining_s = value,
             BreakerFigure::Calls | BreakerFigure::Transitions => {
@@ -181,20 +185,19 @@ impl Breaker {
         if self.state_at_ms.is_some_and(|known| pending.at_ms < known) {
             return false;
         }
-        self.failure_ratio = pending.failure_ratio;
+        self.shares = pending.shares;
         let Some(state) = pending.state else { return false };
         let first = self.state_at_ms.is_none();
         self.state_at_ms = Some(pending.at_ms);
         let changed = state != self.state;
         if changed && !first {
-            let transition = Transition {
-                at_ms: pending.at_ms,
-                from: self.state,
-                to: state,
-                reason: pending.reason.as_deref().unwrap_or(UNKNOWN_REASON).to_owned(),
-                failure_ratio: pending.failure_ratio.map(|ratio| ratio as f32),
-                window_calls: Some(self.window_calls),
-            };
+            let reason = pending.reason.as_deref().unwrap_or(UNKNOWN_REASON).to_owned();
+            let transition = transition(
+                (pending.at_ms, self.state, state),
+                reason,
+                pending.shares,
+                Some(self.window_calls),
+            );
             self.since_ms = Some(pending.at_ms);
             self.push(Entry { transition, concluded: true });
         }
@@ -210,14 +213,9 @@ impl Breaker {
         self.last_seen_ms = now_ms;
         self.stale = false;
         self.dirty = true;
-        let transition = Transition {
-            at_ms,
-            from: change.from,
-            to: change.to,
-            reason: cut(change.reason, max_text).to_owned(),
-            failure_ratio: change.failure_ratio.map(|ratio| ratio as f32),
-            window_calls: change.window_calls,
-        };
+        let reason = cut(change.reason, max_text).to_owned();
+        let transition =
+            transition((at_ms, change.from, change.to), reason, change.shares, change.window_calls);
         if self.entries.iter().any(|entry| !entry.concluded && entry.transition == transition) {
             return false;
         }
@@ -242,8 +240,15 @@ impl Breaker {
         self.state_at_ms = Some(at_ms);
         self.state = change.to;
         self.since_ms = Some(at_ms);
-        self.failure_ratio = change.failure_ratio.map(|ratio| ratio.clamp(0.0, 1.0)).or(self.failure_ratio);
-        self.window_calls = change.window_calls.unwrap_or(self.window_calls);
+        // A breaker that opens, or lets calls try, still has the window that it opened for. Every other begins anew.
+        if !matches!(change.to, BreakerState::Open | BreakerState::HalfOpen) {
+            self.shares = Shares::default();
+            self.window_calls = 0;
+        }
+        if change.shares.iter().any(Option::is_some) {
+            self.shares = change.shares.map(|share| share.map(|share| share.clamp(0.0, 1.0)));
+        }
+        self.window_calls = change.window_calls.filter(|calls| *calls > 0).unwrap_or(self.window_calls);
         self.next_try_ms = change
             .open_for_s
             .filter(|_| change.to == BreakerState::Open)
@@ -257,6 +262,16 @@ impl Breaker {
         if self.entries.len() > MAX_TRANSITIONS {
             self.entries.pop_front();
         }
+    }
+
+    /// Share of such calls in the window.
+    pub(super) fn share(&self, of: Judged) -> Option<f64> {
+        self.shares[of as usize]
+    }
+
+    /// Share of such calls at which it opens.
+    pub(super) fn limit(&self, of: Judged) -> Option<f64> {
+        self.limits[of as usize]
     }
 
     /// Changes of state, oldest first.
@@ -277,6 +292,26 @@ impl Breaker {
             .filter(|series| series.outcome == Some(outcome))
             .map(|series| series.state.total())
             .fold(0, u64::saturating_add)
+    }
+}
+
+fn transition(
+    (at_ms, from, to): (u64, BreakerState, BreakerState),
+    reason: String,
+    shares: Shares,
+    window_calls: Option<u64>,
+) -> Transition {
+    let [failure_ratio, slow_call_ratio, connect_failure_ratio] =
+        shares.map(|share| share.map(|share| share as f32));
+    Transition {
+        at_ms,
+        from,
+        to,
+        reason,
+        failure_ratio,
+        slow_call_ratio,
+        connect_failure_ratio,
+        window_calls,
     }
 }
 

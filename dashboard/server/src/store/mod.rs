@@ -205,7 +205,12 @@ impl Store {
             from: state(attr::BREAKER_FROM).unwrap_or(breaker.state),
             to,
             reason: record.get(attr::BREAKER_REASON).unwrap_or_default(),
-            failure_ratio: record.number(attr::BREAKER_FAILURE_RATIO),
+            shares: [
+                attr::BREAKER_FAILURE_RATIO,
+                attr::BREAKER_SLOW_CALL_RATIO,
+                attr::BREAKER_CONNECT_FAILURE_RATIO,
+            ]
+            .map(|key| record.number(key)),
             window_calls: record.number(attr::BREAKER_WINDOW_CALLS).map(|calls| calls.max(0.0) as u64),
             open_for_s: record.number(attr::BREAKER_OPEN_FOR),
         };

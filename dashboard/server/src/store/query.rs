@@ -11,7 +11,7 @@ use super::events::EventFilter;
 use super::id::Id;
 use super::pool::{Pool, Series};
 use super::{Removed, Store};
-use crate::model::PoolFigure;
+use crate::model::{Judged, PoolFigure};
 use crate::rules::{BreakerFacts, breaker_sentence};
 
 /// What a sparkline shows.
@@ -308,9 +308,15 @@ fn breaker(breaker: &Breaker) -> wire::Breaker {
     let facts = BreakerFacts {
         state: breaker.state,
         reason: breaker.reason(),
-        failure_ratio: breaker.failure_ratio,
-        failure_ratio_limit: breaker.failure_ratio_limit,
+        failed: (breaker.share(Judged::Failed), breaker.limit(Judged::Failed)),
+        slow: (breaker.share(Judged::Slow), breaker.limit(Judged::Slow)),
+        unconnected: (breaker.share(Judged::Unconnected), breaker.limit(Judged::Unconnected)),
         window_calls: breaker.window_calls,
+    };
+    let ratio = |of| breaker.share(of).map(|ratio| ratio as f32);
+    let share = |of| {
+        let limit = breaker.limit(of)? as f32;
+        Some(wire::Share { ratio: ratio(of), limit })
     };
     wire::Breaker {
         id: breaker.id.to_string(),
@@ -320,8 +326,10 @@ fn breaker(breaker: &Breaker) -> wire::Breaker {
         state: breaker.state,
         since_ms: breaker.since_ms,
         sentence: breaker_sentence(&facts),
-        failure_ratio: breaker.failure_ratio.map(|ratio| ratio as f32),
-        failure_ratio_limit: breaker.failure_ratio_limit.map(|limit| limit as f32),
+        failure_ratio: ratio(Judged::Failed),
+        failure_ratio_limit: breaker.limit(Judged::Failed).map(|limit| limit as f32),
+        slow_calls: share(Judged::Slow),
+        failed_connects: share(Judged::Unconnected),
         window_calls: breaker.window_calls,
         next_try_ms: breaker.next_try_ms,
         succeeded_total: breaker.calls(BreakerOutcome::Success),

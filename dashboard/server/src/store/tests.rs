@@ -3,10 +3,11 @@
 mod connections;
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use poolscope_semconv::value::{BreakerState as Word, ConnectPhase, Observation};
 use poolscope_semconv::{attr, event};
-use poolscope_wire::{BreakerState, PoolSummary, Severity};
+use poolscope_wire::{BreakerState, PoolSummary, Severity, Share};
 
 use super::{EventFilter, Id, Store};
 use crate::config::{Config, Limits};
@@ -96,7 +97,7 @@ impl Maker {
     }
 
     fn breaker(mut self, figure: BreakerFigure, label: &'static str, value: f64) -> Self {
-        let series = 90_000 + figure as u64 * 1_000 + label.bytes().map(u64::from).sum::<u64>();
+        let series = BuildHasherDefault::<DefaultHasher>::default().hash_one((figure, label));
         let reading = self.reading(series, Value::Number { value, delta: false });
         self.breakers.push(BreakerReading { name: "pay:443", figure, label, reading });
         self
@@ -405,8 +406,10 @@ fn a_breaker_is_known_from_its_series() {
             .breaker_state(state)
             .breaker(BreakerFigure::Transitions, "failure_ratio", if n > 1 { 1.0 } else { 0.0 })
             .breaker(BreakerFigure::Calls, "success", (n * 10) as f64)
-            .breaker(BreakerFigure::FailureRatio, "", 0.52)
-            .breaker(BreakerFigure::FailureRatioLimit, "", 0.5)
+            .breaker(BreakerFigure::Ratio(Judged::Failed), "", 0.52)
+            .breaker(BreakerFigure::Limit(Judged::Failed), "", 0.5)
+            .breaker(BreakerFigure::Limit(Judged::Slow), "", 0.3)
+            .breaker(BreakerFigure::Ratio(Judged::Unconnected), "", 0.1)
             .breaker(BreakerFigure::WindowCalls, "", 200.0)
             .breaker(BreakerFigure::OpenRemaining, "", if n > 1 { 25.8 } else { 0.0 })
     };
@@ -419,6 +422,8 @@ fn a_breaker_is_known_from_its_series() {
     assert_eq!(breaker.next_try_ms, Some(T0 + 2_000 + 25_800));
     assert_eq!(breaker.succeeded_total, 20);
     assert_eq!(breaker.sentence, "open: 52 % of 200 calls failed (limit 50 %)");
+    assert_eq!(breaker.slow_calls, Some(Share { ratio: None, limit: 0.3 }), "judged, of too few calls");
+    assert_eq!(breaker.failed_connects, None, "not judged apart");
     assert_eq!((breaker.transitions.len(), &*breaker.transitions[0].reason), (1, "failure_ratio"));
 }
 
@@ -440,6 +445,32 @@ fn an_event_changes_the_breaker_and_the_pool_at_once() {
     // A report that was made before the event and arrives after it does not turn the state back.
     at(T0 + 200).breaker_state(Word::Closed).send_at(&mut store, T0 + 400);
     assert_eq!(store.breakers()[0].state, BreakerState::Open);
+}
+
+#[test]
+fn a_breaker_that_closes_shows_nothing_of_the_window_before() {
+    let mut store = store();
+    at(T0)
+        .breaker_state(Word::Open)
+        .breaker(BreakerFigure::Ratio(Judged::Slow), "", 0.9)
+        .breaker(BreakerFigure::Limit(Judged::Slow), "", 0.5)
+        .breaker(BreakerFigure::WindowCalls, "", 40.0)
+        .send(&mut store);
+    let shown = |store: &Store| {
+        let breaker = store.breakers().remove(0);
+        (breaker.slow_calls.unwrap().ratio, breaker.window_calls)
+    };
+    let bare = |to, at_ms| {
+        let mut record = transition(to, at_ms);
+        record
+            .attributes
+            .retain(|(key, _)| ![attr::BREAKER_FAILURE_RATIO, attr::BREAKER_WINDOW_CALLS].contains(key));
+        record
+    };
+    store.take_events(&[bare(Word::HalfOpen, T0 + 100)], T0 + 100);
+    assert_eq!(shown(&store), (Some(0.9), 40), "what it opened for");
+    store.take_events(&[bare(Word::Closed, T0 + 200)], T0 + 200);
+    assert_eq!(shown(&store), (None, 0));
 }
 
 #[test]

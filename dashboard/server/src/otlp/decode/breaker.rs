@@ -5,15 +5,19 @@ use poolscope_semconv::attr;
 use poolscope_semconv::metric::{self, MetricDef};
 
 use super::attributes::text;
-use crate::model::{BreakerFigure, BreakerReading, Reading};
+use crate::model::{BreakerFigure, BreakerReading, Judged, Reading};
 
 /// The metrics of breakers.
 pub(super) const METRICS: &[(&MetricDef, BreakerFigure)] = &[
     (&metric::BREAKER_STATE, BreakerFigure::State),
     (&metric::BREAKER_TRANSITIONS, BreakerFigure::Transitions),
     (&metric::BREAKER_CALLS, BreakerFigure::Calls),
-    (&metric::BREAKER_FAILURE_RATIO, BreakerFigure::FailureRatio),
-    (&metric::BREAKER_FAILURE_RATIO_LIMIT, BreakerFigure::FailureRatioLimit),
+    (&metric::BREAKER_FAILURE_RATIO, BreakerFigure::Ratio(Judged::Failed)),
+    (&metric::BREAKER_FAILURE_RATIO_LIMIT, BreakerFigure::Limit(Judged::Failed)),
+    (&metric::BREAKER_SLOW_CALL_RATIO, BreakerFigure::Ratio(Judged::Slow)),
+    (&metric::BREAKER_SLOW_CALL_RATIO_LIMIT, BreakerFigure::Limit(Judged::Slow)),
+    (&metric::BREAKER_CONNECT_FAILURE_RATIO, BreakerFigure::Ratio(Judged::Unconnected)),
+    (&metric::BREAKER_CONNECT_FAILURE_RATIO_LIMIT, BreakerFigure::Limit(Judged::Unconnected)),
     (&metric::BREAKER_WINDOW_CALLS, BreakerFigure::WindowCalls),
     (&metric::BREAKER_OPEN_REMAINING, BreakerFigure::OpenRemaining),
 ];

@@ -1,7 +1,8 @@
 //! One breaker.
 
 use leptos::{html::Article, prelude::*};
-use poolscope_wire::{Breaker, BreakerState, Transition};
+use poolscope_semconv::value::BreakerReason;
+use poolscope_wire::{Breaker, BreakerState, Share, Transition};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 
@@ -74,7 +75,7 @@ pub fn Card(
             <p class="sentence">{text(|b| b.sentence.clone())}</p>
             {move || of_instances.get().map(|text| view! { <p class="soft">{text}</p> })}
             {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
-            <Ratio breaker />
+            <Ratios breaker />
             <dl class="figures">
                 {figure("calls in the window", |b| b.window_calls)}
                 {figure("succeeded", |b| b.succeeded_total)}
@@ -115,27 +116,65 @@ fn of_instances<'a>(breaker: &Breaker, all: impl Iterator<Item = &'a Breaker>) -
     (same.len() > 1).then(|| format!("open on {open} of {} instances", same.len()))
 }
 
-/// The share of failed calls against its limit.
+/// The shares of calls that the breaker judges, each against its limit.
 #[component]
-fn Ratio(breaker: Derived<Breaker>) -> impl IntoView {
-    let share = Derived::new(move || f64::from(breaker.with(|breaker| breaker.failure_ratio).unwrap_or(0.0)));
-    let limit = Derived::new(move || breaker.with(|breaker| breaker.failure_ratio_limit).map(f64::from));
+fn Ratios(breaker: Derived<Breaker>) -> impl IntoView {
+    let failed =
+        Derived::new(move || breaker.with(|breaker| (breaker.failure_ratio, breaker.failure_ratio_limit)));
+    let slow = Derived::new(move || breaker.with(|breaker| breaker.slow_calls));
+    let unconnected = Derived::new(move || breaker.with(|breaker| breaker.failed_connects));
+    let judged = |share: Derived<Option<Share>>, words: fn(Option<f64>) -> String| {
+        let of = Derived::new(move || share.get().map_or((None, None), |of| (of.ratio, Some(of.limit))));
+        view! { <Show when=move || share.get().is_some()><Ratio of words /></Show> }
+    };
+    view! {
+        <Ratio of=failed words=failed_calls />
+        {judged(slow, slow_calls)}
+        {judged(unconnected, failed_connects)}
+    }
+}
+
+/// One share against its limit.
+#[component]
+fn Ratio(
+    /// Share and limit.
+    of: Derived<(Option<f32>, Option<f32>)>,
+    /// What the share means.
+    words: fn(Option<f64>) -> String,
+) -> impl IntoView {
+    let share = Derived::new(move || f64::from(of.get().0.unwrap_or(0.0)));
+    let limit = Derived::new(move || of.get().1.map(f64::from));
     let class = Derived::new(move || match limit.get() {
         Some(limit) if share.get() >= limit => "c-bad",
         Some(limit) if share.get() >= limit / 2.0 => "c-warn",
         _ => "c-soft",
     });
-    let words = move || {
-        let failed = match breaker.with(|breaker| breaker.failure_ratio) {
-            Some(ratio) => format!("{} of calls failed", format::percent(f64::from(ratio))),
-            None => "too few calls to judge".to_owned(),
-        };
+    let text = move || {
+        let judged = words(of.get().0.map(f64::from));
         match limit.get() {
-            Some(limit) => format!("{failed}, opens at {}", format::percent(limit)),
-            None => failed,
+            Some(limit) => format!("{judged}, opens at {}", format::percent(limit)),
+            None => judged,
         }
     };
-    view! { <div class="ratio"><Bar share limit class /><span class="under">{words}</span></div> }
+    view! { <div class="ratio" data-testid="breaker-ratio"><Bar share limit class /><span class="under">{text}</span></div> }
+}
+
+fn failed_calls(share: Option<f64>) -> String {
+    share.map_or("too few calls to judge".to_owned(), |share| {
+        format!("{} of calls failed", format::percent(share))
+    })
+}
+
+fn slow_calls(share: Option<f64>) -> String {
+    share.map_or("too few calls to judge how slow they are".to_owned(), |share| {
+        format!("{} of calls were slow", format::percent(share))
+    })
+}
+
+fn failed_connects(share: Option<f64>) -> String {
+    share.map_or("too few calls to judge their connects".to_owned(), |share| {
+        format!("{} of calls found no connection", format::percent(share))
+    })
 }
 
 /// The newest changes of state and their reasons.
@@ -168,15 +207,16 @@ fn Transitions(breaker: Derived<Breaker>) -> impl IntoView {
 /// Why a breaker changed its state, with the figures of that moment.
 fn reason(transition: &Transition) -> String {
     let why = words::breaker_reason(&transition.reason);
-    match (transition.failure_ratio, transition.window_calls) {
-        (Some(ratio), Some(calls)) => {
-            format!(
-                "{why}: {} of {} failed",
-                format::percent(f64::from(ratio)),
-                format::counted(calls, "call", "calls")
-            )
+    let (share, what) = match BreakerReason::parse(&transition.reason) {
+        Some(BreakerReason::SlowCallRatio) => (transition.slow_call_ratio, "were slow"),
+        Some(BreakerReason::ConnectFailureRatio) => (transition.connect_failure_ratio, "found no connection"),
+        _ => (transition.failure_ratio, "failed"),
+    };
+    match (share.map(|share| format::percent(f64::from(share))), transition.window_calls) {
+        (Some(share), Some(calls)) => {
+            format!("{why}: {share} of {} {what}", format::counted(calls, "call", "calls"))
         }
-        (Some(ratio), None) => format!("{why}: {} failed", format::percent(f64::from(ratio))),
+        (Some(share), None) => format!("{why}: {share} {what}"),
         (None, _) => why,
     }
 }
@@ -208,14 +248,19 @@ mod tests {
 
     #[test]
     fn reasons_carry_their_figures() {
-        let transition = Transition {
+        let of = |reason: &str| Transition {
             at_ms: 1,
             from: BreakerState::Closed,
             to: BreakerState::Open,
-            reason: "failure_ratio".to_owned(),
+            reason: reason.to_owned(),
             failure_ratio: Some(0.52),
+            slow_call_ratio: Some(0.8),
+            connect_failure_ratio: None,
             window_calls: Some(200),
         };
-        assert_eq!(reason(&transition), "too many calls failed: 52 % of 200 calls failed");
+        let failed = reason(&of("failure_ratio"));
+        assert_eq!(failed, "too many calls failed: 52 % of 200 calls failed");
+        assert_eq!(reason(&of("slow_call_ratio")), "too many calls were slow: 80 % of 200 calls were slow");
+        assert_eq!(reason(&of("connect_failure_ratio")), "too many calls found no connection");
     }
 }

@@ -109,7 +109,16 @@ mod tests {
     use super::*;
 
     fn transition(at_ms: u64, from: BreakerState, to: BreakerState) -> Transition {
-        Transition { at_ms, from, to, reason: String::new(), failure_ratio: None, window_calls: None }
+        Transition {
+            at_ms,
+            from,
+            to,
+            reason: String::new(),
+            failure_ratio: None,
+            slow_call_ratio: None,
+            connect_failure_ratio: None,
+            window_calls: None,
+        }
     }
 
     #[test]
