@@ -13,7 +13,8 @@
 //! - A trial call that is dropped gives its place back, and one that hangs keeps it for no longer than the open time.
 //! - A call is decided in `call`, never in `poll_ready`, so a breaker that is open for one destination holds up no other.
 //! - A call through a closed breaker costs a look-up and one atomic load before it, and one atomic exchange after it if it
-//!   was good; one that was not, or takes the place of such a one in the window, costs a short lock.
+//!   was good, of a word that few other threads write; one that was not costs a short lock. So does a good one where shares
+//!   are not judged yet and something was bad, and the first of each tenth of a window of time.
 //! - `Retry-After` of a failed response holds the breaker open for at least as long, up to
 //!   [`max_open_time`](BreakerBuilder::max_open_time).
 //!
