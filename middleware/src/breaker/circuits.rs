@@ -65,7 +65,6 @@ impl Circuits {
     }
 
     /// Lets a request through its breaker or not.
-    #[cold]
     pub(super) fn admit(&self, asked: &Asked<'_>) -> Result<Permit, BreakerOpen> {
         self.last(asked).unwrap_or_else(|| self.find(asked)).admit()
     }
