@@ -129,11 +129,8 @@ impl Watch for Permit {
     fn failed(mut self, error: &(dyn Error + 'static)) {
         // How long it took to answer is known from its head. If the user's rule panics, the call says nothing.
         self.word = NonZeroU64::MIN | self.word.get() & !SUCCESS;
-        match self.circuit().verdict(&Answer::Body(error)) {
-            Verdict::Success => self.word |= SUCCESS,
-            Verdict::Failure => self.word |= FAILURE,
-            Verdict::Ignored => {}
-        }
+        let verdict = self.circuit().verdict(&Answer::Body(error));
+        self.judged(verdict);
     }
 }
 
