@@ -65,7 +65,7 @@ fn every_case_does_the_work_and_its_layers_see_it() {
             _ => assert!(spans.unwrap_or_default() == 0, "{line}: {result}"),
         }
     }
-    assert_eq!(list.lines().count(), 33);
+    assert_eq!(list.lines().count(), 36);
 }
 
 #[test]
