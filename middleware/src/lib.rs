@@ -105,7 +105,6 @@ pub mod stack;
     feature = "timeout"
 ))]
 mod stopped;
-#[cfg(feature = "breaker")]
 mod sync;
 #[cfg(feature = "timeout")]
 pub mod timeout;

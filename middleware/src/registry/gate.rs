@@ -5,15 +5,14 @@
 //! waits, nobody who comes later gets past it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{
-    AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::task::{Poll, Waker};
 
 use super::adaptive::{Adaptive, Aimd, Load};
 use crate::clock::Instant;
+use crate::sync::atomic::{AtomicU32, AtomicU64};
+use crate::sync::{Mutex, MutexGuard};
 
 /// One request that is in, in the word.
 const IN: u64 = 1;
@@ -78,7 +77,7 @@ impl Gate {
             limit: AtomicU32::new(limit),
             max_waiting,
             adaptive,
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue::default()),
         }
     }
 
@@ -217,5 +216,7 @@ impl Gate {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, poolscope_loom))]
+mod races;
+#[cfg(all(test, not(poolscope_loom)))]
 mod tests;

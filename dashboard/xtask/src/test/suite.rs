@@ -80,7 +80,15 @@ fn races(workspace: &Workspace) -> Command {
     tests.current_dir(&workspace.root);
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     tests.env("RUSTFLAGS", format!("{flags} --cfg poolscope_loom").trim_start());
-    tests.args(["test", "--package", "poolscope", "--no-default-features", "--features", "breaker", "--lib"]);
+    tests.args([
+        "test",
+        "--package",
+        "poolscope",
+        "--no-default-features",
+        "--features",
+        "breaker,limit",
+        "--lib",
+    ]);
     tests.arg("--target-dir").arg(workspace.target_dir.join("loom"));
     tests.args(["--no-fail-fast", RACES]);
     tests
