@@ -253,7 +253,6 @@ async fn no_request_fails_while_connections_are_replaced(kind: Kind) {
     });
     assert!(others, "{closes:?}");
     assert!(is_costly || replaced * 10 >= pool.closed_total() * 9, "{closes:?}");
-    println!("{kind:?}: {sent} requests, {closes:?}");
 }
 for_hyper!(no_request_fails_while_connections_are_replaced);
 
@@ -310,7 +309,6 @@ async fn idle_connections_close_soon_after_their_age(kind: Kind) {
     if !kind.is_http2() {
         assert!(lives.len() >= 8 && last - first > Duration::from_millis(20), "all at once: {lives:?}");
     }
-    println!("{kind:?}: {lives:?}");
     assert_eq!(closes(&pool), BTreeMap::from([(CloseReason::MaxAge, pool.opened)]));
     world.end().await;
 }

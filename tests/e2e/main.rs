@@ -12,6 +12,7 @@ mod hygiene;
 mod leaks;
 mod phases;
 mod pool;
+mod protection;
 mod races;
 mod refused_netlink;
 mod stale;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
+use poolscope_semconv::value::ErrorType;
+use poolscope_semconv::{attr, span};
 
 use super::builder::Config;
 use super::circuit::{Circuit, now};
@@ -17,7 +19,8 @@ use super::state::Force;
 use super::store::{BreakerStore, Saver, StoredBreaker, StoredState};
 use crate::event::Events;
 use crate::http_message::{Asked, Target, Written};
-use crate::{BreakerSnapshot, BreakerSource};
+use crate::scope::ScopeRef;
+use crate::{BreakerSnapshot, BreakerSource, Scope, trace};
 
 /// Name of the breaker that takes the requests without one of their own.
 const OTHER: &str = poolscope_semconv::value::OVERFLOW;
@@ -29,6 +32,7 @@ pub(super) struct Circuits {
     number: u64,
     config: Arc<Config>,
     events: Arc<Events>,
+    scope: ScopeRef,
     by_key: papaya::HashMap<Key, Arc<Circuit>, RandomState>,
     /// Held to make and to retire breakers, never to find one.
     making: Mutex<()>,
@@ -41,12 +45,13 @@ pub(super) struct Circuits {
 }
 
 impl Circuits {
-    pub(super) fn new(config: Config, events: Arc<Events>) -> Self {
+    pub(super) fn new(config: Config, scope: &Scope) -> Self {
         static LAYERS: AtomicU64 = AtomicU64::new(0);
         Self {
             number: LAYERS.fetch_add(1, Relaxed),
             config: Arc::new(config),
-            events,
+            events: Arc::clone(scope.events()),
+            scope: scope.downgrade(),
             by_key: papaya::HashMap::with_hasher(RandomState::default()),
             making: Mutex::new(()),
             other: OnceLock::new(),
@@ -149,6 +154,19 @@ impl Circuits {
     /// Calls that had no breaker of their own.
     pub(super) fn overflowed(&self) -> u64 {
         self.overflowed.load(Relaxed)
+    }
+
+    /// Has a span tell of a call that is not let through.
+    #[cold]
+    pub(super) fn trace(&self, open: &BreakerOpen) {
+        if let Some(scope) = self.scope.upgrade() {
+            trace::refused(&scope, span::BREAKER_REJECTED, ErrorType::BreakerOpen, open, || {
+                [
+                    (attr::BREAKER_NAME, Arc::clone(&open.name)),
+                    (attr::BREAKER_STATE, open.state.as_str().into()),
+                ]
+            });
+        }
     }
 
     fn all(&self) -> Vec<Arc<Circuit>> {

@@ -38,7 +38,7 @@ impl BreakerLayer {
     pub(super) fn from_config(scope: &Scope, mut config: Config) -> Self {
         config.name = scope.distinct_breaker_prefix(config.name);
         let store = config.store.take();
-        let circuits = Arc::new(Circuits::new(config, Arc::clone(scope.events())));
+        let circuits = Arc::new(Circuits::new(config, scope));
         if let Some(Store(store)) = store {
             circuits.keep_in(store);
         }

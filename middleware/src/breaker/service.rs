@@ -47,7 +47,10 @@ where
             Some(permit) => permit,
             None => match self.circuits.admit(&asked) {
                 Ok(permit) => permit,
-                Err(open) => return ResponseFuture::rejected(open),
+                Err(open) => {
+                    self.circuits.trace(&open);
+                    return ResponseFuture::rejected(open);
+                }
             },
         };
         let started = self.circuits.start();
