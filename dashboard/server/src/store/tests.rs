@@ -1,5 +1,6 @@
 //! The store as a whole: reports in, the browser's types out.
 
+mod breakers;
 mod connections;
 
 use std::borrow::Cow;
@@ -396,107 +397,6 @@ fn a_flood_of_pools_in_one_request_is_refused_and_stays_quick() {
     store.take_metrics(&[report], T0);
     assert_eq!(store.pools().len(), 10);
     assert_eq!(store.limits()[0].hits, 49_990);
-}
-
-#[test]
-fn a_breaker_is_known_from_its_series() {
-    let mut store = store();
-    let report = |n: u64, state| {
-        at(T0 + n * 1_000)
-            .breaker_state(state)
-            .breaker(BreakerFigure::Transitions, "failure_ratio", if n > 1 { 1.0 } else { 0.0 })
-            .breaker(BreakerFigure::Calls, "success", (n * 10) as f64)
-            .breaker(BreakerFigure::Ratio(Judged::Failed), "", 0.52)
-            .breaker(BreakerFigure::Limit(Judged::Failed), "", 0.5)
-            .breaker(BreakerFigure::Limit(Judged::Slow), "", 0.3)
-            .breaker(BreakerFigure::Ratio(Judged::Unconnected), "", 0.1)
-            .breaker(BreakerFigure::WindowCalls, "", 200.0)
-            .breaker(BreakerFigure::OpenRemaining, "", if n > 1 { 25.8 } else { 0.0 })
-    };
-    report(1, Word::Closed).send(&mut store);
-    assert_eq!((store.breakers()[0].state, store.breakers()[0].since_ms), (BreakerState::Closed, None));
-    report(2, Word::Open).send(&mut store);
-    let breaker = store.breakers().remove(0);
-    assert_eq!(breaker.state, BreakerState::Open);
-    assert_eq!(breaker.since_ms, Some(T0 + 2_000));
-    assert_eq!(breaker.next_try_ms, Some(T0 + 2_000 + 25_800));
-    assert_eq!(breaker.succeeded_total, 20);
-    assert_eq!(breaker.sentence, "open: 52 % of 200 calls failed (limit 50 %)");
-    assert_eq!(breaker.slow_calls, Some(Share { ratio: None, limit: 0.3 }), "judged, of too few calls");
-    assert_eq!(breaker.failed_connects, None, "not judged apart");
-    assert_eq!((breaker.transitions.len(), &*breaker.transitions[0].reason), (1, "failure_ratio"));
-}
-
-#[test]
-fn an_event_changes_the_breaker_and_the_pool_at_once() {
-    let mut store = store();
-    at(T0).results("200", 1).breaker_state(Word::Closed).send(&mut store);
-    assert_eq!(only(&store).breaker, Some(("pay:443".into(), BreakerState::Closed)));
-    store.take_events(&[transition(Word::Open, T0 + 300)], T0 + 310);
-    let breaker = store.breakers().remove(0);
-    assert_eq!((breaker.state, breaker.since_ms), (BreakerState::Open, Some(T0 + 300)));
-    assert_eq!(breaker.next_try_ms, Some(T0 + 30_300));
-    let pool = only(&store);
-    assert_eq!(pool.breaker, Some(("pay:443".into(), BreakerState::Open)));
-    assert_eq!(pool.health.severity, Severity::Bad);
-    let events = store.events(EventFilter { breaker: Some(&breaker.id), ..EventFilter::default() }, 10);
-    assert_eq!(events[0].text, "breaker pay:443 opened: 52 % of 200 calls failed; next try in 30 s");
-
-    // A report that was made before the event and arrives after it does not turn the state back.
-    at(T0 + 200).breaker_state(Word::Closed).send_at(&mut store, T0 + 400);
-    assert_eq!(store.breakers()[0].state, BreakerState::Open);
-}
-
-#[test]
-fn a_breaker_that_closes_shows_nothing_of_the_window_before() {
-    let mut store = store();
-    at(T0)
-        .breaker_state(Word::Open)
-        .breaker(BreakerFigure::Ratio(Judged::Slow), "", 0.9)
-        .breaker(BreakerFigure::Limit(Judged::Slow), "", 0.5)
-        .breaker(BreakerFigure::WindowCalls, "", 40.0)
-        .send(&mut store);
-    let shown = |store: &Store| {
-        let breaker = store.breakers().remove(0);
-        (breaker.slow_calls.unwrap().ratio, breaker.window_calls)
-    };
-    let bare = |to, at_ms| {
-        let mut record = transition(to, at_ms);
-        record
-            .attributes
-            .retain(|(key, _)| ![attr::BREAKER_FAILURE_RATIO, attr::BREAKER_WINDOW_CALLS].contains(key));
-        record
-    };
-    store.take_events(&[bare(Word::HalfOpen, T0 + 100)], T0 + 100);
-    assert_eq!(shown(&store), (Some(0.9), 40), "what it opened for");
-    store.take_events(&[bare(Word::Closed, T0 + 200)], T0 + 200);
-    assert_eq!(shown(&store), (None, 0));
-}
-
-#[test]
-fn an_event_after_the_report_that_showed_its_effect_is_the_same_change() {
-    let mut store = store();
-    at(T0).breaker_state(Word::Closed).send(&mut store);
-    at(T0 + 1_000).breaker_state(Word::Open).send(&mut store);
-    assert_eq!(store.breakers()[0].transitions[0].reason, "unknown");
-    let late = || transition(Word::Open, T0 + 900);
-    store.take_events(&[late(), late()], T0 + 1_100);
-    let breaker = store.breakers().remove(0);
-    assert_eq!(breaker.transitions.len(), 1);
-    assert_eq!((&*breaker.transitions[0].reason, breaker.since_ms), ("failure_ratio", Some(T0 + 900)));
-}
-
-#[test]
-fn transitions_are_bounded_and_a_repeated_event_counts_once() {
-    let mut store = store();
-    for n in 0..60 {
-        let to = if n % 2 == 0 { Word::Open } else { Word::Closed };
-        store.take_events(&[transition(to, T0 + n), transition(to, T0 + n)], T0 + n);
-    }
-    let breaker = store.breakers().remove(0);
-    assert_eq!(breaker.transitions.len(), 50);
-    assert_eq!(breaker.transitions.last().unwrap().at_ms, T0 + 59);
-    assert!(breaker.transitions.windows(2).all(|pair| pair[0].at_ms <= pair[1].at_ms));
 }
 
 #[test]
