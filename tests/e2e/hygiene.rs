@@ -323,7 +323,7 @@ async fn idle_connections_close_on_demand(kind: Kind) {
     world.read_at_once(4).await;
     world.settled().await;
     let pool = world.pool();
-    let (open, opened) = (pool.counts().open(), pool.opened);
+    let open = pool.counts().open();
     assert_eq!(client.close_idle() as u64, open);
     let asked = Instant::now();
     world.until("the idle ones to close", |pool| pool.counts().open() == 0).await;
@@ -334,12 +334,17 @@ async fn idle_connections_close_on_demand(kind: Kind) {
     let (other, url) = (world.client.clone(), world.server.url("/held"));
     hold.store(true, SeqCst);
     let busy = tokio::spawn(async move { other.read(&url).await.unwrap() });
-    world.until("a request", |pool| pool.in_flight() == 1).await;
-    assert_eq!(client.close_idle(), 0);
+    world.until("a request", |pool| pool.in_flight() == 1 && pool.connecting == 0).await;
+    // Beside the busy one there may be one that lost its race.
+    let idle = world.pool().counts().idle;
+    assert_eq!(client.close_idle() as u64, idle);
     hold.store(false, SeqCst);
     busy.await.unwrap();
+    let opened = world.pool().opened;
+    // hyper has it back in its pool a moment after its caller has the end of the body.
+    tokio::time::sleep(Duration::from_millis(50)).await;
     world.read().await;
-    assert_eq!(world.pool().opened, opened + 1, "the busy one is used again");
+    assert_eq!(world.pool().opened, opened, "the busy one is used again");
     world.end().await;
 }
 for_hyper!(idle_connections_close_on_demand);

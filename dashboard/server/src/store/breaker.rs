@@ -222,10 +222,17 @@ impl Breaker {
         let effect = self.entries.iter().position(|entry| {
             let seen = &entry.transition;
             entry.concluded
-                && (seen.from, seen.to) == (change.from, change.to)
+                && seen.from == change.from
                 && (at_ms..=at_ms.saturating_add(SAME_CHANGE_MS)).contains(&seen.at_ms)
         });
         if let Some(index) = effect {
+            let seen = &mut self.entries[index].transition;
+            if seen.to != change.to {
+                // The report has seen several changes as one; this is the first of them, and the rest is still to be told.
+                seen.from = change.to;
+                self.push(Entry { transition, concluded: false });
+                return false;
+            }
             // Its effect was seen already; now when and why are known as well.
             if self.since_ms == Some(self.entries[index].transition.at_ms) {
                 self.since_ms = Some(at_ms);

@@ -136,7 +136,10 @@ fn only(store: &Store) -> PoolSummary {
 }
 
 fn transition(to: Word, at_ms: u64) -> EventRecord<'static> {
-    let from = if to == Word::Open { Word::Closed } else { Word::Open };
+    transition_from(if to == Word::Open { Word::Closed } else { Word::Open }, to, at_ms)
+}
+
+fn transition_from(from: Word, to: Word, at_ms: u64) -> EventRecord<'static> {
     let attributes = [
         (attr::BREAKER_NAME, "pay:443"),
         (attr::BREAKER_FROM, from.as_str()),

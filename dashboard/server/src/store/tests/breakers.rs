@@ -91,6 +91,24 @@ fn an_event_after_the_report_that_showed_its_effect_is_the_same_change() {
 }
 
 #[test]
+fn changes_that_a_report_has_seen_as_one_are_told_one_by_one() {
+    let mut store = store();
+    at(T0).breaker_state(Word::Open).send(&mut store);
+    at(T0 + 1_000).breaker_state(Word::Closed).send(&mut store);
+    let events = [
+        transition_from(Word::Open, Word::HalfOpen, T0 + 800),
+        transition_from(Word::HalfOpen, Word::Closed, T0 + 900),
+    ];
+    store.take_events(&events, T0 + 1_100);
+    let breaker = store.breakers().remove(0);
+    let changes: Vec<_> =
+        breaker.transitions.iter().map(|change| (change.from, change.to, change.at_ms)).collect();
+    use BreakerState::{Closed, HalfOpen, Open};
+    assert_eq!(changes, [(Open, HalfOpen, T0 + 800), (HalfOpen, Closed, T0 + 900)]);
+    assert_eq!((breaker.state, breaker.since_ms), (Closed, Some(T0 + 900)));
+}
+
+#[test]
 fn transitions_are_bounded_and_a_repeated_event_counts_once() {
     let mut store = store();
     for n in 0..60 {
