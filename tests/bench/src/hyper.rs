@@ -30,9 +30,9 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A client of hyper-util, and where it asks.
 #[derive(Debug, Clone)]
-struct Hyper<S> {
-    service: S,
-    uri: Uri,
+pub(crate) struct Hyper<S> {
+    pub(crate) service: S,
+    pub(crate) uri: Uri,
 }
 
 impl<S, B> Target for Hyper<S>
@@ -103,7 +103,7 @@ impl Maker {
     }
 }
 
-fn connector() -> HttpConnector {
+pub(crate) fn connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector

@@ -14,10 +14,14 @@ mod hyper;
 mod load;
 mod metrics;
 mod reqwest;
+#[cfg(feature = "scale")]
+mod scale;
 mod server;
 mod service;
 mod telemetry;
 
 pub use case::{Case, Stack};
 pub use client::{Client, Cost, Options, Seen};
+#[cfg(feature = "scale")]
+pub use scale::{ScaleClient, ScaleOptions, scale, serve_scale};
 pub use server::{BODY, Server, serve};

@@ -18,9 +18,9 @@ use crate::telemetry::{current, v0_32};
 
 /// A reqwest client, and where it asks.
 #[derive(Debug, Clone)]
-struct Reqwest<C> {
-    client: C,
-    url: Url,
+pub(crate) struct Reqwest<C> {
+    pub(crate) client: C,
+    pub(crate) url: Url,
 }
 
 impl<C> Reqwest<C> {
@@ -48,7 +48,7 @@ impl Target for Reqwest<ClientWithMiddleware> {
     }
 }
 
-async fn read(response: Response) -> Result<()> {
+pub(crate) async fn read(response: Response) -> Result<()> {
     ensure!(response.status() == StatusCode::OK, "the server answered with {}", response.status());
     let body = response.bytes().await?;
     ensure!(body.len() == BODY.len(), "the body has {} bytes", body.len());
@@ -59,6 +59,9 @@ async fn read(response: Response) -> Result<()> {
 pub(crate) fn case(case: Case, server: SocketAddr, concurrency: usize) -> Result<(Round, Watch)> {
     let url: Url = format!("http://{server}/").parse()?;
     let scope = Scope::new();
+    // Once TLS is compiled into it, reqwest takes no client without a provider. It fails where there is one already.
+    #[cfg(feature = "scale")]
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // The proxy of the machine has no place on the loopback.
     let bare = || ClientBuilder::new().no_proxy();
     let observed = |scope: &Scope| bare().connector_layer(ConnectLayer::new(&scope.client("bench"))).build();

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what is promised in figures, measured.
 
 mod overhead;
+mod scale;
 
 use anyhow::Result;
 
@@ -10,10 +11,12 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
     Overhead(overhead::Args),
+    Scale(scale::Args),
 }
 
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
     match bench {
         Bench::Overhead(args) => overhead::run(workspace, args),
+        Bench::Scale(args) => scale::run(workspace, args),
     }
 }
