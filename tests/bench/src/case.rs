@@ -63,6 +63,13 @@ pub enum Case {
     Retry,
     /// tower's retry layer with a policy that tries nothing again
     TowerRetry,
+    /// Our limit of requests in flight
+    Limit,
+    /// tower's limit of requests in flight
+    TowerLimit,
+    /// Our breaker, limit, timeout and retry together, in the order of our stack
+    #[value(name = "stack")]
+    All,
 }
 
 impl Case {
@@ -101,6 +108,9 @@ impl Case {
                 Self::TowerTimeout,
                 Self::Retry,
                 Self::TowerRetry,
+                Self::Limit,
+                Self::TowerLimit,
+                Self::All,
             ],
         }
     }

@@ -5,8 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use poolscope::BreakerOutcome;
-use poolscope::{Scope, ScopeSnapshot};
+use poolscope::{BreakerOutcome, LimitOutcome, Scope, ScopeSnapshot};
 use tokio::runtime::{self, Runtime};
 
 use crate::case::{Case, Stack};
@@ -152,6 +151,15 @@ impl Watch {
     pub(crate) fn retries(mut self, scope: Scope) -> Self {
         self.requests =
             Some(|seen| seen.retries.iter().flat_map(|retry| &retry.results).map(|row| row.calls).sum());
+        self.connections(scope)
+    }
+
+    /// A scope whose limits see requests.
+    pub(crate) fn limits(mut self, scope: Scope) -> Self {
+        self.requests = Some(|seen| {
+            let limits = seen.pools.iter().filter_map(|pool| pool.limit.as_ref());
+            limits.map(|limit| limit.outcome(LimitOutcome::AtOnce)).sum()
+        });
         self.connections(scope)
     }
 

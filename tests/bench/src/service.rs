@@ -1,7 +1,8 @@
 //! The cases over a service that answers at once: what a layer that protects requests costs by itself.
 //!
-//! Everything judges the same: a status from 500 on is a failure. Ours keeps one breaker for each destination and looks it
-//! up by the request's URI; the peers have a single one, so they are spared that.
+//! Everything judges the same: a status from 500 on is a failure. Ours keeps one breaker and one limit for each destination
+//! and looks them up by the request's URI; the peers have a single one, so they are spared that. Ours holds a place under the
+//! limit to the body's end, tower's to the head of the answer.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,8 +18,10 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use poolscope::Scope;
 use poolscope::breaker::BreakerLayer;
+use poolscope::limit::{DEFAULT_PER_DESTINATION, LimitLayer};
 use poolscope::retry::{RetryLayer, RetryPolicy};
 use poolscope::timeout::{Adaptive, TimeoutLayer};
+use tower::limit::ConcurrencyLimit;
 use tower::retry::Policy;
 use tower::{BoxError, Layer, Service, ServiceExt as _};
 use tower_resilience_circuitbreaker::CircuitBreakerLayer;
@@ -127,6 +130,25 @@ pub(crate) fn case(case: Case) -> Result<(Rounds, Watch)> {
         }
         Case::TowerRetry => {
             (Rounds::of(tower::retry::RetryLayer::new(Once).layer(service)), Watch::default())
+        }
+        Case::Limit => {
+            let scope = Scope::new();
+            let layer = LimitLayer::builder(&scope.client("bench")).build()?;
+            (Rounds::of(layer.layer(service)), Watch::default().limits(scope))
+        }
+        Case::TowerLimit => {
+            let service = ConcurrencyLimit::new(service, DEFAULT_PER_DESTINATION as usize);
+            (Rounds::of(service), Watch::default())
+        }
+        Case::All => {
+            let scope = Scope::new();
+            let client = scope.client("bench");
+            let stack = poolscope::Stack::new(&client)
+                .retry(RetryPolicy::new(&scope, "bench"))
+                .breaker(BreakerLayer::new(&scope))
+                .limit(LimitLayer::builder(&client).build()?)
+                .attempt(TimeoutLayer::new(&scope, "attempt", LIMIT)?);
+            (Rounds::of(stack.layer(service)), Watch::default().breakers(scope))
         }
         _ => bail!("{case} is a case of an HTTP client"),
     })

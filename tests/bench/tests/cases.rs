@@ -55,8 +55,8 @@ fn every_case_does_the_work_and_its_layers_see_it() {
             is_ours,
             "{line}: {result}"
         );
-        let counts =
-            case.starts_with("full") || case.contains("metrics") || ["breaker", "retry"].contains(&case);
+        let protects = ["breaker", "retry", "limit", "stack"].contains(&case);
+        let counts = case.starts_with("full") || case.contains("metrics") || protects;
         assert_eq!(result["requests"].as_u64(), counts.then_some(REQUESTS), "{line}: {result}");
         let spans = result["spans"].as_u64();
         match case {
@@ -65,7 +65,7 @@ fn every_case_does_the_work_and_its_layers_see_it() {
             _ => assert!(spans.unwrap_or_default() == 0, "{line}: {result}"),
         }
     }
-    assert_eq!(list.lines().count(), 36);
+    assert_eq!(list.lines().count(), 39);
 }
 
 #[test]

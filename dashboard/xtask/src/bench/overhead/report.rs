@@ -38,6 +38,9 @@ const PROMISES: &[Promise] = &[
     Promise { stack: SERVICE, case: "breaker", what: Promised::Cpu, limit: 20.0 },
     Promise { stack: SERVICE, case: "breaker", what: Promised::CpuTwoThreads, limit: 40.0 },
     Promise { stack: SERVICE, case: "breaker", what: Promised::Allocations, limit: 0.0 },
+    // Breaker, limit, timeout and retry together.
+    Promise { stack: SERVICE, case: "stack", what: Promised::Cpu, limit: 200.0 },
+    Promise { stack: SERVICE, case: "stack", what: Promised::Allocations, limit: 0.0 },
 ];
 
 /// Added allocations that are no steady cost: a table that grows now and then.
