@@ -40,6 +40,7 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
+    #[inline]
     pub(super) fn called(inner: F, permit: Permit, started: Option<Instant>) -> Self {
         Self { state: State::Called { inner, permit: Some(permit), started } }
     }
@@ -57,6 +58,7 @@ where
 {
     type Output = Result<R::With<Permit>, Error<E>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Called { inner, permit, started } => {

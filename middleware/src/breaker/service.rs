@@ -41,6 +41,7 @@ where
         self.inner.poll_ready(cx).map_err(Error::Inner)
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let asked = Asked::new(&request);
         let permit = match self.circuits.pass(&asked) {

@@ -135,18 +135,17 @@ impl Written {
 #[derive(Debug, Clone)]
 pub(crate) enum KeptTarget {
     Unknown,
+    /// A request that names no host.
+    Nowhere,
     Written(Written),
-    /// One that is not to be compared: it has no host, or a password beside it.
-    Uri(Box<Uri>),
 }
 
 #[cfg(feature = "timeout")]
 impl KeptTarget {
     pub(crate) fn text(&self) -> Option<String> {
         match self {
-            Self::Unknown => None,
+            Self::Unknown | Self::Nowhere => None,
             Self::Written(written) => Some(written.destination().to_owned().to_string()),
-            Self::Uri(uri) => Target::Uri(uri).text(),
         }
     }
 }
@@ -155,12 +154,12 @@ impl KeptTarget {
 impl From<Target<'_>> for KeptTarget {
     #[inline]
     fn from(target: Target<'_>) -> Self {
-        match (target.written(), target) {
-            (Some(written), _) => Self::Written(written),
-            (None, Target::Uri(uri)) => Self::Uri(Box::new(uri.clone())),
+        let written = match target {
+            Target::Uri(uri) => WrittenUri::to_tell(uri).map(Written::Uri),
             #[cfg(feature = "reqwest")]
-            (None, Target::Url(_)) => Self::Unknown,
-        }
+            Target::Url(_) => target.written(),
+        };
+        written.map_or(Self::Nowhere, Self::Written)
     }
 }
 

@@ -31,16 +31,17 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, F, R> {
+        // In boxes: who waits has the time to make them, and the future of who does not is moved by each layer outside, so it
+        // had better be small.
         Waiting {
-            turn: Turn,
-            #[pin]
-            timer: Sleep,
-            held: Option<(S, R)>,
+            turn: Box<Turn>,
+            timer: Pin<Box<Sleep>>,
+            held: Option<Box<(S, R)>>,
         },
         GettingReady {
             places: Option<Places>,
             queued: Duration,
-            held: Option<(S, R)>,
+            held: Option<Box<(S, R)>>,
         },
         Called {
             #[pin]
@@ -55,13 +56,16 @@ pin_project! {
 }
 
 impl<S: Service<R>, R> ResponseFuture<S, R> {
+    #[inline]
     pub(super) fn called(inner: S::Future, places: Option<Places>) -> Self {
         Self { state: State::Called { places, inner } }
     }
 
     pub(super) fn waiting(turn: Turn, timeout: Duration, service: S, request: R) -> Self {
-        let timer = tokio::time::sleep(timeout);
-        Self { state: State::Waiting { turn, timer, held: Some((service, request)) } }
+        let timer = Box::pin(tokio::time::sleep(timeout));
+        Self {
+            state: State::Waiting { turn: Box::new(turn), timer, held: Some(Box::new((service, request))) },
+        }
     }
 
     pub(super) fn refused(refused: Refused) -> Self {
@@ -77,6 +81,7 @@ where
 {
     type Output = Result<<S::Response as Bodied>::With<Places>, Error<S::Error>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
@@ -94,7 +99,7 @@ where
                 }
                 StateProj::Waiting { turn, timer, held } => {
                     let Poll::Ready(turned) = turn.poll(cx) else {
-                        ready!(timer.poll(cx));
+                        ready!(timer.as_mut().poll(cx));
                         return Poll::Ready(Err(Error::Refused(turn.time_out())));
                     };
                     let (places, queued) = turned.map_err(Error::Refused)?;
@@ -102,9 +107,9 @@ where
                     state.set(State::GettingReady { places: Some(places), queued, held });
                 }
                 StateProj::GettingReady { places, queued, held } => {
-                    let (service, _) = held.as_mut().expect("held until the service is called");
+                    let (service, _) = &mut **held.as_mut().expect("held until the service is called");
                     ready!(service.poll_ready(cx)).map_err(Error::Inner)?;
-                    let (mut service, request) = held.take().expect("held until the service is called");
+                    let (mut service, request) = *held.take().expect("held until the service is called");
                     let mut places = places.take();
                     places.iter_mut().for_each(Places::begin);
                     let nanos = u64::try_from(queued.as_nanos()).unwrap_or(u64::MAX).max(1);

@@ -43,6 +43,7 @@ where
         self.inner.poll_ready(cx).map_err(Error::Inner)
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         // Telemetry that waits for those that it tells of would be told too late.
         if trace::is_suppressed() {

@@ -105,6 +105,13 @@ impl WrittenUri {
         Some(Self { is_https: is_https(uri), authority: authority.clone() })
     }
 
+    /// One that tells its destination and is not kept to be compared with, so that it may hold a password as the URI does.
+    #[cfg(feature = "timeout")]
+    #[inline]
+    pub(crate) fn to_tell(uri: &http::Uri) -> Option<Self> {
+        Some(Self { is_https: is_https(uri), authority: uri.authority()?.clone() })
+    }
+
     /// The destination itself.
     pub(crate) fn destination(&self) -> DestinationRef<'_> {
         let scheme = self.is_https.map(|is_https| if is_https { Scheme::Https } else { Scheme::Http });

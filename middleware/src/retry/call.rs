@@ -1,6 +1,8 @@
 //! [`Call`]: one call with its attempts, counted once.
 
+use std::borrow::Borrow;
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,9 +17,8 @@ use crate::origin::Origin;
 use crate::registry::CallResult;
 
 /// One call with its attempts. Counted once: by its last result, or as canceled when it is dropped before.
-#[derive(Debug)]
-pub(super) struct Call {
-    plan: Arc<Plan>,
+pub(super) struct Call<P: Borrow<Plan>> {
+    plan: Arc<P>,
     /// Attempts that have begun.
     attempts: u32,
     /// Why the next attempt is made, and how long the call waits for it.
@@ -27,9 +28,9 @@ pub(super) struct Call {
     ended: bool,
 }
 
-impl Call {
+impl<P: Borrow<Plan>> Call<P> {
     /// A call whose first attempt begins.
-    pub(super) fn new(plan: &Arc<Plan>) -> Self {
+    pub(super) fn new(plan: &Arc<P>) -> Self {
         Self { plan: Arc::clone(plan), attempts: 1, next: None, origin: Origin::current(), ended: false }
     }
 
@@ -38,11 +39,20 @@ impl Call {
         self.attempts - 1
     }
 
+    /// What it was begun with.
+    pub(super) fn common(&self) -> &P {
+        &self.plan
+    }
+
+    fn plan(&self) -> &Plan {
+        (*self.plan).borrow()
+    }
+
     /// An attempt beyond the first begins.
     pub(super) fn resend<R>(&mut self, start: impl FnOnce() -> R) -> R {
         self.attempts = self.attempts.saturating_add(1);
         if let Some((cause, delay)) = self.next.take() {
-            self.plan.stats.tried_again(cause.as_str(), delay);
+            self.plan().stats.tried_again(cause.as_str(), delay);
         }
         let _resend = current::resend(self.resends());
         Origin::in_scope_of(self.origin, start)
@@ -60,7 +70,7 @@ impl Call {
             Ok(response) => CallResult::Status(response.status()),
             Err(error) => CallResult::Error(classify::error_type(error)),
         };
-        if !self.plan.may_pass(came) {
+        if !self.plan().may_pass(came) {
             self.finish(came, destination);
             return None;
         }
@@ -73,15 +83,15 @@ impl Call {
             .ok()
             .and_then(|response| retry_after(response.headers(), SystemTime::now()))
             .unwrap_or_default();
-        if self.attempts >= self.plan.max_attempts || asked > self.plan.retry_after_limit {
+        if self.attempts >= self.plan().max_attempts || asked > self.plan().retry_after_limit {
             self.exhausted(came, destination);
             return None;
         }
-        if self.plan.budget.as_ref().is_some_and(|budget| !budget.withdraw()) {
+        if self.plan().budget.as_ref().is_some_and(|budget| !budget.withdraw()) {
             self.end(RetryOutcome::BudgetRefused, came);
             return None;
         }
-        let delay = self.plan.backoff.delay(self.attempts, fastrand::f64()).max(asked);
+        let delay = self.plan().backoff.delay(self.attempts, fastrand::f64()).max(asked);
         self.next = Some((came, delay));
         Some(delay)
     }
@@ -100,7 +110,7 @@ impl Call {
         let is_first = self.attempts == 1;
         match came {
             CallResult::Status(_) => {
-                if let Some(budget) = &self.plan.budget {
+                if let Some(budget) = &self.plan().budget {
                     budget.deposit();
                 }
                 self.end(if is_first { RetryOutcome::FirstTry } else { RetryOutcome::AfterRetry }, came);
@@ -114,8 +124,8 @@ impl Call {
     #[cold]
     fn exhausted(&mut self, came: CallResult, destination: impl FnOnce() -> Option<String>) {
         self.end(RetryOutcome::Exhausted, came);
-        self.plan.events.emit(&Event::RetryExhausted(RetryExhausted {
-            name: Arc::clone(&self.plan.name),
+        self.plan().events.emit(&Event::RetryExhausted(RetryExhausted {
+            name: Arc::clone(&self.plan().name),
             attempts: self.attempts,
             reason: came.as_str().to_owned(),
             destination: destination(),
@@ -124,14 +134,23 @@ impl Call {
 
     fn end(&mut self, outcome: RetryOutcome, came: CallResult) {
         self.ended = true;
-        self.plan.stats.ended(outcome, came);
+        self.plan().stats.ended(outcome, came);
     }
 }
 
-impl Drop for Call {
+impl<P: Borrow<Plan>> Drop for Call<P> {
     fn drop(&mut self) {
         if !self.ended {
-            self.plan.stats.canceled();
+            self.plan().stats.canceled();
         }
+    }
+}
+
+impl<P: Borrow<Plan>> fmt::Debug for Call<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("name", &self.plan().name)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
     }
 }

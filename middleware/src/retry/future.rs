@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::call::Call;
 use super::replay::Replay;
+use super::service::Common;
 use crate::http_message::Answered;
 
 pin_project! {
@@ -20,18 +21,17 @@ pin_project! {
     where
         S: Service<R>,
     {
-        service: S,
         // What the next attempt sends; none if the request can't be sent twice.
         spare: Option<R>,
-        call: Call,
+        call: Call<Common<S>>,
         #[pin]
-        state: State<S::Future>,
+        state: State<S, S::Future>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F> {
+    enum State<S, F> {
         Attempt {
             #[pin]
             inner: F,
@@ -40,26 +40,29 @@ pin_project! {
             #[pin]
             timer: Sleep,
         },
-        GettingReady,
+        GettingReady {
+            service: S,
+        },
     }
 }
 
 impl<S: Service<R>, R> ResponseFuture<S, R> {
     #[inline]
-    pub(super) fn new(service: S, spare: Option<R>, call: Call, first: S::Future) -> Self {
-        Self { service, spare, call, state: State::Attempt { inner: first } }
+    pub(super) fn new(spare: Option<R>, call: Call<Common<S>>, first: S::Future) -> Self {
+        Self { spare, call, state: State::Attempt { inner: first } }
     }
 }
 
 impl<S, R> Future for ResponseFuture<S, R>
 where
-    S: Service<R>,
+    S: Service<R> + Clone,
     S::Response: Answered,
     S::Error: StdError + 'static,
     R: Replay,
 {
     type Output = Result<S::Response, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
@@ -78,17 +81,16 @@ where
                 }
                 StateProj::Waiting { timer } => {
                     ready!(timer.poll(cx));
-                    this.state.set(State::GettingReady);
+                    this.state.set(State::GettingReady { service: this.call.common().service() });
                 }
-                StateProj::GettingReady => {
-                    let ready = ready!(this.service.poll_ready(cx));
+                StateProj::GettingReady { service } => {
+                    let ready = ready!(service.poll_ready(cx));
                     let request = this.spare.take().expect("response future polled after it was ready");
                     if let Err(error) = ready {
                         this.call.fail(&error, || request.target().text());
                         return Poll::Ready(Err(error));
                     }
                     *this.spare = request.replay();
-                    let service = &mut *this.service;
                     let inner = this.call.resend(|| service.call(request));
                     this.state.set(State::Attempt { inner });
                 }

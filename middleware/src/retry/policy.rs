@@ -19,7 +19,7 @@ use crate::http_message::Answered;
 pub struct RetryPolicy {
     plan: Arc<Plan>,
     /// The call that this clone is in. Only tower's retry layer makes such clones, one for each call.
-    call: Option<Call>,
+    call: Option<Call<Plan>>,
     /// A call has begun, and the next clone is its.
     begun: AtomicBool,
 }

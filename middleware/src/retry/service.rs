@@ -1,7 +1,9 @@
 //! [`Retry`].
 
+use std::borrow::Borrow;
 use std::error::Error as StdError;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tower_service::Service;
@@ -14,15 +16,43 @@ use crate::current;
 use crate::http_message::Answered;
 
 /// A service whose calls are tried again. See the [module](super) for an example.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Retry<S> {
     inner: S,
-    plan: Arc<Plan>,
+    common: Arc<Common<S>>,
 }
 
-impl<S> Retry<S> {
+impl<S: Clone> Retry<S> {
     pub(super) fn new(inner: S, plan: Arc<Plan>) -> Self {
-        Self { inner, plan }
+        let common = Arc::new(Common { plan, model: Mutex::new(inner.clone()) });
+        Self { inner, common }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Retry<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retry").field("inner", &self.inner).field("plan", &self.common.plan).finish()
+    }
+}
+
+/// What the clones of a service and their calls have in common.
+pub(super) struct Common<S> {
+    plan: Arc<Plan>,
+    /// What a call clones when it tries again. To clone the service for each call, in case that it may have to, would cost a
+    /// count up and down for each layer inside. Behind a lock, because not every service can be looked at by two threads.
+    model: Mutex<S>,
+}
+
+impl<S: Clone> Common<S> {
+    /// A service of its own for a call that tries again; not ready.
+    pub(super) fn service(&self) -> S {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<S> Borrow<Plan> for Common<S> {
+    fn borrow(&self) -> &Plan {
+        &self.plan
     }
 }
 
@@ -41,15 +71,15 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
-        let call = Call::new(&self.plan);
-        let spare = if self.plan.is_safe(&request) { request.replay() } else { None };
+        let call = Call::new(&self.common);
+        let spare = if self.common.plan.is_safe(&request) { request.replay() } else { None };
         let first = {
             let _resend = current::resend(0);
             self.inner.call(request)
         };
-        // The clone is not ready; the future asks it before it is called.
-        ResponseFuture::new(self.inner.clone(), spare, call, first)
+        ResponseFuture::new(spare, call, first)
     }
 }
 

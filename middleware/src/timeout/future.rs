@@ -32,6 +32,7 @@ pin_project! {
 }
 
 impl<F, K: Kind> ResponseFuture<F, K> {
+    #[inline]
     pub(super) fn new(inner: F, call: Call) -> Self {
         Self { inner: Some(inner), timer: K::Timer::default(), call: Running(Some(call)), kind: PhantomData }
     }
@@ -44,6 +45,7 @@ where
 {
     type Output = Result<K::Response, K::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut().expect("timeout polled after it was ready");

@@ -204,8 +204,14 @@ impl Call {
     /// Share of the limit that a time is.
     #[inline]
     fn share(&self, used: Duration) -> f64 {
-        used.as_secs_f64() / self.after.as_secs_f64()
+        nanos(used) / nanos(self.after)
     }
+}
+
+/// Nanoseconds: without the division that there is in [`Duration::as_secs_f64`].
+#[inline]
+fn nanos(time: Duration) -> f64 {
+    time.as_secs() as f64 * 1e9 + f64::from(time.subsec_nanos())
 }
 
 impl Drop for Call {

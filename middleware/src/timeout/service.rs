@@ -43,6 +43,7 @@ where
         self.inner.poll_ready(cx).map_err(K::inner)
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let call = Call::new(Arc::clone(&self.limit), K::target(&request));
         ResponseFuture::new(self.inner.call(request), call)
