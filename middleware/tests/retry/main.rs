@@ -6,8 +6,9 @@ mod sockets;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use http::{Request, Response, StatusCode};
@@ -237,6 +238,50 @@ async fn clones_that_call_nothing_count_nothing() {
         drop(policy);
         assert_eq!(outcomes(&scope), [(FirstTry, 1), (AfterRetry, 1)]);
     }
+}
+
+/// Counts its clones.
+struct Cloned<S>(S, Arc<AtomicUsize>);
+
+impl<S: Clone> Clone for Cloned<S> {
+    fn clone(&self) -> Self {
+        self.1.fetch_add(1, Relaxed);
+        Self(self.0.clone(), Arc::clone(&self.1))
+    }
+}
+
+impl<S: Service<R>, R> Service<R> for Cloned<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        self.0.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_call_that_is_tried_again_clones_the_service() {
+    let script = Script::new(&[
+        Status(200),
+        Status(200),
+        Status(503),
+        Error(io::ErrorKind::ConnectionReset),
+        Status(200),
+    ]);
+    let clones = Arc::new(AtomicUsize::new(0));
+    let layer = RetryLayer::new(policy(&Scope::new()).build().unwrap());
+    let mut service = layer.layer(Cloned(script.service(), Arc::clone(&clones)));
+    for expected in [0, 0, 2] {
+        let before = clones.load(Relaxed);
+        service.ready().await.unwrap().call(get()).await.unwrap();
+        assert_eq!(clones.load(Relaxed) - before, expected);
+    }
+    assert_eq!(script.attempts(), 5);
 }
 
 #[tokio::test(start_paused = true)]
