@@ -51,7 +51,7 @@ impl Port {
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
-        // An error of a single connection ends nothing; one of the listener shows in the counts of the client.
+        // With its listener, the port is gone: who asks it from then on fails, and counts that.
         while let Ok((stream, _)) = listener.accept().await {
             self.accepted.fetch_add(1, Relaxed);
             self.most_open.fetch_max(self.open.fetch_add(1, Relaxed) + 1, Relaxed);

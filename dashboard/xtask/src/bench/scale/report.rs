@@ -63,8 +63,9 @@ fn promises(figures: &Figures) -> Vec<String> {
         line(
             shared.failed == 0 && figures.retries == 0,
             format!(
-                "{done} of {} requests done with {} tried again, {concurrency} at a time, promised all with none",
-                shared.requests, figures.retries
+                "{done} of {} requests done with {} tried again, {concurrency} at a time through a limit of {}, \
+                 promised all with none",
+                shared.requests, figures.retries, figures.limit
             ),
         ),
         line(
