@@ -1,7 +1,9 @@
 //! Limits of requests in flight: for each destination, and for all of a client together.
 //!
 //! Neither hyper-util nor reqwest bounds how many connections it opens. A [`LimitLayer`] bounds how many requests are in
-//! flight, each until its response body is read to the end or dropped, and by that the HTTP/1 connections that they need.
+//! flight, each until its response body is read to the end or dropped, and by that the HTTP/1 connections that they need. Not
+//! to the last one: hyper puts a connection back into its pool a moment after its body has ended, and a request that is let in
+//! in between opens one more. Under full load those may become as many again as the limit.
 //! Who comes when the limit is reached waits in a queue, first come, first served; the queue is bounded too, and nobody waits
 //! for longer than the [acquire timeout](LimitBuilder::acquire_timeout). Who is not let through gets [`Refused`].
 //!
