@@ -17,12 +17,14 @@ pub const DEFAULT_OTLP_HTTP_ADDR: SocketAddr = loopback(4318);
 pub const DEFAULT_RETENTION_S: u64 = 15 * 60;
 /// Pools at once. A pool with full history takes about 100 kB.
 pub const DEFAULT_MAX_POOLS: usize = 2_000;
-/// Series of one pool or breaker: status codes, close reasons and protocols together stay far below.
+/// Series of one pool, breaker or whatever else protects: status codes, close reasons and protocols together stay far below.
 pub const DEFAULT_MAX_SERIES: usize = 256;
 /// Points of history of one pool: the default retention at one report a second, and some room.
 pub const DEFAULT_MAX_POINTS: usize = 1_000;
 /// Breakers at once.
 pub const DEFAULT_MAX_BREAKERS: usize = 2_000;
+/// Retry policies, timeouts, limits of clients, health probes and resources at once.
+pub const DEFAULT_MAX_PROTECTION: usize = 2_000;
 /// Instances of all services together.
 pub const DEFAULT_MAX_INSTANCES: usize = 1_000;
 /// Events that are kept; older ones go first.
@@ -94,7 +96,7 @@ pub struct Limits {
     /// Pools at once; the one that was silent for longest makes room
     #[arg(long, env = "POOLSCOPE_MAX_POOLS", default_value_t = DEFAULT_MAX_POOLS, value_name = "N")]
     pub max_pools: usize,
-    /// Series of one pool or breaker
+    /// Series of one pool, breaker or whatever else protects
     #[arg(long, env = "POOLSCOPE_MAX_SERIES", default_value_t = DEFAULT_MAX_SERIES, value_name = "N")]
     pub max_series: usize,
     /// Points of history of one pool
@@ -103,6 +105,9 @@ pub struct Limits {
     /// Breakers at once
     #[arg(long, env = "POOLSCOPE_MAX_BREAKERS", default_value_t = DEFAULT_MAX_BREAKERS, value_name = "N")]
     pub max_breakers: usize,
+    /// Retry policies, timeouts, limits of clients, health probes and resources at once
+    #[arg(long, env = "POOLSCOPE_MAX_PROTECTION", default_value_t = DEFAULT_MAX_PROTECTION, value_name = "N")]
+    pub max_protection: usize,
     /// Instances of all services together
     #[arg(long, env = "POOLSCOPE_MAX_INSTANCES", default_value_t = DEFAULT_MAX_INSTANCES, value_name = "N")]
     pub max_instances: usize,
@@ -139,6 +144,7 @@ impl Default for Limits {
             max_series: DEFAULT_MAX_SERIES,
             max_points: DEFAULT_MAX_POINTS,
             max_breakers: DEFAULT_MAX_BREAKERS,
+            max_protection: DEFAULT_MAX_PROTECTION,
             max_instances: DEFAULT_MAX_INSTANCES,
             max_events: DEFAULT_MAX_EVENTS,
             max_event_attributes: DEFAULT_MAX_EVENT_ATTRIBUTES,

@@ -23,6 +23,17 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
+/// Bytes in binary units.
+pub(crate) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut amount, mut unit) = (number as f64, 0);
+    while amount >= 999.5 && unit + 1 < UNITS.len() {
+        amount /= 1_024.0;
+        unit += 1;
+    }
+    format!("{} {}", digits(amount), UNITS[unit])
+}
+
 /// A number with its noun, such as `1 request` or `12 requests`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -80,6 +91,15 @@ mod tests {
             (1.0, "100 %"),
         ] {
             assert_eq!(percent(share), text);
+        }
+    }
+
+    #[test]
+    fn bytes_have_a_unit_that_fits() {
+        for (number, text) in
+            [(0, "0 B"), (1_536, "1.5 KiB"), (512 << 20, "512 MiB"), (1_000 << 20, "0.98 GiB")]
+        {
+            assert_eq!(bytes(number), text);
         }
     }
 

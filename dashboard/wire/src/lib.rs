@@ -7,6 +7,7 @@
 mod breaker;
 mod event;
 mod pool;
+mod protection;
 mod status;
 mod stream;
 
@@ -16,11 +17,15 @@ pub use pool::{
     Connections, CountByReason, FailedConnects, Health, Observation, PoolDetail, PoolLimit, PoolPoint,
     PoolSummary, Severity, Spread,
 };
+pub use protection::{
+    ClientLimitFigures, Count, Percentiles, ProbeFigures, Protection, ProtectionFigures, ResourceFigures,
+    RetryFigures, TimeoutFigures, TimeoutLimit,
+};
 pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
-pub const WIRE_VERSION: u32 = 2;
+pub const WIRE_VERSION: u32 = 3;
 
 /// Paths of the read API.
 pub mod path {
@@ -32,6 +37,8 @@ pub mod path {
     pub const POOLS: &str = "/api/v1/pools";
     /// List of [`crate::Breaker`].
     pub const BREAKERS: &str = "/api/v1/breakers";
+    /// List of [`crate::Protection`].
+    pub const PROTECTION: &str = "/api/v1/protection";
     /// List of [`crate::Event`], newest first.
     pub const EVENTS: &str = "/api/v1/events";
     /// Server-sent events, each one [`crate::ServerMessage`].

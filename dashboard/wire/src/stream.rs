@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Breaker, Event, PoolPoint, PoolSummary, Service, Status};
+use crate::{Breaker, Event, PoolPoint, PoolSummary, Protection, Service, Status};
 
 /// One message of the live stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct Full {
     pub history: BTreeMap<String, Vec<PoolPoint>>,
     /// Every breaker.
     pub breakers: Vec<Breaker>,
+    /// Everything else that protects calls.
+    pub protection: Vec<Protection>,
     /// The newest events, newest first.
     pub events: Vec<Event>,
     /// True if this replaces a picture because the reader was too slow for the updates.
@@ -52,6 +54,10 @@ pub struct Update {
     pub breakers: Vec<Breaker>,
     /// Ids of breakers that are gone.
     pub removed_breakers: Vec<String>,
+    /// What else protects calls, and is new or changed.
+    pub protection: Vec<Protection>,
+    /// Ids of what else protected calls and is gone.
+    pub removed_protection: Vec<String>,
     /// New events, oldest first.
     pub events: Vec<Event>,
 }

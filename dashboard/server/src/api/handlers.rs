@@ -55,6 +55,10 @@ pub(super) async fn breakers(State(app): State<Arc<App>>) -> Json<Vec<wire::Brea
     Json(app.store().breakers())
 }
 
+pub(super) async fn protection(State(app): State<Arc<App>>) -> Json<Vec<wire::Protection>> {
+    Json(app.store().protection())
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventQuery {

@@ -27,6 +27,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(path::POOLS, get(handlers::pools))
         .route(&format!("{}/{{id}}", path::POOLS), get(handlers::pool))
         .route(path::BREAKERS, get(handlers::breakers))
+        .route(path::PROTECTION, get(handlers::protection))
         .route(path::EVENTS, get(handlers::events))
         .route(path::STREAM, get(live::stream))
         .route(&format!("{PREFIX}{{*rest}}"), get(unknown))

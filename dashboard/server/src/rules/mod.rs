@@ -11,6 +11,7 @@ mod errors;
 mod fine;
 mod leak;
 mod limit;
+mod protection;
 mod stale;
 mod waiting;
 mod wasted;
@@ -19,6 +20,7 @@ pub(crate) use breaker::{BreakerFacts, sentence as breaker_sentence};
 pub(crate) use condition::Condition;
 pub(crate) use connect::{Cause, Failures};
 pub(crate) use leak::LongestLeak;
+pub(crate) use protection::finding as protection_finding;
 
 use poolscope_wire::{BreakerState, PoolPoint, Severity};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{Destination, Sender};
+use crate::model::{Destination, ProtectionKind, Sender};
 
 /// Separates the parts, so that moving a letter from one to the next makes another identity.
 const SEPARATOR: &[u8] = &[0xff];
@@ -30,6 +30,19 @@ impl Id {
 
     pub(crate) fn instance(sender: Sender<'_>) -> Self {
         Self::of(&[sender.service.as_bytes(), sender.instance.as_bytes()])
+    }
+
+    /// Of what protects calls beside breakers. The kind is a part of it: a timeout may have the name of a client.
+    pub(crate) fn protection(sender: Sender<'_>, kind: ProtectionKind, (name, guard): (&str, &str)) -> Self {
+        let kind: &[u8] = match kind {
+            ProtectionKind::Retry => b"retry",
+            ProtectionKind::Timeout => b"timeout",
+            ProtectionKind::Limit => b"limit",
+            ProtectionKind::Probe => b"probe",
+            ProtectionKind::Resource => b"resource",
+        };
+        let (service, instance) = (sender.service.as_bytes(), sender.instance.as_bytes());
+        Self::of(&[service, instance, kind, guard.as_bytes(), name.as_bytes()])
     }
 
     /// FNV-1a: a hash of the standard library may change with the compiler.

@@ -1,4 +1,4 @@
-//! What is known: pools, breakers, instances and the newest events, in bounded memory.
+//! What is known: pools, breakers and what else protects calls, instances and the newest events, in bounded memory.
 //!
 //! Every OTLP request is applied as a whole, so that the figures of one point are of one moment. Who reads goes through
 //! the functions of [`query`], which speak the browser's types; where the answers come from is the store's own matter.
@@ -11,7 +11,9 @@ mod events;
 mod id;
 mod instance;
 mod leaks;
+mod minute;
 mod pool;
+mod protection;
 mod query;
 mod rhythm;
 mod sample;
@@ -24,6 +26,7 @@ mod tests;
 pub(crate) use events::EventFilter;
 pub(crate) use id::Id;
 
+use poolscope_semconv::value::HealthState;
 use poolscope_semconv::{attr, event};
 
 use self::breaker::{Breaker, Change, parse_state};
@@ -31,9 +34,10 @@ use self::capped::Capped;
 use self::events::Events;
 use self::instance::Instance;
 use self::pool::{Pool, SAME_REPORT_MS};
+use self::protection::Protection;
 use crate::clock::axis_ms;
 use crate::config::{Config, Limits};
-use crate::model::{Destination, EventRecord, PoolReading, Report, Sender};
+use crate::model::{Destination, EventRecord, PoolReading, ProtectionKind, Report, Sender};
 
 /// See the module.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub(crate) struct Store {
     retention_ms: u64,
     pools: Capped<Pool>,
     breakers: Capped<Breaker>,
+    protection: Capped<Protection>,
     instances: Capped<Instance>,
     events: Events,
     /// Series for which there was no room.
@@ -56,6 +61,7 @@ pub(crate) struct Store {
 struct Removed {
     pools: Vec<String>,
     breakers: Vec<String>,
+    protection: Vec<String>,
 }
 
 impl Removed {
@@ -67,6 +73,10 @@ impl Removed {
     fn breaker(&mut self, breaker: &Breaker) {
         self.breakers.extend(breaker.published.then(|| breaker.id.to_string()));
     }
+
+    fn protection(&mut self, one: &Protection) {
+        self.protection.extend(one.published.then(|| one.id.to_string()));
+    }
 }
 
 impl Store {
@@ -77,6 +87,7 @@ impl Store {
             retention_ms: u64::try_from(config.retention().as_millis()).unwrap_or(u64::MAX),
             pools: Capped::new(limits.max_pools),
             breakers: Capped::new(limits.max_breakers),
+            protection: Capped::new(limits.max_protection),
             instances: Capped::new(limits.max_instances),
             events: Events::new(limits.max_events),
             dropped_series: 0,
@@ -104,6 +115,7 @@ impl Store {
                 }
             }
             changed |= self.take_breaker_readings(report, now_ms);
+            self.take_protection_readings(report, now_ms);
         }
         if changed {
             self.pair_breakers(now_ms);
@@ -157,6 +169,42 @@ impl Store {
         changed
     }
 
+    fn take_protection_readings(&mut self, report: &Report<'_>, now_ms: u64) {
+        let mut touched: Vec<Id> = Vec::new();
+        let (max_series, max_text) = (self.limits.max_series, self.limits.max_text_bytes);
+        for reading in &report.protection {
+            let at_ms = axis_ms(reading.reading.time_ns, now_ms);
+            let (kind, name) = (reading.figure.kind(), (reading.name, reading.guard));
+            let Some(one) = self.one_of_protection(report.sender, kind, name, now_ms) else { continue };
+            let id = one.id;
+            if one.begin(at_ms, now_ms) {
+                touched.push(id);
+            }
+            if !one.take(reading, at_ms, max_series, max_text) {
+                self.dropped_series += 1;
+            }
+        }
+        for id in touched {
+            if let Some(one) = self.protection.get_mut(id) {
+                one.finish(now_ms);
+            }
+        }
+    }
+
+    /// What protects by a kind and a name, made if it is new.
+    fn one_of_protection(
+        &mut self,
+        sender: Sender<'_>,
+        kind: ProtectionKind,
+        name: (&str, &str),
+        now_ms: u64,
+    ) -> Option<&mut Protection> {
+        let id = Id::protection(sender, kind, name);
+        let (removed, max_text) = (&mut self.removed, self.limits.max_text_bytes);
+        let make = || Protection::new(id, kind, sender, name, max_text, now_ms);
+        self.protection.entry(id, now_ms, make, |gone| removed.protection(&gone))
+    }
+
     /// The breaker of a name, made if it is new.
     fn breaker(&mut self, sender: Sender<'_>, name: &str, now_ms: u64) -> Option<&mut Breaker> {
         let id = Id::breaker(sender, name);
@@ -178,6 +226,9 @@ impl Store {
             let breaker = record.get(attr::BREAKER_NAME).filter(|name| !name.is_empty());
             if record.name == event::BREAKER_TRANSITION {
                 changed |= self.take_transition(record, at_ms, now_ms);
+            }
+            if record.name == event::HEALTH_CHANGED {
+                self.take_health(record, at_ms, now_ms);
             }
             let pool = destination(record).map(|destination| Id::pool(record.sender, destination));
             // An event that names no client belongs to a pool only where a pool has none either.
@@ -217,6 +268,17 @@ impl Store {
         breaker.change(&change, at_ms, now_ms, max_text)
     }
 
+    /// A probe that only events tell of has no figures, so it is not made by them.
+    fn take_health(&mut self, record: &EventRecord<'_>, at_ms: u64, now_ms: u64) {
+        let name = record.get(attr::HEALTH_NAME).unwrap_or_default();
+        let id = Id::protection(record.sender, ProtectionKind::Probe, (name, ""));
+        let state = record.get(attr::HEALTH_STATE).and_then(HealthState::parse);
+        let reason = record.get(attr::HEALTH_REASON).unwrap_or_default();
+        if let (Some(state), Some(probe)) = (state, self.protection.get_mut(id)) {
+            probe.change(state, reason, at_ms, self.limits.max_text_bytes, now_ms);
+        }
+    }
+
     /// Notes that an instance was heard.
     fn see(&mut self, sender: Sender<'_>, now_ms: u64) {
         let (max_text, changed) = (self.limits.max_text_bytes, &mut self.services_changed);
@@ -252,6 +314,9 @@ impl Store {
             self.removed.breaker(&breaker);
             self.services_changed = true;
         }
+        for one in self.protection.remove_where(|one| gone(one.last_seen_ms)) {
+            self.removed.protection(&one);
+        }
         self.services_changed |=
             !self.instances.remove_where(|instance| gone(instance.last_seen_ms)).is_empty();
         for pool in self.pools.values_mut() {
@@ -265,6 +330,7 @@ impl Store {
             breaker.dirty |= stale != breaker.stale;
             breaker.stale = stale;
         }
+        self.protection.values_mut().for_each(|one| one.tick(now_ms));
         self.pair_breakers(now_ms);
     }
 }

@@ -10,6 +10,7 @@ use super::buckets::Buckets;
 use super::events::EventFilter;
 use super::id::Id;
 use super::pool::{Pool, Series};
+use super::protection::Protection;
 use super::{Removed, Store};
 use crate::model::{Judged, PoolFigure};
 use crate::rules::{BreakerFacts, breaker_sentence};
@@ -90,6 +91,15 @@ impl Store {
         breakers.into_iter().map(breaker).collect()
     }
 
+    /// Everything else that protects calls, in the order of its names.
+    pub(crate) fn protection(&self) -> Vec<wire::Protection> {
+        let mut all: Vec<_> = self.protection.values().collect();
+        all.sort_by(|a, b| {
+            (&a.service, &a.instance, &a.name, a.id).cmp(&(&b.service, &b.instance, &b.name, b.id))
+        });
+        all.into_iter().map(Protection::to_wire).collect()
+    }
+
     /// The newest events that are wanted, newest first.
     pub(crate) fn events(&self, filter: EventFilter<'_>, limit: usize) -> Vec<wire::Event> {
         self.events.newest(filter).take(limit).cloned().collect()
@@ -111,6 +121,7 @@ impl Store {
             limit("series of a pool", series, limits.max_series, self.dropped_series),
             limit("points of a pool", points, limits.max_points, 0),
             limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
+            limit("other protection", self.protection.len(), limits.max_protection, self.protection.hits()),
             limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
             limit("events", self.events.len(), limits.max_events, self.events.dropped()),
             limit("attributes of an event", 0, limits.max_event_attributes, self.events.dropped_attributes),
@@ -122,6 +133,7 @@ impl Store {
     pub(crate) fn full(&mut self, status: wire::Status, lagged: bool) -> wire::Full {
         self.pools.values_mut().for_each(|pool| pool.published = true);
         self.breakers.values_mut().for_each(|breaker| breaker.published = true);
+        self.protection.values_mut().for_each(|one| one.published = true);
         wire::Full {
             status,
             services: self.services(),
@@ -132,6 +144,7 @@ impl Store {
                 .map(|pool| (pool.id.to_string(), points_since(pool, SPARKLINE_MS)))
                 .collect(),
             breakers: self.breakers(),
+            protection: self.protection(),
             events: self.events(EventFilter::default(), FULL_EVENTS),
             lagged,
         }
@@ -148,6 +161,8 @@ impl Store {
             removed_pools: removed.pools,
             breakers: Vec::new(),
             removed_breakers: removed.breakers,
+            protection: Vec::new(),
+            removed_protection: removed.protection,
             events: self.events.take_unpublished(),
         };
         for pool in self.pools.values_mut().filter(|pool| pool.dirty) {
@@ -158,6 +173,10 @@ impl Store {
             (one.dirty, one.published) = (false, true);
             update.breakers.push(breaker(one));
         }
+        for one in self.protection.values_mut().filter(|one| one.dirty) {
+            (one.dirty, one.published) = (false, true);
+            update.protection.push(one.to_wire());
+        }
         update
     }
 
@@ -167,8 +186,10 @@ impl Store {
             || self.events.has_unpublished()
             || !self.removed.pools.is_empty()
             || !self.removed.breakers.is_empty()
+            || !self.removed.protection.is_empty()
             || self.pools.values().any(|pool| pool.dirty)
             || self.breakers.values().any(|breaker| breaker.dirty)
+            || self.protection.values().any(|one| one.dirty)
     }
 
     /// Nobody listens: what changed need not be told, and what is told next is the whole picture.
@@ -181,6 +202,9 @@ impl Store {
         }
         for breaker in self.breakers.values_mut() {
             (breaker.dirty, breaker.published) = (false, false);
+        }
+        for one in self.protection.values_mut() {
+            (one.dirty, one.published) = (false, false);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod breakers;
 mod connections;
+mod protection;
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -116,7 +117,8 @@ impl Maker {
     }
 
     fn send_at(self, store: &mut Store, now_ms: u64) {
-        let report = Report { sender: sender(), pools: self.pools, breakers: self.breakers };
+        let report =
+            Report { sender: sender(), pools: self.pools, breakers: self.breakers, ..Report::default() };
         store.take_metrics(&[report], now_ms);
     }
 }
@@ -396,7 +398,7 @@ fn a_flood_of_pools_in_one_request_is_refused_and_stays_quick() {
         protocol: None,
         reading: proto.reading(1, Value::Number { value: 1.0, delta: false }),
     });
-    let report = Report { sender: sender(), pools: pools.collect(), breakers: Vec::new() };
+    let report = Report { sender: sender(), pools: pools.collect(), ..Report::default() };
     store.take_metrics(&[report], T0);
     assert_eq!(store.pools().len(), 10);
     assert_eq!(store.limits()[0].hits, 49_990);

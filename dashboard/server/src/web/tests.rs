@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use poolscope_wire::{ApiError, Breaker, Event, PoolSummary, Service, Status, WIRE_VERSION, path};
+use poolscope_wire::{
+    ApiError, Breaker, Event, PoolSummary, Protection, Service, Status, WIRE_VERSION, path,
+};
 use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
 
@@ -44,6 +46,7 @@ async fn every_path_of_the_contract_answers_in_its_type() {
     assert!(json::<Vec<Service>>(get(path::SERVICES).await).await.is_empty());
     assert!(json::<Vec<PoolSummary>>(get(path::POOLS).await).await.is_empty());
     assert!(json::<Vec<Breaker>>(get(path::BREAKERS).await).await.is_empty());
+    assert!(json::<Vec<Protection>>(get(path::PROTECTION).await).await.is_empty());
     assert!(json::<Vec<Event>>(get(path::EVENTS).await).await.is_empty());
     assert_eq!(get(path::HEALTH).await.status(), StatusCode::OK);
 }

@@ -1,12 +1,12 @@
-//! Metrics: finds the points that say something about pools and breakers, and checks them all.
+//! Metrics: finds the points that say something about pools, breakers and what else protects calls, and checks them all.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric::Data};
 use poolscope_semconv::metric::{MetricDef, MetricKind};
 
-use super::{attributes, breaker, pool, resource, value};
-use crate::model::{BreakerFigure, PoolFigure, Reading, Rejected, Report, Value};
+use super::{attributes, breaker, pool, protection, resource, value};
+use crate::model::{BreakerFigure, PoolFigure, ProtectionFigure, Reading, Rejected, Report, Value};
 
 /// Longest name that is repeated in a sentence to the sender.
 const MAX_NAME_CHARS: usize = 80;
@@ -39,15 +39,17 @@ pub(crate) fn metrics(request: &ExportMetricsServiceRequest) -> Metrics<'_> {
 
 /// The place of a metric in the store.
 #[derive(Clone, Copy)]
-enum Figure {
+pub(super) enum Figure {
     Pool(PoolFigure),
     Breaker(BreakerFigure),
+    Protection(ProtectionFigure),
 }
 
 fn find(name: &str) -> Option<(&'static MetricDef, Figure)> {
     let pools = pool::METRICS.iter().map(|(def, figure)| (*def, Figure::Pool(*figure)));
     let breakers = breaker::METRICS.iter().map(|(def, figure)| (*def, Figure::Breaker(*figure)));
-    pools.chain(breakers).find(|(def, _)| def.name == name)
+    let protection = protection::METRICS.iter().map(|(def, figure)| (*def, Figure::Protection(*figure)));
+    pools.chain(breakers).chain(protection).find(|(def, _)| def.name == name)
 }
 
 fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
@@ -127,10 +129,13 @@ impl<'a> Sink<'a, '_> {
         self.all.taken += 1;
         let series = attributes::series_id(&self.metric.name, attributes);
         let reading = Reading { series, start_ns, time_ns, value };
-        match self.figure {
+        match protection::of_client(self.figure, attributes) {
             Figure::Pool(figure) => self.report.pools.extend(pool::reading(figure, attributes, reading)),
             Figure::Breaker(figure) => {
                 self.report.breakers.extend(breaker::reading(figure, attributes, reading));
+            }
+            Figure::Protection(figure) => {
+                self.report.protection.extend(protection::reading(figure, attributes, reading));
             }
         }
     }

@@ -5,6 +5,7 @@ mod breaker;
 mod logs;
 mod metrics;
 mod pool;
+mod protection;
 mod resource;
 mod spans;
 mod value;

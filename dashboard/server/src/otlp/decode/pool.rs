@@ -74,7 +74,7 @@ pub(super) fn reading<'a>(
 }
 
 /// The pool that attributes name.
-fn destination(attributes: &[KeyValue]) -> Option<Destination<'_>> {
+pub(super) fn destination(attributes: &[KeyValue]) -> Option<Destination<'_>> {
     let address = text(attributes, attr::SERVER_ADDRESS).filter(|address| !address.is_empty())?;
     let client = text(attributes, attr::CLIENT_NAME).unwrap_or_default();
     let scheme = text(attributes, attr::URL_SCHEME).unwrap_or_default();

@@ -11,7 +11,7 @@ use prost::Message as _;
 use serde_json::{Value as Json, json};
 
 use super::{logs, metrics, spans};
-use crate::model::{PoolFigure, Value};
+use crate::model::{PoolFigure, ProtectionFigure, Value};
 
 fn kv(key: &str, value: Json) -> Json {
     json!({ "key": key, "value": value })
@@ -275,4 +275,47 @@ fn deep_json_is_no_overflow() {
         format!("{}{{\"intValue\":1}}{}", r#"{"arrayValue":{"values":["#.repeat(5_000), "]}}".repeat(5_000));
     let text = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{nested}}}]}}]}}]}}"#);
     assert!(serde_json::from_str::<ExportLogsServiceRequest>(&text).is_err());
+}
+
+#[test]
+fn a_limit_is_of_a_client_where_it_names_no_destination() {
+    let of = |metric: &str, mut attributes: Vec<Json>| {
+        attributes.push(kv(attr::CLIENT_NAME, json!({ "stringValue": "shop" })));
+        request(metric, sum(json!({ "asInt": "4", "attributes": attributes })))
+    };
+    for (metric, figure) in [
+        (&metric::LIMIT_MAX, ProtectionFigure::LimitMax),
+        (&metric::LIMIT_IN_USE, ProtectionFigure::LimitInUse),
+        (&metric::LIMIT_QUEUED, ProtectionFigure::LimitQueued),
+        (&metric::LIMIT_QUEUE_MAX, ProtectionFigure::LimitQueueMax),
+    ] {
+        let of_client = of(metric.name, Vec::new());
+        let report = &metrics(&of_client).reports[0];
+        assert_eq!((report.pools.len(), report.protection.len()), (0, 1));
+        assert_eq!((report.protection[0].name, report.protection[0].figure), ("shop", figure));
+        let of_pool = of(metric.name, destination());
+        assert!(metrics(&of_pool).reports[0].protection.is_empty(), "{}", metric.name);
+    }
+}
+
+#[test]
+fn what_protects_is_known_by_its_name_and_its_label() {
+    let of = |metric: &str, attributes: &[(&str, &str)], extra: Vec<Json>| {
+        let attributes = attributes.iter().map(|(key, value)| kv(key, json!({ "stringValue": value })));
+        let attributes: Vec<_> = attributes.chain(extra).collect();
+        request(metric, sum(json!({ "asInt": "1", "attributes": attributes })))
+    };
+    let limit = of(metric::TIMEOUT_LIMIT.name, &[(attr::TIMEOUT_NAME, "headers")], destination());
+    let decoded = metrics(&limit);
+    let reading = &decoded.reports[0].protection[0];
+    assert_eq!((reading.name, &*reading.label), ("headers", "https://pay:443"));
+    let resource =
+        [(attr::GUARD_NAME, "process"), (attr::RESOURCE_NAME, "memory"), (attr::RESOURCE_LIMIT_KIND, "hard")];
+    let resource = of(metric::RESOURCE_LIMIT.name, &resource, Vec::new());
+    let decoded = metrics(&resource);
+    let reading = &decoded.reports[0].protection[0];
+    assert_eq!((reading.guard, reading.name, &*reading.label), ("process", "memory", "hard"));
+    let nameless = of(metric::RETRY_CALLS.name, &[(attr::RETRY_OUTCOME, "first_try")], Vec::new());
+    let decoded = metrics(&nameless);
+    assert_eq!((decoded.taken, decoded.reports[0].protection.len()), (1, 0));
 }

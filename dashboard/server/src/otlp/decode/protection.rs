@@ -1,0 +1,78 @@
+//! Points of what protects calls beside breakers.
+
+use std::borrow::Cow;
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use poolscope_semconv::attr;
+use poolscope_semconv::metric::{self, MetricDef};
+
+use super::attributes::text;
+use super::metrics::Figure;
+use super::pool;
+use crate::model::{PoolFigure, ProtectionFigure, ProtectionKind, ProtectionReading, Reading};
+
+/// The metrics of what protects. Those of limits that pools have as well are told apart by [`of_client`].
+pub(super) const METRICS: &[(&MetricDef, ProtectionFigure)] = &[
+    (&metric::RETRY_CALLS, ProtectionFigure::RetryCalls),
+    (&metric::RETRY_ATTEMPTS, ProtectionFigure::RetryAttempts),
+    (&metric::RETRY_DELAY, ProtectionFigure::RetryDelay),
+    (&metric::TIMEOUT_CALLS, ProtectionFigure::TimeoutCalls),
+    (&metric::TIMEOUT_LIMIT, ProtectionFigure::TimeoutLimit),
+    (&metric::TIMEOUT_BUDGET_USED, ProtectionFigure::TimeoutUsed),
+    (&metric::LIMIT_QUEUE_MAX, ProtectionFigure::LimitQueueMax),
+    (&metric::HEALTH_STATE, ProtectionFigure::ProbeState),
+    (&metric::HEALTH_PROBES, ProtectionFigure::Probes),
+    (&metric::HEALTH_PROBE_DURATION, ProtectionFigure::ProbeDuration),
+    (&metric::RESOURCE_USAGE, ProtectionFigure::ResourceUsage),
+    (&metric::RESOURCE_PEAK, ProtectionFigure::ResourcePeak),
+    (&metric::RESOURCE_LIMIT, ProtectionFigure::ResourceLimit),
+    (&metric::RESOURCE_REFUSED, ProtectionFigure::ResourceRefused),
+];
+
+/// The figure, which is one of a client's limit where it names no destination.
+pub(super) fn of_client(figure: Figure, attributes: &[KeyValue]) -> Figure {
+    let of_client = match figure {
+        Figure::Pool(PoolFigure::Limit) => ProtectionFigure::LimitMax,
+        Figure::Pool(PoolFigure::Limited) => ProtectionFigure::LimitInUse,
+        Figure::Pool(PoolFigure::Queued) => ProtectionFigure::LimitQueued,
+        other => return other,
+    };
+    if pool::destination(attributes).is_none() { Figure::Protection(of_client) } else { figure }
+}
+
+/// A point of something that protects; `None` if it names nothing, or is one of a pool.
+pub(super) fn reading<'a>(
+    figure: ProtectionFigure,
+    attributes: &'a [KeyValue],
+    reading: Reading<'a>,
+) -> Option<ProtectionReading<'a>> {
+    let get = |key| text(attributes, key).unwrap_or_default();
+    let name = match figure.kind() {
+        ProtectionKind::Retry => get(attr::RETRY_NAME),
+        ProtectionKind::Timeout => get(attr::TIMEOUT_NAME),
+        ProtectionKind::Limit => get(attr::CLIENT_NAME),
+        ProtectionKind::Probe => get(attr::HEALTH_NAME),
+        ProtectionKind::Resource => get(attr::RESOURCE_NAME),
+    };
+    let is_of_pool = figure == ProtectionFigure::LimitQueueMax && pool::destination(attributes).is_some();
+    if name.is_empty() || is_of_pool {
+        return None;
+    }
+    let label = match figure {
+        ProtectionFigure::RetryCalls => Cow::Borrowed(get(attr::RETRY_OUTCOME)),
+        ProtectionFigure::RetryAttempts => Cow::Borrowed(get(attr::RETRY_REASON)),
+        ProtectionFigure::TimeoutCalls => Cow::Borrowed(get(attr::TIMEOUT_OUTCOME)),
+        ProtectionFigure::TimeoutLimit => pool::destination(attributes).map(url).unwrap_or_default(),
+        ProtectionFigure::ProbeState => Cow::Borrowed(get(attr::HEALTH_STATE)),
+        ProtectionFigure::Probes => Cow::Borrowed(get(attr::HEALTH_OUTCOME)),
+        ProtectionFigure::ResourceLimit => Cow::Borrowed(get(attr::RESOURCE_LIMIT_KIND)),
+        _ => Cow::Borrowed(""),
+    };
+    Some(ProtectionReading { name, guard: get(attr::GUARD_NAME), figure, label, reading })
+}
+
+/// A destination as people write it.
+fn url(of: crate::model::Destination<'_>) -> Cow<'static, str> {
+    let scheme = if of.scheme.is_empty() { "" } else { "://" };
+    Cow::Owned(format!("{}{scheme}{}:{}", of.scheme, of.address, of.port))
+}

@@ -1,0 +1,201 @@
+//! What protects calls beside breakers: reports in, figures of the last minute and totals out.
+
+use poolscope_semconv::value::HealthState;
+use poolscope_wire::{Count, Protection, ProtectionFigures};
+
+use super::*;
+use crate::model::ProtectionFigure as Figure;
+
+/// Makes the readings of one report.
+struct Maker {
+    at_ms: u64,
+    readings: Vec<ProtectionReading<'static>>,
+}
+
+fn report(at_ms: u64) -> Maker {
+    Maker { at_ms, readings: Vec::new() }
+}
+
+impl Maker {
+    fn push(
+        mut self,
+        name: &'static str,
+        figure: Figure,
+        label: &'static str,
+        value: Value<'static>,
+    ) -> Self {
+        let hash =
+            |text: &str| text.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
+        let series = hash(name) ^ hash(label).rotate_left(20) ^ (figure as u64) << 50;
+        let ns = 1_000_000;
+        let reading = Reading { series, start_ns: (T0 - 3_600_000) * ns, time_ns: self.at_ms * ns, value };
+        self.readings.push(ProtectionReading { name, guard: "", figure, label: label.into(), reading });
+        self
+    }
+
+    fn number(self, name: &'static str, figure: Figure, label: &'static str, value: f64) -> Self {
+        self.push(name, figure, label, Value::Number { value, delta: false })
+    }
+
+    fn spread(self, name: &'static str, figure: Figure, counts: [u64; 5]) -> Self {
+        let value = Value::Histogram { bounds: BOUNDS, counts: counts.to_vec().into(), delta: false };
+        self.push(name, figure, "", value)
+    }
+
+    fn send(self, store: &mut Store) {
+        let report = Report { sender: sender(), protection: self.readings, ..Report::default() };
+        store.take_metrics(&[report], self.at_ms);
+    }
+}
+
+fn one(store: &Store, name: &str) -> Protection {
+    let found = store.protection().into_iter().find(|one| one.name == name);
+    found.unwrap_or_else(|| panic!("{name} is not there"))
+}
+
+macro_rules! figures {
+    ($store:expr, $name:expr, $kind:ident) => {
+        match one($store, $name).figures {
+            ProtectionFigures::$kind(figures) => figures,
+            other => panic!("{other:?}"),
+        }
+    };
+}
+
+fn retries(at_ms: u64, calls: f64, saved: f64, cause: f64) -> Maker {
+    report(at_ms)
+        .number("pay", Figure::RetryCalls, "first_try", calls)
+        .number("pay", Figure::RetryCalls, "after_retry", saved)
+        .number("pay", Figure::RetryAttempts, "503", cause)
+}
+
+#[test]
+fn a_minute_is_told_beside_the_total() {
+    let mut store = store();
+    retries(T0, 1_000.0, 50.0, 60.0).send(&mut store);
+    let first = figures!(&store, "pay", Retry);
+    assert_eq!(first.calls, Count { minute: 0, total: 1_050 }, "what was before we looked is no news");
+    retries(T0 + 1_000, 1_010.0, 54.0, 65.0)
+        .spread("pay", Figure::RetryDelay, [0, 4, 0, 0, 0])
+        .send(&mut store);
+    let figures = figures!(&store, "pay", Retry);
+    assert_eq!(figures.calls, Count { minute: 14, total: 1_064 });
+    assert_eq!(figures.needed(), Count { minute: 4, total: 54 });
+    assert_eq!(figures.causes, [("503".to_owned(), Count { minute: 5, total: 65 })]);
+    assert!(figures.wait_s.is_some_and(|wait| wait.p50 > 0.001 && wait.p99 <= 0.1), "{figures:?}");
+    assert!(one(&store, "pay").health.sentence.contains("4 of 14 calls needed a retry"));
+
+    retries(T0 + 90_000, 1_010.0, 54.0, 65.0).send(&mut store);
+    let figures = figures!(&store, "pay", Retry);
+    assert_eq!(figures.calls, Count { minute: 0, total: 1_064 });
+    assert_eq!(figures.wait_s, None, "nobody waited in this minute");
+}
+
+#[test]
+fn limits_of_a_timeout_go_with_the_destinations_that_are_reported() {
+    let mut store = store();
+    let name = "headers";
+    report(T0)
+        .number(name, Figure::TimeoutLimit, "http://a:80", 0.2)
+        .number(name, Figure::TimeoutLimit, "http://b:80", 0.4)
+        .send(&mut store);
+    let limits = |store: &Store| {
+        let limits = figures!(store, name, Timeout).limits;
+        limits.into_iter().map(|limit| limit.destination).collect::<Vec<_>>()
+    };
+    assert_eq!(limits(&store), ["http://b:80", "http://a:80"]);
+    report(T0 + 1_000).number(name, Figure::TimeoutLimit, "http://a:80", 0.3).send(&mut store);
+    assert_eq!(limits(&store), ["http://a:80"]);
+}
+
+#[test]
+fn a_limit_remembers_for_a_minute_that_it_was_reached() {
+    let mut store = store();
+    let at = |at_ms, in_use, queued| {
+        report(at_ms)
+            .number("shop", Figure::LimitMax, "", 4.0)
+            .number("shop", Figure::LimitInUse, "", in_use)
+            .number("shop", Figure::LimitQueued, "", queued)
+    };
+    at(T0, 4.0, 2.0).send(&mut store);
+    assert_eq!(one(&store, "shop").health.severity, Severity::Warn);
+    at(T0 + 20_000, 1.0, 0.0).send(&mut store);
+    let figures = figures!(&store, "shop", Limit);
+    assert_eq!((figures.in_use, figures.most_in_use, figures.most_queued), (1, 4, 2));
+    assert_eq!(figures.queue_max, None, "it was not told");
+    at(T0 + 120_000, 1.0, 0.0).send(&mut store);
+    assert_eq!(figures!(&store, "shop", Limit).most_in_use, 1);
+}
+
+#[test]
+fn a_probe_has_its_state_from_reports_and_its_reason_from_events() {
+    let mut store = store();
+    let states = |at_ms, state: HealthState| {
+        HealthState::ALL.iter().fold(report(at_ms), |report, one| {
+            report.number(
+                "http://pay:80",
+                Figure::ProbeState,
+                one.as_str(),
+                f64::from(u8::from(*one == state)),
+            )
+        })
+    };
+    let changed = |at_ms: u64, state: HealthState, reason: &'static str| EventRecord {
+        sender: sender(),
+        name: event::HEALTH_CHANGED,
+        time_ns: at_ms * 1_000_000,
+        severity: 9,
+        body: None,
+        attributes: vec![
+            (attr::HEALTH_NAME, "http://pay:80".into()),
+            (attr::HEALTH_STATE, state.as_str().into()),
+            (attr::HEALTH_REASON, reason.into()),
+        ],
+        dropped_attributes: 0,
+        trace_id: &[],
+    };
+    store.take_events(&[changed(T0 - 1_000, HealthState::Failing, "x")], T0 - 1_000);
+    assert!(store.protection().is_empty(), "an event alone makes no probe");
+    states(T0, HealthState::Healthy).send(&mut store);
+    assert_eq!(figures!(&store, "http://pay:80", Probe).since_ms, None);
+
+    store.take_events(&[changed(T0 + 500, HealthState::Failing, "3 of 3 probes failed")], T0 + 500);
+    let probe = one(&store, "http://pay:80");
+    assert_eq!(probe.health.sentence, "failing: 3 of 3 probes failed");
+    assert_eq!(probe.health.severity, Severity::Bad);
+    // A report that is older than the event changes nothing; the next one agrees with it.
+    states(T0 + 400, HealthState::Healthy).send(&mut store);
+    states(T0 + 1_000, HealthState::Failing).send(&mut store);
+    let figures = figures!(&store, "http://pay:80", Probe);
+    assert_eq!((figures.state.as_str(), figures.since_ms), ("failing", Some(T0 + 500)));
+    // A change whose event is lost is seen by its effect, and the old reason is not told any more.
+    states(T0 + 30_000, HealthState::Healthy).send(&mut store);
+    let figures = figures!(&store, "http://pay:80", Probe);
+    assert_eq!((figures.state.as_str(), figures.since_ms), ("healthy", Some(T0 + 30_000)));
+    assert!(!one(&store, "http://pay:80").health.sentence.contains("3 of 3"));
+}
+
+#[test]
+fn memory_is_bounded_and_the_silent_goes() {
+    let limits = Limits { max_protection: 2, max_series: 2, max_text_bytes: 4, ..Limits::default() };
+    let mut store = Store::new(&Config { limits, retention_s: 60, ..Config::default() });
+    for (second, name) in ["first", "second", "third"].into_iter().enumerate() {
+        let report = report(T0 + second as u64 * 1_000);
+        let report = report.number(name, Figure::RetryCalls, "first_try", 1.0);
+        let report = report.number(name, Figure::RetryAttempts, "503", 1.0);
+        report.number(name, Figure::RetryAttempts, "timeout", 1.0).send(&mut store);
+    }
+    let names: Vec<_> = store.protection().into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["seco", "thir"]);
+    let of = |name: &str| store.limits().into_iter().find(|limit| limit.name == name).unwrap();
+    assert_eq!((of("other protection").used, of("other protection").hits), (2, 1));
+    assert_eq!(of("series of a pool").hits, 3, "one series of each found no room");
+
+    assert_eq!(store.update(T0).protection.len(), 2);
+    assert!(!store.has_news());
+    store.tick(T0 + 30_000);
+    assert!(store.protection().iter().all(|one| !one.stale), "one report tells no rhythm");
+    store.tick(T0 + 70_000);
+    assert_eq!(store.update(T0).removed_protection.len(), 2);
+    assert!(store.protection().is_empty());
+}
