@@ -22,12 +22,12 @@ pub enum Action {
 /// What the help shows: keys, and what they do.
 pub const HELP: [(&str, &str); 8] = [
     ("/", "search"),
-    ("j", "next pool, breaker or event"),
+    ("j", "next pool, breaker, policy or event"),
     ("k", "the one before"),
     ("Enter", "open it"),
     ("Esc", "back"),
     ("Space", "hold the picture, or let it go on"),
-    ("1 \u{2013} 4", "go to a page"),
+    ("1 \u{2013} 5", "go to a page"),
     ("?", "this help"),
 ];
 
@@ -48,6 +48,7 @@ pub fn action(key: &str, typing: bool, on_control: bool) -> Option<Action> {
         "2" => Some(Action::Page(1)),
         "3" => Some(Action::Page(2)),
         "4" => Some(Action::Page(3)),
+        "5" => Some(Action::Page(4)),
         "?" => Some(Action::Help),
         _ => None,
     }

@@ -61,6 +61,7 @@ fn page(route: Route) -> AnyView {
         Route::Overview => pages::overview::Overview().into_any(),
         Route::Pool(id) => view! { <pages::pool::Pool id /> }.into_any(),
         Route::Breakers(marked) => view! { <pages::breakers::Breakers marked /> }.into_any(),
+        Route::Protection => pages::protection::Protection().into_any(),
         Route::Events => pages::events::Events().into_any(),
         Route::About => pages::about::About().into_any(),
         Route::NotFound(path) => view! { <pages::not_found::NotFound path /> }.into_any(),
@@ -77,6 +78,7 @@ fn show_state_outside(live: Live, navigation: Navigation) {
                 .with_pool(&id, |entry| words::pool_name(&entry.summary))
                 .unwrap_or_else(|| "Pool".to_owned()),
             Route::Breakers(_) => "Breakers".to_owned(),
+            Route::Protection => "Protection".to_owned(),
             Route::Events => "Events".to_owned(),
             Route::About => "About".to_owned(),
             Route::NotFound(_) => "Not found".to_owned(),

@@ -10,6 +10,8 @@ pub enum Route {
     Pool(String),
     /// Every breaker; one is marked, by id.
     Breakers(Option<String>),
+    /// What protects calls beside breakers.
+    Protection,
     /// Events.
     Events,
     /// The server about itself.
@@ -28,6 +30,7 @@ impl Route {
             ["pools", id] => Self::Pool(decode(id)),
             ["breakers"] => Self::Breakers(None),
             ["breakers", id] => Self::Breakers(Some(decode(id))),
+            ["protection"] => Self::Protection,
             ["events"] => Self::Events,
             ["about"] => Self::About,
             _ => Self::NotFound(path.to_owned()),
@@ -42,6 +45,7 @@ impl Route {
             Self::Pool(id) => format!("/pools/{}", encode(id)),
             Self::Breakers(None) => "/breakers".to_owned(),
             Self::Breakers(Some(id)) => format!("/breakers/{}", encode(id)),
+            Self::Protection => "/protection".to_owned(),
             Self::Events => "/events".to_owned(),
             Self::About => "/about".to_owned(),
             Self::NotFound(path) => path.clone(),
@@ -163,6 +167,7 @@ mod tests {
             Route::Pool("a/b c?d".to_owned()),
             Route::Breakers(None),
             Route::Breakers(Some("x".to_owned())),
+            Route::Protection,
             Route::Events,
             Route::About,
             Route::NotFound("/no/such/page".to_owned()),

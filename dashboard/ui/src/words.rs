@@ -1,7 +1,9 @@
 //! Plain words for the closed value sets of the telemetry contract.
 
-use poolscope_semconv::value::{AcquireOutcome, BreakerReason, CloseReason, ConnectPhase, ErrorType};
-use poolscope_wire::{BreakerState, FailedConnects, PoolSummary, Severity};
+use poolscope_semconv::value::{
+    AcquireOutcome, BreakerReason, CloseReason, ConnectPhase, ErrorType, HealthState, OVERFLOW,
+};
+use poolscope_wire::{BreakerState, FailedConnects, PoolSummary, ProtectionFigures, Severity};
 
 /// The word of a severity, which goes with its shape.
 #[must_use]
@@ -186,6 +188,39 @@ pub fn failed_connects(failed: &FailedConnects) -> String {
     }
 }
 
+/// What probes say of a destination.
+#[must_use]
+pub fn health_state(state: &str) -> String {
+    match HealthState::parse(state) {
+        Some(HealthState::Unknown) => "not known yet".to_owned(),
+        Some(HealthState::Healthy) => "healthy".to_owned(),
+        Some(HealthState::Degraded) => "degraded".to_owned(),
+        Some(HealthState::Failing) => "failing".to_owned(),
+        None => spaced(state),
+    }
+}
+
+/// The name of something that protects. Our own names of resources are words; others are the program's.
+#[must_use]
+pub fn protection_name(name: String, is_resource: bool) -> String {
+    match name.as_str() {
+        OVERFLOW => "all others".to_owned(),
+        "open_files" if is_resource => "open files".to_owned(),
+        _ => name,
+    }
+}
+
+/// What goes beside the name: the guard of a resource.
+#[must_use]
+pub fn guard(figures: &ProtectionFigures) -> String {
+    match figures {
+        ProtectionFigures::Resource(figures) if !figures.guard.is_empty() => {
+            format!("guard {}", figures.guard)
+        }
+        _ => String::new(),
+    }
+}
+
 /// True if a result is a failure: a server's error, or no answer at all.
 #[must_use]
 pub fn result_failed(result: &str) -> bool {
@@ -242,6 +277,9 @@ mod tests {
         }
         for phase in ConnectPhase::ALL {
             assert!(!connect_phase(phase.as_str()).contains('_'));
+        }
+        for state in HealthState::ALL {
+            assert!(!health_state(state.as_str()).contains('_'));
         }
         for kind in poolscope_semconv::event::ALL {
             assert!(!event_kind(kind).contains(['.', '_']));

@@ -36,6 +36,25 @@ pub fn Bar(
     }
 }
 
+/// A bar that is drawn once, with marks where its limits are; beyond the last of them nothing is drawn.
+#[component]
+pub fn MarkedBar(
+    /// How much is filled, from 0 to 1.
+    share: f64,
+    /// Where the limits are, from 0 to 1.
+    marks: Vec<f64>,
+    /// Class that gives it its colour.
+    class: &'static str,
+) -> impl IntoView {
+    let mark = |at: f64| view! { <i class="limit" style:left=percent_of(at)></i> };
+    view! {
+        <span class="bar" aria-hidden="true">
+            <i class=format!("fill {class}") style:width=percent_of(share)></i>
+            {marks.into_iter().map(mark).collect_view()}
+        </span>
+    }
+}
+
 /// Segments beside each other: connections by state.
 #[component]
 pub fn StateBar(

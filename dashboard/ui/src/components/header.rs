@@ -1,13 +1,18 @@
 //! The bar on top: pages, service, state of the stream, theme, help.
 
 use leptos::prelude::*;
+use poolscope_wire::Severity;
 
 use crate::{
     derived::Derived,
     format,
     navigation::Navigation,
     route::Route,
-    state::{connection::Connection, filter::Headline, live::Live},
+    state::{
+        connection::Connection,
+        filter::{Headline, protection_of},
+        live::Live,
+    },
     theme,
 };
 
@@ -46,6 +51,13 @@ fn Pages() -> impl IntoView {
         Derived::new(move || live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
     let bad_pools = Derived::new(move || headline.get().bad);
     let open_breakers = Derived::new(move || headline.get().open_breakers);
+    let bad_protection = Derived::new(move || {
+        let service = navigation.query("service");
+        live.with_protection(|store| {
+            let all = protection_of(store, &service);
+            all.iter().filter(|one| one.health.severity == Severity::Bad).count() as u64
+        })
+    });
     let link = move |route: Route, name: &'static str, testid: &'static str, count: Derived<u64>| {
         let here = {
             let route = route.clone();
@@ -68,6 +80,7 @@ fn Pages() -> impl IntoView {
         <nav aria-label="Pages">
             {link(Route::Overview, "Overview", "nav-overview", bad_pools)}
             {link(Route::Breakers(None), "Breakers", "nav-breakers", open_breakers)}
+            {link(Route::Protection, "Protection", "nav-protection", bad_protection)}
             {link(Route::Events, "Events", "nav-events", none)}
             {link(Route::About, "About", "nav-about", none)}
         </nav>

@@ -6,3 +6,4 @@ pub mod events;
 pub mod not_found;
 pub mod overview;
 pub mod pool;
+pub mod protection;

@@ -1,6 +1,6 @@
 //! Which events and breakers are shown, and the counts of the headline. Pure.
 
-use poolscope_wire::{Breaker, BreakerState, Event, Severity};
+use poolscope_wire::{Breaker, BreakerState, Event, Protection, Severity};
 
 use super::store::{Store, is_routine};
 use crate::words;
@@ -61,6 +61,15 @@ pub fn breakers_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Breaker> {
         )
     });
     breakers
+}
+
+/// What else protects the calls of a service (empty for all), worst first, then by name.
+#[must_use]
+pub fn protection_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Protection> {
+    let mut all: Vec<&Protection> =
+        store.protection.values().filter(|one| service.is_empty() || one.service == service).collect();
+    all.sort_by_key(|one| (std::cmp::Reverse(one.health.severity), &one.name, &one.id));
+    all
 }
 
 /// What the headline counts.

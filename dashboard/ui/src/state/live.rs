@@ -23,6 +23,7 @@ pub struct Live {
     figures: Trigger,
     list: Trigger,
     breakers: Trigger,
+    protection: Trigger,
     events: Trigger,
     status: Trigger,
     /// Milliseconds that the server's clock is ahead of the browser's.
@@ -50,6 +51,7 @@ impl Live {
             figures: Trigger::new(),
             list: Trigger::new(),
             breakers: Trigger::new(),
+            protection: Trigger::new(),
             events: Trigger::new(),
             status: Trigger::new(),
             clock_offset_ms: RwSignal::new(0),
@@ -190,6 +192,12 @@ impl Live {
         self.with_breakers(|store| store.breakers.get(id).cloned())
     }
 
+    /// Reads what protects calls beside breakers.
+    pub fn with_protection<T>(self, read: impl FnOnce(&Store) -> T) -> T {
+        self.protection.track();
+        self.read(read)
+    }
+
     /// Reads the events.
     pub fn with_events<T>(self, read: impl FnOnce(&Store) -> T) -> T {
         self.events.track();
@@ -232,6 +240,9 @@ impl Live {
         }
         if all || changes.breakers {
             self.breakers.notify();
+        }
+        if all || changes.protection {
+            self.protection.notify();
         }
         if all || changes.events {
             self.events.notify();

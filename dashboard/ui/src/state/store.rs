@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use poolscope_semconv::event::LEAK_RETURNED;
-use poolscope_wire::{Breaker, Event, Full, PoolSummary, Service, Severity, Status, Update};
+use poolscope_wire::{Breaker, Event, Full, PoolSummary, Protection, Service, Severity, Status, Update};
 
 use super::ring::Ring;
 
@@ -62,6 +62,8 @@ pub struct Store {
     pub pools: BTreeMap<String, PoolEntry>,
     /// Every breaker, by id.
     pub breakers: BTreeMap<String, Breaker>,
+    /// What else protects calls, by id.
+    pub protection: BTreeMap<String, Protection>,
     /// The newest events, newest first.
     pub events: VecDeque<Event>,
     /// True from the first message on.
@@ -79,6 +81,8 @@ pub struct Changes {
     pub list: bool,
     /// Breakers.
     pub breakers: bool,
+    /// What else protects calls.
+    pub protection: bool,
     /// Events.
     pub events: bool,
     /// The server about itself, or who sends.
@@ -96,7 +100,7 @@ impl Store {
 
     /// Replaces the picture. Places that are held over from before are forgotten.
     pub fn apply_full(&mut self, full: Full) -> Changes {
-        let Full { status, services, pools, mut history, breakers, events, lagged: _ } = full;
+        let Full { status, services, pools, mut history, breakers, protection, events, lagged: _ } = full;
         self.pools = pools
             .into_iter()
             .map(|summary| {
@@ -109,6 +113,7 @@ impl Store {
         self.status = status;
         self.services = services;
         self.breakers = breakers.into_iter().map(|breaker| (breaker.id.clone(), breaker)).collect();
+        self.protection = protection.into_iter().map(|one| (one.id.clone(), one)).collect();
         self.events = events.into_iter().take(MAX_EVENTS).collect();
         self.filled = true;
         Changes { all: true, ..Changes::default() }
@@ -118,6 +123,7 @@ impl Store {
     pub fn apply_update(&mut self, update: Update) -> Changes {
         let mut changes = Changes {
             breakers: !update.breakers.is_empty() || !update.removed_breakers.is_empty(),
+            protection: !update.protection.is_empty() || !update.removed_protection.is_empty(),
             events: !update.events.is_empty(),
             status: update.status.is_some() || update.services.is_some(),
             ..Changes::default()
@@ -142,6 +148,12 @@ impl Store {
         }
         for id in &update.removed_breakers {
             self.breakers.remove(id);
+        }
+        for one in update.protection {
+            self.protection.insert(one.id.clone(), one);
+        }
+        for id in &update.removed_protection {
+            self.protection.remove(id);
         }
         for event in update.events {
             self.keep_event(event);
@@ -193,6 +205,19 @@ mod tests {
         assert!(changes.all);
         assert_eq!(store.pools.keys().collect::<Vec<_>>(), ["new"]);
         assert_eq!(store.pools["new"].ring.iter().len(), 2, "the history and the newest point");
+    }
+
+    #[test]
+    fn what_protects_comes_changes_and_goes() {
+        let one = |last_seen_ms| Protection { id: "a".to_owned(), last_seen_ms, ..Protection::default() };
+        let mut store = Store::default();
+        store.apply_full(Full { protection: vec![one(1)], ..Full::default() });
+        assert!(!store.apply_update(Update::default()).protection);
+        assert!(store.apply_update(Update { protection: vec![one(2)], ..Update::default() }).protection);
+        assert_eq!(store.protection["a"].last_seen_ms, 2);
+        let gone = Update { removed_protection: vec!["a".to_owned()], ..Update::default() };
+        assert!(store.apply_update(gone).protection);
+        assert!(store.protection.is_empty());
     }
 
     #[test]

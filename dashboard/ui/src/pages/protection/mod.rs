@@ -1,0 +1,96 @@
+//! What protects the calls of each instance beside breakers: probes, limits, timeouts, retries and resources.
+
+pub mod cells;
+pub mod groups;
+pub mod table;
+
+use leptos::prelude::*;
+use poolscope_wire::Severity;
+
+use crate::{
+    components::empty::{Empty, NoData, Waiting},
+    derived::Derived,
+    format,
+    navigation::Navigation,
+    state::{filter::protection_of, live::Live},
+};
+
+use groups::groups;
+use table::Instance;
+
+/// The protection page.
+#[component]
+pub fn Protection() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let found = Derived::new(move || {
+        let service = navigation.query("service");
+        // The limits of pools come with their figures.
+        live.with_figures(|_| ());
+        live.with_protection(|store| groups(store, &service))
+    });
+    let keys = move || {
+        found.with(|found| {
+            found.iter().map(|group| (group.service.clone(), group.instance.clone())).collect::<Vec<_>>()
+        })
+    };
+    let is_empty = Derived::new(move || found.with(Vec::is_empty));
+    let nobody_sends =
+        Derived::new(move || live.with_list(|store| store.pools.is_empty() && store.breakers.is_empty()));
+    let is_filled = Derived::new(move || live.with_list(|store| store.filled));
+    let summary = move || {
+        let service = navigation.query("service");
+        live.with_protection(|store| {
+            let all = protection_of(store, &service);
+            let of = |severity| all.iter().filter(|one| one.health.severity == severity).count() as u64;
+            let parts = [
+                (of(Severity::Bad), "need you"),
+                (of(Severity::Warn), "worth a look"),
+                (of(Severity::Ok), "fine"),
+            ];
+            let parts: Vec<String> = parts
+                .into_iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, word)| format!("{} {word}", format::count(count)))
+                .collect();
+            parts.join(" \u{b7} ")
+        })
+    };
+    view! {
+        <div class="pagehead">
+            <h1>"Protection"</h1>
+            <span class="soft">{summary}</span>
+            <span class="grow"></span>
+            <span class="soft" hidden=move || is_empty.get()>"Counts are of the last minute, with what was counted in all below them."</span>
+        </div>
+        {move || {
+            if !is_empty.get() {
+                view! { <For each=keys key=Clone::clone let:key><Instance groups=found key /></For> }.into_any()
+            } else if !is_filled.get() {
+                view! { <Waiting /> }.into_any()
+            } else if nobody_sends.get() {
+                view! { <NoData /> }.into_any()
+            } else {
+                view! { <Nothing /> }.into_any()
+            }
+        }}
+    }
+}
+
+/// What makes something appear.
+#[component]
+fn Nothing() -> impl IntoView {
+    let line = |layer: &'static str, what: &'static str| view! { <li><code>{layer}</code>" "{what}</li> };
+    view! {
+        <Empty title="Nothing protects these calls">
+            <p>"Pools are reported, and nothing of what is shown here. Each part appears as soon as a client has its layer:"</p>
+            <ul>
+                {line("retry::RetryLayer", "retries by policy")}
+                {line("timeout::TimeoutLayer", "timeouts by name")}
+                {line("limit::LimitLayer", "limits of requests in flight")}
+                {line("health::HealthProbe", "what probes say of a destination")}
+                {line("guard::ResourceGuard", "open files, memory and connections")}
+            </ul>
+        </Empty>
+    }
+}

@@ -1,0 +1,159 @@
+//! One table: a row for each policy, timeout, limit, probe or resource.
+
+use leptos::prelude::*;
+use poolscope_wire::Severity;
+
+use super::{
+    cells::{Cell, Kind, cells, pool_limit, pool_limit_sentence},
+    groups::{Group, RowOf},
+};
+use crate::{
+    components::{bar::MarkedBar, shape::SeverityShape},
+    derived::Derived,
+    format,
+    navigation::Navigation,
+    route::Route,
+    state::live::Live,
+    words,
+};
+
+/// The tables of an instance.
+#[component]
+pub fn Instance(
+    /// Every instance of the page, of which this one is found again whenever they change.
+    groups: Derived<Vec<Group>>,
+    /// Service and instance.
+    key: (String, String),
+) -> impl IntoView {
+    let (service, instance) = key.clone();
+    let tables = Derived::new(move || {
+        let is_this = |group: &&Group| (&group.service, &group.instance) == (&key.0, &key.1);
+        groups
+            .with(|groups| groups.iter().find(is_this).map(|group| group.tables.clone()).unwrap_or_default())
+    });
+    let kinds = move || tables.with(|tables| tables.iter().map(|table| table.kind).collect::<Vec<_>>());
+    view! {
+        <section class="instance" data-testid="protection-instance">
+            <h2>
+                <span dir="auto">{service}</span>" "
+                <span class="mono soft" dir="auto" title="Instance">{instance}</span>
+            </h2>
+            <For each=kinds key=|kind| *kind as u8 let:kind>
+                {
+                    let rows = move || {
+                        tables.with(|tables| tables.iter().find(|table| table.kind == kind).map(|table| table.rows.clone()))
+                    };
+                    let more = move || {
+                        tables.with(|tables| tables.iter().find(|table| table.kind == kind).map_or(0, |table| table.more))
+                    };
+                    let heads = kind.columns().iter().map(|head| view! { <th scope="col">{*head}</th> }).collect_view();
+                    view! {
+                        <table class=format!("protection k-{}", kind.key())>
+                            <caption>{kind.title()}</caption>
+                            <thead><tr><th scope="col"><span class="sr">"Name and condition"</span></th>{heads}</tr></thead>
+                            <tbody>
+                                <For each=move || rows().unwrap_or_default() key=|row| row.id.clone() let:row><Row of=row /></For>
+                            </tbody>
+                        </table>
+                        {move || (more() > 0).then(|| view! { <p class="soft">{format!("and {} more, none of them worse", more())}</p> })}
+                    }
+                }
+            </For>
+        </section>
+    }
+}
+
+/// What a row shows.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Shown {
+    name: String,
+    /// What belongs to the name.
+    beside: String,
+    severity: Severity,
+    sentence: String,
+    cells: Vec<Cell>,
+    /// When it was last reported, if it should have been again.
+    quiet_since_ms: Option<u64>,
+}
+
+fn shown(live: Live, of: &RowOf) -> Option<Shown> {
+    if of.kind == Kind::PoolLimit {
+        return live.with_pool(&of.id, |entry| {
+            let pool = &entry.summary;
+            let limit = pool.now.limit?;
+            let (severity, sentence) = pool_limit_sentence(limit);
+            Some(Shown {
+                name: words::pool_name(pool),
+                beside: words::destination(pool),
+                severity,
+                sentence,
+                cells: pool_limit(limit),
+                quiet_since_ms: pool.stale.then_some(pool.last_seen_ms),
+            })
+        })?;
+    }
+    let one = live.with_protection(|store| store.protection.get(&of.id).cloned())?;
+    Some(Shown {
+        cells: cells(&one.name, &one.figures, || live.now_ms()),
+        beside: words::guard(&one.figures),
+        name: words::protection_name(one.name, of.kind == Kind::Resource),
+        severity: one.health.severity,
+        sentence: one.health.sentence,
+        quiet_since_ms: one.stale.then_some(one.last_seen_ms),
+    })
+}
+
+#[component]
+fn Row(of: RowOf) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let kind = of.kind;
+    let link = (kind == Kind::PoolLimit).then(|| Route::Pool(of.id.clone()));
+    let row = Derived::after(move |before: Option<&Shown>| {
+        shown(live, &of).or_else(|| before.cloned()).unwrap_or_default()
+    });
+    let text = move |read: fn(&Shown) -> String| move || row.with(read);
+    let severity = Derived::new(move || row.with(|row| row.severity));
+    let class = move || {
+        let stale = if row.with(|row| row.quiet_since_ms.is_some()) { " is-stale" } else { "" };
+        format!("v-{}{stale}", words::severity_key(severity.get()))
+    };
+    let old = move || {
+        row.with(|row| row.quiet_since_ms)
+            .map(|seen| format!("last reported {}", format::ago(live.now_ms(), seen)))
+    };
+    let name = move || match &link {
+        Some(route) => {
+            let route = route.clone();
+            view! { <a dir="auto" href=move || navigation.link(&route)>{text(|row| row.name.clone())}</a> }
+                .into_any()
+        }
+        None => view! { <span dir="auto">{text(|row| row.name.clone())}</span> }.into_any(),
+    };
+    view! {
+        <tr class=class tabindex="-1" data-stop data-testid="protection-row" data-kind=kind.key()
+            data-name=text(|row| row.name.clone()) data-severity=move || words::severity_key(severity.get())>
+            <th scope="row">
+                <SeverityShape severity />
+                <div>
+                    <b title=text(|row| row.name.clone())>{name()}</b>
+                    <span class="soft beside" dir="auto">{text(|row| row.beside.clone())}</span>
+                    <p class="sentence" dir="auto" data-testid="protection-sentence">{text(|row| row.sentence.clone())}</p>
+                    {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
+                </div>
+            </th>
+            {kind.columns().iter().enumerate().map(|(place, head)| view! {
+                <td data-label=*head>{move || row.with(|row| row.cells.get(place).cloned()).map(cell)}</td>
+            }).collect_view()}
+        </tr>
+    }
+}
+
+fn cell(cell: Cell) -> impl IntoView {
+    let Cell { main, under, bar, class } = cell;
+    view! {
+        {bar.map(|(share, marks, class)| view! { <MarkedBar share marks class /> })}
+        <span class=class dir="auto">{main}</span>
+        <span class="under" dir="auto">{under}</span>
+    }
+}
