@@ -8,24 +8,30 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::{Client, Error as HyperError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use poolscope::breaker::{BreakerLayer, JudgedBody};
+use poolscope::breaker::BreakerLayer;
+use poolscope::guard::ResourceGuard;
 use poolscope::hyper::{ConnectLayer, RequestLayer, ResponseBody};
+use poolscope::limit::LimitLayer;
 use poolscope::reqwest::DnsResolver;
-use poolscope::retry::{RetryLayer, RetryPolicy};
-use poolscope::timeout::TimeoutLayer;
-use poolscope::{ClientScope, ConfigError, PhaseLayer, Scope};
+use poolscope::retry::RetryPolicy;
+use poolscope::timeout::{Adaptive, TimeoutLayer};
+use poolscope::{ClientScope, ConfigError, PhaseLayer, Scope, Stack};
+use tower::retry::budget::TpsBudget;
 use tower::util::BoxCloneService;
-use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 /// A hyper client under protection.
 pub(super) type HyperStack =
-    BoxCloneService<Request<Empty<Bytes>>, Response<JudgedBody<ResponseBody<Incoming>>>, BoxError>;
+    BoxCloneService<Request<Empty<Bytes>>, Response<UnsyncBoxBody<Bytes, HyperBodyError>>, BoxError>;
+
+type HyperBodyError = hyper::Error;
 
 /// A reqwest client under protection.
 pub(super) type ReqwestStack = BoxCloneService<reqwest::Request, reqwest::Response, BoxError>;
@@ -39,8 +45,14 @@ const BADLY_NAMED: &str = "ads.internal";
 /// How long a response may be left alone before it counts as leaked: short enough for a demo to show it.
 const LEAK_THRESHOLD: Duration = Duration::from_secs(2);
 
-/// Time for one attempt; the slow upstream is slower in its bad times.
-const ATTEMPT: Duration = Duration::from_millis(900);
+/// Time for a whole call, with all of its attempts.
+const CALL: Duration = Duration::from_secs(6);
+
+/// Time to have a connection: new ones are made within a fraction of it.
+const ACQUIRE: Duration = Duration::from_secs(1);
+
+/// Time to the head of an answer; the slow upstream is slower in its bad times.
+const HEADERS: Duration = Duration::from_millis(900);
 
 /// A client whose breakers judge more than failures.
 pub(super) const CHECKOUT: &str = "checkout";
@@ -48,71 +60,139 @@ pub(super) const CHECKOUT: &str = "checkout";
 /// From how long on one of its calls is slow.
 const SLOW: Duration = Duration::from_millis(600);
 
-fn client_scope(scope: &Scope, name: &str) -> ClientScope {
-    scope.client(name).pool_idle_timeout(Duration::from_secs(8)).leak_threshold(Some(LEAK_THRESHOLD))
-}
+/// Requests in flight to one destination of a client: enough but in the bad times of the slow one.
+const PER_DESTINATION: u32 = 5;
 
-/// A breaker that opens and closes within the time that somebody looks at a demo.
-fn breaker(scope: &Scope, client: &str) -> Result<BreakerLayer, ConfigError> {
-    let breaker = BreakerLayer::builder(scope)
-        .name(client)
-        .window(40)
-        .minimum_calls(20)
-        .open_time(Duration::from_secs(3));
-    let breaker = match client {
-        CHECKOUT => breaker.slow_calls(SLOW, 0.8).connect_failure_ratio(0.3),
-        _ => breaker,
-    };
-    breaker.build()
-}
+/// Requests of a client in flight to all destinations together: enough nearly always.
+const TOTAL: u32 = 8;
 
-/// hyper-util's client, observed and under retry, breaker and timeout.
-pub(super) fn hyper(scope: &Scope, name: &str, http2: bool) -> Result<HyperStack, ConfigError> {
-    let client = client_scope(scope, name);
-    let connect = ConnectLayer::new(&client);
-    let connect = if http2 { connect.http2_only() } else { connect };
-    let resolver = PhaseLayer::dns().layer(service_fn(|name: Name| look_up(name.as_str().to_owned())));
-    let connector = ServiceBuilder::new()
-        .layer(connect)
-        .layer(PhaseLayer::tcp())
-        .service(HttpConnector::new_with_resolver(resolver));
-    let client_service = Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(8))
-        .http2_only(http2)
-        .build(connector);
-    let stack = ServiceBuilder::new()
-        .layer(RetryLayer::new(RetryPolicy::new(scope, name)))
-        .layer(breaker(scope, name)?)
-        .layer(TimeoutLayer::new(scope, "attempt", ATTEMPT)?)
-        .layer(RequestLayer::new(&client))
-        .service(client_service);
-    Ok(BoxCloneService::new(stack.map_err(BoxError::from)))
-}
-
-/// reqwest's client, observed and under retry, breaker and timeout.
-pub(super) fn reqwest(
-    scope: &Scope,
-    name: &str,
+/// A client of the demo, by its name and its protocol.
+#[derive(Debug)]
+pub(super) struct Named {
+    client: ClientScope,
+    name: &'static str,
     http2: bool,
-) -> Result<ReqwestStack, Box<dyn Error + Send + Sync>> {
-    let client = client_scope(scope, name);
-    let connect = poolscope::reqwest::ConnectLayer::new(&client);
-    let connect = if http2 { connect.http2_only() } else { connect };
-    let mut builder = reqwest::Client::builder()
-        .pool_idle_timeout(Duration::from_secs(8))
-        .dns_resolver(DnsResolver::new(Arc::new(LookUp)))
-        .connector_layer(connect);
-    if http2 {
-        builder = builder.http2_prior_knowledge();
+}
+
+/// A client, of which the scope knows when a connection is idle for too long and when a response is leaked.
+pub(super) fn named(scope: &Scope, name: &'static str, http2: bool) -> Named {
+    let client =
+        scope.client(name).pool_idle_timeout(Duration::from_secs(8)).leak_threshold(Some(LEAK_THRESHOLD));
+    Named { client, name, http2 }
+}
+
+impl Named {
+    fn scope(&self) -> &Scope {
+        self.client.scope()
     }
-    let stack = ServiceBuilder::new()
-        .layer(RetryLayer::new(RetryPolicy::new(scope, name)))
-        .layer(breaker(scope, name)?)
-        .layer(TimeoutLayer::new(scope, "attempt", ATTEMPT)?)
-        .layer(poolscope::reqwest::RequestLayer::new(&client))
-        .service(builder.build()?);
-    Ok(BoxCloneService::new(stack.map_err(BoxError::from)))
+
+    /// A breaker that opens and closes within the time that somebody looks at a demo.
+    fn breaker(&self) -> Result<BreakerLayer, ConfigError> {
+        let breaker = BreakerLayer::builder(self.scope())
+            .name(self.name)
+            .window(40)
+            .minimum_calls(20)
+            .open_time(Duration::from_secs(3));
+        let breaker = match self.name {
+            CHECKOUT => breaker.slow_calls(SLOW, 0.8).connect_failure_ratio(0.3),
+            _ => breaker,
+        };
+        breaker.build()
+    }
+
+    /// Retries, as many as a tenth of the calls pays for: an upstream that is down gets no more than that on top.
+    fn retry(&self) -> Result<RetryPolicy, ConfigError> {
+        let budget = TpsBudget::new(Duration::from_secs(10), 2, 0.1);
+        RetryPolicy::builder(self.scope(), self.name).budget(budget).build()
+    }
+
+    fn limit(&self) -> Result<LimitLayer, ConfigError> {
+        LimitLayer::builder(&self.client).per_destination(PER_DESTINATION).total(TOTAL).build()
+    }
+
+    /// The time to the head of an answer, which the HTTP/2 clients find out by themselves.
+    fn headers(&self) -> Result<TimeoutLayer, ConfigError> {
+        if !self.http2 {
+            return TimeoutLayer::headers(self.scope(), HEADERS);
+        }
+        let adaptive = Adaptive::between(Duration::from_millis(20), HEADERS);
+        TimeoutLayer::builder(self.scope(), "search headers").adaptive(adaptive).headers().build()
+    }
+
+    /// hyper-util's client, observed and not protected.
+    pub(super) fn hyper(
+        &self,
+    ) -> impl Service<
+        Request<Empty<Bytes>>,
+        Response = Response<ResponseBody<Incoming>>,
+        Error = HyperError,
+        Future: Send,
+    > + Clone
+    + Send
+    + 'static {
+        let connect = ConnectLayer::new(&self.client);
+        let connect = if self.http2 { connect.http2_only() } else { connect };
+        let resolver = PhaseLayer::dns().layer(service_fn(|name: Name| look_up(name.as_str().to_owned())));
+        let connector = ServiceBuilder::new()
+            .layer(connect)
+            .layer(PhaseLayer::tcp())
+            .service(HttpConnector::new_with_resolver(resolver));
+        let client_service = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(8))
+            .http2_only(self.http2)
+            .build(connector);
+        RequestLayer::new(&self.client).layer(client_service)
+    }
+
+    /// A client of hyper-util under guard, timeouts, retry, breaker and limit.
+    pub(super) fn protect_hyper(
+        &self,
+        guard: &ResourceGuard,
+        observed: impl Service<
+            Request<Empty<Bytes>>,
+            Response = Response<ResponseBody<Incoming>>,
+            Error = HyperError,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static,
+    ) -> Result<HyperStack, ConfigError> {
+        let stack = Stack::new(&self.client)
+            .guard(guard.layer())
+            .call_timeout(TimeoutLayer::new(self.scope(), "call", CALL)?)
+            .retry(self.retry()?)
+            .breaker(self.breaker()?)
+            .limit(self.limit()?)
+            .attempt((TimeoutLayer::acquire(self.scope(), ACQUIRE)?, self.headers()?));
+        let service = stack.layer(observed).map_response(|response| response.map(BodyExt::boxed_unsync));
+        Ok(BoxCloneService::new(service.map_err(BoxError::from)))
+    }
+
+    /// reqwest's client, observed and protected in the same way.
+    pub(super) fn reqwest(
+        &self,
+        guard: &ResourceGuard,
+    ) -> Result<ReqwestStack, Box<dyn Error + Send + Sync>> {
+        let connect = poolscope::reqwest::ConnectLayer::new(&self.client);
+        let connect = if self.http2 { connect.http2_only() } else { connect };
+        let mut builder = reqwest::Client::builder()
+            .pool_idle_timeout(Duration::from_secs(8))
+            .dns_resolver(DnsResolver::new(Arc::new(LookUp)))
+            .connector_layer(connect);
+        if self.http2 {
+            builder = builder.http2_prior_knowledge();
+        }
+        let observed = poolscope::reqwest::RequestLayer::new(&self.client).layer(builder.build()?);
+        let stack = Stack::new(&self.client)
+            .guard(guard.layer())
+            .call_timeout(TimeoutLayer::new(self.scope(), "call", CALL)?)
+            .retry(self.retry()?)
+            .breaker(self.breaker()?)
+            .limit(self.limit()?)
+            .attempt((TimeoutLayer::acquire(self.scope(), ACQUIRE)?, self.headers()?));
+        Ok(BoxCloneService::new(stack.layer(observed).map_err(BoxError::from)))
+    }
 }
 
 /// Every name of the demo is this machine; finding it out takes a while, as it does elsewhere.

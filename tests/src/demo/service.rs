@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
+use poolscope::guard::ResourceGuard;
+use poolscope::health::HealthProbe;
 use poolscope::{Origin, Scope};
 use tokio::task::JoinSet;
 use tower::{BoxError, Service, ServiceExt};
@@ -18,6 +20,10 @@ use super::upstreams::{Pace, Upstreams, WHOLE_CATALOG};
 /// How long the careless job leaves its response alone, and how long it rests after it.
 const HELD: Duration = Duration::from_secs(7);
 const RESTS: Duration = Duration::from_secs(20);
+
+/// How often the failing upstream is asked how it is, and from how long on its answer is slow.
+const PROBES: Duration = Duration::from_secs(1);
+const SLOW: Duration = Duration::from_millis(250);
 
 /// How the demo behaves.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +44,8 @@ impl Default for Options {
 pub struct Demo {
     upstreams: Upstreams,
     workers: JoinSet<()>,
+    /// Of the upstream that fails now and then.
+    probe: Option<HealthProbe>,
 }
 
 impl Demo {
@@ -47,10 +55,19 @@ impl Demo {
     /// If a port can't be bound or a client can't be built.
     pub async fn start(scope: &Scope, options: Options) -> Result<Self, BoxError> {
         let upstreams = Upstreams::start(options.pace).await?;
-        let checkout = clients::hyper(scope, clients::CHECKOUT, false)?;
-        let search = clients::hyper(scope, "search", true)?;
-        let shop = clients::reqwest(scope, "shop", false)?;
-        let suggest = clients::reqwest(scope, "suggest", true)?;
+        let guard = ResourceGuard::builder(scope).build()?;
+        let checkout = clients::named(scope, clients::CHECKOUT, false);
+        let observed = checkout.hyper();
+        let inventory = url("inventory", upstreams.inventory.addr());
+        let probe = HealthProbe::builder(scope, inventory)
+            .interval(PROBES)
+            .slow_from(SLOW)
+            .spawn(observed.clone())?;
+        let checkout = checkout.protect_hyper(&guard, observed)?;
+        let search = clients::named(scope, "search", true);
+        let search = search.protect_hyper(&guard, search.hyper())?;
+        let shop = clients::named(scope, "shop", false).reqwest(&guard)?;
+        let suggest = clients::named(scope, "suggest", true).reqwest(&guard)?;
 
         let mut workers = JoinSet::new();
         let at = |name: &str, upstream: &crate::upstream::Upstream| url(name, upstream.addr());
@@ -65,7 +82,7 @@ impl Demo {
         }
         let whole = format!("{}{WHOLE_CATALOG}", at("catalog", &upstreams.catalog).trim_end_matches('/'));
         workers.spawn(leave_alone(shop, whole));
-        Ok(Self { upstreams, workers })
+        Ok(Self { upstreams, workers, probe: Some(probe) })
     }
 
     /// The upstreams, with their own counts.
@@ -74,8 +91,9 @@ impl Demo {
         &self.upstreams
     }
 
-    /// Stops the calls; connections and upstreams stay.
+    /// Stops the calls and the probes; connections and upstreams stay.
     pub async fn stop_calls(&mut self) {
+        self.probe = None;
         self.workers.shutdown().await;
     }
 }
