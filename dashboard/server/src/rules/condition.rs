@@ -2,13 +2,13 @@
 
 use poolscope_wire::{Health, Severity};
 
-use super::{Facts, Finding, check};
+use super::{Facts, check};
 use crate::words;
 
 /// Calm before the severity drops.
 const CALM_MS: u64 = 10_000;
 
-/// The condition of a pool, or of what protects it, over time.
+/// The condition of a pool over time.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
     severity: Severity,
@@ -25,11 +25,7 @@ impl Condition {
 
     /// Looks again; true if what is shown changed.
     pub(crate) fn update(&mut self, facts: &Facts<'_>, now_ms: u64) -> bool {
-        self.settle(check(facts), now_ms)
-    }
-
-    /// Takes what was found; true if what is shown changed.
-    pub(crate) fn settle(&mut self, finding: Finding, now_ms: u64) -> bool {
+        let finding = check(facts);
         let mut severity = self.severity;
         if finding.severity >= severity {
             severity = finding.severity;

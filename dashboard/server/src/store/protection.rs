@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use poolscope_semconv::value::{HealthState, LimitKind, ProbeOutcome, RetryOutcome, TimeoutOutcome};
 use poolscope_wire as wire;
-use wire::{Count, ProtectionFigures};
+use wire::{Count, Health, ProtectionFigures};
 
 use super::buckets::Buckets;
 use super::capped::Seen;
@@ -14,11 +14,15 @@ use super::pool::SAME_REPORT_MS;
 use super::rhythm::Rhythm;
 use super::series::Cumulative;
 use crate::model::{ProtectionFigure as Figure, ProtectionKind, ProtectionReading, Sender, Value};
-use crate::rules::{Condition, protection_finding};
+use crate::rules::protection_finding;
 use crate::words::cut;
 
 /// Limits of a timeout that are told, and causes of a policy.
 const MAX_LISTED: usize = 32;
+
+/// Calm before a limit is shown as fine again: a request that waits for a moment would have its row jump. The others
+/// need none: they are judged by their last minute, or have thresholds of their own.
+const CALM_MS: u64 = 10_000;
 
 #[derive(Debug)]
 struct Series {
@@ -67,7 +71,9 @@ pub(crate) struct Protection {
     late: bool,
     reports: u64,
     rhythm: Rhythm,
-    condition: Condition,
+    health: Health,
+    /// Since when a limit fares better than it is shown.
+    better_since_ms: Option<u64>,
     figures: ProtectionFigures,
     stale: bool,
     pub(super) last_seen_ms: u64,
@@ -105,7 +111,8 @@ impl Protection {
             late: false,
             reports: 0,
             rhythm: Rhythm::default(),
-            condition: Condition::new(now_ms),
+            health: Health { since_ms: now_ms, ..Health::default() },
+            better_since_ms: None,
             figures: ProtectionFigures::default(),
             stale: false,
             last_seen_ms: now_ms,
@@ -226,9 +233,21 @@ impl Protection {
         let told = self.told.as_ref().filter(|(state, _)| Some(*state) == self.state);
         let reason = told.map(|(_, reason)| reason.as_str()).filter(|reason| !reason.is_empty());
         let finding = protection_finding(&self.name, &self.figures, reason);
-        if self.condition.settle(finding, now_ms) {
-            self.dirty = true;
+        let mut severity = finding.severity;
+        if self.kind == ProtectionKind::Limit && severity < self.health.severity {
+            let since_ms = *self.better_since_ms.get_or_insert(now_ms);
+            if now_ms.saturating_sub(since_ms) < CALM_MS {
+                severity = self.health.severity;
+            }
+        } else {
+            self.better_since_ms = None;
         }
+        self.dirty |= severity != self.health.severity || finding.sentence != self.health.sentence;
+        if severity != self.health.severity {
+            self.health = Health { severity, sentence: String::new(), since_ms: now_ms };
+            self.better_since_ms = None;
+        }
+        self.health.sentence = finding.sentence;
     }
 
     /// The figures of the newest report.
@@ -372,7 +391,7 @@ impl Protection {
             service: self.service.to_string(),
             instance: self.instance.to_string(),
             name: self.name.to_string(),
-            health: self.condition.health(),
+            health: self.health.clone(),
             figures: self.figures.clone(),
             last_seen_ms: self.last_seen_ms,
             stale: self.stale,

@@ -119,6 +119,10 @@ fn a_limit_remembers_for_a_minute_that_it_was_reached() {
     };
     at(T0, 4.0, 2.0).send(&mut store);
     assert_eq!(one(&store, "shop").health.severity, Severity::Warn);
+    at(T0 + 1_000, 1.0, 0.0).send(&mut store);
+    assert_eq!(one(&store, "shop").health.severity, Severity::Warn, "it may be full again at once");
+    store.tick(T0 + 11_000);
+    assert_eq!(one(&store, "shop").health.severity, Severity::Ok);
     at(T0 + 20_000, 1.0, 0.0).send(&mut store);
     let figures = figures!(&store, "shop", Limit);
     assert_eq!((figures.in_use, figures.most_in_use, figures.most_queued), (1, 4, 2));

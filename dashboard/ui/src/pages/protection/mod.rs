@@ -43,8 +43,9 @@ pub fn Protection() -> impl IntoView {
         live.with_protection(|store| {
             let all = protection_of(store, &service);
             let of = |severity| all.iter().filter(|one| one.health.severity == severity).count() as u64;
+            let bad = of(Severity::Bad);
             let parts = [
-                (of(Severity::Bad), "need you"),
+                (bad, if bad == 1 { "needs you" } else { "need you" }),
                 (of(Severity::Warn), "worth a look"),
                 (of(Severity::Ok), "fine"),
             ];

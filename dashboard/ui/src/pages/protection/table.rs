@@ -133,7 +133,7 @@ fn Row(of: RowOf) -> impl IntoView {
     view! {
         <tr class=class tabindex="-1" data-stop data-testid="protection-row" data-kind=kind.key()
             data-name=text(|row| row.name.clone()) data-severity=move || words::severity_key(severity.get())>
-            <th scope="row">
+            <th scope="row"><div class="what">
                 <SeverityShape severity />
                 <div>
                     <b title=text(|row| row.name.clone())>{name()}</b>
@@ -141,7 +141,7 @@ fn Row(of: RowOf) -> impl IntoView {
                     <p class="sentence" dir="auto" data-testid="protection-sentence">{text(|row| row.sentence.clone())}</p>
                     {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
                 </div>
-            </th>
+            </div></th>
             {kind.columns().iter().enumerate().map(|(place, head)| view! {
                 <td data-label=*head>{move || row.with(|row| row.cells.get(place).cloned()).map(cell)}</td>
             }).collect_view()}
