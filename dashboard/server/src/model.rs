@@ -189,6 +189,8 @@ pub(crate) enum ProtectionFigure {
     RetryCalls,
     /// The label is the cause.
     RetryAttempts,
+    /// The label is the status code or `error.type` that calls ended with.
+    RetryResults,
     RetryDelay,
     /// The label is the outcome.
     TimeoutCalls,
@@ -214,7 +216,9 @@ pub(crate) enum ProtectionFigure {
 impl ProtectionFigure {
     pub(crate) fn kind(self) -> ProtectionKind {
         match self {
-            Self::RetryCalls | Self::RetryAttempts | Self::RetryDelay => ProtectionKind::Retry,
+            Self::RetryCalls | Self::RetryAttempts | Self::RetryResults | Self::RetryDelay => {
+                ProtectionKind::Retry
+            }
             Self::TimeoutCalls | Self::TimeoutLimit | Self::TimeoutUsed => ProtectionKind::Timeout,
             Self::LimitMax | Self::LimitInUse | Self::LimitQueued | Self::LimitQueueMax => {
                 ProtectionKind::Limit
@@ -232,6 +236,7 @@ impl ProtectionFigure {
             self,
             Self::RetryCalls
                 | Self::RetryAttempts
+                | Self::RetryResults
                 | Self::TimeoutCalls
                 | Self::Probes
                 | Self::ResourceRefused

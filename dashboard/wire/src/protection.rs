@@ -37,6 +37,8 @@ pub struct RetryFigures {
     pub not_replayable: Count,
     /// Attempts beyond the first by what caused them, a status code or an `error.type`, most frequent first.
     pub causes: Vec<(String, Count)>,
+    /// Calls by what they ended with, a status code or an `error.type`, most frequent first.
+    pub results: Vec<(String, Count)>,
     /// Seconds before an attempt beyond the first.
     pub wait_s: Option<Percentiles>,
 }

@@ -17,7 +17,7 @@ use crate::model::{ProtectionFigure as Figure, ProtectionKind, ProtectionReading
 use crate::rules::protection_finding;
 use crate::words::cut;
 
-/// Limits of a timeout that are told, and causes of a policy.
+/// Limits of a timeout that are told, and causes and results of a policy.
 const MAX_LISTED: usize = 32;
 
 /// Calm before a limit is shown as fine again: a request that waits for a moment would have its row jump. The others
@@ -264,17 +264,14 @@ impl Protection {
     fn retry(&mut self) -> wire::RetryFigures {
         let calls = self.counts(Figure::RetryCalls);
         let of = |outcome: RetryOutcome| calls.get(outcome.as_str()).copied().unwrap_or_default();
-        let mut causes: Vec<_> =
-            self.counts(Figure::RetryAttempts).into_iter().filter(|(_, count)| count.total > 0).collect();
-        causes.sort_by_key(|(_, count)| std::cmp::Reverse((count.minute, count.total)));
-        causes.truncate(MAX_LISTED);
         wire::RetryFigures {
             calls: sum(calls.values()),
             after_retry: of(RetryOutcome::AfterRetry),
             exhausted: of(RetryOutcome::Exhausted),
             budget_refused: of(RetryOutcome::BudgetRefused),
             not_replayable: of(RetryOutcome::NotReplayable),
-            causes,
+            causes: by_frequency(self.counts(Figure::RetryAttempts)),
+            results: by_frequency(self.counts(Figure::RetryResults)),
             wait_s: self.percentiles(),
         }
     }
@@ -397,6 +394,14 @@ impl Protection {
             stale: self.stale,
         }
     }
+}
+
+/// What was counted, most frequent first, a bounded number.
+fn by_frequency(counts: BTreeMap<String, Count>) -> Vec<(String, Count)> {
+    let mut counts: Vec<_> = counts.into_iter().filter(|(_, count)| count.total > 0).collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse((count.minute, count.total)));
+    counts.truncate(MAX_LISTED);
+    counts
 }
 
 fn sum<'a>(counts: impl Iterator<Item = &'a Count>) -> Count {

@@ -3,6 +3,7 @@
 pub mod bar;
 pub mod copy;
 pub mod counts;
+pub mod each;
 pub mod empty;
 pub mod header;
 pub mod help;

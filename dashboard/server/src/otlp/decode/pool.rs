@@ -110,7 +110,7 @@ fn label(figure: PoolFigure, attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
 ///
 /// The convention writes a failing status into `error.type` as well, also for 4xx, which is an answer and no failure
 /// of the destination; so a number there counts as what it says.
-fn result(attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
+pub(super) fn result(attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
     let status = integer(attributes, attr::HTTP_RESPONSE_STATUS_CODE);
     match text(attributes, attr::ERROR_TYPE).filter(|error| !error.is_empty()) {
         Some(error) => match error.parse::<u16>() {

@@ -15,6 +15,7 @@ use crate::model::{PoolFigure, ProtectionFigure, ProtectionKind, ProtectionReadi
 pub(super) const METRICS: &[(&MetricDef, ProtectionFigure)] = &[
     (&metric::RETRY_CALLS, ProtectionFigure::RetryCalls),
     (&metric::RETRY_ATTEMPTS, ProtectionFigure::RetryAttempts),
+    (&metric::RETRY_RESULTS, ProtectionFigure::RetryResults),
     (&metric::RETRY_DELAY, ProtectionFigure::RetryDelay),
     (&metric::TIMEOUT_CALLS, ProtectionFigure::TimeoutCalls),
     (&metric::TIMEOUT_LIMIT, ProtectionFigure::TimeoutLimit),
@@ -61,6 +62,7 @@ pub(super) fn reading<'a>(
     let label = match figure {
         ProtectionFigure::RetryCalls => Cow::Borrowed(get(attr::RETRY_OUTCOME)),
         ProtectionFigure::RetryAttempts => Cow::Borrowed(get(attr::RETRY_REASON)),
+        ProtectionFigure::RetryResults => pool::result(attributes).0,
         ProtectionFigure::TimeoutCalls => Cow::Borrowed(get(attr::TIMEOUT_OUTCOME)),
         ProtectionFigure::TimeoutLimit => pool::destination(attributes).map(url).unwrap_or_default(),
         ProtectionFigure::ProbeState => Cow::Borrowed(get(attr::HEALTH_STATE)),

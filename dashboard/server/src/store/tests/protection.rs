@@ -67,6 +67,8 @@ fn retries(at_ms: u64, calls: f64, saved: f64, cause: f64) -> Maker {
         .number("pay", Figure::RetryCalls, "first_try", calls)
         .number("pay", Figure::RetryCalls, "after_retry", saved)
         .number("pay", Figure::RetryAttempts, "503", cause)
+        .number("pay", Figure::RetryResults, "200", calls + saved)
+        .number("pay", Figure::RetryResults, "timeout", 0.0)
 }
 
 #[test]
@@ -82,6 +84,7 @@ fn a_minute_is_told_beside_the_total() {
     assert_eq!(figures.calls, Count { minute: 14, total: 1_064 });
     assert_eq!(figures.needed(), Count { minute: 4, total: 54 });
     assert_eq!(figures.causes, [("503".to_owned(), Count { minute: 5, total: 65 })]);
+    assert_eq!(figures.results, [("200".to_owned(), Count { minute: 14, total: 1_064 })]);
     assert!(figures.wait_s.is_some_and(|wait| wait.p50 > 0.001 && wait.p99 <= 0.1), "{figures:?}");
     assert!(one(&store, "pay").health.sentence.contains("4 of 14 calls needed a retry"));
 

@@ -6,7 +6,10 @@ pub mod strip;
 use leptos::prelude::*;
 
 use crate::{
-    components::empty::{Empty, NoData, Waiting},
+    components::{
+        each::each,
+        empty::{Empty, NoData, Waiting},
+    },
     derived::Derived,
     format,
     navigation::Navigation,
@@ -59,9 +62,9 @@ pub fn Breakers(
             if !is_empty.get() {
                 view! {
                     <div class="cards">
-                        <For each=move || ids.get() key=String::clone let:id>
-                            <Card marked=marked.as_deref() == Some(id.as_str()) id />
-                        </For>
+                        {each(move || ids.get(), move |id| {
+                            view! { <Card marked=marked.as_deref() == Some(id.as_str()) id /> }.into_any()
+                        })}
                     </div>
                 }
                 .into_any()

@@ -86,6 +86,7 @@ impl Kind {
                 "calls",
                 "needed a retry",
                 "tried again after",
+                "ended with",
                 "gave up",
                 "no budget",
                 "not replayable",
@@ -166,7 +167,8 @@ fn retry(figures: &RetryFigures) -> Vec<Cell> {
     vec![
         Cell::count(calls),
         Cell::new(of_calls(needed.minute, calls.minute), under),
-        causes(&figures.causes),
+        reasons(&figures.causes),
+        reasons(&figures.results),
         Cell::loss(exhausted, "is-warn"),
         Cell::loss(budget_refused, "is-bad"),
         Cell::loss(not_replayable, "is-warn"),
@@ -174,11 +176,12 @@ fn retry(figures: &RetryFigures) -> Vec<Cell> {
     ]
 }
 
-fn causes(causes: &[(String, Count)]) -> Cell {
+/// Causes or results with how often each was counted.
+fn reasons(counts: &[(String, Count)]) -> Cell {
     let list = |read: fn(&Count) -> u64| {
-        let listed = causes.iter().filter(|(_, count)| read(count) > 0).take(MAX_LISTED);
+        let listed = counts.iter().filter(|(_, count)| read(count) > 0).take(MAX_LISTED);
         let listed: Vec<String> = listed
-            .map(|(cause, count)| format!("{} \u{d7}{}", words::result(cause), format::count(read(count))))
+            .map(|(reason, count)| format!("{} \u{d7}{}", words::result(reason), format::count(read(count))))
             .collect();
         listed.join(", ")
     };
@@ -366,13 +369,17 @@ mod tests {
             after_retry: count(9, 90),
             exhausted: count(1, 2),
             causes: vec![("503".to_owned(), count(8, 80)), ("timeout".to_owned(), count(0, 12))],
+            results: vec![("200".to_owned(), count(199, 4_998))],
             ..RetryFigures::default()
         };
         let cells = retry(&figures);
-        assert_eq!(mains(&cells), ["200", "5 %", "status 503 \u{d7}8", "1", "0", "0", "\u{2013}"]);
+        assert_eq!(
+            mains(&cells),
+            ["200", "5 %", "status 503 \u{d7}8", "status 200 \u{d7}199", "1", "0", "0", "\u{2013}"]
+        );
         assert_eq!(cells[1].under, "10, 92 in all");
         assert_eq!(cells[2].under, "in all status 503 \u{d7}80, timeout \u{d7}12");
-        assert_eq!((cells[3].class, cells[4].class), ("is-warn", ""));
+        assert_eq!((cells[4].class, cells[5].class), ("is-warn", ""));
     }
 
     #[test]

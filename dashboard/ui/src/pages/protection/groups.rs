@@ -11,28 +11,19 @@ use crate::state::{filter::protection_of, store::Store};
 /// The most rows of a table: whoever has more looks for the worst, which come first.
 const MAX_ROWS: usize = 100;
 
-/// A row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowOf {
-    /// Its table.
-    pub kind: Kind,
-    /// Id of what protects, or of the pool.
-    pub id: String,
-}
-
 /// A table of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// What it lists.
     pub kind: Kind,
-    /// Its rows, worst first.
-    pub rows: Vec<RowOf>,
+    /// Ids of what protects, or of pools, worst first.
+    pub ids: Vec<String>,
     /// Rows beyond the most that it has.
     pub more: usize,
 }
 
 /// The tables of an instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Group {
     /// Service.
     pub service: String,
@@ -42,28 +33,41 @@ pub struct Group {
     pub tables: Vec<Table>,
 }
 
+impl Group {
+    /// What it is found by.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{} {}{}", self.service.len(), self.service, self.instance)
+    }
+
+    /// The table of a kind.
+    #[must_use]
+    pub fn table(&self, kind: Kind) -> Option<&Table> {
+        self.tables.iter().find(|table| table.kind == kind)
+    }
+}
+
 /// A row with what decides about its place.
-type Found<'a> = (Severity, &'a str, RowOf);
+type Found<'a> = (Severity, &'a str, Kind, &'a str);
 
 /// What a service has (all if it is empty), the instance that fares worst first.
 #[must_use]
 pub fn groups(store: &Store, service: &str) -> Vec<Group> {
     let mut found: BTreeMap<(&str, &str), Vec<Found<'_>>> = BTreeMap::new();
-    let row = |kind, id: &str| RowOf { kind, id: id.to_owned() };
     for one in protection_of(store, service) {
         let rows = found.entry((&one.service, &one.instance)).or_default();
-        rows.push((one.health.severity, &one.name, row(Kind::of(&one.figures), &one.id)));
+        rows.push((one.health.severity, &one.name, Kind::of(&one.figures), &one.id));
     }
     let limited = store.pools.values().filter(|entry| entry.summary.now.limit.is_some());
     for pool in limited.filter(|entry| service.is_empty() || entry.summary.service == service) {
         let rows = found.entry((&pool.summary.service, &pool.summary.instance)).or_default();
         // Its place, which falls late, so that the row does not move with every request that waits.
-        rows.push((pool.place, &pool.summary.client, row(Kind::PoolLimit, &pool.summary.id)));
+        rows.push((pool.place, &pool.summary.client, Kind::PoolLimit, &pool.summary.id));
     }
     let mut groups: Vec<_> = found
         .into_iter()
         .map(|((service, instance), rows)| {
-            let own = rows.iter().filter(|(.., row)| row.kind != Kind::PoolLimit);
+            let own = rows.iter().filter(|(.., kind, _)| *kind != Kind::PoolLimit);
             let worst = own.map(|(severity, ..)| *severity).max().unwrap_or_default();
             let tables = Kind::ALL.into_iter().filter_map(|kind| table(kind, &rows)).collect();
             (worst, Group { service: service.to_owned(), instance: instance.to_owned(), tables })
@@ -74,14 +78,14 @@ pub fn groups(store: &Store, service: &str) -> Vec<Group> {
 }
 
 fn table(kind: Kind, rows: &[Found<'_>]) -> Option<Table> {
-    let mut rows: Vec<_> = rows.iter().filter(|(.., row)| row.kind == kind).collect();
+    let mut rows: Vec<_> = rows.iter().filter(|(.., of, _)| *of == kind).collect();
     if rows.is_empty() {
         return None;
     }
-    rows.sort_by_key(|(severity, name, row)| (Reverse(*severity), *name, &row.id));
+    rows.sort_by_key(|(severity, name, _, id)| (Reverse(*severity), *name, *id));
     let more = rows.len().saturating_sub(MAX_ROWS);
-    let rows = rows.into_iter().take(MAX_ROWS).map(|(.., row)| row.clone()).collect();
-    Some(Table { kind, rows, more })
+    let ids = rows.into_iter().take(MAX_ROWS).map(|(.., id)| (*id).to_owned()).collect();
+    Some(Table { kind, ids, more })
 }
 
 #[cfg(test)]
@@ -128,7 +132,7 @@ mod tests {
         let tables: Vec<_> = groups[0]
             .tables
             .iter()
-            .map(|table| (table.kind, table.rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>()))
+            .map(|table| (table.kind, table.ids.iter().map(String::as_str).collect::<Vec<_>>()))
             .collect();
         assert_eq!(tables, [(Kind::PoolLimit, vec!["p"]), (Kind::Timeout, vec!["sick", "fine"])]);
         assert!(super::groups(&store, "no such service").is_empty());
@@ -140,6 +144,6 @@ mod tests {
             .map(|place| one(&place.to_string(), "a", Severity::Ok, ProtectionFigures::default()));
         let groups = groups(&store(many.collect()), "");
         let table = &groups[0].tables[0];
-        assert_eq!((table.rows.len(), table.more), (MAX_ROWS, 7));
+        assert_eq!((table.ids.len(), table.more), (MAX_ROWS, 7));
     }
 }

@@ -8,14 +8,17 @@ use leptos::prelude::*;
 use poolscope_wire::Severity;
 
 use crate::{
-    components::empty::{Empty, NoData, Waiting},
+    components::{
+        each::each,
+        empty::{Empty, NoData, Waiting},
+    },
     derived::Derived,
     format,
     navigation::Navigation,
     state::{filter::protection_of, live::Live},
 };
 
-use groups::groups;
+use groups::{Group, groups};
 use table::Instance;
 
 /// The protection page.
@@ -29,11 +32,7 @@ pub fn Protection() -> impl IntoView {
         live.with_figures(|_| ());
         live.with_protection(|store| groups(store, &service))
     });
-    let keys = move || {
-        found.with(|found| {
-            found.iter().map(|group| (group.service.clone(), group.instance.clone())).collect::<Vec<_>>()
-        })
-    };
+    let keys = move || found.with(|found| found.iter().map(Group::key).collect());
     let is_empty = Derived::new(move || found.with(Vec::is_empty));
     let nobody_sends =
         Derived::new(move || live.with_list(|store| store.pools.is_empty() && store.breakers.is_empty()));
@@ -66,7 +65,7 @@ pub fn Protection() -> impl IntoView {
         </div>
         {move || {
             if !is_empty.get() {
-                view! { <For each=keys key=Clone::clone let:key><Instance groups=found key /></For> }.into_any()
+                each(keys, move |key| view! { <Instance groups=found key /> }.into_any())
             } else if !is_filled.get() {
                 view! { <Waiting /> }.into_any()
             } else if nobody_sends.get() {

@@ -5,10 +5,10 @@ use poolscope_wire::Severity;
 
 use super::{
     cells::{Cell, Kind, cells, pool_limit, pool_limit_sentence},
-    groups::{Group, RowOf},
+    groups::Group,
 };
 use crate::{
-    components::{bar::MarkedBar, shape::SeverityShape},
+    components::{bar::MarkedBar, each::each, shape::SeverityShape},
     derived::Derived,
     format,
     navigation::Navigation,
@@ -22,45 +22,45 @@ use crate::{
 pub fn Instance(
     /// Every instance of the page, of which this one is found again whenever they change.
     groups: Derived<Vec<Group>>,
-    /// Service and instance.
-    key: (String, String),
+    /// Its key.
+    key: String,
 ) -> impl IntoView {
-    let (service, instance) = key.clone();
-    let tables = Derived::new(move || {
-        let is_this = |group: &&Group| (&group.service, &group.instance) == (&key.0, &key.1);
-        groups
-            .with(|groups| groups.iter().find(is_this).map(|group| group.tables.clone()).unwrap_or_default())
+    let group = Derived::new(move || {
+        groups.with(|groups| groups.iter().find(|group| group.key() == key).cloned().unwrap_or_default())
     });
-    let kinds = move || tables.with(|tables| tables.iter().map(|table| table.kind).collect::<Vec<_>>());
+    let (service, instance) = group.with_untracked(|group| (group.service.clone(), group.instance.clone()));
     view! {
         <section class="instance" data-testid="protection-instance">
             <h2>
                 <span dir="auto">{service}</span>" "
                 <span class="mono soft" dir="auto" title="Instance">{instance}</span>
             </h2>
-            <For each=kinds key=|kind| *kind as u8 let:kind>
-                {
-                    let rows = move || {
-                        tables.with(|tables| tables.iter().find(|table| table.kind == kind).map(|table| table.rows.clone()))
-                    };
-                    let more = move || {
-                        tables.with(|tables| tables.iter().find(|table| table.kind == kind).map_or(0, |table| table.more))
-                    };
-                    let heads = kind.columns().iter().map(|head| view! { <th scope="col">{*head}</th> }).collect_view();
-                    view! {
-                        <table class=format!("protection k-{}", kind.key())>
-                            <caption>{kind.title()}</caption>
-                            <thead><tr><th scope="col"><span class="sr">"Name and condition"</span></th>{heads}</tr></thead>
-                            <tbody>
-                                <For each=move || rows().unwrap_or_default() key=|row| row.id.clone() let:row><Row of=row /></For>
-                            </tbody>
-                        </table>
-                        {move || (more() > 0).then(|| view! { <p class="soft">{format!("and {} more, none of them worse", more())}</p> })}
-                    }
-                }
-            </For>
+            {Kind::ALL.map(|kind| view! { <TableOf group kind /> }).into_iter().collect_view()}
         </section>
     }
+}
+
+/// A table of an instance; nothing if it has no rows.
+#[component]
+fn TableOf(group: Derived<Group>, kind: Kind) -> impl IntoView {
+    let is_there = Derived::new(move || group.with(|group| group.table(kind).is_some()));
+    let ids =
+        move || group.with(|group| group.table(kind).map(|table| table.ids.clone()).unwrap_or_default());
+    let more = move || group.with(|group| group.table(kind).map_or(0, |table| table.more));
+    let heads =
+        move || kind.columns().iter().map(|head| view! { <th scope="col">{*head}</th> }).collect_view();
+    let table = move || {
+        view! {
+            <table class=format!("protection k-{}", kind.key())>
+                <caption>{kind.title()}</caption>
+                <thead><tr><th scope="col"><span class="sr">"Name and condition"</span></th>{heads()}</tr></thead>
+                <tbody>{each(ids, move |id| view! { <Row kind id /> }.into_any())}</tbody>
+            </table>
+            {move || (more() > 0).then(|| view! { <p class="soft">{format!("and {} more, none of them worse", more())}</p> })}
+        }
+        .into_any()
+    };
+    move || is_there.get().then(table)
 }
 
 /// What a row shows.
@@ -76,9 +76,9 @@ struct Shown {
     quiet_since_ms: Option<u64>,
 }
 
-fn shown(live: Live, of: &RowOf) -> Option<Shown> {
-    if of.kind == Kind::PoolLimit {
-        return live.with_pool(&of.id, |entry| {
+fn shown(live: Live, kind: Kind, id: &str) -> Option<Shown> {
+    if kind == Kind::PoolLimit {
+        return live.with_pool(id, |entry| {
             let pool = &entry.summary;
             let limit = pool.now.limit?;
             let (severity, sentence) = pool_limit_sentence(limit);
@@ -92,11 +92,11 @@ fn shown(live: Live, of: &RowOf) -> Option<Shown> {
             })
         })?;
     }
-    let one = live.with_protection(|store| store.protection.get(&of.id).cloned())?;
+    let one = live.with_protection(|store| store.protection.get(id).cloned())?;
     Some(Shown {
         cells: cells(&one.name, &one.figures, || live.now_ms()),
         beside: words::guard(&one.figures),
-        name: words::protection_name(one.name, of.kind == Kind::Resource),
+        name: words::protection_name(one.name, kind == Kind::Resource),
         severity: one.health.severity,
         sentence: one.health.sentence,
         quiet_since_ms: one.stale.then_some(one.last_seen_ms),
@@ -104,13 +104,12 @@ fn shown(live: Live, of: &RowOf) -> Option<Shown> {
 }
 
 #[component]
-fn Row(of: RowOf) -> impl IntoView {
+fn Row(kind: Kind, id: String) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let kind = of.kind;
-    let link = (kind == Kind::PoolLimit).then(|| Route::Pool(of.id.clone()));
+    let link = (kind == Kind::PoolLimit).then(|| Route::Pool(id.clone()));
     let row = Derived::after(move |before: Option<&Shown>| {
-        shown(live, &of).or_else(|| before.cloned()).unwrap_or_default()
+        shown(live, kind, &id).or_else(|| before.cloned()).unwrap_or_default()
     });
     let text = move |read: fn(&Shown) -> String| move || row.with(read);
     let severity = Derived::new(move || row.with(|row| row.severity));
@@ -149,11 +148,12 @@ fn Row(of: RowOf) -> impl IntoView {
     }
 }
 
-fn cell(cell: Cell) -> impl IntoView {
+fn cell(cell: Cell) -> AnyView {
     let Cell { main, under, bar, class } = cell;
     view! {
         {bar.map(|(share, marks, class)| view! { <MarkedBar share marks class /> })}
         <span class=class dir="auto">{main}</span>
         <span class="under" dir="auto">{under}</span>
     }
+    .into_any()
 }
