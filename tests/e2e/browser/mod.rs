@@ -149,6 +149,52 @@ async fn a_breaker_is_seen_to_open_and_to_close_again() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: cargo xtask test --suite browser"]
+async fn a_timeout_is_seen_to_fire_and_a_limit_to_be_reached() -> Result<()> {
+    let dashboard = Dashboard::start().await?;
+    let _service = Service::start(&dashboard)?;
+    let page = Page::open(&dashboard.url()).await?;
+    page.click("nav-protection").await?;
+    let is = |seen: &Seen, kind: &str, name: &str| seen["data-kind"] == kind && seen["data-name"] == name;
+    let sentence = |seen: &Seen| seen.get("protection-sentence").cloned().unwrap_or_default();
+    let fired = |seen: &Seen| {
+        // "fired for none of ..." does not count.
+        let told = sentence(seen)
+            .split_once("fired for ")
+            .and_then(|(_, rest)| rest.split_once(" of "))?
+            .0
+            .parse()
+            .ok();
+        told.filter(|calls: &u64| *calls > 0)
+    };
+    page.until("a timeout fires", LATER, "protection-row", |seen| {
+        seen.iter().any(|row| is(row, "timeout", "headers") && fired(row).is_some())
+    })
+    .await?;
+    page.until("a limit of a client is reached", LATER, "protection-row", |seen| {
+        let told = |row: &Seen| sentence(row).contains("reached");
+        seen.iter().any(|row| row["data-kind"] == "limit" && told(row))
+    })
+    .await?;
+    page.until("a probe finds the ill upstream failing", LATER, "protection-row", |seen| {
+        seen.iter().any(|row| row["data-kind"] == "probe" && row["data-severity"] == "bad")
+    })
+    .await?;
+    let rows = page.all("protection-row").await?;
+    for kind in ["probe", "limit", "pool_limit", "timeout", "retry", "resource"] {
+        assert!(rows.iter().any(|row| row["data-kind"] == kind), "no {kind} among {rows:#?}");
+    }
+    check(&page, "protection").await?;
+
+    page.click_css(r#"[data-kind="pool_limit"] a"#).await?;
+    page.until("a limited pool has its page", SOON, "pool-limit", |seen| {
+        text_of(seen, "text").contains(" of ")
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: cargo xtask test --suite browser"]
 async fn a_lost_server_is_told_and_found_again() -> Result<()> {
     let mut dashboard = Dashboard::start().await?;
     let _service = Service::start(&dashboard)?;
