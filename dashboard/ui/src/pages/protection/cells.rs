@@ -194,7 +194,7 @@ fn reasons(counts: &[(String, Count)]) -> Cell {
 fn timeout(figures: &TimeoutFigures) -> Vec<Cell> {
     let TimeoutFigures { calls, fired, used, .. } = *figures;
     let fired_share = match calls.minute {
-        0 => String::new(),
+        _ if fired.minute == 0 => String::new(),
         calls => format!(" ({})", format::percent(share(fired.minute as f64, calls as f64))),
     };
     let class = if fired.minute > 0 { "is-warn" } else { "" };
@@ -203,8 +203,13 @@ fn timeout(figures: &TimeoutFigures) -> Vec<Cell> {
         limits(figures),
         Cell::count(calls),
         Cell { class, ..Cell::new(format!("{}{fired_share}", format::count(fired.minute)), in_all(fired)) },
-        Cell { bar: used_bar, ..Cell::percentiles(used, format::percent) },
+        Cell { bar: used_bar, ..Cell::percentiles(used, whole_percent) },
     ]
+}
+
+/// A share of the time, which is known to a few steps only, so that figures behind the point would promise too much.
+fn whole_percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
 }
 
 /// The limit, or of an adaptive timeout its limits by destination.
@@ -220,10 +225,14 @@ fn limits(figures: &TimeoutFigures) -> Cell {
     } else {
         text(longest.limit_s)
     };
+    let is_only = figures.limits.len() == 1 && figures.more_limits == 0;
     let named = figures.limits.iter().filter(|limit| !limit.destination.is_empty());
     let mut lines: Vec<String> = named
         .take(MAX_LISTED)
-        .map(|limit| format!("{} {}", text(limit.limit_s), limit.destination))
+        .map(|limit| match is_only {
+            true => limit.destination.clone(),
+            false => format!("{} {}", text(limit.limit_s), limit.destination),
+        })
         .collect();
     let more = (figures.limits.len().saturating_sub(MAX_LISTED)) as u64 + figures.more_limits;
     if more > 0 {
