@@ -29,11 +29,12 @@ pub fn Instance(
         groups.with(|groups| groups.iter().find(|group| group.key() == key).cloned().unwrap_or_default())
     });
     let (service, instance) = group.with_untracked(|group| (group.service.clone(), group.instance.clone()));
+    let whole = format!("{service} {instance}");
     view! {
         <section class="instance" data-testid="protection-instance">
-            <h2>
+            <h2 title=whole>
                 <span dir="auto">{service}</span>" "
-                <span class="mono soft" dir="auto" title="Instance">{instance}</span>
+                <span class="mono soft" dir="auto">{instance}</span>
             </h2>
             {Kind::ALL.map(|kind| view! { <TableOf group kind /> }).into_iter().collect_view()}
         </section>
@@ -150,9 +151,10 @@ fn Row(kind: Kind, id: String) -> impl IntoView {
 
 fn cell(cell: Cell) -> AnyView {
     let Cell { main, under, bar, class } = cell;
+    let whole = format!("{main}\n{under}");
     view! {
         {bar.map(|(share, marks, class)| view! { <MarkedBar share marks class /> })}
-        <span class=class dir="auto">{main}</span>
+        <span class=class dir="auto" title=whole>{main}</span>
         <span class="under" dir="auto">{under}</span>
     }
     .into_any()
