@@ -17,6 +17,7 @@ use opentelemetry_sdk::trace::{
 };
 use poolscope::Scope;
 use poolscope::hyper::{ConnectLayer, RequestLayer};
+use poolscope::limit::LimitLayer;
 use poolscope::retry::{RetryLayer, RetryPolicy};
 use poolscope_semconv::value::ErrorType;
 use poolscope_semconv::{attr, span};
@@ -441,4 +442,32 @@ async fn a_failure_below_a_middleware_keeps_its_class() {
     assert_eq!(text(&traced.requests()[0], attr::ERROR_TYPE), "timeout");
     let pool = traced.scope.snapshot().pools.remove(0);
     assert_eq!(pool.results[0].error_type.map(ErrorType::as_str), Some("timeout"));
+}
+
+/// A limit of one, with room for one to wait: the second waits, and the third is refused.
+#[tokio::test]
+async fn a_wait_for_a_limit_is_told_by_the_request_and_a_refusal_by_a_span_of_its_own() {
+    let traced = Traced::new();
+    let upstream = Upstream::start(Options::default(), |_| async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        answer(StatusCode::OK, "hello")
+    });
+    let upstream = upstream.await.unwrap();
+    let limit = LimitLayer::builder(&traced.scope.client(client::NAME)).per_destination(1).max_queued(1);
+    let limit = limit.build().unwrap();
+    let client = client::Client::limited(&traced.scope, Kind::HyperH1, Settings::default(), &limit).unwrap();
+    let url = upstream.url("/");
+    let (first, second, third) = tokio::join!(client.read(&url), client.read(&url), client.read(&url));
+    assert!(first.is_ok() && second.is_ok() && third.is_err());
+
+    let requests = traced.requests();
+    assert_eq!(requests.len(), 2, "a request that is refused is none");
+    let mut waits: Vec<_> = requests.iter().map(|span| attribute(span, attr::LIMIT_WAIT).cloned()).collect();
+    waits.sort_by_key(Option::is_some);
+    let [None, Some(Value::F64(wait))] = waits[..] else { panic!("{waits:?}") };
+    assert!(wait >= 0.15, "{wait}");
+    let refused: Vec<_> = traced.all().into_iter().filter(|one| one.name == span::LIMIT_REFUSED).collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(text(&refused[0], attr::LIMIT_OUTCOME), "queue_full");
+    assert_eq!(text(&refused[0], attr::ERROR_TYPE), ErrorType::LimitExceeded.as_str());
 }

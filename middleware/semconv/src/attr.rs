@@ -146,6 +146,8 @@ attributes! {
     LIMIT_IN_USE = "poolscope.limit.in_use";
     /// Requests that wait for their turn under a limit.
     LIMIT_QUEUED = "poolscope.limit.queued";
+    /// Time that a request waited for its turn under a limit, before its span began, in seconds.
+    LIMIT_WAIT = "poolscope.limit.wait";
     /// Requests that a limit refused since that was last told.
     LIMIT_REFUSED = "poolscope.limit.refused";
 

@@ -106,6 +106,8 @@ pub(crate) struct Acquired {
     /// No idle connection was ready.
     pub(crate) was_queued: bool,
     pub(crate) wait: Duration,
+    /// Time that it had waited in the queue of a limit before.
+    pub(crate) limited: Duration,
     pub(crate) idle_for: Duration,
     pub(crate) peer: Option<SocketAddr>,
 }
@@ -434,6 +436,7 @@ impl Request {
             outcome: bound.outcome,
             was_queued: self.was_queued(),
             wait: Duration::from_nanos(self.wait.load(Relaxed)),
+            limited: Duration::from_nanos(self.in_use().queued_nanos),
             idle_for: Duration::from_nanos(bound.idle_nanos),
             peer: bound.connection.peer(),
         })

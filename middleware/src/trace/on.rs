@@ -143,6 +143,9 @@ impl RequestSpan {
             attr::CONNECTION_ID,
             i64::try_from(acquired.connection).unwrap_or(i64::MAX),
         ));
+        if !acquired.limited.is_zero() {
+            span.set_attribute(KeyValue::new(attr::LIMIT_WAIT, acquired.limited.as_secs_f64()));
+        }
         span.set_attributes(acquired.peer.into_iter().flat_map(super::peer));
         if acquired.outcome != AcquireOutcome::New {
             span.set_attribute(KeyValue::new(attr::CONNECTION_IDLE_TIME, acquired.idle_for.as_secs_f64()));
