@@ -304,6 +304,15 @@ impl Scope {
         self.pools().iter().map(|pool| pool.open_count()).sum()
     }
 
+    /// Requests that wait for a connection, and those that ever had one.
+    #[cfg(feature = "guard")]
+    pub(crate) fn acquires(&self) -> (u64, u64) {
+        self.pools()
+            .iter()
+            .map(|pool| pool.acquires())
+            .fold((0, 0), |sum, add| (sum.0 + add.0, sum.1 + add.1))
+    }
+
     #[cfg(feature = "trace")]
     pub(crate) fn tracing(&self) -> &crate::trace::Tracing {
         &self.inner.tracing

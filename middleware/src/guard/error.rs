@@ -13,21 +13,28 @@ pub struct ResourcesExhausted {
     pub guard: Arc<str>,
     /// The resource: `open_files`, `memory`, `connections`, or what the program counts itself.
     pub resource: Arc<str>,
-    /// How much of it was used, with what the calls that have just begun may take: bytes of memory, otherwise a count.
+    /// How much of it was used: bytes of memory, otherwise a count.
     pub current: u64,
+    /// How many calls had just begun and might take one of it each.
+    pub coming: u64,
     /// Its hard limit.
     pub limit: u64,
 }
 
 impl fmt::Display for ResourcesExhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { resource, current, limit, .. } = self;
+        let Self { resource, current, coming, limit, .. } = self;
         let (current, limit) = (amount(resource, *current), amount(resource, *limit));
         let what = match &**resource {
-            OPEN_FILES => "open files",
-            other => other,
+            OPEN_FILES => "open files are",
+            MEMORY => "memory is",
+            other => &format!("{other} are"),
         };
-        write!(f, "the request was refused, since {what} are at {current} of at most {limit}: ")?;
+        write!(f, "the request was refused, since {what} at {current} of at most {limit}")?;
+        if *coming > 0 {
+            write!(f, " and {coming} requests that have just begun may open one each")?;
+        }
+        f.write_str(": ")?;
         f.write_str(match &**resource {
             OPEN_FILES => {
                 "send fewer requests at a time, close idle connections sooner, or raise the limit (ulimit -n)"

@@ -8,14 +8,20 @@
 //! What it promises:
 //!
 //! - Open files are counted with no descriptor left too. They are those of the whole process, whoever has opened them.
-//! - Between two looks, calls are counted: each takes one of the descriptors that are left, and calls that have begun and
-//!   have nothing open yet count as if they had. So a burst is stopped before the limit, not after it. What else the process
-//!   opens at the same moment, such as connections that it accepts, is what the room between hard limit and system limit is
-//!   for.
+//! - Between two looks, calls are counted: each takes one of the descriptors that are left, and calls that have just begun and
+//!   have no connection yet count as if they opened one. So a burst is stopped before the limit, not after it. A request that
+//!   the scope's own layers see to have a connection opens none; of others that is not known until a look. What else the
+//!   process opens at the same moment, such as connections that it accepts, is what the room between hard limit and system
+//!   limit is for.
+//! - Memory, and what the program counts itself, are known from looks alone: a burst may pass their limits until the next one.
+//! - The breaker tells of what is used. A call may be refused for those that have just begun while it is still closed.
 //! - While there is room for 10,000 more calls, a call costs one atomic load; below that, five atomic operations. It takes no
 //!   lock and allocates nothing. Only with nothing left does a call look itself.
 //! - A call is decided in `call`, never in `poll_ready`.
-//! - What can't be read refuses nothing. Open files and memory are read on Linux.
+//! - What can't be read refuses nothing. Open files and memory are read on Linux. A guard that is made when no descriptor is
+//!   left reads them once one is.
+//!
+//! One guard is for a whole process: two would each give out the same room.
 //!
 //! ```
 //! use http::{Request, Response};

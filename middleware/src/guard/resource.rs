@@ -25,6 +25,9 @@ pub(super) struct Resource {
     pub(super) refused: u64,
     /// What was used when each of the last two turns began.
     bases: [u64; 2],
+    /// What had been acquired by then.
+    acquired: [u64; 2],
+    last_acquired: u64,
 }
 
 /// What a look found out about a resource.
@@ -44,6 +47,10 @@ pub(super) struct Calls {
     pub(super) begun: u64,
     /// Those that have no answer yet.
     pub(super) pending: u64,
+    /// Requests of the scope that wait for a connection.
+    pub(super) waiting: u64,
+    /// Requests of the scope that ever had a connection.
+    pub(super) acquired: u64,
 }
 
 impl Resource {
@@ -59,12 +66,26 @@ impl Resource {
             resolved: None,
             refused: 0,
             bases: [0; 2],
+            acquired: [0; 2],
+            last_acquired: 0,
         }
     }
 
     /// A new turn of calls begins.
     pub(super) fn turn(&mut self) {
         self.bases = [self.used.unwrap_or_default(), self.bases[0]];
+        self.acquired = [self.last_acquired, self.acquired[0]];
+    }
+
+    /// What calls that have begun may take yet.
+    fn coming(&mut self, calls: &Calls, used: u64) -> u64 {
+        self.last_acquired = calls.acquired;
+        let served = calls.acquired.saturating_sub(self.acquired[1]);
+        // Three bounds, all of which hold: each call without an answer may take one more; one that has its connection, or
+        // waits for one that is there, takes no other; and all calls together take no more than one each since before they
+        // began.
+        let unserved = calls.begun.saturating_sub(served).max(calls.waiting);
+        calls.pending.min(unserved).min((self.bases[1] + calls.begun).saturating_sub(used))
     }
 
     /// Takes in what a look has found, and gives the state that was before if it is another one now.
@@ -79,17 +100,11 @@ impl Resource {
         let before = self.state;
         self.state = match (seen.used, self.resolved) {
             (Some(used), Some((soft, hard))) => {
-                // Two bounds of what can come, both of which hold: each call without an answer may take one more, and all
-                // calls together no more than one each since before they began.
-                let coming = seen
-                    .calls
-                    .map_or(0, |calls| calls.pending.min((self.bases[1] + calls.begun).saturating_sub(used)));
-                self.coming = coming;
-                let expected = used.saturating_add(coming);
+                self.coming = seen.calls.map_or(0, |calls| self.coming(&calls, used));
                 let recovered = (soft as f64 * recover_at).ceil() as u64;
                 match before {
-                    _ if expected >= hard => ResourceState::Exhausted,
-                    ResourceState::Exhausted if expected >= recovered => ResourceState::Exhausted,
+                    _ if used >= hard => ResourceState::Exhausted,
+                    ResourceState::Exhausted if used >= recovered => ResourceState::Exhausted,
                     _ if used >= soft => ResourceState::Warning,
                     ResourceState::Warning if used >= soft - soft / 20 => ResourceState::Warning,
                     _ => ResourceState::Normal,
@@ -185,7 +200,10 @@ mod tests {
 
     #[test]
     fn calls_that_have_begun_count_once() {
-        let seen = |used, begun, pending| Seen { calls: Some(Calls { begun, pending }), ..self::used(used) };
+        let seen = |used, begun, pending| {
+            let calls = Calls { begun, pending, ..Calls::default() };
+            Seen { calls: Some(calls), ..self::used(used) }
+        };
         let mut resource = resource();
         resource.see(&seen(20, 0, 0), 1.0);
         resource.turn();
@@ -199,9 +217,25 @@ mod tests {
         // A thousand calls, over connections that are there.
         resource.see(&seen(30, 1_000, 3), 1.0);
         assert_eq!((resource.coming, resource.state), (3, Normal));
-        // More calls than there is room for.
+        // As many calls as there is room for: nothing is used up, and nothing is left.
         resource.see(&seen(20, 80, 75), 1.0);
-        assert_eq!((resource.coming, resource.state), (75, Exhausted));
+        assert_eq!((resource.coming, resource.left(), resource.state), (75, Some(0), Normal));
+    }
+
+    #[test]
+    fn calls_that_have_a_connection_take_no_other() {
+        let mut resource = resource();
+        let mut see = |begun, pending, waiting, acquired| {
+            let calls = Calls { begun, pending, waiting, acquired };
+            resource.see(&Seen { calls: Some(calls), ..used(20) }, 1.0);
+            resource.coming
+        };
+        // A thousand calls under way over one connection.
+        assert_eq!(see(1_000, 1_000, 0, 1_000), 0);
+        // Thirty more, of which ten wait for a connection.
+        assert_eq!(see(1_030, 1_030, 10, 1_020), 10);
+        // Some were tried several times, which hides none of those who wait.
+        assert_eq!(see(1_030, 30, 30, 5_000), 30);
     }
 
     proptest! {

@@ -15,12 +15,13 @@ use poolscope_semconv::{attr, span};
 use super::error::ResourcesExhausted;
 use super::limits::Limits;
 use super::pending::Pending;
+use super::resource::Calls;
 use super::watched::Watched;
 use crate::event::Events;
 use crate::registry::{ResourceSnapshot, Rows};
 use crate::scope::ScopeRef;
 use crate::trace;
-use crate::{BreakerSnapshot, BreakerSource, ConfigError};
+use crate::{BreakerSnapshot, BreakerSource, ConfigError, Scope};
 
 /// With room for so many calls they are not counted: more can't open a connection each before the next look.
 const UNCOUNTED: u64 = 10_000;
@@ -145,7 +146,8 @@ impl Shared {
         let exhausted = ResourcesExhausted {
             guard: Arc::clone(&self.name),
             resource: Arc::clone(&resource.name),
-            current: resource.expected(),
+            current: resource.used.unwrap_or_default(),
+            coming: resource.coming,
             limit: resource.resolved.map_or(0, |(_, hard)| hard),
         };
         drop(looked);
@@ -162,11 +164,16 @@ impl Shared {
 
     /// Looks at everything, and tells what has changed. Gives the time until the next look.
     pub(super) fn look(&self) -> Duration {
-        let connections = self.scope.upgrade().map_or(0, |scope| scope.open_connections());
+        let scope = self.scope.upgrade();
+        let connections = scope.as_ref().map_or(0, Scope::open_connections);
         let mut looked = self.looked();
         let now = Instant::now();
         let counted = self.counted.load(Acquire);
-        let events = looked.watched.look(connections, self.pending.calls(), now);
+        // The calls before what became of them, so that none counts as served that is not in its count.
+        let begun = self.pending.calls();
+        let (waiting, acquired) = scope.as_ref().map_or((0, 0), Scope::acquires);
+        let calls = Calls { waiting, acquired, ..begun };
+        let events = looked.watched.look(connections, calls, now);
         let until = match looked.watched.left() {
             _ if looked.watched.is_open() => SHUT,
             Some(left) if left < UNCOUNTED => counted + left,

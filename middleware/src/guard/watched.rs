@@ -171,11 +171,7 @@ fn told(guard: &Arc<str>, resource: &Resource, before: ResourceState) -> Option<
     let seen = ResourceUse {
         guard: Arc::clone(guard),
         resource: Arc::clone(&resource.name),
-        current: if resource.state == ResourceState::Exhausted {
-            resource.expected()
-        } else {
-            resource.used?
-        },
+        current: resource.used?,
         soft_limit,
         hard_limit,
     };

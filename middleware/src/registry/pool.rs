@@ -504,6 +504,15 @@ impl Pool {
         self.acquired.load(Acquire).saturating_sub(settled)
     }
 
+    /// Requests that wait for a connection, and those that ever had one.
+    #[cfg(feature = "guard")]
+    pub(crate) fn acquires(&self) -> (u64, u64) {
+        let ended = |outcome: AcquireOutcome| self.outcomes[outcome.index()].load(Acquire);
+        let acquired = self.acquired.load(Acquire);
+        let ended = acquired + ended(AcquireOutcome::Failed) + ended(AcquireOutcome::Canceled);
+        (self.started.load(Acquire).saturating_sub(ended), acquired)
+    }
+
     /// True if a request waits for a connection, or holds one of which it is not known which one it is.
     pub(crate) fn is_asked(&self) -> bool {
         let settled: u64 = self.outcomes.iter().map(|outcome| outcome.load(Acquire)).sum();

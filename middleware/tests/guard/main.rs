@@ -135,7 +135,14 @@ async fn a_burst_between_two_looks_is_stopped_at_the_limit() {
         }
     }
     assert_eq!((waiting.len(), refused), (40, 60));
-    assert_eq!(scope.snapshot().breakers[0].state, BreakerState::Open);
+    let first = guard.layer().layer(service_fn(|_: u32| ready(Ok::<_, io::Error>(0)))).oneshot(0).await;
+    let Err(Error::Exhausted(refused)) = first else { panic!("there is room") };
+    assert_eq!((refused.current, refused.coming, refused.limit), (0, 40, 40));
+    assert!(
+        refused.to_string().contains("and 40 requests that have just begun may open one each"),
+        "{refused}"
+    );
+    assert_eq!(scope.snapshot().breakers[0].state, BreakerState::Closed, "nothing is used up");
 }
 
 #[test]
