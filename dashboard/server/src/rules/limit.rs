@@ -24,7 +24,13 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
 /// That the limit is reached, where requests wait for it.
 pub(super) fn reached(facts: &Facts<'_>) -> Option<String> {
     let limit = facts.now.limit.filter(|limit| limit.queued > 0)?;
-    Some(format!("limit {} reached", limit.max))
+    // Where there is room, they wait for their turn among all requests of the client.
+    let is_own = limit.in_use >= limit.max;
+    Some(if is_own {
+        format!("limit {} reached", limit.max)
+    } else {
+        "limit of the client reached".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -54,5 +60,8 @@ mod tests {
         };
         assert_eq!(reached(&facts(1)).as_deref(), Some("limit 20 reached"));
         assert_eq!(reached(&facts(0)), None);
+        let limit = PoolLimit { max: 20, in_use: 3, queued: 1, oldest_wait_s: 0.0 };
+        let of_client = Facts { now: at(limit), ..Facts::default() };
+        assert_eq!(reached(&of_client).as_deref(), Some("limit of the client reached"));
     }
 }

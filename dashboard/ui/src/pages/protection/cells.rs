@@ -288,12 +288,15 @@ pub fn pool_limit(limit: PoolLimit) -> Vec<Cell> {
 #[must_use]
 pub fn pool_limit_sentence(limit: PoolLimit) -> (Severity, String) {
     let in_flight = format!("{} of {} in flight", limit.in_use, limit.max);
-    match limit.queued {
-        0 if limit.in_use < limit.max => (Severity::Ok, in_flight),
-        0 => (Severity::Warn, format!("limit reached: {in_flight}")),
-        1 => (Severity::Warn, format!("limit reached: {in_flight}, 1 request waits")),
-        many => (Severity::Warn, format!("limit reached: {in_flight}, {many} requests wait")),
-    }
+    let waits = match limit.queued {
+        0 if limit.in_use < limit.max => return (Severity::Ok, in_flight),
+        0 => return (Severity::Warn, format!("limit reached: {in_flight}")),
+        1 => "1 request waits".to_owned(),
+        many => format!("{many} requests wait"),
+    };
+    // Where there is room, they wait for their turn among all requests of the client.
+    let what = if limit.in_use < limit.max { "limit of the client reached" } else { "limit reached" };
+    (Severity::Warn, format!("{what}: {in_flight}, {waits}"))
 }
 
 fn probe(figures: &ProbeFigures, now_ms: impl FnOnce() -> u64) -> Vec<Cell> {
@@ -441,6 +444,10 @@ mod tests {
         assert_eq!(
             pool_limit_sentence(limit(20, 2)),
             (Severity::Warn, "limit reached: 20 of 20 in flight, 2 requests wait".to_owned())
+        );
+        assert_eq!(
+            pool_limit_sentence(limit(3, 1)).1,
+            "limit of the client reached: 3 of 20 in flight, 1 request waits"
         );
         assert_eq!(mains(&pool_limit(limit(20, 2))), ["20 of 20", "2", "2.3 s"]);
     }
