@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::Authority;
 use http::{Method, StatusCode, Uri};
 use tower_service::Service;
 
@@ -18,6 +19,15 @@ use crate::{ConfigError, Scope};
 
 /// Time from one probe to the next by default.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Longest interval: what was seen more than a day ago says nothing of a destination.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Shortest interval, which is how finely the runtime's timers tell time.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Most bytes of a name, which every point and event of the probe carries.
+const LONGEST_NAME: usize = 256;
 
 /// Time that a probe may take by default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -72,14 +82,14 @@ impl HealthBuilder {
         }
     }
 
-    /// Its name in telemetry; a second probe of one name in a scope gets a number. By default, this is the destination, as
-    /// `http://pay.example:80`.
+    /// Its name in telemetry, of at most 256 bytes; a second probe of one name in a scope gets a number. By default, this is
+    /// the destination, as `http://pay.example:80`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Method of the requests, which have no body. By default, this is `GET`.
+    /// Method of the requests, which have no body; any but `CONNECT`. By default, this is `GET`.
     pub fn method(mut self, method: Method) -> Self {
         self.method = method;
         self
@@ -91,7 +101,8 @@ impl HealthBuilder {
         self
     }
 
-    /// Time from the start of one probe to the start of the next. By default, this is [`DEFAULT_INTERVAL`].
+    /// Time from the start of one probe to the start of the next, from 1 ms to a day. By default, this is
+    /// [`DEFAULT_INTERVAL`].
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
@@ -134,6 +145,12 @@ impl HealthBuilder {
     /// Has each probe count in the breaker of the destination like a call, see [`BreakerHandle::probed`], once there is one: the
     /// first call makes it. The service that sends the probes must not have the same breaker around it, or an open one would
     /// reject them.
+    ///
+    /// **Only for a path that fails when calls do.** A probe that succeeds ends the time that the breaker stays open and counts
+    /// as a trial call. So a shallow path, which answers 200 as long as the process lives, undoes both while calls go on failing:
+    /// the breaker is half open again at each interval instead of after its open time, and may be closed by probes alone. Use it
+    /// where the path does what calls need (its database, say), and where calls are too rare to find out by themselves;
+    /// leave it out otherwise, as without it the probe only tells. An interval near the open time keeps the harm small.
     #[cfg(feature = "breaker")]
     pub fn feeds(mut self, breaker: &BreakerHandle) -> Self {
         self.breaker = Some(breaker.clone());
@@ -173,8 +190,25 @@ impl HealthBuilder {
         require(is_http && DestinationRef::from_uri(&uri).is_some(), || {
             format!("{url} can't be probed: it must begin with http:// or https:// and name a host")
         })?;
-        require(!self.interval.is_zero(), || {
-            format!("the interval of the probes of {url} must be above zero")
+        let authority = uri.authority().map_or("", Authority::as_str);
+        let host_and_port = authority.rsplit('@').next().unwrap_or_default();
+        // A port that is no number up to 65,535 is not told as one.
+        let is_default = host_and_port.ends_with(':') || Some(host_and_port) == uri.host();
+        require(is_default || uri.port_u16().is_some_and(|port| port > 0), || {
+            format!("{url} can't be probed: its port must be from 1 to 65535")
+        })?;
+        require(self.method != Method::CONNECT, || {
+            format!("{url} can't be probed by CONNECT: it opens a tunnel, and has no answer to read")
+        })?;
+        require(self.name.as_ref().is_none_or(|name| !name.trim().is_empty()), || {
+            format!("the name of the probes of {url} is empty; leave it out to have that of the destination")
+        })?;
+        let name = self.name.as_ref().map_or(authority, String::as_str);
+        require(name.len() <= LONGEST_NAME, || {
+            format!("the name of the probes has {} bytes: it may have {LONGEST_NAME}", name.len())
+        })?;
+        require((SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&self.interval), || {
+            format!("the interval of the probes of {url} must be from 1 ms to a day, not {:?}", self.interval)
         })?;
         require(!self.timeout.is_zero(), || {
             format!("the timeout of the probes of {url} must be above zero")
@@ -225,7 +259,20 @@ mod tests {
             (to("/health"), "must begin with http"),
             (to("ftp://pay.example/"), "must begin with http"),
             (to("not a url"), "it is no URL"),
-            (builder().interval(Duration::ZERO), "interval"),
+            (to("http://h:0/"), "port must be from 1 to 65535"),
+            (to("http://h:65536/"), "port must be from 1 to 65535"),
+            (to("http://user:pw@[::1]:99999/"), "port must be from 1 to 65535"),
+            (builder().method(Method::CONNECT), "can't be probed by CONNECT"),
+            (builder().name(""), "is empty"),
+            (builder().name(" \n"), "is empty"),
+            (builder().name("n".repeat(257)), "has 257 bytes: it may have 256"),
+            (to(&format!("http://{}/", "h".repeat(300))), "has 300 bytes: it may have 256"),
+            (builder().interval(Duration::ZERO), "from 1 ms to a day"),
+            (
+                builder().interval(Duration::from_nanos(1)).timeout(Duration::from_nanos(1)),
+                "from 1 ms to a day",
+            ),
+            (builder().interval(Duration::MAX), "from 1 ms to a day"),
             (builder().timeout(Duration::ZERO), "timeout"),
             (builder().interval(second).timeout(2 * second), "must not be longer than their interval"),
             (builder().jitter(1.5), "from 0 to 1"),
@@ -240,5 +287,16 @@ mod tests {
             assert!(error.contains(words), "{error}");
         }
         builder().interval(second).timeout(second).slow_from(second / 2).jitter(1.0).check().unwrap();
+        builder().name("n".repeat(256)).interval(LONGEST_INTERVAL).check().unwrap();
+        for url in [
+            "http://h",
+            "http://h:/",
+            "http://h:65535",
+            "http://user:pw@h/",
+            "https://user@[::1]",
+            "http://[::1]:1/",
+        ] {
+            to(url).check().unwrap();
+        }
     }
 }
