@@ -299,6 +299,9 @@ metrics! {
     /// Ours.
     HEALTH_PROBES = Counter "poolscope.health.probes" "{probe}"
         &[attr::HEALTH_NAME, attr::HEALTH_OUTCOME], &[], &[], "Health probes, by outcome.";
+    /// Ours. Absent before the first probe has ended; it grows beyond the interval where nobody probes any more.
+    HEALTH_PROBE_AGE = Gauge "poolscope.health.probe_age" "s"
+        &[attr::HEALTH_NAME], &[], &[], "Time since the last health probe ended.";
     /// Ours. Those too that ran into their timeout.
     HEALTH_PROBE_DURATION = Histogram "poolscope.health.probe_duration" "s"
         &[attr::HEALTH_NAME], &[], REQUEST_BOUNDS, "Time from the start of a health probe to the end of its answer, or to its failure.";

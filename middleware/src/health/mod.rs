@@ -3,7 +3,8 @@
 //! A [`HealthProbe`] sends a request of its own through a client of yours, so that it takes the same way as all others: the
 //! same pool, proxy and TLS. It has a timeout of its own, and there is one at a time. What the probes say is
 //!
-//! - *unknown* before the first has ended,
+//! - *unknown* before the first has ended, and once nobody probes any more although the [`HealthProbe`] is kept: its runtime
+//!   has ended, say,
 //! - *healthy* when they succeed,
 //! - *degraded* after one that failed or was slow,
 //! - *failing* after as many failures in a row as [`HealthBuilder::failing_after`] says. From there it takes

@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::builder::HealthBuilder;
 use super::http::{Asked, ProbeRequest, ProbeResponse};
 use super::state::Machine;
-use super::task::{Plan, probe_for_ever};
+use super::task::{Ends, Plan, probe_for_ever};
 #[cfg(feature = "breaker")]
 use crate::breaker::BreakerHandle;
 use crate::event::{Event, Events, HealthChanged};
@@ -71,6 +71,8 @@ impl HealthProbe {
                 machine: Machine::new(builder.failing_after, builder.healthy_after, now()),
                 last: String::new(),
                 probes: [0; ProbeOutcome::COUNT],
+                ended: None,
+                is_unwanted: false,
             }),
         });
         let plan = Plan {
@@ -81,13 +83,14 @@ impl HealthProbe {
             slow_from: builder.slow_from,
             expected: builder.expected,
         };
-        let task = runtime.spawn(probe_for_ever(Arc::downgrade(&told), plan, service));
+        let task = runtime.spawn(probe_for_ever(Ends(Arc::downgrade(&told)), plan, service));
         Ok(Self { told, task: task.abort_handle() })
     }
 }
 
 impl Drop for HealthProbe {
     fn drop(&mut self) {
+        self.told.judged().is_unwanted = true;
         self.task.abort();
     }
 }
@@ -110,6 +113,10 @@ struct Judged {
     /// How the last probe went.
     last: String,
     probes: [u64; ProbeOutcome::COUNT],
+    /// When the last probe ended.
+    ended: Option<Instant>,
+    /// Nobody wants to know any more.
+    is_unwanted: bool,
 }
 
 /// Time by tokio's clock, which tests can stop.
@@ -122,34 +129,52 @@ impl Told {
     pub(super) fn record(&self, outcome: ProbeOutcome, took: Duration, how: String) {
         self.duration.record(took);
         let mut judged = self.judged();
+        let now = now();
         judged.probes[outcome.index()] += 1;
-        let before = judged.machine.record(outcome, now());
-        let changed = before.map(|from| HealthChanged {
-            name: Arc::clone(&self.name),
-            from,
-            to: judged.machine.state(),
-            reason: judged.machine.reason(&how),
-            destination: Some(self.destination.clone()),
-        });
+        judged.ended = Some(now);
         judged.last = how;
-        drop(judged);
-        // Listeners may ask the probe.
-        if let Some(changed) = changed {
-            self.events.emit(&Event::HealthChanged(changed));
-        }
+        let before = judged.machine.record(outcome, now);
+        self.tell(judged, before);
         #[cfg(feature = "breaker")]
         if let Some(breaker) = &self.breaker {
             breaker.destination_probed(&self.destination, outcome != ProbeOutcome::Failure);
         }
     }
 
+    /// Nobody probes any more, although somebody wants to know: what was last seen says less from day to day.
+    pub(super) fn ends(&self, why: &'static str) {
+        let mut judged = self.judged();
+        if !judged.is_unwanted {
+            let before = judged.machine.end(why, now());
+            self.tell(judged, before);
+        }
+    }
+
+    /// Tells listeners of a change, if there was one.
+    fn tell(&self, judged: MutexGuard<'_, Judged>, before: Option<HealthState>) {
+        let changed = before.map(|from| HealthChanged {
+            name: Arc::clone(&self.name),
+            from,
+            to: judged.machine.state(),
+            reason: judged.machine.reason(&judged.last),
+            destination: Some(self.destination.clone()),
+        });
+        // Listeners may ask the probe.
+        drop(judged);
+        if let Some(changed) = changed {
+            self.events.emit(&Event::HealthChanged(changed));
+        }
+    }
+
     fn snapshot(&self) -> HealthSnapshot {
         let judged = self.judged();
+        let now = now();
         HealthSnapshot {
             name: self.name.to_string(),
             state: judged.machine.state(),
             reason: judged.machine.reason(&judged.last),
-            since: judged.machine.since(now()),
+            since: judged.machine.since(now),
+            last_probe: judged.ended.map(|ended| now.saturating_duration_since(ended)),
             probes: ProbeOutcome::ALL
                 .iter()
                 .map(|outcome| (*outcome, judged.probes[outcome.index()]))

@@ -15,12 +15,14 @@ pub(super) struct Machine {
     failed: u32,
     answered: u32,
     fast: u32,
+    /// Why nobody probes any more.
+    ended: Option<&'static str>,
 }
 
 impl Machine {
     pub(super) fn new(failing_after: u32, healthy_after: u32, now: Instant) -> Self {
         let state = HealthState::Unknown;
-        Self { failing_after, healthy_after, state, since: now, failed: 0, answered: 0, fast: 0 }
+        Self { failing_after, healthy_after, state, since: now, failed: 0, answered: 0, fast: 0, ended: None }
     }
 
     pub(super) fn state(&self) -> HealthState {
@@ -57,9 +59,23 @@ impl Machine {
         Some(before)
     }
 
+    /// Nobody probes any more, so nobody knows; gives the state before if that was another one.
+    pub(super) fn end(&mut self, why: &'static str, now: Instant) -> Option<HealthState> {
+        self.ended = Some(why);
+        let before = std::mem::replace(&mut self.state, HealthState::Unknown);
+        (before != HealthState::Unknown).then(|| {
+            self.since = now;
+            before
+        })
+    }
+
     /// Why it is in its state; `last` says how the last probe went.
     pub(super) fn reason(&self, last: &str) -> String {
         let Self { failed, failing_after, answered, healthy_after, fast, .. } = self;
+        if let Some(why) = self.ended {
+            let last = if last.is_empty() { "none had ended" } else { last };
+            return format!("it is not probed any more, since {why}; the last probe: {last}");
+        }
         match self.state {
             HealthState::Unknown => "no probe has ended yet".to_owned(),
             HealthState::Healthy => format!("the last probe succeeded: {last}"),
@@ -140,6 +156,20 @@ mod tests {
         assert_eq!(machine.since(at(5)), Duration::from_secs(4));
         assert_eq!(machine.record(Failure, at(6)), Some(Healthy));
         assert_eq!(machine.since(at(6)), Duration::ZERO);
+    }
+
+    #[test]
+    fn where_nobody_probes_nobody_knows() {
+        let start = Instant::now();
+        let mut machine = Machine::new(3, 2, start);
+        let later = start + Duration::from_secs(1);
+        machine.record(Success, start);
+        assert_eq!(machine.end("it is over", later), Some(Healthy));
+        assert_eq!((machine.state(), machine.since(later)), (Unknown, Duration::ZERO));
+        assert_eq!(machine.reason("it"), "it is not probed any more, since it is over; the last probe: it");
+        let mut machine = Machine::new(3, 2, start);
+        assert_eq!(machine.end("it is over", later), None);
+        assert!(machine.reason("").ends_with("the last probe: none had ended"));
     }
 
     /// The state by the history alone.

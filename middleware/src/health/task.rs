@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Weak;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use bytes::Buf;
@@ -36,8 +37,20 @@ pub(super) struct Plan {
     pub(super) expected: Expected,
 }
 
+/// Says that nobody probes any more, when the task ends that holds it.
+pub(super) struct Ends(pub(super) Weak<Told>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        if let Some(told) = self.0.upgrade() {
+            let why = if thread::panicking() { "its task has panicked" } else { "its runtime has ended" };
+            told.ends(why);
+        }
+    }
+}
+
 /// Probes until nobody wants to know any more.
-pub(super) async fn probe_for_ever<S, R>(told: Weak<Told>, plan: Plan, service: S)
+pub(super) async fn probe_for_ever<S, R>(ends: Ends, plan: Plan, service: S)
 where
     S: Service<R> + Clone + Send,
     S::Response: ProbeResponse<Body: Send> + Send,
@@ -48,7 +61,7 @@ where
     loop {
         let started = Instant::now();
         let (outcome, how) = probe(&plan, caught(|| service.clone())).await;
-        let Some(told) = told.upgrade() else { return };
+        let Some(told) = ends.0.upgrade() else { return };
         told.record(outcome, started.elapsed(), how);
         drop(told);
         // Jitter makes it longer only: nothing may be sooner than configured.
@@ -72,13 +85,25 @@ where
     let started = Instant::now();
     let request = Origin::named("health probe").scope(ask(&plan.asked, service));
     let mut answer = Box::pin(request);
-    match timeout(plan.timeout, catching(answer.as_mut())).await {
-        Ok(Ok(Ok(status))) => judge(plan, status, started.elapsed()),
-        Ok(Ok(Err(error))) => (ProbeOutcome::Failure, classify::chain(&*error)),
+    let ended = timeout(plan.timeout, catching(answer.as_mut())).await;
+    let took = started.elapsed();
+    // A destructor may panic like everything else of the client.
+    let dropped = caught(|| match ended {
+        Ok(_) => drop(answer),
+        Err(_) => drop(current::drop_as(ErrorType::Timeout, || drop(answer))),
+    });
+    match ended {
+        Ok(Ok(Ok(status))) => match dropped {
+            Ok(()) => judge(plan, status, took),
+            Err(panic) => (ProbeOutcome::Failure, panic),
+        },
+        Ok(Ok(Err(error))) => {
+            (ProbeOutcome::Failure, caught(|| classify::chain(&*error)).unwrap_or_else(|panic| panic))
+        }
         Ok(Err(panic)) => (ProbeOutcome::Failure, panic),
         Err(_) => {
-            current::drop_as(ErrorType::Timeout, || drop(answer));
-            (ProbeOutcome::Failure, format!("timeout after {:?}", plan.timeout))
+            let panic = dropped.err().map(|panic| format!("; {panic}")).unwrap_or_default();
+            (ProbeOutcome::Failure, format!("timeout after {:?}{panic}", plan.timeout))
         }
     }
 }

@@ -378,6 +378,9 @@ fn health(points: &mut Points, health: &HealthSnapshot) {
         points.integer(&metric::HEALTH_PROBES, attributes, *probes);
     }
     let key = vec![text(attr::HEALTH_NAME, &health.name)];
+    if let Some(age) = health.last_probe {
+        points.float(&metric::HEALTH_PROBE_AGE, key.clone(), age.as_secs_f64());
+    }
     points.histogram(&metric::HEALTH_PROBE_DURATION, key, &health.duration);
 }
 

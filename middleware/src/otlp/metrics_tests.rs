@@ -229,6 +229,7 @@ fn snapshot() -> ScopeSnapshot {
             state: HealthState::Degraded,
             reason: "1 of 3 probes failed, last: status 503".into(),
             since: Duration::from_secs(3),
+            last_probe: Some(Duration::from_millis(1_500)),
             probes: ProbeOutcome::ALL.iter().map(|outcome| (*outcome, 4)).collect(),
             duration: histogram(&metric::HEALTH_PROBE_DURATION, 12),
         }],
@@ -559,5 +560,6 @@ fn health_is_one_series_for_each_state() {
         assert_eq!(value(&metric::HEALTH_STATE, &[(attr::HEALTH_STATE, state.as_str())]), expected);
     }
     assert_eq!(value(&metric::HEALTH_PROBES, &[(attr::HEALTH_OUTCOME, "slow")]), 4.0);
+    assert_eq!(value(&metric::HEALTH_PROBE_AGE, &[]), 1.5);
     assert_eq!(value(&metric::HEALTH_PROBE_DURATION, &[]), 12.0);
 }

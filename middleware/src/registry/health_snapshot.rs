@@ -23,6 +23,9 @@ pub struct HealthSnapshot {
     /// How long it has been so.
     #[cfg_attr(feature = "serde", serde(rename = "since_secs", serialize_with = "serial::secs"))]
     pub since: Duration,
+    /// Time since the last probe ended; `None` before the first has.
+    #[cfg_attr(feature = "serde", serde(rename = "last_probe_secs", serialize_with = "serial::option_secs"))]
+    pub last_probe: Option<Duration>,
     /// Probes by outcome, in the order of [`ProbeOutcome::ALL`].
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub probes: Vec<(ProbeOutcome, u64)>,

@@ -171,6 +171,82 @@ async fn a_probe_is_counted_and_timed_and_gone_from_the_snapshot_when_it_is_drop
 }
 
 #[tokio::test(start_paused = true)]
+async fn its_last_probe_grows_old() {
+    let (service, _) = service(&[How::Hang]);
+    let probe = builder(&Scope::new()).spawn(service).unwrap();
+    sleep(LIMIT / 2).await;
+    assert_eq!(probe.snapshot().last_probe, None);
+    sleep(LIMIT * 5 / 2).await;
+    let age = probe.snapshot().last_probe.unwrap();
+    assert!((LIMIT * 2 - Duration::from_millis(2)..=LIMIT * 2).contains(&age), "{age:?}");
+}
+
+/// Panics when it is dropped, but not while its thread panics already.
+struct Brittle;
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "in a destructor");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_panics_in_its_drop_is_one_that_failed() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let service = service_fn(move |_: Request<String>| {
+        counted.fetch_add(1, Relaxed);
+        let brittle = Brittle;
+        async move {
+            pending::<()>().await;
+            drop(brittle);
+            Ok::<_, io::Error>(answer(200))
+        }
+    });
+    let probe = builder(&Scope::new()).spawn(service).unwrap();
+    sleep(INTERVAL * 5 / 2).await;
+    assert_eq!((probe.state(), asked.load(Relaxed)), (HealthState::Failing, 3));
+    let reason = probe.snapshot().reason;
+    assert!(reason.ends_with("timeout after 1s; the client panicked: in a destructor"), "{reason}");
+}
+
+#[test]
+fn a_probe_whose_runtime_has_ended_knows_nothing_and_says_so() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let scope = Scope::new();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let events = Arc::clone(&heard);
+    scope.listen(move |event: &Event| {
+        if let Event::HealthChanged(changed) = event {
+            events.lock().unwrap().push((changed.from, changed.to));
+        }
+    });
+    let (service, _) = service(&[How::Answer(200)]);
+    let probe = runtime.block_on(async {
+        let probe = builder(&scope).spawn(service.clone()).unwrap();
+        // Its drop is asked for, so nobody is told of that.
+        let dropped = builder(&scope).spawn(service).unwrap();
+        while [&probe, &dropped].iter().any(|probe| probe.state() == HealthState::Unknown) {
+            tokio::task::yield_now().await;
+        }
+        drop(dropped);
+        probe
+    });
+    drop(runtime);
+    let seen = probe.snapshot();
+    assert_eq!(seen.state, HealthState::Unknown);
+    assert!(
+        seen.reason.starts_with(
+            "it is not probed any more, since its runtime has ended; the last probe: status 200"
+        ),
+        "{}",
+        seen.reason
+    );
+    let known = (HealthState::Unknown, HealthState::Healthy);
+    assert_eq!(*heard.lock().unwrap(), [known, known, (known.1, known.0)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drop_ends_the_task_and_the_probe_under_way() {
     let (service, busy) = service(&[How::Hang]);
     let probe = builder(&Scope::new()).spawn(service).unwrap();
