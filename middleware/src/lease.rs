@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use http::{HeaderMap, StatusCode, Version, header};
+#[cfg(feature = "reqwest")]
+use poolscope_semconv::value::CloseReason;
 use poolscope_semconv::value::{ErrorType, Observation};
 
 use crate::classify;
@@ -29,9 +31,9 @@ pub(crate) struct Lease {
     has_headers: bool,
     /// True if the request says that its connection is to end with it.
     asks_for_close: bool,
-    /// True if that is so because connections of its pool are to be replaced.
+    /// Why, if that is so because connections of its pool are to be replaced.
     #[cfg(feature = "reqwest")]
-    replaces: bool,
+    replaces: Option<CloseReason>,
     /// True if what is left of the body is known to be so little that hyper reads it by itself.
     is_nearly_read: bool,
     ended: bool,
@@ -57,7 +59,7 @@ impl Lease {
             has_headers: false,
             asks_for_close: asks_for_close(Version::HTTP_11, headers),
             #[cfg(feature = "reqwest")]
-            replaces: false,
+            replaces: None,
             is_nearly_read: false,
             ended: false,
             #[cfg(feature = "reqwest")]
@@ -111,8 +113,8 @@ impl Lease {
             && let Some(connection) = self.http1()
         {
             #[cfg(feature = "reqwest")]
-            if self.replaces {
-                connection.closes_for_another();
+            if let Some(reason) = self.replaces {
+                connection.closes_for_another(reason);
             }
             connection.note(CloseCause::CloseAsked);
             if connection.is_gone() {
@@ -286,9 +288,9 @@ impl Lease {
 
 #[cfg(feature = "reqwest")]
 impl Lease {
-    /// It asks for the end of its connection, since one of its pool is to be replaced.
-    pub(crate) fn replaces(&mut self) {
-        self.replaces = true;
+    /// It asks for the end of its connection, since one of its pool is to be replaced for this reason.
+    pub(crate) fn replaces(&mut self, reason: CloseReason) {
+        self.replaces = Some(reason);
     }
 }
 

@@ -21,9 +21,11 @@ use crate::current;
 use crate::registry::{Connection, Protocol};
 
 impl<T> ObservedIo<T> {
-    /// The connection's entry in the books, to be taken before the transport goes into a handshake.
+    /// The connection's entry in the books, to be taken before the transport goes into a handshake. From now on,
+    /// [`hygiene`](crate::hygiene) leaves the connection alone: who takes this owns the pool, and decides when it goes.
     #[must_use]
     pub fn handle(&self) -> ConnectionHandle {
+        self.connection().left_to_its_owner();
         ConnectionHandle(Arc::clone(self.connection()))
     }
 }

@@ -49,6 +49,9 @@ const QUIET: Duration = Duration::from_millis(5);
 /// Until then what one thread has written is seen by all others, by a wide margin.
 const SEEN_WITHIN: Duration = Duration::from_millis(1);
 
+/// Why a connection of reqwest can be to go. Each reason has tickets of its own.
+const TICKET_REASONS: [CloseReason; 2] = [CloseReason::MaxAge, CloseReason::Evicted];
+
 /// When the connections of a client are replaced. See [`Hygiene`](crate::hygiene::Hygiene).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rules {
@@ -108,6 +111,10 @@ pub(crate) struct Upkeep {
     poisoned_at: AtomicU64,
     /// No request can be on its way to it any more but one that comes back unharmed.
     may_end: AtomicBool,
+    /// A request over it has asked for its end.
+    is_asked: AtomicBool,
+    /// The owner of its pool decides when it goes, and nobody else.
+    is_owned: AtomicBool,
     /// Timeouts since its last answer.
     timeouts: AtomicU32,
     /// Its pill, and when that was known: the pool had the connection by then.
@@ -133,6 +140,8 @@ impl Upkeep {
             retired_at: AtomicU64::new(0),
             poisoned_at: AtomicU64::new(0),
             may_end: AtomicBool::new(false),
+            is_asked: AtomicBool::new(false),
+            is_owned: AtomicBool::new(false),
             timeouts: AtomicU32::new(0),
             pill: Mutex::default(),
             is_settled: AtomicBool::new(false),
@@ -146,7 +155,12 @@ impl Upkeep {
     #[inline]
     pub(crate) fn retired(&self) -> Option<CloseReason> {
         let number = self.retired.load(Acquire);
-        number.checked_sub(1).map(|index| CloseReason::ALL[usize::from(index)])
+        let reason = number.checked_sub(1).map(|index| CloseReason::ALL[usize::from(index)]);
+        reason.filter(|_| !self.is_owned())
+    }
+
+    fn is_owned(&self) -> bool {
+        self.is_owned.load(Acquire)
     }
 
     /// True if it may end although it never served a request, or over HTTP/2.
@@ -193,7 +207,8 @@ impl Upkeep {
 impl Connection {
     /// Has it closed as soon as no request uses it; false if it was to go already, or can't.
     pub(crate) fn retire(&self, reason: CloseReason) -> bool {
-        let Some(upkeep) = self.upkeep().filter(|_| self.is_in_pool()) else { return false };
+        let is_left = |upkeep: &&Upkeep| self.is_in_pool() && !upkeep.is_owned();
+        let Some(upkeep) = self.upkeep().filter(is_left) else { return false };
         let is_first = upkeep.retire(reason);
         if is_first {
             self.not_ready(upkeep);
@@ -203,6 +218,16 @@ impl Connection {
             self.pool().rotation.call_watch();
         }
         is_first
+    }
+
+    /// Leaves it alone: the owner of its pool hands it out in ways that are not known, and may do so at the instant at which
+    /// it would end.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn left_to_its_owner(&self) {
+        if let Some(upkeep) = self.upkeep() {
+            upkeep.is_owned.store(true, Release);
+            self.forget_pill();
+        }
     }
 
     /// A retired HTTP/1 connection is counted until it is closed, so that a request that gets it takes it out of use.
@@ -299,10 +324,13 @@ impl Connection {
         }
     }
 
-    /// A request has asked for its end, since a connection of its pool is to be replaced.
+    /// A request has asked for its end, since a connection of its pool is to be replaced for the reason of the `ticket`: it,
+    /// or another one in whose place it goes.
     #[cfg(feature = "reqwest")]
-    pub(crate) fn closes_for_another(&self) {
-        self.closes_as_asked(self.upkeep().and_then(Upkeep::retired).unwrap_or(CloseReason::MaxAge));
+    pub(crate) fn closes_for_another(&self, ticket: CloseReason) {
+        let Some(upkeep) = self.upkeep() else { return };
+        upkeep.is_asked.store(true, Release);
+        self.closes_as_asked(upkeep.retired().unwrap_or(ticket));
     }
 
     fn needs_pill(&self) -> bool {
@@ -385,8 +413,9 @@ pub(super) struct Rotation {
     ready: AtomicU32,
     /// HTTP/1 connections that are to go.
     draining: AtomicU32,
-    /// Requests that may ask for the end of the connection that they get, where no other way is open.
-    tickets: AtomicU32,
+    /// Requests that may ask for the end of the connection that they get, where no other way is open; by
+    /// [`TICKET_REASONS`].
+    tickets: [AtomicU32; TICKET_REASONS.len()],
     /// When the tickets were last given out.
     ticketed_at: AtomicU64,
     /// Who looks after the pool.
@@ -432,9 +461,9 @@ impl Pool {
         let undecided = LazyCell::new(|| self.undecided_since());
         let is_exact = self.observation() == Observation::Exact;
         let sees_requests = self.requests() > 0;
-        let mut due = 0;
+        let mut due = [0; TICKET_REASONS.len()];
         for connection in self.open_connections() {
-            let Some(upkeep) = connection.upkeep() else { continue };
+            let Some(upkeep) = connection.upkeep().filter(|upkeep| !upkeep.is_owned()) else { continue };
             if upkeep.retired().is_none() {
                 let Some(left) = upkeep.time_left(connection.age(now)) else { continue };
                 if !left.is_zero() {
@@ -444,7 +473,12 @@ impl Pool {
                 connection.retire(CloseReason::MaxAge);
             }
             if !is_exact {
-                due += u32::from(connection.protocol() == Protocol::Http1);
+                // One that was asked stays in the books until its end is known.
+                let is_due = connection.protocol() == Protocol::Http1 && !upkeep.is_asked.load(Acquire);
+                let reason = upkeep.retired().filter(|_| is_due);
+                if let Some(at) = TICKET_REASONS.iter().position(|known| Some(*known) == reason) {
+                    due[at] += 1;
+                }
             } else if sees_requests {
                 connection.let_go(upkeep, || *undecided, now);
                 if connection.is_idle() || upkeep.pilled_at().is_some() {
@@ -463,23 +497,28 @@ impl Pool {
         self.holders().iter().filter_map(|holder| holder.undecided_since()).min()
     }
 
-    /// At most one for each connection that is to go, and not again at once: a request can't choose its connection, so the
-    /// pool would be emptied otherwise.
-    fn give_tickets(&self, due: u32, now: Instant) {
+    /// One for each connection that is to go and was not asked, and not again at once: a request can't choose its connection,
+    /// so the pool would be emptied otherwise.
+    fn give_tickets(&self, due: [u32; TICKET_REASONS.len()], now: Instant) {
         let last = Instant::from_nanos(self.rotation.ticketed_at.load(Relaxed));
         if now.saturating_duration_since(last) >= LOOK {
             self.rotation.ticketed_at.store(now.as_nanos(), Relaxed);
-            self.rotation.tickets.store(due, Relaxed);
+            for (tickets, due) in self.rotation.tickets.iter().zip(due) {
+                tickets.store(due, Relaxed);
+            }
         }
     }
 
-    /// True if the next request is to ask for the end of its connection.
+    /// Why the next request is to ask for the end of its connection, if it is and `can`.
     #[inline]
-    pub(crate) fn take_ticket(&self) -> bool {
+    pub(crate) fn take_ticket(&self, can: impl FnOnce() -> bool) -> Option<CloseReason> {
         let tickets = &self.rotation.tickets;
-        tickets.load(Relaxed) > 0
-            && !self.has_http2()
-            && tickets.fetch_update(AcqRel, Acquire, |left| left.checked_sub(1)).is_ok()
+        if tickets.iter().all(|tickets| tickets.load(Relaxed) == 0) || self.has_http2() || !can() {
+            return None;
+        }
+        let take =
+            |tickets: &AtomicU32| tickets.fetch_update(AcqRel, Acquire, |left| left.checked_sub(1)).is_ok();
+        tickets.iter().position(take).map(|at| TICKET_REASONS[at])
     }
 
     /// Has its idle connections closed; tells how many.

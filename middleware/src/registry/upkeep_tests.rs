@@ -275,10 +275,63 @@ fn tickets_are_as_many_as_old_connections_and_come_not_again_at_once() {
     let old = opened + AGE;
     let tickets = |at| {
         pool.look_after_connections(at);
-        std::iter::from_fn(|| pool.take_ticket().then_some(())).count()
+        std::iter::from_fn(|| pool.take_ticket(|| true)).count()
     };
     assert_eq!(tickets(opened), 0);
     assert_eq!(tickets(old), 2);
     assert_eq!(tickets(old + LOOK / 2), 0);
     assert_eq!(tickets(old + LOOK), 2);
+}
+
+#[test]
+fn a_ticket_has_the_reason_of_its_connection_and_is_kept_for_who_can_use_it() {
+    let rules = Rules { evict_on_5xx: true, ..RULES };
+    let client = client(rules).observation(Observation::Estimated);
+    let (pool, opened) = (pool(&client), Instant::now());
+    let [failing, stands_in] = [1, 2].map(|id| open(&pool, id, Protocol::Http1, opened));
+    failing.retire(CloseReason::Evicted);
+    pool.look_after_connections(opened + LOOK);
+    assert_eq!(pool.take_ticket(|| false), None);
+    assert_eq!(pool.take_ticket(|| true), Some(CloseReason::Evicted));
+    assert_eq!(pool.take_ticket(|| true), None);
+    #[cfg(feature = "reqwest")]
+    {
+        stands_in.closes_for_another(CloseReason::Evicted);
+        stands_in.close(opened + LOOK);
+        let [(reason, ..)] = pool.snapshot(opened + LOOK).closed[..] else { panic!("one close") };
+        assert_eq!(reason, CloseReason::Evicted);
+    }
+}
+
+#[cfg(feature = "reqwest")]
+#[test]
+fn a_connection_that_was_asked_is_not_asked_for_again() {
+    let client = client(Rules { max_age: Some(AGE), ..RULES }).observation(Observation::Estimated);
+    let (pool, opened) = (pool(&client), Instant::now());
+    let [asked, _old] = [1, 2].map(|id| open(&pool, id, Protocol::Http1, opened));
+    asked.closes_for_another(CloseReason::MaxAge);
+    pool.look_after_connections(opened + AGE);
+    assert_eq!(std::iter::from_fn(|| pool.take_ticket(|| true)).count(), 1);
+}
+
+#[cfg(feature = "hyper")]
+#[test]
+fn a_connection_that_has_an_owner_is_left_alone() {
+    let client = client(Rules { max_age: Some(AGE), ..RULES });
+    let (pool, opened) = (pool(&client), Instant::now());
+    let ready = open(&pool, 0, Protocol::Http2, opened + AGE);
+    ready.give_pill(Box::<Taken>::default());
+    let all =
+        [(1, Protocol::Http1), (2, Protocol::Http2)].map(|(id, speaks)| open(&pool, id, speaks, opened));
+    pool.acquire_started();
+    assert!(pool.lacks_pill());
+    assert!(all[0].retire(CloseReason::Requested), "before it is known that it has one");
+    all.iter().for_each(|connection| connection.left_to_its_owner());
+    assert!(!pool.lacks_pill());
+    pool.look_after_connections(opened + AGE);
+    for connection in &all {
+        assert!(!connection.retire(CloseReason::Poisoned));
+        assert_eq!(connection.upkeep().unwrap().retired(), None);
+    }
+    assert_eq!(pool.close_idle(), 1, "the other one");
 }

@@ -88,15 +88,16 @@ where
 /// A request begins.
 pub(super) fn start(client: &ClientScope, mut request: Request) -> (Request, Lease) {
     let pool = client.pool(&destination(request.url()));
-    let replaces = pool.take_ticket() && !request.headers().contains_key(CONNECTION);
-    if replaces {
+    // One that says itself what becomes of its connection leaves the ticket to the next.
+    let replaces = pool.take_ticket(|| !request.headers().contains_key(CONNECTION));
+    if replaces.is_some() {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let span = RequestSpan::start(client.scope(), pool.name(), &mut request);
     let mut lease =
         Lease::new(Record::start(pool, request.method(), Instant::now()), request.headers(), span);
-    if replaces {
-        lease.replaces();
+    if let Some(reason) = replaces {
+        lease.replaces(reason);
     }
     (request, lease)
 }
