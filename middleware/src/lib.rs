@@ -11,16 +11,24 @@
 //!                                                                                             connect layer > connector
 //! ```
 //!
-//! A timeout of the acquire goes around the limit, those of the headers and of reads around the request layer, and that of
-//! the connect around the connector.
+//! The timeouts of parts of an attempt, of the acquire, of the headers and of reads, have the place of the timeout of the
+//! attempt, where `Stack` puts them too. There, that of the acquire is about the wait for the pool, and the limit has one of
+//! its own for its queue; in a stack of your own, it may go around the limit instead, and is about both. A timeout of the
+//! connect goes around the connector.
 //!
 //! Each layer works alone. What is not wanted is left out, not switched off. `Stack` (feature `stack`) puts them in this
 //! order by itself and builds the client inside; [`Stopped`] tells which of them a request ended at.
 //!
 //! # Resources and health
 //!
-//! A `guard` refuses requests before the process runs out of open files, memory or connections; its layer belongs outside of
-//! all others. A `health` probe asks a destination on an interval how it is, and may feed its breaker.
+//! A `guard` refuses requests before the process runs out of open files, memory or connections; only the shutdown belongs
+//! outside of it. A `health` probe asks a destination on an interval how it is, and may feed its breaker.
+//!
+//! # Hygiene of connections
+//!
+//! [`hygiene`] replaces connections: by age, after errors, after timeouts, after answers of a server that fails, and on
+//! demand; requests don't fail for it. It is a part of `hyper` and of `reqwest`, off until a client gets it by
+//! [`ClientScope::hygiene`].
 //!
 //! # Breakers of other crates
 //!

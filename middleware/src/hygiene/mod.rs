@@ -44,16 +44,25 @@
 //! `max_age * (1 - jitter)` and `max_age`.
 //!
 //! All requests of the client must pass the [request layer](crate::hyper::RequestLayer). A connection with requests that
-//! nobody sees is left alone.
+//! nobody sees is left alone. So is each of a [pool composed of parts](crate::hyper#pools-composed-of-hyper-utils-parts), from
+//! the moment at which its [handle](crate::hyper::ObservedIo::handle) is taken: the owner of such a pool hands it out in ways
+//! that are not known here, and may do so at the instant at which it ends. The owner replaces it, by
+//! [`ConnectionHandle::age`](crate::hyper::ConnectionHandle::age) for one.
+//!
+//! What can happen all the same: over HTTP/2, requests that need a new connection at the same time wait for one connect. If
+//! the request that has begun it is dropped, hyper-util fails those that wait for it (`request was canceled`), with
+//! hygiene or without. But more connects, as each replacement brings one, are more such moments. So don't replace HTTP/2
+//! connections every few seconds where requests are given up often, or try again what fails before it was sent.
 //!
 //! # reqwest
 //!
 //! reqwest hides its connections, so nobody but a request can end one: it says `Connection: close`. While an HTTP/1 connection
 //! of the pool is too old, or has answered with 5xx where that is asked for, the
-//! [request layer](crate::reqwest::RequestLayer) lets a request say so: at most one for each such connection in 100 ms, so that
-//! the pool is not emptied. **The request can't choose its connection.** It may end a young one, and reqwest gives out the
-//! one that was used last, so that an old one at the bottom of a large pool has to wait for its turn; each costs a connect.
-//! Without requests nothing closes. The close has the same reasons, whichever connection it is.
+//! [request layer](crate::reqwest::RequestLayer) lets requests say so: every 100 ms as many as there are such connections over
+//! which none has said so yet, so that the pool is not emptied. A request with a `Connection` header of its own keeps that.
+//! **The request can't choose its connection.** It may end a young one, and reqwest gives out the one that was used last, so
+//! that an old one at the bottom of a large pool has to wait for its turn; each costs a connect.
+//! Without requests nothing closes. The close has the reason of the connection that was to go, whichever it is.
 //!
 //! What can't be done: HTTP/2 connections (no request can end one), idle connections of a pool without requests,
 //! [`close_idle`](crate::ClientScope::close_idle), poisoning. Use `pool_idle_timeout` to lose what is idle,

@@ -36,6 +36,9 @@
 //!
 //! What waits for a connection must wait in `call`: a request that waits in `poll_ready` is not there yet to be counted.
 //!
+//! [`hygiene`](crate::hygiene) leaves the connections of such a pool alone. Those of the legacy client it replaces by age,
+//! after errors and on demand.
+//!
 //! # What can't be seen
 //!
 //! hyper-util tells nobody that a user has poisoned a connection (`Connected::poison`), which closes as `client_closed`,

@@ -27,7 +27,8 @@
 //! # }
 //! ```
 //!
-//! What of [`hygiene`](crate::hygiene) can be had here, and what can't, is told there.
+//! [`hygiene`](crate::hygiene) replaces connections by age and after failing answers; what of it can't be had here is told
+//! there.
 //!
 //! reqwest retries some requests by itself below this layer (HTTP/2 GOAWAY and REFUSED_STREAM, at most twice); such an
 //! attempt is invisible but for the new connection that it may need.

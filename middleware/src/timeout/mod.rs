@@ -27,8 +27,8 @@
 //!
 //! # How it is known that a request has its connection
 //!
-//! The request layer inside tells it: put the timeouts of the acquire and of the headers right around that layer, and the
-//! one of the acquire around a [limit](crate::limit), whose queue it counts too.
+//! The request layer inside tells it: put the timeouts of the acquire and of the headers right around that layer. Around
+//! a [limit](crate::limit), the one of the acquire counts the limit's queue too, which has a timeout of its own otherwise.
 //!
 //! - Over hyper it is the moment at which the connection takes the request to write its head, or for HTTP/2 at which the
 //!   client hands the request to the connection.
