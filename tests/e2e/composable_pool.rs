@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
@@ -14,6 +14,7 @@ use hyper_util::client::pool::map::Map;
 use hyper_util::client::pool::singleton::Singleton;
 use hyper_util::client::pool::{cache, negotiate};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use poolscope::hygiene::Hygiene;
 use poolscope::hyper::{
     ConnectLayer, ObservedConnection, ObservedIo, RequestBody, RequestLayer, ResponseBody,
 };
@@ -113,6 +114,24 @@ async fn a_cap_makes_requests_wait_and_idle_connections_expire_with_a_known_reas
     assert!(waited > 0.2, "waited {waited} s");
     assert_eq!(pool.closed, known(CloseReason::IdleTimeout, 2));
     assert_eq!(upstream.counts().accepted(), 2);
+}
+
+/// Its owner decides when a connection goes, so no request is handed one that ends in the same instant.
+#[tokio::test]
+async fn the_connections_of_a_composed_pool_are_not_replaced() {
+    let upstream = Upstream::start(Options::default(), ok).await.unwrap();
+    let scope = Scope::new();
+    let hygiene = Hygiene::builder().max_age(Duration::from_millis(20)).build().unwrap();
+    let client = scope.client("test").hygiene(&hygiene);
+    let service = example::pool(&client, limits(1, NEVER));
+    let end = Instant::now() + Duration::from_millis(500);
+    while Instant::now() < end {
+        call(service.clone(), get(&upstream)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(client.close_idle(), 0);
+    let pool = quiet(&scope, &upstream, 1).await;
+    assert_eq!((pool.opened, pool.open[0].draining), (1, None));
 }
 
 #[tokio::test]

@@ -504,6 +504,22 @@ async fn requests_of_reqwest_ask_for_the_end_of_old_connections() {
     requests_of_reqwest_ask_for_the_end(Kind::ReqwestH1).await;
 }
 
+/// Where only failing answers replace connections, no close is said to be for an age.
+#[tokio::test]
+async fn a_failing_server_loses_its_connection_to_reqwest_too() {
+    let fails = Arc::new(AtomicBool::new(true));
+    let world = World::new(Kind::ReqwestH1, Hygiene::builder().evict_on_5xx(true), failing(&fails)).await;
+    world.read().await;
+    fails.store(false, SeqCst);
+    let read = async || {
+        world.read().await;
+        world.pool()
+    };
+    wait::until("a request to ask for the end", read, |pool| pool.closed_total() > 0).await;
+    assert_eq!(closes(&world.settled().await), BTreeMap::from([(CloseReason::Evicted, 1)]));
+    world.end().await;
+}
+
 /// Clients without the option do nothing of all this.
 #[tokio::test]
 async fn without_the_option_nothing_is_closed() {
