@@ -148,7 +148,13 @@ impl Scope {
     /// that are under way have ended, cuts at the deadline what has not, asks idle connections to close where that can be
     /// done, sends the telemetry that is left, and reports.
     ///
+    /// The deadline is the one of the requests. What comes after it has bounds of its own: requests that are cut have
+    /// 250 ms to give back what they hold, and the flush of telemetry has 5 s.
+    ///
     /// The scope goes on to count; what is refused stays refused. Needs a tokio runtime with its time driver on.
+    ///
+    /// Don't await it within a request that goes through a shutdown layer of the same scope: it would wait for itself, and
+    /// be cut with that request at the deadline, before it has sent telemetry or reported. Spawn it as a task.
     #[cfg(feature = "shutdown")]
     pub async fn shutdown(&self, deadline: Duration) -> crate::shutdown::ShutdownReport {
         crate::shutdown::run(self, deadline).await
@@ -171,9 +177,12 @@ impl Scope {
         #[cfg(feature = "otlp")]
         {
             let flushes = self.inner.flushes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // Side by side, since each may take as long as the shutdown has for all of them.
+            let flushes: Vec<_> =
+                flushes.into_iter().map(|flush| tokio::task::spawn_blocking(move || flush.flush())).collect();
             for flush in flushes {
                 // One that panics has nothing left to send.
-                let _ = tokio::task::spawn_blocking(move || flush.flush()).await;
+                let _ = flush.await;
             }
         }
     }

@@ -70,7 +70,9 @@ impl<B: Body> Body for ShutdownBody<B> {
             }
         }
         current::drop_as(ErrorType::Shutdown, || this.inner.set(None));
-        *this.under_way = None;
+        if let Some(under_way) = this.under_way.take() {
+            under_way.was_cut();
+        }
         Poll::Ready(Some(Err(Error::Cut(Cut(())))))
     }
 

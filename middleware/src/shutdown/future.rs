@@ -60,13 +60,15 @@ where
         if this.cut.is_none()
             && let Some(under_way) = this.under_way
         {
-            this.cut.set(Some(under_way.token().cancelled_owned()));
+            this.cut.set(Some(under_way.cancelled()));
         }
         if let Some(cut) = this.cut.as_mut().as_pin_mut() {
             ready!(cut.poll(cx));
         }
         current::drop_as(ErrorType::Shutdown, || this.inner.set(None));
-        *this.under_way = None;
+        if let Some(under_way) = this.under_way.take() {
+            under_way.was_cut();
+        }
         Poll::Ready(Err(Error::Cut(Cut(()))))
     }
 }

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::registry::{HolderSnapshot, PoolSnapshot};
 use crate::{Scope, ScopeSnapshot};
 
 /// How long requests have to give back what they hold after they were cut: as long as their tasks take to be run.
 const CUT_SHOWS: Duration = Duration::from_millis(250);
+
+/// How long the flush of telemetry may take.
+const FLUSH_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often requests are looked at that only request layers see.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -20,12 +23,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub struct ShutdownReport {
     /// Requests that were under way when it began.
     pub began_with: u64,
-    /// Those of them that were cut at the deadline.
+    /// Requests that were cut: their caller was told so while this shutdown went on, also where another one of the same
+    /// scope had the shorter deadline and cut them.
     pub cut: u64,
-    /// Requests that are still under way, since no layer could cut them.
+    /// Requests that are still under way, since no layer could cut them, or since nobody has asked for more of their body:
+    /// such a one is cut when somebody does. None of them is in `cut`.
     pub left: u64,
-    /// What was known of those that were under way at the deadline, as far as request layers saw them; at most as many for
-    /// each pool as the scope lists.
+    /// What was known of those that were under way at the deadline of this shutdown, as far as request layers saw them; at
+    /// most as many for each pool as the scope lists.
     pub cut_requests: Vec<CutRequest>,
     /// Idle connections that were asked to close: those over hyper. Others close when their client is dropped.
     pub closed_idle: usize,
@@ -69,22 +74,24 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     let (state, began) = (scope.shutdown_state(), Instant::now());
     // Far off is never.
     let deadline = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(365 * 86_400));
+    let cut_before = state.cut_so_far();
     state.close();
     let began_with = state.count().max(seen(&scope.snapshot()));
     let in_time = timeout_at(deadline, ended(scope)).await.is_ok();
-    let (mut cut, mut left, mut cut_requests) = (0, 0, Vec::new());
+    let (mut left, mut cut_requests) = (0, Vec::new());
     if !in_time {
         let snapshot = scope.snapshot();
         cut_requests = snapshot.pools.iter().flat_map(held).collect();
-        cut = state.count();
         state.cut();
         // What is left after that, nobody can end.
-        let _ = tokio::time::timeout(CUT_SHOWS, ended(scope)).await;
+        let _ = timeout(CUT_SHOWS, ended(scope)).await;
         left = seen(&scope.snapshot()).max(state.count());
     }
+    let cut = state.cut_so_far() - cut_before;
     let closed_idle = scope.close_idle();
     let took = began.elapsed();
-    scope.flush_telemetry().await;
+    // What is not sent by then has no place to go to.
+    let _ = timeout(FLUSH_WITHIN, scope.flush_telemetry()).await;
     ShutdownReport { began_with, cut, left, cut_requests, closed_idle, took }
 }
 

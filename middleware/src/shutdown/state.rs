@@ -1,6 +1,11 @@
 //! [`State`]: how far the shutdown of a scope is, and what is under way.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Release},
+};
 use std::task::{Context, Poll};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -11,7 +16,14 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 #[derive(Debug, Default)]
 pub(crate) struct State {
     under_way: TaskTracker,
-    cut: CancellationToken,
+    cut: Arc<Cutting>,
+}
+
+/// Whether requests are to be cut, and how many were.
+#[derive(Debug, Default)]
+struct Cutting {
+    token: CancellationToken,
+    cut: AtomicU64,
 }
 
 impl State {
@@ -20,12 +32,17 @@ impl State {
     pub(super) fn begin(&self) -> Option<UnderWay> {
         // Counted first: whoever closes the tracker in between waits for this one.
         let token = self.under_way.token();
-        (!self.under_way.is_closed()).then(|| UnderWay { _token: token, cut: self.cut.clone() })
+        (!self.under_way.is_closed()).then(|| UnderWay { _token: token, cut: Arc::clone(&self.cut) })
     }
 
     /// Requests that are under way.
     pub(super) fn count(&self) -> u64 {
         self.under_way.len() as u64
+    }
+
+    /// Requests that were cut so far, by whichever shutdown.
+    pub(super) fn cut_so_far(&self) -> u64 {
+        self.cut.cut.load(Acquire)
     }
 
     /// New requests are refused from now on.
@@ -40,7 +57,7 @@ impl State {
 
     /// Ends what is under way.
     pub(super) fn cut(&self) {
-        self.cut.cancel();
+        self.cut.token.cancel();
     }
 }
 
@@ -48,7 +65,7 @@ impl State {
 #[derive(Debug)]
 pub struct UnderWay {
     _token: TaskTrackerToken,
-    cut: CancellationToken,
+    cut: Arc<Cutting>,
 }
 
 impl UnderWay {
@@ -59,15 +76,20 @@ impl UnderWay {
         waiting: &mut Option<Pin<Box<WaitForCancellationFutureOwned>>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let waiting = waiting.get_or_insert_with(|| Box::pin(self.cut.clone().cancelled_owned()));
+        let waiting = waiting.get_or_insert_with(|| Box::pin(self.cancelled()));
         waiting.as_mut().poll(cx)
     }
 
     pub(super) fn is_cut(&self) -> bool {
-        self.cut.is_cancelled()
+        self.cut.token.is_cancelled()
     }
 
-    pub(super) fn token(&self) -> CancellationToken {
-        self.cut.clone()
+    pub(super) fn cancelled(&self) -> WaitForCancellationFutureOwned {
+        self.cut.token.clone().cancelled_owned()
+    }
+
+    /// It is over because it was cut. Counted before it is no longer under way.
+    pub(super) fn was_cut(self) {
+        self.cut.cut.fetch_add(1, Release);
     }
 }

@@ -13,9 +13,11 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use poolscope::Scope;
 use poolscope::retry::{RetryLayer, RetryPolicy};
-use poolscope::shutdown::{Error, Shutdown, ShutdownGuard, ShutdownLayer};
+use poolscope::shutdown::{Error, Shutdown, ShutdownLayer};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+
+mod guard;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -109,9 +111,24 @@ async fn a_body_that_never_waits_is_cut_too() {
     }));
     let mut body = client.oneshot(request()).await.unwrap().into_body();
     let report = scope.shutdown(SECOND).await;
-    assert_eq!((report.cut, report.left), (1, 1), "nobody has asked for more of it yet");
+    assert_eq!((report.cut, report.left), (0, 1), "nobody has asked for more of it yet");
+    assert!(report.to_string().ends_with("of 1 requests 0 ended, 0 were cut, 1 are left"), "{report}");
     assert!(matches!(body.frame().await, Some(Err(Error::Cut(_)))));
-    assert_eq!(scope.shutdown(SECOND).await.began_with, 0);
+    let report = scope.shutdown(SECOND).await;
+    assert_eq!((report.began_with, report.cut), (0, 0), "it was cut between the two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_tells_of_what_a_shorter_one_has_cut() {
+    let scope = Scope::new();
+    let hangs = tokio::spawn(client(&scope, 60 * SECOND).oneshot(request()));
+    tokio::task::yield_now().await;
+    let (short, long) = tokio::join!(scope.shutdown(SECOND), scope.shutdown(9 * SECOND));
+    assert!(matches!(hangs.await.unwrap(), Err(Error::Cut(_))));
+    for report in [short, long] {
+        assert_eq!((report.began_with, report.cut, report.left), (1, 1, 0));
+        assert!(!report.is_clean() && report.took < 2 * SECOND, "{report}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,36 +149,6 @@ async fn who_is_dropped_is_not_waited_for() {
     drop(response);
     let report = scope.shutdown(SECOND).await;
     assert_eq!((report.began_with, report.took), (0, Duration::ZERO));
-}
-
-/// The guard lets requests end where others can go on meanwhile.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guard_waits_where_there_are_several_threads() {
-    let scope = Scope::new();
-    let guard = ShutdownGuard::new(&scope, 10 * SECOND);
-    let call = client(&scope, SECOND / 10).ready().await.unwrap().call(request());
-    let call = tokio::spawn(async { call.await.unwrap().into_body().collect().await.unwrap().to_bytes() });
-    drop(guard);
-    assert_eq!(call.await.unwrap(), "body");
-}
-
-#[tokio::test]
-async fn a_guard_cuts_at_once_where_there_is_one_thread() {
-    let scope = Scope::new();
-    let guard = ShutdownGuard::new(&scope, 60 * SECOND);
-    let call = tokio::spawn(client(&scope, 60 * SECOND).oneshot(request()));
-    tokio::task::yield_now().await;
-    drop(guard);
-    assert!(matches!(call.await.unwrap(), Err(Error::Cut(_))));
-}
-
-#[test]
-fn a_guard_outside_of_a_runtime_ends_too() {
-    let scope = Scope::new();
-    drop(ShutdownGuard::new(&scope, 60 * SECOND));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let refused = runtime.block_on(client(&scope, SECOND).oneshot(request()));
-    assert!(matches!(refused, Err(Error::Refused(_))));
 }
 
 #[tokio::test(start_paused = true)]
