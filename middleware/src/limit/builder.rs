@@ -90,7 +90,11 @@ impl LimitBuilder {
     }
 
     /// Most requests in flight of the client, to all destinations together. A request takes its turn at its destination
-    /// first, so that a slow one holds up no other. By default, there is no such limit.
+    /// first, so that a slow one holds up no other, as long as it may not take all places: where the limit of a destination
+    /// is as high as this one or higher, it can. By default, there is no such limit.
+    ///
+    /// Layers of one client share it, so all that name one must name the same. How many may wait at it is what the first of
+    /// them says.
     pub fn total(mut self, max: u32) -> Self {
         self.total = Some(max);
         self
@@ -119,12 +123,10 @@ impl LimitBuilder {
     ///
     /// # Errors
     ///
-    /// A value out of its range, or a URI that names no host.
+    /// A value out of its range, a URI that names no host, or a total that differs from the one that the client has.
     pub fn build(self) -> Result<LimitLayer, ConfigError> {
         self.check()?;
-        let total = self
-            .total
-            .map(|max| Arc::clone(self.client.total_limit(|| Gate::new(max, self.max_queued, None))));
+        let total = self.total_gate()?;
         Ok(LimitLayer::new(Plan {
             client: self.client,
             per_destination: self.per_destination,
@@ -138,6 +140,20 @@ impl LimitBuilder {
             acquire_timeout: self.acquire_timeout,
             adaptive: self.adaptive,
         }))
+    }
+
+    /// The gate of all requests of the client, if there is to be one.
+    fn total_gate(&self) -> Result<Option<Arc<Gate>>, ConfigError> {
+        let Some(max) = self.total else { return Ok(None) };
+        let gate = self.client.total_limit(|| Gate::new(max, self.max_queued, None));
+        require(gate.limit() == max, || {
+            format!(
+                "client {} has a limit of {} for all its requests by another layer, and cannot have one of {max} too",
+                self.client.name(),
+                gate.limit()
+            )
+        })?;
+        Ok(Some(Arc::clone(gate)))
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -217,5 +233,17 @@ mod tests {
             assert!(error.contains(words), "{error}");
         }
         assert!(builder().total(1).build().is_ok());
+    }
+
+    #[test]
+    fn layers_of_one_client_have_one_total() {
+        let scope = Scope::new();
+        let builder = || LimitLayer::builder(&scope.client("c"));
+        builder().total(50).build().unwrap();
+        let refused = builder().total(5).build().unwrap_err().to_string();
+        assert!(refused.starts_with("client c has a limit of 50 for all its requests"), "{refused}");
+        assert!(builder().total(50).per_destination(1).build().is_ok());
+        assert!(builder().build().is_ok(), "one without a total has none");
+        assert!(LimitLayer::builder(&scope.client("d")).total(5).build().is_ok());
     }
 }

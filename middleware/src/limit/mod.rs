@@ -15,6 +15,10 @@
 //! has the options of the layer through which its first request came. A client that follows redirects by itself, as reqwest
 //! does, holds the place of the destination that it was asked for.
 //!
+//! Destinations beyond [`ScopeBuilder::max_pools`](crate::ScopeBuilder::max_pools) share one pool, which is for counting
+//! only: their requests are bounded by [`LimitBuilder::total`] and by no limit of their destination, not even one that was
+//! asked for by name, since a slow one would hold up the others. The limit of that pool is told as `u32::MAX`.
+//!
 //! ```
 //! use std::time::Duration;
 //! use http::{Request, Response};

@@ -23,6 +23,10 @@ pub(super) struct Plan {
 impl Plan {
     /// The gate of a pool that has none yet.
     pub(super) fn gate(&self, pool: &Pool) -> Gate {
+        if pool.is_of_many() {
+            // They have nothing in common, so a slow one must not hold up the others.
+            return Gate::new(u32::MAX, self.max_queued, None);
+        }
         let own = self.of_destinations.iter().rev().find(|(destination, _)| pool.is(destination));
         let limit = own.map_or(self.per_destination, |(_, limit)| *limit);
         Gate::new(limit, self.max_queued, self.adaptive.clone())

@@ -21,6 +21,11 @@ use crate::event::PoolName;
 /// Host of the pool that takes the requests to destinations beyond the limit of pools.
 const OVERFLOW_HOST: &str = poolscope_semconv::value::OVERFLOW;
 
+/// The destination of that pool; no request can go to port 0.
+pub(super) fn overflow() -> Destination {
+    Destination { scheme: Scheme::Http, host: OVERFLOW_HOST.into(), port: 0 }
+}
+
 /// How long hyper-util and reqwest keep idle connections unless told otherwise.
 pub(super) const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -171,7 +176,7 @@ impl ClientScope {
         }
         if !self.scope().claim_pool() {
             return Arc::clone(self.inner().overflow.get_or_init(|| {
-                let key = Destination { scheme: Scheme::Http, host: OVERFLOW_HOST.into(), port: 0 };
+                let key = overflow();
                 let pool = Arc::clone(pools.get_or_insert(key.clone(), self.make(key)));
                 self.scope().watch_new_pool();
                 pool

@@ -15,6 +15,8 @@ use poolscope_semconv::value::{AcquireOutcome, Certainty, CloseReason, ConnectPh
 
 use super::attempt::{Failure, Phase};
 use super::clients::DEFAULT_IDLE_TIMEOUT;
+#[cfg(feature = "limit")]
+use super::clients::overflow;
 use super::connection::{Connection, Ends, Established};
 use super::histogram::Histogram;
 use super::holder::Holder;
@@ -209,6 +211,12 @@ impl Pool {
     #[cfg(feature = "limit")]
     pub(crate) fn is(&self, destination: &Destination) -> bool {
         self.destination == *destination
+    }
+
+    /// True if it is the pool of all destinations beyond the limit of pools.
+    #[cfg(feature = "limit")]
+    pub(crate) fn is_of_many(&self) -> bool {
+        self.destination == overflow()
     }
 
     pub(crate) fn scheme(&self) -> Scheme {

@@ -119,6 +119,35 @@ fn refused<T>(result: Result<T, Error<io::Error>>) -> Refused {
     }
 }
 
+/// Destinations beyond the most pools share one, and nothing else.
+#[tokio::test(start_paused = true)]
+async fn a_slow_destination_beyond_the_most_pools_holds_up_no_other() {
+    let (scope, server) = (Scope::builder().max_pools(1).build(), Server::default());
+    let layer = LimitLayer::builder(&scope.client("test")).per_destination(1).total(4).build().unwrap();
+    let client = BoxCloneSyncService::new(layer.layer(server.service()));
+    let world = World { scope, server, client };
+    let paths = ["a/1", "a/2", "slow/1", "slow/2", "fast/1", "fast/2"];
+    let mut calls = Vec::new();
+    for path in paths {
+        calls.push(world.call(path).await);
+    }
+    assert_eq!(world.server.asked(), 4, "all but the second one to a, and the last one for the total");
+    assert_eq!(
+        (world.crowd("a"), world.crowd("_OTHER")),
+        ((1, 1), (4, 1)),
+        "who waits for the total has its place in the pool"
+    );
+    // The places of those that are answered go to the two that wait.
+    let waiting = [calls.remove(5), calls.remove(1)];
+    for call in calls.into_iter().chain(waiting) {
+        world.server.ok();
+        drop(call.await.unwrap().unwrap());
+        settle().await;
+    }
+    assert_eq!(world.crowd("_OTHER"), (0, 0));
+    assert_eq!(world.outcomes("_OTHER"), [3, 1, 0, 0, 0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_place_is_held_until_the_body_is_over() {
     let world = world(|limit| limit.per_destination(1));
