@@ -6,7 +6,7 @@ use std::io;
 use poolscope_semconv::value::ErrorType;
 
 /// Deepest chain of causes that is walked; a chain that refers to itself would never end.
-const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: usize = 16;
 
 /// Class of an error, by the most telling of its causes.
 pub(crate) fn error_type(error: &(dyn Error + 'static)) -> ErrorType {
