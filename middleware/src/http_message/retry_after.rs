@@ -2,15 +2,20 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
-/// How long the peer asks to wait; `None` if it does not ask, or not in words of RFC 9110.
+/// How long the peer asks to wait; `None` if it does not ask, or not in words of RFC 9110. Of several lines that can be read
+/// the longest counts, as a proxy may have added one.
 ///
 /// The wait may be too long by a part of a second, and is never too short. A date is measured against the `Date` of the
 /// same response where it has one, so that a clock that differs from the peer's does no harm; both are cut to whole
 /// seconds by the peer, the second one in our favour. A date in the past asks for no wait.
 pub(crate) fn retry_after(headers: &HeaderMap, received: SystemTime) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    headers.get_all(header::RETRY_AFTER).iter().filter_map(|value| wait_of(value, headers, received)).max()
+}
+
+fn wait_of(value: &HeaderValue, headers: &HeaderMap, received: SystemTime) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // Too many digits for a number is still a request to wait for very long.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
@@ -67,6 +72,16 @@ mod tests {
     #[test]
     fn a_date_in_the_past_asks_for_no_wait() {
         assert_eq!(wait("Sat, 21 Nov 2026 09:00:00 GMT", None), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn of_several_lines_the_longest_that_can_be_read_counts() {
+        let mut headers = HeaderMap::new();
+        for line in ["soon", "2", "Sat, 21 Nov 2026 10:00:09 GMT", "7"] {
+            headers.append(header::RETRY_AFTER, line.parse().unwrap());
+        }
+        let received = httpdate::parse_http_date(RECEIVED).unwrap();
+        assert_eq!(retry_after(&headers, received), Some(Duration::from_secs(9)));
     }
 
     #[test]
