@@ -305,10 +305,16 @@ impl Config {
                 usize::MAX
             }
         };
-        require((1..=most_calls).contains(&rules.minimum_calls), || {
+        require(rules.minimum_calls > 0, || {
+            "the minimum calls of a breaker must be 1 or more, not 0".to_owned()
+        })?;
+        require(rules.minimum_calls <= most_calls, || {
+            let or_default = |is_default: bool| if is_default { " (the default)" } else { "" };
             format!(
-                "the minimum calls of a breaker must be from 1 to its window of {most_calls} calls, not {}",
-                rules.minimum_calls
+                "the minimum calls of a breaker must be from 1 to its window of {most_calls}{} calls, not {}{}",
+                or_default(most_calls == DEFAULT_WINDOW),
+                rules.minimum_calls,
+                or_default(rules.minimum_calls == DEFAULT_MINIMUM_CALLS)
             )
         })?;
         require(rules.consecutive_failures != Some(0), || {
@@ -349,7 +355,10 @@ mod tests {
             (builder().window(0), "window"),
             (builder().window(MAX_WINDOW + 1), "window"),
             (builder().minimum_calls(0), "minimum calls"),
-            (builder().window(10).minimum_calls(11), "window of 10"),
+            (builder().window_time(second).minimum_calls(0), "must be 1 or more, not 0"),
+            (builder().window(10).minimum_calls(11), "from 1 to its window of 10 calls, not 11"),
+            (builder().window(10), "from 1 to its window of 10 calls, not 20 (the default)"),
+            (builder().minimum_calls(101), "from 1 to its window of 100 (the default) calls, not 101"),
             (builder().consecutive_failures(0), "consecutive failures"),
             (builder().open_time(Duration::ZERO), "open time"),
             (builder().open_time(second * 2).max_open_time(second), "longest open time"),
