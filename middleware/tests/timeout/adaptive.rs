@@ -97,6 +97,26 @@ async fn destinations_beyond_the_limit_share_one() {
     assert_eq!(timeout(&scope).destinations, [], "limits are gone with who has learned them");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_was_not_used_makes_room_and_one_that_is_waited_for_does_not() {
+    let scope = Scope::new();
+    let layer = layer(&scope, adaptive().max_destinations(2));
+    call(&layer, "unused", 30, 10 * MILLI).await.unwrap();
+    sleep(90_000 * MILLI).await;
+    let request = Request::get("http://slow/").body(()).unwrap();
+    let slow = tokio::spawn(layer.layer(answering(4 * MAX / 5, ())).oneshot(request));
+    tokio::task::yield_now().await;
+    call(&layer, "new", 30, 10 * MILLI).await.unwrap();
+    call(&layer, "further", 1, 10 * MILLI).await.unwrap();
+    slow.await.unwrap().unwrap();
+    let mut known: Vec<_> =
+        timeout(&scope).destinations.into_iter().map(|known| (known.destination, known.samples)).collect();
+    known.sort();
+    let known: Vec<_> = known.iter().map(|(name, samples)| (name.as_str(), *samples)).collect();
+    assert_eq!(known, [("_OTHER", 1), ("http://new:80", 30), ("http://slow:80", 1)]);
+    assert!(told(&scope, "new").limit < MAX);
+}
+
 #[test]
 fn options_that_cannot_work_are_refused_in_words() {
     let scope = Scope::new();

@@ -15,6 +15,9 @@ use crate::registry::{Destination, DestinationRef, LimitSource};
 /// Name of what destinations without a limit of their own share.
 const OTHER: &str = poolscope_semconv::value::OVERFLOW;
 
+/// How often in a window those are looked for that were not used.
+const LOOKS: u64 = 16;
+
 /// The limits of a timeout that adapts.
 #[derive(Debug)]
 pub(in crate::timeout) struct Destinations {
@@ -23,8 +26,8 @@ pub(in crate::timeout) struct Destinations {
     base: Instant,
     most: usize,
     by_key: papaya::HashMap<Destination, Arc<Learned>, RandomState>,
-    /// Held to make one, never to find one.
-    making: Mutex<()>,
+    /// Held to make one, never to find one: when to look next for some that were not used.
+    making: Mutex<Instant>,
     other: OnceLock<Arc<Learned>>,
 }
 
@@ -45,27 +48,28 @@ impl Learned {
         self.estimator.record(nanos(took), self.at(now));
     }
 
+    fn samples(&self, now: Instant) -> u64 {
+        self.estimator.samples(self.at(now))
+    }
+
     fn at(&self, now: Instant) -> u64 {
         nanos(now.saturating_duration_since(self.base))
     }
 
     fn told(&self, destination: String, now: Instant) -> TimeoutDestination {
-        TimeoutDestination {
-            destination,
-            limit: self.limit(now),
-            samples: self.estimator.samples(self.at(now)),
-        }
+        TimeoutDestination { destination, limit: self.limit(now), samples: self.samples(now) }
     }
 }
 
 impl Destinations {
     pub(in crate::timeout) fn new(adaptive: &Adaptive) -> Self {
+        let base = Instant::now();
         Self {
             rules: adaptive.rules(),
-            base: Instant::now(),
+            base,
             most: adaptive.max_destinations,
             by_key: papaya::HashMap::with_hasher(RandomState::default()),
-            making: Mutex::new(()),
+            making: Mutex::new(base),
             other: OnceLock::new(),
         }
     }
@@ -80,13 +84,25 @@ impl Destinations {
     }
 
     fn make(&self, destination: &DestinationRef<'_>) -> Arc<Learned> {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut look_at = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.by_key.pin();
         if let Some(known) = all.get(destination) {
             return Arc::clone(known);
         }
         if all.len() >= self.most {
-            return self.other();
+            let now = Instant::now();
+            if now >= *look_at {
+                *look_at = now + Duration::from_nanos(self.rules.window / LOOKS);
+                // Nobody has one of these, and nothing that it knows still counts.
+                let is_unused =
+                    |known: &Arc<Learned>| Arc::strong_count(known) == 1 && known.samples(now) == 0;
+                for (unused, _) in all.iter().filter(|(_, known)| is_unused(known)) {
+                    all.remove(unused);
+                }
+            }
+            if all.len() >= self.most {
+                return self.other();
+            }
         }
         let learned = self.learned();
         all.insert(destination.to_owned(), Arc::clone(&learned));

@@ -109,8 +109,9 @@ impl Adaptive {
         self
     }
 
-    /// Most destinations with a limit of their own; all further ones share one. By default, this is
-    /// [`DEFAULT_MAX_DESTINATIONS`].
+    /// Most destinations with a limit of their own. Beyond it, one without an answer in the whole window makes room. If
+    /// there is none, all further ones share one limit, and the fast ones decide how long a slow one among them may take;
+    /// so make room for as many as you talk to in a window. By default, this is [`DEFAULT_MAX_DESTINATIONS`].
     pub fn max_destinations(mut self, destinations: usize) -> Self {
         self.max_destinations = destinations;
         self
