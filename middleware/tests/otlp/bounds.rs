@@ -50,6 +50,22 @@ async fn somebody_listens_and_is_silent() {
     }
 }
 
+#[cfg(feature = "shutdown")]
+#[tokio::test]
+async fn the_shutdown_of_a_scope_does_not_wait_for_a_silent_receiver() {
+    let silent = std::net::TcpListener::bind(any_port()).unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let scope = Scope::new();
+    let telemetry = export(&scope, &url).timeout(Duration::from_secs(60)).start().unwrap();
+    let tracer = telemetry.tracer_provider().tracer("test");
+    tracer.start("span").end();
+    traffic(&scope, "payments").await;
+    let started = Instant::now();
+    assert!(scope.shutdown(Duration::ZERO).await.is_clean());
+    assert!((4.0..6.0).contains(&seconds(started)), "shutdown took {}", seconds(started));
+    telemetry.shutdown_within(Duration::from_secs(1));
+}
+
 #[tokio::test]
 async fn a_limit_beyond_all_time_is_no_limit() {
     let receiver = crate::receiver::Receiver::grpc(crate::receiver::Manner::default());
