@@ -137,7 +137,8 @@ impl Limit {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LimitSnapshot {
-    /// Most requests that may be in flight.
+    /// Most requests that may be in flight; `u32::MAX` for the pool of the destinations beyond the most pools, which has no
+    /// limit of its own.
     pub max: u32,
     /// Requests in flight under the limit, each to the end of its response body.
     pub in_use: u64,
