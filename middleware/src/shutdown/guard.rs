@@ -12,8 +12,8 @@ use crate::Scope;
 ///
 /// In a runtime with several threads, requests have until the deadline, and dropping blocks its thread for as long; the
 /// other threads go on. In one with a single thread, or on its only worker, nothing could end while that one waits: there,
-/// and outside of a runtime, what is under way is cut at once. So call [`Scope::shutdown`] where you can wait, and keep the guard for the ways out
-/// where you can't. What was cut or left is told as a warning by `tracing`.
+/// and outside of a runtime, what is under way is cut at once. So call [`Scope::shutdown`] where you can wait, and keep the
+/// guard for the ways out where you can't. What was cut or left is told as a warning by `tracing`.
 ///
 /// The thread that is blocked may have tasks that no other can run: all of a `LocalSet`, and on a worker the one task that
 /// was woken last. Their requests can't end in time, and the report of the guard counts them as left. Best is a guard at the
@@ -77,9 +77,10 @@ fn others_go_on() -> Option<Handle> {
 /// runtime may have no time, and blocking in it is refused by a panic, which would end the process while another one
 /// unwinds. Cuts at once if no others go on. `None` if no thread is to be had.
 fn shut_down(scope: &Scope, deadline: Duration, others: Option<Handle>) -> Option<ShutdownReport> {
-    let runtime = Builder::new_current_thread().enable_time().build().ok()?;
     let scope = scope.clone();
     let run = move || {
+        // Made here, since where no thread is to be had it could not be dropped without a panic.
+        let runtime = Builder::new_current_thread().enable_time().build().ok()?;
         let deadline = if others.is_some() { deadline } else { Duration::ZERO };
         if let Some(others) = others {
             // The worker that is blocked may be the one that waited for sockets and timers. A task from outside wakes another
@@ -89,7 +90,7 @@ fn shut_down(scope: &Scope, deadline: Duration, others: Option<Handle>) -> Optio
         let report = runtime.block_on(scope.shutdown(deadline));
         // A flush that takes too long is not waited for.
         runtime.shutdown_background();
-        report
+        Some(report)
     };
-    thread::Builder::new().name("poolscope-shutdown".to_owned()).spawn(run).ok()?.join().ok()
+    thread::Builder::new().name("poolscope-shutdown".to_owned()).spawn(run).ok()?.join().ok()?
 }
