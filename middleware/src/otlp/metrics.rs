@@ -162,7 +162,10 @@ fn pool(points: &mut Points, pool: &PoolSnapshot) {
 }
 
 fn limit(points: &mut Points, limit: &LimitSnapshot, key: &Attributes) {
-    points.integer(&metric::LIMIT_MAX, key.clone(), u64::from(limit.max));
+    // The destinations beyond the most pools have none of their own.
+    if limit.max < u32::MAX {
+        points.integer(&metric::LIMIT_MAX, key.clone(), u64::from(limit.max));
+    }
     points.integer(&metric::LIMIT_IN_USE, key.clone(), limit.in_use);
     points.integer(&metric::LIMIT_QUEUED, key.clone(), limit.queued);
     points.integer(&metric::LIMIT_QUEUE_MAX, key.clone(), u64::from(limit.queue_max));
