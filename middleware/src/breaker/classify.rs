@@ -18,7 +18,7 @@ pub enum Verdict {
     Success,
     /// It does not.
     Failure,
-    /// Nothing: the caller was at fault, or gave up.
+    /// Nothing: the caller was at fault, or does not want the answer any more.
     Ignored,
 }
 
@@ -38,6 +38,9 @@ pub enum Answer<'a> {
     Error(&'a (dyn Error + 'static)),
     /// The body of a response that was a success so far has failed with this error.
     Body(&'a (dyn Error + 'static)),
+    /// A timeout around the breaker has dropped the call, or the rest of the body of a response that was a success so far:
+    /// one of [`timeout`](crate::timeout). Of any other timeout nothing is known but that the call was dropped.
+    TimedOut,
 }
 
 impl<'a> Answer<'a> {
@@ -48,7 +51,8 @@ impl<'a> Answer<'a> {
 
     /// The verdict of a breaker that was told no other: statuses from 500 on and errors are failures. Not so errors that
     /// say nothing about the destination: a request that could not be built or sent because of its own content, and the
-    /// rejection of another breaker or of a limit. A body that fails is a failure.
+    /// rejection of another breaker or of a limit. A body that fails is a failure, and so is a call that was too slow for a
+    /// timeout around the breaker.
     #[must_use]
     #[inline]
     pub fn default_verdict(&self) -> Verdict {
@@ -56,7 +60,7 @@ impl<'a> Answer<'a> {
             Self::Response { status, .. } if status.as_u16() >= 500 => Verdict::Failure,
             Self::Response { .. } => Verdict::Success,
             Self::Error(error) => verdict_of_error(*error),
-            Self::Body(_) => Verdict::Failure,
+            Self::Body(_) | Self::TimedOut => Verdict::Failure,
         }
     }
 
@@ -67,7 +71,7 @@ impl<'a> Answer<'a> {
             Self::Error(error) => {
                 matches!(classify::error_type(*error), ErrorType::Dns | ErrorType::Connect | ErrorType::Tls)
             }
-            Self::Response { .. } | Self::Body(_) => false,
+            Self::Response { .. } | Self::Body(_) | Self::TimedOut => false,
         }
     }
 
@@ -75,7 +79,7 @@ impl<'a> Answer<'a> {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Response { headers, .. } => retry_after(headers, SystemTime::now()),
-            Self::Error(_) | Self::Body(_) => None,
+            Self::Error(_) | Self::Body(_) | Self::TimedOut => None,
         }
     }
 }

@@ -29,9 +29,7 @@ pin_project! {
         Called {
             #[pin]
             inner: F,
-            // Taken when the answer is there; dropped with the future otherwise.
-            permit: Option<Permit>,
-            started: Option<Instant>,
+            held: Held,
         },
         Rejected {
             open: Option<BreakerOpen>,
@@ -39,10 +37,27 @@ pin_project! {
     }
 }
 
+/// The permit of a call without an answer.
+#[derive(Debug)]
+struct Held {
+    /// Taken when the answer is there; dropped with the future otherwise.
+    permit: Option<Permit>,
+    started: Option<Instant>,
+}
+
+impl Drop for Held {
+    #[inline]
+    fn drop(&mut self) {
+        if let (Some(permit), Some(started)) = (&mut self.permit, self.started) {
+            permit.dropped(started);
+        }
+    }
+}
+
 impl<F> ResponseFuture<F> {
     #[inline]
     pub(super) fn called(inner: F, permit: Permit, started: Option<Instant>) -> Self {
-        Self { state: State::Called { inner, permit: Some(permit), started } }
+        Self { state: State::Called { inner, held: Held { permit: Some(permit), started } } }
     }
 
     pub(super) fn rejected(open: BreakerOpen) -> Self {
@@ -61,19 +76,20 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Called { inner, permit, started } => {
+            StateProj::Called { inner, held } => {
                 let result = ready!(inner.poll(cx));
-                let held = permit.as_mut().expect("response future polled after it was ready");
+                let started = held.started;
+                let permit = held.permit.as_mut().expect("response future polled after it was ready");
                 Poll::Ready(match result {
                     Ok(response) => {
-                        if !held.answered(&Answer::response(&response), *started) {
-                            *permit = None;
+                        if !permit.answered(&Answer::response(&response), started) {
+                            held.permit = None;
                         }
-                        Ok(response.with_watch(permit.take()))
+                        Ok(response.with_watch(held.permit.take()))
                     }
                     Err(error) => {
-                        held.answered(&Answer::Error(&error), *started);
-                        *permit = None;
+                        permit.answered(&Answer::Error(&error), started);
+                        held.permit = None;
                         Err(Error::Inner(error))
                     }
                 })

@@ -3,12 +3,16 @@
 use std::error::Error;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
+
+use poolscope_semconv::value::ErrorType;
 
 use super::circuit::Circuit;
 use super::classify::{Answer, Verdict};
 use super::last;
 use super::state::Report;
+use crate::current;
 use crate::http_message::Watch;
 
 /// A call that was let through. Its end is told once: by an answer that fails it, by the end of a body, or by the drop of
@@ -29,7 +33,9 @@ const SLOW: u64 = 4;
 /// What is told if nothing more is: ignored, unless one of these is set.
 const SUCCESS: u64 = 8;
 const FAILURE: u64 = 16;
-const GENERATION: u32 = 5;
+/// Nothing more can be told: its end is not that of a drop.
+const OVER: u64 = 32;
+const GENERATION: u32 = 6;
 
 impl Permit {
     #[inline]
@@ -70,9 +76,16 @@ impl Permit {
         match verdict {
             Verdict::Success => {
                 self.word |= SUCCESS;
-                self.circuit().judges_bodies()
+                let goes_on = self.circuit().judges_bodies();
+                if !goes_on {
+                    self.word |= OVER;
+                }
+                goes_on
             }
-            Verdict::Ignored => false,
+            Verdict::Ignored => {
+                self.word |= OVER;
+                false
+            }
             Verdict::Failure => {
                 self.fail(answer);
                 false
@@ -82,11 +95,35 @@ impl Permit {
 
     /// The call is over, and this is what it says.
     pub(super) fn judged(mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Success => self.word |= SUCCESS,
-            Verdict::Failure => self.word |= FAILURE,
-            Verdict::Ignored => {}
+        self.word |= match verdict {
+            Verdict::Success => SUCCESS | OVER,
+            Verdict::Failure => FAILURE | OVER,
+            Verdict::Ignored => OVER,
+        };
+    }
+
+    /// The call, which started then, is dropped before its head is there. How long it took matters if it was too slow for
+    /// whoever drops it.
+    #[cold]
+    pub(super) fn dropped(&mut self, started: Instant) {
+        if current::drop_cause() == ErrorType::Timeout && self.circuit().is_slow(started) {
+            self.word |= SLOW;
         }
+    }
+
+    /// The call, or the body of its response, was too slow for a timeout around the breaker.
+    #[cold]
+    fn timed_out(&mut self) {
+        let permit = Self { circuit: self.circuit.take(), word: self.word };
+        permit.judge_again(&Answer::TimedOut);
+    }
+
+    /// The last word about the call. How long it took to answer is known from its head. If the user's rule panics, the call
+    /// says nothing.
+    fn judge_again(mut self, answer: &Answer<'_>) {
+        self.word = NonZeroU64::MIN | self.word.get() & !SUCCESS | OVER;
+        let verdict = self.circuit().verdict(answer);
+        self.judged(verdict);
     }
 
     #[cold]
@@ -124,18 +161,25 @@ impl Permit {
 /// The permit of a call whose body is on its way.
 impl Watch for Permit {
     #[inline]
-    fn ended(self) {}
+    fn ended(mut self) {
+        self.word |= OVER;
+    }
 
-    fn failed(mut self, error: &(dyn Error + 'static)) {
-        // How long it took to answer is known from its head. If the user's rule panics, the call says nothing.
-        self.word = NonZeroU64::MIN | self.word.get() & !SUCCESS;
-        let verdict = self.circuit().verdict(&Answer::Body(error));
-        self.judged(verdict);
+    fn failed(self, error: &(dyn Error + 'static)) {
+        self.judge_again(&Answer::Body(error));
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        // A rule of the user's that panics, while a panic goes on already, would end the program.
+        if !self.is(OVER)
+            && self.circuit.is_some()
+            && current::drop_cause() == ErrorType::Timeout
+            && !thread::panicking()
+        {
+            self.timed_out();
+        }
         let is_good = !self.is(TRIAL | SLOW | FAILURE) && self.is(SUCCESS);
         match self.circuit.take() {
             Some(circuit) if is_good && circuit.take_good(self.generation()) => last::remember(circuit),

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use poolscope::timeout::{Bodies, TimeoutLayer};
 
 use super::*;
 
@@ -14,6 +15,7 @@ use super::*;
 struct Piece {
     is_read: bool,
     fails: bool,
+    stalls: bool,
 }
 
 impl Body for Piece {
@@ -27,16 +29,28 @@ impl Body for Piece {
         if !std::mem::replace(&mut self.is_read, true) {
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from("half")))));
         }
+        if self.stalls {
+            return Poll::Pending;
+        }
         Poll::Ready(self.fails.then(|| Err(io::Error::other("cut off"))))
     }
 }
 
-/// Always good heads; bodies fail below `/cut`.
+/// Always good heads, none at all below `/hang`; bodies fail below `/cut`, and never end below `/stall`.
 fn streaming(
     builder: BreakerBuilder,
-) -> impl Service<Request<()>, Response = Response<JudgedBody<Piece>>, Error = Error<Infallible>> {
+) -> impl Service<
+    Request<()>,
+    Response = Response<JudgedBody<Piece>>,
+    Error = Error<Infallible>,
+    Future: Send + 'static,
+> {
     builder.build().unwrap().layer(service_fn(|request: Request<()>| async move {
-        Ok(Response::new(Piece { is_read: false, fails: request.uri().path() == "/cut" }))
+        let is = |path| request.uri().path() == path;
+        if is("/hang") {
+            std::future::pending::<()>().await;
+        }
+        Ok(Response::new(Piece { is_read: false, fails: is("/cut"), stalls: is("/stall") }))
     }))
 }
 
@@ -105,6 +119,76 @@ async fn the_users_rule_judges_bodies_too() {
     let mut service = streaming(builder(&scope).classify(rule));
     service.call(get("/cut")).await.unwrap().into_body().collect().await.unwrap_err();
     assert_eq!(judged(&scope), [0, 0, 1]);
+}
+
+fn one_second(scope: &Scope) -> TimeoutLayer<Bodies> {
+    TimeoutLayer::builder(scope, "call").limit(Duration::from_secs(1)).to_body_end().build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_too_slow_for_a_timeout_around_the_breaker_is_a_failure() {
+    let scope = Scope::new();
+    let mut service = one_second(&scope).layer(streaming(builder(&scope).slow_calls(OPEN_TIME, 1.0)));
+    service.call(get("/hang")).await.unwrap_err();
+    assert_eq!(judged(&scope), [0, 1, 0]);
+    drop(poll_once(service.call(get("/hang"))));
+    assert_eq!(judged(&scope), [0, 1, 1], "whoever gives up of himself says nothing");
+
+    let stalled = service.call(get("/stall")).await.unwrap();
+    assert_eq!(judged(&scope), [0, 1, 1]);
+    stalled.into_body().collect().await.unwrap_err();
+    assert_eq!(judged(&scope), [0, 2, 1], "its good head is not all");
+    drop(service.call(get("/stall")).await.unwrap());
+    service.call(get("/")).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(judged(&scope), [2, 2, 1]);
+
+    service.call(get("/hang")).await.unwrap_err();
+    let breaker = pay(&scope);
+    assert_eq!((breaker.state, breaker.slow_call_ratio), (BreakerState::Open, Some(0.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_heads_are_all_that_counts_a_body_can_be_as_slow_as_it_likes() {
+    let scope = Scope::new();
+    let mut service = one_second(&scope).layer(streaming(builder(&scope).heads_only()));
+    service.call(get("/stall")).await.unwrap().into_body().collect().await.unwrap_err();
+    assert_eq!(judged(&scope), [1, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_times_out_is_slow_if_it_has_taken_that_long() {
+    let scope = Scope::new();
+    // The rule has it that a timeout is no failure.
+    let rule = |answer: &Answer<'_>| match answer {
+        Answer::TimedOut => Verdict::Success,
+        answer => answer.default_verdict(),
+    };
+    let breaker = builder(&scope).slow_calls(Duration::from_secs(1), 1.0).classify(rule);
+    let mut service = one_second(&scope).layer(streaming(breaker));
+    for _ in 0..5 {
+        service.call(get("/hang")).await.unwrap_err();
+    }
+    assert_eq!(judged(&scope), [5, 0, 0]);
+    assert_eq!(pay(&scope).transitions[0].2, BreakerReason::SlowCallRatio);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_panics_over_a_timeout_leaves_the_call_without_a_word_and_its_place_free() {
+    let scope = Scope::new();
+    let rule = |answer: &Answer<'_>| match answer {
+        Answer::TimedOut => panic!("over a timeout"),
+        answer => answer.default_verdict(),
+    };
+    let breaker = builder(&scope).trial_calls(1).consecutive_failures(1).classify(rule);
+    let mut service = one_second(&scope).layer(streaming(breaker));
+    service.call(get("/cut")).await.unwrap().into_body().collect().await.unwrap_err();
+    advance(OPEN_TIME).await;
+    let hanging = service.call(get("/hang"));
+    let panicked = tokio::spawn(hanging).await.unwrap_err();
+    assert!(panicked.is_panic());
+    assert_eq!(judged(&scope), [0, 1, 1]);
+    service.call(get("/")).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(pay(&scope).state, BreakerState::Closed);
 }
 
 #[tokio::test(start_paused = true)]
