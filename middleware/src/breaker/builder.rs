@@ -165,7 +165,8 @@ impl BreakerBuilder {
         self
     }
 
-    /// Calls that must be in the window before shares are judged, from 1, and up to a window of calls. By default, this is [`DEFAULT_MINIMUM_CALLS`].
+    /// Calls that must be in the window before shares are judged, from 1, and up to a window of calls. By default, this is
+    /// [`DEFAULT_MINIMUM_CALLS`].
     pub fn minimum_calls(mut self, calls: usize) -> Self {
         self.config.rules.minimum_calls = calls;
         self
@@ -184,8 +185,8 @@ impl BreakerBuilder {
         self
     }
 
-    /// Longest time that a breaker stays open, before jitter, up to [`MAX_OPEN_TIME`]; `Retry-After` is held to it too. By default, this is
-    /// [`DEFAULT_MAX_OPEN_TIME`].
+    /// Longest time that a breaker stays open, before jitter, up to [`MAX_OPEN_TIME`]; `Retry-After` is held to it too. By
+    /// default, this is [`DEFAULT_MAX_OPEN_TIME`].
     pub fn max_open_time(mut self, time: Duration) -> Self {
         self.config.rules.max_open_time = time;
         self
@@ -211,8 +212,8 @@ impl BreakerBuilder {
         self
     }
 
-    /// Most destinations with a breaker of their own. Beyond it, breakers that are closed and were not used lately make
-    /// room. If there are none, further destinations share one breaker that never opens, since the failures of one would
+    /// Most destinations with a breaker of their own. Beyond it, breakers make room that are closed and were not used lately,
+    /// or whose open time is over for longer than [`BreakerBuilder::max_open_time`], since nobody calls any more. If there are none, further destinations share one breaker that never opens, since the failures of one would
     /// block the others. By default, this is [`DEFAULT_MAX_BREAKERS`].
     pub fn max_breakers(mut self, breakers: usize) -> Self {
         self.config.max_breakers = breakers;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState};
 
@@ -92,7 +92,9 @@ impl Circuit {
     /// What has to be known of it after a restart.
     pub(super) fn stored(&self) -> Option<StoredBreaker> {
         let state = match self.lock().machine.kept(now())? {
-            Kept::Open { wait, reopened } => StoredState::Open { until: SystemTime::now() + wait, reopened },
+            Kept::Open { wait, overdue, reopened } => {
+                StoredState::Open { until: SystemTime::now() + wait - overdue, reopened }
+            }
             Kept::Forced(force) => StoredState::Forced(force),
         };
         Some(StoredBreaker { name: self.name.to_string(), state })
@@ -102,7 +104,11 @@ impl Circuit {
     pub(super) fn restore(&self, state: StoredState) -> Option<Change> {
         let kept = match state {
             StoredState::Open { until, reopened } => {
-                Kept::Open { wait: until.duration_since(SystemTime::now()).unwrap_or_default(), reopened }
+                let (wait, overdue) = match until.duration_since(SystemTime::now()) {
+                    Ok(wait) => (wait, Duration::ZERO),
+                    Err(past) => (Duration::ZERO, past.duration()),
+                };
+                Kept::Open { wait, overdue, reopened }
             }
             StoredState::Forced(force) => Kept::Forced(force),
         };
@@ -151,10 +157,10 @@ impl Circuit {
     pub(super) fn admit(self: Arc<Self>) -> Result<Permit, BreakerOpen> {
         self.try_admit().map_err(|(circuit, rejected)| {
             circuit.count(BreakerOutcome::Rejected);
-            let (state, retry_in) = (rejected.state, rejected.retry_in);
+            let Rejected { state, reason, retry_in } = rejected;
             let name = Arc::clone(&circuit.name);
             last::remember(circuit);
-            BreakerOpen { name, state, retry_in }
+            BreakerOpen { name, state, reason, retry_in }
         })
     }
 
@@ -227,8 +233,8 @@ impl Circuit {
         self.lock().machine.state()
     }
 
-    pub(super) fn is_at_rest(&self) -> bool {
-        self.lock().machine.is_at_rest()
+    pub(super) fn is_dispensable(&self, now: Instant) -> bool {
+        self.lock().machine.is_dispensable(now)
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> BreakerSnapshot {

@@ -199,12 +199,12 @@ impl Circuits {
         circuit
     }
 
-    /// Removes breakers that have nothing to say, being closed: those that were not used since the last time, or else some that were. An eighth at most,
-    /// so that the next ones find room without a search and the others keep what they know.
+    /// Removes breakers that have nothing to say: those that were not used since the last time, or else some that were. An
+    /// eighth at most, so that the next ones find room without a search and the others keep what they know.
     fn retire(&self) {
-        let circuits = self.by_key.pin();
-        let at_rest = circuits.iter().filter(|(_, circuit)| circuit.is_at_rest());
-        let (used, unused): (Vec<_>, Vec<_>) = at_rest.partition(|(_, circuit)| circuit.was_used());
+        let (circuits, now) = (self.by_key.pin(), now());
+        let dispensable = circuits.iter().filter(|(_, circuit)| circuit.is_dispensable(now));
+        let (used, unused): (Vec<_>, Vec<_>) = dispensable.partition(|(_, circuit)| circuit.was_used());
         for (key, circuit) in unused.into_iter().chain(used).take(circuits.len().div_ceil(8)) {
             circuit.retire();
             circuits.remove(key);

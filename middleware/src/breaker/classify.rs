@@ -151,6 +151,7 @@ mod tests {
         let open = super::super::BreakerOpen {
             name: "inner".into(),
             state: super::super::BreakerState::Open,
+            reason: poolscope_semconv::value::BreakerReason::FailureRatio,
             retry_in: None,
         };
         assert_eq!(verdict(Err(&open)), Verdict::Ignored);

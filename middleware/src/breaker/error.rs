@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poolscope_semconv::value::BreakerState;
+use poolscope_semconv::value::{BreakerReason, BreakerState};
 
 /// The breaker did not let a call through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,10 @@ pub struct BreakerOpen {
     pub name: Arc<str>,
     /// State that it is in: open, half open with all trial calls under way, or forced open.
     pub state: BreakerState,
-    /// Time until the next call may try; `None` if that does not depend on time.
+    /// Why it opened; of a half-open one too. One that has opened again says that its trial calls failed.
+    pub reason: BreakerReason,
+    /// Time until the next call may try; `None` if that does not depend on time alone. It does not for a breaker that is half
+    /// open: the next call may pass as soon as a trial call is over.
     pub retry_in: Option<Duration>,
 }
 

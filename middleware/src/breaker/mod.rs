@@ -78,7 +78,7 @@ pub use fallback::{Fallback, FallbackFuture, FallbackLayer};
 pub use future::ResponseFuture;
 pub use handle::BreakerHandle;
 pub use layer::BreakerLayer;
-pub use poolscope_semconv::value::BreakerState;
+pub use poolscope_semconv::value::{BreakerReason, BreakerState};
 pub use service::Breaker;
 /// Body of a response that came through a breaker.
 pub type JudgedBody<B> = crate::WatchedBody<B, permit::Permit>;

@@ -100,6 +100,7 @@ async fn it_opens_rejects_tries_and_closes_and_tells_each_step() {
     advance(Duration::from_secs(1)).await;
     let open = rejected(&mut service, "pay.example").await;
     assert_eq!((&*open.name, open.state), (PAY, BreakerState::Open));
+    assert_eq!(open.reason, BreakerReason::FailureRatio);
     assert_eq!(open.retry_in, Some(Duration::from_secs(4)));
     assert_eq!(open.to_string(), "breaker http://pay.example:80 is open and lets a call try in 4.0s");
     assert_eq!(scope.snapshot().breakers[0].open_remaining, Duration::from_secs(4));
@@ -371,6 +372,22 @@ async fn when_every_breaker_is_open_further_destinations_are_let_through_and_cou
     }
     assert_eq!((layer.handle().overflowed(), layer.handle().retired()), (10, 0));
     assert_eq!(layer.handle().state("_OTHER"), Some(BreakerState::MetricsOnly));
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_breakers_that_nobody_calls_any_more_make_room() {
+    let (inner, mut server) = inner();
+    let layer = builder(&Scope::new()).max_breakers(2).max_open_time(2 * OPEN_TIME).build().unwrap();
+    let mut service = layer.layer(inner);
+    open(&mut service, &mut server, "a.example").await;
+    open(&mut service, &mut server, "b.example").await;
+    advance(3 * OPEN_TIME).await;
+    call(&mut service, &mut server, "c.example", status(200)).await.unwrap();
+    assert_eq!((layer.handle().retired(), layer.handle().overflowed()), (0, 1), "they may still be called");
+    advance(Duration::from_millis(1)).await;
+    call(&mut service, &mut server, "c.example", status(200)).await.unwrap();
+    assert_eq!((layer.handle().retired(), layer.handle().overflowed()), (1, 1));
+    assert!(layer.handle().state("http://c.example:80").is_some());
 }
 
 #[tokio::test]

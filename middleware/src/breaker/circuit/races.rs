@@ -156,7 +156,7 @@ fn a_good_call_ends_a_row_of_failures_whenever_it_comes() {
 fn no_more_trial_calls_than_allowed_are_under_way_and_each_gives_its_place_back() {
     model(|| {
         let circuit = circuit(|config| config.rules.trial_calls = 1);
-        circuit.restore(StoredState::Open { until: SystemTime::UNIX_EPOCH, reopened: 0 });
+        circuit.restore(StoredState::Open { until: SystemTime::now(), reopened: 0 });
         let under_way = Arc::new(AtomicUsize::new(0));
         let attempt = |circuit: &Arc<Circuit>, under_way: &AtomicUsize| {
             if let Ok(permit) = Arc::clone(circuit).admit() {
@@ -182,7 +182,7 @@ fn no_more_trial_calls_than_allowed_are_under_way_and_each_gives_its_place_back(
 fn trial_calls_that_end_together_close_it_once_and_it_counts_from_there_on() {
     explore(|[one, other]| {
         let circuit = circuit(|config| config.rules.trial_calls = 2);
-        circuit.restore(StoredState::Open { until: SystemTime::UNIX_EPOCH, reopened: 0 });
+        circuit.restore(StoredState::Open { until: SystemTime::now(), reopened: 0 });
         let threads = [one, other].map(|number| {
             let circuit = Arc::clone(&circuit);
             let permit = Arc::clone(&circuit).admit().expect("a trial call");

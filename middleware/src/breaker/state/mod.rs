@@ -74,6 +74,8 @@ pub(in crate::breaker) struct Machine {
     /// Where it starts, and where a reset brings it back to: closed, or held by the user's options.
     rest: State,
     state: State,
+    /// Why it was last opened or held, which is what a rejected call wants to know.
+    reason: BreakerReason,
     generation: u64,
     window: Window,
     /// How often it has opened again without having been closed, for the growth of the open time.
@@ -101,7 +103,12 @@ enum State {
 /// What is kept of a breaker over a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::breaker) enum Kept {
-    Open { wait: Duration, reopened: u32 },
+    Open {
+        wait: Duration,
+        /// How long ago it was to let a call try, if nothing is to be waited for.
+        overdue: Duration,
+        reopened: u32,
+    },
     Forced(Force),
 }
 
@@ -129,6 +136,7 @@ pub(in crate::breaker) struct Shares {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::breaker) struct Rejected {
     pub(in crate::breaker) state: BreakerState,
+    pub(in crate::breaker) reason: BreakerReason,
     pub(in crate::breaker) retry_in: Option<Duration>,
 }
 
@@ -140,6 +148,7 @@ impl Machine {
             rules,
             rest,
             state: rest,
+            reason: BreakerReason::Manual,
             generation: 0,
             reopened: 0,
             not_before: None,
@@ -167,9 +176,25 @@ impl Machine {
         matches!(self.state, State::Closed | State::Forced(Force::Closed | Force::MetricsOnly))
     }
 
+    /// True if nothing is lost without it: in the state that it started in, or if nobody has called for so long that what it
+    /// knows says nothing any more.
+    pub(in crate::breaker) fn is_dispensable(&self, now: Instant) -> bool {
+        self.is_at_rest() || self.overdue(now) > self.rules.max_open_time
+    }
+
     /// True in the state that it started in.
-    pub(in crate::breaker) fn is_at_rest(&self) -> bool {
+    fn is_at_rest(&self) -> bool {
         self.state == self.rest
+    }
+
+    /// How long ago an open breaker was to let a call try, or a half-open one has done so last.
+    fn overdue(&self, now: Instant) -> Duration {
+        match self.state {
+            State::Open { until: since } | State::HalfOpen { last: since, .. } => {
+                now.saturating_duration_since(since)
+            }
+            State::Closed | State::Forced(_) => Duration::ZERO,
+        }
     }
 
     /// Where good calls of a state in which every call passes are counted without the machine.
@@ -271,12 +296,13 @@ impl Machine {
     /// What has to be known of it after a restart; `None` if it is as it was made.
     pub(in crate::breaker) fn kept(&self, now: Instant) -> Option<Kept> {
         match self.state {
-            _ if self.is_at_rest() => None,
+            _ if self.is_dispensable(now) => None,
             State::Closed => None,
-            State::Open { until } => {
-                Some(Kept::Open { wait: until.saturating_duration_since(now), reopened: self.reopened })
-            }
-            State::HalfOpen { .. } => Some(Kept::Open { wait: Duration::ZERO, reopened: self.reopened }),
+            State::Open { .. } | State::HalfOpen { .. } => Some(Kept::Open {
+                wait: self.open_remaining(now),
+                overdue: self.overdue(now),
+                reopened: self.reopened,
+            }),
             State::Forced(force) => Some(Kept::Forced(force)),
         }
     }
@@ -287,10 +313,13 @@ impl Machine {
             Kept::Forced(force) => self.force(force),
             // A layer that only measures now has no breakers that are open.
             Kept::Open { .. } if !self.is_at_rest() || self.state != State::Closed => None,
-            Kept::Open { wait, reopened } => {
+            Kept::Open { overdue, .. } if overdue > self.rules.max_open_time => None,
+            Kept::Open { wait, overdue, reopened } => {
                 self.reopened = reopened;
                 let wait = wait.min(self.rules.max_open_time);
-                let change = self.enter(State::Open { until: now + wait }, BreakerReason::Restored);
+                // A machine that has just started may have no word for a time before that.
+                let until = now.checked_sub(overdue).unwrap_or(now) + wait;
+                let change = self.enter(State::Open { until }, BreakerReason::Restored);
                 Some(Change { open_for: Some(wait), ..change })
             }
         }
@@ -378,13 +407,16 @@ impl Machine {
     fn enter(&mut self, state: State, reason: BreakerReason) -> Change {
         let from = self.state();
         self.state = state;
+        if let State::Open { .. } | State::Forced(_) = state {
+            self.reason = reason;
+        }
         self.generation += 1;
         self.window.turn(self.generation);
         Change { from, to: self.state(), reason, shares: Shares::default(), window_calls: 0, open_for: None }
     }
 
     fn rejected(&self, retry_in: Option<Duration>) -> Rejected {
-        Rejected { state: self.state(), retry_in }
+        Rejected { state: self.state(), reason: self.reason, retry_in }
     }
 }
 

@@ -140,7 +140,8 @@ fn an_open_breaker_rejects_until_its_time_is_over() {
     let mut bench = Bench::new(rules());
     bench.open();
     bench.now += 4 * SECOND;
-    let rejected = Rejected { state: BreakerState::Open, retry_in: Some(SECOND) };
+    let rejected =
+        Rejected { state: BreakerState::Open, reason: BreakerReason::FailureRatio, retry_in: Some(SECOND) };
     assert_eq!(bench.admit(), Err(rejected));
     bench.now += SECOND;
     assert_eq!((bench.machine.state(), bench.remaining()), (BreakerState::Open, Duration::ZERO));
@@ -154,7 +155,10 @@ fn an_open_breaker_rejects_until_its_time_is_over() {
 fn a_half_open_breaker_lets_only_the_trial_calls_through_and_closes_when_all_succeed() {
     let mut bench = Bench::half_open(rules());
     let trials = [bench.admit().unwrap(), bench.admit().unwrap()];
-    assert_eq!(bench.admit(), Err(Rejected { state: BreakerState::HalfOpen, retry_in: None }));
+    assert_eq!(
+        bench.admit(),
+        Err(Rejected { state: BreakerState::HalfOpen, reason: BreakerReason::FailureRatio, retry_in: None })
+    );
     assert_eq!(bench.settle(trials[0], Verdict::Success), None);
     assert!(bench.admit().is_err(), "a trial that has succeeded does not give its place to another");
     let change = bench.settle(trials[1], Verdict::Success).expect("closed");
@@ -250,12 +254,47 @@ fn jitter_makes_it_longer_and_never_shorter() {
 }
 
 #[test]
+fn what_nobody_calls_for_long_is_dispensable_and_not_kept() {
+    let mut bench = Bench::new(rules());
+    assert!(bench.machine.is_dispensable(bench.now), "closed");
+    bench.open();
+    bench.now += 35 * SECOND;
+    assert!(!bench.machine.is_dispensable(bench.now));
+    let kept = Kept::Open { wait: Duration::ZERO, overdue: 30 * SECOND, reopened: 0 };
+    assert_eq!(bench.machine.kept(bench.now), Some(kept), "not as if it were open until now");
+    bench.now += SECOND;
+    assert!(bench.machine.is_dispensable(bench.now));
+    assert_eq!(bench.machine.kept(bench.now), None);
+
+    let _hanging = bench.admit().unwrap();
+    assert!(!bench.machine.is_dispensable(bench.now), "somebody calls");
+    assert!(bench.machine.is_dispensable(bench.now + 31 * SECOND), "nobody calls any more");
+
+    bench.machine.force(Force::Open);
+    bench.now += 1_000_000 * SECOND;
+    assert!(!bench.machine.is_dispensable(bench.now), "held by hand");
+    assert_eq!(bench.machine.kept(bench.now), Some(Kept::Forced(Force::Open)));
+}
+
+#[test]
+fn what_was_kept_too_long_ago_is_not_restored() {
+    for (overdue, is_restored) in [(29, true), (31, false)] {
+        let mut bench = Bench::new(rules());
+        let kept = Kept::Open { wait: Duration::ZERO, overdue: overdue * SECOND, reopened: 1 };
+        assert_eq!(bench.machine.restore(kept, bench.now).is_some(), is_restored);
+    }
+}
+
+#[test]
 fn a_forced_state_holds_until_the_reset() {
     let mut bench = Bench::new(rules());
     assert_eq!(bench.machine.force(Force::Open).map(|change| change.reason), Some(BreakerReason::Manual));
     assert_eq!(bench.machine.force(Force::Open), None);
     bench.now += 1_000 * SECOND;
-    assert_eq!(bench.admit(), Err(Rejected { state: BreakerState::ForcedOpen, retry_in: None }));
+    assert_eq!(
+        bench.admit(),
+        Err(Rejected { state: BreakerState::ForcedOpen, reason: BreakerReason::Manual, retry_in: None })
+    );
 
     for force in [Force::Closed, Force::MetricsOnly] {
         bench.machine.force(force);
