@@ -56,11 +56,24 @@ struct Inner {
     shutdown: crate::shutdown::State,
     #[cfg(feature = "otlp")]
     flushes: Mutex<Vec<crate::otlp::Flush>>,
+    #[cfg(all(feature = "breaker", feature = "shutdown"))]
+    tasks: Mutex<Vec<Weak<dyn Task>>>,
     resources: Board<ResourceSnapshot>,
     health: Board<HealthSnapshot>,
     #[cfg(feature = "trace")]
     tracing: crate::trace::Tracing,
 }
+
+/// Work of a thread that is to be finished before the program ends.
+#[cfg(all(feature = "breaker", feature = "shutdown"))]
+pub(crate) trait Task: std::fmt::Debug + Send + Sync {
+    /// Waits until what there is to do now is done, and no longer than this.
+    fn finish(&self, within: Duration);
+}
+
+/// How long a shutdown waits for the work of each thread.
+#[cfg(all(feature = "breaker", feature = "shutdown"))]
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 impl Scope {
     /// A scope with the default limits.
@@ -146,7 +159,7 @@ impl Scope {
 
     /// Ends in order: refuses new requests where a [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, waits until those
     /// that are under way have ended, cuts at the deadline what has not, asks idle connections to close where that can be
-    /// done, sends the telemetry that is left, and reports.
+    /// done, waits for breakers to be saved where they are kept, sends the telemetry that is left, and reports.
     ///
     /// The deadline is the one of the requests. What comes after it has bounds of its own: requests that are cut have
     /// 250 ms to give back what they hold, and the flush of telemetry has 5 s.
@@ -171,6 +184,18 @@ impl Scope {
         &self.inner.shutdown
     }
 
+    /// Waits for the work of threads, without blocking the caller's.
+    #[cfg(all(feature = "breaker", feature = "shutdown"))]
+    pub(crate) async fn finish_tasks(&self) {
+        let tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let finish = |task: Arc<dyn Task>| tokio::task::spawn_blocking(move || task.finish(FINISH_WITHIN));
+        // All of them at once, so that their times don't add up.
+        let waits: Vec<_> = tasks.iter().filter_map(Weak::upgrade).map(finish).collect();
+        for wait in waits {
+            let _ = wait.await;
+        }
+    }
+
     /// Sends what telemetry there is, without blocking the caller's thread.
     #[cfg(feature = "shutdown")]
     pub(crate) async fn flush_telemetry(&self) {
@@ -185,6 +210,14 @@ impl Scope {
                 let _ = flush.await;
             }
         }
+    }
+
+    /// Has the work of a thread finished before the program ends, as long as the thread is there.
+    #[cfg(all(feature = "breaker", feature = "shutdown"))]
+    pub(crate) fn finish_at_end(&self, task: Weak<dyn Task>) {
+        let mut tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|task| task.strong_count() > 0);
+        tasks.push(task);
     }
 
     /// Has telemetry sent before the program ends.
@@ -398,6 +431,8 @@ impl ScopeBuilder {
                 shutdown: crate::shutdown::State::default(),
                 #[cfg(feature = "otlp")]
                 flushes: Mutex::default(),
+                #[cfg(all(feature = "breaker", feature = "shutdown"))]
+                tasks: Mutex::default(),
                 resources: Board::default(),
                 health: Board::default(),
                 #[cfg(feature = "trace")]

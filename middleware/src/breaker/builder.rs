@@ -257,7 +257,11 @@ impl BreakerBuilder {
     }
 
     /// Where breakers that are open or held by hand are kept, so that the next start of the program begins with them: each
-    /// when it is first asked for, by its name. By default, every start begins with closed breakers.
+    /// by its name, which its handle knows from the start; its event comes with its first call. By default, every start begins
+    /// with closed breakers.
+    ///
+    /// They are saved by a thread of the layer's own, soon after each change. [`Scope`]'s `shutdown` waits for what is not
+    /// saved yet, for a few seconds at most.
     pub fn store(mut self, store: impl BreakerStore) -> Self {
         self.config.store = Some(Store(Arc::new(store)));
         self

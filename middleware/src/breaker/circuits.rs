@@ -15,6 +15,7 @@ use super::error::BreakerOpen;
 use super::key::{Key, KeyRef};
 use super::last;
 use super::permit::Permit;
+use super::state::Change;
 use super::state::Force;
 use super::store::{BreakerStore, Saver, StoredBreaker, StoredState};
 use crate::event::Events;
@@ -37,8 +38,8 @@ pub(super) struct Circuits {
     /// Held to make and to retire breakers, never to find one.
     making: Mutex<()>,
     other: OnceLock<Arc<Circuit>>,
-    /// What was kept over a restart, until there is a breaker of its name again.
-    restored: Mutex<BTreeMap<String, StoredState>>,
+    /// What was kept over a restart, by name, to look at and to move by hand until a call makes a breaker of that name.
+    waiting: Mutex<BTreeMap<String, Arc<Circuit>>>,
     saver: OnceLock<Saver>,
     retired: AtomicU64,
     overflowed: AtomicU64,
@@ -55,7 +56,7 @@ impl Circuits {
             by_key: papaya::HashMap::with_hasher(RandomState::default()),
             making: Mutex::new(()),
             other: OnceLock::new(),
-            restored: Mutex::default(),
+            waiting: Mutex::default(),
             saver: OnceLock::new(),
             retired: AtomicU64::new(0),
             overflowed: AtomicU64::new(0),
@@ -102,31 +103,52 @@ impl Circuits {
 
     /// Begins with what a store has, and keeps in it what changes.
     pub(super) fn keep_in(self: &Arc<Self>, store: Arc<dyn BreakerStore>) {
-        match store.load() {
-            Ok(breakers) => {
-                *self.restored() = breakers.into_iter().map(|stored| (stored.name, stored.state)).collect();
-            }
-            Err(error) => {
-                tracing::warn!("breakers begin closed, since what was kept of them can't be used: {error}");
-            }
-        }
+        let kept = store.load().unwrap_or_else(|error| {
+            tracing::warn!("breakers begin closed, since what was kept of them can't be used: {error}");
+            Vec::new()
+        });
         match Saver::start(store, Arc::downgrade(self)) {
             Ok(saver) => {
+                #[cfg(feature = "shutdown")]
+                if let Some(scope) = self.scope.upgrade() {
+                    scope.finish_at_end(saver.task());
+                }
                 let _ = self.saver.set(saver);
             }
             Err(error) => tracing::warn!("the states of breakers are not kept: {error}"),
         }
+        self.await_calls(kept);
+    }
+
+    /// Holds what was kept, until calls come for it; as many as there is room for breakers, those first that are held by hand.
+    fn await_calls(&self, mut kept: Vec<StoredBreaker>) {
+        kept.sort_by_key(|stored| matches!(stored.state, StoredState::Open { .. }));
+        let restored = kept.into_iter().filter_map(|stored| {
+            let circuit = self.circuit(stored.name.as_str().into(), self.rest(), None);
+            // Without a change there is nothing to restore. Its event comes with the first call.
+            circuit.restore(stored.state).map(|_| (stored.name, circuit))
+        });
+        self.waiting().extend(restored.take(self.config.max_breakers));
+    }
+
+    /// Brings a breaker that is new to where the one of its name was before a restart.
+    fn take_over(&self, circuit: &Circuit) -> Option<Change> {
+        let before = self.waiting().remove(circuit.name())?;
+        circuit.restore(before.stored()?.state)
     }
 
     /// What has to be known after a restart. What nobody has asked for since the last one is still kept.
     pub(super) fn stored(&self) -> Vec<StoredBreaker> {
-        let waiting = self.restored().clone();
-        let waiting = waiting.into_iter().map(|(name, state)| StoredBreaker { name, state });
-        self.all().iter().filter_map(|circuit| circuit.stored()).chain(waiting).collect()
+        self.all().iter().filter_map(|circuit| circuit.stored()).collect()
     }
 
-    fn restored(&self) -> MutexGuard<'_, BTreeMap<String, StoredState>> {
-        self.restored.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Circuit>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state that all but the last breaker start in, if it is not closed.
+    fn rest(&self) -> Option<Force> {
+        self.config.metrics_only.then_some(Force::MetricsOnly)
     }
 
     /// Name of the breaker of a key.
@@ -170,7 +192,11 @@ impl Circuits {
     }
 
     fn all(&self) -> Vec<Arc<Circuit>> {
-        self.by_key.pin().values().chain(self.other.get()).cloned().collect()
+        let mut waiting = self.waiting();
+        let now = now();
+        waiting.retain(|_, circuit| !circuit.is_dispensable(now));
+        let waiting = waiting.values().cloned();
+        self.by_key.pin().values().chain(self.other.get()).cloned().chain(waiting).collect()
     }
 
     fn make(&self, key: &KeyRef<'_>, target: Target<'_>) -> Arc<Circuit> {
@@ -182,15 +208,14 @@ impl Circuits {
         if circuits.len() >= self.config.max_breakers {
             self.retire();
             if circuits.len() >= self.config.max_breakers {
+                drop(making);
                 return self.other();
             }
         }
         let key = key.to_owned();
-        let force = self.config.metrics_only.then_some(Force::MetricsOnly);
         let written = if let Key::Destination(_) = key { target.written() } else { None };
-        let circuit = self.circuit(&key.to_string(), force, written);
-        let restored = self.restored().remove(circuit.name());
-        let change = restored.and_then(|state| circuit.restore(state));
+        let circuit = self.circuit(self.name_of(&key.to_string()).into(), self.rest(), written);
+        let change = self.take_over(&circuit);
         circuits.insert(key, Arc::clone(&circuit));
         drop(making);
         if let Some(change) = change {
@@ -214,12 +239,21 @@ impl Circuits {
 
     fn other(&self) -> Arc<Circuit> {
         self.overflowed.fetch_add(1, Relaxed);
-        Arc::clone(self.other.get_or_init(|| self.circuit(OTHER, Some(Force::MetricsOnly), None)))
+        let mut change = None;
+        let circuit = self.other.get_or_init(|| {
+            let circuit = self.circuit(self.name_of(OTHER).into(), Some(Force::MetricsOnly), None);
+            change = self.take_over(&circuit);
+            circuit
+        });
+        if let Some(change) = change {
+            circuit.tell(&change);
+        }
+        Arc::clone(circuit)
     }
 
-    fn circuit(&self, name: &str, force: Option<Force>, written: Option<Written>) -> Arc<Circuit> {
+    fn circuit(&self, name: Arc<str>, force: Option<Force>, written: Option<Written>) -> Arc<Circuit> {
         let circuit = Arc::new(Circuit::new(
-            self.name_of(name).into(),
+            name,
             (self.number, written),
             Arc::clone(&self.config),
             Arc::clone(&self.events),
@@ -234,10 +268,10 @@ impl Circuits {
 
 impl Drop for Circuits {
     fn drop(&mut self) {
-        // A thread may keep a breaker for its next call, and with it the one that keeps breakers over restarts, which finds
-        // now that there is nothing left to keep.
+        // A thread may keep a breaker for its next call, and with it the one that keeps breakers over restarts, which has
+        // nothing left to do but to save what has changed last.
         if let Some(saver) = self.saver.get() {
-            saver.wake();
+            saver.end(|| self.stored());
         }
     }
 }

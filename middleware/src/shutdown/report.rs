@@ -34,7 +34,7 @@ pub struct ShutdownReport {
     pub cut_requests: Vec<CutRequest>,
     /// Idle connections that were asked to close: those over hyper. Others close when their client is dropped.
     pub closed_idle: usize,
-    /// How long it took, without the flush of telemetry.
+    /// How long it took, without the flush of telemetry and the wait for breakers to be saved.
     pub took: Duration,
 }
 
@@ -90,6 +90,8 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     let cut = state.cut_so_far() - cut_before;
     let closed_idle = scope.close_idle();
     let took = began.elapsed();
+    #[cfg(feature = "breaker")]
+    scope.finish_tasks().await;
     // What is not sent by then has no place to go to.
     let _ = timeout(FLUSH_WITHIN, scope.flush_telemetry()).await;
     ShutdownReport { began_with, cut, left, cut_requests, closed_idle, took }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BreakerStore, StoredBreaker};
+use super::{BreakerStore, StoredBreaker, StoredState};
 
 /// Age up to which a file is believed by default.
 pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(10 * 60);
@@ -20,8 +20,8 @@ const VERSION: u32 = 1;
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Keeps breakers in a file, as JSON. It is written beside the old one and put in its place, so that a program or a machine
-/// that dies meanwhile leaves one of the two. One that is damaged, too old or from the future is not used, and a warning
-/// says so.
+/// that dies meanwhile leaves one of the two. One that is damaged is not used, and of one that is too old or from the future
+/// only what is held by hand is, since that holds until it is reset; a warning says so.
 ///
 /// ```no_run
 /// use poolscope::{Scope, breaker::{BreakerLayer, FileStore}};
@@ -51,8 +51,8 @@ impl FileStore {
         Self { path: path.into(), max_age: DEFAULT_MAX_AGE }
     }
 
-    /// Age up to which the file is believed: what was down so long ago says nothing about now. By default, this is
-    /// [`DEFAULT_MAX_AGE`].
+    /// Age up to which the file is believed about what is open: what was down so long ago says nothing about now. What is held
+    /// by hand has no age. By default, this is [`DEFAULT_MAX_AGE`].
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
@@ -83,11 +83,17 @@ impl FileStore {
         if document.version != VERSION {
             return Err(format!("its format is {}, and not {VERSION}", document.version).into());
         }
-        match now.duration_since(document.written) {
-            Ok(age) if age <= self.max_age => Ok(document.breakers),
-            Ok(age) => Err(format!("it is {age:.0?} old, and believed for {:?}", self.max_age).into()),
-            Err(_) => Err("it was written in the future".into()),
-        }
+        let doubt = match now.duration_since(document.written) {
+            Ok(age) if age <= self.max_age => return Ok(document.breakers),
+            Ok(age) => format!("it is {age:.0?} old, and believed for {:?}", self.max_age),
+            Err(_) => "it was written in the future".to_owned(),
+        };
+        tracing::warn!(
+            "{}: only breakers that are held by hand are used, since {doubt}",
+            self.path.display()
+        );
+        let is_held = |stored: &StoredBreaker| matches!(stored.state, StoredState::Forced(_));
+        Ok(document.breakers.into_iter().filter(is_held).collect())
     }
 
     fn beside(&self) -> PathBuf {
@@ -126,7 +132,6 @@ impl BreakerStore for FileStore {
 
 #[cfg(test)]
 mod tests {
-    use super::super::StoredState;
     use super::*;
     use crate::breaker::Force;
 
@@ -172,7 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_too_old_or_of_another_format_is_refused_in_words() {
+    fn what_is_damaged_or_of_another_format_is_refused_in_words_and_what_is_too_old_only_tells_what_is_held()
+    {
         let folder = Folder::new("refused");
         let store = folder.store();
         let document =
@@ -183,8 +189,6 @@ mod tests {
             (whole[..whole.len() / 2].to_vec(), "EOF"),
             (vec![0; 100], "expected value"),
             (document(2, now), "format is 2"),
-            (document(VERSION, now - 2 * DEFAULT_MAX_AGE), "old"),
-            (document(VERSION, now + DEFAULT_MAX_AGE), "future"),
             (vec![b' '; MAX_BYTES as usize + 1], "larger"),
         ];
         for (bytes, word) in cases {
@@ -194,6 +198,10 @@ mod tests {
         }
         fs::write(&store.path, whole).unwrap();
         assert_eq!(store.load().unwrap().len(), 2);
+        for written in [now - 2 * DEFAULT_MAX_AGE, now + DEFAULT_MAX_AGE] {
+            fs::write(&store.path, document(VERSION, written)).unwrap();
+            assert_eq!(store.load().unwrap(), some()[1..]);
+        }
     }
 
     #[test]

@@ -46,14 +46,15 @@ pub enum StoredState {
 ///
 /// Both are called by threads that may wait: `load` by who builds the layer, `save` by a thread of the layer's own.
 pub trait BreakerStore: Send + Sync + 'static {
-    /// What was saved last; nothing if there is nothing, or if it is too old to be true.
+    /// What was saved last; nothing if there is nothing. What is open can be too old to be true; what is held by hand can't.
     ///
     /// # Errors
     ///
     /// What is there can't be read. The layer says so as a warning, and begins with closed breakers.
     fn load(&self) -> Result<Vec<StoredBreaker>, Box<dyn Error + Send + Sync>>;
 
-    /// Keeps these in the place of what was saved before. Called after changes, for the last of several that come at once.
+    /// Keeps these in the place of what was saved before. Called after changes, for the last of several that come at once. The
+    /// shutdown of the scope waits for it.
     ///
     /// # Errors
     ///
