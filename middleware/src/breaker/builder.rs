@@ -213,8 +213,9 @@ impl BreakerBuilder {
     }
 
     /// Most destinations with a breaker of their own. Beyond it, breakers make room that are closed and were not used lately,
-    /// or whose open time is over for longer than [`BreakerBuilder::max_open_time`], since nobody calls any more. If there are none, further destinations share one breaker that never opens, since the failures of one would
-    /// block the others. By default, this is [`DEFAULT_MAX_BREAKERS`].
+    /// or whose open time is over for longer than [`BreakerBuilder::max_open_time`], since nobody calls any more. If
+    /// there are none, further destinations share one breaker that never opens, since the failures of one would block the
+    /// others. By default, this is [`DEFAULT_MAX_BREAKERS`].
     pub fn max_breakers(mut self, breakers: usize) -> Self {
         self.config.max_breakers = breakers;
         self

@@ -15,8 +15,7 @@ use super::error::BreakerOpen;
 use super::key::{Key, KeyRef};
 use super::last;
 use super::permit::Permit;
-use super::state::Change;
-use super::state::Force;
+use super::state::{Change, Force};
 use super::store::{BreakerStore, Saver, StoredBreaker, StoredState};
 use crate::event::Events;
 use crate::http_message::{Asked, Target, Written};
@@ -25,6 +24,9 @@ use crate::{BreakerSnapshot, BreakerSource, Scope, trace};
 
 /// Name of the breaker that takes the requests without one of their own.
 const OTHER: &str = poolscope_semconv::value::OVERFLOW;
+
+/// Breakers that no call has asked for yet, by name.
+type Waiting = BTreeMap<String, Arc<Circuit>>;
 
 /// The breakers of a layer.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub(super) struct Circuits {
     making: Mutex<()>,
     other: OnceLock<Arc<Circuit>>,
     /// What was kept over a restart, by name, to look at and to move by hand until a call makes a breaker of that name.
-    waiting: Mutex<BTreeMap<String, Arc<Circuit>>>,
+    waiting: Mutex<Waiting>,
     saver: OnceLock<Saver>,
     retired: AtomicU64,
     overflowed: AtomicU64,
@@ -131,19 +133,14 @@ impl Circuits {
         self.waiting().extend(restored.take(self.config.max_breakers));
     }
 
-    /// Brings a breaker that is new to where the one of its name was before a restart.
-    fn take_over(&self, circuit: &Circuit) -> Option<Change> {
-        let before = self.waiting().remove(circuit.name())?;
-        circuit.restore(before.stored()?.state)
+    /// What was kept over a restart, by name. Held while one of them becomes that of a call, so that it is always somewhere.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What has to be known after a restart. What nobody has asked for since the last one is still kept.
     pub(super) fn stored(&self) -> Vec<StoredBreaker> {
         self.all().iter().filter_map(|circuit| circuit.stored()).collect()
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Circuit>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state that all but the last breaker start in, if it is not closed.
@@ -215,9 +212,10 @@ impl Circuits {
         let key = key.to_owned();
         let written = if let Key::Destination(_) = key { target.written() } else { None };
         let circuit = self.circuit(self.name_of(&key.to_string()).into(), self.rest(), written);
-        let change = self.take_over(&circuit);
+        let mut waiting = self.waiting();
+        let change = take_over(&mut waiting, &circuit);
         circuits.insert(key, Arc::clone(&circuit));
-        drop(making);
+        drop((waiting, making));
         if let Some(change) = change {
             circuit.tell(&change);
         }
@@ -242,7 +240,7 @@ impl Circuits {
         let mut change = None;
         let circuit = self.other.get_or_init(|| {
             let circuit = self.circuit(self.name_of(OTHER).into(), Some(Force::MetricsOnly), None);
-            change = self.take_over(&circuit);
+            change = take_over(&mut self.waiting(), &circuit);
             circuit
         });
         if let Some(change) = change {
@@ -264,6 +262,12 @@ impl Circuits {
         }
         circuit
     }
+}
+
+/// Brings a breaker that is new to where the one of its name was before a restart.
+fn take_over(waiting: &mut Waiting, circuit: &Circuit) -> Option<Change> {
+    let before = waiting.remove(circuit.name())?;
+    circuit.restore(before.stored()?.state)
 }
 
 impl Drop for Circuits {

@@ -11,7 +11,8 @@ use crate::BreakerSnapshot;
 
 /// Looks at the breakers of a layer and moves them by hand. Cheap to clone.
 ///
-/// A breaker is there from the first call to its destination on, or from the start on if a store has kept it; its name is what [`BreakerHandle::list`] tells.
+/// A breaker is there from the first call to its destination on, or from the start on if a store has
+/// kept it; its name is what [`BreakerHandle::list`] tells.
 ///
 /// ```
 /// use poolscope::{Scope, breaker::{BreakerLayer, Force}};

@@ -21,10 +21,13 @@
 //! A call is judged when its response head is there, and if that is good, again at the end of its body: one that fails is a
 //! failed call ([`BreakerBuilder::heads_only`] leaves that out). One that is dropped without an answer says nothing, and one
 //! whose body is dropped is what its head said, with one exception: what a [`timeout`](crate::timeout) around the breaker drops
-//! was too slow, and is a failed call ([`Answer::TimedOut`]), before its head and in its body. Errors and statuses from 500 on are failures by default, see
-//! [`BreakerBuilder::classify`]. Apart from failures, a breaker opens for calls that are slow
-//! ([`BreakerBuilder::slow_calls`]), for connects that fail ([`BreakerBuilder::connect_failure_ratio`]) and for failures in a
-//! row ([`BreakerBuilder::consecutive_failures`]), as far as it is told to.
+//! was too slow, and is a failed call ([`Answer::TimedOut`]), before its head and in its body. Any other timeout around
+//! it (tower's, tokio's) drops without a word: put one of this crate, or one of the attempt below the breaker.
+//!
+//! Errors and statuses from 500 on are failures by default, see [`BreakerBuilder::classify`]. Apart from failures, a breaker
+//! opens for calls that are slow ([`BreakerBuilder::slow_calls`]), for connects that fail
+//! ([`BreakerBuilder::connect_failure_ratio`]) and for failures in a row ([`BreakerBuilder::consecutive_failures`]), as far as
+//! it is told to.
 //!
 //! ```
 //! use http::{Request, Response};
