@@ -14,6 +14,10 @@ use crate::registry::{Attempt, Pool};
 mod dropped;
 mod watched;
 
+#[cfg(feature = "limit")]
+pub(crate) use dropped::dropped_unsent;
+#[cfg(feature = "breaker")]
+pub(crate) use dropped::take_unsent;
 pub(crate) use dropped::{drop_as, drop_cause, dropped_from};
 pub(crate) use watched::{Acquire, tell_acquire, watch};
 

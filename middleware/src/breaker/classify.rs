@@ -40,7 +40,7 @@ pub enum Answer<'a> {
     Body(&'a (dyn Error + 'static)),
     /// A timeout around the breaker has dropped the call, or the rest of the body of a response that was a success so far:
     /// one of [`timeout`](crate::timeout). Of any other timeout nothing is known but that the call was dropped.
-    /// Whether it waited for the destination or in the queue of a limit below the breaker is not told.
+    /// A call that still waited in the queue of a [`limit`](crate::limit) below the breaker says nothing.
     TimedOut,
 }
 

@@ -176,6 +176,7 @@ impl Drop for Permit {
         if !self.is(OVER)
             && self.circuit.is_some()
             && current::drop_cause() == ErrorType::Timeout
+            && !current::take_unsent()
             && !thread::panicking()
         {
             self.timed_out();

@@ -10,25 +10,30 @@ thread_local! {
     static DROPPED_AS: Cell<ErrorType> = const { Cell::new(ErrorType::Canceled) };
     /// What the first pool in a drop has said, which is that of the request itself; its connect comes after.
     static NOTED: RefCell<Option<Box<PoolState>>> = const { RefCell::new(None) };
+    /// What was dropped last was a request that had not been sent yet.
+    static UNSENT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Puts back what holds outside of a drop, also when a destructor panics.
 struct Outer {
     cause: ErrorType,
     noted: Option<Box<PoolState>>,
+    is_unsent: bool,
 }
 
 impl Drop for Outer {
     fn drop(&mut self) {
         DROPPED_AS.set(self.cause);
         NOTED.set(self.noted.take());
+        UNSENT.set(self.is_unsent);
     }
 }
 
 /// Drops requests whose end has a cause that they can't know themselves, and tells the state of the pool that the first of
 /// them was in.
 pub(crate) fn drop_as(cause: ErrorType, drop: impl FnOnce()) -> Option<Box<PoolState>> {
-    let _outer = Outer { cause: DROPPED_AS.replace(cause), noted: NOTED.take() };
+    let _outer =
+        Outer { cause: DROPPED_AS.replace(cause), noted: NOTED.take(), is_unsent: UNSENT.replace(false) };
     drop();
     NOTED.take()
 }
@@ -36,6 +41,19 @@ pub(crate) fn drop_as(cause: ErrorType, drop: impl FnOnce()) -> Option<Box<PoolS
 /// Why the request that is being dropped is dropped.
 pub(crate) fn drop_cause() -> ErrorType {
     DROPPED_AS.get()
+}
+
+/// A request is dropped that was not sent yet: whoever let it through is dropped next, and learns that its end says nothing
+/// about the destination.
+#[cfg(feature = "limit")]
+pub(crate) fn dropped_unsent() {
+    UNSENT.set(drop_cause() != ErrorType::Canceled);
+}
+
+/// Whether the request that was just dropped had not been sent yet; told once.
+#[cfg(feature = "breaker")]
+pub(crate) fn take_unsent() -> bool {
+    UNSENT.replace(false)
 }
 
 /// What is about to be dropped belongs to a pool. Its state is kept if who drops it wants to know.

@@ -172,6 +172,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if self.number.is_some() {
             current::dropped_from(&self.pool);
+            current::dropped_unsent();
         }
         self.end(LimitOutcome::Canceled);
         self.leave();

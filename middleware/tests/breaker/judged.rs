@@ -6,6 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use poolscope::limit::LimitLayer;
 use poolscope::timeout::{Bodies, TimeoutLayer};
 
 use super::*;
@@ -145,6 +146,22 @@ async fn a_call_that_is_too_slow_for_a_timeout_around_the_breaker_is_a_failure()
     service.call(get("/hang")).await.unwrap_err();
     let breaker = pay(&scope);
     assert_eq!((breaker.state, breaker.slow_call_ratio), (BreakerState::Open, Some(0.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_times_out_in_the_queue_of_a_limit_says_nothing() {
+    let scope = Scope::new();
+    let limit = LimitLayer::builder(&scope.client("pay"))
+        .per_destination(1)
+        .acquire_timeout(OPEN_TIME)
+        .build()
+        .unwrap();
+    let hang =
+        limit.layer(service_fn(|_: Request<()>| std::future::pending::<io::Result<Response<String>>>()));
+    let service = one_second(&scope).layer(builder(&scope).build().unwrap().layer(hang));
+    let (first, second) = tokio::join!(service.clone().oneshot(get("/")), service.clone().oneshot(get("/")));
+    assert!(first.is_err() && second.is_err());
+    assert_eq!(judged(&scope), [0, 1, 1], "the second was never sent");
 }
 
 #[tokio::test(start_paused = true)]
