@@ -50,16 +50,6 @@ mod body;
 pub mod breaker;
 mod classify;
 mod clock;
-#[cfg(any(
-    feature = "breaker",
-    feature = "guard",
-    feature = "health",
-    feature = "limit",
-    feature = "hyper",
-    feature = "reqwest",
-    feature = "retry",
-    feature = "timeout"
-))]
 mod config_error;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 mod connector;
@@ -73,13 +63,6 @@ pub mod failsafe;
 pub mod guard;
 #[cfg(feature = "health")]
 pub mod health;
-#[cfg(any(
-    feature = "breaker",
-    feature = "limit",
-    feature = "retry",
-    feature = "shutdown",
-    feature = "timeout"
-))]
 mod http_message;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub mod hygiene;
@@ -121,27 +104,10 @@ mod tls;
 mod trace;
 mod watch;
 
-#[cfg(any(
-    feature = "breaker",
-    feature = "guard",
-    feature = "health",
-    feature = "limit",
-    feature = "hyper",
-    feature = "reqwest",
-    feature = "retry",
-    feature = "timeout"
-))]
 pub use config_error::ConfigError;
 pub use event::{Event, Listener};
 #[cfg(any(feature = "breaker", feature = "limit", feature = "retry"))]
 pub use http_message::Answered;
-#[cfg(any(
-    feature = "breaker",
-    feature = "limit",
-    feature = "retry",
-    feature = "shutdown",
-    feature = "timeout"
-))]
 pub use http_message::Destined;
 #[cfg(any(feature = "breaker", feature = "limit"))]
 pub use http_message::{Bodied, WatchedBody};

@@ -139,7 +139,7 @@ impl Turn {
     fn refuse(&mut self, is_total: bool, cause: Cause) -> Refused {
         let waited = self.end(cause.outcome());
         self.leave();
-        let total = self.plan.total.as_ref().filter(|_| is_total);
+        let total = self.plan.total.as_deref().filter(|_| is_total);
         let gate = total.unwrap_or_else(|| self.pool.limit().gate(|| self.plan.gate(&self.pool)));
         refused(&self.plan, &self.pool, gate, is_total, cause, waited)
     }

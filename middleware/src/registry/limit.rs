@@ -5,7 +5,7 @@ use std::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use poolscope_semconv::metric;
@@ -20,7 +20,7 @@ use crate::clock::Instant;
 /// The limit of a pool: its gate, once a request went through a limit layer, and what came of the requests.
 #[derive(Debug)]
 pub(crate) struct Limit {
-    gate: OnceLock<Arc<Gate>>,
+    gate: OnceLock<Gate>,
     outcomes: [AtomicU64; LimitOutcome::COUNT],
     /// Requests that began to wait, and that ended it.
     queued: [AtomicU64; 2],
@@ -48,14 +48,14 @@ impl Limit {
 
     /// The gate, made by the first who asks for it.
     #[inline]
-    pub(crate) fn gate(&self, make: impl FnOnce() -> Gate) -> &Arc<Gate> {
-        self.gate.get_or_init(|| Arc::new(make()))
+    pub(crate) fn gate(&self, make: impl FnOnce() -> Gate) -> &Gate {
+        self.gate.get_or_init(make)
     }
 
     /// The gate, if there is one.
     #[inline]
     pub(crate) fn known(&self) -> Option<&Gate> {
-        self.gate.get().map(|gate| &**gate)
+        self.gate.get()
     }
 
     /// A request was let through at once.
