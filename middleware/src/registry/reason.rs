@@ -101,6 +101,7 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
     } else {
         (CloseReason::BodyDropped, Inferred)
     };
+    let is_redundant = end.is_unused && end.protocol == Protocol::Http2 && end.has_another;
     // Nobody who closes a connection has in mind that it fails under a request.
     if let Some(stated) = end.stated.filter(|_| !is_cut && !end.is_upgraded) {
         return (stated, Known);
@@ -127,13 +128,13 @@ pub(super) fn reason(end: &Ending) -> (CloseReason, Certainty) {
         () if !end.is_exact && end.client_is_gone && !end.is_active => (CloseReason::ClientDropped, Inferred),
         // A peer that is told of our end may be quicker than the kernel, which then takes it for the first.
         () if !end.is_exact && is_dropped && !end.has_idled => dropped,
+        // hyper-util drops such a connection at once; the peer's answer to that may be all that the kernel tells.
+        () if !end.is_exact && is_redundant => (CloseReason::Redundant, Inferred),
         () if saw(CloseCause::PeerClosed) && saw(CloseCause::WhileActive) => {
             (CloseReason::PeerClosedActive, told_active)
         }
         () if saw(CloseCause::PeerClosed) => (CloseReason::PeerClosedIdle, told),
-        () if end.is_unused && end.protocol == Protocol::Http2 && end.has_another => {
-            (CloseReason::Redundant, Inferred)
-        }
+        () if is_redundant => (CloseReason::Redundant, Inferred),
         // Our side aborts a connection when it drops it with something unread.
         () if saw(CloseCause::Aborted) && !is_dropped => (CloseReason::Reset, Inferred),
         // Every orderly end passes a shutdown; only a task that is dropped under way does not.
@@ -233,6 +234,8 @@ mod tests {
         assert_eq!(reason(&idle), (CloseReason::IdleTimeout, Certainty::Inferred));
         let unused = Ending { is_unused: true, has_another: true, protocol: Protocol::Http2, ..ending(&[]) };
         assert_eq!(reason(&unused).0, CloseReason::Redundant);
+        let answered = Ending { is_exact: false, causes: CloseCause::PeerClosed as u32, ..unused };
+        assert_eq!(reason(&answered).0, CloseReason::Redundant, "the peer answers our end");
         let cut = Ending { causes: 0, ..ending(&[]) };
         assert_eq!(reason(&cut).0, CloseReason::RuntimeShutdown);
         let told = Ending { is_exact: false, causes: 0, ..ending(&[]) };
