@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod resolver;
 pub mod sampler;
 pub mod spans;
+pub mod stack;
 pub mod tls;
 pub mod upstream;
 pub mod wait;

@@ -2,6 +2,10 @@
 
 mod apt;
 pub(crate) mod browser;
+pub(crate) mod go;
+pub(crate) mod jaeger;
 pub(crate) mod nginx;
+pub(crate) mod otelcol;
+pub(crate) mod prometheus;
 pub(crate) mod valgrind;
 pub(crate) mod wasm;

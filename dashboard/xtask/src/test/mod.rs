@@ -23,7 +23,8 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Sets up what the tests need and runs them all; ends with `N passed, N failed, N skipped`.
 ///
 /// Installs, if missing: for the browser suite what `cargo xtask ui` installs, and, on Debian as root, the packages
-/// chromium, chromium-driver and fonts-dejavu-core. For the e2e suite, on Debian, nginx is unpacked, but not installed.
+/// chromium, chromium-driver and fonts-dejavu-core. For the e2e suite, on Debian, nginx is unpacked, but not installed. For
+/// the stack suite Prometheus is unpacked likewise, and where Go is, the OpenTelemetry Collector and Jaeger are built.
 /// What cannot run here says so and counts as skipped; with CI=true it counts as failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -34,7 +35,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let strict = std::env::var("CI").is_ok_and(|value| value == "true");
-    let all = [Suite::Unit, Suite::E2e, Suite::Browser];
+    let all = [Suite::Unit, Suite::E2e, Suite::Browser, Suite::Stack];
     let wanted: BTreeSet<_> =
         if args.suite.is_empty() { all.into() } else { args.suite.iter().copied().collect() };
 

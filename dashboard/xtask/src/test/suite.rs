@@ -2,8 +2,10 @@
 
 use std::process::Command;
 
+use anyhow::Result;
+
 use crate::process::{self, say};
-use crate::provision::{browser, nginx, wasm};
+use crate::provision::{browser, jaeger, nginx, otelcol, prometheus, wasm};
 use crate::ui;
 use crate::workspace::Workspace;
 
@@ -11,6 +13,9 @@ use crate::workspace::Workspace;
 const E2E: &str = "e2e";
 /// Module of the browser tests in it.
 const BROWSER: &str = "browser::";
+
+/// The program that holds the tests against the real programs that take telemetry.
+const STACK: &str = "stack";
 
 /// Modules of the tests for loom.
 const RACES: &str = "races::";
@@ -24,6 +29,9 @@ pub(crate) enum Suite {
     E2e,
     /// The dashboard in a real Chromium; installs chromium and chromium-driver on Debian as root
     Browser,
+    /// The real Collector, Prometheus and Jaeger with the files of collector-config; builds them with Go or unpacks them on
+    /// Debian, once
+    Stack,
 }
 
 /// What a suite came to before its tests ran.
@@ -42,6 +50,7 @@ impl Suite {
             Self::Unit => "unit",
             Self::E2e => "e2e",
             Self::Browser => "browser",
+            Self::Stack => "stack",
         }
     }
 
@@ -51,7 +60,7 @@ impl Suite {
             Self::Unit => {
                 let mut tests = cargo_test(workspace);
                 tests.args(["--lib", "--bins", "--examples"]);
-                for name in integration_tests(workspace).filter(|name| *name != E2E) {
+                for name in integration_tests(workspace).filter(|name| ![E2E, STACK].contains(name)) {
                     tests.args(["--test", name]);
                 }
                 let mut docs = cargo_test(workspace);
@@ -69,6 +78,10 @@ impl Suite {
                     Err(error) => Prepared::Broken(error.context("the UI cannot be built")),
                 }
             }
+            Self::Stack => match stack_tests(workspace) {
+                Ok(tests) => Prepared::Ready(vec![tests]),
+                Err(error) => Prepared::Missing(error),
+            },
         }
     }
 }
@@ -118,6 +131,18 @@ fn browser_tests(workspace: &Workspace, browser: browser::Browser) -> Command {
     // are too slow for the deadlines.
     tests.args(["--test", E2E, "--", "--include-ignored", "--test-threads=1", BROWSER]);
     tests
+}
+
+fn stack_tests(workspace: &Workspace) -> Result<Command> {
+    let prometheus = prometheus::ensure()?;
+    let mut tests = cargo_test(workspace);
+    tests.env(prometheus::PROGRAM, prometheus.server).env(prometheus::TOOL, prometheus.tool);
+    tests.env(otelcol::PROGRAM, otelcol::ensure(&workspace.root)?);
+    tests.env(jaeger::PROGRAM, jaeger::ensure(&workspace.root)?);
+    // They are ignored elsewhere, so that `cargo test` passes without these programs. One world of programs at a time: two on
+    // two cores are too slow for the deadlines.
+    tests.args(["--test", STACK, "--", "--include-ignored", "--test-threads=1"]);
+    Ok(tests)
 }
 
 /// Always the whole workspace with all features, whatever is then run: another choice would build dependencies again.

@@ -1,0 +1,6 @@
+//! What Poolscope sends, through the real programs that people send it to.
+//!
+//! They are ignored where these programs need not be; `cargo xtask test --suite stack` gets the programs and runs them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod whole_way;
