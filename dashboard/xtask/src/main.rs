@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `check` and `ui`.
+//! The project's own commands: `cargo xtask demo`, `stack`, `test`, `bench`, `check` and `ui`.
 //!
 //! Each sets up what it needs and says so; what it cannot set up is one sentence with the command to run.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its user on the terminal")]
@@ -10,6 +10,8 @@ mod demo;
 mod digest;
 mod process;
 mod provision;
+mod running;
+mod stack;
 mod test;
 mod ui;
 mod workspace;
@@ -26,6 +28,7 @@ use crate::workspace::Workspace;
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Cli {
     Demo(demo::Args),
+    Stack(stack::Args),
     Test(test::Args),
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -47,6 +50,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     match cli {
         Cli::Demo(args) => demo::run(&workspace, args).map(|()| ExitCode::SUCCESS),
+        Cli::Stack(args) => stack::run(&workspace, args).map(|()| ExitCode::SUCCESS),
         Cli::Test(args) => test::run(&workspace, args),
         Cli::Bench(bench) => bench::run(&workspace, bench).map(|()| ExitCode::SUCCESS),
         Cli::Check(args) => check::run(&workspace, args),
