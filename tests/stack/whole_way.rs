@@ -39,7 +39,7 @@ impl World {
         }));
         let jaeger = Jaeger::start().await.unwrap();
         let behind = Behind { dashboard: Some(otlp), jaeger: Some(jaeger.otlp()) };
-        let config = file("collector-config/collector.yaml");
+        let config = file("collector-config/collector/gateway.yaml");
         let collector = Collector::start(&config, behind, &[]).await.unwrap();
         let prometheus = Prometheus::start(collector.prometheus()).await.unwrap();
 

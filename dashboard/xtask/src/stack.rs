@@ -14,7 +14,7 @@ use crate::provision::{jaeger, otelcol, prometheus};
 use crate::running::{self, Ports, START_LIMIT};
 use crate::workspace::Workspace;
 
-const COLLECTOR: &str = "collector-config/collector.yaml";
+const COLLECTOR: &str = "collector-config/collector/gateway.yaml";
 const JAEGER: &str = "collector-config/jaeger/config.yaml";
 const PROMETHEUS: &str = "collector-config/prometheus";
 /// What the committed configuration of Prometheus scrapes.
@@ -48,6 +48,7 @@ struct Addrs {
     otlp_http: SocketAddr,
     scraped: SocketAddr,
     collector_health: SocketAddr,
+    collector_own: SocketAddr,
     dashboard: SocketAddr,
     dashboard_grpc: SocketAddr,
     dashboard_http: SocketAddr,
@@ -88,6 +89,7 @@ impl Addrs {
             otlp_http: at("the Collector's OTLP over HTTP", 4318)?,
             scraped: at("the Collector's metrics for Prometheus", 9464)?,
             collector_health: at("the Collector's health check", 13133)?,
+            collector_own: at("the Collector's own metrics", 8888)?,
             dashboard: at("the dashboard", 4320)?,
             dashboard_grpc: at("the dashboard's OTLP over gRPC", 14317)?,
             dashboard_http: at("the dashboard's OTLP over HTTP", 14318)?,
@@ -181,6 +183,7 @@ fn collector_command(program: &Path, root: &Path, addrs: &Addrs) -> Command {
     ] {
         command.env(name, addr.to_string());
     }
+    command.env("SELF_METRICS_PORT", addrs.collector_own.port().to_string());
     command
 }
 

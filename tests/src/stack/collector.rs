@@ -26,6 +26,7 @@ pub struct Collector {
     grpc: SocketAddr,
     http: SocketAddr,
     prometheus: SocketAddr,
+    health: SocketAddr,
 }
 
 impl Collector {
@@ -34,9 +35,19 @@ impl Collector {
     /// # Errors
     /// If there is no Collector, or it does not take the configuration; the error has what it said.
     pub async fn start(config: &Path, behind: Behind, more: &[(&str, String)]) -> io::Result<Self> {
-        let [grpc, http, prometheus, health, nobody] = free_addrs()?;
+        Self::start_with(&[config], behind, more).await
+    }
+
+    /// Starts it with several configuration files, each of which adds to those before it.
+    ///
+    /// # Errors
+    /// As for [`Collector::start`].
+    pub async fn start_with(configs: &[&Path], behind: Behind, more: &[(&str, String)]) -> io::Result<Self> {
+        let [grpc, http, prometheus, health, own, nobody] = free_addrs()?;
         let mut command = Command::new(Program::find(PROGRAM, &["otelcol-poolscope", "otelcol-contrib"])?);
-        command.arg("--config").arg(config);
+        for config in configs {
+            command.arg("--config").arg(config);
+        }
         for (name, addr) in [
             ("OTLP_GRPC_LISTEN", grpc),
             ("OTLP_HTTP_LISTEN", http),
@@ -47,6 +58,7 @@ impl Collector {
         ] {
             command.env(name, addr.to_string());
         }
+        command.env("SELF_METRICS_PORT", own.port().to_string());
         command.envs(more.iter().map(|(name, value)| (name, value)));
         let mut program = Program::start("the Collector", Program::folder("otelcol")?, &mut command)?;
         let client = reqwest::Client::new();
@@ -54,7 +66,7 @@ impl Collector {
         program
             .ready(async || client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()))
             .await?;
-        Ok(Self { program, grpc, http, prometheus })
+        Ok(Self { program, grpc, http, prometheus, health })
     }
 
     /// Where it takes OTLP over gRPC.
@@ -73,6 +85,12 @@ impl Collector {
     #[must_use]
     pub fn prometheus(&self) -> SocketAddr {
         self.prometheus
+    }
+
+    /// Where it tells whether it is well.
+    #[must_use]
+    pub fn health(&self) -> SocketAddr {
+        self.health
     }
 
     /// The end of what it wrote.

@@ -18,6 +18,7 @@ pub struct Jaeger {
     _program: Program,
     otlp: SocketAddr,
     query: SocketAddr,
+    health: SocketAddr,
     client: reqwest::Client,
 }
 
@@ -107,7 +108,7 @@ impl Jaeger {
         program
             .ready(async || client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()))
             .await?;
-        Ok(Self { _program: program, otlp, query, client })
+        Ok(Self { _program: program, otlp, query, health, client })
     }
 
     /// Where it takes OTLP over gRPC.
@@ -120,6 +121,12 @@ impl Jaeger {
     #[must_use]
     pub fn query(&self) -> SocketAddr {
         self.query
+    }
+
+    /// Where it tells whether it is well.
+    #[must_use]
+    pub fn health(&self) -> SocketAddr {
+        self.health
     }
 
     /// Names of the services that it has traces of.
