@@ -3,4 +3,5 @@
 //! They are ignored where these programs need not be; `cargo xtask test --suite stack` gets the programs and runs them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod deploy;
 mod whole_way;
