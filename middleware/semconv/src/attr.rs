@@ -27,6 +27,8 @@ attributes! {
     // --- OpenTelemetry: HTTP and network
     /// Name that is looked up.
     DNS_QUESTION_NAME = "dns.question.name";
+    /// What an error says, in words.
+    ERROR_MESSAGE = "error.message";
     /// Class of error: a [`crate::value::ErrorType`] or a status code; absent on success.
     ERROR_TYPE = "error.type";
     /// State of a connection, see [`crate::value::ConnectionState`].
@@ -172,6 +174,22 @@ attributes! {
     HEALTH_REASON = "poolscope.health.reason";
     /// How a probe ended, see [`crate::value::ProbeOutcome`].
     HEALTH_OUTCOME = "poolscope.health.outcome";
+
+    // --- ours: sessions
+    /// Name of a registry of sessions.
+    SESSION_NAME = "poolscope.session.name";
+    /// Why a session ended, see [`crate::value::SessionEnd`].
+    SESSION_END_REASON = "poolscope.session.end_reason";
+    /// Number of a session, unique in its registry.
+    SESSION_ID = "poolscope.session.id";
+    /// What the program calls a session.
+    SESSION_KEY = "poolscope.session.key";
+    /// Time since a session began, in seconds.
+    SESSION_DURATION = "poolscope.session.duration";
+    /// Time since a session was last active, in seconds.
+    SESSION_IDLE_TIME = "poolscope.session.idle_time";
+    /// Time since there was a reason for a session to end, in seconds; next to none where its holder had it.
+    SESSION_ENDING_TIME = "poolscope.session.ending_time";
 
     // --- ours: a pool at the moment of an event
     /// Open connections of the pool.

@@ -34,6 +34,10 @@ events! {
     RESOURCE_RECOVERED = "poolscope.resource.recovered";
     /// What probes say of a destination changed.
     HEALTH_CHANGED = "poolscope.health.changed";
+    /// A session ended in another way than that it was completed.
+    SESSION_ENDED = "poolscope.session.ended";
+    /// A session was told to end and is still there after the time that it had for it.
+    SESSION_OVERDUE = "poolscope.session.overdue";
 }
 
 #[cfg(test)]

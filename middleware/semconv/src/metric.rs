@@ -65,6 +65,10 @@ pub const REQUESTS_BOUNDS: &[f64] =
 /// Bounds for the share of a limit that was used. What fires has used all of it, and a little more.
 pub const BUDGET_BOUNDS: &[f64] = &[0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
 
+/// Bounds for the life of a session, in seconds: from a client that only looks in to one that stays for a day.
+pub const SESSION_BOUNDS: &[f64] =
+    &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0];
+
 /// Attributes that name a pool; every pool metric carries them.
 pub const POOL_KEYS: &[&str] =
     &[attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT];
@@ -305,6 +309,37 @@ metrics! {
     /// Ours. Those too that ran into their timeout.
     HEALTH_PROBE_DURATION = Histogram "poolscope.health.probe_duration" "s"
         &[attr::HEALTH_NAME], &[], REQUEST_BOUNDS, "Time from the start of a health probe to the end of its answer, or to its failure.";
+
+    /// Ours. From its begin until its holder has let go of it, so also while it is told to end.
+    SESSION_ACTIVE = UpDownCounter "poolscope.session.active" "{session}"
+        &[attr::SESSION_NAME], &[], &[], "Sessions that are there now.";
+    /// Ours.
+    SESSION_LIMIT = UpDownCounter "poolscope.session.limit" "{session}"
+        &[attr::SESSION_NAME], &[], &[], "Most sessions that may be there at a time.";
+    /// Ours.
+    SESSION_STARTED = Counter "poolscope.session.started" "{session}"
+        &[attr::SESSION_NAME], &[], &[], "Sessions that began.";
+    /// Ours.
+    SESSION_REFUSED = Counter "poolscope.session.refused" "{session}"
+        &[attr::SESSION_NAME], &[], &[], "Sessions that could not begin: there were too many, or the program shut down.";
+    /// Ours. Counted when its holder has let go of it.
+    SESSION_ENDED = Counter "poolscope.session.ended" "{session}"
+        &[attr::SESSION_NAME, attr::SESSION_END_REASON], &[], &[], "Sessions that are gone, by the reason for which they ended.";
+    /// Ours. Recorded when its holder has let go of it.
+    SESSION_DURATION = Histogram "poolscope.session.duration" "s"
+        &[attr::SESSION_NAME], &[], SESSION_BOUNDS, "Time from the begin of a session until it was gone.";
+    /// Ours. What stays above zero is a leak: a task, and a connection perhaps, that nobody wants any more.
+    SESSION_OVERDUE = UpDownCounter "poolscope.session.overdue" "{session}"
+        &[attr::SESSION_NAME], &[], &[], "Sessions that were told to end and are still there after the time that they had for it.";
+    /// Ours.
+    SESSION_OLDEST_AGE = Gauge "poolscope.session.oldest_age" "s"
+        &[attr::SESSION_NAME], &[], &[], "Time since the oldest of the sessions began that are there now; 0 if there is none.";
+    /// Ours. A sweep tells sessions to end whose time is over.
+    SESSION_SWEEP_DURATION = Histogram "poolscope.session.sweep_duration" "s"
+        &[attr::SESSION_NAME], &[], NETWORK_BOUNDS, "Time that a sweep over the sessions took.";
+    /// Ours. The runtime was busy, or there were very many sessions to end.
+    SESSION_LATE_SWEEPS = Counter "poolscope.session.late_sweeps" "{sweep}"
+        &[attr::SESSION_NAME], &[], &[], "Sweeps by which a session was told to end more than 250 ms after its deadline.";
 
     /// Ours. What the messages would have told was learned by asking.
     KERNEL_OVERFLOWS = Counter "poolscope.kernel.overflows" "{overflow}"

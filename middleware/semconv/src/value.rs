@@ -340,6 +340,24 @@ values! {
         Canceled = "canceled",
     }
 
+    /// Why a session ended: the first reason that there was.
+    SessionEnd {
+        /// Its holder was done with it.
+        Completed = "completed",
+        /// Its holder gave it up because of an error.
+        Error = "error",
+        /// It was not active for too long.
+        IdleTimeout = "idle_timeout",
+        /// It was there for as long as it may be.
+        MaxDuration = "max_duration",
+        /// The program, or this part of it, shuts down.
+        Shutdown = "shutdown",
+        /// Its holder was dropped before it was done: the task was cancelled, say, or the client is gone.
+        Dropped = "dropped",
+        /// Its holder panicked.
+        Panicked = "panicked",
+    }
+
     /// A telemetry signal.
     Signal {
         /// Metrics.
