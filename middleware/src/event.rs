@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use poolscope_semconv::value::{
-    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState,
+    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState, SessionEnd,
 };
 
 use crate::origin::Origin;
@@ -45,6 +45,10 @@ pub enum Event {
     ResourceRecovered(ResourceUse),
     /// What probes say of a destination has changed.
     HealthChanged(HealthChanged),
+    /// A session ended in another way than that it was completed.
+    SessionEnded(EndOfSession),
+    /// A session was told to end and is still there after the time that it had for it.
+    SessionOverdue(EndOfSession),
 }
 
 /// The pool that an event belongs to.
@@ -238,6 +242,27 @@ pub struct HealthChanged {
     pub reason: String,
     /// Destination of the probes.
     pub destination: Option<String>,
+}
+
+/// A session that has ended, or should have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndOfSession {
+    /// Name of its registry.
+    pub name: Arc<str>,
+    /// Its number, unique in the registry.
+    pub id: u64,
+    /// What the program calls it.
+    pub key: Arc<str>,
+    /// Why it ended, or was told to.
+    pub reason: SessionEnd,
+    /// Time since it began.
+    pub duration: Duration,
+    /// Time since something last happened in it.
+    pub idle: Duration,
+    /// Time since there was the reason; next to none where the holder had it.
+    pub ending: Duration,
+    /// What its holder gave up for.
+    pub error: Option<String>,
 }
 
 /// Wants to know what happens. Called where it happens, so it must be quick and must not block.

@@ -24,6 +24,11 @@
 //! A `guard` refuses requests before the process runs out of open files, memory or connections; only the shutdown belongs
 //! outside of it. A `health` probe asks a destination on an interval how it is, and may feed its breaker.
 //!
+//! # Sessions
+//!
+//! What lives longer than a request, a WebSocket or an SSE stream, has a guard in a registry of `session`: it ends when nothing
+//! happens in it or when it lasts too long, is bounded in number, and one that does not go when it should is reported.
+//!
 //! # Hygiene of connections
 //!
 //! [`hygiene`] replaces connections: by age, after errors, after timeouts, after answers of a server that fails, and on
@@ -84,6 +89,8 @@ pub mod reqwest;
 #[cfg(feature = "retry")]
 pub mod retry;
 mod scope;
+#[cfg(feature = "session")]
+pub mod session;
 #[cfg(feature = "shutdown")]
 pub mod shutdown;
 #[cfg(feature = "stack")]
@@ -114,6 +121,7 @@ pub use http_message::{Bodied, WatchedBody};
 pub use origin::{Origin, OriginScope};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
+pub use poolscope_semconv::value::SessionEnd;
 pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, LimitOutcome};
 pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use registry::{
@@ -123,6 +131,7 @@ pub use registry::{
     TotalLimitSnapshot, WaitingSnapshot,
 };
 pub use registry::{HealthSnapshot, ResourceSnapshot};
+pub use registry::{SessionSnapshot, SessionsSnapshot};
 pub use scope::{
     DEFAULT_LEAK_THRESHOLD, DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder,
 };

@@ -9,7 +9,7 @@ use poolscope_semconv::value::Observation;
 
 use crate::clock::Instant;
 use crate::event::{Events, Listener};
-use crate::registry::{Board, HealthSnapshot, ResourceSnapshot};
+use crate::registry::{Board, HealthSnapshot, ResourceSnapshot, SessionsSnapshot};
 use crate::registry::{
     BreakerSource, ClientInner, ClientScope, Connection, Named, Pool, PoolLimit, RetryStats, ScopeSnapshot,
     Sources, TimeoutStats,
@@ -60,6 +60,9 @@ struct Inner {
     tasks: Mutex<Vec<Weak<dyn Task>>>,
     resources: Board<ResourceSnapshot>,
     health: Board<HealthSnapshot>,
+    sessions: Board<SessionsSnapshot>,
+    #[cfg(all(feature = "session", feature = "shutdown"))]
+    open_sessions: Mutex<Vec<Weak<crate::session::Shared>>>,
     #[cfg(feature = "trace")]
     tracing: crate::trace::Tracing,
 }
@@ -105,6 +108,12 @@ impl Scope {
         ClientScope::new(self.clone(), client)
     }
 
+    /// A registry of sessions with a name: see [`session`](crate::session).
+    #[cfg(feature = "session")]
+    pub fn sessions(&self, name: impl Into<String>) -> crate::session::SessionsBuilder {
+        crate::session::SessionsBuilder::new(self, name.into())
+    }
+
     /// Everything that the scope knows now, sorted. Takes short locks that no request waits for.
     #[must_use]
     pub fn snapshot(&self) -> ScopeSnapshot {
@@ -137,6 +146,7 @@ impl Scope {
             limits,
             resources: self.inner.resources.rows(),
             health: self.inner.health.rows(),
+            sessions: self.inner.sessions.rows(),
             overflowed,
             kernel_refused,
             kernel_overflows,
@@ -157,20 +167,68 @@ impl Scope {
         (None, 0)
     }
 
-    /// Ends in order: refuses new requests where a [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, waits until those
-    /// that are under way have ended, cuts at the deadline what has not, asks idle connections to close where that can be
-    /// done, waits for breakers to be saved where they are kept, sends the telemetry that is left, and reports.
+    /// Ends in order: refuses new requests where a [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, and new sessions, tells
+    /// the sessions to end that are there, waits until what is under way has ended, cuts at the deadline what has not, asks
+    /// idle connections to close where that can be done, waits for breakers to be saved where they are kept, sends the
+    /// telemetry that is left, and reports.
     ///
-    /// The deadline is the one of the requests. What comes after it has bounds of its own: requests that are cut have
+    /// The deadline is the one of requests and sessions. What comes after it has bounds of its own: requests that are cut have
     /// 250 ms to give back what they hold, and the flush of telemetry has 5 s.
     ///
     /// The scope goes on to count; what is refused stays refused. Needs a tokio runtime with its time driver on.
     ///
     /// Don't await it within a request that goes through a shutdown layer of the same scope: it would wait for itself, and
-    /// be cut with that request at the deadline, before it has sent telemetry or reported. Spawn it as a task.
+    /// be cut with that request at the deadline, before it has sent telemetry or reported. Spawn it as a task. The same holds
+    /// for who holds a session, for whose end it would wait until the deadline.
     #[cfg(feature = "shutdown")]
     pub async fn shutdown(&self, deadline: Duration) -> crate::shutdown::ShutdownReport {
         crate::shutdown::run(self, deadline).await
+    }
+
+    /// Has the sessions of a registry told to end when the program does.
+    #[cfg(all(feature = "session", feature = "shutdown"))]
+    pub(crate) fn end_sessions_at_end(&self, sessions: &Arc<crate::session::Shared>) {
+        let mut known = self.inner.open_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|sessions| sessions.strong_count() > 0);
+        known.push(Arc::downgrade(sessions));
+        drop(known);
+        // The shutdown looks at those that are known after it has begun.
+        if self.shutdown_state().has_begun() {
+            sessions.close();
+        }
+    }
+
+    #[cfg(all(feature = "session", feature = "shutdown"))]
+    fn open_sessions(&self) -> Vec<Arc<crate::session::Shared>> {
+        let known = self.inner.open_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Tells all sessions to end, and lets none begin; tells how many are there.
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn close_sessions(&self) -> u64 {
+        #[cfg(feature = "session")]
+        return self.open_sessions().iter().map(|sessions| sessions.close() as u64).sum();
+        #[cfg(not(feature = "session"))]
+        0
+    }
+
+    /// Sessions that are there.
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn active_sessions(&self) -> u64 {
+        #[cfg(feature = "session")]
+        return self.open_sessions().iter().map(|sessions| sessions.active() as u64).sum();
+        #[cfg(not(feature = "session"))]
+        0
+    }
+
+    /// Returns when no session is there any more.
+    #[cfg(feature = "shutdown")]
+    pub(crate) async fn sessions_ended(&self) {
+        #[cfg(feature = "session")]
+        for sessions in self.open_sessions() {
+            sessions.all_ended().await;
+        }
     }
 
     /// Asks idle connections to close where that can be done, which is over hyper; tells how many.
@@ -340,6 +398,12 @@ impl Scope {
         &self.inner.health
     }
 
+    /// Registries of sessions.
+    #[cfg(feature = "session")]
+    pub(crate) fn session_board(&self) -> &Board<SessionsSnapshot> {
+        &self.inner.sessions
+    }
+
     /// Connections that all pools have open.
     #[cfg(feature = "guard")]
     pub(crate) fn open_connections(&self) -> u64 {
@@ -435,6 +499,9 @@ impl ScopeBuilder {
                 tasks: Mutex::default(),
                 resources: Board::default(),
                 health: Board::default(),
+                sessions: Board::default(),
+                #[cfg(all(feature = "session", feature = "shutdown"))]
+                open_sessions: Mutex::default(),
                 #[cfg(feature = "trace")]
                 tracing: crate::trace::Tracing::default(),
             }),

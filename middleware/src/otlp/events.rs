@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
 use opentelemetry::{SpanId, TraceId};
 use opentelemetry_sdk::logs::SdkLogger;
-use poolscope_semconv::value::{BreakerState, CloseReason, HealthState};
+use poolscope_semconv::value::{BreakerState, CloseReason, HealthState, SessionEnd};
 use poolscope_semconv::{attr, event as name};
 
-use crate::event::{Event, Leak, Listener, PoolName, ResourceUse};
+use crate::event::{EndOfSession, Event, Leak, Listener, PoolName, ResourceUse};
 use crate::registry::PoolState;
 
 /// Turns events into log records. The scope keeps it for as long as it lives; the logger ends with the telemetry.
@@ -182,6 +182,27 @@ fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
             let body = format!("{} is {}: {}", changed.name, changed.to, changed.reason);
             (name::HEALTH_CHANGED, severity, body)
         }
+        Event::SessionEnded(end) => {
+            add_session(record, end);
+            let severity = match end.reason {
+                SessionEnd::Completed | SessionEnd::Shutdown => Severity::Debug,
+                SessionEnd::IdleTimeout | SessionEnd::MaxDuration | SessionEnd::Dropped => Severity::Info,
+                SessionEnd::Error | SessionEnd::Panicked => Severity::Warn,
+            };
+            let error = end.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            let body = format!("{} ended after {:.1?}: {}{error}", session(end), end.duration, end.reason);
+            (name::SESSION_ENDED, severity, body)
+        }
+        Event::SessionOverdue(end) => {
+            add_session(record, end);
+            let body = format!(
+                "{} was told to end {:.1?} ago ({}) and is still there",
+                session(end),
+                end.ending,
+                end.reason
+            );
+            (name::SESSION_OVERDUE, Severity::Warn, body)
+        }
     };
     record.set_event_name(name);
     record.set_severity_number(severity);
@@ -243,6 +264,21 @@ fn add_resource<R: LogRecord>(record: &mut R, seen: &ResourceUse, limit: u64) {
 
 fn used(seen: &ResourceUse) -> String {
     format!("resource {} is at {}", seen.resource, seen.current)
+}
+
+fn add_session<R: LogRecord>(record: &mut R, end: &EndOfSession) {
+    record.add_attribute(attr::SESSION_NAME, end.name.to_string());
+    record.add_attribute(attr::SESSION_ID, integer(end.id));
+    record.add_attribute(attr::SESSION_KEY, end.key.to_string());
+    record.add_attribute(attr::SESSION_END_REASON, end.reason.as_str());
+    record.add_attribute(attr::SESSION_DURATION, end.duration.as_secs_f64());
+    record.add_attribute(attr::SESSION_IDLE_TIME, end.idle.as_secs_f64());
+    record.add_attribute(attr::SESSION_ENDING_TIME, end.ending.as_secs_f64());
+    record.add_attributes(end.error.clone().map(|error| (attr::ERROR_MESSAGE, error)));
+}
+
+fn session(end: &EndOfSession) -> String {
+    format!("session {} ({}) of {}", end.id, end.key, end.name)
 }
 
 /// Where a call went, which layers above the pools know as a URL only.

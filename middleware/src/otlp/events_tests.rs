@@ -90,6 +90,19 @@ fn leak() -> Leak {
     }
 }
 
+fn end(reason: SessionEnd) -> EndOfSession {
+    EndOfSession {
+        name: "chat".into(),
+        id: 3,
+        key: "room 7".into(),
+        reason,
+        duration: Duration::from_secs(90),
+        idle: Duration::from_secs(61),
+        ending: Duration::from_secs(5),
+        error: (reason == SessionEnd::Error).then(|| "broken pipe".to_owned()),
+    }
+}
+
 fn every_event() -> Vec<Event> {
     vec![
         transition(BreakerState::Open),
@@ -131,6 +144,8 @@ fn every_event() -> Vec<Event> {
         Event::ResourceExhausted(used()),
         Event::ResourceRecovered(used()),
         Event::HealthChanged(failing()),
+        Event::SessionEnded(end(SessionEnd::Error)),
+        Event::SessionOverdue(end(SessionEnd::IdleTimeout)),
     ]
 }
 
@@ -240,4 +255,26 @@ fn a_change_of_health_tells_from_where_to_where_and_why() {
     let attributes = attributes(&record);
     assert_eq!((&*attributes[attr::HEALTH_FROM], &*attributes[attr::HEALTH_STATE]), ("healthy", "failing"));
     assert_eq!(attributes[attr::SERVER_ADDRESS], "pay.example");
+}
+
+#[test]
+fn a_session_tells_why_it_ended_and_how_long_it_took() {
+    let ended = record(&Event::SessionEnded(end(SessionEnd::Error)));
+    assert_eq!(ended.severity_number(), Some(Severity::Warn));
+    assert_eq!(body(&ended), "session 3 (room 7) of chat ended after 90.0s: error: broken pipe");
+    assert_eq!(attributes(&ended)[attr::ERROR_MESSAGE], "broken pipe");
+    let overdue = record(&Event::SessionOverdue(end(SessionEnd::IdleTimeout)));
+    assert_eq!(overdue.severity_number(), Some(Severity::Warn));
+    assert_eq!(
+        body(&overdue),
+        "session 3 (room 7) of chat was told to end 5.0s ago (idle_timeout) and is still there"
+    );
+    let told = attributes(&overdue);
+    let get = |key: &str| told[key].as_str();
+    assert_eq!(
+        (get(attr::SESSION_NAME), get(attr::SESSION_ID), get(attr::SESSION_KEY)),
+        ("chat", "3", "room 7")
+    );
+    assert_eq!((get(attr::SESSION_END_REASON), get(attr::SESSION_ENDING_TIME)), ("idle_timeout", "5"));
+    assert_eq!((get(attr::SESSION_DURATION), get(attr::SESSION_IDLE_TIME)), ("90", "61"));
 }

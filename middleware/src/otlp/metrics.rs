@@ -18,7 +18,7 @@ use super::dropped::Dropped;
 use super::points::{Attributes, Points, text};
 use crate::registry::{
     BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, ResourceSnapshot,
-    ResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
+    ResultSnapshot, RetrySnapshot, ScopeSnapshot, SessionsSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
 };
 
 /// Points after which a further request is begun. gRPC receivers take 4 MiB by default, and a point has a few hundred
@@ -58,6 +58,9 @@ pub(super) fn requests(
     }
     for health in &snapshot.health {
         self::health(&mut points, health);
+    }
+    for sessions in &snapshot.sessions {
+        self::sessions(&mut points, sessions);
     }
     for signal in Signal::ALL {
         let attributes = vec![text(attr::TELEMETRY_SIGNAL, signal.as_str())];
@@ -385,6 +388,30 @@ fn health(points: &mut Points, health: &HealthSnapshot) {
         points.float(&metric::HEALTH_PROBE_AGE, key.clone(), age.as_secs_f64());
     }
     points.histogram(&metric::HEALTH_PROBE_DURATION, key, &health.duration);
+}
+
+fn sessions(points: &mut Points, sessions: &SessionsSnapshot) {
+    let key = vec![text(attr::SESSION_NAME, &sessions.name)];
+    let counts = [
+        (&metric::SESSION_ACTIVE, sessions.active),
+        (&metric::SESSION_LIMIT, sessions.limit),
+        (&metric::SESSION_STARTED, sessions.started),
+        (&metric::SESSION_REFUSED, sessions.refused),
+        (&metric::SESSION_OVERDUE, sessions.overdue),
+        (&metric::SESSION_LATE_SWEEPS, sessions.late_sweeps),
+    ];
+    for (metric, count) in counts {
+        points.integer(metric, key.clone(), count);
+    }
+    for (reason, count) in &sessions.ended {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::SESSION_END_REASON, reason.as_str()));
+        points.integer(&metric::SESSION_ENDED, attributes, *count);
+    }
+    let oldest = sessions.oldest.unwrap_or_default();
+    points.float(&metric::SESSION_OLDEST_AGE, key.clone(), oldest.as_secs_f64());
+    points.histogram(&metric::SESSION_DURATION, key.clone(), &sessions.duration);
+    points.histogram(&metric::SESSION_SWEEP_DURATION, key, &sessions.sweeps);
 }
 
 #[cfg(test)]

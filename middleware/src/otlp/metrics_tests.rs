@@ -13,7 +13,7 @@ use poolscope_semconv::value::{
     BreakerOutcome, BreakerReason, ConnectPhase, LimitOutcome, RetryOutcome, TimeoutOutcome,
 };
 
-use poolscope_semconv::value::{ProbeOutcome, ResourceState};
+use poolscope_semconv::value::{ProbeOutcome, ResourceState, SessionEnd};
 
 use super::*;
 use crate::RetryResultSnapshot;
@@ -232,6 +232,22 @@ fn snapshot() -> ScopeSnapshot {
             last_probe: Some(Duration::from_millis(1_500)),
             probes: ProbeOutcome::ALL.iter().map(|outcome| (*outcome, 4)).collect(),
             duration: histogram(&metric::HEALTH_PROBE_DURATION, 12),
+        }],
+        sessions: vec![SessionsSnapshot {
+            name: "chat".into(),
+            active: 4,
+            limit: 100,
+            started: 11,
+            refused: 2,
+            ended: SessionEnd::ALL.iter().map(|reason| (*reason, 1)).collect(),
+            overdue: 1,
+            oldest: Some(Duration::from_millis(2_500)),
+            idle_timeout: None,
+            max_duration: None,
+            duration: histogram(&metric::SESSION_DURATION, 7),
+            sweeps: histogram(&metric::SESSION_SWEEP_DURATION, 9),
+            late_sweeps: 1,
+            sessions: Vec::new(),
         }],
         overflowed: vec![("payments".into(), 0), ("search".into(), 6)],
     }
@@ -562,4 +578,26 @@ fn health_is_one_series_for_each_state() {
     assert_eq!(value(&metric::HEALTH_PROBES, &[(attr::HEALTH_OUTCOME, "slow")]), 4.0);
     assert_eq!(value(&metric::HEALTH_PROBE_AGE, &[]), 1.5);
     assert_eq!(value(&metric::HEALTH_PROBE_DURATION, &[]), 12.0);
+}
+
+#[test]
+fn sessions_are_told_with_their_ends_by_reason() {
+    let chat = (attr::SESSION_NAME, "chat");
+    for (def, expected) in [
+        (&metric::SESSION_ACTIVE, 4.0),
+        (&metric::SESSION_LIMIT, 100.0),
+        (&metric::SESSION_STARTED, 11.0),
+        (&metric::SESSION_REFUSED, 2.0),
+        (&metric::SESSION_OVERDUE, 1.0),
+        (&metric::SESSION_OLDEST_AGE, 2.5),
+        (&metric::SESSION_DURATION, 7.0),
+        (&metric::SESSION_SWEEP_DURATION, 9.0),
+        (&metric::SESSION_LATE_SWEEPS, 1.0),
+    ] {
+        assert_eq!(value(def, &[chat]), expected, "{}", def.name);
+    }
+    for reason in SessionEnd::ALL {
+        let ended = value(&metric::SESSION_ENDED, &[chat, (attr::SESSION_END_REASON, reason.as_str())]);
+        assert_eq!(ended, 1.0);
+    }
 }

@@ -33,6 +33,7 @@ mod rows;
 mod senders;
 #[cfg(feature = "serde")]
 mod serial;
+mod session_snapshot;
 mod snapshot;
 mod sources;
 mod timeouts;
@@ -47,7 +48,7 @@ pub(crate) use connection::{Connection, ConnectorLife, Ends, Established, TcpFig
 #[cfg(feature = "limit")]
 pub(crate) use gate::{Asked, Gate, Ticket};
 pub use health_snapshot::HealthSnapshot;
-#[cfg(feature = "health")]
+#[cfg(any(feature = "health", feature = "session"))]
 pub(crate) use histogram::Histogram;
 pub use histogram::HistogramSnapshot;
 pub(crate) use holder::TraceRef;
@@ -69,6 +70,7 @@ pub(crate) use retry_results::CallResult;
 pub use retry_results::RetryResultSnapshot;
 pub(crate) use rows::{Board, Rows};
 pub(crate) use senders::Task;
+pub use session_snapshot::{SessionSnapshot, SessionsSnapshot};
 pub use snapshot::{
     BreakerSnapshot, BreakerTransitions, ConnectFailures, ConnectionCounts, ConnectionSnapshot,
     HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot, ScopeSnapshot, WaitingSnapshot,

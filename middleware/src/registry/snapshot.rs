@@ -15,6 +15,7 @@ use super::resource_snapshot::ResourceSnapshot;
 use super::retry_results::RetryResultSnapshot;
 #[cfg(feature = "serde")]
 use super::serial;
+use super::session_snapshot::SessionsSnapshot;
 use super::timeouts::TimeoutSnapshot;
 
 /// Everything that a scope knows at one moment.
@@ -43,6 +44,8 @@ pub struct ScopeSnapshot {
     pub resources: Vec<ResourceSnapshot>,
     /// Destinations that are probed, by the names of their probes.
     pub health: Vec<HealthSnapshot>,
+    /// Registries of sessions, by name.
+    pub sessions: Vec<SessionsSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub overflowed: Vec<(String, u64)>,

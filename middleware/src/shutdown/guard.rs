@@ -59,6 +59,7 @@ impl Drop for ShutdownGuard {
             None => {
                 // No thread is to be had to wait on.
                 scope.shutdown_state().close();
+                scope.close_sessions();
                 scope.shutdown_state().cut();
             }
         }

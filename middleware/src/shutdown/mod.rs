@@ -5,6 +5,9 @@
 //! each to the end of its response body, have until the deadline; then the layer cuts them: the caller gets [`Cut`], and what
 //! the request held is given back. Put the layer outermost, so that a retry that waits for its next attempt is cut too.
 //!
+//! Sessions (feature `session`) are told to end when the shutdown begins, and have until the deadline too. Nobody can cut
+//! those whose holders don't listen; the report tells how many are left.
+//!
 //! Requests that only a request layer sees are waited for as well, but nobody can cut them; the report tells how many of
 //! them are left.
 //!

@@ -34,6 +34,10 @@ pub struct ShutdownReport {
     pub cut_requests: Vec<CutRequest>,
     /// Idle connections that were asked to close: those over hyper. Others close when their client is dropped.
     pub closed_idle: usize,
+    /// Sessions that were there when it began, and were told to end.
+    pub sessions: u64,
+    /// Sessions that are still there, since their holders have not let go of them.
+    pub sessions_left: u64,
     /// How long it took, without the flush of telemetry and the wait for breakers to be saved.
     pub took: Duration,
 }
@@ -51,10 +55,10 @@ pub struct CutRequest {
 }
 
 impl ShutdownReport {
-    /// True if every request could end by itself.
+    /// True if every request could end by itself, and every session has ended.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.cut == 0 && self.left == 0
+        self.cut == 0 && self.left == 0 && self.sessions_left == 0
     }
 }
 
@@ -65,7 +69,11 @@ impl fmt::Display for ShutdownReport {
         write!(
             f,
             "shut down in {took:.1?}: of {began_with} requests {ended} ended, {cut} were cut, {left} are left"
-        )
+        )?;
+        if self.sessions > 0 {
+            write!(f, "; of {} sessions {} are left", self.sessions, self.sessions_left)?;
+        }
+        Ok(())
     }
 }
 
@@ -76,6 +84,7 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     let deadline = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(365 * 86_400));
     let cut_before = state.cut_so_far();
     state.close();
+    let sessions = scope.close_sessions();
     let began_with = state.count().max(seen(&scope.snapshot()));
     let in_time = timeout_at(deadline, ended(scope)).await.is_ok();
     let (mut left, mut cut_requests) = (0, Vec::new());
@@ -88,17 +97,19 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
         left = seen(&scope.snapshot()).max(state.count());
     }
     let cut = state.cut_so_far() - cut_before;
+    let sessions_left = scope.active_sessions();
     let closed_idle = scope.close_idle();
     let took = began.elapsed();
     #[cfg(feature = "breaker")]
     scope.finish_tasks().await;
     // What is not sent by then has no place to go to.
     let _ = timeout(FLUSH_WITHIN, scope.flush_telemetry()).await;
-    ShutdownReport { began_with, cut, left, cut_requests, closed_idle, took }
+    ShutdownReport { began_with, cut, left, cut_requests, closed_idle, sessions, sessions_left, took }
 }
 
-/// Returns when no request is under way.
+/// Returns when no request is under way, and no session is there.
 async fn ended(scope: &Scope) {
+    scope.sessions_ended().await;
     scope.shutdown_state().ended().await;
     while seen(&scope.snapshot()) > 0 {
         sleep(LOOK_EVERY).await;

@@ -50,6 +50,11 @@ impl State {
         self.under_way.close();
     }
 
+    /// New requests are refused.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.under_way.is_closed()
+    }
+
     /// Returns when nothing is under way any more.
     pub(super) async fn ended(&self) {
         self.under_way.wait().await;

@@ -1,0 +1,117 @@
+//! [`Life`]: one session, as its holder and the sweep share it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use poolscope_semconv::value::SessionEnd;
+use tokio_util::sync::CancellationToken;
+
+use super::table::Rules;
+
+/// Most bytes of a key that are kept, so that what a session costs is bounded.
+pub(super) const LONGEST_KEY: usize = 256;
+
+/// One session. Times are since the begin of its registry.
+#[derive(Debug)]
+pub(super) struct Life {
+    pub(super) id: u64,
+    pub(super) key: Arc<str>,
+    pub(super) began: Duration,
+    /// Nanoseconds, at which something last happened.
+    active: AtomicU64,
+    told: OnceLock<Told>,
+    token: CancellationToken,
+}
+
+/// That a session is to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub(super) reason: SessionEnd,
+    pub(super) at: Duration,
+}
+
+impl Life {
+    pub(super) fn new(id: u64, key: &str, now: Duration) -> Self {
+        Self {
+            id,
+            key: cut(key, LONGEST_KEY).into(),
+            began: now,
+            active: AtomicU64::new(nanos(now)),
+            told: OnceLock::new(),
+            token: CancellationToken::new(),
+        }
+    }
+
+    /// Something happened.
+    #[inline]
+    pub(super) fn touch(&self, now: Duration) {
+        self.active.store(nanos(now), Relaxed);
+    }
+
+    /// When something last happened.
+    pub(super) fn active(&self) -> Duration {
+        Duration::from_nanos(self.active.load(Relaxed))
+    }
+
+    /// Has it end for a reason, which holds if it is the first. Wakes nobody yet.
+    pub(super) fn tell(&self, reason: SessionEnd, now: Duration) -> bool {
+        self.told.set(Told { reason, at: now }).is_ok()
+    }
+
+    /// Wakes who waits for its end.
+    pub(super) fn wake(&self) {
+        self.token.cancel();
+    }
+
+    /// Whether it is to end, and why.
+    pub(super) fn told(&self) -> Option<Told> {
+        self.told.get().copied()
+    }
+
+    pub(super) fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// When its time is over, and why; `None` if it never is.
+    pub(super) fn deadline(&self, rules: &Rules) -> Option<(Duration, SessionEnd)> {
+        let idle = rules.idle_timeout.map(|idle| (self.active() + idle, SessionEnd::IdleTimeout));
+        let max = rules.max_duration.map(|max| (self.began + max, SessionEnd::MaxDuration));
+        idle.into_iter().chain(max).min_by_key(|(at, _)| *at)
+    }
+}
+
+/// The begin of a text, between two characters.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_cut_between_two_characters() {
+        let key = |text: &str| Life::new(1, text, Duration::ZERO).key.to_string();
+        assert_eq!(key("room 7"), "room 7");
+        assert_eq!(key(&"k".repeat(300)), "k".repeat(256));
+        assert_eq!(key(&format!("k{}", "ß".repeat(300))), format!("k{}", "ß".repeat(127)));
+    }
+
+    #[test]
+    fn the_first_reason_holds() {
+        let life = Life::new(1, "", Duration::ZERO);
+        assert!(life.tell(SessionEnd::IdleTimeout, Duration::from_secs(1)));
+        assert!(!life.tell(SessionEnd::Completed, Duration::from_secs(2)));
+        let told = life.told().unwrap();
+        assert_eq!((told.reason, told.at), (SessionEnd::IdleTimeout, Duration::from_secs(1)));
+    }
+}

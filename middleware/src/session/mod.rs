@@ -1,0 +1,87 @@
+//! Sessions: what lives longer than a request (a WebSocket, an SSE stream, the session of a user) and must not leak.
+//!
+//! A registry, [`Sessions`], knows who is there. Whoever serves a session holds a [`Session`] for as long as it lasts, and
+//! calls [`Session::touch`] when something happens in it. The registry
+//!
+//! - tells a session to end when nothing happened in it for too long, or when it has been there for as long as it may be,
+//!   within 250 ms of that moment,
+//! - refuses new ones beyond their maximum number, so that their memory is bounded,
+//! - counts how sessions end: [`SessionEnd`] has the reasons, and the first one holds,
+//! - reports those as *overdue* who were told to end and did not. That is a leak, and it goes on to count as a session.
+//!
+//! Being told means that [`Session::ended`] and the tokens of [`Session::token`] are ready. Nothing is torn out of the hands
+//! of its holder, who may still say goodbye to the client; the session is over when the [`Session`] is dropped. However that
+//! happens, by [`Session::complete`], by a panic or because the task is cancelled or its runtime is gone, the session is
+//! counted out.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use poolscope::{Scope, session::SessionEnd};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let scope = Scope::new();
+//! let chats = scope
+//!     .sessions("chat")
+//!     .idle_timeout(Duration::from_secs(60))
+//!     .max_duration(Duration::from_secs(8 * 60 * 60))
+//!     .max_sessions(1_000)
+//!     .build()?;
+//!
+//! let (messages, mut inbox) = tokio::sync::mpsc::channel::<String>(8);
+//! let session = chats.begin("room 7")?;
+//! let task = tokio::spawn(async move {
+//!     loop {
+//!         tokio::select! {
+//!             reason = session.ended() => return reason,
+//!             message = inbox.recv() => match message {
+//!                 Some(_) => session.touch(),
+//!                 None => return session.complete(),
+//!             },
+//!         }
+//!     }
+//! });
+//! messages.send("hello".to_owned()).await?;
+//! assert_eq!(chats.active(), 1);
+//!
+//! // The client has vanished without a word.
+//! assert_eq!(task.await?, SessionEnd::IdleTimeout);
+//! assert_eq!((chats.active(), chats.snapshot().ended(SessionEnd::IdleTimeout)), (0, 1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The sweep
+//!
+//! One task for each registry looks for sessions whose time is over. It runs in the runtime of the session that began it, and
+//! ends with the registry and its last session; where its runtime ends before that, the next session that begins has it run
+//! again in its own. It sleeps until the next deadline, so sessions that are alive cost nothing but their clock reading and
+//! one store for each touch. A sweep that comes late, because the runtime was blocked, is counted.
+//!
+//! # Shutdown
+//!
+//! `Scope::shutdown` (feature `shutdown`) tells all sessions to end when it begins, waits for them until its deadline, and
+//! reports how many are left. [`Sessions::close`] does the first part for one registry.
+
+mod builder;
+mod guard;
+mod life;
+#[cfg(test)]
+mod model;
+mod refused;
+mod registry;
+mod sweep;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use builder::{
+    DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_SESSIONS, DEFAULT_OVERDUE_AFTER, DEFAULT_SWEEP_INTERVAL,
+    SessionsBuilder,
+};
+pub use guard::Session;
+pub use poolscope_semconv::value::SessionEnd;
+pub use refused::Refused;
+pub use registry::Sessions;
+pub(crate) use registry::Shared;

@@ -1,0 +1,229 @@
+//! [`Sessions`].
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use poolscope_semconv::metric;
+use poolscope_semconv::value::SessionEnd;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::guard::Session;
+use super::life::Life;
+use super::refused::Refused;
+use super::sweep;
+use super::table::{NoRoom, Rules, Table};
+use crate::Scope;
+use crate::event::{Event, Events};
+use crate::registry::{Histogram, Rows, SessionsSnapshot};
+
+/// A registry of sessions. Cheap to clone; clones are one. See the [module](super) for an example.
+///
+/// Its figures are there for as long as it or one of its sessions lives.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    shared: Arc<Shared>,
+}
+
+impl Sessions {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Begins a session, which lasts until the guard is dropped.
+    ///
+    /// The key is what the session is called in snapshots, and in the events that tell of its end; several may have the same.
+    /// It leaves the process with telemetry, so don't use what a client proves its identity with, such as the value of a
+    /// cookie. Only its first 256 bytes are kept.
+    ///
+    /// Needs a tokio runtime with its time driver on.
+    ///
+    /// # Errors
+    ///
+    /// There are as many sessions as there may be, they shut down, or there is no runtime here.
+    pub fn begin(&self, key: &str) -> Result<Session, Refused> {
+        Shared::begin(&self.shared, key)
+    }
+
+    /// Sessions that are there now, those included that were told to end and did not yet.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.shared.table().len()
+    }
+
+    /// Tells all sessions to end, and refuses new ones from now on. Tells how many are there.
+    pub fn close(&self) -> usize {
+        self.shared.close()
+    }
+
+    /// Returns when no session is there any more. Others may begin after that, unless it was [closed](Self::close).
+    pub async fn all_ended(&self) {
+        self.shared.all_ended().await;
+    }
+
+    /// Everything that is known of the sessions; the same is in the snapshots of the scope.
+    #[must_use]
+    pub fn snapshot(&self) -> SessionsSnapshot {
+        self.shared.snapshot()
+    }
+}
+
+/// What the registry, its sessions and its sweep share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(super) name: Arc<str>,
+    rules: Rules,
+    pub(super) sweep_interval: Duration,
+    epoch: Instant,
+    events: Arc<Events>,
+    table: Mutex<Table>,
+    /// Told when the last session is gone.
+    empty: Notify,
+    duration: Histogram,
+    pub(super) sweeps: Histogram,
+    pub(super) late_sweeps: AtomicU64,
+    /// There is a task that sweeps.
+    pub(super) is_swept: Arc<AtomicBool>,
+    /// Has it sweep now.
+    pub(super) sweep_now: Arc<Notify>,
+}
+
+impl Shared {
+    pub(super) fn add(scope: &Scope, name: &str, rules: Rules, sweep_interval: Duration) -> Arc<Self> {
+        let shared = scope.session_board().add(name, |name| Self {
+            name,
+            rules,
+            sweep_interval,
+            epoch: Instant::now(),
+            events: Arc::clone(scope.events()),
+            table: Mutex::new(Table::new(rules)),
+            empty: Notify::new(),
+            duration: Histogram::new(&metric::SESSION_DURATION),
+            sweeps: Histogram::new(&metric::SESSION_SWEEP_DURATION),
+            late_sweeps: AtomicU64::new(0),
+            is_swept: Arc::default(),
+            sweep_now: Arc::default(),
+        });
+        #[cfg(feature = "shutdown")]
+        scope.end_sessions_at_end(&shared);
+        shared
+    }
+
+    /// Time since the begin of the registry, by tokio's clock, which tests can stop.
+    #[inline]
+    pub(super) fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// The moment of a time.
+    pub(super) fn moment(&self, at: Duration) -> Instant {
+        self.epoch + at
+    }
+
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(self: &Arc<Self>, key: &str) -> Result<Session, Refused> {
+        let name = || Arc::clone(&self.name);
+        if !sweep::is_running(self) {
+            self.table().refused += 1;
+            return Err(Refused::NoRuntime { name: name() });
+        }
+        let mut table = self.table();
+        match table.begin(key, self.now()) {
+            Ok(life) => Ok(Session::new(Arc::clone(self), life)),
+            Err(NoRoom::Full) => {
+                let (max, overdue) = (self.rules.max_sessions, table.overdue);
+                Err(Refused::Full { name: name(), max, overdue })
+            }
+            Err(NoRoom::Closed) => Err(Refused::Shutdown { name: name() }),
+        }
+    }
+
+    /// A session is gone, and has been told why.
+    pub(super) fn leave(&self, life: &Life, reason: SessionEnd) {
+        self.duration.record(self.now().saturating_sub(life.began));
+        let mut table = self.table();
+        table.leave(life, reason);
+        let is_empty = table.len() == 0;
+        drop(table);
+        if is_empty {
+            self.empty.notify_waiters();
+        }
+    }
+
+    pub(crate) fn close(&self) -> usize {
+        let there = self.table().close();
+        for life in &there {
+            life.tell(SessionEnd::Shutdown, self.now());
+            life.wake();
+        }
+        // It did not know that somebody could become overdue.
+        self.sweep_now.notify_one();
+        there.len()
+    }
+
+    /// Sessions that are there.
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn active(&self) -> usize {
+        self.table().len()
+    }
+
+    pub(crate) async fn all_ended(&self) {
+        loop {
+            let mut empty = pin!(self.empty.notified());
+            // Listens first, so that the last one is not missed.
+            empty.as_mut().enable();
+            if self.table().len() == 0 {
+                return;
+            }
+            empty.await;
+        }
+    }
+
+    pub(super) fn emit(&self, event: &Event) {
+        self.events.emit(event);
+    }
+
+    fn snapshot(&self) -> SessionsSnapshot {
+        let table = self.table();
+        // Within the lock, so that it is not before the begin of somebody who is there.
+        let now = self.now();
+        SessionsSnapshot {
+            name: self.name.to_string(),
+            active: table.len() as u64,
+            limit: self.rules.max_sessions as u64,
+            started: table.started,
+            refused: table.refused,
+            ended: SessionEnd::ALL.iter().map(|reason| (*reason, table.ended[reason.index()])).collect(),
+            overdue: table.overdue,
+            oldest: table.oldest(now),
+            idle_timeout: self.rules.idle_timeout,
+            max_duration: self.rules.max_duration,
+            duration: self.duration.snapshot(),
+            sweeps: self.sweeps.snapshot(),
+            late_sweeps: self.late_sweeps.load(Relaxed),
+            sessions: table.rows(now),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Its task sees that it is gone.
+        self.sweep_now.notify_one();
+    }
+}
+
+impl Rows<SessionsSnapshot> for Shared {
+    fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    fn rows(&self) -> Vec<SessionsSnapshot> {
+        vec![self.snapshot()]
+    }
+}

@@ -1,0 +1,80 @@
+//! The task that tells sessions to end whose time is over.
+
+use std::sync::atomic::{
+    AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+
+use super::guard::end_of;
+use super::registry::Shared;
+use crate::event::Event;
+
+/// How late a session may be told to end: what is promised.
+const PROMISED: Duration = Duration::from_millis(250);
+
+/// Longest sleep where nothing is due.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
+
+/// True if the sessions are swept: starts the task, if there is none, in the runtime that is current here.
+pub(super) fn is_running(shared: &Arc<Shared>) -> bool {
+    if shared.is_swept.load(Acquire) {
+        return true;
+    }
+    let Ok(runtime) = Handle::try_current() else { return false };
+    if !shared.is_swept.swap(true, AcqRel) {
+        let ends = Ends(Arc::clone(&shared.is_swept));
+        runtime.spawn(sweep_for_ever(ends, Arc::downgrade(shared)));
+    }
+    true
+}
+
+/// Says that nobody sweeps any more, when the task ends that holds it.
+struct Ends(Arc<AtomicBool>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.store(false, Release);
+    }
+}
+
+/// Sweeps until the registry is gone. It is not held in between.
+async fn sweep_for_ever(_ends: Ends, registry: Weak<Shared>) {
+    let Some(now) = registry.upgrade().map(|shared| Arc::clone(&shared.sweep_now)) else { return };
+    while let Some(shared) = registry.upgrade() {
+        let next = sweep(&shared);
+        drop(shared);
+        // Both are right: it is time, or somebody says so.
+        let _ = timeout_at(next, now.notified()).await;
+    }
+}
+
+/// One sweep. Tells when the next is due.
+fn sweep(shared: &Shared) -> Instant {
+    let began = shared.now();
+    let found = shared.table().look(began);
+    // Those whose time is over come before everything else.
+    let mut late = Duration::ZERO;
+    for due in &found.due {
+        let now = shared.now();
+        if due.life.tell(due.reason, now) {
+            late = late.max(now.saturating_sub(due.deadline));
+            due.life.wake();
+        }
+    }
+    for life in &found.overdue {
+        if let Some(told) = life.told() {
+            shared.emit(&Event::SessionOverdue(end_of(shared, life, told.reason, None)));
+        }
+    }
+    let now = shared.now();
+    shared.sweeps.record(now.saturating_sub(began));
+    if late > PROMISED {
+        shared.late_sweeps.fetch_add(1, Relaxed);
+    }
+    let next = found.next.unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP);
+    shared.moment(next.max(now + shared.sweep_interval))
+}

@@ -1,0 +1,162 @@
+//! [`Table`]: who is there, and what became of those who were. Knows no clock: every question comes with its time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poolscope_semconv::value::SessionEnd;
+
+use super::life::Life;
+use crate::registry::SessionSnapshot;
+
+/// Most sessions that a snapshot lists one by one; all of them are counted.
+const MOST_LISTED: usize = 100;
+
+/// How long sessions may be there, and how many.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) max_duration: Option<Duration>,
+    pub(super) max_sessions: usize,
+    pub(super) overdue_after: Duration,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    Full,
+    Closed,
+}
+
+/// See the [module](self). Times are since the begin of the registry.
+#[derive(Debug)]
+pub(super) struct Table {
+    rules: Rules,
+    /// In the order in which they began.
+    there: BTreeMap<u64, Entry>,
+    is_closed: bool,
+    pub(super) started: u64,
+    pub(super) refused: u64,
+    pub(super) overdue: u64,
+    pub(super) ended: [u64; SessionEnd::COUNT],
+}
+
+#[derive(Debug)]
+struct Entry {
+    life: Arc<Life>,
+    is_overdue: bool,
+}
+
+/// A session whose time is over.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) life: Arc<Life>,
+    pub(super) reason: SessionEnd,
+    pub(super) deadline: Duration,
+}
+
+/// What a look at all sessions has found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) due: Vec<Due>,
+    /// Those that have become overdue since the last look.
+    pub(super) overdue: Vec<Arc<Life>>,
+    /// Nothing is to be done before; `None` unless somebody is told to end.
+    pub(super) next: Option<Duration>,
+}
+
+impl Table {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            there: BTreeMap::new(),
+            is_closed: false,
+            started: 0,
+            refused: 0,
+            overdue: 0,
+            ended: [0; SessionEnd::COUNT],
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.there.len()
+    }
+
+    pub(super) fn begin(&mut self, key: &str, now: Duration) -> Result<Arc<Life>, NoRoom> {
+        if self.is_closed || self.there.len() >= self.rules.max_sessions {
+            self.refused += 1;
+            return Err(if self.is_closed { NoRoom::Closed } else { NoRoom::Full });
+        }
+        self.started += 1;
+        let life = Arc::new(Life::new(self.started, key, now));
+        self.there.insert(life.id, Entry { life: Arc::clone(&life), is_overdue: false });
+        Ok(life)
+    }
+
+    /// A session is gone; it has been told why.
+    pub(super) fn leave(&mut self, life: &Life, reason: SessionEnd) {
+        if let Some(entry) = self.there.remove(&life.id) {
+            self.overdue -= u64::from(entry.is_overdue);
+            self.ended[reason.index()] += 1;
+        }
+    }
+
+    /// Lets nobody in any more; gives those that are there.
+    pub(super) fn close(&mut self) -> Vec<Arc<Life>> {
+        self.is_closed = true;
+        self.there.values().map(|entry| Arc::clone(&entry.life)).collect()
+    }
+
+    /// Looks for sessions whose time is over.
+    pub(super) fn look(&mut self, now: Duration) -> Found {
+        let Self { rules, there, .. } = self;
+        let limits = [rules.idle_timeout, rules.max_duration].into_iter().flatten();
+        // The deadline of whoever comes next is not sooner.
+        let mut next = limits.min().map(|shortest| now + shortest);
+        let mut at_the_latest = |at: Duration| next = Some(next.map_or(at, |next| next.min(at)));
+        let (mut due, mut overdue) = (Vec::new(), Vec::new());
+        for Entry { life, is_overdue } in there.values_mut() {
+            if *is_overdue {
+                continue;
+            }
+            if let Some(told) = life.told() {
+                let ends_at = told.at + rules.overdue_after;
+                if ends_at <= now {
+                    *is_overdue = true;
+                    overdue.push(Arc::clone(life));
+                } else {
+                    at_the_latest(ends_at);
+                }
+            } else if let Some((deadline, reason)) = life.deadline(rules) {
+                if deadline <= now {
+                    due.push(Due { life: Arc::clone(life), reason, deadline });
+                    at_the_latest(now + rules.overdue_after);
+                } else {
+                    at_the_latest(deadline);
+                }
+            }
+        }
+        self.overdue += overdue.len() as u64;
+        Found { due, overdue, next }
+    }
+
+    /// Time since the oldest began.
+    pub(super) fn oldest(&self, now: Duration) -> Option<Duration> {
+        self.there.first_key_value().map(|(_, entry)| now.saturating_sub(entry.life.began))
+    }
+
+    /// Sessions one by one: those that are overdue, and then the others, the oldest first.
+    pub(super) fn rows(&self, now: Duration) -> Vec<SessionSnapshot> {
+        let row = |Entry { life, is_overdue }: &Entry| SessionSnapshot {
+            id: life.id,
+            key: life.key.to_string(),
+            age: now.saturating_sub(life.began),
+            idle: now.saturating_sub(life.active()),
+            ending: life.told().map(|told| told.reason),
+            is_overdue: *is_overdue,
+        };
+        let late = self.there.values().filter(|entry| entry.is_overdue).take(self.overdue as usize);
+        let others = self.there.values().filter(|entry| !entry.is_overdue);
+        late.chain(others).take(MOST_LISTED).map(row).collect()
+    }
+}
