@@ -1,7 +1,7 @@
 //! Events in plain words.
 
 use poolscope_semconv::value::{
-    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState,
+    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState, SessionEnd,
 };
 use poolscope_semconv::{attr, event};
 use poolscope_wire::Severity;
@@ -26,6 +26,8 @@ pub(super) fn describe(record: &EventRecord<'_>) -> (Severity, String) {
         event::LIMIT_EXCEEDED => limit_exceeded(record),
         event::RESOURCE_WARNING | event::RESOURCE_EXHAUSTED | event::RESOURCE_RECOVERED => resource(record),
         event::HEALTH_CHANGED => health(record),
+        event::SESSION_ENDED => session_ended(record),
+        event::SESSION_OVERDUE => session_overdue(record),
         _ => other(record),
     }
 }
@@ -298,6 +300,52 @@ fn health(record: &EventRecord<'_>) -> (Severity, String) {
     (severity, format!("{name} {verb}{reason}"))
 }
 
+/// The session that an event is about.
+fn session(record: &EventRecord<'_>) -> String {
+    let key = record.get(attr::SESSION_KEY).filter(|key| !key.is_empty());
+    let key = key.or_else(|| record.get(attr::SESSION_ID)).map(|key| format!(" {key}")).unwrap_or_default();
+    let of = record.get(attr::SESSION_NAME).map(|name| format!(" of {name}")).unwrap_or_default();
+    format!("session{key}{of}")
+}
+
+/// A time of a session.
+fn time_of(record: &EventRecord<'_>, key: &str) -> Option<String> {
+    record.number(key).map(words::duration)
+}
+
+/// How bad it is that a session ended, and why it did.
+fn session_end(record: &EventRecord<'_>) -> (Severity, String) {
+    let reason = record.get(attr::SESSION_END_REASON).unwrap_or_default();
+    let (severity, why) = match SessionEnd::parse(reason) {
+        Some(SessionEnd::Completed) => (Severity::Ok, "it was completed"),
+        Some(SessionEnd::Error) => (Severity::Warn, "its holder gave it up because of an error"),
+        Some(SessionEnd::IdleTimeout) => (Severity::Ok, "nothing happened in it for too long"),
+        Some(SessionEnd::MaxDuration) => (Severity::Ok, "it lasted for as long as it may"),
+        Some(SessionEnd::Shutdown) => (Severity::Ok, "the program shuts down"),
+        Some(SessionEnd::Dropped) => (Severity::Ok, "its holder was dropped before it was done"),
+        Some(SessionEnd::Panicked) => (Severity::Warn, "its holder panicked"),
+        None if reason.is_empty() => (Severity::Ok, "no reason was told"),
+        None => (Severity::Ok, reason),
+    };
+    let error = record.get(attr::ERROR_MESSAGE).map(|error| format!(": {error}")).unwrap_or_default();
+    (severity, format!("{why}{error}"))
+}
+
+fn session_ended(record: &EventRecord<'_>) -> (Severity, String) {
+    let (severity, why) = session_end(record);
+    let after =
+        time_of(record, attr::SESSION_DURATION).map(|time| format!(" after {time}")).unwrap_or_default();
+    (severity, format!("{} ended{after}: {why}", session(record)))
+}
+
+fn session_overdue(record: &EventRecord<'_>) -> (Severity, String) {
+    let ago =
+        time_of(record, attr::SESSION_ENDING_TIME).map(|time| format!(" {time} ago")).unwrap_or_default();
+    let text =
+        format!("{} was told to end{ago} and is still there: {}", session(record), session_end(record).1);
+    (Severity::Warn, text)
+}
+
 /// Events that this server has no words for.
 fn other(record: &EventRecord<'_>) -> (Severity, String) {
     let severity = match record.severity {
@@ -476,6 +524,32 @@ mod tests {
         ];
         let expected = "http://pay:80 is failing: 3 of 3 probes failed, last: timeout after 1s";
         assert_eq!(text(event::HEALTH_CHANGED, &health, None), (Severity::Bad, expected.into()));
+    }
+
+    #[test]
+    fn sessions_are_told_by_their_key_and_the_reason_of_their_end() {
+        let with = |reason: &'static str| {
+            [
+                (attr::SESSION_NAME, "chat"),
+                (attr::SESSION_ID, "3"),
+                (attr::SESSION_KEY, "room 7"),
+                (attr::SESSION_END_REASON, reason),
+                (attr::SESSION_DURATION, "90"),
+                (attr::SESSION_ENDING_TIME, "5"),
+            ]
+        };
+        let expected = "session room 7 of chat ended after 90 s: nothing happened in it for too long";
+        let ended = |reason| text(event::SESSION_ENDED, &with(reason), None);
+        assert_eq!(ended("idle_timeout"), (Severity::Ok, expected.into()));
+        assert_eq!(ended("panicked").0, Severity::Warn);
+        assert_eq!(ended("ping_failed").1, "session room 7 of chat ended after 90 s: ping_failed");
+        let failed = [(attr::SESSION_END_REASON, "error"), (attr::ERROR_MESSAGE, "broken pipe")];
+        let expected = "session ended: its holder gave it up because of an error: broken pipe";
+        assert_eq!(text(event::SESSION_ENDED, &failed, None), (Severity::Warn, expected.into()));
+        let expected = "session room 7 of chat was told to end 5 s ago and is still there: \
+                        it lasted for as long as it may";
+        let overdue = text(event::SESSION_OVERDUE, &with("max_duration"), None);
+        assert_eq!(overdue, (Severity::Warn, expected.into()));
     }
 
     #[test]
