@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use poolscope::{PoolSnapshot, Scope, ScopeSnapshot};
-use poolscope_semconv::value::{AcquireOutcome, BreakerState, Observation, RetryOutcome, TimeoutOutcome};
-use poolscope_tests::demo::{Demo, Options, Pace};
+use poolscope_semconv::value::{
+    AcquireOutcome, BreakerState, Observation, RetryOutcome, SessionEnd, TimeoutOutcome,
+};
+use poolscope_tests::demo::{Demo, FEEDS, Options, Pace};
 use poolscope_tests::upstream::Upstream;
 use poolscope_tests::{kernel, wait};
 
@@ -98,6 +100,11 @@ async fn figures_agree_with_the_kernel_while_the_demo_runs() {
         "{:?}",
         snapshot.timeouts
     );
+    let feeds = snapshot.sessions.iter().find(|sessions| sessions.name == FEEDS).unwrap();
+    let ended: u64 = feeds.ended.iter().map(|(_, count)| count).sum();
+    assert_eq!(feeds.started - ended, feeds.active, "{feeds:?}");
+    assert!(feeds.refused > 0 && feeds.active > 0, "{feeds:?}");
+    assert!(feeds.ended(SessionEnd::Dropped) > 0, "nobody vanished: {feeds:?}");
 
     demo.stop_calls().await;
     let still = wait::until(
@@ -108,6 +115,7 @@ async fn figures_agree_with_the_kernel_while_the_demo_runs() {
                 .pools
                 .iter()
                 .all(|pool| pool.pending() == 0 && pool.in_flight() == 0 && pool.counts().active == 0)
+                && snapshot.sessions.iter().all(|sessions| sessions.active == 0)
         },
     )
     .await;

@@ -13,7 +13,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// A shop that calls six upstreams: two are well, one is slow now and then, one fails with 503 and recovers, one resets
-/// connections and one closes each of them. Where its telemetry goes is told by the OTEL_* variables.
+/// connections and one closes each of them. It serves feeds too, whose watchers come, stay and vanish. Where its telemetry goes is told by the OTEL_* variables.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -57,7 +57,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         .with(LevelFilter::INFO)
         .init();
 
-    let demo = Demo::start(&scope, Options { pace, workers: args.workers })
+    let mut demo = Demo::start(&scope, Options { pace, workers: args.workers })
         .await
         .map_err(|error| anyhow::anyhow!("the demo could not start: {error}"))?;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -65,6 +65,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         result = tokio::signal::ctrl_c() => result?,
         _ = terminate.recv() => {}
     }
+    demo.stop_calls().await;
     drop(demo);
     telemetry.shutdown();
     Ok(())

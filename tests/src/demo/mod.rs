@@ -1,8 +1,11 @@
-//! The demo service: hyper and reqwest clients that call upstreams which are well, slow, failing and resetting.
+//! The demo service: hyper and reqwest clients that call upstreams which are well, slow, failing and resetting,
+//! and feeds that clients watch for some time.
 
 mod clients;
+mod feeds;
 mod service;
 mod upstreams;
 
+pub use feeds::FEEDS;
 pub use service::{Demo, Options};
 pub use upstreams::{Pace, Upstreams};

@@ -15,6 +15,7 @@ use tower::{BoxError, Service, ServiceExt};
 use tracing::Instrument;
 
 use super::clients::{self, HyperStack, ReqwestStack};
+use super::feeds::Feeds;
 use super::upstreams::{Pace, Upstreams, WHOLE_CATALOG};
 
 /// How long the careless job leaves its response alone, and how long it rests after it.
@@ -46,6 +47,7 @@ pub struct Demo {
     workers: JoinSet<()>,
     /// Of the upstream that fails now and then.
     probe: Option<HealthProbe>,
+    feeds: Feeds,
 }
 
 impl Demo {
@@ -82,7 +84,8 @@ impl Demo {
         }
         let whole = format!("{}{WHOLE_CATALOG}", at("catalog", &upstreams.catalog).trim_end_matches('/'));
         workers.spawn(leave_alone(shop, whole));
-        Ok(Self { upstreams, workers, probe: Some(probe) })
+        let feeds = Feeds::start(scope).await?;
+        Ok(Self { upstreams, workers, probe: Some(probe), feeds })
     }
 
     /// The upstreams, with their own counts.
@@ -91,9 +94,10 @@ impl Demo {
         &self.upstreams
     }
 
-    /// Stops the calls and the probes; connections and upstreams stay.
+    /// Stops the calls, the probes and the feeds; connections and upstreams stay.
     pub async fn stop_calls(&mut self) {
         self.probe = None;
+        self.feeds.stop().await;
         self.workers.shutdown().await;
     }
 }
