@@ -91,6 +91,8 @@ pub mod retry;
 mod scope;
 #[cfg(feature = "session")]
 pub mod session;
+#[cfg(feature = "otlp")]
+mod series;
 #[cfg(feature = "shutdown")]
 pub mod shutdown;
 #[cfg(feature = "stack")]

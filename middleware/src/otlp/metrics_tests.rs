@@ -10,14 +10,20 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use poolscope_semconv::metric::{ALL, MetricDef, MetricKind, find};
 use poolscope_semconv::value::{
-    BreakerOutcome, BreakerReason, ConnectPhase, LimitOutcome, RetryOutcome, TimeoutOutcome,
+    AcquireOutcome, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase,
+    ErrorType, HealthState, LimitOutcome, Observation, ProbeOutcome, ResourceState, RetryOutcome,
+    TimeoutOutcome,
 };
 
-use poolscope_semconv::value::{ProbeOutcome, ResourceState, SessionEnd};
+use poolscope_semconv::value::SessionEnd;
 
 use super::*;
 use crate::RetryResultSnapshot;
-use crate::registry::{ConnectFailures, ConnectionCounts, Protocol, TimeoutDestination};
+use crate::registry::{
+    BreakerSnapshot, ConnectFailures, ConnectionCounts, HealthSnapshot, HistogramSnapshot, LimitSnapshot,
+    PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, TimeoutDestination,
+    TimeoutSnapshot, TotalLimitSnapshot,
+};
 
 const SINCE: u64 = 1_000_000_000_000_000_000;
 const AT: u64 = SINCE + 5_000_000_000;

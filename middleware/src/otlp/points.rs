@@ -8,27 +8,22 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use poolscope_semconv::metric::{ALL, MetricDef, MetricKind};
 
 use crate::registry::HistogramSnapshot;
+use crate::series::{Label, LabelValue, Labels, Sink};
 
-/// Attributes of a point.
-pub(super) type Attributes = Vec<KeyValue>;
-
-/// A text attribute.
-pub(super) fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, any_value::Value::StringValue(value.to_owned()))
-}
-
-/// A whole number as attribute.
-pub(super) fn integer(key: &str, value: i64) -> KeyValue {
-    attribute(key, any_value::Value::IntValue(value))
-}
-
-/// An attribute that is true.
-pub(super) fn truth(key: &str) -> KeyValue {
-    attribute(key, any_value::Value::BoolValue(true))
-}
-
-fn attribute(key: &str, value: any_value::Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+fn attributes(labels: Labels<'_>) -> Vec<KeyValue> {
+    let attribute = |label: Label<'_>| {
+        let value = match label.value {
+            LabelValue::Text(text) => any_value::Value::StringValue(text.into_owned()),
+            LabelValue::Integer(integer) => any_value::Value::IntValue(integer),
+            LabelValue::Truth => any_value::Value::BoolValue(true),
+        };
+        KeyValue {
+            key: label.key.to_owned(),
+            value: Some(AnyValue { value: Some(value) }),
+            ..KeyValue::default()
+        }
+    };
+    labels.into_iter().map(attribute).collect()
 }
 
 /// The points of one metric so far.
@@ -61,51 +56,17 @@ impl Points {
         self.len
     }
 
-    pub(super) fn integer(&mut self, def: &MetricDef, attributes: Attributes, value: u64) {
-        self.number(def, attributes, Value::AsInt(i64::try_from(value).unwrap_or(i64::MAX)));
-    }
-
-    pub(super) fn float(&mut self, def: &MetricDef, attributes: Attributes, value: f64) {
-        self.number(def, attributes, Value::AsDouble(value));
-    }
-
-    fn number(&mut self, def: &MetricDef, attributes: Attributes, value: Value) {
+    fn number(&mut self, def: &MetricDef, labels: Labels<'_>, value: Value) {
         // A gauge says what holds now; it counts from nowhere.
         let start_time_unix_nano = if def.kind == MetricKind::Gauge { 0 } else { self.since };
         let time_unix_nano = self.at;
         if let Some(Series::Numbers(points)) = self.add_to(def) {
             points.push(NumberDataPoint {
-                attributes,
+                attributes: attributes(labels),
                 start_time_unix_nano,
                 time_unix_nano,
                 value: Some(value),
                 ..NumberDataPoint::default()
-            });
-        }
-    }
-
-    /// A distribution; one that was never made has the bounds of its metric and counts nothing.
-    pub(super) fn histogram(
-        &mut self,
-        def: &MetricDef,
-        attributes: Attributes,
-        snapshot: &HistogramSnapshot,
-    ) {
-        let (since, at) = (self.since, self.at);
-        let bucket_counts = match snapshot.buckets.is_empty() {
-            true => vec![0; def.bounds.len() + 1],
-            false => snapshot.buckets.clone(),
-        };
-        if let Some(Series::Histograms(points)) = self.add_to(def) {
-            points.push(HistogramDataPoint {
-                attributes,
-                start_time_unix_nano: since,
-                time_unix_nano: at,
-                count: snapshot.count(),
-                sum: Some(snapshot.sum),
-                bucket_counts,
-                explicit_bounds: def.bounds.to_vec(),
-                ..HistogramDataPoint::default()
             });
         }
     }
@@ -120,6 +81,36 @@ impl Points {
     /// The metrics that have points.
     pub(super) fn into_metrics(self) -> Vec<Metric> {
         ALL.iter().zip(self.series).filter_map(|(def, series)| metric(def, series)).collect()
+    }
+}
+
+impl Sink for Points {
+    fn integer(&mut self, def: &'static MetricDef, labels: Labels<'_>, value: u64) {
+        self.number(def, labels, Value::AsInt(i64::try_from(value).unwrap_or(i64::MAX)));
+    }
+
+    fn float(&mut self, def: &'static MetricDef, labels: Labels<'_>, value: f64) {
+        self.number(def, labels, Value::AsDouble(value));
+    }
+
+    fn histogram(&mut self, def: &'static MetricDef, labels: Labels<'_>, snapshot: &HistogramSnapshot) {
+        let (since, at) = (self.since, self.at);
+        let bucket_counts = match snapshot.buckets.is_empty() {
+            true => vec![0; def.bounds.len() + 1],
+            false => snapshot.buckets.clone(),
+        };
+        if let Some(Series::Histograms(points)) = self.add_to(def) {
+            points.push(HistogramDataPoint {
+                attributes: attributes(labels),
+                start_time_unix_nano: since,
+                time_unix_nano: at,
+                count: snapshot.count(),
+                sum: Some(snapshot.sum),
+                bucket_counts,
+                explicit_bounds: def.bounds.to_vec(),
+                ..HistogramDataPoint::default()
+            });
+        }
     }
 }
 
