@@ -78,6 +78,8 @@ mod kernel;
 mod lease;
 #[cfg(feature = "limit")]
 pub mod limit;
+#[cfg(feature = "meter")]
+pub mod meter;
 mod origin;
 #[cfg(feature = "otlp")]
 pub mod otlp;
@@ -89,10 +91,9 @@ pub mod reqwest;
 #[cfg(feature = "retry")]
 pub mod retry;
 mod scope;
+mod series;
 #[cfg(feature = "session")]
 pub mod session;
-#[cfg(feature = "otlp")]
-mod series;
 #[cfg(feature = "shutdown")]
 pub mod shutdown;
 #[cfg(feature = "stack")]

@@ -11,8 +11,8 @@ use crate::clock::Instant;
 use crate::event::{Events, Listener};
 use crate::registry::{Board, HealthSnapshot, ResourceSnapshot, SessionsSnapshot};
 use crate::registry::{
-    BreakerSource, ClientInner, ClientScope, Connection, Named, Pool, PoolLimit, RetryStats, ScopeSnapshot,
-    Sources, TimeoutStats,
+    BreakerSource, ClientInner, ClientScope, Connection, MirrorSwitch, Mirroring, Mirrors, Named, Pool,
+    PoolLimit, RetryStats, ScopeSnapshot, Sources, TimeoutStats,
 };
 use crate::watch::Watch;
 
@@ -63,6 +63,7 @@ struct Inner {
     sessions: Board<SessionsSnapshot>,
     #[cfg(all(feature = "session", feature = "shutdown"))]
     open_sessions: Mutex<Vec<Weak<crate::session::Shared>>>,
+    mirrors: MirrorSwitch,
     #[cfg(feature = "trace")]
     tracing: crate::trace::Tracing,
 }
@@ -381,11 +382,41 @@ impl Scope {
     }
 
     pub(crate) fn retry_stats(&self, name: &str) -> Arc<RetryStats> {
-        self.inner.retries.get(name, RetryStats::new)
+        self.inner.retries.get(name, |name| {
+            let stats = RetryStats::new();
+            stats.mirror(self.mirrors().as_ref(), name);
+            stats
+        })
     }
 
     pub(crate) fn timeout_stats(&self, name: &str) -> Arc<TimeoutStats> {
-        self.inner.timeouts.get(name, TimeoutStats::new)
+        self.inner.timeouts.get(name, |name| {
+            let stats = TimeoutStats::new();
+            stats.mirror(self.mirrors().as_ref(), name);
+            stats
+        })
+    }
+
+    /// Who mirrors the histograms of what is made now.
+    pub(crate) fn mirrors(&self) -> Option<Arc<dyn Mirrors>> {
+        self.inner.mirrors.now()
+    }
+
+    /// Every record of a histogram goes to a mirror besides from now on; false if there are mirrors already.
+    pub(crate) fn begin_mirrors(&self, mirrors: &Arc<dyn Mirrors>) -> bool {
+        self.inner.mirrors.begin(mirrors, |mirrors| self.mirror_all(mirrors))
+    }
+
+    /// Records go to no mirrors any more.
+    pub(crate) fn end_mirrors(&self) {
+        self.inner.mirrors.end(|mirrors| self.mirror_all(mirrors));
+    }
+
+    fn mirror_all(&self, mirrors: Mirroring<'_>) {
+        self.pools().iter().for_each(|pool| pool.mirror(mirrors));
+        self.inner.retries.all().iter().for_each(|(name, stats)| stats.mirror(mirrors, name));
+        self.inner.timeouts.all().iter().for_each(|(name, stats)| stats.mirror(mirrors, name));
+        self.inner.health.mirror(mirrors);
     }
 
     /// Those who watch resources.
@@ -502,6 +533,7 @@ impl ScopeBuilder {
                 sessions: Board::default(),
                 #[cfg(all(feature = "session", feature = "shutdown"))]
                 open_sessions: Mutex::default(),
+                mirrors: MirrorSwitch::default(),
                 #[cfg(feature = "trace")]
                 tracing: crate::trace::Tracing::default(),
             }),

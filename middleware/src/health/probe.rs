@@ -4,8 +4,8 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use poolscope_semconv::metric;
 use poolscope_semconv::value::{HealthState, ProbeOutcome};
+use poolscope_semconv::{attr, metric};
 use tokio::task::AbortHandle;
 use tower_service::Service;
 
@@ -16,7 +16,8 @@ use super::task::{Ends, Plan, probe_for_ever};
 #[cfg(feature = "breaker")]
 use crate::breaker::BreakerHandle;
 use crate::event::{Event, Events, HealthChanged};
-use crate::registry::{DestinationRef, HealthSnapshot, Histogram, Rows};
+use crate::registry::{DestinationRef, HealthSnapshot, Histogram, Mirroring, Rows};
+use crate::series::text;
 use crate::{ConfigError, Scope};
 
 /// Probes a destination for as long as it lives. Its drop ends the task, and the probe that is under way with it. See the
@@ -60,20 +61,24 @@ impl HealthProbe {
         let destination = DestinationRef::from_uri(&asked.uri);
         let destination = destination.map(|known| known.to_owned().to_string()).unwrap_or_default();
         let name = builder.name_of(&destination);
-        let told = builder.scope.health().add(&name, |name| Told {
-            name,
-            destination,
-            events: Arc::clone(builder.scope.events()),
-            #[cfg(feature = "breaker")]
-            breaker: builder.breaker,
-            duration: Histogram::new(&metric::HEALTH_PROBE_DURATION),
-            judged: Mutex::new(Judged {
-                machine: Machine::new(builder.failing_after, builder.healthy_after, now()),
-                last: String::new(),
-                probes: [0; ProbeOutcome::COUNT],
-                ended: None,
-                is_unwanted: false,
-            }),
+        let told = builder.scope.health().add(&name, |name| {
+            let told = Told {
+                name,
+                destination,
+                events: Arc::clone(builder.scope.events()),
+                #[cfg(feature = "breaker")]
+                breaker: builder.breaker,
+                duration: Histogram::new(&metric::HEALTH_PROBE_DURATION),
+                judged: Mutex::new(Judged {
+                    machine: Machine::new(builder.failing_after, builder.healthy_after, now()),
+                    last: String::new(),
+                    probes: [0; ProbeOutcome::COUNT],
+                    ended: None,
+                    is_unwanted: false,
+                }),
+            };
+            told.mirror(builder.scope.mirrors().as_ref());
+            told
         });
         let plan = Plan {
             asked,
@@ -195,5 +200,9 @@ impl Rows<HealthSnapshot> for Told {
 
     fn rows(&self) -> Vec<HealthSnapshot> {
         vec![self.snapshot()]
+    }
+
+    fn mirror(&self, mirrors: Mirroring<'_>) {
+        self.duration.mirror(mirrors, || vec![text(attr::HEALTH_NAME, &*self.name)]);
     }
 }

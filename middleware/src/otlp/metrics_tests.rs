@@ -394,6 +394,18 @@ fn all_points_have_the_time_of_the_snapshot_and_the_start_of_the_scope() {
     }
 }
 
+#[cfg(feature = "meter")]
+#[test]
+fn instruments_of_the_bridge_have_the_type_of_what_they_observe() {
+    for metric in metrics() {
+        let def = find(&metric.name).unwrap();
+        for point in numbers(&metric) {
+            let is_float = matches!(point.value, Some(Value::AsDouble(_)));
+            assert_eq!(crate::meter::is_float(def), is_float, "{}", def.name);
+        }
+    }
+}
+
 #[test]
 fn a_pool_is_told_as_it_is() {
     let payments = (attr::CLIENT_NAME, "payments");

@@ -178,14 +178,14 @@ impl ClientScope {
             return Arc::clone(self.inner().overflow.get_or_init(|| {
                 let key = overflow();
                 let pool = Arc::clone(pools.get_or_insert(key.clone(), self.make(key)));
-                self.scope().watch_new_pool();
+                self.made(&pool);
                 pool
             }));
         }
         let key = destination.to_owned();
         let made = self.make(key.clone());
         let kept = pools.get_or_insert(key, Arc::clone(&made));
-        self.scope().watch_new_pool();
+        self.made(kept);
         if !Arc::ptr_eq(kept, &made) {
             // Another thread was first, and has claimed a place for the pool itself.
             self.scope().give_back_pool();
@@ -209,7 +209,18 @@ impl ClientScope {
         };
         let pool = Pool::new(name, destination, config, Arc::clone(self.scope().events()));
         pool.rotation.watched_by(self.scope().watch());
+        // Before anybody has it, so that no record is missed.
+        if let Some(mirrors) = self.scope().mirrors() {
+            pool.mirror(Some(&mirrors));
+        }
         Arc::new(pool)
+    }
+
+    /// A pool is among the others now.
+    fn made(&self, pool: &Pool) {
+        // Whoever began or ceased to mirror since it was made may not have seen it there.
+        pool.mirror(self.scope().mirrors().as_ref());
+        self.scope().watch_new_pool();
     }
 
     /// The limit of all requests of the client, made by the first who asks for it.

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use poolscope_semconv::metric::MetricDef;
 
+use super::mirror::{Mirrored, Mirroring};
+use crate::series::Labels;
+
 /// Most bounds that a metric of the contract has; one more bucket takes what is above the last.
 const MAX_BOUNDS: usize = 14;
 
@@ -25,6 +28,7 @@ pub(crate) struct Histogram {
     bounds: [u64; SEARCHED],
     buckets: [AtomicU64; MAX_BOUNDS + 1],
     sum: AtomicU64,
+    mirrored: Mirrored,
 }
 
 impl Histogram {
@@ -35,7 +39,13 @@ impl Histogram {
         for (slot, bound) in bounds.iter_mut().zip(def.bounds) {
             *slot = (bound * scale(def)).round() as u64;
         }
-        Self { def, bounds, buckets: Default::default(), sum: AtomicU64::new(0) }
+        Self {
+            def,
+            bounds,
+            buckets: Default::default(),
+            sum: AtomicU64::new(0),
+            mirrored: Mirrored::default(),
+        }
     }
 
     /// Counts one duration, of a metric in seconds.
@@ -50,6 +60,12 @@ impl Histogram {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         self.buckets[bucket.min(MAX_BOUNDS)].fetch_add(1, Relaxed);
         self.sum.fetch_add(value, Relaxed);
+        self.mirrored.record(|| value as f64 / scale(self.def));
+    }
+
+    /// Records go to a mirror besides from now on, or to none any more.
+    pub(crate) fn mirror<'a>(&self, mirrors: Mirroring<'_>, labels: impl FnOnce() -> Labels<'a>) {
+        self.mirrored.set(mirrors.map(|mirrors| mirrors.mirror(self.def, labels())));
     }
 
     pub(crate) fn snapshot(&self) -> HistogramSnapshot {

@@ -13,9 +13,11 @@ use poolscope_semconv::value::LimitOutcome;
 
 use super::gate::Gate;
 use super::histogram::{Histogram, HistogramSnapshot};
+use super::mirror::Mirroring;
 #[cfg(feature = "serde")]
 use super::serial;
 use crate::clock::Instant;
+use crate::series::Labels;
 
 /// The limit of a pool: its gate, once a request went through a limit layer, and what came of the requests.
 #[derive(Debug)]
@@ -44,6 +46,11 @@ impl Limit {
             wait: Histogram::new(&metric::LIMIT_WAIT_TIME),
             told: Default::default(),
         }
+    }
+
+    /// Waits go to a mirror besides from now on, or to none any more.
+    pub(super) fn mirror<'a>(&self, mirrors: Mirroring<'_>, key: impl FnOnce() -> Labels<'a>) {
+        self.wait.mirror(mirrors, key);
     }
 
     /// The gate, made by the first who asks for it.

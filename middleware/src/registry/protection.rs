@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use poolscope_semconv::metric;
 use poolscope_semconv::value::RetryOutcome;
+use poolscope_semconv::{attr, metric};
 
 use super::histogram::Histogram;
+use super::mirror::Mirroring;
 use super::retry_results::{CallResult, CallResults, merge};
 use super::snapshot::RetrySnapshot;
+use crate::series::text;
 
 /// Most names of one kind; what comes later shares [`OTHER`].
 const MAX_NAMES: usize = 256;
@@ -32,11 +34,11 @@ impl<T> Default for Named<T> {
 }
 
 impl<T> Named<T> {
-    /// The counters of a name, made by `make` when it is new.
-    pub(crate) fn get(&self, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
+    /// The counters of a name, made by `make` when it is new, for the name that they have then.
+    pub(crate) fn get(&self, name: &str, make: impl FnOnce(&str) -> T) -> Arc<T> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let name = if all.contains_key(name) || all.len() < MAX_NAMES { name } else { OTHER };
-        Arc::clone(all.entry(name.to_owned()).or_insert_with(|| Arc::new(make())))
+        Arc::clone(all.entry(name.to_owned()).or_insert_with(|| Arc::new(make(name))))
     }
 
     /// All names with their counters.
@@ -67,6 +69,11 @@ impl RetryStats {
             attempts: Mutex::default(),
             delay: Histogram::new(&metric::RETRY_DELAY),
         }
+    }
+
+    /// Waits before attempts go to a mirror besides from now on, or to none any more.
+    pub(crate) fn mirror(&self, mirrors: Mirroring<'_>, name: &str) {
+        self.delay.mirror(mirrors, || vec![text(attr::RETRY_NAME, name)]);
     }
 
     /// Counts a call that ended with a result.
@@ -119,7 +126,7 @@ mod tests {
     fn names_beyond_the_limit_share_one_entry() {
         let named = Named::default();
         for number in 0..MAX_NAMES + 10 {
-            named.get(&format!("name {number}"), || ());
+            named.get(&format!("name {number}"), |_| ());
         }
         assert_eq!(named.all().len(), MAX_NAMES + 1);
         assert!(named.all().iter().any(|(name, _)| name == OTHER));

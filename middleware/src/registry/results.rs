@@ -1,13 +1,15 @@
 //! Requests of a pool by method, result and protocol: the series of `http.client.request.duration`.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use poolscope_semconv::metric;
 use poolscope_semconv::value::{ErrorType, METHOD_OTHER, protocol_version};
 
-use super::histogram::Histogram;
+use super::histogram::{Histogram, HistogramSnapshot};
 use super::method::KnownMethod;
+use super::mirror::{Mirroring, Mirrors};
 use super::snapshot::ResultSnapshot;
+use crate::series::{Labels, owned, with_result};
 
 /// Series of one pool; what comes when all are taken is counted together.
 const SLOTS: usize = 64;
@@ -69,6 +71,29 @@ impl Key {
             _ => None,
         }
     }
+
+    fn row(self, duration: HistogramSnapshot) -> ResultSnapshot {
+        ResultSnapshot {
+            method: self.method(),
+            status: self.status(),
+            error_type: self.error_type(),
+            protocol: self.protocol(),
+            overflow: false,
+            duration,
+        }
+    }
+}
+
+/// The row of all results that have no series of their own.
+fn overflow_row(duration: HistogramSnapshot) -> ResultSnapshot {
+    ResultSnapshot {
+        method: METHOD_OTHER,
+        status: None,
+        error_type: None,
+        protocol: None,
+        overflow: true,
+        duration,
+    }
 }
 
 #[derive(Debug)]
@@ -77,12 +102,22 @@ struct Series {
     duration: Histogram,
 }
 
+impl Series {
+    fn mirror(&self, mirrors: Mirroring<'_>, pool: &Labels<'_>) {
+        self.duration.mirror(mirrors, || with_result(pool, &self.key.row(HistogramSnapshot::default())));
+    }
+}
+
+/// Who mirrors the histograms of a pool, with the pool's key.
+type Mirrored = Option<(Arc<dyn Mirrors>, Labels<'static>)>;
+
 /// Open-addressed table of series that are set once and then only read: recording takes no lock and allocates only for a
 /// result that was never seen before.
-#[derive(Debug)]
 pub(crate) struct Results {
     slots: Box<[OnceLock<Box<Series>>]>,
     overflow: Histogram,
+    /// Read only for a result that was never seen before.
+    mirrored: RwLock<Mirrored>,
 }
 
 impl Results {
@@ -90,7 +125,20 @@ impl Results {
         Self {
             slots: (0..SLOTS).map(|_| OnceLock::new()).collect(),
             overflow: Histogram::new(&metric::HTTP_CLIENT_REQUEST_DURATION),
+            mirrored: RwLock::default(),
         }
+    }
+
+    /// All series, those that are made later too, go to mirrors besides from now on, or to none any more.
+    pub(super) fn mirror(&self, mirrors: Mirroring<'_>, pool: &Labels<'_>) {
+        let mirrored = mirrors.map(|mirrors| (Arc::clone(mirrors), owned(pool)));
+        // Whoever makes a series holds the lock meanwhile: it is told now, or it is in its slot below.
+        *self.mirrored.write().unwrap_or_else(PoisonError::into_inner) = mirrored;
+        for series in self.slots.iter().filter_map(OnceLock::get) {
+            series.mirror(mirrors, pool);
+        }
+        let overflow = || with_result(pool, &overflow_row(HistogramSnapshot::default()));
+        self.overflow.mirror(mirrors, overflow);
     }
 
     #[inline]
@@ -109,9 +157,11 @@ impl Results {
         // Multiplying by a large odd number spreads the few bits in which keys differ over the upper ones.
         let start = (key.0.wrapping_mul(0x9e37_79b1) >> 26) as usize;
         for step in 0..SLOTS {
-            let series = self.slots[(start + step) % SLOTS].get_or_init(|| {
-                Box::new(Series { key, duration: Histogram::new(&metric::HTTP_CLIENT_REQUEST_DURATION) })
-            });
+            let slot = &self.slots[(start + step) % SLOTS];
+            let series = match slot.get() {
+                Some(series) => series,
+                None => self.make(slot, key),
+            };
             if series.key == key {
                 return &series.duration;
             }
@@ -119,32 +169,35 @@ impl Results {
         &self.overflow
     }
 
+    #[cold]
+    fn make<'a>(&self, slot: &'a OnceLock<Box<Series>>, key: Key) -> &'a Series {
+        let mirrored = self.mirrored.read().unwrap_or_else(PoisonError::into_inner);
+        slot.get_or_init(|| {
+            let duration = Histogram::new(&metric::HTTP_CLIENT_REQUEST_DURATION);
+            let series = Series { key, duration };
+            if let Some((mirrors, pool)) = &*mirrored {
+                series.mirror(Some(mirrors), pool);
+            }
+            Box::new(series)
+        })
+    }
+
     pub(crate) fn snapshot(&self) -> Vec<ResultSnapshot> {
         let mut series: Vec<_> = self.slots.iter().filter_map(OnceLock::get).collect();
         series.sort_by_key(|series| series.key.0);
-        let mut rows: Vec<_> = series
-            .into_iter()
-            .map(|series| ResultSnapshot {
-                method: series.key.method(),
-                status: series.key.status(),
-                error_type: series.key.error_type(),
-                protocol: series.key.protocol(),
-                overflow: false,
-                duration: series.duration.snapshot(),
-            })
-            .collect();
+        let mut rows: Vec<_> =
+            series.into_iter().map(|series| series.key.row(series.duration.snapshot())).collect();
         let overflow = self.overflow.snapshot();
         if overflow.count() > 0 {
-            rows.push(ResultSnapshot {
-                method: METHOD_OTHER,
-                status: None,
-                error_type: None,
-                protocol: None,
-                overflow: true,
-                duration: overflow,
-            });
+            rows.push(overflow_row(overflow));
         }
         rows
+    }
+}
+
+impl std::fmt::Debug for Results {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.slots.iter().filter_map(OnceLock::get)).finish()
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::mirror::Mirroring;
+
 /// Somebody with rows for a snapshot.
 pub(crate) trait Rows<T>: Send + Sync {
     /// How it is called, like no other one that lives.
@@ -10,6 +12,9 @@ pub(crate) trait Rows<T>: Send + Sync {
 
     /// Everything that it knows now. Called once per snapshot, never on a request's way.
     fn rows(&self) -> Vec<T>;
+
+    /// Its histograms, if it has any, go to these mirrors besides from now on, or to none any more.
+    fn mirror(&self, _: Mirroring<'_>) {}
 }
 
 /// Up to so many on a board, those that are gone are looked for whenever one is added.
@@ -72,6 +77,12 @@ impl<T> Board<T> {
         let mut all: Vec<_> = self.known().rows.values().filter_map(Weak::upgrade).collect();
         all.sort_by_key(|known| known.name());
         all.iter().flat_map(|known| known.rows()).collect()
+    }
+
+    /// Tells all of them who mirrors histograms from now on.
+    pub(crate) fn mirror(&self, mirrors: Mirroring<'_>) {
+        let all: Vec<_> = self.known().rows.values().filter_map(Weak::upgrade).collect();
+        all.iter().for_each(|known| known.mirror(mirrors));
     }
 
     fn known(&self) -> MutexGuard<'_, Known<T>> {

@@ -8,12 +8,14 @@ use std::sync::atomic::{
 use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use poolscope_semconv::metric;
 use poolscope_semconv::value::TimeoutOutcome;
+use poolscope_semconv::{attr, metric};
 
 use super::histogram::{Histogram, HistogramSnapshot, MILLIONTHS};
+use super::mirror::Mirroring;
 #[cfg(feature = "serde")]
 use super::serial;
+use crate::series::text;
 
 /// Limits that a named timeout has learned from the time that its calls took.
 pub(crate) trait LimitSource: std::fmt::Debug + Send + Sync {
@@ -41,6 +43,11 @@ impl TimeoutStats {
             used: Histogram::new(&metric::TIMEOUT_BUDGET_USED),
             learned: Mutex::default(),
         }
+    }
+
+    /// What its calls use goes to a mirror besides from now on, or to none any more.
+    pub(crate) fn mirror(&self, mirrors: Mirroring<'_>, name: &str) {
+        self.used.mirror(mirrors, || vec![text(attr::TIMEOUT_NAME, name)]);
     }
 
     /// Tells the limit that holds from now on.

@@ -31,6 +31,16 @@ pub(crate) enum LabelValue<'a> {
 /// Attributes of a series.
 pub(crate) type Labels<'a> = Vec<Label<'a>>;
 
+/// The same, with texts of their own.
+pub(crate) fn owned(labels: &Labels<'_>) -> Labels<'static> {
+    let value = |value: &LabelValue<'_>| match value {
+        LabelValue::Text(text) => LabelValue::Text(Cow::Owned(text.to_string())),
+        LabelValue::Integer(integer) => LabelValue::Integer(*integer),
+        LabelValue::Truth => LabelValue::Truth,
+    };
+    labels.iter().map(|label| Label { key: label.key, value: value(&label.value) }).collect()
+}
+
 /// Takes the points of a snapshot.
 pub(crate) trait Sink {
     fn integer(&mut self, def: &'static MetricDef, labels: Labels<'_>, value: u64);

@@ -3,6 +3,8 @@
 
 mod arrival;
 mod bounds;
+mod bridge;
+mod doors;
 mod interval;
 mod leaks;
 mod receiver;

@@ -1,0 +1,282 @@
+//! Both ways out, our exporter and the bridge into a `MeterProvider`, tell the same numbers.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use opentelemetry_otlp::{MetricExporter, WithExportConfig};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    HistogramDataPoint, Metric, NumberDataPoint, metric::Data, number_data_point::Value as Number,
+};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
+use poolscope::health::HealthProbe;
+use poolscope::hyper::{ConnectLayer, RequestLayer};
+use poolscope::limit::LimitLayer;
+use poolscope::retry::{RetryLayer, RetryPolicy};
+use poolscope::timeout::TimeoutLayer;
+use poolscope::{HealthState, Scope, meter};
+use poolscope_semconv::metric::{self, MetricDef, MetricKind};
+use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tower::{Layer, ServiceBuilder, ServiceExt};
+
+use crate::export;
+use crate::receiver::{Manner, Receiver, any_port};
+use crate::traffic::{Asked, free_addr, wait_for};
+
+/// Nobody exports but when asked to.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// What all points of a metric have in common: name, unit, description, how they add up.
+type Stream = (String, String, String, &'static str);
+
+/// One point.
+#[derive(Debug, Clone, PartialEq)]
+enum Point {
+    Integer(i64),
+    Float(f64),
+    Histogram { bounds: Vec<f64>, buckets: Vec<u64>, count: u64, sum: f64 },
+}
+
+impl Point {
+    fn is_empty_histogram(&self) -> bool {
+        matches!(self, Self::Histogram { count: 0, .. })
+    }
+
+    /// The same, but for what adding in another order makes of a sum.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Histogram { bounds, buckets, count, sum },
+                Self::Histogram { bounds: bounds2, buckets: buckets2, count: count2, sum: sum2 },
+            ) => {
+                (bounds, buckets, count) == (bounds2, buckets2, count2)
+                    && (sum - sum2).abs() <= 1e-12 * *count as f64 * sum.abs().max(1.0)
+            }
+            _ => self == other,
+        }
+    }
+}
+
+type Series = BTreeMap<(Stream, BTreeMap<String, String>), Point>;
+
+fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
+    let text = |value: &Value| match value {
+        Value::StringValue(text) => format!("{text:?}"),
+        Value::IntValue(integer) => integer.to_string(),
+        other => format!("{other:?}"),
+    };
+    let value = |pair: &KeyValue| text(pair.value.as_ref().unwrap().value.as_ref().unwrap());
+    let map: BTreeMap<_, _> = pairs.iter().map(|pair| (pair.key.clone(), value(pair))).collect();
+    assert_eq!(map.len(), pairs.len(), "no key twice");
+    map
+}
+
+fn number(point: &NumberDataPoint) -> (BTreeMap<String, String>, Point) {
+    let value = match point.value.unwrap() {
+        Number::AsInt(value) => Point::Integer(value),
+        Number::AsDouble(value) => Point::Float(value),
+    };
+    (attributes(&point.attributes), value)
+}
+
+fn histogram(point: &HistogramDataPoint) -> (BTreeMap<String, String>, Point) {
+    let value = Point::Histogram {
+        bounds: point.explicit_bounds.clone(),
+        buckets: point.bucket_counts.clone(),
+        count: point.count,
+        sum: point.sum.unwrap(),
+    };
+    (attributes(&point.attributes), value)
+}
+
+fn points(metric: &Metric) -> (&'static str, Vec<(BTreeMap<String, String>, Point)>) {
+    const CUMULATIVE: i32 = 2;
+    match metric.data.as_ref().unwrap() {
+        Data::Sum(sum) => {
+            assert_eq!(sum.aggregation_temporality, CUMULATIVE, "{}", metric.name);
+            let kind = if sum.is_monotonic { "counter" } else { "up-down counter" };
+            (kind, sum.data_points.iter().map(number).collect())
+        }
+        Data::Gauge(gauge) => ("gauge", gauge.data_points.iter().map(number).collect()),
+        Data::Histogram(data) => {
+            assert_eq!(data.aggregation_temporality, CUMULATIVE, "{}", metric.name);
+            ("histogram", data.data_points.iter().map(histogram).collect())
+        }
+        other => panic!("{} is {other:?}", metric.name),
+    }
+}
+
+/// All series of an export, of which each has one point.
+fn series(request: &ExportMetricsServiceRequest) -> Series {
+    let mut all = Series::new();
+    for metrics in request.resource_metrics.iter().flat_map(|metrics| &metrics.scope_metrics) {
+        let scope = metrics.scope.as_ref().unwrap();
+        assert_eq!((scope.name.as_str(), metrics.schema_url.as_str()), (SCOPE_NAME, SCHEMA_URL));
+        assert!(!scope.version.is_empty());
+        for metric in &metrics.metrics {
+            let (kind, points) = points(metric);
+            let stream = (metric.name.clone(), metric.unit.clone(), metric.description.clone(), kind);
+            for (attributes, point) in points {
+                assert!(
+                    all.insert((stream.clone(), attributes), point).is_none(),
+                    "{stream:?} has a series twice"
+                );
+            }
+        }
+    }
+    all
+}
+
+/// Panics unless both have the same series with the same values, but for what a bridge can't tell.
+fn compare(own: &Series, bridge: &Series) {
+    for (key, point) in own {
+        let ((name, ..), attributes) = key;
+        if *name == metric::TELEMETRY_DROPPED.name || point.is_empty_histogram() {
+            assert!(!bridge.contains_key(key), "{name} {attributes:?} should not be told");
+            continue;
+        }
+        let Some(other) = bridge.get(key) else { panic!("{key:?} is missing in the bridge") };
+        match (point, other) {
+            // It grows while both are asked.
+            (Point::Float(age), Point::Float(later)) if *name == metric::HEALTH_PROBE_AGE.name => {
+                assert!((0.0..60.0).contains(&(later - age)), "{age} and {later}");
+            }
+            _ => assert!(point.is_like(other), "{key:?}: {point:?} and {other:?}"),
+        }
+    }
+    for key in bridge.keys() {
+        assert!(own.contains_key(key), "{key:?} is missing in our export");
+    }
+}
+
+/// The last export of a service.
+fn last(receiver: &Receiver, service: &str) -> Series {
+    let received = receiver.received();
+    let named = |request: &&ExportMetricsServiceRequest| {
+        let resource = request.resource_metrics[0].resource.as_ref().unwrap();
+        attributes(&resource.attributes)[attr::SERVICE_NAME] == format!("{service:?}")
+    };
+    series(received.metrics.iter().map(|(_, request)| request).rfind(named).expect("an export arrived"))
+}
+
+/// Requests that are answered, refused, tried again, made to wait and lost, over HTTP/1, and a probe.
+async fn busy(scope: &Scope) -> HealthProbe {
+    let listener = TcpListener::bind(any_port()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let asked = std::sync::Arc::new(AtomicU64::new(0));
+    let slow = || async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        "slow"
+    };
+    let flaky = move || {
+        let is_first = asked.fetch_add(1, Relaxed) == 0;
+        async move { if is_first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK } }
+    };
+    let app =
+        Router::new().route("/slow", axum::routing::get(slow)).route("/flaky", axum::routing::get(flaky));
+    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let client = scope.client("payments");
+    let connector = ConnectLayer::new(&client).layer(HttpConnector::new());
+    let inner = RequestLayer::new(&client).layer(Client::builder(TokioExecutor::new()).build(connector));
+    let policy =
+        RetryPolicy::builder(scope, "payments").base_delay(Duration::from_millis(1)).build().unwrap();
+    let service = ServiceBuilder::new()
+        .layer(TimeoutLayer::new(scope, "call", Duration::from_secs(20)).unwrap())
+        .layer(RetryLayer::new(policy))
+        .layer(LimitLayer::builder(&client).per_destination(2).total(100).build().unwrap())
+        .service(inner.clone());
+    let get = |url: String| http::Request::get(url).body(Empty::<Bytes>::new()).unwrap();
+    let mut requests = JoinSet::new();
+    for _ in 0..6 {
+        requests.spawn(service.clone().oneshot(get(format!("http://{addr}/slow"))));
+    }
+    while let Some(answer) = requests.join_next().await {
+        answer.unwrap().unwrap().into_body().collect().await.unwrap();
+    }
+    for path in ["flaky", "nowhere", "flaky"] {
+        let answer = service.clone().oneshot(get(format!("http://{addr}/{path}"))).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+    }
+    let nobody = get(format!("http://{}/", free_addr()));
+    service.clone().oneshot(nobody).await.unwrap_err();
+
+    let probe = HealthProbe::builder(scope, format!("http://{addr}/flaky")).interval(NEVER);
+    let probe = probe.spawn(inner).unwrap();
+    wait_for("a probe", || probe.state() == HealthState::Healthy).await;
+    drop(service);
+    server.abort();
+    wait_for("the connections to close", || {
+        scope.snapshot().pools.iter().all(|pool| pool.counts().open() == 0)
+    })
+    .await;
+    probe
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_tell_the_same_in_both_directions() {
+    let receiver = Receiver::grpc(Manner::default());
+    let scope = Scope::new();
+    scope.show_breakers(Asked::default());
+    let memory = InMemoryMetricExporter::default();
+    let otlp = MetricExporter::builder().with_tonic().with_endpoint(receiver.url()).build().unwrap();
+    let provider = SdkMeterProvider::builder()
+        .with_resource(Resource::builder().with_service_name("bridged").build())
+        .with_reader(PeriodicReader::builder(memory.clone()).with_interval(NEVER).build())
+        .with_reader(PeriodicReader::builder(otlp).with_interval(NEVER).build())
+        .build();
+    let bridge = meter::register(&scope, &provider).unwrap();
+    let telemetry = export(&scope, &receiver.url()).metrics_interval(NEVER).start().unwrap();
+
+    let mut probes = Vec::new();
+    // Once more after a first export, since what is cumulative must stay so.
+    for round in 0..2 {
+        probes.push(busy(&scope).await);
+        telemetry.flush();
+        provider.force_flush().unwrap();
+        let own = last(&receiver, "shop");
+        compare(&own, &last(&receiver, "bridged"));
+        let in_memory = memory.get_finished_metrics().unwrap();
+        compare(&own, &series(&ExportMetricsServiceRequest::from(in_memory.last().unwrap())));
+        if round == 0 {
+            let told: Vec<_> = own.iter().filter(|(_, point)| !point.is_empty_histogram()).collect();
+            let is_told = |def: &&&MetricDef| told.iter().any(|(((name, ..), _), _)| name == def.name);
+            let histograms = metric::ALL.iter().filter(|def| def.kind == MetricKind::Histogram);
+            let untold: Vec<_> = histograms.filter(|def| !is_told(def)).map(|def| def.name).collect();
+            assert_eq!(
+                untold,
+                [metric::CONNECTION_RTT.name],
+                "all histograms that need no kernel are compared"
+            );
+            assert!(own.len() > 150, "{}", own.len());
+        }
+    }
+
+    // What is gone is gone in both; a histogram of the SDK stays.
+    drop(probes);
+    telemetry.flush();
+    provider.force_flush().unwrap();
+    let is_of_probe =
+        |((name, ..), _): &(Stream, BTreeMap<String, String>)| name.starts_with("poolscope.health.");
+    assert!(!last(&receiver, "shop").keys().any(is_of_probe));
+    let bridged = last(&receiver, "bridged");
+    let left: Vec<_> = bridged.keys().filter(|key| is_of_probe(key)).map(|((name, ..), _)| name).collect();
+    assert!(
+        !left.is_empty() && left.iter().all(|name| *name == metric::HEALTH_PROBE_DURATION.name),
+        "{left:?}"
+    );
+    drop(bridge);
+    telemetry.shutdown();
+    provider.shutdown().unwrap();
+}
