@@ -14,7 +14,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use poolscope::Scope;
 use poolscope::hyper::{ConnectLayer, RequestLayer};
@@ -67,7 +67,7 @@ fn serve() -> std::io::Result<u16> {
 
 /// Prints the sums of each metric.
 fn show(export: &ResourceMetrics) {
-    for metric in export.scope_metrics().flat_map(|scope| scope.metrics()) {
+    for metric in export.scope_metrics().flat_map(ScopeMetrics::metrics) {
         let points: Vec<_> = match metric.data() {
             AggregatedMetrics::U64(MetricData::Sum(sum)) => {
                 sum.data_points().map(|point| point.value().to_string()).collect()

@@ -129,9 +129,9 @@ pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, 
 pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
-    ConnectionSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, PoolSnapshot, PoolState, Protocol,
-    ResultSnapshot, RetryResultSnapshot, RetrySnapshot, ScopeSnapshot, TimeoutDestination, TimeoutSnapshot,
-    TotalLimitSnapshot, WaitingSnapshot,
+    ConnectionSnapshot, ExemplarSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, PoolSnapshot,
+    PoolState, Protocol, ResultSnapshot, RetryResultSnapshot, RetrySnapshot, ScopeSnapshot,
+    TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot, WaitingSnapshot,
 };
 pub use registry::{HealthSnapshot, ResourceSnapshot};
 pub use registry::{SessionSnapshot, SessionsSnapshot};

@@ -9,7 +9,9 @@ use poolscope_semconv::value::Observation;
 
 use crate::clock::Instant;
 use crate::event::{Events, Listener};
-use crate::registry::{Board, HealthSnapshot, ResourceSnapshot, SessionsSnapshot};
+#[cfg(feature = "otlp")]
+use crate::registry::ExemplarFilter;
+use crate::registry::{Board, ExemplarSwitch, HealthSnapshot, ResourceSnapshot, SessionsSnapshot};
 use crate::registry::{
     BreakerSource, ClientInner, ClientScope, Connection, MirrorSwitch, Mirroring, Mirrors, Named, Pool,
     PoolLimit, RetryStats, ScopeSnapshot, Sources, TimeoutStats,
@@ -63,6 +65,7 @@ struct Inner {
     sessions: Board<SessionsSnapshot>,
     #[cfg(all(feature = "session", feature = "shutdown"))]
     open_sessions: Mutex<Vec<Weak<crate::session::Shared>>>,
+    exemplars: Arc<ExemplarSwitch>,
     mirrors: MirrorSwitch,
     #[cfg(feature = "trace")]
     tracing: crate::trace::Tracing,
@@ -102,7 +105,9 @@ impl Scope {
         let mut clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let known = clients.iter().find(|client| client.name() == name).cloned();
         let client = known.unwrap_or_else(|| {
-            let client = Arc::new(ClientInner::new(name, self.inner.max_listed, self.inner.leak_threshold));
+            let Inner { max_listed, leak_threshold, exemplars, .. } = &*self.inner;
+            let client = ClientInner::new(name, *max_listed, *leak_threshold, Arc::clone(exemplars));
+            let client = Arc::new(client);
             clients.push(Arc::clone(&client));
             client
         });
@@ -397,6 +402,12 @@ impl Scope {
         })
     }
 
+    /// Keeps requests that stand for others, as many as this filter lets through.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn want_exemplars(&self, filter: ExemplarFilter) {
+        self.inner.exemplars.want(filter);
+    }
+
     /// Who mirrors the histograms of what is made now.
     pub(crate) fn mirrors(&self) -> Option<Arc<dyn Mirrors>> {
         self.inner.mirrors.now()
@@ -533,6 +544,7 @@ impl ScopeBuilder {
                 sessions: Board::default(),
                 #[cfg(all(feature = "session", feature = "shutdown"))]
                 open_sessions: Mutex::default(),
+                exemplars: Arc::default(),
                 mirrors: MirrorSwitch::default(),
                 #[cfg(feature = "trace")]
                 tracing: crate::trace::Tracing::default(),

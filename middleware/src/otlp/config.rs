@@ -8,6 +8,7 @@ use poolscope_semconv::value::Signal;
 
 use super::error::OtlpError;
 use super::text;
+use crate::registry::ExemplarFilter;
 
 /// How OTLP travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,7 @@ pub(super) struct Config {
     pub(super) span_delay: Duration,
     pub(super) event_delay: Duration,
     pub(super) attributes: Vec<(String, String)>,
+    pub(super) exemplars: ExemplarFilter,
 }
 
 /// Looks an environment variable up.
@@ -85,6 +87,9 @@ impl Config {
             span_delay: env.millis("OTEL_BSP_SCHEDULE_DELAY")?.unwrap_or(DEFAULT_SPAN_DELAY),
             event_delay: env.millis("OTEL_BLRP_SCHEDULE_DELAY")?.unwrap_or(DEFAULT_EVENT_DELAY),
             attributes: attributes(settings, env)?,
+            exemplars: env
+                .parse("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based, always_on or always_off", exemplars)?
+                .unwrap_or(ExemplarFilter::Sampled),
         })
     }
 }
@@ -206,6 +211,15 @@ fn protocol(value: &str) -> Option<Protocol> {
     match value {
         "grpc" => Some(Protocol::Grpc),
         "http/protobuf" => Some(Protocol::HttpProtobuf),
+        _ => None,
+    }
+}
+
+fn exemplars(value: &str) -> Option<ExemplarFilter> {
+    match value {
+        "trace_based" => Some(ExemplarFilter::Sampled),
+        "always_on" => Some(ExemplarFilter::All),
+        "always_off" => Some(ExemplarFilter::Off),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The export of metrics: what is sent, how an answer is read, and when.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use flate2::{Compression, write::GzEncoder};
@@ -21,13 +21,14 @@ use tonic::codegen::InterceptedService;
 use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
-use super::config::Target;
+use super::config::{Config, Target};
 use super::dropped::Dropped;
 use super::error::OtlpError;
 use super::metrics;
 use super::pace::{Outcome, Receiver, pause_after};
 use super::transport::{GrpcHeaders, HttpSender, Transport, is_dashboard, retry_after};
 use crate::Scope;
+use crate::registry::ExemplarFilter;
 
 /// Asks the exporter for something beyond its routine; both answer when it is done or the deadline has come.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub(super) struct Exporter {
     client: Client,
     endpoint: String,
     interval: Option<Duration>,
+    exemplars: SentExemplars,
     /// Whether the last export was told to have failed, so that a lasting fault is told once.
     is_failing: AtomicBool,
 }
@@ -56,11 +58,18 @@ impl Exporter {
         scope: Scope,
         resource: Resource,
         dropped: Dropped,
-        target: &Target,
-        interval: Option<Duration>,
+        config: &Config,
     ) -> Result<Self, OtlpError> {
-        let (client, endpoint) = (Client::new(target)?, target.endpoint.clone());
-        Ok(Self { scope, resource, dropped, client, endpoint, interval, is_failing: AtomicBool::new(false) })
+        Ok(Self {
+            scope,
+            resource,
+            dropped,
+            client: Client::new(&config.metrics)?,
+            endpoint: config.metrics.endpoint.clone(),
+            interval: config.interval,
+            exemplars: SentExemplars::new(config.exemplars),
+            is_failing: AtomicBool::new(false),
+        })
     }
 
     /// Exports until it is told to finish.
@@ -99,13 +108,19 @@ impl Exporter {
     }
 
     async fn export(&self) -> Outcome {
+        let started = SystemTime::now();
         // Sources of breakers are the user's code; one that panics must not end the export.
         let snapshot = catch_unwind(AssertUnwindSafe(|| self.scope.snapshot()));
         let outcome = match snapshot {
-            Ok(snapshot) => self.send(metrics::requests(&snapshot, &self.dropped, &self.resource)).await,
+            Ok(snapshot) => {
+                let after = self.exemplars.until();
+                self.send(metrics::requests(&snapshot, &self.dropped, &self.resource, after)).await
+            }
             Err(_) => Outcome::default(),
         };
-        if !outcome.delivered {
+        if outcome.delivered {
+            self.exemplars.sent(started);
+        } else {
             self.dropped.add(Signal::Metrics, 1);
         }
         self.tell(outcome);
@@ -141,6 +156,29 @@ impl Exporter {
             }
         }
         Outcome { delivered, ..last }
+    }
+}
+
+/// Up to when exemplars were sent; each is sent once.
+#[derive(Debug)]
+struct SentExemplars {
+    /// Nanoseconds since the Unix epoch.
+    until: AtomicU64,
+    is_off: bool,
+}
+
+impl SentExemplars {
+    fn new(filter: ExemplarFilter) -> Self {
+        Self { until: AtomicU64::new(0), is_off: filter == ExemplarFilter::Off }
+    }
+
+    fn until(&self) -> u64 {
+        if self.is_off { u64::MAX } else { self.until.load(Relaxed) }
+    }
+
+    /// What was recorded before an export that began at this moment was in it.
+    fn sent(&self, at: SystemTime) {
+        self.until.store(metrics::nanos(at), Relaxed);
     }
 }
 

@@ -19,13 +19,15 @@ use crate::series::{self, Sink, text};
 const MAX_POINTS: usize = 4_000;
 
 /// Everything that a snapshot says, in as many requests as it takes. All points have the time of the snapshot, and all
-/// that count since the start have the start of the scope.
+/// that count since the start have the start of the scope. Exemplars are told that were recorded after `exemplars_after`, in
+/// nanoseconds since the Unix epoch.
 pub(super) fn requests(
     snapshot: &ScopeSnapshot,
     dropped: &Dropped,
     resource: &Resource,
+    exemplars_after: u64,
 ) -> Vec<ExportMetricsServiceRequest> {
-    let empty = || Points::new(nanos(snapshot.since), nanos(snapshot.at));
+    let empty = || Points::new(nanos(snapshot.since), nanos(snapshot.at), exemplars_after);
     let mut requests = Vec::new();
     let mut points = empty();
     for pool in &snapshot.pools {
@@ -61,7 +63,7 @@ fn request(points: Points, resource: &Resource) -> ExportMetricsServiceRequest {
     }
 }
 
-fn nanos(time: SystemTime) -> u64 {
+pub(super) fn nanos(time: SystemTime) -> u64 {
     let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
 }

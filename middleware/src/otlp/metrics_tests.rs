@@ -35,7 +35,7 @@ fn time(nanos: u64) -> SystemTime {
 fn histogram(def: &MetricDef, count: u64) -> HistogramSnapshot {
     let mut buckets = vec![0; def.bounds.len() + 1];
     buckets[1] = count;
-    HistogramSnapshot { bounds: def.bounds, buckets, sum: count as f64 * 0.006 }
+    HistogramSnapshot { bounds: def.bounds, buckets, sum: count as f64 * 0.006, exemplars: Vec::new() }
 }
 
 fn result(method: &'static str, status: Option<u16>, error_type: Option<ErrorType>) -> ResultSnapshot {
@@ -267,7 +267,7 @@ fn learned(destination: &str) -> TimeoutDestination {
 fn metrics() -> Vec<Metric> {
     let dropped = Dropped::default();
     dropped.add(Signal::Spans, 7);
-    let mut requests = requests(&snapshot(), &dropped, &Resource::default());
+    let mut requests = requests(&snapshot(), &dropped, &Resource::default(), 0);
     assert_eq!(requests.len(), 1);
     let mut request = requests.remove(0);
     let mut resource = request.resource_metrics.pop().unwrap();
@@ -551,7 +551,7 @@ fn many_pools_are_split_so_that_every_receiver_takes_them() {
     snapshot.pools = (0..pools)
         .map(|number| PoolSnapshot { host: format!("{number}.{longest_host}"), ..pool() })
         .collect();
-    let requests = requests(&snapshot, &Dropped::default(), &Resource::default());
+    let requests = requests(&snapshot, &Dropped::default(), &Resource::default(), 0);
     let mut opened = HashSet::new();
     for request in &requests {
         let size = prost::Message::encoded_len(request);

@@ -37,12 +37,19 @@
 //! | `OTEL_EXPORTER_OTLP_COMPRESSION` | `gzip` or `none` | `none` |
 //! | `OTEL_EXPORTER_OTLP_METRICS_...`, `_TRACES_...`, `_LOGS_...` | the same for one signal; over HTTP its endpoint is used as it is | |
 //! | `OTEL_METRIC_EXPORT_INTERVAL` | milliseconds between exports of metrics | see below |
+//! | `OTEL_METRICS_EXEMPLAR_FILTER` | which requests may be exemplars: `trace_based` (of sampled spans), `always_on`, `always_off` | `trace_based` |
 //! | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | longest wait of spans and of events, in milliseconds | 1000, 200 |
 //! | `OTEL_BSP_...`, `OTEL_BLRP_...` | other limits of the batches | the SDK's |
 //! | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | which traces are recorded | `parentbased_always_on` |
 //!
 //! Metrics go every second to the Poolscope dashboard, which introduces itself in its answers, and every minute to any
 //! other receiver. While nothing answers, it is tried every five seconds, so that a dashboard that starts later is found.
+//!
+//! # Exemplars
+//!
+//! The points of `http.client.request.duration`, `http.client.request.time_in_queue`, `poolscope.connection.wait_time` and
+//! `poolscope.connection.use_time` carry the trace and the span of requests that stand for others: for each bucket at most
+//! one, a slow one of the last second in which there was any. Each is sent once.
 
 mod config;
 mod dropped;

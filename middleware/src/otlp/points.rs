@@ -2,12 +2,13 @@
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum, metric,
-    number_data_point::Value,
+    AggregationTemporality, Exemplar, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum,
+    exemplar, metric, number_data_point::Value,
 };
 use poolscope_semconv::metric::{ALL, MetricDef, MetricKind};
 
-use crate::registry::HistogramSnapshot;
+use super::metrics::nanos;
+use crate::registry::{ExemplarSnapshot, HistogramSnapshot};
 use crate::series::{Label, LabelValue, Labels, Sink};
 
 fn attributes(labels: Labels<'_>) -> Vec<KeyValue> {
@@ -36,6 +37,7 @@ enum Series {
 pub(super) struct Points {
     since: u64,
     at: u64,
+    exemplars_after: u64,
     /// One place for each metric of the contract, in its order.
     series: Vec<Series>,
     len: usize,
@@ -43,12 +45,12 @@ pub(super) struct Points {
 
 impl Points {
     /// No points yet; times are nanoseconds since the Unix epoch.
-    pub(super) fn new(since: u64, at: u64) -> Self {
+    pub(super) fn new(since: u64, at: u64, exemplars_after: u64) -> Self {
         let empty = |def: &&MetricDef| match def.kind {
             MetricKind::Histogram => Series::Histograms(Vec::new()),
             _ => Series::Numbers(Vec::new()),
         };
-        Self { since, at, series: ALL.iter().map(empty).collect(), len: 0 }
+        Self { since, at, exemplars_after, series: ALL.iter().map(empty).collect(), len: 0 }
     }
 
     /// How many points there are.
@@ -69,6 +71,20 @@ impl Points {
                 ..NumberDataPoint::default()
             });
         }
+    }
+
+    /// What stands for the values of a histogram, as far as it is new.
+    fn exemplars(&self, snapshot: &HistogramSnapshot) -> Vec<Exemplar> {
+        let id = |bytes: &[u8]| if bytes.iter().any(|byte| *byte != 0) { bytes.to_vec() } else { Vec::new() };
+        let told = |exemplar: &ExemplarSnapshot| Exemplar {
+            time_unix_nano: nanos(exemplar.at).min(self.at),
+            trace_id: id(&exemplar.trace_id.to_be_bytes()),
+            span_id: id(&exemplar.span_id.to_be_bytes()),
+            value: Some(exemplar::Value::AsDouble(exemplar.value)),
+            ..Exemplar::default()
+        };
+        let is_new = |exemplar: &&ExemplarSnapshot| nanos(exemplar.at) > self.exemplars_after;
+        snapshot.exemplars.iter().filter(is_new).map(told).collect()
     }
 
     /// Where one more point of a metric goes.
@@ -95,6 +111,7 @@ impl Sink for Points {
 
     fn histogram(&mut self, def: &'static MetricDef, labels: Labels<'_>, snapshot: &HistogramSnapshot) {
         let (since, at) = (self.since, self.at);
+        let exemplars = self.exemplars(snapshot);
         let bucket_counts = match snapshot.buckets.is_empty() {
             true => vec![0; def.bounds.len() + 1],
             false => snapshot.buckets.clone(),
@@ -108,6 +125,7 @@ impl Sink for Points {
                 sum: Some(snapshot.sum),
                 bucket_counts,
                 explicit_bounds: def.bounds.to_vec(),
+                exemplars,
                 ..HistogramDataPoint::default()
             });
         }

@@ -59,6 +59,7 @@ impl Telemetry {
                 let thread = thread::Builder::new().name("poolscope-otlp".to_owned()).spawn(main);
                 thread.map_err(OtlpError::Thread)?;
                 telemetry.connect(scope);
+                scope.want_exemplars(config.exemplars);
                 Ok(telemetry)
             }
             Err(error) => {
@@ -88,8 +89,7 @@ impl Telemetry {
                 .collect(),
             ..ResourceMessage::default()
         };
-        let exporter =
-            Exporter::new(scope.clone(), message, dropped.clone(), &config.metrics, config.interval)?;
+        let exporter = Exporter::new(scope.clone(), message, dropped.clone(), config)?;
         let logger_provider = logs::provider(config, resource.clone(), &dropped)?;
         let tracer_provider = spans::provider(config, resource, &dropped)?;
         let (sender, commands) = mpsc::channel(MAX_COMMANDS);

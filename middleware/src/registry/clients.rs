@@ -7,6 +7,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use poolscope_semconv::value::Observation;
 
+use super::exemplar::ExemplarSwitch;
 use super::gate::Gate;
 use super::key::{Destination, DestinationRef, Scheme};
 use super::last;
@@ -241,7 +242,12 @@ impl ClientScope {
 }
 
 impl ClientInner {
-    pub(crate) fn new(name: &str, max_listed: usize, leak_threshold: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        max_listed: usize,
+        leak_threshold: Option<Duration>,
+        exemplars: Arc<ExemplarSwitch>,
+    ) -> Self {
         Self {
             number: NEXT.fetch_add(1, Relaxed),
             name: name.into(),
@@ -252,6 +258,7 @@ impl ClientInner {
                 max_listed,
                 leak_threshold,
                 hygiene: None,
+                exemplars,
             }),
             leak_thresholds: Mutex::default(),
             overflow: OnceLock::new(),

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use poolscope_semconv::metric::MetricDef;
 
+use super::exemplar::{ExemplarSnapshot, Exemplars, Traced};
 use super::mirror::{Mirrored, Mirroring};
 use crate::series::Labels;
 
 /// Most bounds that a metric of the contract has; one more bucket takes what is above the last.
-const MAX_BOUNDS: usize = 14;
+pub(super) const MAX_BOUNDS: usize = 14;
 
 /// Bounds as they are compared: a power of two, so that the search has a fixed number of steps and no branch to guess.
 const SEARCHED: usize = 16;
@@ -28,6 +29,7 @@ pub(crate) struct Histogram {
     bounds: [u64; SEARCHED],
     buckets: [AtomicU64; MAX_BOUNDS + 1],
     sum: AtomicU64,
+    exemplars: Exemplars,
     mirrored: Mirrored,
 }
 
@@ -44,6 +46,7 @@ impl Histogram {
             bounds,
             buckets: Default::default(),
             sum: AtomicU64::new(0),
+            exemplars: Exemplars::default(),
             mirrored: Mirrored::default(),
         }
     }
@@ -57,10 +60,19 @@ impl Histogram {
     /// itself otherwise.
     #[inline]
     pub(crate) fn record_raw(&self, value: u64) {
-        let bucket = self.bounds.partition_point(|bound| *bound < value);
-        self.buckets[bucket.min(MAX_BOUNDS)].fetch_add(1, Relaxed);
+        self.record_traced(value, None);
+    }
+
+    /// The same for a value that may stand for others in its bucket.
+    #[inline]
+    pub(crate) fn record_traced(&self, value: u64, traced: Option<Traced>) {
+        let bucket = self.bounds.partition_point(|bound| *bound < value).min(MAX_BOUNDS);
+        self.buckets[bucket].fetch_add(1, Relaxed);
         self.sum.fetch_add(value, Relaxed);
         self.mirrored.record(|| value as f64 / scale(self.def));
+        if let Some(traced) = traced {
+            self.exemplars.offer(bucket, value, traced);
+        }
     }
 
     /// Records go to a mirror besides from now on, or to none any more.
@@ -74,6 +86,7 @@ impl Histogram {
             bounds,
             buckets: self.buckets[..=bounds.len()].iter().map(|bucket| bucket.load(Relaxed)).collect(),
             sum: self.sum.load(Relaxed) as f64 / scale(self.def),
+            exemplars: self.exemplars.snapshot(scale(self.def)),
         }
     }
 }
@@ -96,6 +109,8 @@ pub struct HistogramSnapshot {
     pub buckets: Vec<u64>,
     /// Sum of what was recorded, in the same unit.
     pub sum: f64,
+    /// At most one for each bucket: a slow one of late, known by its span. Kept while an exporter wants them.
+    pub exemplars: Vec<ExemplarSnapshot>,
 }
 
 impl HistogramSnapshot {

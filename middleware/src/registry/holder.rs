@@ -88,6 +88,15 @@ impl Word {
 pub(crate) struct TraceRef {
     pub(crate) trace_id: u128,
     pub(crate) span_id: u64,
+    /// True if somebody will see it.
+    pub(crate) is_sampled: bool,
+}
+
+/// What is known of the span of a request.
+mod span {
+    pub(super) const UNKNOWN: u8 = 0;
+    pub(super) const UNSAMPLED: u8 = 1;
+    pub(super) const SAMPLED: u8 = 2;
 }
 
 /// A request as a watcher read it.
@@ -146,7 +155,7 @@ pub(crate) struct Holder {
     method: AtomicU8,
     connection: AtomicU64,
     turn: AtomicU64,
-    has_trace: AtomicBool,
+    span: AtomicU8,
     trace: [AtomicU64; 3],
     has_origin: AtomicBool,
     origin: Mutex<Option<Origin>>,
@@ -165,7 +174,7 @@ impl Holder {
         self.turn.store(0, Relaxed);
         self.activity.store(0, Relaxed);
         self.is_waiting.store(false, Relaxed);
-        self.has_trace.store(false, Relaxed);
+        self.span.store(span::UNKNOWN, Relaxed);
         self.has_origin.store(origin.is_some(), Relaxed);
         if origin.is_some() {
             *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = origin;
@@ -178,7 +187,7 @@ impl Holder {
         self.trace[0].store((trace.trace_id >> 64) as u64, Relaxed);
         self.trace[1].store(trace.trace_id as u64, Relaxed);
         self.trace[2].store(trace.span_id, Relaxed);
-        self.has_trace.store(true, Release);
+        self.span.store(if trace.is_sampled { span::SAMPLED } else { span::UNSAMPLED }, Release);
     }
 
     /// Begins to wait for the same caller as another, which is over.
@@ -344,11 +353,20 @@ impl Holder {
         }
     }
 
-    fn traced(&self) -> Option<TraceRef> {
-        self.has_trace.load(Acquire).then(|| TraceRef {
+    /// The span that the request was made under.
+    pub(super) fn traced(&self) -> Option<TraceRef> {
+        let span = self.span.load(Acquire);
+        (span != span::UNKNOWN).then(|| TraceRef {
             trace_id: u128::from(self.trace[0].load(Relaxed)) << 64 | u128::from(self.trace[1].load(Relaxed)),
             span_id: self.trace[2].load(Relaxed),
+            is_sampled: span == span::SAMPLED,
         })
+    }
+
+    /// The same, if somebody will see it.
+    #[inline]
+    pub(super) fn sampled(&self) -> Option<TraceRef> {
+        if self.span.load(Relaxed) == span::SAMPLED { self.traced() } else { None }
     }
 
     fn origin(&self) -> Option<Origin> {

@@ -116,6 +116,7 @@ mod tests {
             max_listed: 0,
             leak_threshold: Some(Duration::ZERO),
             hygiene: None,
+            exemplars: Arc::default(),
         };
         Pool::new(name, destination, config, events)
     }
@@ -149,7 +150,7 @@ mod tests {
                     for number in (0..).take_while(|number| *number < REQUESTS || is_unseen()) {
                         let start = || Request::start(Arc::clone(pool), &method, Instant::now());
                         let request = Origin::named(name).in_scope(start);
-                        request.trace(TraceRef { trace_id, span_id: number });
+                        request.trace(TraceRef { trace_id, span_id: number, is_sampled: true });
                         request.acquire(Instant::now());
                         request.answered(Instant::now());
                         if number % 8 == 0 {

@@ -9,6 +9,7 @@ mod adaptive;
 mod attempt;
 mod clients;
 mod connection;
+mod exemplar;
 #[cfg(test)]
 mod fixtures;
 mod gate;
@@ -46,6 +47,8 @@ pub(crate) use attempt::{Attempt, Report};
 pub use clients::ClientScope;
 pub(crate) use clients::{ClientInner, PoolLimit};
 pub(crate) use connection::{Connection, ConnectorLife, Ends, Established, TcpFigures};
+pub use exemplar::ExemplarSnapshot;
+pub(crate) use exemplar::{ExemplarFilter, ExemplarSwitch};
 #[cfg(feature = "limit")]
 pub(crate) use gate::{Asked, Gate, Ticket};
 pub use health_snapshot::HealthSnapshot;

@@ -18,6 +18,7 @@ use super::clients::DEFAULT_IDLE_TIMEOUT;
 #[cfg(feature = "limit")]
 use super::clients::overflow;
 use super::connection::{Connection, Ends, Established};
+use super::exemplar::{ExemplarSwitch, Traced};
 use super::histogram::Histogram;
 use super::holder::Holder;
 use super::key::{Destination, DestinationRef, Scheme};
@@ -52,6 +53,8 @@ pub(crate) struct PoolConfig {
     pub(crate) leak_threshold: Option<Duration>,
     /// When connections are replaced; `None` for never.
     pub(crate) hygiene: Option<Rules>,
+    /// Which requests may stand for others in telemetry.
+    pub(crate) exemplars: Arc<ExemplarSwitch>,
 }
 
 /// How long after a request was given up its connection is closed, at the latest.
@@ -193,6 +196,7 @@ impl Pool {
             max_listed: 0,
             leak_threshold: None,
             hygiene: None,
+            exemplars: Arc::default(),
         };
         Self::new(name, destination, config, Arc::default())
     }
@@ -305,17 +309,17 @@ impl Pool {
     }
 
     /// It has one; which one is told to [`Pool::bound`].
-    pub(crate) fn acquired(&self, wait_nanos: u64, queued: bool) {
+    pub(crate) fn acquired(&self, wait_nanos: u64, queued: bool, traced: Option<Traced>) {
         self.acquired.fetch_add(1, AcqRel);
-        self.times.wait.record_raw(wait_nanos);
+        self.times.wait.record_traced(wait_nanos, traced);
         if queued {
-            self.queued(wait_nanos);
+            self.queued(wait_nanos, traced);
         }
     }
 
     /// It found no connection ready, and had to wait.
-    pub(super) fn queued(&self, wait_nanos: u64) {
-        self.times.queued.record_raw(wait_nanos);
+    pub(super) fn queued(&self, wait_nanos: u64, traced: Option<Traced>) {
+        self.times.queued.record_traced(wait_nanos, traced);
     }
 
     /// It is known which connection it has, or it has ended without. `idle_nanos` is how long the connection had not been
@@ -333,9 +337,9 @@ impl Pool {
     }
 
     /// It gives its connection back.
-    pub(crate) fn released(&self, held_nanos: u64) {
+    pub(crate) fn released(&self, held_nanos: u64, traced: Option<Traced>) {
         self.released.fetch_add(1, AcqRel);
-        self.times.usage.record_raw(held_nanos);
+        self.times.usage.record_traced(held_nanos, traced);
     }
 
     /// It failed because the peer had closed the connection before.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use poolscope_semconv::value::{AcquireOutcome, Observation};
 
 use super::connection::Connection;
+use super::exemplar::Traced;
 use super::holder::{Holder, TraceRef};
 use super::method::KnownMethod;
 use super::pool::Pool;
@@ -173,6 +174,14 @@ impl Request {
         self.holder.trace(trace);
     }
 
+    /// The request as one that may stand for others, for what is recorded of it at a moment; `None` if it may not.
+    #[inline]
+    fn traced(&self, at: Instant) -> Option<Traced> {
+        let switch = &self.pool().config.exemplars;
+        let trace = switch.pass(|| self.holder.sampled(), || self.holder.traced())?;
+        Some(Traced { trace, at })
+    }
+
     /// The caller has the head of the answer.
     pub(crate) fn answered(&self, now: Instant) {
         self.holder.answered(now);
@@ -301,7 +310,8 @@ impl Request {
         self.wait.store(wait, Relaxed);
         if self.phase.compare_exchange(PENDING, ACQUIRED, AcqRel, Acquire).is_ok() {
             let limited = self.in_use().queued_nanos;
-            self.pool().acquired(wait.saturating_add(limited), limited > 0 || self.was_queued());
+            let was_queued = limited > 0 || self.was_queued();
+            self.pool().acquired(wait.saturating_add(limited), was_queued, self.traced(at));
             self.holder.hold(self.started(), at);
         }
     }
@@ -338,7 +348,7 @@ impl Request {
             && !self.queued.swap(true, Relaxed)
             && self.in_use().queued_nanos == 0
         {
-            self.pool().queued(at.nanos_since(self.started()));
+            self.pool().queued(at.nanos_since(self.started()), self.traced(at));
         }
         let idle_nanos = connection.idle_nanos(at);
         let outcome = if connection.enter() { AcquireOutcome::New } else { self.outcome_of_used() };
@@ -391,7 +401,7 @@ impl Request {
             }
         }
         if matches!(before, ACQUIRED | BINDING | BOUND) {
-            self.pool().released(now.nanos_since(self.acquired_at()));
+            self.pool().released(now.nanos_since(self.acquired_at()), self.traced(now));
         }
         if before != ENDED
             && let Some(leaked) = self.holder.free()
@@ -466,7 +476,7 @@ impl Request {
     #[inline]
     pub(crate) fn result(&self, outcome: Outcome, version: Option<http::Version>, now: Instant) {
         let Started { pool, method, at, .. } = self.in_use();
-        pool.results().record(*method, outcome, version, now.nanos_since(*at));
+        pool.results().record(*method, outcome, version, now.nanos_since(*at), self.traced(now));
     }
 }
 

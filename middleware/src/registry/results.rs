@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use poolscope_semconv::metric;
 use poolscope_semconv::value::{ErrorType, METHOD_OTHER, protocol_version};
 
+use super::exemplar::Traced;
 use super::histogram::{Histogram, HistogramSnapshot};
 use super::method::KnownMethod;
 use super::mirror::{Mirroring, Mirrors};
@@ -148,8 +149,9 @@ impl Results {
         outcome: Outcome,
         version: Option<http::Version>,
         nanos: u64,
+        traced: Option<Traced>,
     ) {
-        self.series(Key::new(method, outcome, version)).record_raw(nanos);
+        self.series(Key::new(method, outcome, version)).record_traced(nanos, traced);
     }
 
     #[inline]
@@ -210,10 +212,10 @@ mod tests {
     fn a_series_tells_what_it_was_made_for() {
         let results = Results::new();
         let status = Outcome::Status(StatusCode::SERVICE_UNAVAILABLE);
-        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000);
-        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000);
+        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000, None);
+        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000, None);
         let custom = Method::from_bytes(b"BREW").unwrap();
-        results.record(KnownMethod::of(&custom), Outcome::Error(ErrorType::Connect), None, 3_000_000);
+        results.record(KnownMethod::of(&custom), Outcome::Error(ErrorType::Connect), None, 3_000_000, None);
         let rows = results.snapshot();
         assert_eq!(rows.len(), 2);
         let post = rows.iter().find(|row| row.method == "POST").unwrap();
@@ -227,7 +229,7 @@ mod tests {
         let results = Results::new();
         for code in 100..300 {
             let status = Outcome::Status(StatusCode::from_u16(code).unwrap());
-            results.record(KnownMethod::of(&Method::GET), status, Some(Version::HTTP_2), 0);
+            results.record(KnownMethod::of(&Method::GET), status, Some(Version::HTTP_2), 0, None);
         }
         let rows = results.snapshot();
         assert_eq!(rows.len(), SLOTS + 1);

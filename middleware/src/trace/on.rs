@@ -214,6 +214,7 @@ fn trace_ref(span: &SpanContext) -> Option<TraceRef> {
     span.is_valid().then(|| TraceRef {
         trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
         span_id: u64::from_be_bytes(span.span_id().to_bytes()),
+        is_sampled: span.is_sampled(),
     })
 }
 

@@ -11,7 +11,9 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use opentelemetry::Context;
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, HistogramDataPoint, MetricData, ResourceMetrics, ScopeMetrics,
+};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use poolscope::hyper::{ConnectLayer, RequestLayer};
 use poolscope::{BreakerSnapshot, BreakerSource, Scope, meter};
@@ -62,11 +64,11 @@ fn durations(exports: &[ResourceMetrics]) -> u64 {
     let scopes = exports.iter().flat_map(ResourceMetrics::scope_metrics);
     let of_metric = |data: &AggregatedMetrics| match data {
         AggregatedMetrics::F64(MetricData::Histogram(data)) => {
-            data.data_points().map(|point| point.count()).sum()
+            data.data_points().map(HistogramDataPoint::count).sum()
         }
         _ => 0,
     };
-    let metrics = scopes.flat_map(|scope| scope.metrics());
+    let metrics = scopes.flat_map(ScopeMetrics::metrics);
     let durations = metrics.filter(|metric| metric.name() == metric::HTTP_CLIENT_REQUEST_DURATION.name);
     durations.map(|metric| of_metric(metric.data())).sum()
 }

@@ -68,9 +68,11 @@ impl Point {
     }
 }
 
-type Series = BTreeMap<(Stream, BTreeMap<String, String>), Point>;
+type Attributes = BTreeMap<String, String>;
 
-fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
+type Series = BTreeMap<(Stream, Attributes), Point>;
+
+fn attributes(pairs: &[KeyValue]) -> Attributes {
     let text = |value: &Value| match value {
         Value::StringValue(text) => format!("{text:?}"),
         Value::IntValue(integer) => integer.to_string(),
@@ -82,7 +84,7 @@ fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
     map
 }
 
-fn number(point: &NumberDataPoint) -> (BTreeMap<String, String>, Point) {
+fn number(point: &NumberDataPoint) -> (Attributes, Point) {
     let value = match point.value.unwrap() {
         Number::AsInt(value) => Point::Integer(value),
         Number::AsDouble(value) => Point::Float(value),
@@ -90,7 +92,7 @@ fn number(point: &NumberDataPoint) -> (BTreeMap<String, String>, Point) {
     (attributes(&point.attributes), value)
 }
 
-fn histogram(point: &HistogramDataPoint) -> (BTreeMap<String, String>, Point) {
+fn histogram(point: &HistogramDataPoint) -> (Attributes, Point) {
     let value = Point::Histogram {
         bounds: point.explicit_bounds.clone(),
         buckets: point.bucket_counts.clone(),
@@ -100,7 +102,7 @@ fn histogram(point: &HistogramDataPoint) -> (BTreeMap<String, String>, Point) {
     (attributes(&point.attributes), value)
 }
 
-fn points(metric: &Metric) -> (&'static str, Vec<(BTreeMap<String, String>, Point)>) {
+fn points(metric: &Metric) -> (&'static str, Vec<(Attributes, Point)>) {
     const CUMULATIVE: i32 = 2;
     match metric.data.as_ref().unwrap() {
         Data::Sum(sum) => {
@@ -267,8 +269,7 @@ async fn both_tell_the_same_in_both_directions() {
     drop(probes);
     telemetry.flush();
     provider.force_flush().unwrap();
-    let is_of_probe =
-        |((name, ..), _): &(Stream, BTreeMap<String, String>)| name.starts_with("poolscope.health.");
+    let is_of_probe = |((name, ..), _): &(Stream, Attributes)| name.starts_with("poolscope.health.");
     assert!(!last(&receiver, "shop").keys().any(is_of_probe));
     let bridged = last(&receiver, "bridged");
     let left: Vec<_> = bridged.keys().filter(|key| is_of_probe(key)).map(|((name, ..), _)| name).collect();

@@ -5,6 +5,7 @@ mod arrival;
 mod bounds;
 mod bridge;
 mod doors;
+mod exemplars;
 mod interval;
 mod leaks;
 mod receiver;
