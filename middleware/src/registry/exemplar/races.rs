@@ -20,7 +20,7 @@ fn is_whole((value, read): (u64, Traced)) -> bool {
 #[test]
 fn what_is_read_was_written_in_one_piece() {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
+    model.preemption_bound = Some(2);
     model.check(|| {
         let slot = Arc::new(Slot::new());
         slot.offer(1, traced(1));
