@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use poolscope_semconv::attr;
 use poolscope_semconv::value::Signal;
 
+use super::endpoint::{Meant, endpoint};
+use super::env::{ALLOWED_BOOLEAN, ALLOWED_MILLIS, Env, Lookup, boolean, checked, exports_otlp, millis};
 use super::error::OtlpError;
+use super::temporality::Temporality;
 use super::text;
+#[cfg(feature = "otlp-tls")]
+use super::tls::{Files, Tls};
 use crate::registry::ExemplarFilter;
 
 /// How OTLP travels.
@@ -26,10 +31,15 @@ pub const DEFAULT_SPAN_DELAY: Duration = Duration::from_secs(1);
 /// Longest time that events wait to be sent by default: they are few, and somebody wants to know them at once.
 pub const DEFAULT_EVENT_DELAY: Duration = Duration::from_millis(200);
 
-/// Longest duration that a setting may have; it keeps the arithmetic of time away from its ends.
-pub(super) const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
-const ALLOWED_MILLIS: &str = "a whole number of milliseconds from 1 to 86400000 (one day)";
-const ALLOWED_URL: &str = "a URL with http or https and a host, such as http://localhost:4317";
+/// Spans, and events, that may wait to be sent by default; more are dropped and counted. The specification's.
+pub const DEFAULT_QUEUE: usize = 2048;
+/// Most spans, or events, in one request by default; the specification's.
+pub const DEFAULT_BATCH: usize = 512;
+
+const ALLOWED_PROTOCOL: &str =
+    "grpc or http/protobuf (http/json is not offered; http/protobuf goes to the same port)";
+const ALLOWED_TEMPORALITY: &str = "cumulative, delta or lowmemory";
+const ALLOWED_EXPORTER: &str = "otlp, none or a list of the specification's exporters";
 
 /// What the builder was told; what is `None` or absent comes from the environment.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +48,9 @@ pub(super) struct Settings {
     pub(super) protocol: Option<Protocol>,
     pub(super) timeout: Option<Duration>,
     pub(super) interval: Option<Duration>,
+    pub(super) temporality: Option<Temporality>,
+    #[cfg(feature = "otlp-tls")]
+    pub(super) files: Files,
     pub(super) headers: Vec<(String, String)>,
     pub(super) service_name: Option<String>,
     pub(super) attributes: Vec<(String, String)>,
@@ -47,12 +60,28 @@ pub(super) struct Settings {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Target {
     pub(super) signal: Signal,
+    /// False if the signal is not to be exported.
+    pub(super) enabled: bool,
     pub(super) protocol: Protocol,
     /// For gRPC scheme and authority, for HTTP the whole URL of the signal.
     pub(super) endpoint: String,
     pub(super) headers: HeaderMap,
+    /// Longest time that an export takes, with all its attempts.
     pub(super) timeout: Duration,
     pub(super) gzip: bool,
+    #[cfg(feature = "otlp-tls")]
+    pub(super) tls: Tls,
+}
+
+/// How items of a signal wait and are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Batches {
+    /// Longest wait of an item.
+    pub(super) delay: Duration,
+    /// Most items that wait.
+    pub(super) queue: usize,
+    /// Most items of one request.
+    pub(super) batch: usize,
 }
 
 /// Everything resolved.
@@ -63,20 +92,18 @@ pub(super) struct Config {
     pub(super) spans: Target,
     pub(super) events: Target,
     pub(super) interval: Option<Duration>,
-    pub(super) span_delay: Duration,
-    pub(super) event_delay: Duration,
+    pub(super) temporality: Temporality,
+    pub(super) span_batches: Batches,
+    pub(super) event_batches: Batches,
     pub(super) attributes: Vec<(String, String)>,
     pub(super) exemplars: ExemplarFilter,
 }
-
-/// Looks an environment variable up.
-pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Config {
     pub(super) fn resolve(settings: &Settings, lookup: Lookup<'_>) -> Result<Self, OtlpError> {
         let env = Env(lookup);
         Ok(Self {
-            disabled: env.parse("OTEL_SDK_DISABLED", "true or false", boolean)?.unwrap_or(false),
+            disabled: env.parse("OTEL_SDK_DISABLED", ALLOWED_BOOLEAN, boolean)?.unwrap_or(false),
             metrics: Target::resolve(Signal::Metrics, settings, env)?,
             spans: Target::resolve(Signal::Spans, settings, env)?,
             events: Target::resolve(Signal::Events, settings, env)?,
@@ -84,8 +111,18 @@ impl Config {
                 Some(interval) => Some(checked("metrics_interval", interval)?),
                 None => env.millis("OTEL_METRIC_EXPORT_INTERVAL")?,
             },
-            span_delay: env.millis("OTEL_BSP_SCHEDULE_DELAY")?.unwrap_or(DEFAULT_SPAN_DELAY),
-            event_delay: env.millis("OTEL_BLRP_SCHEDULE_DELAY")?.unwrap_or(DEFAULT_EVENT_DELAY),
+            temporality: match settings.temporality {
+                Some(temporality) => temporality,
+                None => env
+                    .parse(
+                        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+                        ALLOWED_TEMPORALITY,
+                        temporality,
+                    )?
+                    .unwrap_or_default(),
+            },
+            span_batches: Batches::resolve("OTEL_BSP", DEFAULT_SPAN_DELAY, env)?,
+            event_batches: Batches::resolve("OTEL_BLRP", DEFAULT_EVENT_DELAY, env)?,
             attributes: attributes(settings, env)?,
             exemplars: env
                 .parse("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based, always_on or always_off", exemplars)?
@@ -94,32 +131,42 @@ impl Config {
     }
 }
 
+impl Batches {
+    fn resolve(prefix: &str, delay: Duration, env: Env<'_>) -> Result<Self, OtlpError> {
+        let queue = env.count(&format!("{prefix}_MAX_QUEUE_SIZE"))?.unwrap_or(DEFAULT_QUEUE);
+        let batch = env.count(&format!("{prefix}_MAX_EXPORT_BATCH_SIZE"))?.unwrap_or(DEFAULT_BATCH);
+        let delay = env.millis(&format!("{prefix}_SCHEDULE_DELAY"))?.unwrap_or(delay);
+        // As in the specification, a batch is never more than what may wait.
+        Ok(Self { delay, queue, batch: batch.min(queue) })
+    }
+}
+
 impl Target {
     fn resolve(signal: Signal, settings: &Settings, env: Env<'_>) -> Result<Self, OtlpError> {
-        let (word, path) = match signal {
-            Signal::Metrics => ("METRICS", "/v1/metrics"),
-            Signal::Spans => ("TRACES", "/v1/traces"),
-            Signal::Events => ("LOGS", "/v1/logs"),
+        let (word, path, batch_timeout) = match signal {
+            Signal::Metrics => ("METRICS", "/v1/metrics", "OTEL_METRIC_EXPORT_TIMEOUT"),
+            Signal::Spans => ("TRACES", "/v1/traces", "OTEL_BSP_EXPORT_TIMEOUT"),
+            Signal::Events => ("LOGS", "/v1/logs", "OTEL_BLRP_EXPORT_TIMEOUT"),
         };
-        let own = |what: &str| format!("OTEL_EXPORTER_OTLP_{word}_{what}");
-        let all = |what: &str| format!("OTEL_EXPORTER_OTLP_{what}");
+        let names =
+            |what: &str| [format!("OTEL_EXPORTER_OTLP_{word}_{what}"), format!("OTEL_EXPORTER_OTLP_{what}")];
 
+        let enabled =
+            env.parse(&format!("OTEL_{word}_EXPORTER"), ALLOWED_EXPORTER, exports_otlp)?.unwrap_or(true);
         let protocol = match settings.protocol {
             Some(protocol) => protocol,
             None => env
-                .parse_either(&own("PROTOCOL"), &all("PROTOCOL"), "grpc or http/protobuf", protocol)?
+                .parse_either(&names("PROTOCOL"), ALLOWED_PROTOCOL, protocol)?
                 .unwrap_or(Protocol::Grpc),
         };
-        let endpoint = if let Some(endpoint) = &settings.endpoint {
-            base("endpoint", endpoint, protocol, path)?
-        } else if let Some(endpoint) = env.get(&own("ENDPOINT")) {
-            match protocol {
-                Protocol::Grpc => base(&own("ENDPOINT"), &endpoint, protocol, path)?,
-                // The specification wants the URL of a single signal used as it is.
-                Protocol::HttpProtobuf => url(&own("ENDPOINT"), &endpoint)?.to_string(),
-            }
-        } else if let Some(endpoint) = env.get(&all("ENDPOINT")) {
-            base(&all("ENDPOINT"), &endpoint, protocol, path)?
+        let insecure =
+            env.parse_either(&names("INSECURE"), ALLOWED_BOOLEAN, boolean)?.unwrap_or(false);
+        let [own, _] = names("ENDPOINT");
+        let endpoint = if let Some(told) = &settings.endpoint {
+            endpoint("endpoint", told, Meant::ForAll, protocol, path, insecure)?
+        } else if let Some((name, told)) = env.either(&names("ENDPOINT")) {
+            let meant = if name == own { Meant::ForOne } else { Meant::ForAll };
+            endpoint(&name, &told, meant, protocol, path, insecure)?
         } else {
             match protocol {
                 Protocol::Grpc => "http://localhost:4317".to_owned(),
@@ -129,86 +176,52 @@ impl Target {
         let timeout = match settings.timeout {
             Some(timeout) => checked("timeout", timeout)?,
             None => env
-                .parse_either(&own("TIMEOUT"), &all("TIMEOUT"), ALLOWED_MILLIS, millis)?
+                .parse_either(&names("TIMEOUT"), ALLOWED_MILLIS, millis)?
                 .unwrap_or(DEFAULT_TIMEOUT),
         };
-        let gzip = env
-            .parse_either(&own("COMPRESSION"), &all("COMPRESSION"), "gzip or none", compression)?
-            .unwrap_or(false);
+        // The SDK has a limit of its own around the exporter's. Here both are one, so the shorter holds.
+        let timeout = env.millis(batch_timeout)?.map_or(timeout, |limit| timeout.min(limit));
+        let gzip =
+            env.parse_either(&names("COMPRESSION"), "gzip or none", compression)?.unwrap_or(false);
+        // Files are for TLS only; whoever sets them for everything may still have one target without.
+        #[cfg(feature = "otlp-tls")]
+        let tls = match endpoint.starts_with("https:") {
+            true => Tls::read(&settings.files, env, names)?,
+            false => Tls::default(),
+        };
         let mut headers = HeaderMap::new();
-        for name in [own("HEADERS"), all("HEADERS")] {
-            if let Some(value) = env.get(&name) {
-                for (key, value) in text::pairs(&name, &value)? {
-                    insert(&mut headers, &name, &key, &value)?;
-                }
-                break;
+        if let Some((name, value)) = env.either(&names("HEADERS")) {
+            for (key, value) in text::pairs(&name, &value)? {
+                insert(&mut headers, &name, &key, &value, protocol)?;
             }
         }
         for (key, value) in &settings.headers {
-            insert(&mut headers, "header", key, value)?;
+            insert(&mut headers, "header", key, value, protocol)?;
         }
-        Ok(Self { signal, protocol, endpoint, headers, timeout, gzip })
+        Ok(Self {
+            signal,
+            enabled,
+            protocol,
+            endpoint,
+            headers,
+            timeout,
+            gzip,
+            #[cfg(feature = "otlp-tls")]
+            tls,
+        })
     }
-}
 
-impl Target {
     /// An exporter could not be built for it.
     pub(super) fn refused(&self, reason: &dyn std::error::Error) -> OtlpError {
-        OtlpError::Exporter {
-            signal: self.signal,
-            endpoint: self.endpoint.clone(),
-            reason: reason.to_string(),
-        }
-    }
-}
-
-/// The environment, where an empty value is the same as none, as the specification asks.
-#[derive(Clone, Copy)]
-struct Env<'a>(Lookup<'a>);
-
-impl Env<'_> {
-    fn get(self, name: &str) -> Option<String> {
-        (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    fn parse<T>(
-        self,
-        name: &str,
-        allowed: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, OtlpError> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        parse(&value).map(Some).ok_or_else(|| OtlpError::setting(name, &value, allowed))
-    }
-
-    fn parse_either<T>(
-        self,
-        first: &str,
-        second: &str,
-        allowed: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, OtlpError> {
-        match self.parse(first, allowed, &parse)? {
-            Some(value) => Ok(Some(value)),
-            None => self.parse(second, allowed, parse),
-        }
-    }
-
-    fn millis(self, name: &str) -> Result<Option<Duration>, OtlpError> {
-        self.parse(name, ALLOWED_MILLIS, millis)
-    }
-}
-
-fn boolean(value: &str) -> Option<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
+        // The libraries say in the first error what they tried and below what went wrong.
+        let causes = std::iter::successors(Some(reason), |error| error.source());
+        let reason = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        OtlpError::Exporter { signal: self.signal, endpoint: self.endpoint.clone(), reason }
     }
 }
 
 fn protocol(value: &str) -> Option<Protocol> {
-    match value {
+    match value.to_ascii_lowercase().as_str() {
         "grpc" => Some(Protocol::Grpc),
         "http/protobuf" => Some(Protocol::HttpProtobuf),
         _ => None,
@@ -226,64 +239,39 @@ fn exemplars(value: &str) -> Option<ExemplarFilter> {
 
 /// Whether to compress.
 fn compression(value: &str) -> Option<bool> {
-    match value {
+    match value.to_ascii_lowercase().as_str() {
         "gzip" => Some(true),
         "none" => Some(false),
         _ => None,
     }
 }
 
-fn millis(value: &str) -> Option<Duration> {
-    value.parse().ok().map(Duration::from_millis).filter(in_range)
-}
-
-fn in_range(duration: &Duration) -> bool {
-    (Duration::from_millis(1)..=MAX_DURATION).contains(duration)
-}
-
-fn checked(name: &str, duration: Duration) -> Result<Duration, OtlpError> {
-    if in_range(&duration) {
-        Ok(duration)
-    } else {
-        Err(OtlpError::setting(name, &format!("{duration:?}"), "from 1 ms to 1 day"))
+fn temporality(value: &str) -> Option<Temporality> {
+    match value.to_ascii_lowercase().as_str() {
+        "cumulative" => Some(Temporality::Cumulative),
+        "delta" => Some(Temporality::Delta),
+        "lowmemory" => Some(Temporality::LowMemory),
+        _ => None,
     }
 }
 
-fn url(name: &str, value: &str) -> Result<Uri, OtlpError> {
-    let uri: Option<Uri> = value.parse().ok();
-    let uri = uri.filter(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-    });
-    let uri = uri.ok_or_else(|| OtlpError::setting(name, value, ALLOWED_URL))?;
-    if uri.scheme_str() == Some("https") && !cfg!(feature = "otlp-tls") {
-        let allowed = "an http URL unless poolscope is built with the feature otlp-tls";
-        return Err(OtlpError::setting(name, value, allowed));
-    }
-    Ok(uri)
-}
-
-/// The endpoint of a signal, from the one that is meant for all signals.
-fn base(name: &str, value: &str, protocol: Protocol, path: &str) -> Result<String, OtlpError> {
-    let uri = url(name, value)?;
-    let root = match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
-        _ => return Err(OtlpError::setting(name, value, ALLOWED_URL)),
-    };
-    Ok(match protocol {
-        Protocol::Grpc => root,
-        Protocol::HttpProtobuf => format!("{root}{}{path}", uri.path().trim_end_matches('/')),
-    })
-}
-
-fn insert(headers: &mut HeaderMap, name: &str, key: &str, value: &str) -> Result<(), OtlpError> {
+fn insert(
+    headers: &mut HeaderMap,
+    name: &str,
+    key: &str,
+    value: &str,
+    protocol: Protocol,
+) -> Result<(), OtlpError> {
+    const ALLOWED: &str = "key=value with the characters that HTTP allows in headers";
+    const ALLOWED_GRPC: &str = "key=value with values of printable ASCII, which is all that gRPC carries";
     let header = key.to_ascii_lowercase().parse::<HeaderName>();
-    let (Ok(header), Ok(mut value)) = (header, value.parse::<HeaderValue>()) else {
-        return Err(OtlpError::setting(
-            name,
-            key,
-            "key=value with the characters that HTTP allows in headers",
-        ));
+    // HTTP takes any text as its UTF-8 bytes; a line break or another control character never passes.
+    let (Ok(header), Ok(mut value)) = (header, HeaderValue::from_bytes(value.as_bytes())) else {
+        return Err(OtlpError::setting(name, key, ALLOWED));
     };
+    if protocol == Protocol::Grpc && !value.as_bytes().is_ascii() {
+        return Err(OtlpError::setting(name, key, ALLOWED_GRPC));
+    }
     value.set_sensitive(true);
     headers.insert(header, value);
     Ok(())

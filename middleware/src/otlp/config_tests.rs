@@ -26,7 +26,10 @@ fn without_any_setting_everything_goes_by_grpc_to_this_host() {
     }
     assert!(!config.disabled);
     assert_eq!(config.interval, None);
-    assert_eq!((config.span_delay, config.event_delay), (DEFAULT_SPAN_DELAY, DEFAULT_EVENT_DELAY));
+    let batches = |delay| Batches { delay, queue: DEFAULT_QUEUE, batch: DEFAULT_BATCH };
+    assert_eq!(config.span_batches, batches(DEFAULT_SPAN_DELAY));
+    assert_eq!(config.event_batches, batches(DEFAULT_EVENT_DELAY));
+    assert_eq!(config.temporality, Temporality::Cumulative);
     assert!(config.attributes.is_empty());
 }
 
@@ -82,9 +85,12 @@ fn the_builder_wins_over_the_environment() {
         protocol: Some(Protocol::Grpc),
         timeout: Some(Duration::from_secs(3)),
         interval: Some(Duration::from_secs(7)),
+        temporality: Some(Temporality::Delta),
         headers: vec![("B".into(), "builder".into())],
         service_name: Some("builder".into()),
         attributes: vec![("zone".into(), "builder".into())],
+        #[cfg(feature = "otlp-tls")]
+        files: Files::default(),
     };
     let config = resolve(
         &settings,
@@ -94,6 +100,7 @@ fn the_builder_wins_over_the_environment() {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "1"),
+            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "cumulative"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "a=env,b=env"),
             ("OTEL_SERVICE_NAME", "env"),
             ("OTEL_RESOURCE_ATTRIBUTES", "zone=env,service.name=attributes"),
@@ -104,6 +111,7 @@ fn the_builder_wins_over_the_environment() {
     assert_eq!(config.metrics.protocol, Protocol::Grpc);
     assert_eq!(config.metrics.timeout, Duration::from_secs(3));
     assert_eq!(config.interval, Some(Duration::from_secs(7)));
+    assert_eq!(config.temporality, Temporality::Delta);
     assert_eq!(config.metrics.headers["a"], "env");
     assert_eq!(config.metrics.headers["b"], "builder");
     let last = |key: &str| config.attributes.iter().rev().find(|(k, _)| k == key).unwrap().1.as_str();
@@ -119,8 +127,8 @@ fn delays_and_the_interval_come_from_the_environment() {
         ("OTEL_SDK_DISABLED", "TRUE"),
     ]);
     assert_eq!(config.interval, Some(Duration::from_secs(15)));
-    assert_eq!(config.span_delay, Duration::from_secs(5));
-    assert_eq!(config.event_delay, Duration::from_millis(50));
+    assert_eq!(config.span_batches.delay, Duration::from_secs(5));
+    assert_eq!(config.event_batches.delay, Duration::from_millis(50));
     assert!(config.disabled);
 }
 
@@ -129,8 +137,10 @@ fn a_wrong_value_is_told_with_its_name_and_what_is_allowed() {
     let hostile = "x".repeat(100_000);
     for (name, value, allowed) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "grpc or http/protobuf"),
-        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "GRPC", "grpc or http/protobuf"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317", "http or https"),
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc/http", "grpc or http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost", "http or https"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:99999", "http or https"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317/path:1", "http or https"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://", "http or https"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://host", "http or https"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a b", "http or https"),
@@ -142,12 +152,20 @@ fn a_wrong_value_is_told_with_its_name_and_what_is_allowed() {
         ("OTEL_BLRP_SCHEDULE_DELAY", "99999999999999999999", "milliseconds"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "gzip or none"),
         ("OTEL_SDK_DISABLED", "yes", "true or false"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "1", "true or false"),
+        ("OTEL_METRICS_EXPORTER", "otpl", "otlp, none"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "deltas", "cumulative, delta or lowmemory"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "from 1 to"),
+        ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "2000000", "from 1 to"),
+        ("OTEL_METRIC_EXPORT_TIMEOUT", "0", "milliseconds"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "tenant=%C3%A9", "printable ASCII"),
         ("OTEL_RESOURCE_ATTRIBUTES", "no pair", "key=value"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a b=1", "key=value"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=line%0Abreak", "key=value"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", hostile.as_str(), "grpc"),
     ] {
-        let error = wrong(&[(name, value)]);
+        let all = ("OTEL_EXPORTER_OTLP_INSECURE", "true");
+        let error = if name == all.0 { wrong(&[(name, value)]) } else { wrong(&[all, (name, value)]) };
         assert!(error.starts_with(&format!("{name} is ")) && error.contains(allowed), "{error}");
         assert!(error.len() < 500, "{} characters", error.len());
     }
@@ -176,4 +194,88 @@ fn durations_of_the_builder_have_bounds_too() {
 #[test]
 fn https_without_tls_names_the_feature() {
     assert!(wrong(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://host")]).contains("otlp-tls"));
+}
+
+#[test]
+fn over_grpc_an_endpoint_needs_no_scheme_and_whether_that_means_tls_is_told_apart() {
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
+    let config = env(&[endpoint, ("OTEL_EXPORTER_OTLP_INSECURE", "true")]);
+    assert_eq!(config.spans.endpoint, "http://collector:4317");
+    let config = env(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "[::1]:4317"), ("OTEL_EXPORTER_OTLP_INSECURE", "TRUE")]);
+    assert_eq!(config.spans.endpoint, "http://[::1]:4317");
+    // A scheme says more than the setting.
+    let with_scheme = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317");
+    assert_eq!(env(&[with_scheme]).spans.endpoint, "http://collector:4317");
+    let signal = [
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "collector:4317"),
+        ("OTEL_EXPORTER_OTLP_METRICS_INSECURE", "true"),
+    ];
+    assert_eq!(env(&signal).metrics.endpoint, "http://collector:4317");
+    let config = resolve(&Settings::default(), &[endpoint]);
+    if cfg!(feature = "otlp-tls") {
+        assert_eq!(config.unwrap().spans.endpoint, "https://collector:4317");
+    } else {
+        let error = config.unwrap_err().to_string();
+        assert!(error.contains("otlp-tls") && error.contains("OTEL_EXPORTER_OTLP_INSECURE"), "{error}");
+    }
+    let http = ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+    let error = wrong(&[http, endpoint, ("OTEL_EXPORTER_OTLP_INSECURE", "true")]);
+    assert!(error.contains("a URL with http or https"), "HTTP has no such form: {error}");
+}
+
+#[test]
+fn over_http_one_signal_s_endpoint_is_used_as_it_is() {
+    let http = ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+    for (told, used) in [
+        ("http://collector:4318", "http://collector:4318/"),
+        ("http://collector.example.com/v1/metrics/", "http://collector.example.com/v1/metrics/"),
+        ("http://collector:4318/in?key=1", "http://collector:4318/in?key=1"),
+    ] {
+        let config = env(&[http, ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", told)]);
+        assert_eq!(config.metrics.endpoint, used);
+    }
+    for told in ["http://collector:4318/mycollector/", "http://collector:4318/mycollector"] {
+        let config = env(&[http, ("OTEL_EXPORTER_OTLP_ENDPOINT", told)]);
+        assert_eq!(config.spans.endpoint, "http://collector:4318/mycollector/v1/traces");
+    }
+}
+
+#[test]
+fn batches_timeouts_and_exporters_come_from_the_environment() {
+    let config = env(&[
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "10"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "3000"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "5000"),
+        ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "100"),
+        ("OTEL_METRIC_EXPORT_TIMEOUT", "30000"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_TRACES_EXPORTER", "console, OTLP"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "GZIP"),
+    ]);
+    assert_eq!((config.span_batches.queue, config.span_batches.batch), (10, 10));
+    assert_eq!((config.event_batches.queue, config.event_batches.batch), (5000, 100));
+    assert_eq!(config.spans.timeout, Duration::from_secs(3));
+    assert_eq!(config.metrics.timeout, DEFAULT_TIMEOUT, "the shorter of the two holds");
+    assert_eq!(
+        [config.metrics.enabled, config.spans.enabled, config.events.enabled],
+        [false, true, true]
+    );
+    assert!(config.metrics.gzip);
+    for (value, expected) in [
+        ("delta", Temporality::Delta),
+        ("Cumulative", Temporality::Cumulative),
+        ("LowMemory", Temporality::LowMemory),
+    ] {
+        let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+        assert_eq!(env(&[(name, value)]).temporality, expected);
+    }
+}
+
+#[test]
+fn over_http_a_header_may_be_any_text() {
+    let config = env(&[
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "tenant=caf%C3%A9"),
+    ]);
+    assert_eq!(config.metrics.headers["tenant"].as_bytes(), "café".as_bytes());
 }

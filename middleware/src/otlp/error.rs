@@ -14,6 +14,16 @@ pub enum OtlpError {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// A file of certificates or of a key can't be used.
+    #[error("{name} names {path}, which can't be used: {reason}")]
+    File {
+        /// Name of the variable, or of the builder's method.
+        name: String,
+        /// The file.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
     /// An exporter could not be built.
     #[error("the OTLP exporter of {signal} could not be built for {endpoint}: {reason}")]
     Exporter {
@@ -33,6 +43,11 @@ pub enum OtlpError {
 const MAX_SHOWN: usize = 200;
 
 impl OtlpError {
+    #[cfg(feature = "otlp-tls")]
+    pub(super) fn file(name: String, path: String, reason: &str) -> Self {
+        Self::File { name, path, reason: reason.to_owned() }
+    }
+
     /// A value that is not allowed. What stands before an `@` may be a password and is left out.
     pub(super) fn setting(name: &str, value: &str, allowed: &'static str) -> Self {
         let shown: String = value.rsplit('@').next().unwrap_or_default().chars().take(MAX_SHOWN).collect();

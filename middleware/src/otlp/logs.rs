@@ -1,32 +1,26 @@
-//! Log records: the SDK's logger provider with a batch processor.
+//! Log records: the SDK's logger provider, with a processor that puts them into a queue of ours.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::logs::LoggerProvider;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::logs::tonic::group_logs_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::logs::{
-    BatchConfigBuilder, BatchLogProcessor, LogBatch, LogExporter, SdkLogger, SdkLoggerProvider,
-};
-use poolscope_semconv::value::Signal;
+use opentelemetry_sdk::logs::{LogBatch, LogProcessor, SdkLogRecord, SdkLogger, SdkLoggerProvider};
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME};
 
-use super::config::{Config, Target};
-use super::dropped::Dropped;
-use super::error::OtlpError;
-use super::transport::{self, Transport};
+use super::queue::Queue;
 
-/// The provider of events. The sizes of the batches are those of the SDK, which reads `OTEL_BLRP_*` by itself.
-pub(super) fn provider(
-    config: &Config,
-    resource: Resource,
-    dropped: &Dropped,
-) -> Result<SdkLoggerProvider, OtlpError> {
-    let exporter = Counting { inner: exporter(&config.events)?, dropped: dropped.clone() };
-    let batches = BatchConfigBuilder::default().with_scheduled_delay(config.event_delay).build();
-    let processor = BatchLogProcessor::builder(exporter).with_batch_config(batches).build();
-    Ok(SdkLoggerProvider::builder().with_resource(resource).with_log_processor(processor).build())
+/// A record that waits.
+pub(super) type Record = Box<(SdkLogRecord, InstrumentationScope)>;
+
+/// The provider of events.
+pub(super) fn provider(resource: Resource, queue: Arc<Queue<Record>>) -> SdkLoggerProvider {
+    SdkLoggerProvider::builder().with_resource(resource).with_log_processor(Processor { queue }).build()
 }
 
 /// The logger that all events go through.
@@ -39,39 +33,32 @@ pub(super) fn logger(provider: &SdkLoggerProvider) -> SdkLogger {
     )
 }
 
-fn exporter(target: &Target) -> Result<opentelemetry_otlp::LogExporter, OtlpError> {
-    let builder = opentelemetry_otlp::LogExporter::builder();
-    match Transport::new(target)? {
-        Transport::Grpc { channel, headers } => {
-            transport::over_grpc(builder.with_tonic(), target, channel, headers).build()
-        }
-        Transport::Http(sender) => transport::over_http(builder.with_http(), target, sender).build(),
+/// Makes a request of records.
+pub(super) fn encoder(resource: &Resource) -> impl Fn(Vec<Record>) -> ExportLogsServiceRequest + use<> {
+    let resource = ResourceAttributesWithSchema::from(resource);
+    move |records| {
+        let records: Vec<_> = records.iter().map(|record| (&record.0, &record.1)).collect();
+        let resource_logs = group_logs_by_resource_and_scope(&LogBatch::new(&records), &resource);
+        ExportLogsServiceRequest { resource_logs }
     }
-    .map_err(|error| target.refused(&error))
 }
 
-/// Counts the events of the batches that could not be sent.
+/// The provider is ours alone, so nobody flushes through it.
 #[derive(Debug)]
-struct Counting<E> {
-    inner: E,
-    dropped: Dropped,
+struct Processor {
+    queue: Arc<Queue<Record>>,
 }
 
-impl<E: LogExporter> LogExporter for Counting<E> {
-    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
-        let events = batch.iter().count();
-        let result = self.inner.export(batch).await;
-        if result.is_err() {
-            self.dropped.add(Signal::Events, events);
-        }
-        result
+impl LogProcessor for Processor {
+    fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        self.queue.push(Box::new((record.clone(), scope.clone())));
     }
 
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.inner.shutdown_with_timeout(timeout)
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
     }
 
-    fn set_resource(&mut self, resource: &Resource) {
-        self.inner.set_resource(resource);
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        Ok(())
     }
 }

@@ -51,29 +51,47 @@
 //! `poolscope.connection.use_time` carry the trace and the span of requests that stand for others: for each bucket at most
 //! one, a slow one of the last second in which there was any. Each is sent once.
 
+mod answer;
+mod batch;
+mod command;
 mod config;
 mod dropped;
+mod endpoint;
+mod env;
 mod error;
 mod events;
 mod export;
+mod grpc;
+mod http;
 mod logs;
 mod metrics;
 mod pace;
 mod points;
+mod queue;
 mod resource;
+mod retry;
+mod sender;
 mod spans;
 mod telemetry;
+mod tell;
+mod temporality;
 mod text;
-mod transport;
+#[cfg(feature = "otlp-tls")]
+mod tls;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use config::{DEFAULT_EVENT_DELAY, DEFAULT_SPAN_DELAY, DEFAULT_TIMEOUT, Protocol};
+pub use config::{
+    DEFAULT_BATCH, DEFAULT_EVENT_DELAY, DEFAULT_QUEUE, DEFAULT_SPAN_DELAY, DEFAULT_TIMEOUT, Protocol,
+};
+pub use dropped::Lost;
 pub use error::OtlpError;
 pub use pace::{DASHBOARD_INTERVAL, DEFAULT_INTERVAL, SEARCH_INTERVAL};
 pub(crate) use telemetry::Flush;
 pub use telemetry::{DEFAULT_SHUTDOWN_TIMEOUT, Telemetry};
+pub use temporality::Temporality;
 
 use crate::Scope;
 
@@ -143,6 +161,26 @@ impl Otlp {
     /// [`DEFAULT_INTERVAL`] or [`SEARCH_INTERVAL`].
     pub fn metrics_interval(mut self, interval: Duration) -> Self {
         self.settings.interval = Some(interval);
+        self
+    }
+
+    /// Whether counters and histograms count since they began, which is the default, or since the last export.
+    pub fn temporality(mut self, temporality: Temporality) -> Self {
+        self.settings.temporality = Some(temporality);
+        self
+    }
+
+    /// File with the only certificates (PEM) that are trusted in a receiver with `https`; the system's are not then.
+    #[cfg(feature = "otlp-tls")]
+    pub fn certificate(mut self, path: impl Into<String>) -> Self {
+        self.settings.files.roots = Some(path.into());
+        self
+    }
+
+    /// Files with the certificate chain and the private key (PEM) by which a receiver with `https` knows this program.
+    #[cfg(feature = "otlp-tls")]
+    pub fn client_certificate(mut self, certificate: impl Into<String>, key: impl Into<String>) -> Self {
+        self.settings.files.identity = Some((certificate.into(), key.into()));
         self
     }
 

@@ -10,7 +10,7 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 pub const SEARCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Longest pause that a receiver may ask for; what asks for more is taken for broken.
-const MAX_PAUSE: Duration = Duration::from_secs(10 * 60);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(10 * 60);
 
 /// How an export ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,8 +38,8 @@ impl Receiver {
     }
 }
 
-/// Time from the start of one export to the start of the next. A failed export is not repeated: metrics are cumulative,
-/// so the next one says everything that it would have said.
+/// Time from the start of one export to the start of the next. An export that failed for good is not
+/// repeated: the next one says everything that it would have said.
 pub(super) fn pause_after(outcome: Outcome, fixed: Option<Duration>) -> Duration {
     let interval = fixed.unwrap_or(match outcome.receiver {
         Some(Receiver::Dashboard) => DASHBOARD_INTERVAL,

@@ -1,28 +1,26 @@
-//! Spans: the SDK's tracer provider with a batch processor.
+//! Spans: the SDK's tracer provider, with a processor that puts them into a queue of ours.
+//!
+//! The SDK's own batch processor does not tell what it drops, which is why it is not used.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanData, SpanExporter,
-};
-use poolscope_semconv::value::Signal;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
 
-use super::config::{Config, Target};
-use super::dropped::Dropped;
-use super::error::OtlpError;
-use super::transport::{self, Transport};
+use super::queue::Queue;
+use super::telemetry::Flush;
 
-/// The provider of spans. The sampler and the sizes of the batches are those of the SDK, which reads `OTEL_TRACES_SAMPLER`
-/// and `OTEL_BSP_*` by itself.
-pub(super) fn provider(
-    config: &Config,
-    resource: Resource,
-    dropped: &Dropped,
-) -> Result<SdkTracerProvider, OtlpError> {
-    let exporter = Counting { inner: exporter(&config.spans)?, dropped: dropped.clone() };
-    let batches = BatchConfigBuilder::default().with_scheduled_delay(config.span_delay).build();
-    let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
-    Ok(SdkTracerProvider::builder().with_resource(resource).with_span_processor(processor).build())
+/// The provider of spans. Sampler and limits are those of the SDK, which reads `OTEL_TRACES_SAMPLER` and `OTEL_SPAN_*` by
+/// itself.
+pub(super) fn provider(resource: Resource, queue: Arc<Queue<SpanData>>, flush: Flush) -> SdkTracerProvider {
+    let processor = Processor { queue, flush };
+    SdkTracerProvider::builder().with_resource(resource).with_span_processor(processor).build()
 }
 
 /// A provider whose spans are never recorded.
@@ -30,43 +28,37 @@ pub(super) fn off() -> SdkTracerProvider {
     SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build()
 }
 
-fn exporter(target: &Target) -> Result<opentelemetry_otlp::SpanExporter, OtlpError> {
-    let builder = opentelemetry_otlp::SpanExporter::builder();
-    match Transport::new(target)? {
-        Transport::Grpc { channel, headers } => {
-            transport::over_grpc(builder.with_tonic(), target, channel, headers).build()
-        }
-        Transport::Http(sender) => transport::over_http(builder.with_http(), target, sender).build(),
+/// Makes a request of spans.
+pub(super) fn encoder(resource: &Resource) -> impl Fn(Vec<SpanData>) -> ExportTraceServiceRequest + use<> {
+    let resource = ResourceAttributesWithSchema::from(resource);
+    move |spans| ExportTraceServiceRequest {
+        resource_spans: group_spans_by_resource_and_scope(spans, &resource),
     }
-    .map_err(|error| target.refused(&error))
 }
 
-/// Counts the spans of the batches that could not be sent.
 #[derive(Debug)]
-struct Counting<E> {
-    inner: E,
-    dropped: Dropped,
+struct Processor {
+    queue: Arc<Queue<SpanData>>,
+    flush: Flush,
 }
 
-impl<E: SpanExporter> SpanExporter for Counting<E> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let spans = batch.len();
-        let result = self.inner.export(batch).await;
-        if result.is_err() {
-            self.dropped.add(Signal::Spans, spans);
-        }
-        result
-    }
+impl SpanProcessor for Processor {
+    fn on_start(&self, _span: &mut Span, _context: &Context) {}
 
-    fn shutdown_with_timeout(&self, timeout: std::time::Duration) -> OTelSdkResult {
-        self.inner.shutdown_with_timeout(timeout)
+    fn on_end(&self, span: SpanData) {
+        // A span that is not sampled is recorded for others only.
+        if span.span_context.is_sampled() {
+            self.queue.push(span);
+        }
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.inner.force_flush()
+        self.flush.flush();
+        Ok(())
     }
 
-    fn set_resource(&mut self, resource: &Resource) {
-        self.inner.set_resource(resource);
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.flush.flush_within(timeout);
+        Ok(())
     }
 }

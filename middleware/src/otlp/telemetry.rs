@@ -1,31 +1,31 @@
-//! [`Telemetry`]: a running export, its thread and its end.
+//! [`Telemetry`]: a running export and its end.
 
+use std::convert::Infallible;
 use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opentelemetry::Context;
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::resource::v1::Resource as ResourceMessage;
-use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
+use opentelemetry_sdk::logs::SdkLogger;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use poolscope_semconv::value::Signal;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
 
-use super::config::{Config, MAX_DURATION};
-use super::dropped::Dropped;
+use super::command::{Command, Done};
+use super::config::Config;
+use super::dropped::{Dropped, Lost};
+use super::env::MAX_DURATION;
 use super::error::OtlpError;
 use super::events::EventLog;
-use super::export::{Command, Exporter};
-use super::{logs, resource, spans};
+use super::spans;
+use super::workers::{self, Parts};
 use crate::Scope;
 
 /// Longest time that [`Telemetry::shutdown`], [`Telemetry::flush`] and dropping take.
 pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Commands that may wait for the exporter; more come only from many flushes at once.
-const MAX_COMMANDS: usize = 8;
+/// A thread that blocks gives up this much later than the export, which ends in time by itself.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// A running export. Keep it for as long as the program runs; dropping it is [`Telemetry::shutdown`].
 #[derive(Debug)]
@@ -39,10 +39,9 @@ pub struct Telemetry {
 
 #[derive(Debug)]
 struct Running {
-    logger_provider: SdkLoggerProvider,
-    /// Where the scope's listener finds the logger until the end.
-    logger: Arc<SdkLogger>,
-    commands: mpsc::Sender<Command>,
+    /// Where the scope's listener finds the logger until the end; `None` where events are not exported.
+    logger: Option<Arc<SdkLogger>>,
+    flush: Flush,
 }
 
 impl Telemetry {
@@ -53,57 +52,41 @@ impl Telemetry {
 
     pub(super) fn start(scope: &Scope, config: &Config) -> Result<Self, OtlpError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OtlpError::Thread)?;
-        match Self::start_in(&runtime, scope, config) {
-            Ok((telemetry, exporter, commands)) => {
-                let main = move || run(runtime, exporter, commands);
-                let thread = thread::Builder::new().name("poolscope-otlp".to_owned()).spawn(main);
-                thread.map_err(OtlpError::Thread)?;
-                telemetry.connect(scope);
-                scope.want_exemplars(config.exemplars);
-                Ok(telemetry)
-            }
+        let (sender, commands) = mpsc::unbounded_channel();
+        let flush = Flush { commands: sender };
+        let dropped = Dropped::default();
+        let parts = {
+            let _context = runtime.enter();
+            workers::prepare(scope, config, &dropped, &flush)
+        };
+        let Parts { workers, tracer_provider, logger } = match parts {
+            Ok(parts) => parts,
             Err(error) => {
                 // Dropping it would wait, which is forbidden where the caller is in a runtime of its own.
                 runtime.shutdown_background();
-                Err(error)
+                return Err(error);
             }
-        }
-    }
-
-    fn start_in(
-        runtime: &Runtime,
-        scope: &Scope,
-        config: &Config,
-    ) -> Result<(Self, Exporter, mpsc::Receiver<Command>), OtlpError> {
-        let _context = runtime.enter();
-        let dropped = Dropped::default();
-        let resource = resource::resource(&config.attributes);
-        let message = ResourceMessage {
-            attributes: resource
-                .iter()
-                .map(|(key, value)| KeyValue {
-                    key: key.to_string(),
-                    value: Some(value.clone().into()),
-                    ..KeyValue::default()
-                })
-                .collect(),
-            ..ResourceMessage::default()
         };
-        let exporter = Exporter::new(scope.clone(), message, dropped.clone(), config)?;
-        let logger_provider = logs::provider(config, resource.clone(), &dropped)?;
-        let tracer_provider = spans::provider(config, resource, &dropped)?;
-        let (sender, commands) = mpsc::channel(MAX_COMMANDS);
-        let running =
-            Running { logger: Arc::new(logs::logger(&logger_provider)), logger_provider, commands: sender };
-        Ok((Self { tracer_provider, dropped, running: Some(running) }, exporter, commands))
+        let main = move || workers::run(runtime, workers, commands);
+        let thread = thread::Builder::new().name("poolscope-otlp".to_owned()).spawn(main);
+        thread.map_err(OtlpError::Thread)?;
+        let exports_spans = config.spans.enabled;
+        let telemetry = Self { tracer_provider, dropped, running: Some(Running { logger, flush }) };
+        telemetry.connect(scope, exports_spans);
+        scope.want_exemplars(config.exemplars);
+        Ok(telemetry)
     }
 
     /// Lets the scope's spans and events come here. Neither holds the scope, so nothing holds itself.
-    fn connect(&self, scope: &Scope) {
-        scope.tracing().set(&self.tracer_provider);
+    fn connect(&self, scope: &Scope, exports_spans: bool) {
+        if exports_spans {
+            scope.tracing().set(&self.tracer_provider);
+        }
         if let Some(running) = &self.running {
-            scope.listen(EventLog(Arc::downgrade(&running.logger)));
-            scope.flush_at_end(self.flusher(running));
+            if let Some(logger) = &running.logger {
+                scope.listen(EventLog(Arc::downgrade(logger)));
+            }
+            scope.flush_at_end(running.flush.clone());
         }
     }
 
@@ -114,79 +97,97 @@ impl Telemetry {
         &self.tracer_provider
     }
 
-    /// Items of a signal that are known to be lost: exports of metrics, spans, events.
+    /// Items of a signal that are lost so far: points of metrics, spans, events.
     #[must_use]
     pub fn dropped(&self, signal: Signal) -> u64 {
         self.dropped.get(signal)
     }
 
-    /// Sends what there is now, all three signals. Blocks for at most [`DEFAULT_SHUTDOWN_TIMEOUT`] a signal.
+    /// Sends what there is now, all three signals. Blocks for at most [`DEFAULT_SHUTDOWN_TIMEOUT`].
     pub fn flush(&self) {
         if let Some(running) = &self.running {
-            self.flusher(running).flush();
+            running.flush.flush();
         }
     }
 
-    fn flusher(&self, running: &Running) -> Flush {
-        Flush {
-            tracer_provider: self.tracer_provider.clone(),
-            logger_provider: running.logger_provider.clone(),
-            commands: running.commands.clone(),
+    /// Like [`Telemetry::flush`], without blocking the thread. It needs no runtime of a certain kind.
+    pub async fn flush_async(&self) {
+        if let Some(running) = &self.running {
+            let (done, told) = Done::waiting();
+            running.flush.ask(Command::Flush { deadline: deadline(DEFAULT_SHUTDOWN_TIMEOUT), done });
+            waited(told).await;
         }
     }
 
-    /// Sends what is left and ends the export. Blocks for at most [`DEFAULT_SHUTDOWN_TIMEOUT`].
+    /// Sends what is left and ends the export. Blocks for at most [`DEFAULT_SHUTDOWN_TIMEOUT`]. Returns what was lost in the
+    /// life of the export.
     ///
-    /// Inside of a runtime with one thread nothing else runs meanwhile, not even a receiver in the same runtime; where that
-    /// matters, call it in `tokio::task::spawn_blocking`.
-    pub fn shutdown(self) {
-        self.shutdown_within(DEFAULT_SHUTDOWN_TIMEOUT);
+    /// It may be called in any runtime and without one, since the export has a thread of its own. Inside of a runtime with
+    /// one thread nothing else of that runtime runs meanwhile, so a receiver in the same runtime would not answer; there
+    /// [`Telemetry::shutdown_async`] is the better door.
+    pub fn shutdown(self) -> Lost {
+        self.shutdown_within(DEFAULT_SHUTDOWN_TIMEOUT)
     }
 
     /// Like [`Telemetry::shutdown`], with another limit.
-    pub fn shutdown_within(mut self, limit: Duration) {
+    pub fn shutdown_within(mut self, limit: Duration) -> Lost {
         self.end(limit);
+        Lost::of(&self.dropped)
+    }
+
+    /// Like [`Telemetry::shutdown_within`], without blocking the thread: everything else in the runtime goes on, whatever
+    /// runtime it is. Dropped midway, the export ends all the same, in the background.
+    pub async fn shutdown_async(mut self, limit: Duration) -> Lost {
+        if let Some(running) = self.running.take() {
+            let (done, told) = Done::waiting();
+            running.finish(limit, done);
+            waited(told).await;
+            self.stop_recording();
+        }
+        Lost::of(&self.dropped)
     }
 
     fn end(&mut self, limit: Duration) {
         let Some(running) = self.running.take() else { return };
-        let deadline = Instant::now() + limit.min(MAX_DURATION);
-        drop(running.logger);
-        let (done, metrics_are_sent) = blocking::channel();
-        let (release, released) = oneshot::channel();
-        let finish = Command::Finish { deadline: deadline.into(), done, released };
-        let _ = running.commands.try_send(finish);
-        // All three at once, so that a silent receiver of one signal takes no time from the others.
-        thread::scope(|scope| {
-            let events = || running.logger_provider.shutdown_with_timeout(remaining(deadline));
-            if thread::Builder::new().spawn_scoped(scope, events).is_err() {
-                // No thread is to be had, so they go one after the other.
-                let _ = events();
-            }
-            let _ = self.tracer_provider.shutdown_with_timeout(remaining(deadline));
-            let _ = metrics_are_sent.recv_timeout(remaining(deadline));
-        });
-        let _ = release.send(());
+        let (done, told) = Done::blocking();
+        running.finish(limit, done);
+        wait(&told, limit);
+        self.stop_recording();
+    }
+
+    /// From now on the provider's spans cost nothing; there is nothing left of theirs to send.
+    fn stop_recording(&self) {
+        let _ = self.tracer_provider.shutdown_with_timeout(Duration::ZERO);
+    }
+}
+
+impl Running {
+    fn finish(self, limit: Duration, done: Done) {
+        drop(self.logger);
+        self.flush.ask(Command::Finish { deadline: deadline(limit), done });
     }
 }
 
 /// Sends what there is of a running export; nothing of one that has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Flush {
-    tracer_provider: SdkTracerProvider,
-    logger_provider: SdkLoggerProvider,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::UnboundedSender<Command>,
 }
 
 impl Flush {
     pub(crate) fn flush(&self) {
-        let deadline = Instant::now() + DEFAULT_SHUTDOWN_TIMEOUT;
-        let (done, metrics_are_sent) = blocking::channel();
-        let _ = self.commands.try_send(Command::Flush { deadline: deadline.into(), done });
-        // Each of the two has a limit of its own in the SDK; what fails is counted by the exporters.
-        let _ = self.tracer_provider.force_flush();
-        let _ = self.logger_provider.force_flush();
-        let _ = metrics_are_sent.recv_timeout(remaining(deadline));
+        self.flush_within(DEFAULT_SHUTDOWN_TIMEOUT);
+    }
+
+    pub(super) fn flush_within(&self, limit: Duration) {
+        let (done, told) = Done::blocking();
+        self.ask(Command::Flush { deadline: deadline(limit), done });
+        wait(&told, limit);
+    }
+
+    /// A command that nobody hears any more is dropped, which says that it is done.
+    fn ask(&self, command: Command) {
+        let _ = self.commands.send(command);
     }
 }
 
@@ -196,14 +197,16 @@ impl Drop for Telemetry {
     }
 }
 
-fn remaining(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
+fn deadline(limit: Duration) -> Instant {
+    Instant::now() + limit.min(MAX_DURATION)
 }
 
-/// The thread's work. Everything that the event loop does is polled here, so none of it is observed as the application's.
-fn run(runtime: Runtime, exporter: Exporter, commands: mpsc::Receiver<Command>) {
-    let _suppressed = Context::enter_telemetry_suppressed_scope();
-    runtime.block_on(exporter.run(commands));
-    // A name that is being looked up must not keep the thread.
-    runtime.shutdown_background();
+fn wait(told: &blocking::Receiver<Infallible>, limit: Duration) {
+    // Both ways out of it mean that there is nothing more to wait for.
+    let _ = told.recv_timeout(limit.min(MAX_DURATION) + GRACE);
+}
+
+async fn waited(mut told: mpsc::Receiver<Infallible>) {
+    // Nothing is ever sent; it ends when the other side is dropped.
+    let _ = told.recv().await;
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use poolscope_semconv::metric;
+use poolscope_semconv::{attr, metric};
 use poolscope_semconv::value::SessionEnd;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -17,7 +17,8 @@ use super::sweep;
 use super::table::{NoRoom, Rules, Table};
 use crate::Scope;
 use crate::event::{Event, Events};
-use crate::registry::{Histogram, Rows, SessionsSnapshot};
+use crate::registry::{Histogram, Mirroring, Rows, SessionsSnapshot};
+use crate::series::text;
 
 /// A registry of sessions. Cheap to clone; clones are one. See the [module](super) for an example.
 ///
@@ -92,7 +93,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(super) fn add(scope: &Scope, name: &str, rules: Rules, sweep_interval: Duration) -> Arc<Self> {
-        let shared = scope.session_board().add(name, |name| Self {
+        let shared = scope.session_board().add(name, |name| {
+          let shared = Self {
             name,
             rules,
             sweep_interval,
@@ -105,6 +107,9 @@ impl Shared {
             late_sweeps: AtomicU64::new(0),
             is_swept: Arc::default(),
             sweep_now: Arc::default(),
+        };
+        shared.mirror(scope.mirrors().as_ref());
+        shared
         });
         #[cfg(feature = "shutdown")]
         scope.end_sessions_at_end(&shared);
@@ -225,5 +230,11 @@ impl Rows<SessionsSnapshot> for Shared {
 
     fn rows(&self) -> Vec<SessionsSnapshot> {
         vec![self.snapshot()]
+    }
+
+    fn mirror(&self, mirrors: Mirroring<'_>) {
+        let key = || vec![text(attr::SESSION_NAME, &*self.name)];
+        self.duration.mirror(mirrors, key);
+        self.sweeps.mirror(mirrors, key);
     }
 }

@@ -1,0 +1,68 @@
+//! What came back for one attempt.
+
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+
+/// The answer of a receiver that took a request. The answers of the three signals have the same fields with the same
+/// numbers, so this one is read for all of them: whether something was rejected, how much of it, and why.
+pub(super) type Message = ExportMetricsServiceResponse;
+
+/// Longest text of a receiver that is passed on.
+const MAX_TEXT: usize = 500;
+
+/// How one attempt ended.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The dashboard introduced itself.
+    pub(super) is_dashboard: bool,
+    pub(super) result: Result<Taken, Refused>,
+}
+
+/// The receiver took the request, perhaps not all of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Items that it did not take.
+    pub(super) rejected: u64,
+    /// Why, or a warning; empty if all is well.
+    pub(super) message: String,
+}
+
+/// The request was not taken.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Another attempt may succeed.
+    pub(super) is_transient: bool,
+    /// A receiver said so; otherwise nobody answered in its place.
+    pub(super) is_answered: bool,
+    /// How long to wait, in the receiver's words.
+    pub(super) pause: Option<Duration>,
+    pub(super) reason: String,
+}
+
+impl Taken {
+    pub(super) fn new(message: Message) -> Self {
+        let Some(partial) = message.partial_success else { return Self::default() };
+        let rejected = u64::try_from(partial.rejected_data_points).unwrap_or(0);
+        Self { rejected, message: shortened(&partial.error_message) }
+    }
+}
+
+impl Refused {
+    /// Nobody answered, for this reason.
+    pub(super) fn unanswered(reason: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(Some(reason), |error| error.source());
+        let reason = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        Self { is_transient: true, is_answered: false, pause: None, reason: shortened(&reason) }
+    }
+
+    /// A receiver answered in a way that another attempt will not mend.
+    pub(super) fn for_good(reason: impl Into<String>) -> Self {
+        Self { is_transient: false, is_answered: true, pause: None, reason: reason.into() }
+    }
+}
+
+/// A receiver's text, which may be of any length and hold anything.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(MAX_TEXT).collect()
+}
