@@ -155,12 +155,11 @@ impl Target {
             env.parse(&format!("OTEL_{word}_EXPORTER"), ALLOWED_EXPORTER, exports_otlp)?.unwrap_or(true);
         let protocol = match settings.protocol {
             Some(protocol) => protocol,
-            None => env
-                .parse_either(&names("PROTOCOL"), ALLOWED_PROTOCOL, protocol)?
-                .unwrap_or(Protocol::Grpc),
+            None => {
+                env.parse_either(&names("PROTOCOL"), ALLOWED_PROTOCOL, protocol)?.unwrap_or(Protocol::Grpc)
+            }
         };
-        let insecure =
-            env.parse_either(&names("INSECURE"), ALLOWED_BOOLEAN, boolean)?.unwrap_or(false);
+        let insecure = env.parse_either(&names("INSECURE"), ALLOWED_BOOLEAN, boolean)?.unwrap_or(false);
         let [own, _] = names("ENDPOINT");
         let endpoint = if let Some(told) = &settings.endpoint {
             endpoint("endpoint", told, Meant::ForAll, protocol, path, insecure)?
@@ -175,14 +174,11 @@ impl Target {
         };
         let timeout = match settings.timeout {
             Some(timeout) => checked("timeout", timeout)?,
-            None => env
-                .parse_either(&names("TIMEOUT"), ALLOWED_MILLIS, millis)?
-                .unwrap_or(DEFAULT_TIMEOUT),
+            None => env.parse_either(&names("TIMEOUT"), ALLOWED_MILLIS, millis)?.unwrap_or(DEFAULT_TIMEOUT),
         };
         // The SDK has a limit of its own around the exporter's. Here both are one, so the shorter holds.
         let timeout = env.millis(batch_timeout)?.map_or(timeout, |limit| timeout.min(limit));
-        let gzip =
-            env.parse_either(&names("COMPRESSION"), "gzip or none", compression)?.unwrap_or(false);
+        let gzip = env.parse_either(&names("COMPRESSION"), "gzip or none", compression)?.unwrap_or(false);
         // Files are for TLS only; whoever sets them for everything may still have one target without.
         #[cfg(feature = "otlp-tls")]
         let tls = match endpoint.starts_with("https:") {

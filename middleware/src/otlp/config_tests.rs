@@ -201,7 +201,8 @@ fn over_grpc_an_endpoint_needs_no_scheme_and_whether_that_means_tls_is_told_apar
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
     let config = env(&[endpoint, ("OTEL_EXPORTER_OTLP_INSECURE", "true")]);
     assert_eq!(config.spans.endpoint, "http://collector:4317");
-    let config = env(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "[::1]:4317"), ("OTEL_EXPORTER_OTLP_INSECURE", "TRUE")]);
+    let config =
+        env(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "[::1]:4317"), ("OTEL_EXPORTER_OTLP_INSECURE", "TRUE")]);
     assert_eq!(config.spans.endpoint, "http://[::1]:4317");
     // A scheme says more than the setting.
     let with_scheme = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317");
@@ -256,10 +257,7 @@ fn batches_timeouts_and_exporters_come_from_the_environment() {
     assert_eq!((config.event_batches.queue, config.event_batches.batch), (5000, 100));
     assert_eq!(config.spans.timeout, Duration::from_secs(3));
     assert_eq!(config.metrics.timeout, DEFAULT_TIMEOUT, "the shorter of the two holds");
-    assert_eq!(
-        [config.metrics.enabled, config.spans.enabled, config.events.enabled],
-        [false, true, true]
-    );
+    assert_eq!([config.metrics.enabled, config.spans.enabled, config.events.enabled], [false, true, true]);
     assert!(config.metrics.gzip);
     for (value, expected) in [
         ("delta", Temporality::Delta),

@@ -6,7 +6,8 @@ use super::config::Protocol;
 use super::error::OtlpError;
 
 const ALLOWED_URL: &str = "a URL with http or https and a host, such as http://localhost:4317";
-const ALLOWED_TARGET: &str = "a URL with http or https and a host, such as http://localhost:4317, or host:port over gRPC";
+const ALLOWED_TARGET: &str =
+    "a URL with http or https and a host, such as http://localhost:4317, or host:port over gRPC";
 const WITHOUT_TLS: &str = "an http URL unless poolscope is built with the feature otlp-tls";
 const BARE_WITHOUT_TLS: &str = "a URL with http: without a scheme it means TLS, for which poolscope must be built with the \
                                 feature otlp-tls, unless OTEL_EXPORTER_OTLP_INSECURE is true";

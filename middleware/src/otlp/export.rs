@@ -39,7 +39,8 @@ impl Exporter {
             let task = tokio::select! {
                 task = tasks.recv() => task,
                 () = sleep_until(due) => {
-                    due = Instant::now() + pause_after(self.export().await, self.interval);
+                    let started = Instant::now();
+                    due = started + pause_after(self.export().await, self.interval);
                     continue;
                 }
             };

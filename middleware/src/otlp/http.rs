@@ -63,7 +63,10 @@ impl HttpSender {
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => {
-                return Answer { is_dashboard: false, result: Err(Refused::unanswered(&error.without_url())) };
+                return Answer {
+                    is_dashboard: false,
+                    result: Err(Refused::unanswered(&error.without_url())),
+                };
             }
         };
         let is_dashboard = is_dashboard(answer.headers());
@@ -111,8 +114,7 @@ fn refused(status: StatusCode, headers: &HeaderMap) -> Refused {
 
 /// Follows the redirects that keep the method and the body; the others would turn the request into one without.
 fn redirect(attempt: Attempt<'_>) -> Action {
-    let keeps =
-        matches!(attempt.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+    let keeps = matches!(attempt.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
     match keeps && attempt.previous().len() <= MAX_REDIRECTS {
         true => attempt.follow(),
         false => attempt.stop(),

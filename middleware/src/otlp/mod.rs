@@ -15,35 +15,73 @@
 //! # }
 //! ```
 //!
-//! It works inside of any tokio runtime and without one, and never makes the application wait: metrics are read from the
-//! scope by a thread of its own, spans and events go through the bounded queues of the OpenTelemetry SDK. While the
-//! receiver is down, what can't be sent is counted and dropped. Lost exports of metrics, and spans and events of failed
-//! batches, show in `poolscope.telemetry.dropped`; what the SDK drops because a queue is full it does not tell.
+//! It works inside of any tokio runtime and without one, and never makes the application wait: a thread of its own reads
+//! metrics from the scope and sends what threads of the application have put into two bounded queues, one of spans and one
+//! of events. [`Telemetry::flush`] and [`Telemetry::shutdown`] block the calling thread, which is right in `main`, in `Drop`
+//! and without a runtime; [`Telemetry::flush_async`] and [`Telemetry::shutdown_async`] do not, which is right in a task, and
+//! in a runtime with one thread the only way that lets anything else there run meanwhile.
+//!
+//! # What is lost is counted
+//!
+//! Every span, event and point of a metric either arrives or is counted in `poolscope.telemetry.dropped`: what finds its
+//! queue full, what a receiver refuses or rejects in part, what nobody answers for in time, what a shutdown cuts off. It is
+//! told once in the log (`tracing`) when it begins, with the receiver's words, and once when it is over.
+//!
+//! An export is tried again with growing, random waits for as long as its timeout allows, where the OTLP specification calls
+//! the answer transient: over gRPC the codes CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS,
+//! and RESOURCE_EXHAUSTED with a `RetryInfo`; over HTTP the statuses 429, 502, 503, 504; and if nobody answers. `RetryInfo`
+//! and `Retry-After` are obeyed, also beyond that export. A receiver that took a request and whose answer was lost gets
+//! spans and events twice, as the specification chooses; they carry the same ids. A successful answer that is neither empty
+//! nor protobuf nor JSON comes from something else than a receiver, and counts as a refusal.
+//!
+//! # Cumulative or delta
+//!
+//! By default all counts are cumulative. With [`Temporality::Delta`] (or `lowmemory`, which is the same here) those of
+//! counters and histograms are since the last export that arrived; current numbers and gauges stay as they are. What an
+//! export that failed would have said is in the next one, which begins where that began. If the receiver had got it all the
+//! same, that shows as two points of a series that begin at the same time, since it can't be known here; nothing is missing
+//! then, and a receiver that looks at the times counts nothing twice. A series that is new, or was gone, begins at the
+//! export before it.
 //!
 //! # Settings
 //!
 //! A variable of the environment holds where the builder did not set the same. A value that is not allowed is an error
-//! that names the variable. The variables in the last two lines are read by the SDK, which takes its default instead.
+//! that names the variable; words may be of either case. The variables in the last line are read by the SDK, which takes
+//! its default instead.
 //!
 //! | variable | means | default |
 //! |---|---|---|
 //! | `OTEL_SDK_DISABLED` | `true`: nothing is exported | `false` |
+//! | `OTEL_METRICS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_LOGS_EXPORTER` | a list without `otlp`, such as `none`: the signal is not exported | `otlp` |
 //! | `OTEL_SERVICE_NAME` | name of the service | `unknown_service:` and the program |
 //! | `OTEL_RESOURCE_ATTRIBUTES` | more attributes of the service, as `key=value` pairs | a random `service.instance.id` |
-//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | gRPC: scheme, host and port; HTTP: base to which `/v1/metrics` etc. are appended | `http://localhost:4317`, HTTP 4318 |
-//! | `OTEL_EXPORTER_OTLP_PROTOCOL` | `grpc` or `http/protobuf` | `grpc` |
-//! | `OTEL_EXPORTER_OTLP_HEADERS` | `key=value` pairs that go with every request | none |
-//! | `OTEL_EXPORTER_OTLP_TIMEOUT` | milliseconds that a receiver has to answer | 10000 |
+//! | `OTEL_PROPAGATORS` | `none`, or a list of `tracecontext` and `baggage` | `tracecontext` |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | gRPC: URL, or `host:port`; HTTP: base to which `/v1/metrics` etc. are appended | `http://localhost:4317`, HTTP 4318 |
+//! | `OTEL_EXPORTER_OTLP_INSECURE` | `true`: `host:port` without a scheme means no TLS; a scheme says more | `false` |
+//! | `OTEL_EXPORTER_OTLP_PROTOCOL` | `grpc` or `http/protobuf`; `http/json` is not offered | `grpc` |
+//! | `OTEL_EXPORTER_OTLP_HEADERS` | `key=value` pairs, percent-encoded, that go with every request; over gRPC ASCII | none |
+//! | `OTEL_EXPORTER_OTLP_TIMEOUT` | milliseconds that an export may take, with all its attempts | 10000 |
 //! | `OTEL_EXPORTER_OTLP_COMPRESSION` | `gzip` or `none` | `none` |
-//! | `OTEL_EXPORTER_OTLP_METRICS_...`, `_TRACES_...`, `_LOGS_...` | the same for one signal; over HTTP its endpoint is used as it is | |
+//! | `OTEL_EXPORTER_OTLP_CERTIFICATE` | file (PEM) of the only authorities that are trusted in a receiver with `https` | the system's |
+//! | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` | files (PEM) that a receiver with `https` knows this program by | none |
+//! | `OTEL_EXPORTER_OTLP_METRICS_...`, `_TRACES_...`, `_LOGS_...` | each of these for one signal, instead of the common one; over HTTP its endpoint is used as it is | |
+//! | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative`, `delta` or `lowmemory` | `cumulative` |
 //! | `OTEL_METRIC_EXPORT_INTERVAL` | milliseconds between exports of metrics | see below |
 //! | `OTEL_METRICS_EXEMPLAR_FILTER` | which requests may be exemplars: `trace_based` (of sampled spans), `always_on`, `always_off` | `trace_based` |
 //! | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | longest wait of spans and of events, in milliseconds | 1000, 200 |
-//! | `OTEL_BSP_...`, `OTEL_BLRP_...` | other limits of the batches | the SDK's |
-//! | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | which traces are recorded | `parentbased_always_on` |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BLRP_MAX_QUEUE_SIZE` | most spans, and events, that wait | 2048 |
+//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BLRP_MAX_EXPORT_BATCH_SIZE` | most of them in one request | 512 |
+//! | `OTEL_METRIC_EXPORT_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT`, `OTEL_BLRP_EXPORT_TIMEOUT` | milliseconds that an export may take, if that is shorter than the timeout above | |
+//! | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`, `OTEL_SPAN_..._LIMIT` | which traces are recorded, and how much of a span | `parentbased_always_on`, 128 |
+//!
+//! Files and `https` need the feature `otlp-tls`; without it they are an error that names it. Not read are
+//! `OTEL_CONFIG_FILE`, `OTEL_LOG_LEVEL` (the log is `tracing`'s), `OTEL_ATTRIBUTE_..._LIMIT`, `OTEL_LOGRECORD_..._LIMIT` (no
+//! event has that many attributes) and `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` (the contract says the
+//! buckets).
 //!
 //! Metrics go every second to the Poolscope dashboard, which introduces itself in its answers, and every minute to any
-//! other receiver. While nothing answers, it is tried every five seconds, so that a dashboard that starts later is found.
+//! other receiver. While nothing answers, it is tried at least every five seconds, so that a dashboard that starts later is
+//! found.
 //!
 //! # Exemplars
 //!
@@ -67,6 +105,7 @@ mod logs;
 mod metrics;
 mod pace;
 mod points;
+mod propagators;
 mod queue;
 mod resource;
 mod retry;
@@ -186,8 +225,9 @@ impl Otlp {
 
     /// Leaves the process's propagator alone.
     ///
-    /// Without it, [`Otlp::start`] makes the W3C `traceparent` propagator the global one of the process, which is what
-    /// carries a trace from the client's request to its server. Whoever has set another propagator calls this.
+    /// Without it, [`Otlp::start`] makes the W3C `traceparent` propagator, or what `OTEL_PROPAGATORS` names, the global one of
+    /// the process, which is what carries a trace from the client's request to its server. Whoever has set another
+    /// propagator calls this.
     pub fn without_global_propagator(mut self) -> Self {
         self.global_propagator = false;
         self
@@ -205,11 +245,13 @@ impl Otlp {
         if config.disabled {
             return Ok(Telemetry::off());
         }
+        let propagator = match self.global_propagator {
+            true => propagators::propagator(env::Env(&*self.environment))?,
+            false => None,
+        };
         let telemetry = Telemetry::start(&self.scope, &config)?;
-        if self.global_propagator {
-            opentelemetry::global::set_text_map_propagator(
-                opentelemetry_sdk::propagation::TraceContextPropagator::new(),
-            );
+        if let Some(propagator) = propagator {
+            opentelemetry::global::set_text_map_propagator(propagator);
         }
         Ok(telemetry)
     }

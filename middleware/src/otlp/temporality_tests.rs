@@ -23,11 +23,8 @@ fn number(series: &str, value: i64) -> NumberDataPoint {
 }
 
 fn request(metrics: Vec<(&str, Data)>) -> ExportMetricsServiceRequest {
-    let metric = |(name, data): (&str, Data)| Metric {
-        name: name.to_owned(),
-        data: Some(data),
-        ..Metric::default()
-    };
+    let metric =
+        |(name, data): (&str, Data)| Metric { name: name.to_owned(), data: Some(data), ..Metric::default() };
     let metrics = metrics.into_iter().map(metric).collect();
     let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
     let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
@@ -55,12 +52,7 @@ fn data(request: &ExportMetricsServiceRequest) -> &Data {
 }
 
 /// Counters as they leave: series, start and value.
-fn export(
-    series: &mut Series,
-    at: u64,
-    points: &[(&str, i64)],
-    arrives: bool,
-) -> Vec<(String, u64, i64)> {
+fn export(series: &mut Series, at: u64, points: &[(&str, i64)], arrives: bool) -> Vec<(String, u64, i64)> {
     let mut requests = [request(vec![("calls", sum(points, true))])];
     let deliveries = series.apply(&mut requests, at);
     if arrives {
@@ -104,7 +96,8 @@ fn what_did_not_arrive_is_in_the_next() {
 #[test]
 fn one_request_of_several_may_fail_alone() {
     let mut series = Series::new(Temporality::Delta);
-    let both = || [("a", 5), ("b", 7)].map(|(name, value)| request(vec![(name, sum(&[(name, value)], true))]));
+    let both =
+        || [("a", 5), ("b", 7)].map(|(name, value)| request(vec![(name, sum(&[(name, value)], true))]));
     let mut requests = both();
     let mut deliveries = series.apply(&mut requests, 110);
     series.delivered(deliveries.remove(0));

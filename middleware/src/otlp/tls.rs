@@ -70,7 +70,11 @@ impl Tls {
             (Some(chain), Some(private)) => Some((certificates(chain)?, key(private)?)),
             (None, None) => None,
             (Some((name, path)), None) => {
-                return Err(OtlpError::file(name, path, "its private key is not told: set OTEL_EXPORTER_OTLP_CLIENT_KEY"));
+                return Err(OtlpError::file(
+                    name,
+                    path,
+                    "its private key is not told: set OTEL_EXPORTER_OTLP_CLIENT_KEY",
+                ));
             }
             (None, Some((name, path))) => {
                 let reason = "its certificate is not told: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry::context::FutureExt;
@@ -213,6 +214,53 @@ async fn headers_and_compression_go_with_every_signal() {
             assert_eq!(encoding.unwrap(), "gzip", "{protocol}");
         }
     }
+}
+
+#[tokio::test]
+async fn each_signal_has_its_own_headers_and_over_http_they_may_be_any_text() {
+    let receiver = Receiver::http(Manner::default());
+    let scope = Scope::new();
+    let telemetry = http_export(&scope, &receiver.url())
+        .environment(|name| match name {
+            "OTEL_EXPORTER_OTLP_HEADERS" => Some("tenant=caf%C3%A9%20one,content-type=text/plain".to_owned()),
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS" => Some("key=only%2Cspans".to_owned()),
+            _ => None,
+        })
+        .start()
+        .unwrap();
+    traffic(&scope, "payments").await;
+    telemetry.shutdown_async(Duration::from_secs(5)).await;
+    let received = receiver.received();
+    let of_spans: Vec<_> = received.headers.iter().filter(|headers| headers.contains_key("key")).collect();
+    assert_eq!(of_spans.len(), received.attempts_of("traces").len());
+    assert!(of_spans.iter().all(|headers| headers["key"] == "only,spans" && !headers.contains_key("tenant")));
+    let of_others: Vec<_> =
+        received.headers.iter().filter(|headers| headers.contains_key("tenant")).collect();
+    assert_eq!(of_others.len() + of_spans.len(), received.headers.len());
+    assert!(of_others.iter().all(|headers| headers["tenant"].as_bytes() == "café one".as_bytes()));
+    for headers in &received.headers {
+        let agent = headers["user-agent"].to_str().unwrap();
+        assert!(agent.starts_with("OTel-OTLP-Exporter-Rust-Poolscope/"), "{agent}");
+    }
+}
+
+#[tokio::test]
+async fn a_signal_that_is_switched_off_is_not_sent() {
+    let receiver = Receiver::grpc(Manner::default());
+    let scope = Scope::new();
+    let telemetry = export(&scope, &receiver.url())
+        .environment(|name| {
+            matches!(name, "OTEL_TRACES_EXPORTER" | "OTEL_METRICS_EXPORTER").then(|| "none".to_owned())
+        })
+        .start()
+        .unwrap();
+    // A server under no trace is told no parent, so this is not the usual traffic.
+    crate::traffic::failed_request(&scope).await;
+    crate::traffic::spans(&telemetry, 3);
+    telemetry.flush_async().await;
+    assert_eq!(telemetry.shutdown_async(Duration::from_secs(5)).await, poolscope::otlp::Lost::default());
+    let received = receiver.received();
+    assert_eq!((received.metrics.len(), received.spans(), received.records()), (0, 0, 1));
 }
 
 #[tokio::test]

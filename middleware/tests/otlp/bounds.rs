@@ -132,7 +132,8 @@ fn a_wrong_setting_is_an_error_and_starts_nothing() {
     assert!(matches!(error, OtlpError::Setting { .. }));
     assert_eq!(
         error.to_string(),
-        "OTEL_EXPORTER_OTLP_PROTOCOL is \"http/json\", but must be grpc or http/protobuf"
+        "OTEL_EXPORTER_OTLP_PROTOCOL is \"http/json\", but must be grpc or http/protobuf (http/json is not offered; \
+         http/protobuf goes to the same port)"
     );
 }
 

@@ -9,7 +9,8 @@ use crate::receiver::{Manner, Receiver};
 use crate::traffic::{free_addr, wait_for};
 use crate::{export, http_export};
 
-const DASHBOARD: Manner = Manner { is_dashboard: true, refuses_points: false, overloaded_for: None };
+const DASHBOARD: Manner =
+    Manner { is_dashboard: true, refuses_points: false, overloaded_for: None, script: &[] };
 
 #[tokio::test]
 async fn the_dashboard_gets_metrics_every_second() {

@@ -6,10 +6,19 @@ mod bounds;
 mod bridge;
 mod doors;
 mod exemplars;
+mod flavours;
 mod interval;
 mod leaks;
+mod manner;
+mod own;
+mod partial;
 mod receiver;
+mod retry;
+mod temporality;
+#[cfg(feature = "otlp-tls")]
+mod tls;
 mod traffic;
+mod trouble;
 
 use std::time::Duration;
 

@@ -2,14 +2,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
-use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };
@@ -20,7 +22,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use poolscope_semconv::protocol::DASHBOARD_HEADER;
 use prost::Message;
@@ -29,27 +31,9 @@ use tokio::sync::oneshot;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 
-/// How the receiver behaves.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Manner {
-    /// Introduces itself as the dashboard.
-    pub(crate) is_dashboard: bool,
-    /// Says of every export of metrics that one point was refused.
-    pub(crate) refuses_points: bool,
-    /// Over HTTP, answers 503 and asks to be left alone for this many seconds.
-    pub(crate) overloaded_for: Option<u64>,
-}
-
-/// What has arrived.
-#[derive(Debug, Default)]
-pub(crate) struct Received {
-    pub(crate) metrics: Vec<(Instant, ExportMetricsServiceRequest)>,
-    pub(crate) traces: Vec<ExportTraceServiceRequest>,
-    pub(crate) logs: Vec<ExportLogsServiceRequest>,
-    /// Headers of each request, of all signals.
-    pub(crate) headers: Vec<HeaderMap>,
-}
+pub(crate) use crate::manner::{Manner, Received, Reply, Retry};
 
 #[derive(Clone)]
 struct Store {
@@ -94,8 +78,18 @@ impl Receiver {
                     _ = stopped => {}
                 }
             });
+            runtime.shutdown_background();
         });
         Self { addr: bound.recv().unwrap(), store, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// In the caller's own runtime, where it runs only while nothing blocks there.
+    pub(crate) async fn here(manner: Manner, grpc: bool) -> Self {
+        let store = Store { received: Arc::default(), manner };
+        let listener = TcpListener::bind(any_port()).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, store.clone(), grpc));
+        Self { addr, store, stop: None, thread: None }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -137,25 +131,76 @@ async fn serve(listener: TcpListener, store: Store, grpc: bool) {
     }
 }
 
+/// How a request that is not silent is answered.
+enum Verdict {
+    Taken(ExportMetricsPartialSuccess),
+    Status(u16, tonic::Code, Retry),
+    Huge,
+}
+
 impl Store {
-    fn metrics(&self, request: ExportMetricsServiceRequest) -> ExportMetricsServiceResponse {
-        self.received.lock().unwrap().metrics.push((Instant::now(), request));
-        let refused =
-            ExportMetricsPartialSuccess { rejected_data_points: 1, error_message: "one too many".to_owned() };
-        ExportMetricsServiceResponse { partial_success: self.manner.refuses_points.then_some(refused) }
+    /// Notes an attempt and plays the next part of the script.
+    async fn heard(&self, signal: &str, headers: HeaderMap, take: impl FnOnce(&mut Received)) -> Verdict {
+        let reply = {
+            let mut received = self.received.lock().unwrap();
+            received.headers.push(headers);
+            let attempts = received.attempts.entry(signal.to_owned()).or_default();
+            attempts.push(Instant::now());
+            self.manner.script.get(attempts.len() - 1).copied().unwrap_or(Reply::Fine)
+        };
+        if let Reply::Slow(millis) = reply {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+        }
+        let is_taken = matches!(
+            reply,
+            Reply::Fine | Reply::Slow(_) | Reply::Partial(..) | Reply::Silent { taken: true }
+        );
+        if is_taken {
+            take(&mut self.received.lock().unwrap());
+        }
+        match reply {
+            Reply::Fine | Reply::Slow(_) => {
+                let refuses = self.manner.refuses_points && signal == "metrics";
+                Verdict::Taken(partial(i64::from(refuses), if refuses { "one too many" } else { "" }))
+            }
+            Reply::Partial(rejected, message) => Verdict::Taken(partial(rejected, message)),
+            Reply::Status(status, code, retry) => Verdict::Status(status, code, retry),
+            Reply::Huge => Verdict::Huge,
+            Reply::Silent { .. } => std::future::pending().await,
+        }
     }
 
-    fn heard(&self, headers: HeaderMap) {
-        self.received.lock().unwrap().headers.push(headers);
-    }
-
-    fn answer<T>(&self, message: T) -> Result<Response<T>, Status> {
-        let mut response = Response::new(message);
+    fn answer<T>(
+        &self,
+        verdict: Verdict,
+        message: impl FnOnce(ExportMetricsPartialSuccess) -> T,
+    ) -> Result<Response<T>, Status> {
+        let mut response = Response::new(match verdict {
+            Verdict::Taken(partial) => message(partial),
+            Verdict::Huge => message(partial(0, &"x".repeat(5 << 20))),
+            Verdict::Status(_, code, retry) => {
+                let delay = match retry {
+                    Retry::Untold => return Err(Status::new(code, "as the script says")),
+                    Retry::In(secs) | Retry::At(secs) => Duration::from_secs(secs),
+                };
+                let details = ErrorDetails::with_retry_info(Some(delay));
+                return Err(Status::with_error_details(code, "as the script says", details));
+            }
+        });
         if self.manner.is_dashboard {
             response.metadata_mut().insert(DASHBOARD_HEADER, "1".parse().unwrap());
         }
         Ok(response)
     }
+}
+
+fn partial(rejected: i64, message: &str) -> ExportMetricsPartialSuccess {
+    ExportMetricsPartialSuccess { rejected_data_points: rejected, error_message: message.to_owned() }
+}
+
+/// The field is there only when it says something, as the specification wants.
+fn said(partial: ExportMetricsPartialSuccess) -> Option<ExportMetricsPartialSuccess> {
+    (partial != ExportMetricsPartialSuccess::default()).then_some(partial)
 }
 
 #[tonic::async_trait]
@@ -165,8 +210,9 @@ impl MetricsService for Store {
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         let (metadata, _, message) = request.into_parts();
-        self.heard(metadata.into_headers());
-        self.answer(self.metrics(message))
+        let take = |received: &mut Received| received.metrics.push((Instant::now(), message));
+        let verdict = self.heard("metrics", metadata.into_headers(), take).await;
+        self.answer(verdict, |partial| ExportMetricsServiceResponse { partial_success: said(partial) })
     }
 }
 
@@ -177,9 +223,14 @@ impl TraceService for Store {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let (metadata, _, message) = request.into_parts();
-        self.heard(metadata.into_headers());
-        self.received.lock().unwrap().traces.push(message);
-        self.answer(ExportTraceServiceResponse::default())
+        let take = |received: &mut Received| received.traces.push(message);
+        let verdict = self.heard("traces", metadata.into_headers(), take).await;
+        self.answer(verdict, |partial| ExportTraceServiceResponse {
+            partial_success: said(partial).map(|partial| ExportTracePartialSuccess {
+                rejected_spans: partial.rejected_data_points,
+                error_message: partial.error_message,
+            }),
+        })
     }
 }
 
@@ -190,9 +241,14 @@ impl LogsService for Store {
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
         let (metadata, _, message) = request.into_parts();
-        self.heard(metadata.into_headers());
-        self.received.lock().unwrap().logs.push(message);
-        self.answer(ExportLogsServiceResponse::default())
+        let take = |received: &mut Received| received.logs.push(message);
+        let verdict = self.heard("logs", metadata.into_headers(), take).await;
+        self.answer(verdict, |partial| ExportLogsServiceResponse {
+            partial_success: said(partial).map(|partial| ExportLogsPartialSuccess {
+                rejected_log_records: partial.rejected_data_points,
+                error_message: partial.error_message,
+            }),
+        })
     }
 }
 
@@ -208,25 +264,38 @@ async fn over_http(
     }
     let gzip = headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip");
     assert_eq!(headers["content-type"], "application/x-protobuf");
-    store.heard(headers);
     let body = if gzip { inflate(&body) } else { body.to_vec() };
-    let message = match signal.as_str() {
-        "metrics" => store.metrics(Message::decode(&*body).unwrap()).encode_to_vec(),
-        "traces" => {
-            store.received.lock().unwrap().traces.push(Message::decode(&*body).unwrap());
-            Vec::new()
-        }
-        "logs" => {
-            store.received.lock().unwrap().logs.push(Message::decode(&*body).unwrap());
-            Vec::new()
-        }
+    let take = |received: &mut Received| match signal.as_str() {
+        "metrics" => received.metrics.push((Instant::now(), Message::decode(&*body).unwrap())),
+        "traces" => received.traces.push(Message::decode(&*body).unwrap()),
+        "logs" => received.logs.push(Message::decode(&*body).unwrap()),
         other => panic!("{other} is no signal"),
     };
+    let verdict = store.heard(&signal, headers, take).await;
     if let Some(secs) = store.manner.overloaded_for {
         answer.insert("retry-after", secs.into());
         return (StatusCode::SERVICE_UNAVAILABLE, answer, Vec::new());
     }
-    (StatusCode::OK, answer, message)
+    match verdict {
+        Verdict::Taken(partial) => {
+            let message = ExportMetricsServiceResponse { partial_success: said(partial) };
+            (StatusCode::OK, answer, message.encode_to_vec())
+        }
+        Verdict::Huge => (StatusCode::OK, answer, vec![b'x'; 5 << 20]),
+        Verdict::Status(status, _, retry) => {
+            match retry {
+                Retry::Untold => {}
+                Retry::In(secs) => {
+                    answer.insert("retry-after", secs.into());
+                }
+                Retry::At(secs) => {
+                    let time = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(secs));
+                    answer.insert("retry-after", time.parse().unwrap());
+                }
+            }
+            (StatusCode::from_u16(status).unwrap(), answer, Vec::new())
+        }
+    }
 }
 
 fn inflate(body: &[u8]) -> Vec<u8> {

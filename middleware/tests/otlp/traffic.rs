@@ -12,8 +12,10 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use opentelemetry::Context;
-use poolscope::hyper::{ConnectLayer, RequestLayer};
+use opentelemetry::trace::{Span, Tracer, TracerProvider};
+use poolscope::hyper::{Connect, ConnectLayer, RequestBody, RequestLayer, RequestService};
 use poolscope::limit::LimitLayer;
+use poolscope::otlp::Telemetry;
 use poolscope::{BreakerSnapshot, BreakerSource, Scope};
 use poolscope_semconv::value::BreakerState;
 use tokio::net::TcpListener;
@@ -95,5 +97,57 @@ impl BreakerSource for Asked {
             calls: Vec::new(),
             transitions: Vec::new(),
         }]
+    }
+}
+
+/// Ends so many spans.
+pub(crate) fn spans(telemetry: &Telemetry, count: usize) {
+    let tracer = telemetry.tracer_provider().tracer("test");
+    for _ in 0..count {
+        tracer.start("span").end();
+    }
+}
+
+/// One event: a request to where nobody listens.
+pub(crate) async fn failed_request(scope: &Scope) {
+    let mut client = client(scope, "nobody");
+    let nobody = http::Request::get(format!("http://{}/", free_addr())).body(Empty::<Bytes>::new()).unwrap();
+    client.ready().await.unwrap().call(nobody).await.unwrap_err();
+}
+
+/// hyper-util's client with our layers.
+pub(crate) fn client(scope: &Scope, name: &str) -> Observed {
+    let client = scope.client(name);
+    let connector = ConnectLayer::new(&client).layer(HttpConnector::new());
+    RequestLayer::new(&client).layer(Client::builder(TokioExecutor::new()).build(connector))
+}
+
+/// Such a client.
+pub(crate) type Observed = RequestService<Client<Connect<HttpConnector>, RequestBody<Empty<Bytes>>>>;
+
+/// A server that says nothing and says it fast.
+pub(crate) struct Server {
+    addr: SocketAddr,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind(any_port()).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let app = Router::new().route("/", axum::routing::get(async || ()));
+        Self { addr, task: tokio::spawn(async move { axum::serve(listener, app).await }) }
+    }
+
+    pub(crate) async fn request(&self, client: &mut Observed) {
+        let request = http::Request::get(format!("http://{}/", self.addr)).body(Empty::new()).unwrap();
+        let response = client.ready().await.unwrap().call(request).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
