@@ -120,6 +120,9 @@ impl Workers {
                     });
                 }
                 Command::Finish { deadline, done } => {
+                    // From here on a flush is done before it begins. Else one would block this thread: the last of the scope,
+                    // and with it the provider of spans, may be dropped here, which flushes.
+                    drop(commands);
                     self.ending.send_replace(Some(deadline.into()));
                     for worker in &self.senders {
                         let _ = worker.send(Task::Finish);
