@@ -114,7 +114,8 @@ where
 /// A scope's metrics in a `MeterProvider`, until it is dropped.
 ///
 /// From then on the instruments observe nothing. Histograms stay as they are until the provider ends, since the SDK has no
-/// way to take a series back. The provider can be registered with again.
+/// way to take a series back; callbacks stay with the provider too, and do nothing. The provider can be registered with
+/// again.
 #[must_use = "the bridge ends when it is dropped"]
 pub struct MeterBridge {
     scope: ScopeRef,
