@@ -75,7 +75,8 @@ impl Exporter {
             self.dropped.add(Signal::Metrics, 1);
             return Outcome::default();
         };
-        let mut requests = metrics::requests(&snapshot, &self.dropped, &self.resource, self.exemplars.after());
+        let mut requests =
+            metrics::requests(&snapshot, &self.dropped, &self.resource, self.exemplars.after());
         let deliveries = self.series.apply(&mut requests, metrics::nanos(snapshot.at));
         let mut outcome = Outcome::default();
         let mut delivered = true;

@@ -21,8 +21,8 @@ use super::*;
 use crate::RetryResultSnapshot;
 use crate::registry::{
     BreakerSnapshot, ConnectFailures, ConnectionCounts, HealthSnapshot, HistogramSnapshot, LimitSnapshot,
-    PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, TimeoutDestination,
-    TimeoutSnapshot, TotalLimitSnapshot,
+    PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, SessionsSnapshot,
+    TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
 };
 
 const SINCE: u64 = 1_000_000_000_000_000_000;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use poolscope_semconv::{attr, metric};
 use poolscope_semconv::value::SessionEnd;
+use poolscope_semconv::{attr, metric};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -94,22 +94,22 @@ pub(crate) struct Shared {
 impl Shared {
     pub(super) fn add(scope: &Scope, name: &str, rules: Rules, sweep_interval: Duration) -> Arc<Self> {
         let shared = scope.session_board().add(name, |name| {
-          let shared = Self {
-            name,
-            rules,
-            sweep_interval,
-            epoch: Instant::now(),
-            events: Arc::clone(scope.events()),
-            table: Mutex::new(Table::new(rules)),
-            empty: Notify::new(),
-            duration: Histogram::new(&metric::SESSION_DURATION),
-            sweeps: Histogram::new(&metric::SESSION_SWEEP_DURATION),
-            late_sweeps: AtomicU64::new(0),
-            is_swept: Arc::default(),
-            sweep_now: Arc::default(),
-        };
-        shared.mirror(scope.mirrors().as_ref());
-        shared
+            let shared = Self {
+                name,
+                rules,
+                sweep_interval,
+                epoch: Instant::now(),
+                events: Arc::clone(scope.events()),
+                table: Mutex::new(Table::new(rules)),
+                empty: Notify::new(),
+                duration: Histogram::new(&metric::SESSION_DURATION),
+                sweeps: Histogram::new(&metric::SESSION_SWEEP_DURATION),
+                late_sweeps: AtomicU64::new(0),
+                is_swept: Arc::default(),
+                sweep_now: Arc::default(),
+            };
+            shared.mirror(scope.mirrors().as_ref());
+            shared
         });
         #[cfg(feature = "shutdown")]
         scope.end_sessions_at_end(&shared);
