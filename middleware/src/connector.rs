@@ -13,7 +13,7 @@ use crate::clock::Instant;
 use crate::registry::{
     Attempt, ClientScope, Connection, ConnectorLife, Ends, Established, Pool, Protocol, Report,
 };
-use crate::trace::SetupSpan;
+use crate::trace::{Caller, SetupSpan};
 use crate::{classify, current, trace};
 
 /// One layered connector. Its clones share it, so it lives for as long as the client that has them.
@@ -40,7 +40,8 @@ impl Connector {
         current::connect_started(&pool);
         let attempt = Attempt::start(pool, Instant::now());
         let is_suppressed = trace::is_suppressed();
-        Connecting { begun: Begun { connector: Arc::clone(self), attempt, is_suppressed }, is_over: false }
+        let begun = Begun { connector: Arc::clone(self), attempt, is_suppressed };
+        Connecting { begun, caller: Caller::current(), is_over: false }
     }
 
     pub(crate) fn scope(&self) -> &crate::Scope {
@@ -62,6 +63,7 @@ impl Connector {
 #[derive(Debug)]
 pub(crate) struct Connecting {
     begun: Begun,
+    caller: Caller,
     is_over: bool,
 }
 
@@ -104,6 +106,7 @@ impl Connecting {
 
     /// Runs one poll of it.
     pub(crate) fn poll<R>(&self, poll: impl FnOnce() -> R) -> R {
+        let _entered = self.caller.enter();
         current::poll_attempt(&self.begun.attempt, poll)
     }
 

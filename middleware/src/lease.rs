@@ -72,6 +72,12 @@ impl Lease {
         self.request.as_ref().expect("taken only when the lease is dropped")
     }
 
+    /// Makes the span current while the client works, until what comes back is dropped.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<impl Drop> {
+        self.span.enter()
+    }
+
     /// The connection of the request, if it is an HTTP/1 one: one that has no other request.
     fn http1(&self) -> Option<Arc<Connection>> {
         self.request().connection().filter(|known| known.protocol() == Protocol::Http1)

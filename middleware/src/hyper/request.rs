@@ -80,7 +80,9 @@ where
         let lease =
             Lease::new(Record::start(pool, request.method(), Instant::now()), request.headers(), span);
         let record = lease.request().clone();
+        let entered = lease.enter();
         let inner = self.inner.call(request.map(|body| RequestBody::new(body, record)));
+        drop(entered);
         ResponseFuture { inner, lease: Some(lease), place: Place::Caller, asked, capture }
     }
 }
@@ -134,7 +136,9 @@ where
         let this = self.project();
         let waited = *this.place == Place::Client;
         let polling = current::Polling::begin(waited);
+        let entered = this.lease.as_ref().and_then(Lease::enter);
         let mut poll = this.inner.poll(cx);
+        drop(entered);
         let seen = polling.end();
         if this.capture.is_some() {
             pill::take(this.capture);

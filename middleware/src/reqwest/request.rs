@@ -81,7 +81,10 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let (request, lease) = start(&self.client, request);
-        ResponseFuture::new(self.inner.call(request), lease, &self.client)
+        let entered = lease.enter();
+        let inner = self.inner.call(request);
+        drop(entered);
+        ResponseFuture::new(inner, lease, &self.client)
     }
 }
 
@@ -137,7 +140,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let polling = current::Polling::begin(false);
+        let entered = this.lease.as_ref().and_then(Lease::enter);
         let mut poll = this.inner.poll(cx);
+        drop(entered);
         let seen = polling.end();
         if seen.connect_dropped() {
             connector::dropped_in_poll(&poll);

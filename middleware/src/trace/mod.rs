@@ -13,7 +13,7 @@ mod tracer;
 #[cfg(feature = "trace")]
 mod url;
 #[cfg(feature = "trace")]
-pub(crate) use on::{RequestSpan, is_suppressed};
+pub(crate) use on::{Caller, RequestSpan, is_suppressed};
 #[cfg(all(feature = "trace", any(feature = "breaker", feature = "guard", feature = "limit")))]
 pub(crate) use refused::refused;
 #[cfg(feature = "trace")]
@@ -26,7 +26,7 @@ mod off;
 #[cfg(all(not(feature = "trace"), any(feature = "breaker", feature = "guard", feature = "limit")))]
 pub(crate) use off::refused;
 #[cfg(not(feature = "trace"))]
-pub(crate) use off::{RequestSpan, SetupSpan, is_suppressed, setup_span};
+pub(crate) use off::{Caller, RequestSpan, SetupSpan, is_suppressed, setup_span};
 
 /// Attributes of the other end of a connection.
 #[cfg(feature = "trace")]

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use http::{StatusCode, Version};
 use opentelemetry::trace::{Span, SpanContext, SpanKind, SpanRef, Status, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue, StringValue, Value};
+use opentelemetry::{Context, ContextGuard, KeyValue, StringValue, Value};
 use poolscope_semconv::value::{AcquireOutcome, ErrorType, METHOD_OTHER, METHODS, protocol_version};
 use poolscope_semconv::{attr, span};
 
@@ -92,6 +92,12 @@ impl RequestSpan {
         let (scope, pool) = (scope.clone(), Arc::clone(pool));
         let recorded = Recorded { scope, pool, started: SystemTime::now(), context, has_failed: false };
         (Self { recorded: Some(Box::new(recorded)) }, trace)
+    }
+
+    /// Makes it current until what comes back is dropped, so that spans of what runs inside are below it.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<ContextGuard> {
+        self.recorded.as_ref().map(|recorded| recorded.context.clone().attach())
     }
 
     /// True if somebody will see it.
@@ -216,6 +222,22 @@ fn trace_ref(span: &SpanContext) -> Option<TraceRef> {
         span_id: u64::from_be_bytes(span.span_id().to_bytes()),
         is_sampled: span.is_sampled(),
     })
+}
+
+/// What was current where a connect began. The connect may go on in the background, when its request has found another
+/// connection, and what it does there belongs to the same trace.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller(Option<Context>);
+
+impl Caller {
+    pub(crate) fn current() -> Self {
+        Self(Context::map_current(|context| context.has_active_span().then(|| context.clone())))
+    }
+
+    /// Makes it current again until what comes back is dropped.
+    pub(crate) fn enter(&self) -> Option<ContextGuard> {
+        self.0.clone().map(Context::attach)
+    }
 }
 
 /// True inside of work that telemetry itself does, such as an exporter's requests.
