@@ -13,7 +13,7 @@ use crate::clock::Instant;
 use crate::registry::{
     Attempt, ClientScope, Connection, ConnectorLife, Ends, Established, Pool, Protocol, Report,
 };
-use crate::trace::{Caller, SetupSpan};
+use crate::trace::{Caller, OpenSetup, SetupSpan};
 use crate::{classify, current, trace};
 
 /// One layered connector. Its clones share it, so it lives for as long as the client that has them.
@@ -38,8 +38,9 @@ impl Connector {
     /// A connect begins; the request that is being polled waits for it.
     pub(crate) fn start(self: &Arc<Self>, pool: Arc<Pool>) -> Connecting {
         current::connect_started(&pool);
-        let attempt = Attempt::start(pool, Instant::now());
         let is_suppressed = trace::is_suppressed();
+        let spans = if is_suppressed { OpenSetup::default() } else { trace::open_setup(self.scope(), &pool) };
+        let attempt = Attempt::start(pool, spans, Instant::now());
         let begun = Begun { connector: Arc::clone(self), attempt, is_suppressed };
         Connecting { begun, caller: Caller::current(), is_over: false }
     }
@@ -81,7 +82,7 @@ impl Begun {
         if self.is_suppressed {
             return SetupSpan::default();
         }
-        trace::setup_span(self.connector.scope(), report)
+        trace::setup_span(self.connector.scope(), self.attempt.spans(), report)
     }
 
     /// A time limit has ended it.

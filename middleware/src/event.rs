@@ -1,5 +1,8 @@
 //! Events: what happened, typed, told to listeners at once.
 
+#[cfg(any(feature = "otlp", feature = "tracing"))]
+pub(crate) mod record;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -16,7 +16,7 @@ use crate::classify;
 use crate::clock::Instant;
 use crate::current;
 use crate::registry::{CloseCause, Connection, End, Outcome, Pool, Protocol, Request, Task, TraceRef};
-use crate::trace::RequestSpan;
+use crate::trace::{Inside, RequestSpan};
 
 /// Rest of a body that hyper reads by itself when the body is dropped, so that the connection can be used again: what
 /// its first read buffer holds.
@@ -74,8 +74,17 @@ impl Lease {
 
     /// Makes the span current while the client works, until what comes back is dropped.
     #[inline]
-    pub(crate) fn enter(&self) -> Option<impl Drop> {
+    pub(crate) fn enter(&self) -> Option<Inside<'_>> {
         self.span.enter()
+    }
+
+    /// No idle connection was ready for the request.
+    pub(crate) fn queued(&self) {
+        self.request().queued();
+        #[cfg(feature = "tracing")]
+        if let Some(wait) = self.span.wait() {
+            self.request().waits(wait);
+        }
     }
 
     /// The connection of the request, if it is an HTTP/1 one: one that has no other request.
@@ -245,7 +254,10 @@ impl Lease {
                     self.span.acquired(&acquired, connection.as_ref().map(|known| known.setup()));
                 }
                 None if request.is_pending() && request.was_queued() => {
-                    self.span.waited_in_vain(error.unwrap_or(ErrorType::Canceled));
+                    let error = error.unwrap_or(ErrorType::Canceled);
+                    self.span.waited_in_vain(error);
+                    #[cfg(feature = "tracing")]
+                    request.end_wait(Some(error));
                 }
                 None => {}
             }

@@ -112,6 +112,8 @@ pub mod timeout;
 #[cfg(feature = "rustls")]
 mod tls;
 mod trace;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 mod watch;
 
 pub use config_error::ConfigError;

@@ -312,6 +312,13 @@ impl Scope {
         self.inner.tracing.set(provider)
     }
 
+    /// Makes spans of the crate `tracing` instead of OpenTelemetry's: call it before anything else gives the scope a tracer,
+    /// as the `otlp` export does. See [`crate::tracing`] for what differs. False if the scope had a tracer.
+    #[cfg(feature = "tracing")]
+    pub fn trace_by_tracing(&self) -> bool {
+        self.inner.tracing.set_spans_of_tracing()
+    }
+
     fn clients(&self) -> Vec<Arc<ClientInner>> {
         self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

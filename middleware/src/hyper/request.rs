@@ -158,7 +158,7 @@ where
             }
             if let Some(lease) = this.lease.as_ref() {
                 if seen.connect_started() || waited && seen.given() {
-                    lease.request().queued();
+                    lease.queued();
                 }
                 if seen.named()
                     && let Some(connection) = named::take()

@@ -1,10 +1,10 @@
-//! Log records: the SDK's logger provider, with a processor that puts them into a queue of ours.
+//! Log records: events by the SDK's logger provider, with a processor that puts them into a queue of ours.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::InstrumentationScope;
-use opentelemetry::logs::LoggerProvider;
+use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::logs::tonic::group_logs_by_resource_and_scope;
@@ -14,6 +14,21 @@ use opentelemetry_sdk::logs::{LogBatch, LogProcessor, SdkLogRecord, SdkLogger, S
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME};
 
 use super::queue::Queue;
+use crate::event::{Event, Listener, record};
+
+/// Turns events into log records. The scope keeps it for as long as it lives; the logger ends with the telemetry.
+#[derive(Debug)]
+pub(super) struct EventLog(pub(super) Weak<SdkLogger>);
+
+impl Listener for EventLog {
+    fn on_event(&self, event: &Event) {
+        let Some(logger) = self.0.upgrade() else { return };
+        let mut record = logger.create_log_record();
+        record::fill(&mut record, event, SystemTime::now());
+        // The SDK adds the trace context of the span that is current here.
+        logger.emit(record);
+    }
+}
 
 /// A record that waits.
 pub(super) type Record = Box<(SdkLogRecord, InstrumentationScope)>;

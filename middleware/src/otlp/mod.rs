@@ -97,7 +97,6 @@ mod dropped;
 mod endpoint;
 mod env;
 mod error;
-mod events;
 mod export;
 mod grpc;
 mod http;

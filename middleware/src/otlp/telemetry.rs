@@ -16,7 +16,7 @@ use super::config::Config;
 use super::dropped::{Dropped, Lost};
 use super::env::MAX_DURATION;
 use super::error::OtlpError;
-use super::events::EventLog;
+use super::logs::EventLog;
 use super::spans;
 use super::workers::{self, Parts};
 use crate::Scope;

@@ -12,6 +12,7 @@ use super::key::Scheme;
 use super::pool::Pool;
 use crate::classify;
 use crate::clock::Instant;
+use crate::trace::OpenSetup;
 
 /// A try to establish a connection. It counts as one that is being made until it is told how it ended.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Attempt {
     marks: [[AtomicU64; 2]; ConnectPhase::COUNT],
     /// The name that was looked up, which behind a proxy is not the destination's.
     question: OnceLock<Box<str>>,
+    spans: OpenSetup,
 }
 
 /// One part of an attempt, in time after its start.
@@ -65,8 +67,8 @@ pub(crate) struct Failure {
 }
 
 impl Attempt {
-    /// Begins now.
-    pub(crate) fn start(pool: Arc<Pool>, now: Instant) -> Arc<Self> {
+    /// Begins now, with its spans if they are made as it goes on.
+    pub(crate) fn start(pool: Arc<Pool>, spans: OpenSetup, now: Instant) -> Arc<Self> {
         pool.connect_started();
         Arc::new(Self {
             pool,
@@ -74,6 +76,7 @@ impl Attempt {
             wall: SystemTime::now(),
             marks: Default::default(),
             question: OnceLock::new(),
+            spans,
         })
     }
 
@@ -81,20 +84,27 @@ impl Attempt {
         &self.pool
     }
 
+    pub(crate) fn spans(&self) -> &OpenSetup {
+        &self.spans
+    }
+
     /// A name is looked up.
     pub(crate) fn ask(&self, name: &str) {
-        self.begin(ConnectPhase::Dns);
+        self.mark(ConnectPhase::Dns, 0);
+        self.spans.begin_part(ConnectPhase::Dns, Some(name));
         let _ = self.question.set(name.into());
     }
 
     /// A part of it begins. The first mark stays: a second address that is tried belongs to the same part.
     pub(crate) fn begin(&self, phase: ConnectPhase) {
         self.mark(phase, 0);
+        self.spans.begin_part(phase, None);
     }
 
     /// A part of it has come to a good end.
     pub(crate) fn end(&self, phase: ConnectPhase) {
         self.mark(phase, 1);
+        self.spans.end_part(phase);
     }
 
     fn mark(&self, phase: ConnectPhase, which: usize) {
@@ -222,7 +232,7 @@ mod tests {
     fn attempt(scheme: &str, host: &str) -> (Scope, Arc<Attempt>) {
         let scope = Scope::new();
         let pool = scope.client("test").pool(&DestinationRef::new(scheme, host, None));
-        (scope, Attempt::start(pool, Instant::now()))
+        (scope, Attempt::start(pool, OpenSetup::default(), Instant::now()))
     }
 
     fn phases(report: &Report<'_>) -> Vec<ConnectPhase> {

@@ -10,6 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+#[cfg(feature = "tracing")]
+use opentelemetry::trace::Span as _;
+#[cfg(feature = "tracing")]
+use poolscope_semconv::value::ErrorType;
 use poolscope_semconv::value::{AcquireOutcome, Observation};
 
 use super::connection::Connection;
@@ -23,6 +27,8 @@ use super::snapshot::Protocol;
 use crate::clock::Instant;
 use crate::current;
 use crate::origin::Origin;
+#[cfg(feature = "tracing")]
+use crate::tracing::TracingSpan;
 
 /// The request waits for a connection.
 const PENDING: u8 = 0;
@@ -57,6 +63,9 @@ pub(crate) struct Request {
     /// The task that has sent it while it was not known which connection that was for, as a number.
     sent_by: AtomicU64,
     holder: Arc<Holder>,
+    /// The span over its wait, where that has to be there from its begin.
+    #[cfg(feature = "tracing")]
+    waits: Mutex<Option<TracingSpan>>,
 }
 
 #[derive(Debug)]
@@ -309,10 +318,35 @@ impl Request {
         let wait = at.nanos_since(self.started());
         self.wait.store(wait, Relaxed);
         if self.phase.compare_exchange(PENDING, ACQUIRED, AcqRel, Acquire).is_ok() {
-            let limited = self.in_use().queued_nanos;
-            let was_queued = limited > 0 || self.was_queued();
-            self.pool().acquired(wait.saturating_add(limited), was_queued, self.traced(at));
+            let (limited, was_queued) = (self.in_use().queued_nanos, self.was_queued());
+            self.pool().acquired(wait.saturating_add(limited), limited > 0 || was_queued, self.traced(at));
             self.holder.hold(self.started(), at);
+            #[cfg(feature = "tracing")]
+            if was_queued {
+                self.end_wait(None);
+            }
+        }
+    }
+
+    /// The span over its wait, which has begun.
+    #[cfg(feature = "tracing")]
+    #[cold]
+    pub(crate) fn waits(&self, span: TracingSpan) {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = Some(span);
+        // The connection's task may have been quicker.
+        if !self.is_pending() {
+            self.end_wait(None);
+        }
+    }
+
+    /// Its wait is over; with an error if it was in vain.
+    #[cfg(feature = "tracing")]
+    #[cold]
+    pub(crate) fn end_wait(&self, error: Option<ErrorType>) {
+        let span = self.waits.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut span) = span {
+            crate::trace::fail(&mut span, error);
+            span.end();
         }
     }
 

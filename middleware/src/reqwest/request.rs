@@ -164,10 +164,10 @@ where
             if let Some(pool) = seen.connects_to() {
                 lease.goes_on(&pool);
             }
-            let request = lease.request();
             if seen.connect_started() {
-                request.queued();
+                lease.queued();
             }
+            let request = lease.request();
             // No connect in the first poll, of the request or of a hop of it, means that an idle connection was there, or
             // that HTTP/2 waits for the one that is being made; a connect that ended in a poll of this request is the one
             // it gets.

@@ -1,4 +1,4 @@
-//! Spans, by the OpenTelemetry API: one CLIENT span for each attempt, and one for the set-up of each connection.
+//! Spans, by the OpenTelemetry API or as those of the crate `tracing`: one CLIENT span for each attempt, and one for the set-up of each connection.
 
 #[cfg(feature = "trace")]
 mod inject;
@@ -13,24 +13,35 @@ mod tracer;
 #[cfg(feature = "trace")]
 mod url;
 #[cfg(feature = "trace")]
-pub(crate) use on::{Caller, RequestSpan, is_suppressed};
+pub(crate) use on::{Caller, Inside, RequestSpan, is_suppressed};
 #[cfg(all(feature = "trace", any(feature = "breaker", feature = "guard", feature = "limit")))]
 pub(crate) use refused::refused;
 #[cfg(feature = "trace")]
-pub(crate) use setup::{SetupSpan, setup_span};
+pub(crate) use setup::{SetupSpan, open_setup, setup_span};
+#[cfg(feature = "tracing")]
+pub(crate) use setup::{describe_part, describe_pool, fail};
 #[cfg(feature = "trace")]
 pub(crate) use tracer::Tracing;
+#[cfg(feature = "tracing")]
+pub(crate) use tracer::{Started, Starts};
+
+#[cfg(not(feature = "tracing"))]
+mod open_setup;
+#[cfg(feature = "tracing")]
+pub(crate) use crate::tracing::OpenSetup;
+#[cfg(not(feature = "tracing"))]
+pub(crate) use open_setup::OpenSetup;
 
 #[cfg(not(feature = "trace"))]
 mod off;
 #[cfg(all(not(feature = "trace"), any(feature = "breaker", feature = "guard", feature = "limit")))]
 pub(crate) use off::refused;
 #[cfg(not(feature = "trace"))]
-pub(crate) use off::{Caller, RequestSpan, SetupSpan, is_suppressed, setup_span};
+pub(crate) use off::{Caller, Inside, RequestSpan, SetupSpan, is_suppressed, open_setup, setup_span};
 
 /// Attributes of the other end of a connection.
 #[cfg(feature = "trace")]
-fn peer(peer: std::net::SocketAddr) -> [opentelemetry::KeyValue; 2] {
+pub(crate) fn peer(peer: std::net::SocketAddr) -> [opentelemetry::KeyValue; 2] {
     use opentelemetry::KeyValue;
     use poolscope_semconv::attr;
     [

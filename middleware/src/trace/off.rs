@@ -5,9 +5,10 @@ use std::sync::Arc;
 use http::{StatusCode, Version};
 use poolscope_semconv::value::ErrorType;
 
+use super::OpenSetup;
 use crate::Scope;
 use crate::event::PoolName;
-use crate::registry::{Acquired, Report, TraceRef};
+use crate::registry::{Acquired, Pool, Report, TraceRef};
 
 /// Stands where a span would stand, and does nothing.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ impl RequestSpan {
         (Self, None)
     }
 
-    pub(crate) fn enter(&self) -> Option<Inside> {
+    pub(crate) fn enter(&self) -> Option<Inside<'_>> {
         None
     }
 
@@ -43,7 +44,11 @@ impl RequestSpan {
 #[derive(Debug, Default)]
 pub(crate) struct SetupSpan {}
 
-pub(crate) fn setup_span(_: &Scope, _: &Report<'_>) -> SetupSpan {
+pub(crate) fn open_setup(_: &Scope, _: &Pool) -> OpenSetup {
+    OpenSetup
+}
+
+pub(crate) fn setup_span(_: &Scope, _: &OpenSetup, _: &Report<'_>) -> SetupSpan {
     SetupSpan {}
 }
 
@@ -67,15 +72,19 @@ impl Caller {
         Self
     }
 
-    pub(crate) fn enter(&self) -> Option<Inside> {
+    pub(crate) fn enter(&self) -> Option<Inside<'_>> {
         None
     }
 }
 
 /// Nothing is current that would end.
-pub(crate) enum Inside {}
+#[derive(Debug)]
+pub(crate) enum Inside<'a> {
+    #[expect(dead_code, reason = "it has the lifetime of the others")]
+    Never(std::convert::Infallible, std::marker::PhantomData<&'a ()>),
+}
 
-impl Drop for Inside {
+impl Drop for Inside<'_> {
     fn drop(&mut self) {}
 }
 

@@ -1,5 +1,6 @@
 //! One CLIENT span for each attempt, after the HTTP semantic conventions.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -62,7 +63,7 @@ impl RequestSpan {
     ) -> (Self, Option<TraceRef>) {
         let method = request.method();
         let known = METHODS.iter().copied().find(|known| *known == method.as_str());
-        let started = starts.start(known.unwrap_or(span::HTTP_OTHER), &mut |span| {
+        let started = starts.start(known.unwrap_or(span::HTTP_OTHER), SpanKind::Client, &mut |span| {
             span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD, known.unwrap_or(METHOD_OTHER)));
             if known.is_none() {
                 let method = method.as_str().to_owned();
@@ -96,8 +97,21 @@ impl RequestSpan {
 
     /// Makes it current until what comes back is dropped, so that spans of what runs inside are below it.
     #[inline]
-    pub(crate) fn enter(&self) -> Option<ContextGuard> {
-        self.recorded.as_ref().map(|recorded| recorded.context.clone().attach())
+    pub(crate) fn enter(&self) -> Option<Inside<'_>> {
+        let recorded = self.recorded.as_ref()?;
+        #[cfg(feature = "tracing")]
+        if let Some(span) = recorded.of_tracing() {
+            // Its bridge to OpenTelemetry, if there is one, makes the context current.
+            return Some(Inside::Span(span.enter()));
+        }
+        Some(Inside::Context(recorded.context.clone().attach(), PhantomData))
+    }
+
+    /// The span over its wait for a connection, where that has to be there from its begin.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn wait(&self) -> Option<crate::tracing::TracingSpan> {
+        let recorded = self.recorded.as_ref()?;
+        crate::tracing::wait(recorded.of_tracing()?, &recorded.pool)
     }
 
     /// True if somebody will see it.
@@ -164,7 +178,8 @@ impl RequestSpan {
         }
     }
 
-    /// The request waited for a connection until now and got none.
+    /// The request waited for a connection until now and got none. A span that is there since it began to wait is ended by who
+    /// has it.
     pub(crate) fn waited_in_vain(&mut self, error: ErrorType) {
         if let Some(recorded) = &self.recorded {
             recorded.wait_span(SystemTime::now(), Some(error));
@@ -190,7 +205,24 @@ impl RequestSpan {
     }
 }
 
+/// What is current while the client works for a request.
+#[derive(Debug)]
+#[expect(dead_code, reason = "all that they do is to end")]
+pub(crate) enum Inside<'a> {
+    /// The context of its span.
+    Context(ContextGuard, PhantomData<&'a ()>),
+    /// Its span of the crate `tracing`.
+    #[cfg(feature = "tracing")]
+    Span(tracing::span::Entered<'a>),
+}
+
 impl Recorded {
+    /// The span itself, if it is one of the crate `tracing`.
+    #[cfg(feature = "tracing")]
+    fn of_tracing(&self) -> Option<&tracing::Span> {
+        self.context.get::<crate::tracing::Handle>().map(|handle| &handle.0)
+    }
+
     /// A child over the wait for a connection, made once it is over: most requests wait for none.
     fn wait_span(&self, end: SystemTime, error: Option<ErrorType>) {
         let Some(tracer) = self.scope.tracing().tracer() else { return };
@@ -235,8 +267,8 @@ impl Caller {
     }
 
     /// Makes it current again until what comes back is dropped.
-    pub(crate) fn enter(&self) -> Option<ContextGuard> {
-        self.0.clone().map(Context::attach)
+    pub(crate) fn enter(&self) -> Option<Inside<'_>> {
+        self.0.clone().map(|context| Inside::Context(context.attach(), PhantomData))
     }
 }
 

@@ -3,11 +3,12 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use opentelemetry::trace::{Span, SpanKind, Status, Tracer};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanKind, Status, TraceContextExt};
 use poolscope_semconv::attr;
 use poolscope_semconv::value::ErrorType;
 
+use super::tracer::Started;
 use crate::Scope;
 
 /// Makes a short span below the current one: which layer it was, what it is called and how it was. What it tells is made only
@@ -20,18 +21,16 @@ pub(crate) fn refused<const N: usize>(
     reason: &dyn Display,
     attributes: impl FnOnce() -> [(&'static str, Arc<str>); N],
 ) {
-    let Some(tracer) = scope.tracing().tracer() else { return };
-    if Context::is_current_telemetry_suppressed() {
-        return;
-    }
-    let builder = tracer.span_builder(name).with_kind(SpanKind::Internal);
-    let mut span = Context::map_current(|parent| tracer.build_with_context(builder, parent));
-    if span.is_recording() {
+    let Some(starts) = scope.tracing().starts() else { return };
+    let mut attributes = Some(attributes);
+    let started = starts.start(name, SpanKind::Internal, &mut |span| {
         span.set_attribute(KeyValue::new(attr::ERROR_TYPE, error.as_str()));
-        for (key, value) in attributes() {
+        for (key, value) in attributes.take().into_iter().flat_map(|attributes| attributes()) {
             span.set_attribute(KeyValue::new(key, value));
         }
         span.set_status(Status::error(reason.to_string()));
+    });
+    if let Started::Recorded(context) = started {
+        context.span().end();
     }
-    span.end();
 }

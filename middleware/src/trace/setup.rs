@@ -4,6 +4,7 @@
 //! trace, and each request that it serves links to it. Source: .NET 9, `docs/dotnet/dotnet-network-traces.md` of the
 //! semantic conventions.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
@@ -11,8 +12,10 @@ use opentelemetry::{Context, KeyValue, StringValue};
 use poolscope_semconv::value::{ConnectPhase, ErrorType};
 use poolscope_semconv::{attr, span};
 
+use super::OpenSetup;
 use crate::Scope;
-use crate::registry::Report;
+use crate::event::PoolName;
+use crate::registry::{Pool, Report};
 
 /// The span over the set-up of a connection, for requests to link to; without one if it is not sampled, since a link would
 /// lead nowhere.
@@ -25,8 +28,16 @@ impl SetupSpan {
     }
 }
 
-/// Makes the span of a set-up that has ended, from what was marked on the way.
-pub(crate) fn setup_span(scope: &Scope, report: &Report<'_>) -> SetupSpan {
+/// Begins the spans of a set-up, if they have to be there from its begin.
+pub(crate) fn open_setup(scope: &Scope, pool: &Pool) -> OpenSetup {
+    scope.tracing().open_setup(pool.name())
+}
+
+/// Makes the span of a set-up that has ended, from what was marked on the way; or ends the one that is there.
+pub(crate) fn setup_span(scope: &Scope, open: &OpenSetup, report: &Report<'_>) -> SetupSpan {
+    if let Some(context) = open.end(report) {
+        return SetupSpan(Some(context).filter(SpanContext::is_sampled));
+    }
     let Some(tracer) = scope.tracing().tracer() else { return SetupSpan::default() };
     let pool = report.pool.name();
     let at = |after: Duration| report.started + after;
@@ -38,16 +49,13 @@ pub(crate) fn setup_span(scope: &Scope, report: &Report<'_>) -> SetupSpan {
     if !setup.is_recording() {
         return SetupSpan::default();
     }
-    setup.set_attribute(KeyValue::new(attr::SERVER_ADDRESS, StringValue::from(pool.host.clone())));
-    setup.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
-    setup.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
-    setup.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
+    describe_pool(&mut setup, pool);
     setup.set_attributes(report.peer.into_iter().flat_map(super::peer));
     fail(&mut setup, report.error);
     let context = setup.span_context().clone();
     let parent = Context::new().with_span(setup);
     for phase in &report.phases {
-        let (name, attributes) = describe(phase.phase, report);
+        let (name, attributes) = describe_part(phase.phase, pool, report.question, report.peer);
         let builder = tracer
             .span_builder(name)
             .with_kind(SpanKind::Internal)
@@ -62,20 +70,32 @@ pub(crate) fn setup_span(scope: &Scope, report: &Report<'_>) -> SetupSpan {
     SetupSpan(Some(context).filter(SpanContext::is_sampled))
 }
 
-fn fail(span: &mut impl Span, error: Option<ErrorType>) {
+pub(crate) fn fail(span: &mut impl Span, error: Option<ErrorType>) {
     if let Some(error) = error {
         span.set_attribute(KeyValue::new(attr::ERROR_TYPE, error.as_str()));
         span.set_status(Status::error(""));
     }
 }
 
+/// What a set-up is for.
+pub(crate) fn describe_pool(span: &mut impl Span, pool: &PoolName) {
+    span.set_attribute(KeyValue::new(attr::SERVER_ADDRESS, StringValue::from(pool.host.clone())));
+    span.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
+    span.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
+    span.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
+}
+
 /// Name and attributes of the span over a part.
-fn describe(phase: ConnectPhase, report: &Report<'_>) -> (String, Vec<KeyValue>) {
-    let pool = report.pool.name();
+pub(crate) fn describe_part(
+    phase: ConnectPhase,
+    pool: &PoolName,
+    question: Option<&str>,
+    peer: Option<SocketAddr>,
+) -> (String, Vec<KeyValue>) {
     let host = || StringValue::from(pool.host.clone());
     match phase {
         ConnectPhase::Dns => {
-            let question = report.question.unwrap_or(&pool.host);
+            let question = question.unwrap_or(&pool.host);
             let attribute = KeyValue::new(attr::DNS_QUESTION_NAME, question.to_owned());
             (format!("{} {question}", span::DNS_LOOKUP), vec![attribute])
         }
@@ -83,7 +103,7 @@ fn describe(phase: ConnectPhase, report: &Report<'_>) -> (String, Vec<KeyValue>)
             let attribute = KeyValue::new(attr::SERVER_ADDRESS, host());
             (format!("{} {}", span::TLS_HANDSHAKE, pool.host), vec![attribute])
         }
-        ConnectPhase::Tcp | ConnectPhase::TcpTls => match report.peer {
+        ConnectPhase::Tcp | ConnectPhase::TcpTls => match peer {
             Some(peer) => (format!("{} {peer}", span::SOCKET_CONNECT), super::peer(peer).into()),
             None => (format!("{} {}:{}", span::SOCKET_CONNECT, pool.host, pool.port), Vec::new()),
         },

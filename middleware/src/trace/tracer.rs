@@ -1,6 +1,6 @@
 //! [`Tracing`]: the tracer of a scope.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::trace::{
@@ -9,6 +9,9 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, InstrumentationScope};
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME};
 
+use super::OpenSetup;
+use crate::event::PoolName;
+
 /// The tracer of a scope; without one no span is made and no context is injected.
 #[derive(Default)]
 pub(crate) struct Tracing {
@@ -16,7 +19,8 @@ pub(crate) struct Tracing {
 }
 
 struct Tracers {
-    any: BoxedTracer,
+    /// `None` if spans are those of the crate `tracing`.
+    any: Option<BoxedTracer>,
     requests: Box<dyn Starts>,
 }
 
@@ -33,15 +37,31 @@ impl Tracing {
             .build();
         let any = BoxedTracer::new(Box::new(provider.tracer_with_scope(scope.clone())));
         let requests = Box::new(provider.tracer_with_scope(scope));
-        self.tracers.set(Tracers { any, requests }).is_ok()
+        self.tracers.set(Tracers { any: Some(any), requests }).is_ok()
     }
 
-    /// Makes spans of what happens seldom.
+    /// Makes spans of the crate `tracing`; false if there is a tracer already.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn set_spans_of_tracing(&self) -> bool {
+        let requests = Box::new(crate::tracing::TracingSpans);
+        self.tracers.set(Tracers { any: None, requests }).is_ok()
+    }
+
+    /// Begins the spans of a set-up, if they have to be there from its begin.
+    pub(crate) fn open_setup(&self, pool: &Arc<PoolName>) -> OpenSetup {
+        match self.tracers.get() {
+            #[cfg(feature = "tracing")]
+            Some(Tracers { any: None, .. }) => OpenSetup::begin(pool),
+            _ => OpenSetup::default(),
+        }
+    }
+
+    /// Makes spans of what is over, as `tracing` can't.
     pub(super) fn tracer(&self) -> Option<&BoxedTracer> {
-        self.tracers.get().map(|tracers| &tracers.any)
+        self.tracers.get().and_then(|tracers| tracers.any.as_ref())
     }
 
-    /// Makes spans of requests.
+    /// Makes spans of what begins now.
     #[inline]
     pub(super) fn starts(&self) -> Option<&dyn Starts> {
         self.tracers.get().map(|tracers| &*tracers.requests)
@@ -56,14 +76,18 @@ impl std::fmt::Debug for Tracing {
 
 /// Starts the spans of requests. OpenTelemetry's boxed tracer boxes each span, sampled or not; here one that is not sampled
 /// is neither boxed nor moved.
-pub(super) trait Starts: Send + Sync {
-    /// Starts a CLIENT span below the current context, and has it described if it is recorded.
-    fn start(&self, name: &'static str, describe: &mut dyn FnMut(&mut dyn global::ObjectSafeSpan))
-    -> Started;
+pub(crate) trait Starts: Send + Sync {
+    /// Starts a span below the current context, and has it described if it is recorded.
+    fn start(
+        &self,
+        name: &'static str,
+        kind: SpanKind,
+        describe: &mut dyn FnMut(&mut dyn global::ObjectSafeSpan),
+    ) -> Started;
 }
 
 /// What became of a span that was started.
-pub(super) enum Started {
+pub(crate) enum Started {
     /// Telemetry's own work has none.
     Suppressed,
     /// Nobody will see it; what it would have been is passed on.
@@ -79,13 +103,14 @@ where
     fn start(
         &self,
         name: &'static str,
+        kind: SpanKind,
         describe: &mut dyn FnMut(&mut dyn global::ObjectSafeSpan),
     ) -> Started {
         Context::map_current(|parent| {
             if parent.is_telemetry_suppressed() {
                 return Started::Suppressed;
             }
-            let builder = SpanBuilder::from_name(name).with_kind(SpanKind::Client);
+            let builder = SpanBuilder::from_name(name).with_kind(kind);
             let mut span = self.build_with_context(builder, parent);
             if span.is_recording() {
                 describe(&mut span);

@@ -1,33 +1,17 @@
-//! Events: OTLP log records with an event name.
+//! Writes events down by the contract, for OTLP and for `tracing`.
 
-use std::sync::Weak;
 use std::time::SystemTime;
 
-use opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
+use opentelemetry::logs::{AnyValue, LogRecord, Severity};
 use opentelemetry::{SpanId, TraceId};
-use opentelemetry_sdk::logs::SdkLogger;
 use poolscope_semconv::value::{BreakerState, CloseReason, HealthState, SessionEnd};
 use poolscope_semconv::{attr, event as name};
 
-use crate::event::{EndOfSession, Event, Leak, Listener, PoolName, ResourceUse};
+use super::{EndOfSession, Event, Leak, PoolName, ResourceUse};
 use crate::registry::PoolState;
 
-/// Turns events into log records. The scope keeps it for as long as it lives; the logger ends with the telemetry.
-#[derive(Debug)]
-pub(super) struct EventLog(pub(super) Weak<SdkLogger>);
-
-impl Listener for EventLog {
-    fn on_event(&self, event: &Event) {
-        let Some(logger) = self.0.upgrade() else { return };
-        let mut record = logger.create_log_record();
-        fill(&mut record, event, SystemTime::now());
-        // The SDK adds the trace context of the span that is current here.
-        logger.emit(record);
-    }
-}
-
 /// Writes an event down by the contract.
-fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
+pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
     record.set_timestamp(now);
     record.set_observed_timestamp(now);
     let (name, severity, body) = match event {
@@ -328,6 +312,6 @@ fn severity_of(reason: CloseReason) -> Severity {
     }
 }
 
-#[cfg(test)]
-#[path = "events_tests.rs"]
+#[cfg(all(test, feature = "otlp"))]
+#[path = "record_tests.rs"]
 mod tests;
