@@ -314,4 +314,4 @@ fn severity_of(reason: CloseReason) -> Severity {
 
 #[cfg(all(test, feature = "otlp"))]
 #[path = "record_tests.rs"]
-mod tests;
+pub(crate) mod tests;

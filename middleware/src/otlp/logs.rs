@@ -77,3 +77,15 @@ impl LogProcessor for Processor {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_whose_telemetry_has_ended_does_nothing() {
+        for event in record::tests::every_event() {
+            EventLog(Weak::new()).on_event(&event);
+        }
+    }
+}

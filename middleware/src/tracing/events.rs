@@ -289,3 +289,7 @@ impl LogRecord for Fields {
         self.trace = Some(SpanContext::new(trace_id, span_id, flags, true, TraceState::NONE));
     }
 }
+
+#[cfg(all(test, feature = "otlp"))]
+#[path = "events_tests.rs"]
+mod tests;
