@@ -41,7 +41,7 @@ async fn main() -> Result<(), BoxError> {
             provider
         }
     };
-    // Below DEBUG, the connections of h2 would be spans too, of the request that happened to open them.
+    // With DEBUG, h2 would make spans for its connections, below the request that happened to open them.
     let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("example"));
     tracing_subscriber::registry()
         .with(spans.with_filter(EnvFilter::new("info")))

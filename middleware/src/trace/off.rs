@@ -45,7 +45,7 @@ impl RequestSpan {
 pub(crate) struct SetupSpan {}
 
 pub(crate) fn open_setup(_: &Scope, _: &Pool) -> OpenSetup {
-    OpenSetup
+    OpenSetup {}
 }
 
 pub(crate) fn setup_span(_: &Scope, _: &OpenSetup, _: &Report<'_>) -> SetupSpan {

@@ -4,9 +4,14 @@ use poolscope_semconv::value::ConnectPhase;
 
 /// Stands where they would stand.
 #[derive(Debug, Default)]
-pub(crate) struct OpenSetup;
+pub(crate) struct OpenSetup {}
 
 impl OpenSetup {
+    #[cfg(feature = "trace")]
+    pub(crate) fn begin(_: &std::sync::Arc<crate::event::PoolName>) -> Self {
+        Self {}
+    }
+
     pub(crate) fn begin_part(&self, _: ConnectPhase, _: Option<&str>) {}
 
     pub(crate) fn end_part(&self, _: ConnectPhase) {}

@@ -30,7 +30,7 @@ impl SetupSpan {
 
 /// Begins the spans of a set-up, if they have to be there from its begin.
 pub(crate) fn open_setup(scope: &Scope, pool: &Pool) -> OpenSetup {
-    scope.tracing().open_setup(pool.name())
+    if scope.tracing().is_by_tracing() { OpenSetup::begin(pool.name()) } else { OpenSetup::default() }
 }
 
 /// Makes the span of a set-up that has ended, from what was marked on the way; or ends the one that is there.

@@ -1,6 +1,6 @@
 //! [`Tracing`]: the tracer of a scope.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::trace::{
@@ -8,9 +8,6 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, InstrumentationScope};
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME};
-
-use super::OpenSetup;
-use crate::event::PoolName;
 
 /// The tracer of a scope; without one no span is made and no context is injected.
 #[derive(Default)]
@@ -47,13 +44,9 @@ impl Tracing {
         self.tracers.set(Tracers { any: None, requests }).is_ok()
     }
 
-    /// Begins the spans of a set-up, if they have to be there from its begin.
-    pub(crate) fn open_setup(&self, pool: &Arc<PoolName>) -> OpenSetup {
-        match self.tracers.get() {
-            #[cfg(feature = "tracing")]
-            Some(Tracers { any: None, .. }) => OpenSetup::begin(pool),
-            _ => OpenSetup::default(),
-        }
+    /// True if spans are those of the crate `tracing`, which begin when they are made.
+    pub(super) fn is_by_tracing(&self) -> bool {
+        self.tracers.get().is_some_and(|tracers| tracers.any.is_none())
     }
 
     /// Makes spans of what is over, as `tracing` can't.

@@ -217,6 +217,30 @@ fn emit(event: &Event, fields: &Fields) {
             SERVER_ADDRESS,
             SERVER_PORT
         ),
+        Event::SessionEnded(_) => emit!(
+            fields,
+            name::SESSION_ENDED,
+            SESSION_NAME,
+            SESSION_ID,
+            SESSION_KEY,
+            SESSION_END_REASON,
+            SESSION_DURATION,
+            SESSION_IDLE_TIME,
+            SESSION_ENDING_TIME,
+            ERROR_MESSAGE
+        ),
+        Event::SessionOverdue(_) => emit!(
+            fields,
+            name::SESSION_OVERDUE,
+            SESSION_NAME,
+            SESSION_ID,
+            SESSION_KEY,
+            SESSION_END_REASON,
+            SESSION_DURATION,
+            SESSION_IDLE_TIME,
+            SESSION_ENDING_TIME,
+            ERROR_MESSAGE
+        ),
     }
 }
 

@@ -68,7 +68,7 @@ async fn they_tell_the_same() {
             spans.sort_by_key(|span| span.start_time);
             spans.iter().map(told).collect::<Vec<_>>()
         };
-        let direct = run(make, |program| program.direct()).await;
+        let direct = run(make, Program::direct).await;
         let traced = run(make, |_| by_tracing()).await;
         let kinds = ["GET", span::CONNECTION_SETUP, span::DNS_LOOKUP, span::WAIT_FOR_CONNECTION];
         for (name, count) in kinds.into_iter().zip([4, 2, 2, 2]) {
