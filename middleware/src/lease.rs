@@ -80,10 +80,13 @@ impl Lease {
 
     /// No idle connection was ready for the request.
     pub(crate) fn queued(&self) {
-        self.request().queued();
+        let request = self.request();
         #[cfg(feature = "tracing")]
-        if let Some(wait) = self.span.wait() {
-            self.request().waits(wait);
+        let begins = request.is_pending() && !request.was_queued();
+        request.queued();
+        #[cfg(feature = "tracing")]
+        if begins && let Some(wait) = self.span.wait() {
+            request.waits(wait);
         }
     }
 
@@ -260,6 +263,11 @@ impl Lease {
                     request.end_wait(Some(error));
                 }
                 None => {}
+            }
+            // One that two threads have missed ends here, so that it is nobody else's.
+            #[cfg(feature = "tracing")]
+            if request.was_queued() {
+                request.end_wait(None);
             }
         }
         if let Some(connection) = request.end(end, now)
