@@ -11,6 +11,7 @@
 //! assert_eq!(AcquireOutcome::parse("reused"), Some(AcquireOutcome::Reused));
 //! ```
 
+pub mod accepted;
 pub mod attr;
 pub mod event;
 pub mod metric;
