@@ -22,9 +22,19 @@ pub(crate) struct Report<'a> {
     pub(crate) protection: Vec<ProtectionReading<'a>>,
 }
 
+/// What the connections of a pool lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum PoolKind {
+    #[default]
+    Http,
+    Database,
+}
+
 /// The part of a pool's identity that a point carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Destination<'a> {
+    pub(crate) kind: PoolKind,
+    /// Name of the client, or of the pool where it is one of a database.
     pub(crate) client: &'a str,
     pub(crate) scheme: &'a str,
     pub(crate) address: &'a str,
@@ -39,7 +49,16 @@ impl<'a> Destination<'a> {
             "http" => 80,
             _ => 0,
         };
-        Self { client, scheme, address, port: port.unwrap_or(usual) }
+        Self { kind: PoolKind::Http, client, scheme, address, port: port.unwrap_or(usual) }
+    }
+
+    /// A database pool has a name, and what it leads to is a part of that; else it is told by where it leads.
+    pub(crate) fn database(name: &'a str, namespace: &'a str, address: &'a str, port: Option<u16>) -> Self {
+        let kind = PoolKind::Database;
+        match name {
+            "" => Self { kind, client: namespace, scheme: "", address, port: port.unwrap_or(0) },
+            name => Self { kind, client: name, ..Self::default() },
+        }
     }
 }
 
@@ -52,6 +71,12 @@ pub(crate) enum PoolFigure {
     Connecting,
     InFlight,
     Pending,
+    /// Most connections that the pool opens.
+    Max,
+    /// Most idle connections that it keeps.
+    IdleMax,
+    /// Fewest idle connections that it keeps.
+    IdleMin,
     /// Connections that are reported as leaked now.
     Leaked,
     /// Most requests that the limit lets be in flight.
@@ -74,6 +99,8 @@ pub(crate) enum PoolFigure {
     /// Closed without having served a request.
     Wasted,
     StaleReuse,
+    /// Waits for a connection that were given up.
+    Timeouts,
     /// All that were ever reported as leaked.
     Leaks,
     Retransmits,
@@ -109,6 +136,9 @@ impl PoolFigure {
                 | Self::Connecting
                 | Self::InFlight
                 | Self::Pending
+                | Self::Max
+                | Self::IdleMax
+                | Self::IdleMin
                 | Self::Leaked
                 | Self::Limit
                 | Self::Limited
@@ -270,7 +300,7 @@ pub(crate) struct Reading<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value<'a> {
     Number { value: f64, delta: bool },
-    Histogram { bounds: &'a [f64], counts: Cow<'a, [u64]>, delta: bool },
+    Histogram { bounds: Cow<'a, [f64]>, counts: Cow<'a, [u64]>, delta: bool },
 }
 
 /// A log record that is an event.

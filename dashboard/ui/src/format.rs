@@ -45,6 +45,24 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// A whole number that may be unknown.
+#[must_use]
+pub fn count_or_unknown(value: Option<u32>) -> String {
+    value.map_or_else(|| UNKNOWN.to_owned(), |value| count(u64::from(value)))
+}
+
+/// A total that may be unknown.
+#[must_use]
+pub fn total_or_unknown(value: Option<u64>) -> String {
+    value.map_or_else(|| UNKNOWN.to_owned(), count)
+}
+
+/// A number that may be unknown.
+#[must_use]
+pub fn number_or_unknown(value: Option<f32>) -> String {
+    value.map_or_else(|| UNKNOWN.to_owned(), |value| number(f64::from(value)))
+}
+
 /// A count with its noun, such as `1 pool` and `3 pools`.
 #[must_use]
 pub fn counted(value: u64, one: &str, many: &str) -> String {

@@ -3,7 +3,9 @@
 use poolscope_semconv::value::{
     AcquireOutcome, BreakerReason, CloseReason, ConnectPhase, ErrorType, HealthState, OVERFLOW,
 };
-use poolscope_wire::{BreakerState, FailedConnects, PoolSummary, ProtectionFigures, Severity};
+use poolscope_wire::{
+    BreakerState, FailedConnects, Lack, PoolKind, PoolSummary, ProtectionFigures, Severity,
+};
 
 /// The word of a severity, which goes with its shape.
 #[must_use]
@@ -118,6 +120,7 @@ pub fn close_reason(reason: &str) -> String {
         Some(CloseReason::BodyDropped) => "response body not read".to_owned(),
         Some(CloseReason::UpgradeEnded) => "upgrade ended".to_owned(),
         Some(CloseReason::ClientClosed) => "client let it go".to_owned(),
+        None if reason.is_empty() => "reason not told".to_owned(),
         None => spaced(reason),
     }
 }
@@ -237,6 +240,10 @@ pub fn event_kind(kind: &str) -> String {
 /// The destination of a pool as a URL, with an IPv6 address in brackets.
 #[must_use]
 pub fn destination(pool: &PoolSummary) -> String {
+    if pool.kind == PoolKind::Database && pool.address.is_empty() {
+        let products = pool.protocols.join(", ");
+        return if products.is_empty() { "database".to_owned() } else { products };
+    }
     let scheme = if pool.scheme.is_empty() { String::new() } else { format!("{}://", pool.scheme) };
     let host = if pool.address.contains(':') && !pool.address.starts_with('[') {
         format!("[{}]", pool.address)
@@ -255,7 +262,44 @@ pub fn pool_name(pool: &PoolSummary) -> String {
 /// Protocols of a pool, such as `HTTP/1.1, HTTP/2`.
 #[must_use]
 pub fn protocols(pool: &PoolSummary) -> String {
-    pool.protocols.iter().map(|version| format!("HTTP/{version}")).collect::<Vec<_>>().join(", ")
+    match pool.kind {
+        PoolKind::Http => {
+            let versions = pool.protocols.iter().map(|version| format!("HTTP/{version}"));
+            versions.collect::<Vec<_>>().join(", ")
+        }
+        // Without an address, its products stand in its place.
+        PoolKind::Database if pool.address.is_empty() => String::new(),
+        PoolKind::Database => pool.protocols.join(", "),
+    }
+}
+
+/// What the sender of a pool does not tell, in a sentence; `None` if it tells all.
+#[must_use]
+pub fn lacks(lacks: &[Lack]) -> Option<String> {
+    let words: Vec<_> = lacks.iter().map(|lack| lack_name(*lack)).collect();
+    let (last, others) = words.split_last()?;
+    Some(match others {
+        [] => format!("Its sender does not tell {last}: unknown, not 0."),
+        others => format!("Its sender does not tell {} and {last}: unknown, not 0.", others.join(", ")),
+    })
+}
+
+/// What is not told, as it stands in a sentence.
+fn lack_name(lack: Lack) -> &'static str {
+    match lack {
+        Lack::Connections => "open connections",
+        Lack::Waiting => "waiting requests",
+        Lack::InFlight => "requests in flight",
+        Lack::WaitTimes => "wait times",
+        Lack::UseTimes => "use times",
+        Lack::Requests => "requests",
+        Lack::Results => "how requests ended",
+        Lack::Opened => "opened connections",
+        Lack::Closed => "closed connections",
+        Lack::CloseReasons => "why connections close",
+        Lack::FailedConnects => "failed connects",
+        Lack::Reuse => "reuse",
+    }
 }
 
 /// The parts of a name with spaces between them.
@@ -266,6 +310,29 @@ fn spaced(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_told_is_said() {
+        assert_eq!(lacks(&[]), None);
+        let one = lacks(&[Lack::Reuse]).unwrap();
+        assert_eq!(one, "Its sender does not tell reuse: unknown, not 0.");
+        let some = lacks(&[Lack::Waiting, Lack::UseTimes, Lack::Reuse]).unwrap();
+        assert_eq!(some, "Its sender does not tell waiting requests, use times and reuse: unknown, not 0.");
+    }
+
+    #[test]
+    fn a_database_pool_is_told_by_its_name_or_by_where_it_leads() {
+        let pool = PoolSummary {
+            kind: PoolKind::Database,
+            client: "orders".to_owned(),
+            protocols: vec!["postgresql".to_owned()],
+            ..PoolSummary::default()
+        };
+        assert_eq!((pool_name(&pool), destination(&pool)), ("orders".to_owned(), "postgresql".to_owned()));
+        assert_eq!(protocols(&pool), "");
+        let pool = PoolSummary { client: String::new(), address: "db".to_owned(), port: 5432, ..pool };
+        assert_eq!((pool_name(&pool), protocols(&pool)), ("db:5432".to_owned(), "postgresql".to_owned()));
+    }
 
     #[test]
     fn every_value_of_the_contract_has_words() {

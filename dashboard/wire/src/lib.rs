@@ -14,8 +14,8 @@ mod stream;
 pub use breaker::{Breaker, BreakerState, Share, Transition};
 pub use event::Event;
 pub use pool::{
-    Connections, CountByReason, FailedConnects, Health, Observation, PoolDetail, PoolLimit, PoolPoint,
-    PoolSummary, Severity, Spread,
+    Connections, CountByReason, FailedConnects, Health, Lack, Observation, PoolDetail, PoolKind, PoolLimit,
+    PoolPoint, PoolSummary, Severity, Spread,
 };
 pub use protection::{
     ClientLimitFigures, Count, Percentiles, ProbeFigures, Protection, ProtectionFigures, ResourceFigures,

@@ -41,6 +41,47 @@ pub enum Observation {
     Estimated,
 }
 
+/// What the connections of a pool lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolKind {
+    /// HTTP servers.
+    #[default]
+    Http,
+    /// A database. Such a pool may have only a name, in the place of the client's, and no address.
+    Database,
+}
+
+/// What the sender of a pool does not tell, so that it is not known; that is not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lack {
+    /// How many connections are open, and which of them are in use.
+    Connections,
+    /// How many requests wait.
+    Waiting,
+    /// How many requests are in flight.
+    InFlight,
+    /// How long requests waited.
+    WaitTimes,
+    /// How long requests held their connection.
+    UseTimes,
+    /// How many requests ended.
+    Requests,
+    /// How requests ended.
+    Results,
+    /// How many connections were opened.
+    Opened,
+    /// How many connections were closed.
+    Closed,
+    /// Why connections were closed.
+    CloseReasons,
+    /// Connects that failed.
+    FailedConnects,
+    /// How often a connection was used again.
+    Reuse,
+}
+
 /// The limit of a pool's requests in flight at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct PoolLimit {
@@ -59,10 +100,10 @@ pub struct PoolLimit {
 pub struct PoolPoint {
     /// The moment.
     pub at_ms: u64,
-    /// Connections without a request.
-    pub idle: u32,
-    /// Connections with at least one request.
-    pub active: u32,
+    /// Connections without a request; `None` if the sender does not tell.
+    pub idle: Option<u32>,
+    /// Connections with at least one request; `None` if the sender does not tell.
+    pub active: Option<u32>,
     /// Connections that left HTTP.
     pub upgraded: u32,
     /// Connections that are being established; `None` if the sender does not tell.
@@ -71,18 +112,26 @@ pub struct PoolPoint {
     pub leaked: Option<u32>,
     /// The limit of its requests; `None` if there is none, or the sender does not tell.
     pub limit: Option<PoolLimit>,
-    /// Requests that wait for a connection, for their turn under a limit too.
-    pub pending: u32,
-    /// Requests between call and end of body.
-    pub in_flight: u32,
-    /// Requests that ended, per second.
-    pub requests_per_s: f32,
-    /// Requests that failed or got a 5xx, per second.
-    pub errors_per_s: f32,
-    /// Connections opened, per second.
-    pub opened_per_s: f32,
-    /// Connections closed, per second.
-    pub closed_per_s: f32,
+    /// Most connections that the pool opens; `None` if the sender does not tell.
+    pub max_open: Option<u32>,
+    /// Most idle connections that the pool keeps; `None` if the sender does not tell.
+    pub idle_max: Option<u32>,
+    /// Fewest idle connections that the pool keeps; `None` if the sender does not tell.
+    pub idle_min: Option<u32>,
+    /// Requests that wait for a connection, for their turn under a limit too; `None` if the sender does not tell.
+    pub pending: Option<u32>,
+    /// Requests between call and end of body; `None` if the sender does not tell.
+    pub in_flight: Option<u32>,
+    /// Requests that ended, or uses of a database connection, per second; `None` if the sender does not tell.
+    pub requests_per_s: Option<f32>,
+    /// Requests that failed or got a 5xx, per second; `None` if the sender does not tell.
+    pub errors_per_s: Option<f32>,
+    /// Connections opened, per second; `None` if the sender does not tell.
+    pub opened_per_s: Option<f32>,
+    /// Connections closed, per second; `None` if the sender does not tell.
+    pub closed_per_s: Option<f32>,
+    /// Waits for a connection that were given up, per second; `None` if the sender does not tell.
+    pub timeouts_per_s: Option<f32>,
     /// Connections closed without having served a request, per second; `None` if the sender does not tell.
     pub wasted_per_s: Option<f32>,
     /// Share of acquires that were served by a connection that was open already; `None` without acquires.
@@ -118,8 +167,12 @@ pub struct PoolSummary {
     pub address: String,
     /// Port of the destination.
     pub port: u16,
-    /// Protocol versions of its connections, such as `1.1` and `2`.
+    /// Protocol versions of its connections, such as `1.1` and `2`; of a database pool, the product.
     pub protocols: Vec<String>,
+    /// What its connections lead to.
+    pub kind: PoolKind,
+    /// What its sender does not tell; empty for Poolscope's own.
+    pub lacks: Vec<Lack>,
     /// How its connections are observed.
     pub observation: Observation,
     /// Condition, in words.
@@ -132,14 +185,14 @@ pub struct PoolSummary {
     pub wait_p50_s: Option<f32>,
     /// 99th percentile of the wait over the recent window of a minute.
     pub wait_p99_s: Option<f32>,
-    /// Requests that ended since the pool is known.
-    pub requests_total: u64,
+    /// Requests that ended since the pool is known; `None` if the sender does not tell, as for those below.
+    pub requests_total: Option<u64>,
     /// Connections opened since the pool is known.
-    pub opened_total: u64,
+    pub opened_total: Option<u64>,
     /// Connections closed since the pool is known.
-    pub closed_total: u64,
+    pub closed_total: Option<u64>,
     /// Connects that failed since the pool is known.
-    pub failed_total: u64,
+    pub failed_total: Option<u64>,
     /// Name and state of the breaker of the same service and destination, if there is one.
     pub breaker: Option<(String, BreakerState)>,
     /// When the pool was last reported.
@@ -213,6 +266,8 @@ pub struct Connections {
     pub retransmits: Option<u64>,
     /// Reported as leaked, those included that came back.
     pub leaks: Option<u64>,
+    /// Waits for a connection that were given up.
+    pub timeouts: Option<u64>,
     /// Requests that the limit refused.
     pub refused: Option<u64>,
 }

@@ -58,6 +58,12 @@ pub mod attr {
     pub const HTTP_STATUS_CODE: &str = "http.status_code";
     /// Scheme of the URL, before semantic conventions v1.21.
     pub const HTTP_SCHEME: &str = "http.scheme";
+    /// Pod that the sender runs in.
+    pub const K8S_POD_NAME: &str = "k8s.pod.name";
+    /// Container that the sender runs in.
+    pub const CONTAINER_ID: &str = "container.id";
+    /// Host that the sender runs on.
+    pub const HOST_NAME: &str = "host.name";
 }
 
 /// State of a database connection.

@@ -1,6 +1,6 @@
 //! What is said about a pool with which nothing is wrong.
 
-use super::Facts;
+use super::{Facts, window};
 use crate::words;
 
 pub(super) fn sentence(facts: &Facts<'_>) -> String {
@@ -9,16 +9,24 @@ pub(super) fn sentence(facts: &Facts<'_>) -> String {
     if let Some(reuse) = facts.reuse {
         parts.push(format!("{} reused", words::percent(reuse)));
     }
-    if now.active > 0 {
-        parts.push(format!("{} active", now.active));
+    let (Some(active), Some(idle)) = (now.active, now.idle) else {
+        parts.push(match facts.requests {
+            0 => "no request".to_owned(),
+            requests => format!("{} {}", words::count(requests, "request"), window(facts)),
+        });
+        parts.push("its connections are not told".to_owned());
+        return format!("fine: {}", parts.join(", "));
+    };
+    if active > 0 {
+        parts.push(format!("{active} active"));
     }
     if now.upgraded > 0 {
         parts.push(format!("{} upgraded", now.upgraded));
     }
-    if now.active == 0 && now.idle > 0 {
-        parts.push(format!("{} idle", now.idle));
+    if active == 0 && idle > 0 {
+        parts.push(format!("{idle} idle"));
     }
-    if now.active == 0 && now.idle == 0 && now.upgraded == 0 {
+    if active == 0 && idle == 0 && now.upgraded == 0 {
         parts.push("no connection open".to_owned());
     }
     format!("fine: {}", parts.join(", "))
@@ -31,11 +39,19 @@ mod tests {
 
     #[test]
     fn it_says_what_there_is() {
-        assert_eq!(sentence(&Facts::default()), "fine: no connection open");
-        let now = PoolPoint { idle: 3, ..PoolPoint::default() };
+        let none = PoolPoint { active: Some(0), idle: Some(0), ..PoolPoint::default() };
+        assert_eq!(sentence(&Facts { now: none, ..Facts::default() }), "fine: no connection open");
+        let now = PoolPoint { idle: Some(3), ..none };
         assert_eq!(sentence(&Facts { now, ..Facts::default() }), "fine: 3 idle");
-        let now = PoolPoint { active: 2, upgraded: 1, idle: 3, ..PoolPoint::default() };
+        let now = PoolPoint { active: Some(2), upgraded: 1, idle: Some(3), ..PoolPoint::default() };
         let facts = Facts { now, reuse: Some(1.0), ..Facts::default() };
         assert_eq!(sentence(&facts), "fine: 100 % reused, 2 active, 1 upgraded");
+    }
+
+    #[test]
+    fn connections_that_are_not_told_are_not_none() {
+        assert_eq!(sentence(&Facts::default()), "fine: no request, its connections are not told");
+        let facts = Facts { requests: 120, seconds: 15.0, ..Facts::default() };
+        assert_eq!(sentence(&facts), "fine: 120 requests in the last 15 s, its connections are not told");
     }
 }

@@ -16,7 +16,8 @@ pub(crate) struct LongestLeak<'a> {
 /// Leaks are a fault of the program; requests suffer from it when they wait for a connection.
 pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
     let what = held(facts)?;
-    let severity = if facts.now.pending > 0 { Severity::Bad } else { Severity::Warn };
+    let severity =
+        if facts.now.pending.is_some_and(|pending| pending > 0) { Severity::Bad } else { Severity::Warn };
     let longest = facts.leak.map_or_else(String::new, |leak| {
         let the_longest = if facts.now.leaked == Some(1) { "" } else { ", the longest" };
         // Whole seconds: the sentence is about something that goes on.
@@ -42,7 +43,11 @@ mod tests {
     use poolscope_wire::PoolPoint;
 
     fn leaks<'a>(leaked: Option<u32>, pending: u32, leak: Option<LongestLeak<'a>>) -> Facts<'a> {
-        Facts { now: PoolPoint { leaked, pending, ..PoolPoint::default() }, leak, ..Facts::default() }
+        Facts {
+            now: PoolPoint { leaked, pending: Some(pending), ..PoolPoint::default() },
+            leak,
+            ..Facts::default()
+        }
     }
 
     #[test]

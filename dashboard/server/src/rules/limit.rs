@@ -21,8 +21,14 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
     )
 }
 
-/// That the limit is reached, where requests wait for it.
+/// That the limit is reached, where requests wait for it; or that of the pool's connections.
 pub(super) fn reached(facts: &Facts<'_>) -> Option<String> {
+    if let (Some(active), Some(max)) = (facts.now.active, facts.now.max_open)
+        && max > 0
+        && active >= max
+    {
+        return Some(format!("all {max} connections in use"));
+    }
     let limit = facts.now.limit.filter(|limit| limit.queued > 0)?;
     // Where there is room, they wait for their turn among all requests of the client.
     let is_own = limit.in_use >= limit.max;
@@ -40,7 +46,7 @@ mod tests {
     use super::*;
 
     fn at(limit: PoolLimit) -> PoolPoint {
-        PoolPoint { limit: Some(limit), pending: limit.queued, ..PoolPoint::default() }
+        PoolPoint { limit: Some(limit), pending: Some(limit.queued), ..PoolPoint::default() }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) stale_reuse: u64,
     /// By the limit.
     pub(crate) refused: u64,
+    /// Waits for a connection that were given up.
+    pub(crate) timeouts: u64,
     /// Of the leaks that there are now.
     pub(crate) leak: Option<LongestLeak<'a>>,
     /// The breaker of the same destination.
@@ -74,6 +76,7 @@ type Rule = fn(&Facts<'_>) -> Option<Finding>;
 
 const RULES: &[Rule] = &[
     limit::rule,
+    waiting::timed_out,
     waiting::pending,
     breaker::rule,
     errors::rule,
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn nothing_wrong_is_said_as_well() {
-        let now = PoolPoint { active: 4, ..PoolPoint::default() };
+        let now = PoolPoint { active: Some(4), idle: Some(0), ..PoolPoint::default() };
         let facts = Facts { now, reuse: Some(0.984), acquires: 500, ..Facts::default() };
         assert_eq!(
             check(&facts),

@@ -15,8 +15,8 @@ const MIN_WAITS: u64 = 20;
 /// Requests wait in two reports one after the other: not just a connection that is being opened.
 pub(super) fn pending(facts: &Facts<'_>) -> Option<Finding> {
     let before = facts.before?;
-    let pending = u64::from(facts.now.pending);
-    if pending == 0 || before.pending == 0 {
+    let pending = u64::from(facts.now.pending.unwrap_or(0));
+    if pending == 0 || before.pending.unwrap_or(0) == 0 {
         return None;
     }
     let p99 = facts.wait_p99_s;
@@ -31,6 +31,16 @@ pub(super) fn pending(facts: &Facts<'_>) -> Option<Finding> {
     let oldest = oldest.map(|oldest| format!(", oldest {}", words::duration(oldest))).unwrap_or_default();
     let limit = limit::reached(facts).map(|limit| format!("; {limit}")).unwrap_or_default();
     Finding::new(severity, format!("{who} for a connection{oldest}{how_long}{limit}{leaks}"))
+}
+
+/// Requests gave up waiting.
+pub(super) fn timed_out(facts: &Facts<'_>) -> Option<Finding> {
+    if facts.timeouts == 0 {
+        return None;
+    }
+    let who = words::count(facts.timeouts, "request");
+    let limit = limit::reached(facts).map(|limit| format!("; {limit}")).unwrap_or_default();
+    Finding::new(Severity::Bad, format!("{who} got no connection in time {}{limit}", window(facts)))
 }
 
 /// Requests got their connection late.
@@ -55,7 +65,7 @@ mod tests {
     use poolscope_wire::{PoolLimit, PoolPoint};
 
     fn waiting(now: u32, before: Option<u32>, wait_p99_s: Option<f64>) -> Option<Finding> {
-        let point = |pending| PoolPoint { pending, ..PoolPoint::default() };
+        let point = |pending| PoolPoint { pending: Some(pending), ..PoolPoint::default() };
         pending(&Facts { now: point(now), before: before.map(point), wait_p99_s, ..Facts::default() })
     }
 
@@ -78,7 +88,7 @@ mod tests {
 
     #[test]
     fn waiting_for_what_is_leaked_says_so() {
-        let point = PoolPoint { pending: 4, leaked: Some(2), ..PoolPoint::default() };
+        let point = PoolPoint { pending: Some(4), leaked: Some(2), ..PoolPoint::default() };
         let found = pending(&Facts { now: point, before: Some(point), ..Facts::default() }).unwrap();
         assert_eq!(found.sentence, "4 requests wait for a connection; 2 responses are held and not read");
     }
@@ -86,10 +96,19 @@ mod tests {
     #[test]
     fn waiting_for_a_limit_names_it_and_how_long_the_oldest_waits() {
         let limit = PoolLimit { max: 20, in_use: 20, queued: 12, oldest_wait_s: 2.3 };
-        let point = PoolPoint { pending: 12, limit: Some(limit), ..PoolPoint::default() };
+        let point = PoolPoint { pending: Some(12), limit: Some(limit), ..PoolPoint::default() };
         let found = pending(&Facts { now: point, before: Some(point), ..Facts::default() }).unwrap();
         assert_eq!(found.sentence, "12 requests wait for a connection, oldest 2.3 s; limit 20 reached");
         assert_eq!(found.severity, Severity::Bad);
+    }
+
+    #[test]
+    fn waits_that_were_given_up_are_told_with_what_holds_the_pool() {
+        let now = PoolPoint { active: Some(20), max_open: Some(20), ..PoolPoint::default() };
+        let facts = Facts { now, timeouts: 3, seconds: 15.0, ..Facts::default() };
+        let expected = "3 requests got no connection in time in the last 15 s; all 20 connections in use";
+        assert_eq!(timed_out(&facts).unwrap().sentence, expected);
+        assert_eq!(timed_out(&Facts { timeouts: 0, ..facts }), None);
     }
 
     #[test]

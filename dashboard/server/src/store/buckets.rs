@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+/// A first bucket that is wider, in seconds, tells nothing.
+const WIDEST_FIRST: f64 = 1.0;
+
 /// A histogram. Without bounds it only counts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Buckets {
@@ -48,6 +51,9 @@ impl Buckets {
 
     /// The value below which a share of all lies, taken as evenly spread inside a bucket.
     ///
+    /// `None` too where it lies in a first bucket so wide that it tells nothing: SDKs whose user gave no bounds have one
+    /// from 0 to 5, also for waits of microseconds.
+    ///
     /// What lies beyond the last bound is told as the last bound: at least so much.
     pub(super) fn quantile(&self, share: f64) -> Option<f64> {
         let total = self.count();
@@ -62,6 +68,9 @@ impl Buckets {
             if below + count >= rank {
                 let Some(upper) = self.bounds.get(index) else { return Some(last) };
                 let lower = if index == 0 { upper.min(0.0) } else { self.bounds[index - 1] };
+                if lower <= 0.0 && *upper > WIDEST_FIRST {
+                    return None;
+                }
                 return Some(lower + (upper - lower) * ((rank - below) / count));
             }
             below += count;
@@ -90,6 +99,12 @@ mod tests {
     #[test]
     fn beyond_the_last_bound_is_the_last_bound() {
         assert_eq!(buckets(&[1.0, 2.0], &[1, 0, 99]).quantile(0.99), Some(2.0));
+    }
+
+    #[test]
+    fn the_bounds_of_an_sdk_that_was_given_none_tell_nothing_below_five() {
+        let one = buckets(&[0.0, 5.0, 10.0], &[0, 99, 1, 0]);
+        assert_eq!((one.quantile(0.5), one.quantile(1.0)), (None, Some(10.0)));
     }
 
     #[test]

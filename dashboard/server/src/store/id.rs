@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{Destination, ProtectionKind, Sender};
+use crate::model::{Destination, PoolKind, ProtectionKind, Sender};
 
 /// Separates the parts, so that moving a letter from one to the next makes another identity.
 const SEPARATOR: &[u8] = &[0xff];
@@ -14,14 +14,19 @@ pub(crate) struct Id(u64);
 impl Id {
     pub(crate) fn pool(sender: Sender<'_>, destination: Destination<'_>) -> Self {
         let port = destination.port.to_be_bytes();
-        Self::of(&[
+        let parts = [
             sender.service.as_bytes(),
             sender.instance.as_bytes(),
             destination.client.as_bytes(),
             destination.scheme.as_bytes(),
             destination.address.as_bytes(),
             &port,
-        ])
+            b"database",
+        ];
+        match destination.kind {
+            PoolKind::Http => Self::of(&parts[..6]),
+            PoolKind::Database => Self::of(&parts),
+        }
     }
 
     pub(crate) fn breaker(sender: Sender<'_>, name: &str) -> Self {

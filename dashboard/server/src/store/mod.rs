@@ -19,6 +19,7 @@ mod rhythm;
 mod sample;
 mod series;
 mod tallies;
+mod told;
 
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,8 @@ use self::pool::{Pool, SAME_REPORT_MS};
 use self::protection::Protection;
 use crate::clock::axis_ms;
 use crate::config::{Config, Limits};
-use crate::model::{Destination, EventRecord, PoolReading, ProtectionKind, Report, Sender};
+use crate::model::{Destination, EventRecord, PoolKind, PoolReading, ProtectionKind, Report, Sender};
+use crate::words::cut;
 
 /// See the module.
 #[derive(Debug)]
@@ -130,7 +132,7 @@ impl Store {
         now_ms: u64,
         touched: &mut Vec<Id>,
     ) {
-        let id = Id::pool(sender, reading.destination);
+        let id = self.pool_of(sender, reading.destination);
         let (removed, breakers) = (&mut self.removed, &self.breakers);
         let (max_text, services_changed) = (self.limits.max_text_bytes, &mut self.services_changed);
         let make = || {
@@ -146,6 +148,30 @@ impl Store {
         if !pool.take(reading, self.limits.max_series, max_text) {
             self.dropped_series += 1;
         }
+    }
+
+    /// The pool that a sender means. The scheme is optional for `http.client.*`, and of two metrics of one pool only one
+    /// may have it; so what has none belongs to the pool of the same port that has one, and the other way round.
+    fn pool_of(&mut self, sender: Sender<'_>, destination: Destination<'_>) -> Id {
+        let exact = Id::pool(sender, destination);
+        if destination.kind != PoolKind::Http || self.pools.get(exact).is_some() {
+            return exact;
+        }
+        if !destination.scheme.is_empty() {
+            let without = Destination { scheme: "", ..destination };
+            let unnamed = Id::pool(sender, without);
+            let Some(pool) = self.pools.get_mut(unnamed) else { return exact };
+            if !pool.scheme.is_empty() && *pool.scheme != *destination.scheme {
+                return exact;
+            }
+            pool.scheme = cut(destination.scheme, self.limits.max_text_bytes).into();
+            return unnamed;
+        }
+        let port = (destination.port != 0).then_some(destination.port);
+        let named = ["https", "http"].map(|scheme| {
+            Id::pool(sender, Destination::new(destination.client, scheme, destination.address, port))
+        });
+        named.into_iter().find(|id| self.pools.get(*id).is_some()).unwrap_or(exact)
     }
 
     fn take_breaker_readings(&mut self, report: &Report<'_>, now_ms: u64) -> bool {

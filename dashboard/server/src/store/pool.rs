@@ -10,10 +10,11 @@ use super::capped::Seen;
 use super::id::Id;
 use super::leaks::Leaks;
 use super::rhythm::Rhythm;
-use super::sample::{Gauges, Sample, add};
+use super::sample::{Gauges, Open, Sample, add};
 use super::series::{Cumulative, whole, young_age_s};
 use super::tallies::Tallies;
-use crate::model::{Destination, EventRecord, PoolFigure, PoolReading, Sender, Value};
+use super::told::Told;
+use crate::model::{Destination, EventRecord, PoolFigure, PoolKind, PoolReading, Sender, Value};
 use crate::rules::{Cause, Condition, Facts};
 use crate::words::cut;
 
@@ -67,6 +68,7 @@ impl Series {
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(super) id: Id,
+    pub(super) kind: PoolKind,
     pub(super) service: Box<str>,
     pub(super) instance: Box<str>,
     pub(super) client: Box<str>,
@@ -84,6 +86,7 @@ pub(crate) struct Pool {
     pub(super) protocols: Vec<Box<str>>,
     pub(super) observation: Observation,
     pub(super) tallies: Tallies,
+    pub(super) told: Told,
     leaks: Leaks,
     pub(super) breaker: Option<(String, BreakerState)>,
     pub(super) condition: Condition,
@@ -106,6 +109,7 @@ impl Pool {
         let text = |text| Box::from(cut(text, max_text));
         Self {
             id,
+            kind: destination.kind,
             service: text(sender.service),
             instance: text(sender.instance),
             client: text(destination.client),
@@ -122,6 +126,7 @@ impl Pool {
             protocols: Vec::new(),
             observation: Observation::Exact,
             tallies: Tallies::default(),
+            told: Told::default(),
             leaks: Leaks::default(),
             breaker: None,
             condition: Condition::new(now_ms),
@@ -174,6 +179,7 @@ impl Pool {
         if self.series.len() >= max_series && !self.series.contains_key(&key) {
             return false;
         }
+        self.told.learn(reading.figure);
         if reading.figure.is_gauge() {
             self.take_gauge(reading, max_text);
         } else {
@@ -252,6 +258,8 @@ impl Pool {
             PoolFigure::Failed => current.failed.add(Cause::of(&reading.label, reading.phase), count),
             PoolFigure::Wasted => add(current.wasted.get_or_insert(0), count),
             PoolFigure::StaleReuse => add(&mut current.stale_reuse, count),
+            PoolFigure::Timeouts => add(&mut current.timeouts, count),
+            PoolFigure::Create => add(&mut current.created, count),
             PoolFigure::Asked if reading.marked => add(&mut current.refused, count),
             PoolFigure::Closed => add(current.closed.get_or_insert(0), count),
             PoolFigure::Lifetime => add(&mut current.ended, count),
@@ -290,7 +298,7 @@ impl Pool {
         let gauges = self.gauges();
         let Some(current) = self.window.back_mut() else { return };
         current.gauges = gauges;
-        let mut point = current.point();
+        let mut point = current.point(self.told);
         self.leaks.report(gauges.leaked, point.at_ms);
         point.leaked = self.leaks.active();
         match self.points.back_mut() {
@@ -317,7 +325,7 @@ impl Pool {
     /// mention although it mentions others is 0.
     fn gauges(&self) -> Gauges {
         let mut gauges = self.window.back().map(|sample| sample.gauges).unwrap_or_default();
-        let mut seen = [false; 9];
+        let mut seen = [false; 12];
         for series in self.series.values() {
             let State::Gauge { value, kept } = series.state else { continue };
             if series.sample != self.samples && !kept {
@@ -330,24 +338,29 @@ impl Pool {
             };
             match series.figure {
                 PoolFigure::Open => {
+                    // Connections of no known state tell neither what is idle nor what is in use.
+                    let Some(state) = ConnectionState::parse(&series.label) else { continue };
                     if !std::mem::replace(&mut seen[0], true) {
-                        (gauges.idle, gauges.active, gauges.upgraded) = (0.0, 0.0, 0.0);
+                        gauges.open = Some(Open::default());
                     }
-                    match ConnectionState::parse(&series.label) {
-                        Some(ConnectionState::Idle) => gauges.idle += value,
-                        Some(ConnectionState::Active) => gauges.active += value,
-                        Some(ConnectionState::Upgraded) => gauges.upgraded += value,
-                        None => {}
+                    let open = gauges.open.get_or_insert_default();
+                    match state {
+                        ConnectionState::Idle => open.idle += value,
+                        ConnectionState::Active => open.active += value,
+                        ConnectionState::Upgraded => open.upgraded += value,
                     }
                 }
-                PoolFigure::InFlight => add_to(&mut gauges.in_flight, 1),
-                PoolFigure::Pending => add_to(&mut gauges.pending, 2),
+                PoolFigure::InFlight => add_to(gauges.in_flight.get_or_insert(0.0), 1),
+                PoolFigure::Pending => add_to(gauges.pending.get_or_insert(0.0), 2),
                 PoolFigure::Connecting => add_to(gauges.connecting.get_or_insert(0.0), 3),
                 PoolFigure::Leaked => add_to(gauges.leaked.get_or_insert(0.0), 4),
                 PoolFigure::Limit => add_to(gauges.limit.get_or_insert(0.0), 5),
                 PoolFigure::Limited => add_to(&mut gauges.limited, 6),
                 PoolFigure::Queued => add_to(&mut gauges.queued, 7),
                 PoolFigure::OldestWait => add_to(&mut gauges.oldest_wait_s, 8),
+                PoolFigure::Max => add_to(gauges.max.get_or_insert(0.0), 9),
+                PoolFigure::IdleMax => add_to(gauges.idle_max.get_or_insert(0.0), 10),
+                PoolFigure::IdleMin => add_to(gauges.idle_min.get_or_insert(0.0), 11),
                 _ => {}
             }
         }
@@ -369,14 +382,15 @@ impl Pool {
             wait_p50_s: window.wait().quantile(0.5),
             wait_p99_s: window.wait().quantile(0.99),
             waits: window.wait().count(),
-            requests: window.requests,
+            requests: window.requests(self.told).unwrap_or_default(),
             errors: window.errors,
-            opened: window.opened,
+            opened: window.opened(self.told).unwrap_or_default(),
             failed: window.failed,
             closed: window.closed(),
             wasted: window.wasted.unwrap_or_default(),
             stale_reuse: window.stale_reuse,
             refused: window.refused,
+            timeouts: window.timeouts,
             leak: self.leaks.longest(held_until_ms),
             breaker: self.breaker.as_ref(),
         };

@@ -12,7 +12,7 @@ use super::id::Id;
 use super::pool::{Pool, Series};
 use super::protection::Protection;
 use super::{Removed, Store};
-use crate::model::{Judged, PoolFigure};
+use crate::model::{Judged, PoolFigure, PoolKind};
 use crate::rules::{BreakerFacts, breaker_sentence};
 
 /// What a sparkline shows.
@@ -231,6 +231,11 @@ fn summary(pool: &Pool) -> wire::PoolSummary {
         address: pool.address.to_string(),
         port: pool.port,
         protocols: pool.protocols.iter().map(ToString::to_string).collect(),
+        kind: match pool.kind {
+            PoolKind::Http => wire::PoolKind::Http,
+            PoolKind::Database => wire::PoolKind::Database,
+        },
+        lacks: lacks(pool),
         observation: match pool.observation {
             Observation::Exact => wire::Observation::Exact,
             Observation::Kernel => wire::Observation::Kernel,
@@ -241,18 +246,45 @@ fn summary(pool: &Pool) -> wire::PoolSummary {
         reuse: minute.reuse().map(|reuse| reuse as f32),
         wait_p50_s: wait(0.5),
         wait_p99_s: wait(0.99),
-        requests_total: pool.total(PoolFigure::Duration),
-        opened_total: pool.total(PoolFigure::Opened),
-        closed_total: pool.total(if pool.figure(PoolFigure::Closed).next().is_some() {
-            PoolFigure::Closed
-        } else {
-            PoolFigure::Lifetime
-        }),
-        failed_total: pool.total(PoolFigure::Failed),
+        requests_total: first_total(pool, &[PoolFigure::Duration, PoolFigure::Use]),
+        opened_total: first_total(pool, &[PoolFigure::Opened, PoolFigure::Create]),
+        closed_total: first_total(pool, &[PoolFigure::Closed, PoolFigure::Lifetime]),
+        failed_total: first_total(pool, &[PoolFigure::Failed]),
         breaker: pool.breaker.clone(),
         last_seen_ms: pool.last_seen_ms,
         stale: pool.stale,
     }
+}
+
+/// The total of the first figure that is told. Ours tell everything, some of it only once it has happened.
+fn first_total(pool: &Pool, figures: &[PoolFigure]) -> Option<u64> {
+    let told = figures.iter().find(|figure| pool.figure(**figure).next().is_some());
+    told.map(|figure| pool.total(*figure)).or(pool.told.ours.then_some(0))
+}
+
+/// What the sender of a pool does not tell.
+fn lacks(pool: &Pool) -> Vec<wire::Lack> {
+    if pool.told.ours {
+        return Vec::new();
+    }
+    let now = pool.points.back().copied().unwrap_or_default();
+    let told = pool.told;
+    let is_http = pool.kind == PoolKind::Http;
+    let all = [
+        (wire::Lack::Connections, now.idle.is_none()),
+        (wire::Lack::Waiting, now.pending.is_none()),
+        (wire::Lack::InFlight, is_http && now.in_flight.is_none()),
+        (wire::Lack::WaitTimes, !told.waits),
+        (wire::Lack::UseTimes, !told.uses),
+        (wire::Lack::Requests, !told.results && !told.uses),
+        (wire::Lack::Results, !told.results),
+        (wire::Lack::Opened, !told.creates),
+        (wire::Lack::Closed, !told.lives),
+        (wire::Lack::CloseReasons, pool.figure(PoolFigure::Closed).next().is_none()),
+        (wire::Lack::FailedConnects, true),
+        (wire::Lack::Reuse, true),
+    ];
+    all.into_iter().filter(|(_, lacks)| *lacks).map(|(lack, _)| lack).collect()
 }
 
 /// Totals of a figure by label, most frequent first.
@@ -316,6 +348,7 @@ fn connections(pool: &Pool) -> wire::Connections {
         stale_reuse: total(PoolFigure::StaleReuse),
         retransmits: total(PoolFigure::Retransmits),
         leaks: total(PoolFigure::Leaks),
+        timeouts: total(PoolFigure::Timeouts),
         refused: pool.figure(PoolFigure::Asked).next().is_some().then(|| {
             let refused = pool.figure(PoolFigure::Asked).filter(|series| series.marked);
             refused.map(Series::total).fold(0, u64::saturating_add)

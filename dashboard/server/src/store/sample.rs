@@ -3,24 +3,34 @@
 use poolscope_wire::{PoolLimit, PoolPoint};
 
 use super::buckets::Buckets;
+use super::told::Told;
 use crate::rules::Failures;
 
 /// Figures that hold at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Gauges {
-    pub(super) idle: f64,
-    pub(super) active: f64,
-    pub(super) upgraded: f64,
-    /// `None` if the sender does not tell; so for leaks.
+    /// `None` if the sender does not tell; so for all that follow.
+    pub(super) open: Option<Open>,
     pub(super) connecting: Option<f64>,
     pub(super) leaked: Option<f64>,
-    /// So for the limit.
     pub(super) limit: Option<f64>,
     pub(super) limited: f64,
     pub(super) queued: f64,
     pub(super) oldest_wait_s: f64,
-    pub(super) pending: f64,
-    pub(super) in_flight: f64,
+    pub(super) pending: Option<f64>,
+    pub(super) in_flight: Option<f64>,
+    /// Most connections that the pool opens.
+    pub(super) max: Option<f64>,
+    pub(super) idle_max: Option<f64>,
+    pub(super) idle_min: Option<f64>,
+}
+
+/// Open connections by their state.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Open {
+    pub(super) idle: f64,
+    pub(super) active: f64,
+    pub(super) upgraded: f64,
 }
 
 /// One report: gauges at its moment, and what was added since the report before.
@@ -32,13 +42,18 @@ pub(super) struct Sample {
     pub(super) gauges: Gauges,
     pub(super) requests: u64,
     pub(super) errors: u64,
+    /// By the counter of them.
     pub(super) opened: u64,
+    /// Opened by the count of the times that it took, for senders without that counter.
+    pub(super) created: u64,
     pub(super) failed: Failures,
     /// `None` if the sender does not tell.
     pub(super) wasted: Option<u64>,
     pub(super) stale_reuse: u64,
     /// Requests that the limit refused.
     pub(super) refused: u64,
+    /// Waits for a connection that were given up.
+    pub(super) timeouts: u64,
     /// Closes by the counter of closes.
     pub(super) closed: Option<u64>,
     /// Closes by the count of finished lives, for senders without that counter.
@@ -65,6 +80,16 @@ fn both(a: Option<u64>, b: Option<u64>) -> Option<u64> {
 }
 
 impl Sample {
+    /// Requests that ended. A pool of a database tells them by the times that connections were used.
+    pub(super) fn requests(&self, told: Told) -> Option<u64> {
+        let uses = told.uses.then(|| self.held.count());
+        if told.results { Some(self.requests) } else { uses.or(told.ours.then_some(0)) }
+    }
+
+    pub(super) fn opened(&self, told: Told) -> Option<u64> {
+        if told.ours { Some(self.opened) } else { told.creates.then_some(self.created) }
+    }
+
     pub(super) fn closed(&self) -> u64 {
         self.closed.unwrap_or(self.ended)
     }
@@ -79,29 +104,35 @@ impl Sample {
     }
 
     /// The sample as the browser gets it.
-    pub(super) fn point(&self) -> PoolPoint {
+    pub(super) fn point(&self, told: Told) -> PoolPoint {
         let rate =
             |count: u64| if self.elapsed_s > 0.0 { (count as f64 / self.elapsed_s) as f32 } else { 0.0 };
         let share = |buckets: &Buckets, share| buckets.quantile(share).map(|seconds| seconds as f32);
+        let whole = |gauge: Option<f64>| gauge.map(|count| count as u32);
+        let open = self.gauges.open;
         PoolPoint {
             at_ms: self.at_ms,
-            idle: self.gauges.idle as u32,
-            active: self.gauges.active as u32,
-            upgraded: self.gauges.upgraded as u32,
-            connecting: self.gauges.connecting.map(|count| count as u32),
-            leaked: self.gauges.leaked.map(|count| count as u32),
+            idle: open.map(|open| open.idle as u32),
+            active: open.map(|open| open.active as u32),
+            upgraded: open.map_or(0, |open| open.upgraded as u32),
+            connecting: whole(self.gauges.connecting),
+            leaked: whole(self.gauges.leaked),
             limit: self.gauges.limit.map(|max| PoolLimit {
                 max: max as u32,
                 in_use: self.gauges.limited as u32,
                 queued: self.gauges.queued as u32,
                 oldest_wait_s: self.gauges.oldest_wait_s as f32,
             }),
-            pending: self.gauges.pending as u32,
-            in_flight: self.gauges.in_flight as u32,
-            requests_per_s: rate(self.requests),
-            errors_per_s: rate(self.errors),
-            opened_per_s: rate(self.opened),
-            closed_per_s: rate(self.closed()),
+            max_open: whole(self.gauges.max),
+            idle_max: whole(self.gauges.idle_max),
+            idle_min: whole(self.gauges.idle_min),
+            pending: whole(self.gauges.pending),
+            in_flight: whole(self.gauges.in_flight),
+            requests_per_s: self.requests(told).map(rate),
+            errors_per_s: (told.results || told.ours).then(|| rate(self.errors)),
+            opened_per_s: self.opened(told).map(rate),
+            closed_per_s: (told.lives || told.ours).then(|| rate(self.closed())),
+            timeouts_per_s: told.timeouts.then(|| rate(self.timeouts)),
             wasted_per_s: self.wasted.map(rate),
             reuse: self.reuse().map(|reuse| reuse as f32),
             wait_p50_s: share(self.wait(), 0.5),
@@ -123,11 +154,13 @@ impl Sample {
             add(&mut sum.requests, sample.requests);
             add(&mut sum.errors, sample.errors);
             add(&mut sum.opened, sample.opened);
+            add(&mut sum.created, sample.created);
             sum.failed.merge(&sample.failed);
             sum.closed = both(sum.closed, sample.closed);
             sum.wasted = both(sum.wasted, sample.wasted);
             add(&mut sum.stale_reuse, sample.stale_reuse);
             add(&mut sum.refused, sample.refused);
+            add(&mut sum.timeouts, sample.timeouts);
             add(&mut sum.ended, sample.ended);
             add(&mut sum.reused, sample.reused);
             add(&mut sum.served, sample.served);
@@ -151,19 +184,23 @@ mod tests {
     #[test]
     fn rates_are_over_the_time_that_really_passed() {
         let sample = Sample { elapsed_s: 2.5, requests: 50, opened: 5, ..Sample::default() };
-        let point = sample.point();
-        assert_eq!((point.requests_per_s, point.opened_per_s), (20.0, 2.0));
-        assert_eq!(Sample { requests: 50, ..Sample::default() }.point().requests_per_s, 0.0);
+        let told = Told { ours: true, results: true, ..Told::default() };
+        let point = sample.point(told);
+        assert_eq!((point.requests_per_s, point.opened_per_s), (Some(20.0), Some(2.0)));
+        assert_eq!(Sample { requests: 50, ..Sample::default() }.point(told).requests_per_s, Some(0.0));
     }
 
     #[test]
     fn what_is_not_known_is_none() {
-        let point = Sample::default().point();
+        let told = Told::default();
+        let point = Sample::default().point(told);
+        assert_eq!((point.idle, point.active, point.pending, point.in_flight), (None, None, None, None));
+        assert_eq!((point.requests_per_s, point.errors_per_s, point.closed_per_s), (None, None, None));
         assert_eq!((point.reuse, point.wait_p50_s, point.use_p99_s), (None, None, None));
         assert_eq!((point.connecting, point.leaked, point.wasted_per_s), (None, None, None));
         let none_wasted = Sample { wasted: Some(0), ..Sample::default() };
         let sum = Sample::sum([&Sample::default(), &none_wasted].into_iter());
-        assert_eq!(sum.point().wasted_per_s, Some(0.0), "none is not the same as not known");
+        assert_eq!(sum.point(told).wasted_per_s, Some(0.0), "none is not the same as not known");
     }
 
     #[test]

@@ -130,6 +130,8 @@ fn sum(counts: &[u64]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     const S: u64 = 1_000_000_000;
@@ -211,7 +213,11 @@ mod tests {
             series: 1,
             start_ns: S,
             time_ns,
-            value: Value::Histogram { bounds: &bounds, counts: counts.to_vec().into(), delta: false },
+            value: Value::Histogram {
+                bounds: Cow::Borrowed(&bounds),
+                counts: counts.to_vec().into(),
+                delta: false,
+            },
         };
         let (mut series, _) = Cumulative::first(&point([5, 5, 0], 2 * S), false);
         let added = series.advance(&point([6, 5, 3], 3 * S)).unwrap();
@@ -221,7 +227,11 @@ mod tests {
             series: 1,
             start_ns: S,
             time_ns: 4 * S,
-            value: Value::Histogram { bounds: &[9.0], counts: vec![2, 2].into(), delta: false },
+            value: Value::Histogram {
+                bounds: Cow::Borrowed(&[9.0]),
+                counts: vec![2, 2].into(),
+                delta: false,
+            },
         };
         assert_eq!(series.advance(&other).unwrap().count(), 4);
     }

@@ -2,6 +2,7 @@
 
 mod breakers;
 mod connections;
+mod foreign;
 mod protection;
 
 use std::borrow::Cow;
@@ -70,7 +71,7 @@ impl Maker {
         self.push(
             PoolFigure::Wait,
             "",
-            Value::Histogram { bounds: BOUNDS, counts: counts.to_vec().into(), delta },
+            Value::Histogram { bounds: BOUNDS.into(), counts: counts.to_vec().into(), delta },
         )
     }
 
@@ -85,7 +86,7 @@ impl Maker {
 
     fn spread(self, figure: PoolFigure, counts: [u64; 5]) -> Self {
         let delta = self.delta;
-        let value = Value::Histogram { bounds: BOUNDS, counts: counts.to_vec().into(), delta };
+        let value = Value::Histogram { bounds: BOUNDS.into(), counts: counts.to_vec().into(), delta };
         self.push(figure, "", value)
     }
 
@@ -94,7 +95,7 @@ impl Maker {
         self.push(
             PoolFigure::Duration,
             status,
-            Value::Histogram { bounds: &[1.0], counts: vec![count, 0].into(), delta },
+            Value::Histogram { bounds: (&[1.0]).into(), counts: vec![count, 0].into(), delta },
         )
     }
 
@@ -183,9 +184,9 @@ fn cumulative_and_delta_senders_give_the_same_picture() {
     }
     for store in [cumulative, delta] {
         let pool = only(&store);
-        assert_eq!((pool.now.opened_per_s, pool.now.requests_per_s), (5.0, 50.0));
+        assert_eq!((pool.now.opened_per_s, pool.now.requests_per_s), (Some(5.0), Some(50.0)));
         assert_eq!(pool.now.reuse, Some(0.9));
-        assert_eq!((pool.opened_total, pool.requests_total), (30, 300));
+        assert_eq!((pool.opened_total, pool.requests_total), (Some(30), Some(300)));
     }
 }
 
@@ -194,16 +195,16 @@ fn nothing_is_known_about_rates_at_the_first_report_of_an_old_sender() {
     let mut store = store();
     at(T0).number(PoolFigure::Opened, "", 500.0).waits([100, 0, 0, 0, 0]).send(&mut store);
     let pool = only(&store);
-    assert_eq!(pool.now.opened_per_s, 0.0);
+    assert_eq!(pool.now.opened_per_s, Some(0.0));
     assert_eq!(pool.now.wait_p50_s, None);
-    assert_eq!(pool.opened_total, 500);
+    assert_eq!(pool.opened_total, Some(500));
 }
 
 #[test]
 fn the_first_report_of_a_pool_that_has_just_begun_tells_its_rates() {
     let mut store = store();
     Maker { start_ms: T0 - 2_000, ..at(T0) }.number(PoolFigure::Opened, "", 10.0).send(&mut store);
-    assert_eq!(only(&store).now.opened_per_s, 5.0);
+    assert_eq!(only(&store).now.opened_per_s, Some(5.0));
 }
 
 #[test]
@@ -212,7 +213,7 @@ fn a_series_that_begins_later_counts_from_its_beginning() {
     at(T0).results("200", 100).send(&mut store);
     at(T0 + 1_000).results("200", 110).results("503", 10).send(&mut store);
     let pool = only(&store);
-    assert_eq!((pool.now.requests_per_s, pool.now.errors_per_s), (20.0, 10.0));
+    assert_eq!((pool.now.requests_per_s, pool.now.errors_per_s), (Some(20.0), Some(10.0)));
 }
 
 #[test]
@@ -222,8 +223,8 @@ fn a_restart_of_the_sender_is_no_negative_rate() {
     at(T0 + 1_000).results("200", 1_010).send(&mut store);
     Maker { start_ms: T0 + 1_500, ..at(T0 + 2_000) }.results("200", 7).send(&mut store);
     let pool = only(&store);
-    assert_eq!(pool.now.requests_per_s, 7.0);
-    assert_eq!(pool.requests_total, 1_017);
+    assert_eq!(pool.now.requests_per_s, Some(7.0));
+    assert_eq!(pool.requests_total, Some(1_017));
 }
 
 #[test]
@@ -248,7 +249,7 @@ fn a_clock_that_is_off_does_not_move_points_beside_the_axis() {
     }
     let pool = only(&store);
     assert_eq!(pool.now.at_ms, T0 + 3_000);
-    assert_eq!(pool.now.requests_per_s, 10.0);
+    assert_eq!(pool.now.requests_per_s, Some(10.0));
 }
 
 #[test]
@@ -260,7 +261,7 @@ fn reports_that_were_held_up_become_points_of_their_own() {
     both.send_at(&mut store, T0 + 2_500);
     let detail = store.pool(Id::parse(&only(&store).id).unwrap(), None).unwrap();
     let rates: Vec<_> = detail.points.iter().map(|point| (point.at_ms, point.requests_per_s)).collect();
-    assert_eq!(rates, [(T0, 0.0), (T0 + 1_000, 10.0), (T0 + 2_000, 10.0)]);
+    assert_eq!(rates, [(T0, Some(0.0)), (T0 + 1_000, Some(10.0)), (T0 + 2_000, Some(10.0))]);
 }
 
 #[test]
@@ -273,14 +274,14 @@ fn states_sum_over_protocols_and_what_is_not_mentioned_is_gone() {
     report.pools.push(http2);
     report.send(&mut store);
     let pool = only(&store);
-    assert_eq!((pool.now.idle, pool.now.active, pool.now.upgraded), (2, 4, 0));
+    assert_eq!((pool.now.idle, pool.now.active, pool.now.upgraded), (Some(2), Some(4), 0));
     assert_eq!(pool.protocols, ["2"]);
 
     at(T0 + 1_000).number(PoolFigure::Open, "active", 3.0).send(&mut store);
-    assert_eq!((only(&store).now.idle, only(&store).now.active), (0, 3));
+    assert_eq!((only(&store).now.idle, only(&store).now.active), (Some(0), Some(3)));
     // A report that says nothing about connections leaves them as they were.
     at(T0 + 2_000).number(PoolFigure::Pending, "", 1.0).send(&mut store);
-    assert_eq!((only(&store).now.active, only(&store).now.pending), (3, 1));
+    assert_eq!((only(&store).now.active, only(&store).now.pending), (Some(3), Some(1)));
 }
 
 #[test]
@@ -289,7 +290,7 @@ fn deltas_of_gauges_add_up() {
     Maker { delta: true, ..at(T0) }.number(PoolFigure::Open, "active", 3.0).send(&mut store);
     Maker { delta: true, ..at(T0 + 1_000) }.number(PoolFigure::Open, "idle", 1.0).send(&mut store);
     Maker { delta: true, ..at(T0 + 2_000) }.number(PoolFigure::Open, "active", -2.0).send(&mut store);
-    assert_eq!((only(&store).now.idle, only(&store).now.active), (1, 1));
+    assert_eq!((only(&store).now.idle, only(&store).now.active), (Some(1), Some(1)));
 }
 
 #[test]
@@ -329,8 +330,9 @@ fn waiting_requests_are_the_condition_of_the_pool() {
 fn a_pool_of_another_sender_needs_no_names_of_ours() {
     let mut store = store();
     for n in 1..=2_u64 {
-        let queue = Value::Histogram { bounds: BOUNDS, counts: vec![0, n, 0, 0, 0].into(), delta: false };
-        let lives = Value::Histogram { bounds: &[1.0], counts: vec![n * 2, 0].into(), delta: false };
+        let queue =
+            Value::Histogram { bounds: BOUNDS.into(), counts: vec![0, n, 0, 0, 0].into(), delta: false };
+        let lives = Value::Histogram { bounds: (&[1.0]).into(), counts: vec![n * 2, 0].into(), delta: false };
         at(T0 + n * 1_000)
             .number(PoolFigure::Open, "active", 2.0)
             .results("200", n * 10)
@@ -340,9 +342,9 @@ fn a_pool_of_another_sender_needs_no_names_of_ours() {
     }
     let pool = only(&store);
     assert_eq!(pool.client, "");
-    assert_eq!((pool.now.active, pool.now.requests_per_s, pool.now.reuse), (2, 10.0, None));
+    assert_eq!((pool.now.active, pool.now.requests_per_s, pool.now.reuse), (Some(2), Some(10.0), None));
     assert!(pool.now.wait_p50_s.is_some());
-    assert_eq!((pool.now.closed_per_s, pool.closed_total), (2.0, 4));
+    assert_eq!((pool.now.closed_per_s, pool.closed_total), (Some(2.0), Some(4)));
 }
 
 #[test]
@@ -520,7 +522,7 @@ fn numbers_beyond_reason_overflow_nothing() {
         report.send(&mut store);
     }
     let id = Id::pool(sender(), Destination::new("", "https", "pay", Some(443)));
-    assert_eq!(store.pool(id, Some(u64::MAX)).unwrap().summary.opened_total, u64::MAX);
+    assert_eq!(store.pool(id, Some(u64::MAX)).unwrap().summary.opened_total, Some(u64::MAX));
     store.tick(u64::MAX);
     assert!(store.pool(id, None).is_none());
 }

@@ -74,8 +74,8 @@ pub const CHARTS: [Chart; 8] = [
         unit: Unit::Count,
         shape: Shape::Stack,
         series: &[
-            known!("active", "c-active", active),
-            known!("idle", "c-idle", idle),
+            maybe!("active", "c-active", active),
+            maybe!("idle", "c-idle", idle),
             known!("upgraded", "c-upgraded", upgraded),
             maybe!("connecting", "c-soft", connecting),
         ],
@@ -87,7 +87,7 @@ pub const CHARTS: [Chart; 8] = [
         about: "Requests that wait for a connection, and requests between call and end of body.",
         unit: Unit::Count,
         shape: Shape::Steps,
-        series: &[known!("in flight", "c-soft", in_flight), known!("waiting", "c-warn", pending)],
+        series: &[maybe!("in flight", "c-soft", in_flight), maybe!("waiting", "c-warn", pending)],
         estimable: false,
     },
     Chart {
@@ -123,7 +123,7 @@ pub const CHARTS: [Chart; 8] = [
         about: "Requests that ended, and those of them that failed or got a 5xx, per second.",
         unit: Unit::Rate,
         shape: Shape::Lines,
-        series: &[known!("requests", "c-soft", requests_per_s), known!("errors", "c-bad", errors_per_s)],
+        series: &[maybe!("requests", "c-soft", requests_per_s), maybe!("errors", "c-bad", errors_per_s)],
         estimable: false,
     },
     Chart {
@@ -133,8 +133,8 @@ pub const CHARTS: [Chart; 8] = [
         unit: Unit::Rate,
         shape: Shape::Lines,
         series: &[
-            known!("opened", "c-active", opened_per_s),
-            known!("closed", "c-soft", closed_per_s),
+            maybe!("opened", "c-active", opened_per_s),
+            maybe!("closed", "c-soft", closed_per_s),
             maybe!("never used", "c-warn", wasted_per_s),
         ],
         estimable: true,
@@ -314,8 +314,8 @@ mod tests {
     fn points() -> Vec<PoolPoint> {
         let point = |at_ms, active, idle, wait_p99_s| PoolPoint {
             at_ms,
-            active,
-            idle,
+            active: Some(active),
+            idle: Some(idle),
             wait_p99_s,
             ..PoolPoint::default()
         };

@@ -28,8 +28,9 @@ impl Spark {
     #[must_use]
     pub fn new(ring: &Ring) -> Self {
         let Some(newest) = ring.iter().next_back() else { return Self::default() };
-        let most_active = ring.iter().map(|point| point.active).max().unwrap_or(0);
-        let most_waiting = ring.iter().map(|point| point.pending).max().unwrap_or(0);
+        let told_active = ring.iter().filter_map(|point| point.active).max();
+        let told_waiting = ring.iter().filter_map(|point| point.pending).max();
+        let (most_active, most_waiting) = (told_active.unwrap_or(0), told_waiting.unwrap_or(0));
         let from = newest.at_ms.saturating_sub(SPAN_MS) as f64;
         let x = Scale::new((from, newest.at_ms as f64), (0.0, WIDTH));
         let y = Scale::new((0.0, f64::from(most_active.max(most_waiting).max(1))), (HEIGHT - 1.0, 2.0));
@@ -37,19 +38,22 @@ impl Spark {
         let runs = points.chunk_by(|before, after| after.at_ms - before.at_ms <= GAP_MS);
         let (mut areas, mut lines) = (Vec::new(), Vec::new());
         for run in runs {
-            areas.push(
-                run.iter().map(|p| (x.map(p.at_ms as f64), y.map(0.0), y.map(f64::from(p.active)))).collect(),
-            );
-            lines.push(run.iter().map(|p| (x.map(p.at_ms as f64), y.map(f64::from(p.pending)))).collect());
+            let active = run.iter().filter_map(|p| Some((p.at_ms, p.active?)));
+            areas.push(active.map(|(at, n)| (x.map(at as f64), y.map(0.0), y.map(f64::from(n)))).collect());
+            let waiting = run.iter().filter_map(|p| Some((p.at_ms, p.pending?)));
+            lines.push(waiting.map(|(at, n)| (x.map(at as f64), y.map(f64::from(n)))).collect());
         }
-        let at_most = |most: u32| format::count(u64::from(most));
+        let at_most = |most: Option<u32>, what: &str| match most {
+            Some(most) => format!("at most {} {what}", format::count(u64::from(most))),
+            None => format!("not told how many {what}"),
+        };
         Self {
             active: path::step_area(&areas),
             waiting: if most_waiting == 0 { String::new() } else { path::steps(&lines) },
             about: format!(
-                "Last two minutes: at most {} in use, at most {} waiting",
-                at_most(most_active),
-                at_most(most_waiting)
+                "Last two minutes: {}, {}",
+                at_most(told_active, "in use"),
+                at_most(told_waiting, "waiting")
             ),
         }
     }
@@ -80,7 +84,8 @@ mod tests {
     use super::*;
 
     fn ring(pending: u32) -> Ring {
-        let point = |at_ms| PoolPoint { at_ms, active: 2, pending, ..PoolPoint::default() };
+        let point =
+            |at_ms| PoolPoint { at_ms, active: Some(2), pending: Some(pending), ..PoolPoint::default() };
         Ring::from_history((0..10).map(|second| point(SPAN_MS + second * 1_000)).collect())
     }
 

@@ -49,7 +49,8 @@ pub fn Counts(
     /// What is counted.
     title: &'static str,
     /// What is said if there is none.
-    none: &'static str,
+    #[prop(into)]
+    none: Signal<&'static str>,
     /// Its `data-testid`.
     testid: &'static str,
     /// The rows.

@@ -110,14 +110,16 @@ impl Headline {
                 Severity::Warn => headline.warn += 1,
                 Severity::Ok => headline.fine += 1,
             }
-            headline.connections +=
-                u64::from(pool.now.idle) + u64::from(pool.now.active) + u64::from(pool.now.upgraded);
-            headline.waiting += u64::from(pool.now.pending);
-            headline.requests_per_s += f64::from(pool.now.requests_per_s);
-            headline.errors_per_s += f64::from(pool.now.errors_per_s);
+            // What is not told can't be in a sum.
+            let open = [pool.now.idle, pool.now.active, Some(pool.now.upgraded)];
+            headline.connections += open.into_iter().flatten().map(u64::from).sum::<u64>();
+            headline.waiting += u64::from(pool.now.pending.unwrap_or_default());
+            let requests_per_s = f64::from(pool.now.requests_per_s.unwrap_or_default());
+            headline.requests_per_s += requests_per_s;
+            headline.errors_per_s += f64::from(pool.now.errors_per_s.unwrap_or_default());
             if let Some(reuse) = pool.reuse {
-                reused += f64::from(reuse) * f64::from(pool.now.requests_per_s);
-                weight += f64::from(pool.now.requests_per_s);
+                reused += f64::from(reuse) * requests_per_s;
+                weight += requests_per_s;
             }
         }
         for breaker in breakers_of(store, service) {
@@ -176,7 +178,13 @@ mod tests {
         let pool = |id: &str, severity, requests_per_s, reuse| PoolSummary {
             id: id.to_owned(),
             health: Health { severity, ..Health::default() },
-            now: PoolPoint { requests_per_s, active: 2, idle: 1, pending: 4, ..PoolPoint::default() },
+            now: PoolPoint {
+                requests_per_s: Some(requests_per_s),
+                active: Some(2),
+                idle: Some(1),
+                pending: Some(4),
+                ..PoolPoint::default()
+            },
             reuse,
             ..PoolSummary::default()
         };

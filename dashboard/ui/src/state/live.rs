@@ -281,7 +281,7 @@ mod tests {
     }
 
     fn pool(active: u32) -> PoolSummary {
-        let now = PoolPoint { active, at_ms: u64::from(active), ..PoolPoint::default() };
+        let now = PoolPoint { active: Some(active), at_ms: u64::from(active), ..PoolPoint::default() };
         PoolSummary { id: "a".to_owned(), now, ..PoolSummary::default() }
     }
 
@@ -294,10 +294,10 @@ mod tests {
         let (_owner, live) = live();
         live.toggle_hold();
         live.receive(update(5), 2_000);
-        assert_eq!(live.newest_point("a").map(|point| point.active), Some(1));
+        assert_eq!(live.newest_point("a").and_then(|point| point.active), Some(1));
         assert_eq!(live.now_ms(), 51_000);
         live.toggle_hold();
-        assert_eq!(live.newest_point("a").map(|point| point.active), Some(5));
+        assert_eq!(live.newest_point("a").and_then(|point| point.active), Some(5));
         assert_eq!(live.now_ms(), 52_000);
     }
 

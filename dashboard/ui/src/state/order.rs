@@ -90,7 +90,7 @@ impl PoolFilter {
             Sort::Active => right.now.active.cmp(&left.now.active),
             Sort::Waiting => right.now.pending.cmp(&left.now.pending),
             Sort::Wait => wait(right).total_cmp(&wait(left)),
-            Sort::Requests => right.now.requests_per_s.total_cmp(&left.now.requests_per_s),
+            Sort::Requests => requests(right).total_cmp(&requests(left)),
             Sort::Reuse => reuse(left).total_cmp(&reuse(right)),
         }
     }
@@ -99,6 +99,11 @@ impl PoolFilter {
 /// The wait to order by: an unknown one is the shortest.
 fn wait(pool: &PoolSummary) -> f32 {
     pool.wait_p99_s.unwrap_or(f32::NEG_INFINITY)
+}
+
+/// The requests to order by: unknown ones are the fewest.
+fn requests(pool: &PoolSummary) -> f32 {
+    pool.now.requests_per_s.unwrap_or(f32::NEG_INFINITY)
 }
 
 /// The reuse to order by: an unknown one is the best.

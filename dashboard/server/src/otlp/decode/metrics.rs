@@ -3,9 +3,9 @@
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric::Data};
-use poolscope_semconv::metric::{MetricDef, MetricKind};
+use poolscope_semconv::metric::MetricKind;
 
-use super::{attributes, breaker, pool, protection, resource, value};
+use super::{attributes, breaker, foreign, pool, protection, resource, value};
 use crate::model::{BreakerFigure, PoolFigure, ProtectionFigure, Reading, Rejected, Report, Value};
 
 /// Longest name that is repeated in a sentence to the sender.
@@ -43,13 +43,29 @@ pub(super) enum Figure {
     Pool(PoolFigure),
     Breaker(BreakerFigure),
     Protection(ProtectionFigure),
+    /// Of a pool, as only other senders tell it.
+    Foreign(PoolFigure),
 }
 
-fn find(name: &str) -> Option<(&'static MetricDef, Figure)> {
+/// What points of a metric are like.
+struct Shape {
+    kind: MetricKind,
+    unit: &'static str,
+    /// Bounds for those who send none.
+    bounds: &'static [f64],
+}
+
+fn find(name: &str) -> Option<(Shape, Figure)> {
     let pools = pool::METRICS.iter().map(|(def, figure)| (*def, Figure::Pool(*figure)));
     let breakers = breaker::METRICS.iter().map(|(def, figure)| (*def, Figure::Breaker(*figure)));
     let protection = protection::METRICS.iter().map(|(def, figure)| (*def, Figure::Protection(*figure)));
-    pools.chain(breakers).chain(protection).find(|(def, _)| def.name == name)
+    let ours = pools.chain(breakers).chain(protection).find(|(def, _)| def.name == name);
+    let ours =
+        ours.map(|(def, figure)| (Shape { kind: def.kind, unit: def.unit, bounds: def.bounds }, figure));
+    ours.or_else(|| {
+        let (metric, figure, bounds) = foreign::METRICS.iter().find(|(metric, ..)| metric.name == name)?;
+        Some((Shape { kind: metric.kind, unit: metric.unit, bounds }, Figure::Foreign(*figure)))
+    })
 }
 
 fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
@@ -62,7 +78,8 @@ fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
         all.taken += points_of(data) as u64;
         return;
     };
-    let mut sink = Sink { metric, figure, report, all };
+    let scale = value::scale(&metric.unit, def.unit);
+    let mut sink = Sink { metric, figure, scale, report, all };
     match (data, def.kind) {
         (Data::Gauge(gauge), MetricKind::Gauge | MetricKind::UpDownCounter) => {
             sink.numbers(&gauge.data_points, Ok(false), true);
@@ -74,7 +91,7 @@ fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
         (Data::Histogram(histogram), MetricKind::Histogram) => {
             let delta = value::is_delta(histogram.aggregation_temporality);
             for point in &histogram.data_points {
-                let value = delta.and_then(|delta| value::histogram(point, delta));
+                let value = delta.and_then(|delta| value::histogram(point, delta, scale));
                 let time = (point.start_time_unix_nano, point.time_unix_nano);
                 sink.point(&point.attributes, time, point.flags, value);
             }
@@ -82,7 +99,7 @@ fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
         (Data::ExponentialHistogram(histogram), MetricKind::Histogram) => {
             let delta = value::is_delta(histogram.aggregation_temporality);
             for point in &histogram.data_points {
-                let value = delta.and_then(|delta| value::exponential(point, def.bounds, delta));
+                let value = delta.and_then(|delta| value::exponential(point, def.bounds, delta, scale));
                 let time = (point.start_time_unix_nano, point.time_unix_nano);
                 sink.point(&point.attributes, time, point.flags, value);
             }
@@ -98,6 +115,8 @@ fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
 struct Sink<'a, 'b> {
     metric: &'a Metric,
     figure: Figure,
+    /// From its unit to ours.
+    scale: f64,
     report: &'b mut Report<'a>,
     all: &'b mut Metrics<'a>,
 }
@@ -105,7 +124,7 @@ struct Sink<'a, 'b> {
 impl<'a> Sink<'a, '_> {
     fn numbers(&mut self, points: &'a [NumberDataPoint], delta: Result<bool, &'static str>, signed: bool) {
         for point in points {
-            let value = delta.and_then(|delta| value::number(point, delta, signed));
+            let value = delta.and_then(|delta| value::number(point, delta, signed, self.scale));
             let time = (point.start_time_unix_nano, point.time_unix_nano);
             self.point(&point.attributes, time, point.flags, value);
         }
@@ -131,6 +150,9 @@ impl<'a> Sink<'a, '_> {
         let reading = Reading { series, start_ns, time_ns, value };
         match protection::of_client(self.figure, attributes) {
             Figure::Pool(figure) => self.report.pools.extend(pool::reading(figure, attributes, reading)),
+            Figure::Foreign(figure) => {
+                self.report.pools.extend(foreign::reading(figure, attributes, reading));
+            }
             Figure::Breaker(figure) => {
                 self.report.breakers.extend(breaker::reading(figure, attributes, reading));
             }

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod breaker;
+mod foreign;
 mod logs;
 mod metrics;
 mod pool;

@@ -112,7 +112,12 @@ fn label(figure: PoolFigure, attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
 /// of the destination; so a number there counts as what it says.
 pub(super) fn result(attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
     let status = integer(attributes, attr::HTTP_RESPONSE_STATUS_CODE);
-    match text(attributes, attr::ERROR_TYPE).filter(|error| !error.is_empty()) {
+    ended(status, text(attributes, attr::ERROR_TYPE))
+}
+
+/// [`result`] of a status code and an `error.type`.
+pub(super) fn ended(status: Option<i64>, error: Option<&str>) -> (Cow<'_, str>, bool) {
+    match error.filter(|error| !error.is_empty()) {
         Some(error) => match error.parse::<u16>() {
             Ok(status) => (Cow::Borrowed(error), status >= 500),
             // A caller that gave up says nothing about the destination.

@@ -1,6 +1,7 @@
 //! Resources: who sends.
 
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use poolscope_semconv::accepted::attr as theirs;
 use poolscope_semconv::attr;
 
 use super::attributes::text;
@@ -16,7 +17,12 @@ pub(super) fn sender(resource: Option<&Resource>) -> Sender<'_> {
         service: text(attributes, attr::SERVICE_NAME)
             .filter(|name| !name.is_empty())
             .unwrap_or(UNKNOWN_SERVICE),
-        instance: get(attr::SERVICE_INSTANCE_ID),
+        // Many SDKs name no instance; what it runs in then tells two of a service apart.
+        instance: [attr::SERVICE_INSTANCE_ID, theirs::K8S_POD_NAME, theirs::CONTAINER_ID, theirs::HOST_NAME]
+            .map(get)
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .unwrap_or_default(),
         language: get(attr::TELEMETRY_SDK_LANGUAGE),
         version: get(attr::SERVICE_VERSION),
     }

@@ -131,7 +131,7 @@ fn histograms_whose_parts_disagree_are_rejected() {
     assert_eq!(metrics(&good).taken, 1);
     let without_buckets = request(name, histogram(json!({ "count": "9" })));
     let value = &metrics(&without_buckets).reports[0].pools[0].reading.value;
-    assert_eq!(*value, Value::Histogram { bounds: &[], counts: vec![9].into(), delta: true });
+    assert_eq!(*value, Value::Histogram { bounds: (&[]).into(), counts: vec![9].into(), delta: true });
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(super) fn number(
     point: &NumberDataPoint,
     delta: bool,
     signed: bool,
+    scale: f64,
 ) -> Result<Value<'static>, &'static str> {
     let value = match point.value {
         Some(Number::AsDouble(value)) => value,
@@ -42,15 +43,20 @@ pub(super) fn number(
     if value < 0.0 && !signed {
         return Err("has a negative value, which a sum that only rises can't have");
     }
-    Ok(Value::Number { value, delta })
+    Ok(Value::Number { value: value * scale, delta })
 }
 
 /// A histogram whose parts agree.
-pub(super) fn histogram(point: &HistogramDataPoint, delta: bool) -> Result<Value<'_>, &'static str> {
+pub(super) fn histogram(
+    point: &HistogramDataPoint,
+    delta: bool,
+    scale: f64,
+) -> Result<Value<'_>, &'static str> {
     let (bounds, counts) = (&point.explicit_bounds[..], &point.bucket_counts[..]);
     if counts.is_empty() && bounds.is_empty() {
         // A histogram without buckets still counts.
-        return Ok(Value::Histogram { bounds: &[], counts: Cow::Owned(vec![point.count]), delta });
+        let counts = Cow::Owned(vec![point.count]);
+        return Ok(Value::Histogram { bounds: Cow::Borrowed(&[]), counts, delta });
     }
     if counts.len() != bounds.len() + 1 {
         return Err("has a histogram whose bounds and buckets do not match");
@@ -61,6 +67,10 @@ pub(super) fn histogram(point: &HistogramDataPoint, delta: bool) -> Result<Value
     if counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count)) != Some(point.count) {
         return Err("has a histogram whose buckets do not add up to its count");
     }
+    let bounds = match scale {
+        1.0 => Cow::Borrowed(bounds),
+        scale => Cow::Owned(bounds.iter().map(|bound| bound * scale).collect()),
+    };
     Ok(Value::Histogram { bounds, counts: Cow::Borrowed(counts), delta })
 }
 
@@ -69,6 +79,7 @@ pub(super) fn exponential(
     point: &ExponentialHistogramDataPoint,
     bounds: &'static [f64],
     delta: bool,
+    scale: f64,
 ) -> Result<Value<'static>, &'static str> {
     if point.negative.as_ref().is_some_and(|buckets| buckets.bucket_counts.iter().any(|count| *count > 0)) {
         return Err("has negative values, which a duration can't have");
@@ -80,7 +91,7 @@ pub(super) fn exponential(
         for (index, count) in positive.bucket_counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             let exponent =
                 (f64::from(positive.offset) + index as f64 + 1.0) * (-f64::from(point.scale)).exp2();
-            let upper = exponent.exp2();
+            let upper = exponent.exp2() * scale;
             let slot = &mut counts[bounds.partition_point(|bound| *bound < upper)];
             (*slot, sum) = match (slot.checked_add(*count), sum.checked_add(*count)) {
                 (Some(slot), Some(sum)) => (slot, sum),
@@ -91,5 +102,21 @@ pub(super) fn exponential(
     if sum != point.count {
         return Err("has a histogram whose buckets do not add up to its count");
     }
-    Ok(Value::Histogram { bounds, counts: Cow::Owned(counts), delta })
+    Ok(Value::Histogram { bounds: Cow::Borrowed(bounds), counts: Cow::Owned(counts), delta })
+}
+
+/// What a value is multiplied by, so that times are in seconds: senders of older conventions tell milliseconds. A unit
+/// that is no time is taken as the metric's own.
+pub(super) fn scale(unit: &str, usual: &str) -> f64 {
+    let seconds = |unit: &str| match unit {
+        "s" => Some(1.0),
+        "ms" => Some(1e-3),
+        "us" | "\u{b5}s" => Some(1e-6),
+        "ns" => Some(1e-9),
+        _ => None,
+    };
+    match seconds(usual) {
+        Some(usual) => seconds(unit).unwrap_or(usual),
+        None => 1.0,
+    }
 }

@@ -95,7 +95,7 @@ fn connects_that_fail_are_told_by_error_and_part() {
         .map(|row| (row.error, row.phase.unwrap_or_default(), row.count))
         .collect();
     assert_eq!(rows, [("dns".into(), "dns".into(), 5), ("connect".into(), "tcp".to_owned(), 2)]);
-    assert_eq!(only(&store).failed_total, 7);
+    assert_eq!(only(&store).failed_total, Some(7));
     let health = only(&store).health;
     assert_eq!(health.severity, Severity::Bad);
     assert!(health.sentence.ends_with(": mostly, the name can't be resolved"), "{}", health.sentence);

@@ -38,7 +38,7 @@ impl Maker {
     }
 
     fn spread(self, name: &'static str, figure: Figure, counts: [u64; 5]) -> Self {
-        let value = Value::Histogram { bounds: BOUNDS, counts: counts.to_vec().into(), delta: false };
+        let value = Value::Histogram { bounds: BOUNDS.into(), counts: counts.to_vec().into(), delta: false };
         self.push(name, figure, "", value)
     }
 

@@ -63,6 +63,7 @@ impl PoolView {
         let now = &pool.now;
         let most = most_open(pool, &entry.ring);
         let share = |part: u32| if most == 0 { 0.0 } else { f64::from(part) / f64::from(most) };
+        let share_of = |part: Option<u32>| share(part.unwrap_or(0));
         let tilde = if pool.is_estimated() { "~" } else { "" };
         Self {
             name: words::pool_name(pool),
@@ -73,17 +74,23 @@ impl PoolView {
             stale: pool.stale,
             last_seen_ms: if pool.stale { pool.last_seen_ms } else { 0 },
             tilde,
-            active: format::count(u64::from(now.active)),
-            idle: format!("{tilde}{}", format::count(u64::from(now.idle))),
+            active: format::count_or_unknown(now.active),
+            idle: now.idle.map_or_else(
+                || format::UNKNOWN.to_owned(),
+                |idle| format!("{tilde}{}", format::count(u64::from(idle))),
+            ),
             upgraded: now.upgraded,
-            shares: [share(now.active), share(now.idle), share(now.upgraded)],
-            pending: format::count(u64::from(now.pending)),
-            is_waiting: now.pending > 0,
+            shares: [share_of(now.active), share_of(now.idle), share(now.upgraded)],
+            pending: format::count_or_unknown(now.pending),
+            is_waiting: now.pending.is_some_and(|pending| pending > 0),
             wait_p50: format::duration_or_unknown(pool.wait_p50_s),
             wait_p99: format::duration_or_unknown(pool.wait_p99_s),
             reuse: format::percent_or_unknown(pool.reuse),
-            requests: format::number(f64::from(now.requests_per_s)),
-            errors: (now.errors_per_s > 0.0).then(|| format::number(f64::from(now.errors_per_s))),
+            requests: format::number_or_unknown(now.requests_per_s),
+            errors: now
+                .errors_per_s
+                .filter(|errors| *errors > 0.0)
+                .map(|errors| format::number(f64::from(errors))),
             breaker: pool.breaker.clone(),
             spark: Spark::new(&entry.ring),
         }
@@ -101,7 +108,10 @@ fn origin(pool: &PoolSummary) -> String {
 fn most_open(pool: &PoolSummary, ring: &Ring) -> u32 {
     ring.iter()
         .chain([&pool.now])
-        .map(|point| point.active.saturating_add(point.idle).saturating_add(point.upgraded))
+        .map(|point| {
+            let [active, idle] = [point.active, point.idle].map(Option::unwrap_or_default);
+            active.saturating_add(idle).saturating_add(point.upgraded)
+        })
         .max()
         .unwrap_or(0)
 }
@@ -115,7 +125,7 @@ mod tests {
     #[test]
     fn estimated_figures_carry_a_tilde_and_unknown_ones_a_dash() {
         let mut entry = PoolEntry::default();
-        entry.summary.now = PoolPoint { active: 1, idle: 3, ..PoolPoint::default() };
+        entry.summary.now = PoolPoint { active: Some(1), idle: Some(3), ..PoolPoint::default() };
         let exact = PoolView::new(&entry);
         assert_eq!((exact.idle.as_str(), exact.reuse.as_str()), ("3", format::UNKNOWN));
         assert_eq!(exact.shares, [0.25, 0.75, 0.0]);
@@ -123,6 +133,13 @@ mod tests {
         assert_eq!(PoolView::new(&entry).idle, "3", "what the kernel tells is no estimate");
         entry.summary.observation = Observation::Estimated;
         assert_eq!(PoolView::new(&entry).idle, "~3");
+    }
+
+    #[test]
+    fn what_a_sender_does_not_tell_is_a_dash_and_no_zero() {
+        let view = PoolView::new(&PoolEntry::default());
+        assert_eq!([view.active, view.idle, view.pending, view.requests], [format::UNKNOWN; 4]);
+        assert_eq!((view.is_waiting, view.errors), (false, None));
     }
 
     #[test]

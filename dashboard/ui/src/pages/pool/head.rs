@@ -23,18 +23,24 @@ struct Figure {
 }
 
 /// What holds now.
-const NOW: [Figure; 10] = [
+const NOW: [Figure; 12] = [
     Figure {
         testid: "pool-active",
         label: "in use",
         about: "Connections with at least one request",
-        read: |pool, _| Some(format::count(u64::from(pool.now.active))),
+        read: |pool, _| Some(format::count_or_unknown(pool.now.active)),
     },
     Figure {
         testid: "pool-idle",
         label: "idle",
         about: "Connections without a request",
-        read: |pool, _| Some(format!("{}{}", tilde(pool), pool.now.idle)),
+        read: |pool, _| {
+            Some(
+                pool.now
+                    .idle
+                    .map_or_else(|| format::UNKNOWN.to_owned(), |idle| format!("{}{idle}", tilde(pool))),
+            )
+        },
     },
     Figure {
         testid: "pool-upgraded",
@@ -52,7 +58,19 @@ const NOW: [Figure; 10] = [
         testid: "pool-pending",
         label: "waiting",
         about: "Requests that wait for a connection",
-        read: |pool, _| Some(format::count(u64::from(pool.now.pending))),
+        read: |pool, _| Some(format::count_or_unknown(pool.now.pending)),
+    },
+    Figure {
+        testid: "pool-max-open",
+        label: "most connections",
+        about: "Most connections that the pool opens",
+        read: |pool, _| pool.now.max_open.map(|max| format::count(u64::from(max))),
+    },
+    Figure {
+        testid: "pool-idle-kept",
+        label: "idle kept",
+        about: "Fewest and most idle connections that the pool keeps",
+        read: |pool, _| kept(pool),
     },
     Figure {
         testid: "pool-limit",
@@ -87,24 +105,27 @@ const NOW: [Figure; 10] = [
 ];
 
 /// What was counted since the pool is known.
-const TOTALS: [Figure; 12] = [
+const TOTALS: [Figure; 13] = [
     Figure {
         testid: "pool-requests-total",
         label: "requests",
         about: "Requests that ended",
-        read: |pool, _| Some(format::count(pool.requests_total)),
+        read: |pool, _| Some(format::total_or_unknown(pool.requests_total)),
     },
     Figure {
         testid: "pool-opened-total",
         label: "opened",
         about: "Connections that were established",
-        read: |pool, _| Some(format::count(pool.opened_total)),
+        read: |pool, _| Some(format::total_or_unknown(pool.opened_total)),
     },
     Figure {
         testid: "pool-closed-total",
         label: "closed",
         about: "Connections that were closed",
-        read: |pool, _| Some(format!("{}{}", tilde(pool), format::count(pool.closed_total))),
+        read: |pool, _| {
+            let total = pool.closed_total.map(|total| format!("{}{}", tilde(pool), format::count(total)));
+            Some(total.unwrap_or_else(|| format::UNKNOWN.to_owned()))
+        },
     },
     Figure {
         testid: "pool-wasted-total",
@@ -116,7 +137,7 @@ const TOTALS: [Figure; 12] = [
         testid: "pool-failed-total",
         label: "connects failed",
         about: "Connections that could not be established",
-        read: |pool, _| Some(format::count(pool.failed_total)),
+        read: |pool, _| Some(format::total_or_unknown(pool.failed_total)),
     },
     Figure {
         testid: "pool-abandoned-total",
@@ -143,6 +164,12 @@ const TOTALS: [Figure; 12] = [
         read: |_, detail| total(detail, |connections| connections.refused),
     },
     Figure {
+        testid: "pool-timeouts-total",
+        label: "waits given up",
+        about: "Requests that got no connection in time",
+        read: |_, detail| total(detail, |connections| connections.timeouts),
+    },
+    Figure {
         testid: "pool-retransmits-total",
         label: "segments resent",
         about: "TCP segments that the kernel sent again, over the connections that are closed",
@@ -161,6 +188,16 @@ const TOTALS: [Figure; 12] = [
         read: |_, detail| detail?.bytes_received.map(format::bytes),
     },
 ];
+
+/// Idle connections that a pool keeps, by what of it is told.
+fn kept(pool: &PoolSummary) -> Option<String> {
+    match (pool.now.idle_min, pool.now.idle_max) {
+        (None, None) => None,
+        (Some(min), None) => Some(format!("at least {min}")),
+        (None, Some(max)) => Some(format!("at most {max}")),
+        (Some(min), Some(max)) => Some(format!("{min} to {max}")),
+    }
+}
 
 fn total(detail: Option<&PoolDetail>, read: fn(&Connections) -> Option<u64>) -> Option<String> {
     read(&detail?.connections).map(format::count)
@@ -231,6 +268,9 @@ pub fn Head(
                     view! { <a class="badgelink" href=navigation.link(&Route::Breakers(id))>"breaker " <BreakerBadge state /></a> }
                 })}
             </p>
+            {move || words::lacks(&pool.with(|pool| pool.lacks.clone())).map(|text| view! {
+                <p class="soft" data-testid="pool-lacks">{text}</p>
+            })}
             <dl class="figures">{NOW.iter().map(figure).collect_view()}</dl>
             <p class="soft since">"Since this pool is known"</p>
             <dl class="figures">{TOTALS.iter().map(figure).collect_view()}</dl>

@@ -6,7 +6,7 @@ pub mod detail;
 pub mod head;
 
 use leptos::prelude::*;
-use poolscope_wire::PoolDetail;
+use poolscope_wire::{Lack, PoolDetail};
 
 use crate::{
     api::Failure,
@@ -73,20 +73,25 @@ fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
     let spreads = move |read: fn(&PoolDetail) -> Vec<SpreadRow>| {
         Derived::new(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
     };
+    // Nothing counted is not nothing that happened where the sender does not tell.
+    let none = move |lack: Lack, told: &'static str| {
+        let lacks = move |loaded: &Loaded| loaded.detail().is_some_and(|d| d.summary.lacks.contains(&lack));
+        Signal::derive(move || if detail.with(lacks) { "Its sender does not tell." } else { told })
+    };
     view! {
         <article data-testid="pool-page">
             <Head id=id.clone() detail />
             <Charts detail />
             <div class="tables">
-                <Counts title="Closes by reason" none="No connection has been closed yet." testid="closes-table"
+                <Counts title="Closes by reason" none=none(Lack::CloseReasons, "No connection has been closed yet.") testid="closes-table"
                     rows=rows(|d| counts::rows(&d.closes, words::close_reason, |_| false)) />
-                <Counts title="How requests got a connection" none="No request has asked for a connection yet." testid="acquires-table"
+                <Counts title="How requests got a connection" none=none(Lack::Reuse, "No request has asked for a connection yet.") testid="acquires-table"
                     rows=rows(|d| counts::rows(&d.acquires, words::acquire_outcome, |_| false)) />
-                <Counts title="How requests ended" none="No request has ended yet." testid="results-table"
+                <Counts title="How requests ended" none=none(Lack::Results, "No request has ended yet.") testid="results-table"
                     rows=rows(|d| counts::rows(&d.results, words::result, words::result_failed)) />
                 <Spreads title="Establishing a connection" testid="set-up-table" rows=spreads(connections::set_up) />
                 <Spreads title="Life of a connection" testid="life-table" rows=spreads(connections::life) />
-                <Counts title="Connects that failed" none="No connect is known to have failed." testid="failures-table"
+                <Counts title="Connects that failed" none=none(Lack::FailedConnects, "No connect is known to have failed.") testid="failures-table"
                     rows=rows(connections::failures) />
             </div>
             <PoolEvents id />
