@@ -137,7 +137,7 @@ async fn prometheus_agrees(prometheus: &Prometheus, snapshot: &ScopeSnapshot) {
 }
 
 async fn dashboard_agrees(world: &World, snapshot: &ScopeSnapshot) {
-    let opened = |pools: &[PoolSummary]| pools.iter().map(|pool| pool.opened_total).sum::<u64>();
+    let opened = |pools: &[PoolSummary]| pools.iter().filter_map(|pool| pool.opened_total).sum::<u64>();
     let expected: u64 = snapshot.pools.iter().map(|pool| pool.opened).sum();
     let pools: Vec<PoolSummary> = wait::until(
         "the dashboard to have every connection",

@@ -25,7 +25,7 @@ pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
-pub const WIRE_VERSION: u32 = 3;
+pub const WIRE_VERSION: u32 = 4;
 
 /// Paths of the read API.
 pub mod path {

@@ -6,6 +6,7 @@ pub(crate) mod go;
 pub(crate) mod jaeger;
 pub(crate) mod nginx;
 pub(crate) mod otelcol;
+pub(crate) mod peers;
 pub(crate) mod prometheus;
 pub(crate) mod valgrind;
 pub(crate) mod wasm;

@@ -24,7 +24,8 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 ///
 /// Installs, if missing: for the browser suite what `cargo xtask ui` installs, and, on Debian as root, the packages
 /// chromium, chromium-driver and fonts-dejavu-core. For the e2e suite, on Debian, nginx is unpacked, but not installed. For
-/// the stack suite Prometheus is unpacked likewise, and where Go is, the OpenTelemetry Collector and Jaeger are built.
+/// the stack suite Prometheus is unpacked likewise, and where Go is, the OpenTelemetry Collector and Jaeger are built;
+/// packages of Python and Node for its peers are kept in the cache.
 /// What cannot run here says so and counts as skipped; with CI=true it counts as failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

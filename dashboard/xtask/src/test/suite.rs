@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::process::{self, say};
-use crate::provision::{browser, jaeger, nginx, otelcol, prometheus, wasm};
+use crate::provision::{browser, jaeger, nginx, otelcol, peers, prometheus, wasm};
 use crate::ui;
 use crate::workspace::Workspace;
 
@@ -16,6 +16,8 @@ const BROWSER: &str = "browser::";
 
 /// The program that holds the tests against the real programs that take telemetry.
 const STACK: &str = "stack";
+/// Module of the tests in it against peers in other languages.
+const PEERS: &str = "peers::";
 
 /// Modules of the tests for loom.
 const RACES: &str = "races::";
@@ -29,8 +31,8 @@ pub(crate) enum Suite {
     E2e,
     /// The dashboard in a real Chromium; installs chromium and chromium-driver on Debian as root
     Browser,
-    /// The real Collector, Prometheus and Jaeger with the files of collector-config; builds them with Go or unpacks them on
-    /// Debian, once
+    /// The real Collector, Prometheus and Jaeger with the files of collector-config, and peers in Python, JavaScript and Go;
+    /// builds them with Go, unpacks them on Debian or installs pinned packages into the cache, once
     Stack,
 }
 
@@ -79,7 +81,7 @@ impl Suite {
                 }
             }
             Self::Stack => match stack_tests(workspace) {
-                Ok(tests) => Prepared::Ready(vec![tests]),
+                Ok(tests) => Prepared::Ready(std::iter::once(tests).chain(peer_tests(workspace)).collect()),
                 Err(error) => Prepared::Missing(error),
             },
         }
@@ -141,8 +143,26 @@ fn stack_tests(workspace: &Workspace) -> Result<Command> {
     tests.env(jaeger::PROGRAM, jaeger::ensure(&workspace.root)?);
     // They are ignored elsewhere, so that `cargo test` passes without these programs. One world of programs at a time: two on
     // two cores are too slow for the deadlines.
-    tests.args(["--test", STACK, "--", "--include-ignored", "--test-threads=1"]);
+    tests.args(["--test", STACK, "--", "--include-ignored", "--test-threads=1", "--skip", PEERS]);
     Ok(tests)
+}
+
+/// The tests against peers in other languages. Those of a language that is not there stay ignored, and count as skipped.
+fn peer_tests(workspace: &Workspace) -> impl Iterator<Item = Command> {
+    let root = &workspace.root;
+    let all = [("python", peers::python(root)), ("node", peers::node(root)), ("go", peers::go(root))];
+    all.into_iter().map(|(language, variables)| {
+        let mut tests = cargo_test(workspace);
+        tests.args(["--test", STACK, "--", "--test-threads=1", &format!("{PEERS}{language}::")]);
+        match variables {
+            Ok(variables) => tests.envs(variables).arg("--include-ignored"),
+            Err(error) => {
+                say(format!("WARNING: the tests against a peer in {language} are skipped: {error:#}"));
+                &mut tests
+            }
+        };
+        tests
+    })
 }
 
 /// Always the whole workspace with all features, whatever is then run: another choice would build dependencies again.
