@@ -9,7 +9,7 @@ use crate::rules::Failures;
 /// Figures that hold at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Gauges {
-    /// `None` if the sender does not tell; so for all that follow.
+    /// `None` if the sender does not tell; so for each of the others that may be absent.
     pub(super) open: Option<Open>,
     pub(super) connecting: Option<f64>,
     pub(super) leaked: Option<f64>,
