@@ -1,5 +1,7 @@
 //! Pools as other languages tell them: from their OTLP to the browser's types.
 
+#![expect(clippy::needless_pass_by_value, reason = "JSON literals read best as arguments")]
+
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use poolscope_wire::{Lack, PoolKind};
 use serde_json::{Value as Json, json};
