@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `stack`, `test`, `bench`, `check` and `ui`.
+//! The project's own commands: `cargo xtask demo`, `stack`, `test`, `bench`, `check`, `grafana` and `ui`.
 //!
 //! Each sets up what it needs and says so; what it cannot set up is one sentence with the command to run.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its user on the terminal")]
@@ -8,6 +8,7 @@ mod cache;
 mod check;
 mod demo;
 mod digest;
+mod grafana;
 mod process;
 mod provision;
 mod running;
@@ -33,6 +34,7 @@ enum Cli {
     #[command(subcommand)]
     Bench(bench::Bench),
     Check(check::Args),
+    Grafana(grafana::Args),
     Ui(ui::Args),
 }
 
@@ -54,6 +56,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Cli::Test(args) => test::run(&workspace, args),
         Cli::Bench(bench) => bench::run(&workspace, bench).map(|()| ExitCode::SUCCESS),
         Cli::Check(args) => check::run(&workspace, args),
+        Cli::Grafana(args) => grafana::run(&workspace, *args).map(|()| ExitCode::SUCCESS),
         Cli::Ui(args) => ui::run(&workspace, *args).map(|()| ExitCode::SUCCESS),
     }
 }
