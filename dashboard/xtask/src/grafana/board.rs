@@ -21,7 +21,7 @@ impl Board {
     pub(super) fn new(uid: &'static str, title: &'static str, description: &'static str) -> Self {
         let datasource = json!({
             "name": "datasource", "type": "datasource", "label": "Prometheus", "query": "prometheus",
-            "current": {}, "hide": 0, "includeAll": false, "multi": false, "refresh": 1, "regex": "", "options": [],
+            "hide": 0, "includeAll": false, "multi": false, "refresh": 1, "regex": "", "options": [],
         });
         Self {
             uid,
@@ -47,12 +47,11 @@ impl Board {
         let mut variable = json!({
             "name": name, "label": label, "type": "query", "hide": 0, "refresh": 2, "sort": 1, "regex": "",
             "datasource": { "type": "prometheus", "uid": "${datasource}" },
-            "definition": query, "query": { "query": query, "refId": "variable", "qryType": 1 },
+            "query": { "query": query, "refId": "variable", "qryType": 1 },
             "includeAll": several, "multi": several, "options": [],
         });
-        variable["current"] =
-            if several { json!({ "text": ["All"], "value": ["$__all"] }) } else { json!({}) };
         if several {
+            variable["current"] = json!({ "text": ["All"], "value": ["$__all"] });
             // A list of all values would make the query as long as the fleet is large.
             variable["allValue"] = json!(".+");
         }
@@ -117,7 +116,6 @@ impl Board {
                 "datasource": { "type": "prometheus", "uid": "${datasource}" },
                 "expr": fill("ALERTS{ALERTED, alertstate=\"firing\"}"),
                 "titleFormat": "{{alertname}}", "textFormat": "{{job}} {{poolscope_client_name}} {{server_address}}{{poolscope_breaker_name}}{{poolscope_session_name}}",
-                "step": "60s",
             }] },
             "links": [{
                 "type": "dashboards", "title": "Poolscope", "tags": ["poolscope"], "asDropdown": false, "icon": "external link",

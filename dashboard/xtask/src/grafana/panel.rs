@@ -89,7 +89,7 @@ impl Panel {
     /// States over time, one row for each legend.
     pub(super) fn timeline(title: &'static str, description: &'static str, states: &[(&str, &str)]) -> Self {
         let mut panel = Self::new("state-timeline", title, description).size(24, 8);
-        panel.custom = object(json!({ "lineWidth": 0, "fillOpacity": 75, "spanNulls": false }));
+        panel.custom = object(json!({ "lineWidth": 0, "fillOpacity": 75 }));
         panel.options = json!({
             "mergeValues": true, "showValue": "auto", "alignValue": "left", "rowHeight": 0.85,
             "legend": { "displayMode": "list", "placement": "bottom", "showLegend": true },
