@@ -4,5 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod deploy;
+mod filled;
+mod grafana;
 mod peers;
+mod prometheus;
 mod whole_way;

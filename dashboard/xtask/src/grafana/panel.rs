@@ -161,19 +161,19 @@ impl Panel {
 
     /// Colours the cells of the last column by steps.
     pub(super) fn shaded(mut self, steps: &[(Option<f64>, &str)]) -> Self {
-        self.last_property("custom.cellOptions", json!({ "type": "color-background", "mode": "basic" }));
-        self.last_property("thresholds", thresholds(steps));
+        self.last_property("custom.cellOptions", &json!({ "type": "color-background", "mode": "basic" }));
+        self.last_property("thresholds", &thresholds(steps));
         self
     }
 
     /// Words for the values of the last column.
     pub(super) fn named(mut self, states: &[(&str, &str)]) -> Self {
-        self.last_property("mappings", json!([mappings(states)]));
-        self.last_property("custom.cellOptions", json!({ "type": "color-text" }));
+        self.last_property("mappings", &json!([mappings(states)]));
+        self.last_property("custom.cellOptions", &json!({ "type": "color-text" }));
         self
     }
 
-    fn last_property(&mut self, id: &str, value: Value) {
+    fn last_property(&mut self, id: &str, value: &Value) {
         if let Some(properties) = self.overrides.last_mut().and_then(|last| last["properties"].as_array_mut())
         {
             properties.push(json!({ "id": id, "value": value }));

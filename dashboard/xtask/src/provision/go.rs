@@ -72,15 +72,6 @@ impl Go {
     }
 }
 
-/// A program that was named by the environment: it is taken as it is, and has to be there.
-pub(crate) fn named(variable: &str) -> Result<Option<PathBuf>> {
-    let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) else {
-        return Ok(None);
-    };
-    anyhow::ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
-    Ok(Some(path))
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::go::{Go, named};
+use super::go::Go;
+use super::made::named;
 use crate::process::{self, find_program, say};
 
 /// Names the program, so that nothing is built.

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::apt;
-use super::go::named;
+use super::made::named;
 use crate::cache;
 use crate::process::{self, find_program};
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::process::{self, say};
-use crate::provision::{browser, jaeger, nginx, otelcol, peers, prometheus, wasm};
+use crate::provision::{browser, grafana, jaeger, nginx, otelcol, peers, prometheus, wasm};
 use crate::ui;
 use crate::workspace::Workspace;
 
@@ -18,6 +18,9 @@ const BROWSER: &str = "browser::";
 const STACK: &str = "stack";
 /// Module of the tests in it against peers in other languages.
 const PEERS: &str = "peers::";
+
+/// Module of the tests in it that check dashboards by what Grafana publishes.
+const PUBLISHED: &str = "grafana::published::";
 
 /// Modules of the tests for loom.
 const RACES: &str = "races::";
@@ -81,7 +84,9 @@ impl Suite {
                 }
             }
             Self::Stack => match stack_tests(workspace) {
-                Ok(tests) => Prepared::Ready(std::iter::once(tests).chain(peer_tests(workspace)).collect()),
+                Ok(tests) => {
+                    Prepared::Ready(std::iter::once(tests).chain(foreign_tests(workspace)).collect())
+                }
                 Err(error) => Prepared::Missing(error),
             },
         }
@@ -143,21 +148,27 @@ fn stack_tests(workspace: &Workspace) -> Result<Command> {
     tests.env(jaeger::PROGRAM, jaeger::ensure(&workspace.root)?);
     // They are ignored elsewhere, so that `cargo test` passes without these programs. One world of programs at a time: two on
     // two cores are too slow for the deadlines.
-    tests.args(["--test", STACK, "--", "--include-ignored", "--test-threads=1", "--skip", PEERS]);
+    tests.args(["--test", STACK, "--", "--include-ignored", "--test-threads=1"]);
+    tests.args(["--skip", PEERS, "--skip", PUBLISHED]);
     Ok(tests)
 }
 
-/// The tests against peers in other languages. Those of a language that is not there stay ignored, and count as skipped.
-fn peer_tests(workspace: &Workspace) -> impl Iterator<Item = Command> {
+/// The tests that need programs of other languages. Those of a language that is not there stay ignored, and count as skipped.
+fn foreign_tests(workspace: &Workspace) -> impl Iterator<Item = Command> {
     let root = &workspace.root;
-    let all = [("python", peers::python(root)), ("node", peers::node(root)), ("go", peers::go(root))];
-    all.into_iter().map(|(language, variables)| {
+    let all = [
+        (PUBLISHED.to_owned(), "the dashboards are not checked by Grafana's packages", grafana::ensure(root)),
+        (format!("{PEERS}python::"), "the tests against a peer in Python are skipped", peers::python(root)),
+        (format!("{PEERS}node::"), "the tests against a peer in JavaScript are skipped", peers::node(root)),
+        (format!("{PEERS}go::"), "the tests against a peer in Go are skipped", peers::go(root)),
+    ];
+    all.into_iter().map(|(module, otherwise, variables)| {
         let mut tests = cargo_test(workspace);
-        tests.args(["--test", STACK, "--", "--test-threads=1", &format!("{PEERS}{language}::")]);
+        tests.args(["--test", STACK, "--", "--test-threads=1", &module]);
         match variables {
             Ok(variables) => tests.envs(variables).arg("--include-ignored"),
             Err(error) => {
-                say(format!("WARNING: the tests against a peer in {language} are skipped: {error:#}"));
+                say(format!("WARNING: {otherwise}: {error:#}"));
                 &mut tests
             }
         };
