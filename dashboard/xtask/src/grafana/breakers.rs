@@ -72,7 +72,7 @@ fn table() -> Panel {
         "The worst state over all instances, and in how many it is open or closed. Shares are the largest of all instances, beside the share at which the breaker opens; empty below its minimum of calls.",
     )
     // The states are numbered by what is worse, but for those that somebody chose.
-    .column("state", "none", &state("BY, instance").replace("max by (BY, instance)", "max by (BY)"))
+    .column("state", "none", &format!("max by (BY) ({})", state("BY, instance")))
     .named(STATES)
     .column("open", "short", &count("open|half_open|forced_open"))
     .shaded(&[(None, "transparent"), (Some(1.0), BAD)])
