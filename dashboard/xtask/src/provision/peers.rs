@@ -2,7 +2,7 @@
 //! lies in the cache, under what it was made of.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
