@@ -1,216 +1,354 @@
 //! Attribute keys of metrics, spans, events and resources.
 
-/// Defines the constants and the list of all of them in one place, so that none can be left out of [`ALL`].
+use crate::def::{Origin, Stability, ValueDef, Values, sentence};
+
+/// Type of an attribute's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttributeType {
+    /// Text.
+    String,
+    /// Whole number.
+    Int,
+    /// Number.
+    Double,
+    /// Truth.
+    Boolean,
+    /// Several texts.
+    StringArray,
+}
+
+impl AttributeType {
+    /// The word that OpenTelemetry has for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Double => "double",
+            Self::Boolean => "boolean",
+            Self::StringArray => "string[]",
+        }
+    }
+}
+
+/// One attribute of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttributeDef {
+    /// Its key.
+    pub name: &'static str,
+    /// Type of its value.
+    pub kind: AttributeType,
+    /// What it says.
+    pub sentence: &'static str,
+    /// Which values it may have.
+    pub values: Values,
+    /// How firm it is.
+    pub stability: Stability,
+    /// When something carries it that need not; `None` means when it is known.
+    pub condition: Option<&'static str>,
+    /// What a value may look like.
+    pub examples: &'static [&'static str],
+}
+
+impl AttributeDef {
+    /// Who defined it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        if self.name.starts_with("poolscope.") { Origin::Poolscope } else { Origin::OpenTelemetry }
+    }
+
+    /// The values that are written down, all or some.
+    #[must_use]
+    pub fn known_values(&self) -> &'static [ValueDef] {
+        match self.values {
+            Values::Any => &[],
+            Values::Closed(values) | Values::Open(values) => values,
+        }
+    }
+}
+
+/// Which values an attribute may have: any, those `in` a set, or those that are `like` one.
+macro_rules! values_of {
+    () => {
+        Values::Any
+    };
+    (in $set:ident) => {
+        Values::Closed(crate::value::$set::DEFS)
+    };
+    (like $set:ident) => {
+        Values::Open(crate::value::$set::DEFS)
+    };
+}
+
+/// How firm an attribute is; ours have nothing written.
+macro_rules! stability_of {
+    () => {
+        Stability::Development
+    };
+    ($stability:ident) => {
+        Stability::$stability
+    };
+}
+
+/// Something that may be missing.
+macro_rules! option_of {
+    () => {
+        None
+    };
+    ($value:literal) => {
+        Some($value)
+    };
+}
+
+/// Defines the keys, what they mean and the lists of all of them in one place, so that none can be left out. An attribute is
+/// written `ID: Type = "key"`, with `in Set` or `like Set` after the type, and with `[Stability]`, `when "condition"` and
+/// `such as "example"` after the key.
 macro_rules! attributes {
-    ($($(#[$doc:meta])* $id:ident = $name:literal;)*) => {
-        $($(#[$doc])* pub const $id: &str = $name;)*
+    ($($(#[doc = $doc:literal])* $id:ident: $type:ident $(in $closed:ident)? $(like $open:ident)? =
+        $name:literal $([$stability:ident])? $(when $condition:literal)? $(such as $($example:literal),+)?;)*) => {
+        $(
+            $(#[doc = $doc])*
+            $(#[doc = concat!("\n\nSee [`crate::value::", stringify!($closed), "`].")])?
+            $(#[doc = concat!("\n\nSee [`crate::value::", stringify!($open), "`].")])?
+            pub const $id: &str = $name;
+        )*
+
         /// Every attribute key of the contract.
         pub const ALL: &[&str] = &[$($id),*];
+
+        /// Every attribute of the contract, in the order of this file.
+        pub const DEFS: &[AttributeDef] = &[$(AttributeDef {
+            name: $name,
+            kind: AttributeType::$type,
+            sentence: sentence(concat!($($doc),*)),
+            values: values_of!($(in $closed)? $(like $open)?),
+            stability: stability_of!($($stability)?),
+            condition: option_of!($($condition)?),
+            examples: &[$($($example),+)?],
+        }),*];
     };
 }
 
 attributes! {
     // --- OpenTelemetry: resource
     /// Name of the service that sends.
-    SERVICE_NAME = "service.name";
+    SERVICE_NAME: String = "service.name" [Stable];
     /// Identity of one running instance of a service.
-    SERVICE_INSTANCE_ID = "service.instance.id";
+    SERVICE_INSTANCE_ID: String = "service.instance.id" [Stable];
     /// Version of the service that sends.
-    SERVICE_VERSION = "service.version";
+    SERVICE_VERSION: String = "service.version" [Stable];
     /// Name of the SDK or exporter that sends.
-    TELEMETRY_SDK_NAME = "telemetry.sdk.name";
+    TELEMETRY_SDK_NAME: String = "telemetry.sdk.name" [Stable];
     /// Language of the SDK that sends.
-    TELEMETRY_SDK_LANGUAGE = "telemetry.sdk.language";
+    TELEMETRY_SDK_LANGUAGE: String = "telemetry.sdk.language" [Stable];
     /// Version of the SDK that sends.
-    TELEMETRY_SDK_VERSION = "telemetry.sdk.version";
+    TELEMETRY_SDK_VERSION: String = "telemetry.sdk.version" [Stable];
 
     // --- OpenTelemetry: HTTP and network
     /// Name that is looked up.
-    DNS_QUESTION_NAME = "dns.question.name";
+    DNS_QUESTION_NAME: String = "dns.question.name" [Development];
     /// What an error says, in words.
-    ERROR_MESSAGE = "error.message";
-    /// Class of error: a [`crate::value::ErrorType`] or a status code; absent on success.
-    ERROR_TYPE = "error.type";
-    /// State of a connection, see [`crate::value::ConnectionState`].
-    HTTP_CONNECTION_STATE = "http.connection.state";
+    ERROR_MESSAGE: String = "error.message" [Development];
+    /// Class of error: one of the words below or a status code; absent on success.
+    ERROR_TYPE: String like ErrorType = "error.type" [Stable] when "if the operation failed";
+    /// State of a connection.
+    HTTP_CONNECTION_STATE: String in ConnectionState = "http.connection.state" [Development];
     /// Method, or `_OTHER`.
-    HTTP_REQUEST_METHOD = "http.request.method";
-    /// The method as it was sent, when [`HTTP_REQUEST_METHOD`] is `_OTHER`.
-    HTTP_REQUEST_METHOD_ORIGINAL = "http.request.method_original";
+    HTTP_REQUEST_METHOD: String = "http.request.method" [Stable];
+    /// The method as it was sent, when `http.request.method` is `_OTHER`.
+    HTTP_REQUEST_METHOD_ORIGINAL: String = "http.request.method_original" [Stable] when "if `http.request.method` is `_OTHER`";
     /// Ordinal of a resend; absent on the first attempt.
-    HTTP_REQUEST_RESEND_COUNT = "http.request.resend_count";
+    HTTP_REQUEST_RESEND_COUNT: Int = "http.request.resend_count" [Stable];
     /// Status code of the response.
-    HTTP_RESPONSE_STATUS_CODE = "http.response.status_code";
-    /// `transmit` or `receive`, see [`crate::value::IoDirection`].
-    NETWORK_IO_DIRECTION = "network.io.direction";
+    HTTP_RESPONSE_STATUS_CODE: Int = "http.response.status_code" [Stable] when "if an answer was received";
+    /// `transmit` or `receive`.
+    NETWORK_IO_DIRECTION: String in IoDirection = "network.io.direction" [ReleaseCandidate];
     /// Address of the peer of the connection.
-    NETWORK_PEER_ADDRESS = "network.peer.address";
+    NETWORK_PEER_ADDRESS: String = "network.peer.address" [Stable];
     /// Port of the peer of the connection.
-    NETWORK_PEER_PORT = "network.peer.port";
+    NETWORK_PEER_PORT: Int = "network.peer.port" [Stable];
     /// `1.0`, `1.1`, `2` or `3`.
-    NETWORK_PROTOCOL_VERSION = "network.protocol.version";
+    NETWORK_PROTOCOL_VERSION: String = "network.protocol.version" [Stable];
     /// Host of the destination.
-    SERVER_ADDRESS = "server.address";
+    SERVER_ADDRESS: String = "server.address" [Stable];
     /// Port of the destination.
-    SERVER_PORT = "server.port";
+    SERVER_PORT: Int = "server.port" [Stable];
     /// Absolute URL without credentials.
-    URL_FULL = "url.full";
+    URL_FULL: String = "url.full" [Stable];
+    /// Template of the path, with names for what varies; only where the program tells it.
+    URL_TEMPLATE: String = "url.template" [Development];
     /// `http` or `https`.
-    URL_SCHEME = "url.scheme";
+    URL_SCHEME: String = "url.scheme" [Stable];
 
     // --- OpenTelemetry: what other senders use for their pools
     /// Marks the series that takes what is beyond a cardinality limit.
-    OTEL_METRIC_OVERFLOW = "otel.metric.overflow";
+    OTEL_METRIC_OVERFLOW: Boolean = "otel.metric.overflow" [Development] when "if the series takes what is beyond a limit";
 
     // --- ours: pools
     /// Name that the user gave the client; several clients to one destination are several pools.
-    CLIENT_NAME = "poolscope.client.name";
-    /// How the figures were learned, see [`crate::value::Observation`]; absent means exact.
-    OBSERVATION = "poolscope.observation";
-    /// How an acquire ended, see [`crate::value::AcquireOutcome`].
-    ACQUIRE_OUTCOME = "poolscope.acquire.outcome";
+    CLIENT_NAME: String = "poolscope.client.name" such as "payments";
+    /// How the figures were learned; absent means exact.
+    OBSERVATION: String in Observation = "poolscope.observation" when "if not exact";
+    /// How an acquire ended.
+    ACQUIRE_OUTCOME: String in AcquireOutcome = "poolscope.acquire.outcome";
     /// Time that a request waited for its connection, in seconds.
-    ACQUIRE_WAIT = "poolscope.acquire.wait";
+    ACQUIRE_WAIT: Double = "poolscope.acquire.wait";
     /// Identity of a connection, unique in its process.
-    CONNECTION_ID = "poolscope.connection.id";
-    /// Why a connection was closed, see [`crate::value::CloseReason`].
-    CLOSE_REASON = "poolscope.connection.close_reason";
-    /// Whether the reason was seen or concluded, see [`crate::value::Certainty`].
-    CLOSE_CERTAINTY = "poolscope.connection.close_certainty";
-    /// Part of establishing a connection; see [`crate::value::ConnectPhase`].
-    CONNECT_PHASE = "poolscope.connection.phase";
+    CONNECTION_ID: Int = "poolscope.connection.id";
+    /// Why a connection was closed.
+    CLOSE_REASON: String in CloseReason = "poolscope.connection.close_reason";
+    /// Whether the reason was seen or concluded.
+    CLOSE_CERTAINTY: String in Certainty = "poolscope.connection.close_certainty";
+    /// Part of establishing a connection.
+    CONNECT_PHASE: String in ConnectPhase = "poolscope.connection.phase";
     /// Seconds that the connection had been idle before the request.
-    CONNECTION_IDLE_TIME = "poolscope.connection.idle_time";
+    CONNECTION_IDLE_TIME: Double = "poolscope.connection.idle_time";
     /// Requests that the connection has served.
-    CONNECTION_REQUESTS = "poolscope.connection.requests";
+    CONNECTION_REQUESTS: Int = "poolscope.connection.requests";
     /// Seconds that the connection was open.
-    CONNECTION_LIFETIME = "poolscope.connection.lifetime";
+    CONNECTION_LIFETIME: Double = "poolscope.connection.lifetime";
     /// Bytes that were sent over the connection.
-    CONNECTION_SENT = "poolscope.connection.sent";
+    CONNECTION_SENT: Int = "poolscope.connection.sent";
     /// Bytes that were received over the connection.
-    CONNECTION_RECEIVED = "poolscope.connection.received";
+    CONNECTION_RECEIVED: Int = "poolscope.connection.received";
     /// Round trip time of the connection by the kernel, in seconds.
-    CONNECTION_RTT = "poolscope.connection.rtt";
+    CONNECTION_RTT: Double = "poolscope.connection.rtt";
     /// Segments of the connection that the kernel sent again.
-    CONNECTION_RETRANSMITS = "poolscope.connection.retransmits";
+    CONNECTION_RETRANSMITS: Int = "poolscope.connection.retransmits";
     /// True if the peer had closed the connection that the request was given from the pool.
-    CONNECTION_STALE = "poolscope.connection.stale";
+    CONNECTION_STALE: Boolean = "poolscope.connection.stale" when "if it is so";
 
     /// Seconds that a connection has been held without being read.
-    LEAK_HELD = "poolscope.leak.held";
+    LEAK_HELD: Double = "poolscope.leak.held";
     /// Who took the connection: a place in the code or the name that the program gave.
-    LEAK_ORIGIN = "poolscope.leak.origin";
+    LEAK_ORIGIN: String = "poolscope.leak.origin" such as "src/report.rs:41:18", "nightly report";
 
     // --- ours: protection
     /// Name of a breaker: the destination, or the key that the user chose.
-    BREAKER_NAME = "poolscope.breaker.name";
-    /// State of a breaker, see [`crate::value::BreakerState`].
-    BREAKER_STATE = "poolscope.breaker.state";
+    BREAKER_NAME: String = "poolscope.breaker.name" such as "http://pay.example:80";
+    /// State of a breaker.
+    BREAKER_STATE: String in BreakerState = "poolscope.breaker.state";
     /// State before a transition.
-    BREAKER_FROM = "poolscope.breaker.from";
+    BREAKER_FROM: String in BreakerState = "poolscope.breaker.from";
     /// State after a transition.
-    BREAKER_TO = "poolscope.breaker.to";
-    /// Why a transition happened, see [`crate::value::BreakerReason`].
-    BREAKER_REASON = "poolscope.breaker.reason";
-    /// How a call under a breaker ended, see [`crate::value::BreakerOutcome`].
-    BREAKER_OUTCOME = "poolscope.breaker.outcome";
+    BREAKER_TO: String in BreakerState = "poolscope.breaker.to";
+    /// Why a transition happened.
+    BREAKER_REASON: String in BreakerReason = "poolscope.breaker.reason";
+    /// How a call under a breaker ended.
+    BREAKER_OUTCOME: String in BreakerOutcome = "poolscope.breaker.outcome";
     /// Time until an open breaker tries again, in seconds.
-    BREAKER_OPEN_FOR = "poolscope.breaker.open_for";
+    BREAKER_OPEN_FOR: Double = "poolscope.breaker.open_for";
     /// Share of failed calls in the window when a transition happened.
-    BREAKER_FAILURE_RATIO = "poolscope.breaker.failure_ratio";
+    BREAKER_FAILURE_RATIO: Double = "poolscope.breaker.failure_ratio";
     /// Share of calls in the window that took too long.
-    BREAKER_SLOW_CALL_RATIO = "poolscope.breaker.slow_call_ratio";
+    BREAKER_SLOW_CALL_RATIO: Double = "poolscope.breaker.slow_call_ratio";
     /// Share of calls in the window for which nothing could be connected.
-    BREAKER_CONNECT_FAILURE_RATIO = "poolscope.breaker.connect_failure_ratio";
+    BREAKER_CONNECT_FAILURE_RATIO: Double = "poolscope.breaker.connect_failure_ratio";
     /// Calls in the window when a transition happened.
-    BREAKER_WINDOW_CALLS = "poolscope.breaker.window_calls";
+    BREAKER_WINDOW_CALLS: Int = "poolscope.breaker.window_calls";
     /// Name of a retry policy.
-    RETRY_NAME = "poolscope.retry.name";
-    /// How a call under a retry policy ended, see [`crate::value::RetryOutcome`].
-    RETRY_OUTCOME = "poolscope.retry.outcome";
+    RETRY_NAME: String = "poolscope.retry.name" such as "checkout";
+    /// How a call under a retry policy ended.
+    RETRY_OUTCOME: String in RetryOutcome = "poolscope.retry.outcome";
     /// What caused a retry: a status code or an `error.type`.
-    RETRY_REASON = "poolscope.retry.reason";
+    RETRY_REASON: String = "poolscope.retry.reason" such as "503", "connect";
     /// Attempts of a call, the first included.
-    RETRY_ATTEMPTS = "poolscope.retry.attempts";
+    RETRY_ATTEMPTS: Int = "poolscope.retry.attempts";
     /// Name of a timeout.
-    TIMEOUT_NAME = "poolscope.timeout.name";
-    /// Whether a named timeout fired, see [`crate::value::TimeoutOutcome`].
-    TIMEOUT_OUTCOME = "poolscope.timeout.outcome";
+    TIMEOUT_NAME: String = "poolscope.timeout.name" such as "headers", "call";
+    /// Whether a named timeout fired.
+    TIMEOUT_OUTCOME: String in TimeoutOutcome = "poolscope.timeout.outcome";
     /// Time after which a named timeout fired, in seconds.
-    TIMEOUT_LIMIT = "poolscope.timeout.limit";
+    TIMEOUT_LIMIT: Double = "poolscope.timeout.limit";
     /// Time that had really passed when a named timeout fired, in seconds.
-    TIMEOUT_ELAPSED = "poolscope.timeout.elapsed";
-    /// What came of asking a limit, see [`crate::value::LimitOutcome`].
-    LIMIT_OUTCOME = "poolscope.limit.outcome";
+    TIMEOUT_ELAPSED: Double = "poolscope.timeout.elapsed";
+    /// What came of asking a limit.
+    LIMIT_OUTCOME: String in LimitOutcome = "poolscope.limit.outcome";
     /// Most requests that a limit lets be in flight.
-    LIMIT_MAX = "poolscope.limit.max";
+    LIMIT_MAX: Int = "poolscope.limit.max";
     /// Requests in flight under a limit.
-    LIMIT_IN_USE = "poolscope.limit.in_use";
+    LIMIT_IN_USE: Int = "poolscope.limit.in_use";
     /// Requests that wait for their turn under a limit.
-    LIMIT_QUEUED = "poolscope.limit.queued";
+    LIMIT_QUEUED: Int = "poolscope.limit.queued";
     /// Time that a request waited for its turn under a limit, before its span began, in seconds.
-    LIMIT_WAIT = "poolscope.limit.wait";
+    LIMIT_WAIT: Double = "poolscope.limit.wait";
     /// Requests that a limit refused since that was last told.
-    LIMIT_REFUSED = "poolscope.limit.refused";
+    LIMIT_REFUSED: Int = "poolscope.limit.refused";
 
     // --- ours: resources and health
     /// Name of a resource guard.
-    GUARD_NAME = "poolscope.guard.name";
+    GUARD_NAME: String = "poolscope.guard.name" such as "resources";
     /// Name of a resource: `open_files`, `memory`, `connections`, or what the program counts itself.
-    RESOURCE_NAME = "poolscope.resource.name";
-    /// Which limit of a resource, see [`crate::value::LimitKind`].
-    RESOURCE_LIMIT_KIND = "poolscope.resource.limit_kind";
+    RESOURCE_NAME: String = "poolscope.resource.name" such as "open_files", "memory";
+    /// Which limit of a resource.
+    RESOURCE_LIMIT_KIND: String in LimitKind = "poolscope.resource.limit_kind";
     /// How much of a resource was used when something happened: bytes of memory, otherwise a count.
-    RESOURCE_USAGE = "poolscope.resource.usage";
+    RESOURCE_USAGE: Int = "poolscope.resource.usage";
     /// The limit of a resource that an event is about, in the unit of its usage.
-    RESOURCE_LIMIT = "poolscope.resource.limit";
+    RESOURCE_LIMIT: Int = "poolscope.resource.limit";
     /// Name of a health probe: the destination, unless the user chose another.
-    HEALTH_NAME = "poolscope.health.name";
-    /// State that probes say a destination is in, see [`crate::value::HealthState`].
-    HEALTH_STATE = "poolscope.health.state";
+    HEALTH_NAME: String = "poolscope.health.name" such as "http://pay.example:80";
+    /// State that probes say a destination is in.
+    HEALTH_STATE: String in HealthState = "poolscope.health.state";
     /// The state before it changed.
-    HEALTH_FROM = "poolscope.health.from";
+    HEALTH_FROM: String in HealthState = "poolscope.health.from";
     /// Why a destination is in a state, in words.
-    HEALTH_REASON = "poolscope.health.reason";
-    /// How a probe ended, see [`crate::value::ProbeOutcome`].
-    HEALTH_OUTCOME = "poolscope.health.outcome";
+    HEALTH_REASON: String = "poolscope.health.reason" such as "3 of 3 probes failed, last: timeout after 1s";
+    /// How a probe ended.
+    HEALTH_OUTCOME: String in ProbeOutcome = "poolscope.health.outcome";
 
     // --- ours: sessions
     /// Name of a registry of sessions.
-    SESSION_NAME = "poolscope.session.name";
-    /// Why a session ended, see [`crate::value::SessionEnd`].
-    SESSION_END_REASON = "poolscope.session.end_reason";
+    SESSION_NAME: String = "poolscope.session.name" such as "chat";
+    /// Why a session ended.
+    SESSION_END_REASON: String in SessionEnd = "poolscope.session.end_reason";
     /// Number of a session, unique in its registry.
-    SESSION_ID = "poolscope.session.id";
+    SESSION_ID: Int = "poolscope.session.id";
     /// What the program calls a session.
-    SESSION_KEY = "poolscope.session.key";
+    SESSION_KEY: String = "poolscope.session.key" such as "room 7";
     /// Time since a session began, in seconds.
-    SESSION_DURATION = "poolscope.session.duration";
+    SESSION_DURATION: Double = "poolscope.session.duration";
     /// Time since a session was last active, in seconds.
-    SESSION_IDLE_TIME = "poolscope.session.idle_time";
+    SESSION_IDLE_TIME: Double = "poolscope.session.idle_time";
     /// Time since there was a reason for a session to end, in seconds; next to none where its holder had it.
-    SESSION_ENDING_TIME = "poolscope.session.ending_time";
+    SESSION_ENDING_TIME: Double = "poolscope.session.ending_time";
 
     // --- ours: a pool at the moment of an event
     /// Open connections of the pool.
-    POOL_OPEN = "poolscope.pool.open";
+    POOL_OPEN: Int = "poolscope.pool.open";
     /// Connections of the pool with at least one request.
-    POOL_ACTIVE = "poolscope.pool.active";
+    POOL_ACTIVE: Int = "poolscope.pool.active";
     /// Connections of the pool without a request.
-    POOL_IDLE = "poolscope.pool.idle";
+    POOL_IDLE: Int = "poolscope.pool.idle";
     /// Connections that were being established for the pool.
-    POOL_CONNECTING = "poolscope.pool.connecting";
+    POOL_CONNECTING: Int = "poolscope.pool.connecting";
     /// Requests that waited for a connection of the pool, or for their turn under its limit.
-    POOL_WAITING = "poolscope.pool.waiting";
+    POOL_WAITING: Int = "poolscope.pool.waiting";
+    /// Time that the oldest of those has waited who wait for a connection of the pool, in seconds.
+    POOL_OLDEST_WAIT: Double = "poolscope.pool.oldest_wait";
+    /// Why they wait.
+    POOL_BLOCKED_BY: String in BlockingReason = "poolscope.pool.blocked_by";
+    /// Connections of the pool, some of them if there are many: identity, state, seconds in that state and requests served.
+    POOL_CONNECTIONS: StringArray = "poolscope.pool.connections" such as "17 idle 2.5 40";
 
     // --- ours: telemetry about telemetry
-    /// Which signal was lost, see [`crate::value::Signal`].
-    TELEMETRY_SIGNAL = "poolscope.telemetry.signal";
+    /// Which signal was lost.
+    TELEMETRY_SIGNAL: String in Signal = "poolscope.telemetry.signal";
+}
+
+/// Keys that the resource of every sender of ours carries.
+pub const RESOURCE_KEYS: &[&str] =
+    &[SERVICE_NAME, SERVICE_INSTANCE_ID, TELEMETRY_SDK_NAME, TELEMETRY_SDK_LANGUAGE, TELEMETRY_SDK_VERSION];
+
+/// Looks an attribute up by its key.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static AttributeDef> {
+    DEFS.iter().find(|def| def.name == name)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ALL;
+    use super::*;
     use std::collections::HashSet;
 
     #[test]
@@ -225,5 +363,18 @@ mod tests {
             assert!(key.contains('.'), "{key} has no namespace");
             assert!(key.chars().all(|c| c.is_ascii_lowercase() || c == '.' || c == '_'), "{key}");
         }
+    }
+
+    #[test]
+    fn every_attribute_says_what_it_is_and_text_of_ours_what_it_looks_like() {
+        for def in DEFS {
+            assert!(def.sentence.ends_with('.') && !def.sentence.starts_with(' '), "{def:?}");
+            assert!(!def.sentence.contains("[`"), "{} links to where a table can't follow", def.name);
+            let is_free_text = def.kind == AttributeType::String && def.values == Values::Any;
+            if is_free_text && def.origin() == Origin::Poolscope {
+                assert!(!def.examples.is_empty(), "{} has no example", def.name);
+            }
+        }
+        assert_eq!(find(CLOSE_REASON).unwrap().known_values().len(), crate::value::CloseReason::COUNT);
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod accepted;
 pub mod attr;
+pub mod def;
 pub mod event;
 pub mod metric;
 pub mod protocol;

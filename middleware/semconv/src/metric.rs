@@ -1,6 +1,7 @@
 //! Metrics: name, kind, unit, description, attributes and bucket bounds.
 
 use crate::attr;
+use crate::def::{Level, Origin, Stability, sentence};
 
 /// What an instrument counts and how its points add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,14 @@ pub struct MetricDef {
     pub unit: &'static str,
     /// One sentence for people.
     pub description: &'static str,
+    /// What is to be known beside it; often nothing.
+    pub note: &'static str,
+    /// Who defined it.
+    pub origin: Origin,
+    /// How firm it is.
+    pub stability: Stability,
+    /// Whether its definition wants it sent unasked. We send all of it, each part once it is in use.
+    pub level: Level,
     /// Keys that every point carries.
     pub required: &'static [&'static str],
     /// Keys that a point carries when they are known.
@@ -78,18 +87,34 @@ const POOL_OPTIONAL: &[&str] = &[attr::OBSERVATION];
 const LIMIT_OPTIONAL: &[&str] =
     &[attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT, attr::OBSERVATION];
 
-/// Defines the constants and the list of all of them in one place, so that none can be left out of [`ALL`].
+/// Who defined a metric, how firm and how necessary it is; ours have nothing written.
+macro_rules! source_of {
+    () => {
+        (Origin::Poolscope, Stability::Development, Level::Recommended)
+    };
+    ($origin:ident $stability:ident $level:ident) => {
+        (Origin::$origin, Stability::$stability, Level::$level)
+    };
+}
+
+/// Defines the constants and the list of all of them in one place, so that none can be left out of [`ALL`]. The comment of a
+/// metric is its note. One that is not ours has `@Origin Stability Level` before its name.
 macro_rules! metrics {
-    ($($(#[$doc:meta])* $id:ident = $kind:ident $name:literal $unit:literal $required:expr, $optional:expr, $bounds:expr, $description:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $(@$origin:ident $stability:ident $level:ident)? $id:ident =
+        $kind:ident $name:literal $unit:literal $required:expr, $optional:expr, $bounds:expr, $description:literal;)*) => {
         $(
-            $(#[$doc])*
-            #[doc = ""]
             #[doc = $description]
+            #[doc = ""]
+            $(#[doc = $doc])*
             pub const $id: MetricDef = MetricDef {
                 name: $name,
                 kind: MetricKind::$kind,
                 unit: $unit,
                 description: $description,
+                note: sentence(concat!($($doc),*)),
+                origin: source_of!($($origin $stability $level)?).0,
+                stability: source_of!($($origin $stability $level)?).1,
+                level: source_of!($($origin $stability $level)?).2,
                 required: $required,
                 optional: $optional,
                 bounds: $bounds,
@@ -101,27 +126,31 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// OpenTelemetry, stable. One point for each attempt, from the call to the response headers.
-    HTTP_CLIENT_REQUEST_DURATION = Histogram "http.client.request.duration" "s"
+    /// One point for each attempt, from the call to the response headers.
+    @OpenTelemetry Stable Recommended HTTP_CLIENT_REQUEST_DURATION = Histogram "http.client.request.duration" "s"
         &[attr::HTTP_REQUEST_METHOD, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
-        &[attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE, attr::NETWORK_PROTOCOL_VERSION, attr::OBSERVATION], REQUEST_BOUNDS,
+        &[attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE, attr::NETWORK_PROTOCOL_VERSION, attr::OBSERVATION, attr::OTEL_METRIC_OVERFLOW],
+        REQUEST_BOUNDS,
         "Duration of HTTP client requests.";
-    /// OpenTelemetry, development.
-    HTTP_CLIENT_ACTIVE_REQUESTS = UpDownCounter "http.client.active_requests" "{request}"
+    @OpenTelemetry Development OptIn HTTP_CLIENT_ACTIVE_REQUESTS = UpDownCounter "http.client.active_requests" "{request}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Number of active HTTP requests.";
-    /// OpenTelemetry, development.
-    HTTP_CLIENT_OPEN_CONNECTIONS = UpDownCounter "http.client.open_connections" "{connection}"
+    @OpenTelemetry Development OptIn HTTP_CLIENT_OPEN_CONNECTIONS = UpDownCounter "http.client.open_connections" "{connection}"
         &[attr::HTTP_CONNECTION_STATE, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
         &[attr::NETWORK_PROTOCOL_VERSION, attr::OBSERVATION], &[],
         "Number of outbound HTTP connections that are currently active or idle on the client.";
-    /// OpenTelemetry, development. Recorded when the connection closes.
-    HTTP_CLIENT_CONNECTION_DURATION = Histogram "http.client.connection.duration" "s"
+    /// Recorded when the connection closes.
+    @OpenTelemetry Development OptIn HTTP_CLIENT_CONNECTION_DURATION = Histogram "http.client.connection.duration" "s"
         POOL_KEYS, &[attr::NETWORK_PROTOCOL_VERSION, attr::OBSERVATION], CONNECTION_BOUNDS,
         "The duration of the successfully established outbound HTTP connections.";
-    /// .NET. Only requests that found no connection ready.
-    HTTP_CLIENT_REQUEST_TIME_IN_QUEUE = Histogram "http.client.request.time_in_queue" "s"
+    /// Only requests that found no connection ready.
+    @DotNet Development Recommended HTTP_CLIENT_REQUEST_TIME_IN_QUEUE = Histogram "http.client.request.time_in_queue" "s"
         POOL_KEYS, POOL_OPTIONAL, REQUEST_BOUNDS,
         "The amount of time requests spent on a queue waiting for an available connection.";
+    /// Of the look-ups that were made to establish a connection, where these can be told apart.
+    @OpenTelemetry Development Recommended DNS_LOOKUP_DURATION = Histogram "dns.lookup.duration" "s"
+        &[attr::DNS_QUESTION_NAME, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
+        &[attr::ERROR_TYPE, attr::OBSERVATION], REQUEST_BOUNDS,
+        "Measures the time taken to perform a DNS lookup.";
 
     /// Shaped like `db.client.connection.*`.
     CONNECTION_ACQUIRES = Counter "poolscope.connection.acquires" "{acquire}"
@@ -140,214 +169,176 @@ metrics! {
     /// Shaped like `db.client.connection.create_time`.
     CONNECTION_CREATE_TIME = Histogram "poolscope.connection.create_time" "s"
         POOL_KEYS, POOL_OPTIONAL, REQUEST_BOUNDS, "Time to establish a connection: name look-up, transport and TLS together.";
-    /// Ours. Only the parts that can be told apart.
+    /// Only the parts that can be told apart.
     CONNECTION_PHASE_TIME = Histogram "poolscope.connection.phase_time" "s"
         &[attr::CONNECT_PHASE, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
         POOL_OPTIONAL, NETWORK_BOUNDS, "Time of one part of establishing a connection.";
-    /// Ours.
     CONNECTION_CONNECTING = UpDownCounter "poolscope.connection.connecting" "{connection}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Connections that are being established.";
-    /// Ours.
     CONNECTION_OPENED = Counter "poolscope.connection.opened" "{connection}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Connections that were established.";
-    /// Ours.
     CONNECTION_FAILED = Counter "poolscope.connection.failed" "{connection}"
         &[attr::ERROR_TYPE, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
         &[attr::CONNECT_PHASE, attr::OBSERVATION], &[],
         "Connections that could not be established, by error and by the part that failed.";
-    /// Ours.
     CONNECTION_CLOSED = Counter "poolscope.connection.closed" "{connection}"
         &[attr::CLOSE_REASON, attr::CLOSE_CERTAINTY, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
         POOL_OPTIONAL, &[], "Connections that were closed, by reason.";
-    /// Ours.
     CONNECTION_IO = Counter "poolscope.connection.io" "By"
         &[attr::NETWORK_IO_DIRECTION, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT],
         POOL_OPTIONAL, &[], "Bytes sent and received over the pool's connections, below HTTP and above TLS.";
-    /// Ours.
     CONNECTION_ABANDONED = Counter "poolscope.connection.abandoned" "{connection}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Connects that were given up, because the request that they were made for was dropped.";
-    /// Ours. Recorded when a connection is used again.
+    /// Recorded when a connection is used again.
     CONNECTION_IDLE_TIME = Histogram "poolscope.connection.idle_time" "s"
         POOL_KEYS, POOL_OPTIONAL, CONNECTION_BOUNDS, "Time that a connection had been idle before it was used again.";
-    /// Ours. Recorded when the connection closes.
+    /// Recorded when the connection closes.
     CONNECTION_REQUESTS = Histogram "poolscope.connection.requests" "{request}"
         POOL_KEYS, POOL_OPTIONAL, REQUESTS_BOUNDS, "Requests that a connection served until it closed.";
-    /// Ours.
     CONNECTION_WASTED = Counter "poolscope.connection.wasted" "{connection}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Connections that were closed without having served a request.";
-    /// Ours.
     CONNECTION_STALE_REUSE = Counter "poolscope.connection.stale_reuse" "{request}"
         POOL_KEYS, POOL_OPTIONAL, &[],
         "Requests that failed before any answer because the peer was closing the connection that the pool gave them after it had been idle; concluded from how soon.";
-    /// Ours. What the kernel says when the connection closes; only where it can be asked.
+    /// What the kernel says when the connection closes; only where it can be asked.
     CONNECTION_RTT = Histogram "poolscope.connection.rtt" "s"
         POOL_KEYS, POOL_OPTIONAL, NETWORK_BOUNDS, "Shortest round trip of a connection in the minutes before it closed.";
-    /// Ours. What the kernel says when the connection closes; only where it can be asked.
+    /// What the kernel says when the connection closes; only where it can be asked.
     CONNECTION_RETRANSMITS = Counter "poolscope.connection.retransmits" "{segment}"
         POOL_KEYS, POOL_OPTIONAL, &[], "TCP segments that were sent again, over the connections that are closed.";
-    /// Ours.
     LEAK_SUSPECTED = Counter "poolscope.leak.suspected" "{connection}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Connections that were reported as leaked, those included that came back.";
-    /// Ours.
     LEAK_ACTIVE = UpDownCounter "poolscope.leak.active" "{connection}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Connections that are reported as leaked now.";
-    /// Ours.
     STREAM_ACTIVE = UpDownCounter "poolscope.stream.active" "{stream}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Requests in flight over HTTP/2 connections, several of which share one connection.";
 
-    /// Ours. One series per state, always all present; 1 for the state that holds, 0 for the others.
+    /// One series per state, always all present; 1 for the state that holds, 0 for the others.
     BREAKER_STATE = UpDownCounter "poolscope.breaker.state" "1"
         &[attr::BREAKER_NAME, attr::BREAKER_STATE], &[], &[], "1 for the state that the breaker is in, 0 for every other.";
-    /// Ours.
     BREAKER_TRANSITIONS = Counter "poolscope.breaker.transitions" "{transition}"
         &[attr::BREAKER_NAME, attr::BREAKER_FROM, attr::BREAKER_TO, attr::BREAKER_REASON], &[], &[],
         "Changes of the breaker's state, by reason.";
-    /// Ours.
     BREAKER_CALLS = Counter "poolscope.breaker.calls" "{call}"
         &[attr::BREAKER_NAME, attr::BREAKER_OUTCOME], &[], &[], "Calls that the breaker admitted or rejected, by outcome.";
-    /// Ours.
     BREAKER_FAILURE_RATIO = Gauge "poolscope.breaker.failure_ratio" "1"
         &[attr::BREAKER_NAME], &[], &[], "Share of failed calls in the breaker's window; absent below the minimum of calls.";
-    /// Ours.
     BREAKER_FAILURE_RATIO_LIMIT = Gauge "poolscope.breaker.failure_ratio.limit" "1"
         &[attr::BREAKER_NAME], &[], &[], "Share of failed calls at which the breaker opens.";
-    /// Ours.
     BREAKER_SLOW_CALL_RATIO = Gauge "poolscope.breaker.slow_call_ratio" "1"
         &[attr::BREAKER_NAME], &[], &[],
         "Share of calls in the breaker's window that took too long; absent below the minimum of calls, and where that is not judged.";
-    /// Ours.
     BREAKER_SLOW_CALL_RATIO_LIMIT = Gauge "poolscope.breaker.slow_call_ratio.limit" "1"
         &[attr::BREAKER_NAME], &[], &[], "Share of slow calls at which the breaker opens; absent where that is not judged.";
-    /// Ours.
     BREAKER_CONNECT_FAILURE_RATIO = Gauge "poolscope.breaker.connect_failure_ratio" "1"
         &[attr::BREAKER_NAME], &[], &[],
         "Share of calls in the breaker's window for which nothing could be connected; absent below the minimum of calls.";
-    /// Ours.
     BREAKER_CONNECT_FAILURE_RATIO_LIMIT = Gauge "poolscope.breaker.connect_failure_ratio.limit" "1"
         &[attr::BREAKER_NAME], &[], &[],
         "Share of such calls at which the breaker opens; absent where that is not judged apart.";
-    /// Ours.
     BREAKER_WINDOW_CALLS = Gauge "poolscope.breaker.window_calls" "{call}"
         &[attr::BREAKER_NAME], &[], &[], "Calls in the breaker's window.";
-    /// Ours.
     BREAKER_OPEN_REMAINING = Gauge "poolscope.breaker.open_remaining" "s"
         &[attr::BREAKER_NAME], &[], &[], "Time until an open breaker lets the next call try; 0 in every other state.";
 
-    /// Ours.
     RETRY_CALLS = Counter "poolscope.retry.calls" "{call}"
         &[attr::RETRY_NAME, attr::RETRY_OUTCOME], &[], &[], "Calls that ended under the retry policy, by outcome.";
-    /// Ours.
     RETRY_ATTEMPTS = Counter "poolscope.retry.attempts" "{attempt}"
         &[attr::RETRY_NAME, attr::RETRY_REASON], &[], &[], "Attempts beyond the first, by what caused them.";
-    /// Ours. A call that was dropped has none.
+    /// A call that was dropped has none.
     RETRY_RESULTS = Counter "poolscope.retry.results" "{call}"
         &[attr::RETRY_NAME], &[attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE], &[],
         "Results that calls under the retry policy ended with, whatever was tried again before.";
-    /// Ours.
     RETRY_DELAY = Histogram "poolscope.retry.delay" "s"
         &[attr::RETRY_NAME], &[], REQUEST_BOUNDS, "Time that a call waited before it was tried again.";
 
-    /// Ours.
     TIMEOUT_CALLS = Counter "poolscope.timeout.calls" "{call}"
         &[attr::TIMEOUT_NAME, attr::TIMEOUT_OUTCOME], &[], &[], "Calls under a named timeout, by whether it fired.";
-    /// Ours. A timeout that adapts has one for each destination.
+    /// A timeout that adapts has one for each destination.
     TIMEOUT_LIMIT = Gauge "poolscope.timeout.limit" "s"
         &[attr::TIMEOUT_NAME], &[attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT], &[],
         "Time after which the named timeout fires.";
-    /// Ours. Calls that were dropped before their end are not in it.
+    /// Calls that were dropped before their end are not in it.
     TIMEOUT_BUDGET_USED = Histogram "poolscope.timeout.budget_used" "1"
         &[attr::TIMEOUT_NAME], &[], BUDGET_BOUNDS, "Share of its limit that a call under the named timeout used.";
 
-    /// Ours. Of a pool, or of all pools of a client where no destination is named.
+    /// Of a pool, or of all pools of a client where no destination is named.
     LIMIT_MAX = UpDownCounter "poolscope.limit.max" "{request}"
         &[attr::CLIENT_NAME], LIMIT_OPTIONAL, &[], "Most requests that the limit lets be in flight.";
-    /// Ours. Each request to the end of its response body.
+    /// Each request to the end of its response body.
     LIMIT_IN_USE = UpDownCounter "poolscope.limit.in_use" "{request}"
         &[attr::CLIENT_NAME], LIMIT_OPTIONAL, &[], "Requests in flight under the limit.";
-    /// Ours.
     LIMIT_QUEUED = UpDownCounter "poolscope.limit.queued" "{request}"
         &[attr::CLIENT_NAME], LIMIT_OPTIONAL, &[], "Requests that wait for their turn under the limit.";
-    /// Ours.
     LIMIT_QUEUE_MAX = UpDownCounter "poolscope.limit.queue_max" "{request}"
         &[attr::CLIENT_NAME], LIMIT_OPTIONAL, &[], "Most requests that may wait for their turn under the limit.";
-    /// Ours.
     LIMIT_OLDEST_WAIT = Gauge "poolscope.limit.oldest_wait" "s"
         POOL_KEYS, POOL_OPTIONAL, &[], "Time that the oldest of those has waited who wait for their turn; 0 if none does.";
-    /// Ours.
     LIMIT_CALLS = Counter "poolscope.limit.calls" "{call}"
         &[attr::LIMIT_OUTCOME, attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT], POOL_OPTIONAL, &[],
         "Requests that asked a limit, by what came of it.";
-    /// Ours. Shaped like the wait for a connection, which it is a part of.
+    /// Shaped like the wait for a connection, which it is a part of.
     LIMIT_WAIT_TIME = Histogram "poolscope.limit.wait_time" "s"
         POOL_KEYS, POOL_OPTIONAL, WAIT_BOUNDS, "Time in the queue of a limit, for those who had to wait, also in vain.";
 
-    /// Ours. The last time that the guard looked.
+    /// The last time that the guard looked.
     RESOURCE_USAGE = Gauge "poolscope.resource.usage" "1"
         &[attr::GUARD_NAME, attr::RESOURCE_NAME], &[], &[],
         "How much of a resource the process uses: bytes of memory, otherwise a count.";
-    /// Ours.
     RESOURCE_PEAK = Gauge "poolscope.resource.peak" "1"
         &[attr::GUARD_NAME, attr::RESOURCE_NAME], &[], &[], "The most that the guard has seen used of a resource.";
-    /// Ours.
     RESOURCE_LIMIT = Gauge "poolscope.resource.limit" "1"
         &[attr::GUARD_NAME, attr::RESOURCE_NAME, attr::RESOURCE_LIMIT_KIND], &[], &[],
         "Use of a resource from which on the guard warns (soft) or refuses requests (hard); absent where there is no limit.";
-    /// Ours.
     RESOURCE_REFUSED = Counter "poolscope.resource.refused" "{request}"
         &[attr::GUARD_NAME, attr::RESOURCE_NAME], &[], &[], "Requests that were refused because a resource was used up.";
 
-    /// Ours. One series per state, always all present; 1 for the state that holds, 0 for the others.
+    /// One series per state, always all present; 1 for the state that holds, 0 for the others.
     HEALTH_STATE = UpDownCounter "poolscope.health.state" "1"
         &[attr::HEALTH_NAME, attr::HEALTH_STATE], &[], &[],
         "1 for the state that probes say the destination is in, 0 for every other.";
-    /// Ours.
     HEALTH_PROBES = Counter "poolscope.health.probes" "{probe}"
         &[attr::HEALTH_NAME, attr::HEALTH_OUTCOME], &[], &[], "Health probes, by outcome.";
-    /// Ours. Absent before the first probe has ended; it grows beyond the interval where nobody probes any more.
+    /// Absent before the first probe has ended; it grows beyond the interval where nobody probes any more.
     HEALTH_PROBE_AGE = Gauge "poolscope.health.probe_age" "s"
         &[attr::HEALTH_NAME], &[], &[], "Time since the last health probe ended.";
-    /// Ours. Those too that ran into their timeout.
+    /// Those too that ran into their timeout.
     HEALTH_PROBE_DURATION = Histogram "poolscope.health.probe_duration" "s"
         &[attr::HEALTH_NAME], &[], REQUEST_BOUNDS, "Time from the start of a health probe to the end of its answer, or to its failure.";
 
-    /// Ours. From its begin until its holder has let go of it, so also while it is told to end.
+    /// From its begin until its holder has let go of it, so also while it is told to end.
     SESSION_ACTIVE = UpDownCounter "poolscope.session.active" "{session}"
         &[attr::SESSION_NAME], &[], &[], "Sessions that are there now.";
-    /// Ours.
     SESSION_LIMIT = UpDownCounter "poolscope.session.limit" "{session}"
         &[attr::SESSION_NAME], &[], &[], "Most sessions that may be there at a time.";
-    /// Ours.
     SESSION_STARTED = Counter "poolscope.session.started" "{session}"
         &[attr::SESSION_NAME], &[], &[], "Sessions that began.";
-    /// Ours.
     SESSION_REFUSED = Counter "poolscope.session.refused" "{session}"
         &[attr::SESSION_NAME], &[], &[], "Sessions that could not begin: there were too many, or the program shut down.";
-    /// Ours. Counted when its holder has let go of it.
+    /// Counted when its holder has let go of it.
     SESSION_ENDED = Counter "poolscope.session.ended" "{session}"
         &[attr::SESSION_NAME, attr::SESSION_END_REASON], &[], &[], "Sessions that are gone, by the reason for which they ended.";
-    /// Ours. Recorded when its holder has let go of it.
+    /// Recorded when its holder has let go of it.
     SESSION_DURATION = Histogram "poolscope.session.duration" "s"
         &[attr::SESSION_NAME], &[], SESSION_BOUNDS, "Time from the begin of a session until it was gone.";
-    /// Ours. What stays above zero is a leak: a task, and a connection perhaps, that nobody wants any more.
+    /// What stays above zero is a leak: a task, and a connection perhaps, that nobody wants any more.
     SESSION_OVERDUE = UpDownCounter "poolscope.session.overdue" "{session}"
         &[attr::SESSION_NAME], &[], &[], "Sessions that were told to end and are still there after the time that they had for it.";
-    /// Ours.
     SESSION_OLDEST_AGE = Gauge "poolscope.session.oldest_age" "s"
         &[attr::SESSION_NAME], &[], &[], "Time since the oldest of the sessions began that are there now; 0 if there is none.";
-    /// Ours. A sweep tells sessions to end whose time is over.
+    /// A sweep tells sessions to end whose time is over.
     SESSION_SWEEP_DURATION = Histogram "poolscope.session.sweep_duration" "s"
         &[attr::SESSION_NAME], &[], NETWORK_BOUNDS, "Time that a sweep over the sessions took.";
-    /// Ours. The runtime was busy, or there were very many sessions to end.
+    /// The runtime was busy, or there were very many sessions to end.
     SESSION_LATE_SWEEPS = Counter "poolscope.session.late_sweeps" "{sweep}"
         &[attr::SESSION_NAME], &[], &[], "Sweeps by which a session was told to end more than 250 ms after its deadline.";
 
-    /// Ours. What the messages would have told was learned by asking.
+    /// What the messages would have told was learned by asking.
     KERNEL_OVERFLOWS = Counter "poolscope.kernel.overflows" "{overflow}"
         &[], &[], &[], "Times that the kernel lost messages about closed connections, because they came too fast.";
-    /// Ours. Dropped telemetry is counted, never silent.
+    /// Dropped telemetry is counted, never silent.
     TELEMETRY_DROPPED = Counter "poolscope.telemetry.dropped" "{item}"
         &[attr::TELEMETRY_SIGNAL], &[], &[], "Telemetry items that were lost before they reached the receiver.";
-    /// Ours.
     POOL_OVERFLOW = Counter "poolscope.pool.overflow" "{request}"
         &[attr::CLIENT_NAME], &[], &[], "Requests that were counted in the overflow pool because the limit of pools was reached.";
 }
@@ -368,9 +359,11 @@ mod tests {
         let mut seen = HashSet::new();
         for def in ALL {
             assert!(seen.insert(def.name), "{} is defined twice", def.name);
-            assert!(
-                def.name.starts_with("poolscope.") || def.name.starts_with("http.client."),
-                "{} has no known namespace",
+            let is_ours = def.name.starts_with("poolscope.");
+            assert_eq!(
+                is_ours,
+                def.origin == Origin::Poolscope,
+                "{} is not in the namespace of its origin",
                 def.name
             );
         }

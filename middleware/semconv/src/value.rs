@@ -1,15 +1,21 @@
 //! Closed sets of attribute values, the same in code, telemetry, wire and browser.
 
-/// Defines an enum whose variants are the values of one attribute, with the text of each in one place.
+use crate::def::{ValueDef, sentence};
+
+/// Defines an enum whose variants are the values of one attribute, with the text and the sentence of each in one place.
 macro_rules! values {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
+    ($($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $vdoc:literal])* $variant:ident = $text:literal,)* })*) => {$(
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$vdoc])* $variant,)* }
+        pub enum $name { $($(#[doc = $vdoc])* $variant,)* }
 
         impl $name {
             /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Text and sentence of every value, in the order of declaration.
+            pub const DEFS: &'static [ValueDef] =
+                &[$(ValueDef { text: $text, sentence: sentence(concat!($($vdoc),*)) }),*];
 
             /// Number of values.
             pub const COUNT: usize = Self::ALL.len();
