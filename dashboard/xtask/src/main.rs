@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `stack`, `test`, `bench`, `check`, `grafana` and `ui`.
+//! The project's own commands: `cargo xtask demo`, `stack`, `test`, `bench`, `check`, `ui`, `grafana` and `semconv`.
 //!
 //! Each sets up what it needs and says so; what it cannot set up is one sentence with the command to run.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its user on the terminal")]
@@ -12,6 +12,7 @@ mod grafana;
 mod process;
 mod provision;
 mod running;
+mod semconv;
 mod stack;
 mod test;
 mod ui;
@@ -36,6 +37,7 @@ enum Cli {
     Check(check::Args),
     Grafana(grafana::Args),
     Ui(ui::Args),
+    Semconv(semconv::Args),
 }
 
 fn main() -> ExitCode {
@@ -58,5 +60,6 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Cli::Check(args) => check::run(&workspace, args),
         Cli::Grafana(args) => grafana::run(&workspace, *args).map(|()| ExitCode::SUCCESS),
         Cli::Ui(args) => ui::run(&workspace, *args).map(|()| ExitCode::SUCCESS),
+        Cli::Semconv(semconv::Args {}) => semconv::run(&workspace).map(|()| ExitCode::SUCCESS),
     }
 }

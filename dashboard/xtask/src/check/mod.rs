@@ -41,6 +41,7 @@ const CHECKS: &[Check] = &[
     Check { name: "file length", compiles: false, run: files::length },
     Check { name: "text", compiles: false, run: text::words },
     Check { name: "telemetry names", compiles: false, run: text::telemetry_names },
+    Check { name: "telemetry contract", compiles: false, run: crate::semconv::stale },
     Check { name: "manifests", compiles: false, run: crates::manifests },
     Check { name: "dependency arrows", compiles: false, run: crates::arrows },
     Check { name: "lock file", compiles: false, run: crates::lock_file },
