@@ -107,6 +107,7 @@ pub mod stack;
 ))]
 mod stopped;
 mod sync;
+mod template;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 #[cfg(feature = "rustls")]
@@ -131,8 +132,8 @@ pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, 
 pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
-    ConnectionSnapshot, ExemplarSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, PoolSnapshot,
-    PoolState, Protocol, ResultSnapshot, RetryResultSnapshot, RetrySnapshot, ScopeSnapshot,
+    ConnectionSnapshot, ExemplarSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, LookupSnapshot,
+    PoolSnapshot, PoolState, Protocol, ResultSnapshot, RetryResultSnapshot, RetrySnapshot, ScopeSnapshot,
     TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot, WaitingSnapshot,
 };
 pub use registry::{HealthSnapshot, ResourceSnapshot};
@@ -150,5 +151,6 @@ pub use stack::Stack;
     feature = "timeout"
 ))]
 pub use stopped::Stopped;
+pub use template::UrlTemplate;
 #[cfg(feature = "rustls")]
 pub use tls::observe_tls;

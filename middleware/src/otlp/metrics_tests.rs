@@ -18,12 +18,12 @@ use poolscope_semconv::value::{
 use poolscope_semconv::value::SessionEnd;
 
 use super::*;
-use crate::RetryResultSnapshot;
 use crate::registry::{
     BreakerSnapshot, ConnectFailures, ConnectionCounts, HealthSnapshot, HistogramSnapshot, LimitSnapshot,
     PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, SessionsSnapshot,
     TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
 };
+use crate::{LookupSnapshot, RetryResultSnapshot};
 
 const SINCE: u64 = 1_000_000_000_000_000_000;
 const AT: u64 = SINCE + 5_000_000_000;
@@ -92,6 +92,11 @@ fn pool() -> PoolSnapshot {
         idle: histogram(&metric::CONNECTION_IDLE_TIME, 8),
         create: histogram(&metric::CONNECTION_CREATE_TIME, 9),
         phases: vec![(ConnectPhase::Tcp, histogram(&metric::CONNECTION_PHASE_TIME, 9))],
+        lookups: vec![LookupSnapshot {
+            question: "pay.example".into(),
+            error_type: None,
+            duration: histogram(&metric::DNS_LOOKUP_DURATION, 9),
+        }],
         requests: histogram(&metric::CONNECTION_REQUESTS, 2),
         rtt: histogram(&metric::CONNECTION_RTT, 2),
         lifetime: vec![(Protocol::Http1, histogram(&metric::HTTP_CLIENT_CONNECTION_DURATION, 2))],

@@ -159,15 +159,14 @@ impl Attempt {
         failed: Option<ConnectPhase>,
     ) -> Report<'_> {
         let took = now.saturating_duration_since(self.started);
-        Report {
-            pool: &self.pool,
-            started: self.wall,
-            took,
-            phases: self.phases(took, peer, failed),
-            question: self.question.get().map(AsRef::as_ref),
-            peer,
-            error,
+        let question = self.question.get().map(AsRef::as_ref);
+        let phases = self.phases(took, peer, failed);
+        if let Some(lookup) = phases.iter().find(|phase| phase.phase == ConnectPhase::Dns) {
+            let error = error.filter(|_| !lookup.is_complete);
+            let question = question.unwrap_or(&self.pool.destination.host);
+            self.pool.lookups.record(question, error, lookup.end - lookup.begin);
         }
+        Report { pool: &self.pool, started: self.wall, took, phases, question, peer, error }
     }
 
     /// The parts, from what was marked and from what follows from it. What can't be told apart is left out, but for
@@ -297,5 +296,7 @@ mod tests {
         assert_eq!((report.question, report.phases[0].is_complete), (Some("name.example"), false));
         let pool = scope.snapshot().pools.remove(0);
         assert_eq!((pool.connecting, pool.connect_abandoned, pool.connect_failed()), (0, 1, 0));
+        let lookup = (pool.lookups[0].question.as_str(), pool.lookups[0].error_type);
+        assert_eq!(lookup, ("name.example", Some(ErrorType::Canceled)));
     }
 }

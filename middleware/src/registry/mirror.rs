@@ -28,6 +28,9 @@ pub(crate) trait Mirrors: Send + Sync {
 /// Who makes the mirrors, if anybody does.
 pub(crate) type Mirroring<'a> = Option<&'a Arc<dyn Mirrors>>;
 
+/// Who mirrors what a pool makes later, with the pool's key.
+pub(super) type PoolMirrors = Option<(Arc<dyn Mirrors>, Labels<'static>)>;
+
 /// Where the records of one histogram go besides.
 #[derive(Default)]
 pub(super) struct Mirrored {
@@ -141,6 +144,7 @@ impl Pool {
             times.lifetime[protocol as usize].mirror(mirrors, labels);
         }
         self.limit.mirror(mirrors, key);
+        self.lookups.mirror(mirrors, &key());
         self.results().mirror(mirrors, &key());
     }
 }

@@ -24,6 +24,7 @@ use super::holder::Holder;
 use super::key::{Destination, DestinationRef, Scheme};
 use super::leak::Leaks;
 use super::limit::Limit;
+use super::lookups::Lookups;
 use super::request::Request;
 use super::results::Results;
 use super::senders::Senders;
@@ -138,6 +139,7 @@ pub(crate) struct Pool {
     /// Open, active and upgraded connections packed into one word, by protocol, so that one read sees all three.
     counts: [AtomicU64; 2],
     pub(super) times: Histograms,
+    pub(super) lookups: Lookups,
     results: Results,
     pub(super) leaks: Leaks,
     pub(super) limit: Limit,
@@ -174,6 +176,7 @@ impl Pool {
             given_up: Default::default(),
             counts: Default::default(),
             times: Histograms::new(),
+            lookups: Lookups::default(),
             results: Results::new(),
             leaks: Leaks::default(),
             limit: Limit::new(),

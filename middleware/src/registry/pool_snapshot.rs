@@ -102,6 +102,7 @@ impl Pool {
                 .map(|phase| (*phase, self.times.phases[phase.index()].snapshot()))
                 .filter(|(_, times)| times.count() > 0)
                 .collect(),
+            lookups: self.lookups.snapshot(),
             lifetime: Protocol::ALL
                 .into_iter()
                 .map(|protocol| (protocol, self.times.lifetime[protocol as usize].snapshot()))

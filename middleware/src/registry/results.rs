@@ -8,7 +8,7 @@ use poolscope_semconv::value::{ErrorType, METHOD_OTHER, protocol_version};
 use super::exemplar::Traced;
 use super::histogram::{Histogram, HistogramSnapshot};
 use super::method::KnownMethod;
-use super::mirror::{Mirroring, Mirrors};
+use super::mirror::{Mirroring, PoolMirrors};
 use super::snapshot::ResultSnapshot;
 use crate::series::{Labels, owned, with_result};
 
@@ -109,16 +109,13 @@ impl Series {
     }
 }
 
-/// Who mirrors the histograms of a pool, with the pool's key.
-type Mirrored = Option<(Arc<dyn Mirrors>, Labels<'static>)>;
-
 /// Open-addressed table of series that are set once and then only read: recording takes no lock and allocates only for a
 /// result that was never seen before.
 pub(crate) struct Results {
     slots: Box<[OnceLock<Box<Series>>]>,
     overflow: Histogram,
     /// Read only for a result that was never seen before.
-    mirrored: RwLock<Mirrored>,
+    mirrored: RwLock<PoolMirrors>,
 }
 
 impl Results {

@@ -11,6 +11,7 @@ use poolscope_semconv::value::{
 use super::health_snapshot::HealthSnapshot;
 use super::histogram::HistogramSnapshot;
 use super::limit::{LimitSnapshot, TotalLimitSnapshot};
+use super::lookups::LookupSnapshot;
 use super::resource_snapshot::ResourceSnapshot;
 use super::retry_results::RetryResultSnapshot;
 #[cfg(feature = "serde")]
@@ -200,6 +201,8 @@ pub struct PoolSnapshot {
     /// Times of the parts of it that can be told apart.
     #[cfg_attr(feature = "serde", serde(rename = "phases_secs", serialize_with = "serial::rows_as_text"))]
     pub phases: Vec<(ConnectPhase, HistogramSnapshot)>,
+    /// Name look-ups, by name and error, where they can be told apart.
+    pub lookups: Vec<LookupSnapshot>,
     /// Lives of the connections that were closed.
     #[cfg_attr(feature = "serde", serde(rename = "lifetime_secs", serialize_with = "serial::by_protocol"))]
     pub lifetime: Vec<(Protocol, HistogramSnapshot)>,

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use poolscope_semconv::attr;
 use poolscope_semconv::metric::MetricDef;
-use poolscope_semconv::value::Observation;
+use poolscope_semconv::value::{ErrorType, Observation};
 
 pub(crate) use walk::{others, pool};
 
@@ -84,6 +84,14 @@ pub(crate) fn pool_key<'a>(
         key.push(text(attr::OBSERVATION, observation.as_str()));
     }
     key
+}
+
+/// A pool's key and one kind of look-up of its connects.
+pub(crate) fn with_lookup<'a>(key: &Labels<'a>, question: &'a str, error: Option<ErrorType>) -> Labels<'a> {
+    let mut labels = key.clone();
+    labels.push(text(attr::DNS_QUESTION_NAME, question));
+    labels.extend(error.map(|error| text(attr::ERROR_TYPE, error.as_str())));
+    labels
 }
 
 /// A pool's key and one result of its requests.

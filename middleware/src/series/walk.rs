@@ -88,6 +88,10 @@ pub(crate) fn pool(sink: &mut dyn Sink, pool: &PoolSnapshot) {
         let attributes = with(text(attr::CONNECT_PHASE, phase.as_str()));
         sink.histogram(&metric::CONNECTION_PHASE_TIME, attributes, times);
     }
+    for lookup in &pool.lookups {
+        let labels = super::with_lookup(&key, &lookup.question, lookup.error_type);
+        sink.histogram(&metric::DNS_LOOKUP_DURATION, labels, &lookup.duration);
+    }
     if let Some(retransmits) = pool.retransmits {
         sink.integer(&metric::CONNECTION_RETRANSMITS, key.clone(), retransmits);
         sink.histogram(&metric::CONNECTION_RTT, key.clone(), &pool.rtt);

@@ -39,6 +39,9 @@ pub(crate) use off::refused;
 #[cfg(not(feature = "trace"))]
 pub(crate) use off::{Caller, Inside, RequestSpan, SetupSpan, is_suppressed, open_setup, setup_span};
 
+#[cfg(feature = "trace")]
+use crate::UrlTemplate;
+
 /// Attributes of the other end of a connection.
 #[cfg(feature = "trace")]
 pub(crate) fn peer(peer: std::net::SocketAddr) -> [opentelemetry::KeyValue; 2] {
@@ -55,6 +58,10 @@ pub(crate) fn peer(peer: std::net::SocketAddr) -> [opentelemetry::KeyValue; 2] {
 pub(crate) trait Outgoing {
     fn method(&self) -> &http::Method;
     fn url(&self) -> String;
+    /// What its path looks like without what varies, if the program tells it.
+    fn template(&self) -> Option<&UrlTemplate> {
+        None
+    }
     fn headers_mut(&mut self) -> &mut http::HeaderMap;
 }
 
@@ -66,6 +73,10 @@ impl<B> Outgoing for http::Request<B> {
 
     fn url(&self) -> String {
         self.uri().to_string()
+    }
+
+    fn template(&self) -> Option<&UrlTemplate> {
+        self.extensions().get()
     }
 
     fn headers_mut(&mut self) -> &mut http::HeaderMap {

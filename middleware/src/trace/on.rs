@@ -63,7 +63,10 @@ impl RequestSpan {
     ) -> (Self, Option<TraceRef>) {
         let method = request.method();
         let known = METHODS.iter().copied().find(|known| *known == method.as_str());
-        let started = starts.start(known.unwrap_or(span::HTTP_OTHER), SpanKind::Client, &mut |span| {
+        let name = known.unwrap_or(span::HTTP_OTHER);
+        let template = request.template();
+        let name = template.map_or(name.into(), |template| format!("{name} {}", template.as_str()).into());
+        let started = starts.start(name, SpanKind::Client, &mut |span| {
             span.set_attribute(KeyValue::new(attr::HTTP_REQUEST_METHOD, known.unwrap_or(METHOD_OTHER)));
             if known.is_none() {
                 let method = method.as_str().to_owned();
@@ -73,6 +76,9 @@ impl RequestSpan {
             span.set_attribute(KeyValue::new(attr::SERVER_PORT, i64::from(pool.port)));
             span.set_attribute(KeyValue::new(attr::URL_FULL, redact(&request.url())));
             span.set_attribute(KeyValue::new(attr::URL_SCHEME, pool.scheme));
+            if let Some(template) = template {
+                span.set_attribute(KeyValue::new(attr::URL_TEMPLATE, template.as_str().to_owned()));
+            }
             span.set_attribute(KeyValue::new(attr::CLIENT_NAME, StringValue::from(pool.client.clone())));
             let resends = current::resends();
             if resends > 0 {

@@ -23,7 +23,7 @@ pub(crate) fn refused<const N: usize>(
 ) {
     let Some(starts) = scope.tracing().starts() else { return };
     let mut attributes = Some(attributes);
-    let started = starts.start(name, SpanKind::Internal, &mut |span| {
+    let started = starts.start(name.into(), SpanKind::Internal, &mut |span| {
         span.set_attribute(KeyValue::new(attr::ERROR_TYPE, error.as_str()));
         for (key, value) in attributes.take().into_iter().flat_map(|attributes| attributes()) {
             span.set_attribute(KeyValue::new(key, value));

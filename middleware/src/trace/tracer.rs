@@ -1,5 +1,6 @@
 //! [`Tracing`]: the tracer of a scope.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use opentelemetry::global::{self, BoxedTracer};
@@ -73,7 +74,7 @@ pub(crate) trait Starts: Send + Sync {
     /// Starts a span below the current context, and has it described if it is recorded.
     fn start(
         &self,
-        name: &'static str,
+        name: Cow<'static, str>,
         kind: SpanKind,
         describe: &mut dyn FnMut(&mut dyn global::ObjectSafeSpan),
     ) -> Started;
@@ -95,7 +96,7 @@ where
 {
     fn start(
         &self,
-        name: &'static str,
+        name: Cow<'static, str>,
         kind: SpanKind,
         describe: &mut dyn FnMut(&mut dyn global::ObjectSafeSpan),
     ) -> Started {

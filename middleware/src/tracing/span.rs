@@ -42,7 +42,7 @@ pub(crate) struct TracingSpans;
 impl Starts for TracingSpans {
     fn start(
         &self,
-        name: &'static str,
+        name: Cow<'static, str>,
         kind: SpanKind,
         describe: &mut dyn FnMut(&mut dyn ObjectSafeSpan),
     ) -> Started {
@@ -54,7 +54,7 @@ impl Starts for TracingSpans {
             // Nobody will see it; the request goes on in the trace that it is in.
             return Started::Unsampled(current());
         };
-        span.name(name, &kind);
+        span.name(&name, &kind);
         describe(&mut span);
         let handle = Handle(span.span.clone());
         Started::Recorded(Context::current().with_span(span).with_value(handle))
@@ -76,6 +76,7 @@ fn attempt() -> tracing::Span {
             SERVER_PORT,
             URL_FULL,
             URL_SCHEME,
+            URL_TEMPLATE,
             CLIENT_NAME,
             HTTP_REQUEST_RESEND_COUNT,
             HTTP_RESPONSE_STATUS_CODE,
