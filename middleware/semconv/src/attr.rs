@@ -328,7 +328,8 @@ attributes! {
     POOL_OLDEST_WAIT: Double = "poolscope.pool.oldest_wait";
     /// Why they wait.
     POOL_BLOCKED_BY: String in BlockingReason = "poolscope.pool.blocked_by";
-    /// Connections of the pool, some of them if there are many: identity, state, seconds in that state and requests served.
+    /// Connections of the pool, some of them if there are many: identity, state, seconds
+    /// since a request last used it, and requests served.
     POOL_CONNECTIONS: StringArray = "poolscope.pool.connections" such as "17 idle 2.5 40";
 
     // --- ours: telemetry about telemetry

@@ -283,7 +283,7 @@ fn calling(destination: Option<&str>) -> String {
     destination.map(|destination| format!(" calling {destination}")).unwrap_or_default()
 }
 
-fn integer(value: u64) -> i64 {
+pub(crate) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

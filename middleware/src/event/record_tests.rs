@@ -153,7 +153,9 @@ pub(crate) fn every_event() -> Vec<Event> {
 fn every_event_of_the_contract_has_a_name_a_time_a_severity_and_a_sentence() {
     let records: Vec<_> = every_event().iter().map(record).collect();
     let names: Vec<_> = records.iter().map(|record| record.event_name().unwrap()).collect();
-    assert_eq!(names, name::ALL);
+    // A pool is told by the exporter itself, now and then.
+    let happen = name::ALL.iter().filter(|name| **name != name::POOL_SNAPSHOT);
+    assert_eq!(names, happen.copied().collect::<Vec<_>>());
     for record in &records {
         assert_eq!(record.timestamp(), Some(SystemTime::UNIX_EPOCH));
         assert_eq!(record.severity_text(), record.severity_number().map(|severity| severity.name()));

@@ -104,6 +104,7 @@ mod logs;
 mod metrics;
 mod pace;
 mod points;
+mod pool_events;
 mod propagators;
 mod queue;
 mod resource;
@@ -144,6 +145,7 @@ pub struct Otlp {
     settings: config::Settings,
     environment: Lookup,
     global_propagator: bool,
+    pool_events: Option<pool_events::PoolEvents>,
 }
 
 impl Otlp {
@@ -156,6 +158,7 @@ impl Otlp {
                 std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
             }),
             global_propagator: true,
+            pool_events: None,
         }
     }
 
@@ -222,6 +225,13 @@ impl Otlp {
         self
     }
 
+    /// Has an event tell each pool as it is, every so often (not more often than every 100 ms), with at most so many of its
+    /// connections, for receivers that keep events and no metrics. Without it there is none.
+    pub fn pool_snapshots(mut self, interval: Duration, max_connections: usize) -> Self {
+        self.pool_events = Some(pool_events::PoolEvents { interval, max_connections });
+        self
+    }
+
     /// Leaves the process's propagator alone.
     ///
     /// Without it, [`Otlp::start`] makes the W3C `traceparent` propagator, or what `OTEL_PROPAGATORS` names, the global one of
@@ -248,7 +258,7 @@ impl Otlp {
             true => propagators::propagator(env::Env(&*self.environment))?,
             false => None,
         };
-        let telemetry = Telemetry::start(&self.scope, &config)?;
+        let telemetry = Telemetry::start(&self.scope, &config, self.pool_events)?;
         if let Some(propagator) = propagator {
             opentelemetry::global::set_text_map_propagator(propagator);
         }

@@ -17,6 +17,7 @@ use super::dropped::{Dropped, Lost};
 use super::env::MAX_DURATION;
 use super::error::OtlpError;
 use super::logs::EventLog;
+use super::pool_events::PoolEvents;
 use super::spans;
 use super::workers::{self, Parts};
 use crate::Scope;
@@ -50,7 +51,11 @@ impl Telemetry {
         Self { tracer_provider: spans::off(), dropped: Dropped::default(), running: None }
     }
 
-    pub(super) fn start(scope: &Scope, config: &Config) -> Result<Self, OtlpError> {
+    pub(super) fn start(
+        scope: &Scope,
+        config: &Config,
+        pool_events: Option<PoolEvents>,
+    ) -> Result<Self, OtlpError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OtlpError::Thread)?;
         let (sender, commands) = mpsc::unbounded_channel();
         let flush = Flush { commands: sender };
@@ -67,13 +72,18 @@ impl Telemetry {
                 return Err(error);
             }
         };
+        if let (Some(pool_events), Some(logger)) = (pool_events, &logger) {
+            runtime.spawn(pool_events.run(scope.clone(), Arc::downgrade(logger)));
+        }
         let main = move || workers::run(runtime, workers, commands);
         let thread = thread::Builder::new().name("poolscope-otlp".to_owned()).spawn(main);
         thread.map_err(OtlpError::Thread)?;
         let exports_spans = config.spans.enabled;
         let telemetry = Self { tracer_provider, dropped, running: Some(Running { logger, flush }) };
         telemetry.connect(scope, exports_spans);
-        scope.want_exemplars(config.exemplars);
+        if config.metrics.enabled {
+            scope.want_exemplars(config.exemplars);
+        }
         Ok(telemetry)
     }
 
