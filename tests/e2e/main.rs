@@ -3,6 +3,7 @@
 
 mod browser;
 mod composable_pool;
+mod contract;
 mod dashboard;
 mod debug;
 mod demo;

@@ -1,0 +1,51 @@
+//! Connects over TLS, with and without parts that can be told apart, and connects that fail in each of them.
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use poolscope::{PhaseLayer, Scope, hyper};
+use poolscope_tests::client::{Client, Kind, Settings};
+use poolscope_tests::resolver::UNKNOWN;
+use poolscope_tests::tls::{self, Alpn};
+use poolscope_tests::upstream::{Options, Upstream, answer};
+use tower::{BoxError, Layer, ServiceExt};
+
+use super::{World, hyper_client, nobody};
+
+pub(super) async fn run(world: &World) {
+    let scope = Scope::new();
+    let telemetry = world.export(&scope);
+    let tls = Options { tls: Some(Alpn::Http1), ..Options::default() };
+    let secure = Upstream::start(tls, |_| async { answer(StatusCode::OK, "hello") }).await.unwrap();
+    let plain = Upstream::start(Options::default(), |_| async { answer(StatusCode::OK, "hello") });
+    let plain = plain.await.unwrap();
+
+    let together = Client::new(&scope, Kind::HyperTlsH1, Settings::default()).unwrap();
+    together.read(&secure.url("/")).await.unwrap();
+    fetch_in_parts(&scope, secure.url("/")).await.unwrap();
+    let not_tls = plain.url("/").replace("http:", "https:");
+    fetch_in_parts(&scope, not_tls).await.unwrap_err();
+    fetch_in_parts(&scope, format!("http://{}/", nobody().await)).await.unwrap_err();
+    let unknown = Request::get(format!("http://{UNKNOWN}/")).body(Full::default()).unwrap();
+    assert!(hyper_client(&scope.client("names")).oneshot(unknown).await.is_err());
+    world.end(telemetry).await;
+}
+
+/// Fetches a URL by a client that sees where the transport ends and TLS begins.
+async fn fetch_in_parts(scope: &Scope, url: String) -> Result<(), BoxError> {
+    let client = scope.client("parts");
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    let http = PhaseLayer::tcp().layer(http);
+    let connector = HttpsConnector::from((http, tls::client(Alpn::Http1)?));
+    let connector = hyper::ConnectLayer::new(&client).layer(connector);
+    let inner = legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let service = hyper::RequestLayer::new(&client).layer(inner);
+    let response = service.oneshot(Request::get(url).body(Full::<Bytes>::default())?).await?;
+    response.into_body().collect().await?;
+    Ok(())
+}
