@@ -282,12 +282,12 @@ metrics! {
         POOL_KEYS, POOL_OPTIONAL, WAIT_BOUNDS, "Time in the queue of a limit, for those who had to wait, also in vain.";
 
     /// The last time that the guard looked.
-    RESOURCE_USAGE = Gauge "poolscope.resource.usage" "1"
+    RESOURCE_USAGE = Gauge "poolscope.resource.usage" "{unit}"
         &[attr::GUARD_NAME, attr::RESOURCE_NAME], &[], &[],
         "How much of a resource the process uses: bytes of memory, otherwise a count.";
-    RESOURCE_PEAK = Gauge "poolscope.resource.peak" "1"
+    RESOURCE_PEAK = Gauge "poolscope.resource.peak" "{unit}"
         &[attr::GUARD_NAME, attr::RESOURCE_NAME], &[], &[], "The most that the guard has seen used of a resource.";
-    RESOURCE_LIMIT = Gauge "poolscope.resource.limit" "1"
+    RESOURCE_LIMIT = Gauge "poolscope.resource.limit" "{unit}"
         &[attr::GUARD_NAME, attr::RESOURCE_NAME, attr::RESOURCE_LIMIT_KIND], &[], &[],
         "Use of a resource from which on the guard warns (soft) or refuses requests (hard); absent where there is no limit.";
     RESOURCE_REFUSED = Counter "poolscope.resource.refused" "{request}"

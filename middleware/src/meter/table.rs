@@ -63,11 +63,9 @@ impl Sink for Table {
     }
 }
 
-/// True if points of the metric are no whole numbers: gauges of times and of shares. Resources have the unit of a share and
-/// are counted.
+/// True if points of the metric are no whole numbers: gauges of times and of shares.
 pub(crate) fn is_float(def: &MetricDef) -> bool {
-    let is_counted = def.name.starts_with("poolscope.resource.");
-    def.kind == MetricKind::Gauge && matches!(def.unit, "s" | "1") && !is_counted
+    def.kind == MetricKind::Gauge && matches!(def.unit, "s" | "1")
 }
 
 /// Place of a metric in the contract.

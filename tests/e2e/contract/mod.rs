@@ -10,6 +10,7 @@ mod judge;
 mod receiver;
 mod requests;
 mod retries;
+mod sessions;
 mod waits;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -87,7 +88,8 @@ async fn everything(world: &World) {
         connects::run(world),
         requests::run(world),
         breakers::run(world),
-        retries::run(world)
+        retries::run(world),
+        sessions::run(world)
     );
 }
 

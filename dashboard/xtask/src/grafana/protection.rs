@@ -77,11 +77,11 @@ fn limits() -> [Panel; 4] {
 fn resources() -> [Panel; 3] {
     [
         Panel::series("Used", "How much of a resource the process uses, and from where on it warns and refuses. Memory has a panel of its own.", "short")
-            .query(r#"max by (job, instance, poolscope_resource_name) (poolscope_resource_usage_ratio{PROCESS, poolscope_resource_name!="memory"})"#, "{{poolscope_resource_name}} {{instance}}")
-            .query(r#"min by (job, poolscope_resource_name, poolscope_resource_limit_kind) (poolscope_resource_limit_ratio{PROCESS, poolscope_resource_name!="memory"})"#, "{{poolscope_resource_limit_kind}} limit of {{poolscope_resource_name}}")
+            .query(r#"max by (job, instance, poolscope_resource_name) (poolscope_resource_usage{PROCESS, poolscope_resource_name!="memory"})"#, "{{poolscope_resource_name}} {{instance}}")
+            .query(r#"min by (job, poolscope_resource_name, poolscope_resource_limit_kind) (poolscope_resource_limit{PROCESS, poolscope_resource_name!="memory"})"#, "{{poolscope_resource_limit_kind}} limit of {{poolscope_resource_name}}")
             .dashed("/limit of/"),
         Panel::series("Memory used", "Bytes of memory of the process.", "bytes")
-            .query(r#"max by (job, instance) (poolscope_resource_usage_ratio{PROCESS, poolscope_resource_name="memory"})"#, "{{job}} {{instance}}"),
+            .query(r#"max by (job, instance) (poolscope_resource_usage{PROCESS, poolscope_resource_name="memory"})"#, "{{job}} {{instance}}"),
         Panel::series("Refused requests", "Requests a second that were refused because a resource was used up.", "reqps")
             .query("sum by (job, poolscope_resource_name) (rate(poolscope_resource_refused_total{PROCESS}[$__rate_interval]))", "{{job}} {{poolscope_resource_name}}"),
     ]

@@ -1,0 +1,67 @@
+//! Sessions that end in every way, one that stays although it was told to end, and one for which there is no room.
+
+use std::time::Duration;
+
+use poolscope::Scope;
+use poolscope::session::{Session, Sessions};
+use poolscope_tests::wait;
+
+use super::World;
+
+const SOON: Duration = Duration::from_millis(50);
+
+pub(super) async fn run(world: &World) {
+    let scope = Scope::new();
+    let telemetry = world.export(&scope);
+    ended_by_their_holder(&scope).await;
+    ended_by_the_registry(&scope).await;
+    world.end(telemetry).await;
+}
+
+async fn ended_by_their_holder(scope: &Scope) {
+    let rooms = scope.sessions("rooms").max_sessions(1).build().unwrap();
+    let begin = || rooms.begin("one").unwrap();
+    begin().complete();
+    begin().fail("broken pipe");
+    drop(begin());
+    let session = begin();
+    let panicked = tokio::spawn(async move {
+        let _session: Session = session;
+        panic!("expected: a handler that panics");
+    });
+    assert!(panicked.await.unwrap_err().is_panic());
+    let last = begin();
+    assert!(rooms.begin("two").is_err(), "there is room for one");
+    rooms.close();
+    last.ended().await;
+}
+
+async fn ended_by_the_registry(scope: &Scope) {
+    let idle = scope.sessions("idle").idle_timeout(SOON).overdue_after(SOON).build().unwrap();
+    let old = scope.sessions("old").idle_timeout(None).max_duration(SOON).build().unwrap();
+    let session = old.begin("one").unwrap();
+    session.ended().await;
+    drop(session);
+    let stays = idle.begin("one").unwrap();
+    let overdue = async |sessions: &Sessions| sessions.snapshot().overdue;
+    wait::until("the session to be overdue", async || overdue(&idle).await, |overdue| *overdue == 1).await;
+    drop(stays);
+    late(scope).await;
+}
+
+/// A sweep can't be in time while its runtime is blocked.
+async fn late(scope: &Scope) {
+    let late = scope.sessions("late").idle_timeout(SOON).build().unwrap();
+    let blocked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let session = late.begin("one").unwrap();
+            tokio::task::yield_now().await;
+            std::thread::sleep(Duration::from_millis(400));
+            session.ended().await;
+            late.snapshot().late_sweeps
+        })
+    });
+    let late_sweeps = tokio::task::spawn_blocking(|| blocked.join().unwrap()).await.unwrap();
+    assert!(late_sweeps > 0, "a blocked sweep was in time");
+}
