@@ -8,7 +8,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{HttpConnector, dns::GaiResolver};
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_otlp::{MetricExporter, WithExportConfig};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -22,8 +23,9 @@ use poolscope::health::HealthProbe;
 use poolscope::hyper::{ConnectLayer, RequestLayer};
 use poolscope::limit::LimitLayer;
 use poolscope::retry::{RetryLayer, RetryPolicy};
+use poolscope::session::{DEFAULT_SWEEP_INTERVAL, Sessions};
 use poolscope::timeout::TimeoutLayer;
-use poolscope::{HealthState, Scope, meter};
+use poolscope::{HealthState, PhaseLayer, Scope, meter};
 use poolscope_semconv::metric::{self, MetricDef, MetricKind};
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr};
 use tokio::net::TcpListener;
@@ -172,6 +174,20 @@ fn last(receiver: &Receiver, service: &str) -> Series {
     series(received.metrics.iter().map(|(_, request)| request).rfind(named).expect("an export arrived"))
 }
 
+/// A session that was told to end. Without a deadline that could come, the sweep comes to rest after it.
+async fn session(scope: &Scope) -> Sessions {
+    let sessions = scope.sessions("chat").idle_timeout(None).build().unwrap();
+    let session = sessions.begin("room").unwrap();
+    sessions.close();
+    session.ended().await;
+    drop(session);
+    let mut swept = u64::MAX;
+    while std::mem::replace(&mut swept, sessions.snapshot().sweeps.count()) != swept {
+        tokio::time::sleep(5 * DEFAULT_SWEEP_INTERVAL).await;
+    }
+    sessions
+}
+
 /// Requests that are answered, refused, tried again, made to wait and lost, over HTTP/1, and a probe.
 async fn busy(scope: &Scope) -> HealthProbe {
     let listener = TcpListener::bind(any_port()).await.unwrap();
@@ -190,7 +206,8 @@ async fn busy(scope: &Scope) -> HealthProbe {
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
 
     let client = scope.client("payments");
-    let connector = ConnectLayer::new(&client).layer(HttpConnector::new());
+    let resolver = PhaseLayer::dns().layer(GaiResolver::new());
+    let connector = ConnectLayer::new(&client).layer(HttpConnector::new_with_resolver(resolver));
     let inner = RequestLayer::new(&client).layer(Client::builder(TokioExecutor::new()).build(connector));
     let policy =
         RetryPolicy::builder(scope, "payments").base_delay(Duration::from_millis(1)).build().unwrap();
@@ -207,8 +224,9 @@ async fn busy(scope: &Scope) -> HealthProbe {
     while let Some(answer) = requests.join_next().await {
         answer.unwrap().unwrap().into_body().collect().await.unwrap();
     }
-    for path in ["flaky", "nowhere", "flaky"] {
-        let answer = service.clone().oneshot(get(format!("http://{addr}/{path}"))).await.unwrap();
+    let named = format!("localhost:{}", addr.port());
+    for (host, path) in [(addr.to_string(), "flaky"), (addr.to_string(), "nowhere"), (named, "flaky")] {
+        let answer = service.clone().oneshot(get(format!("http://{host}/{path}"))).await.unwrap();
         answer.into_body().collect().await.unwrap();
     }
     let nobody = get(format!("http://{}/", free_addr()));
@@ -241,10 +259,10 @@ async fn both_tell_the_same_in_both_directions() {
     let bridge = meter::register(&scope, &provider).unwrap();
     let telemetry = export(&scope, &receiver.url()).metrics_interval(NEVER).start().unwrap();
 
-    let mut probes = Vec::new();
+    let mut kept = Vec::new();
     // Once more after a first export, since what is cumulative must stay so.
     for round in 0..2 {
-        probes.push(busy(&scope).await);
+        kept.push((busy(&scope).await, session(&scope).await));
         telemetry.flush();
         provider.force_flush().unwrap();
         let own = last(&receiver, "shop");
@@ -266,15 +284,17 @@ async fn both_tell_the_same_in_both_directions() {
     }
 
     // What is gone is gone in both; a histogram of the SDK stays.
-    drop(probes);
+    drop(kept);
     telemetry.flush();
     provider.force_flush().unwrap();
-    let is_of_probe = |((name, ..), _): &(Stream, Attributes)| name.starts_with("poolscope.health.");
-    assert!(!last(&receiver, "shop").keys().any(is_of_probe));
+    let is_gone = |((name, ..), _): &(Stream, Attributes)| {
+        name.starts_with("poolscope.health.") || name.starts_with("poolscope.session.")
+    };
+    assert!(!last(&receiver, "shop").keys().any(is_gone));
     let bridged = last(&receiver, "bridged");
-    let left: Vec<_> = bridged.keys().filter(|key| is_of_probe(key)).map(|((name, ..), _)| name).collect();
+    let left: Vec<_> = bridged.keys().filter(|key| is_gone(key)).map(|((name, ..), _)| name).collect();
     assert!(
-        !left.is_empty() && left.iter().all(|name| *name == metric::HEALTH_PROBE_DURATION.name),
+        !left.is_empty() && left.iter().all(|name| metric::find(name).unwrap().kind == MetricKind::Histogram),
         "{left:?}"
     );
     drop(bridge);
