@@ -1,6 +1,6 @@
 //! Events: what happened, typed, told to listeners at once.
 
-#[cfg(any(feature = "otlp", feature = "tracing"))]
+#[cfg(any(feature = "otlp", feature = "otlp-sdk", feature = "tracing"))]
 pub(crate) mod record;
 
 use std::fmt;

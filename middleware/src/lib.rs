@@ -62,6 +62,8 @@ mod current;
 #[cfg(feature = "http")]
 pub mod debug;
 pub mod event;
+#[cfg(any(feature = "otlp", feature = "otlp-sdk"))]
+mod export;
 #[cfg(feature = "failsafe")]
 pub mod failsafe;
 #[cfg(feature = "guard")]
@@ -83,6 +85,8 @@ pub mod meter;
 mod origin;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+#[cfg(feature = "otlp-sdk")]
+pub mod otlp_sdk;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 mod phase;
 mod registry;

@@ -56,8 +56,8 @@ struct Inner {
     timeouts: Named<TimeoutStats>,
     #[cfg(feature = "shutdown")]
     shutdown: crate::shutdown::State,
-    #[cfg(feature = "otlp")]
-    flushes: Mutex<Vec<crate::otlp::Flush>>,
+    #[cfg(any(feature = "otlp", feature = "otlp-sdk"))]
+    flushes: Mutex<Vec<Arc<dyn crate::export::FlushAtEnd>>>,
     #[cfg(all(feature = "breaker", feature = "shutdown"))]
     tasks: Mutex<Vec<Weak<dyn Task>>>,
     resources: Board<ResourceSnapshot>,
@@ -263,12 +263,14 @@ impl Scope {
     /// Sends what telemetry there is, without blocking the caller's thread.
     #[cfg(feature = "shutdown")]
     pub(crate) async fn flush_telemetry(&self) {
-        #[cfg(feature = "otlp")]
+        #[cfg(any(feature = "otlp", feature = "otlp-sdk"))]
         {
             let flushes = self.inner.flushes.lock().unwrap_or_else(PoisonError::into_inner).clone();
             // Side by side, since each may take as long as the shutdown has for all of them.
-            let flushes: Vec<_> =
-                flushes.into_iter().map(|flush| tokio::task::spawn_blocking(move || flush.flush())).collect();
+            let flushes: Vec<_> = flushes
+                .into_iter()
+                .map(|flush| tokio::task::spawn_blocking(move || flush.flush_at_end()))
+                .collect();
             for flush in flushes {
                 // One that panics has nothing left to send.
                 let _ = flush.await;
@@ -285,8 +287,8 @@ impl Scope {
     }
 
     /// Has telemetry sent before the program ends.
-    #[cfg(feature = "otlp")]
-    pub(crate) fn flush_at_end(&self, flush: crate::otlp::Flush) {
+    #[cfg(any(feature = "otlp", feature = "otlp-sdk"))]
+    pub(crate) fn flush_at_end(&self, flush: Arc<dyn crate::export::FlushAtEnd>) {
         self.inner.flushes.lock().unwrap_or_else(PoisonError::into_inner).push(flush);
     }
 
@@ -542,7 +544,7 @@ impl ScopeBuilder {
                 timeouts: Named::default(),
                 #[cfg(feature = "shutdown")]
                 shutdown: crate::shutdown::State::default(),
-                #[cfg(feature = "otlp")]
+                #[cfg(any(feature = "otlp", feature = "otlp-sdk"))]
                 flushes: Mutex::default(),
                 #[cfg(all(feature = "breaker", feature = "shutdown"))]
                 tasks: Mutex::default(),

@@ -21,7 +21,8 @@
 //! # Which door
 //!
 //! There are two ways out for the same numbers, with the same names, units, attributes and bucket bounds. One is enough: a
-//! receiver that gets both has every number twice.
+//! receiver that gets both has every number twice. The feature `otlp-sdk` is the second one in one call, with a provider of
+//! its own and with spans and events.
 //!
 //! | | `otlp` | `meter` |
 //! |---|---|---|

@@ -128,7 +128,6 @@ pub use config::{
 pub use dropped::Lost;
 pub use error::OtlpError;
 pub use pace::{DASHBOARD_INTERVAL, DEFAULT_INTERVAL, SEARCH_INTERVAL};
-pub(crate) use telemetry::Flush;
 pub use telemetry::{DEFAULT_SHUTDOWN_TIMEOUT, Telemetry};
 pub use temporality::Temporality;
 

@@ -16,11 +16,11 @@ use super::config::Config;
 use super::dropped::{Dropped, Lost};
 use super::env::MAX_DURATION;
 use super::error::OtlpError;
-use super::logs::EventLog;
 use super::pool_events::PoolEvents;
 use super::spans;
 use super::workers::{self, Parts};
 use crate::Scope;
+use crate::export::{EventLog, FlushAtEnd};
 
 /// Longest time that [`Telemetry::shutdown`], [`Telemetry::flush`] and dropping take.
 pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,7 +96,7 @@ impl Telemetry {
             if let Some(logger) = &running.logger {
                 scope.listen(EventLog(Arc::downgrade(logger)));
             }
-            scope.flush_at_end(running.flush.clone());
+            scope.flush_at_end(Arc::new(running.flush.clone()));
         }
     }
 
@@ -180,12 +180,12 @@ impl Running {
 
 /// Sends what there is of a running export; nothing of one that has ended.
 #[derive(Debug, Clone)]
-pub(crate) struct Flush {
+pub(super) struct Flush {
     commands: mpsc::UnboundedSender<Command>,
 }
 
 impl Flush {
-    pub(crate) fn flush(&self) {
+    pub(super) fn flush(&self) {
         self.flush_within(DEFAULT_SHUTDOWN_TIMEOUT);
     }
 
@@ -198,6 +198,12 @@ impl Flush {
     /// A command that nobody hears any more is dropped, which says that it is done.
     fn ask(&self, command: Command) {
         let _ = self.commands.send(command);
+    }
+}
+
+impl FlushAtEnd for Flush {
+    fn flush_at_end(&self) {
+        self.flush();
     }
 }
 

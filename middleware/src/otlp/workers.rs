@@ -26,7 +26,7 @@ use super::sender::Sender;
 use super::telemetry::Flush;
 use super::temporality::Series;
 use super::{logs, resource, spans};
-use crate::Scope;
+use crate::{Scope, export};
 
 /// The workers, and what feeds them.
 pub(super) struct Parts {
@@ -70,7 +70,7 @@ pub(super) fn prepare(
         let sender = Sender::new(&config.events, dropped.clone(), ends.clone())?;
         let batcher = Batcher { queue: Arc::clone(&queue), sender, encode: logs::encoder(&resource) };
         workers.add(|tasks| batcher.run(tasks));
-        logger = Some(Arc::new(logs::logger(&logs::provider(resource.clone(), queue))));
+        logger = Some(Arc::new(export::logger(&logs::provider(resource.clone(), queue))));
     }
     let mut tracer_provider = spans::off();
     if config.spans.enabled {
