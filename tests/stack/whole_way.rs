@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use poolscope::otlp::{Otlp, Protocol, Telemetry};
+use poolscope::otlp_sdk::{OtlpSdk, SdkTelemetry};
 use poolscope::{Scope, ScopeSnapshot};
 use poolscope_dashboard::{Config, Server};
 use poolscope_semconv::{attr, metric, span};
@@ -14,11 +15,60 @@ use poolscope_tests::wait;
 use poolscope_wire::{Event, PoolSummary, path};
 use tokio::sync::oneshot;
 
+/// How the demo's telemetry leaves the process.
+#[derive(Clone, Copy)]
+enum Door {
+    /// Our own exporter.
+    Ours(Protocol),
+    /// The SDK's pipeline, over gRPC.
+    Sdk,
+}
+
+/// The same, while it runs.
+enum Export {
+    Ours(Telemetry),
+    Sdk(SdkTelemetry),
+}
+
+impl Door {
+    fn open(self, scope: &Scope, collector: &Collector) -> Export {
+        let interval = Duration::from_secs(1);
+        let protocol = match self {
+            Self::Ours(protocol) => protocol,
+            Self::Sdk => {
+                let export = OtlpSdk::new(scope).service_name("shop").metrics_interval(interval);
+                return Export::Sdk(export.endpoint(format!("http://{}", collector.grpc())).start().unwrap());
+            }
+        };
+        let endpoint = match protocol {
+            Protocol::Grpc => collector.grpc(),
+            _ => collector.http(),
+        };
+        let compressed = |name: &str| (name == "OTEL_EXPORTER_OTLP_COMPRESSION").then(|| "gzip".to_owned());
+        let export = Otlp::new(scope)
+            .environment(compressed)
+            .service_name("shop")
+            .endpoint(format!("http://{endpoint}"))
+            .protocol(protocol)
+            .metrics_interval(interval);
+        Export::Ours(export.start().unwrap())
+    }
+}
+
+impl Export {
+    fn flush(&self) {
+        match self {
+            Self::Ours(telemetry) => telemetry.flush(),
+            Self::Sdk(telemetry) => telemetry.flush().unwrap(),
+        }
+    }
+}
+
 /// Everything, with the demo in front of it.
 struct World {
     scope: Scope,
     demo: Demo,
-    telemetry: Telemetry,
+    telemetry: Export,
     collector: Collector,
     prometheus: Prometheus,
     jaeger: Jaeger,
@@ -28,7 +78,7 @@ struct World {
 }
 
 impl World {
-    async fn start(protocol: Protocol) -> Self {
+    async fn start(door: Door) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..Config::default() };
         let server = Server::bind(config).await.unwrap();
@@ -44,19 +94,7 @@ impl World {
         let prometheus = Prometheus::start(collector.prometheus()).await.unwrap();
 
         let scope = Scope::new();
-        let endpoint = match protocol {
-            Protocol::Grpc => collector.grpc(),
-            _ => collector.http(),
-        };
-        let compressed = |name: &str| (name == "OTEL_EXPORTER_OTLP_COMPRESSION").then(|| "gzip".to_owned());
-        let telemetry = Otlp::new(&scope)
-            .environment(compressed)
-            .service_name("shop")
-            .endpoint(format!("http://{endpoint}"))
-            .protocol(protocol)
-            .metrics_interval(Duration::from_secs(1))
-            .start()
-            .unwrap();
+        let telemetry = door.open(&scope, &collector);
         let pace = Pace { well: Duration::from_secs(3), sick: Duration::from_secs(4) };
         let demo = Demo::start(&scope, Options { pace, workers: 4 }).await.unwrap();
         let client = reqwest::Client::new();
@@ -90,9 +128,9 @@ fn acquired(snapshot: &ScopeSnapshot) -> u64 {
     snapshot.pools.iter().flat_map(|pool| &pool.acquires).map(|(_, count)| count).sum()
 }
 
-/// The whole path of all three signals, over both transports of OTLP.
-async fn everybody_tells_the_same(protocol: Protocol) {
-    let mut world = World::start(protocol).await;
+/// The whole path of all three signals.
+async fn everybody_tells_the_same(door: Door) {
+    let mut world = World::start(door).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     let snapshot = world.rest().await;
     assert_eq!(snapshot.pools.len(), 7);
@@ -188,11 +226,17 @@ async fn jaeger_links_requests_to_their_connection(jaeger: &Jaeger) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the Collector, Prometheus and Jaeger"]
 async fn everybody_tells_the_same_over_grpc() {
-    everybody_tells_the_same(Protocol::Grpc).await;
+    everybody_tells_the_same(Door::Ours(Protocol::Grpc)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the Collector, Prometheus and Jaeger"]
 async fn everybody_tells_the_same_over_http() {
-    everybody_tells_the_same(Protocol::HttpProtobuf).await;
+    everybody_tells_the_same(Door::Ours(Protocol::HttpProtobuf)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the Collector, Prometheus and Jaeger"]
+async fn everybody_tells_the_same_by_the_sdk() {
+    everybody_tells_the_same(Door::Sdk).await;
 }
