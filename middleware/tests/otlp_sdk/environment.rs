@@ -28,6 +28,8 @@ async fn the_program() {
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(bridge)).unwrap();
     tracing::info!("checkout");
     work(&scope).await;
+    // What this one made them say would be sent by the end.
+    telemetry.flush().unwrap();
     telemetry.shutdown().unwrap();
     let [pool, _] = &scope.snapshot().pools[..] else { panic!("two pools") };
     assert_eq!(pool.client, "payments", "nothing of the exporter's is a pool");
