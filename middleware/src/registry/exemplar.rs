@@ -51,8 +51,13 @@ impl ExemplarSwitch {
         self.0.fetch_max(filter as u8, Relaxed);
     }
 
-    /// What a request tells of itself; `sampled` and `any` tell its span.
+    /// True as long as nobody wants any.
     #[inline]
+    pub(super) fn is_off(&self) -> bool {
+        self.0.load(Relaxed) == ExemplarFilter::Off as u8
+    }
+
+    /// What a request tells of itself; `sampled` and `any` tell its span.
     pub(super) fn pass(
         &self,
         sampled: impl FnOnce() -> Option<TraceRef>,
@@ -144,7 +149,8 @@ impl Slot {
 pub(super) struct Exemplars(OnceLock<Box<[Slot]>>);
 
 impl Exemplars {
-    #[inline]
+    // Not in line: what records would save more registers for it than it needs itself, also while nobody wants exemplars.
+    #[inline(never)]
     pub(super) fn offer(&self, bucket: usize, value: u64, traced: Traced) {
         let slots = self.0.get_or_init(|| (0..=MAX_BOUNDS).map(|_| Slot::new()).collect());
         if let Some(slot) = slots.get(bucket) {

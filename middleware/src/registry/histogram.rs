@@ -60,17 +60,17 @@ impl Histogram {
     /// itself otherwise.
     #[inline]
     pub(crate) fn record_raw(&self, value: u64) {
-        self.record_traced(value, None);
+        self.record_traced(value, || None);
     }
 
     /// The same for a value that may stand for others in its bucket.
     #[inline]
-    pub(crate) fn record_traced(&self, value: u64, traced: Option<Traced>) {
+    pub(crate) fn record_traced(&self, value: u64, traced: impl FnOnce() -> Option<Traced>) {
         let bucket = self.bounds.partition_point(|bound| *bound < value).min(MAX_BOUNDS);
         self.buckets[bucket].fetch_add(1, Relaxed);
         self.sum.fetch_add(value, Relaxed);
         self.mirrored.record(|| value as f64 / scale(self.def));
-        if let Some(traced) = traced {
+        if let Some(traced) = traced() {
             self.exemplars.offer(bucket, value, traced);
         }
     }

@@ -312,16 +312,16 @@ impl Pool {
     }
 
     /// It has one; which one is told to [`Pool::bound`].
-    pub(crate) fn acquired(&self, wait_nanos: u64, queued: bool, traced: Option<Traced>) {
+    pub(crate) fn acquired(&self, wait_nanos: u64, queued: bool, traced: impl Fn() -> Option<Traced>) {
         self.acquired.fetch_add(1, AcqRel);
-        self.times.wait.record_traced(wait_nanos, traced);
+        self.times.wait.record_traced(wait_nanos, &traced);
         if queued {
             self.queued(wait_nanos, traced);
         }
     }
 
     /// It found no connection ready, and had to wait.
-    pub(super) fn queued(&self, wait_nanos: u64, traced: Option<Traced>) {
+    pub(super) fn queued(&self, wait_nanos: u64, traced: impl Fn() -> Option<Traced>) {
         self.times.queued.record_traced(wait_nanos, traced);
     }
 
@@ -340,7 +340,7 @@ impl Pool {
     }
 
     /// It gives its connection back.
-    pub(crate) fn released(&self, held_nanos: u64, traced: Option<Traced>) {
+    pub(crate) fn released(&self, held_nanos: u64, traced: impl Fn() -> Option<Traced>) {
         self.released.fetch_add(1, AcqRel);
         self.times.usage.record_traced(held_nanos, traced);
     }

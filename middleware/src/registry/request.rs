@@ -186,6 +186,11 @@ impl Request {
     /// The request as one that may stand for others, for what is recorded of it at a moment; `None` if it may not.
     #[inline]
     fn traced(&self, at: Instant) -> Option<Traced> {
+        if self.pool().config.exemplars.is_off() { None } else { self.traced_if_wanted(at) }
+    }
+
+    #[inline(never)]
+    fn traced_if_wanted(&self, at: Instant) -> Option<Traced> {
         let switch = &self.pool().config.exemplars;
         let trace = switch.pass(|| self.holder.sampled(), || self.holder.traced())?;
         Some(Traced { trace, at })
@@ -319,7 +324,7 @@ impl Request {
         self.wait.store(wait, Relaxed);
         if self.phase.compare_exchange(PENDING, ACQUIRED, AcqRel, Acquire).is_ok() {
             let (limited, was_queued) = (self.in_use().queued_nanos, self.was_queued());
-            self.pool().acquired(wait.saturating_add(limited), limited > 0 || was_queued, self.traced(at));
+            self.pool().acquired(wait.saturating_add(limited), limited > 0 || was_queued, || self.traced(at));
             self.holder.hold(self.started(), at);
             #[cfg(feature = "tracing")]
             if was_queued {
@@ -382,7 +387,7 @@ impl Request {
             && !self.queued.swap(true, Relaxed)
             && self.in_use().queued_nanos == 0
         {
-            self.pool().queued(at.nanos_since(self.started()), self.traced(at));
+            self.pool().queued(at.nanos_since(self.started()), || self.traced(at));
         }
         let idle_nanos = connection.idle_nanos(at);
         let outcome = if connection.enter() { AcquireOutcome::New } else { self.outcome_of_used() };
@@ -435,7 +440,7 @@ impl Request {
             }
         }
         if matches!(before, ACQUIRED | BINDING | BOUND) {
-            self.pool().released(now.nanos_since(self.acquired_at()), self.traced(now));
+            self.pool().released(now.nanos_since(self.acquired_at()), || self.traced(now));
         }
         if before != ENDED
             && let Some(leaked) = self.holder.free()
@@ -510,7 +515,7 @@ impl Request {
     #[inline]
     pub(crate) fn result(&self, outcome: Outcome, version: Option<http::Version>, now: Instant) {
         let Started { pool, method, at, .. } = self.in_use();
-        pool.results().record(*method, outcome, version, now.nanos_since(*at), self.traced(now));
+        pool.results().record(*method, outcome, version, now.nanos_since(*at), || self.traced(now));
     }
 }
 

@@ -146,7 +146,7 @@ impl Results {
         outcome: Outcome,
         version: Option<http::Version>,
         nanos: u64,
-        traced: Option<Traced>,
+        traced: impl FnOnce() -> Option<Traced>,
     ) {
         self.series(Key::new(method, outcome, version)).record_traced(nanos, traced);
     }
@@ -209,10 +209,11 @@ mod tests {
     fn a_series_tells_what_it_was_made_for() {
         let results = Results::new();
         let status = Outcome::Status(StatusCode::SERVICE_UNAVAILABLE);
-        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000, None);
-        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000, None);
+        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000, || None);
+        results.record(KnownMethod::of(&Method::POST), status, Some(Version::HTTP_11), 3_000_000, || None);
         let custom = Method::from_bytes(b"BREW").unwrap();
-        results.record(KnownMethod::of(&custom), Outcome::Error(ErrorType::Connect), None, 3_000_000, None);
+        results
+            .record(KnownMethod::of(&custom), Outcome::Error(ErrorType::Connect), None, 3_000_000, || None);
         let rows = results.snapshot();
         assert_eq!(rows.len(), 2);
         let post = rows.iter().find(|row| row.method == "POST").unwrap();
@@ -226,7 +227,7 @@ mod tests {
         let results = Results::new();
         for code in 100..300 {
             let status = Outcome::Status(StatusCode::from_u16(code).unwrap());
-            results.record(KnownMethod::of(&Method::GET), status, Some(Version::HTTP_2), 0, None);
+            results.record(KnownMethod::of(&Method::GET), status, Some(Version::HTTP_2), 0, || None);
         }
         let rows = results.snapshot();
         assert_eq!(rows.len(), SLOTS + 1);
