@@ -363,6 +363,7 @@ impl Lease {
 }
 
 impl Drop for Lease {
+    #[inline]
     fn drop(&mut self) {
         self.end(End::Dropped, None);
         if let Some(record) = self.request.take() {

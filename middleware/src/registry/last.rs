@@ -26,8 +26,7 @@ struct Last {
 /// The pool of a URI, if the last request of this thread by the same client went there too.
 #[inline]
 pub(super) fn pool_at(client: u64, uri: &Uri) -> Option<Arc<Pool>> {
-    LAST.with_borrow(|last| {
-        let last = last.as_ref()?;
+    read(|last| {
         let is_same = last.client == client && last.uri.as_ref()?.is(uri);
         if is_same { last.pool.upgrade() } else { None }
     })
@@ -36,10 +35,17 @@ pub(super) fn pool_at(client: u64, uri: &Uri) -> Option<Arc<Pool>> {
 /// The pool of a destination, if the last request of this thread by the same client went there too.
 #[inline]
 pub(super) fn pool(client: u64, destination: &DestinationRef<'_>) -> Option<Arc<Pool>> {
-    LAST.with_borrow(|last| {
-        let last = last.as_ref().filter(|last| last.client == client)?;
-        last.pool.upgrade().filter(|pool| pool.is_of(destination))
+    read(|last| {
+        let pool = if last.client == client { last.pool.upgrade() } else { None };
+        pool.filter(|pool| pool.is_of(destination))
     })
+}
+
+/// A thread that is about to end remembers nothing.
+#[inline]
+fn read<R>(read: impl FnOnce(&Last) -> Option<R>) -> Option<R> {
+    // Unlike `with_borrow`, it is put in line.
+    LAST.try_with(|last| read(last.borrow().as_ref()?)).ok().flatten()
 }
 
 /// Remembers where a request went.
