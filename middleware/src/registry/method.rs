@@ -28,8 +28,13 @@ impl KnownMethod {
         })
     }
 
+    /// Its name; `None` for the others.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        METHODS.get(usize::from(self.0)).copied()
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
-        METHODS.get(usize::from(self.0)).copied().unwrap_or(METHOD_OTHER)
+        self.name().unwrap_or(METHOD_OTHER)
     }
 
     /// A number below 16, to be packed.

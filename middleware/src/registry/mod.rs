@@ -65,6 +65,8 @@ pub(crate) use key::{DestinationRef, Scheme};
 pub(crate) use leak::look_interval;
 pub use limit::{LimitSnapshot, TotalLimitSnapshot};
 pub use lookups::LookupSnapshot;
+#[cfg(feature = "trace")]
+pub(crate) use method::KnownMethod;
 pub(crate) use mirror::{Mirror, MirrorSwitch, Mirroring, Mirrors};
 pub(crate) use pool::Pool;
 pub use pool_state::PoolState;

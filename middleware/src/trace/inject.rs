@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::{Injector, TextMapPropagator};
-use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::{SpanContext, TraceState};
 use opentelemetry::{Context, global};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -49,6 +49,9 @@ fn inject_trace_context(span: &SpanContext, headers: &mut HeaderMap) {
         // No two requests have the same, so it must not push others out of HTTP/2's table of headers; this keeps it out.
         value.set_sensitive(true);
         headers.insert(TRACEPARENT, value);
+    }
+    if *span.trace_state() == TraceState::NONE {
+        return;
     }
     let state = span.trace_state().header();
     if !state.is_empty()
@@ -100,7 +103,7 @@ mod tests {
     use super::*;
     use opentelemetry::propagation::Extractor;
     use opentelemetry::propagation::text_map_propagator::FieldIter;
-    use opentelemetry::trace::{SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+    use opentelemetry::trace::{SpanId, TraceContextExt, TraceFlags, TraceId};
 
     fn span(flags: TraceFlags, state: &[(&str, &str)]) -> SpanContext {
         let state = TraceState::from_key_value(state.iter().copied()).unwrap();

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use http::{StatusCode, Version};
 use opentelemetry::trace::{Span, SpanContext, SpanKind, SpanRef, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, ContextGuard, KeyValue, StringValue, Value};
-use poolscope_semconv::value::{AcquireOutcome, ErrorType, METHOD_OTHER, METHODS, protocol_version};
+use poolscope_semconv::value::{AcquireOutcome, ErrorType, METHOD_OTHER, protocol_version};
 use poolscope_semconv::{attr, span};
 
 use super::Outgoing;
@@ -18,7 +18,7 @@ use super::url::redact;
 use crate::Scope;
 use crate::current;
 use crate::event::PoolName;
-use crate::registry::{Acquired, TraceRef};
+use crate::registry::{Acquired, KnownMethod, TraceRef};
 
 /// The span of an attempt, which ends with the attempt's body. What is not recorded has nothing but the identity that its
 /// caller was given.
@@ -62,7 +62,7 @@ impl RequestSpan {
         request: &mut dyn Outgoing,
     ) -> (Self, Option<TraceRef>) {
         let method = request.method();
-        let known = METHODS.iter().copied().find(|known| *known == method.as_str());
+        let known = KnownMethod::of(method).name();
         let name = known.unwrap_or(span::HTTP_OTHER);
         let template = request.template();
         let name = template.map_or(name.into(), |template| format!("{name} {}", template.as_str()).into());
