@@ -80,8 +80,13 @@ async fn until(scope: &Scope, what: &str, check: impl Fn(&PoolSnapshot) -> bool)
     wait::until(what, async || pool(scope), check).await
 }
 
+/// A leak is counted and told of before its row is marked; of many, only some have a row.
 async fn leaked(scope: &Scope, count: u64) -> PoolSnapshot {
-    until(scope, "so many leaks", |pool| pool.leaks_active == count).await
+    let marked = |pool: &PoolSnapshot| pool.held.iter().filter(|row| row.is_leaked).count() as u64;
+    until(scope, "so many leaks", |pool| {
+        pool.leaks_active == count && marked(pool) == count.min(pool.held.len() as u64)
+    })
+    .await
 }
 
 async fn ok(_: Request<Incoming>) -> Reply {
