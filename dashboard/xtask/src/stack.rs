@@ -19,6 +19,7 @@ const JAEGER: &str = "collector-config/jaeger/config.yaml";
 const PROMETHEUS: &str = "collector-config/prometheus";
 /// What the committed configuration of Prometheus scrapes.
 const SCRAPED: &str = "127.0.0.1:9464";
+const SCRAPED_OWN: &str = "127.0.0.1:8888";
 
 /// The service does not see the dashboard behind the Collector, so it has to be told to report every second.
 const LIVE: (&str, &str) = ("OTEL_METRIC_EXPORT_INTERVAL", "1000");
@@ -202,15 +203,16 @@ fn jaeger_command(program: &Path, root: &Path, addrs: &Addrs) -> Command {
     command
 }
 
-/// Prometheus reads no environment, so it gets a copy with the port that is scraped, beside its rules.
+/// Prometheus reads no environment, so it gets a copy with the ports that are scraped, beside its rules.
 fn prometheus_command(program: &Path, folder: &Path, root: &Path, addrs: &Addrs) -> Result<Command> {
     let source = root.join(PROMETHEUS);
     let config = fs::read_to_string(source.join("prometheus.yml"))?;
-    if !config.contains(SCRAPED) {
-        bail!("{PROMETHEUS}/prometheus.yml does not scrape {SCRAPED} any more");
+    if !config.contains(SCRAPED) || !config.contains(SCRAPED_OWN) {
+        bail!("{PROMETHEUS}/prometheus.yml does not scrape {SCRAPED} and {SCRAPED_OWN} any more");
     }
+    let config = config.replace(SCRAPED, &addrs.scraped.to_string());
     let copy = folder.join("prometheus.yml");
-    fs::write(&copy, config.replace(SCRAPED, &addrs.scraped.to_string()))?;
+    fs::write(&copy, config.replace(SCRAPED_OWN, &addrs.collector_own.to_string()))?;
     let rules = source.join("rules");
     if rules.is_dir() {
         fs::create_dir_all(folder.join("rules"))?;
