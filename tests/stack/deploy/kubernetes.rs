@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::compose::pinned;
-use super::{AGENT, GATEWAY, documents, go_run, output, variables};
+use super::{AGENT, GATEWAY, documents, go_run, output, variables, yaml};
 
 const FOLDER: &str = "collector-config/kubernetes";
 const KUSTOMIZE: &str = "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1";
@@ -181,4 +181,24 @@ fn kustomize_puts_the_committed_agent_beside_a_service() {
     assert_eq!(pod["containers"][0]["name"], "shop");
     assert_eq!(pod["initContainers"][0]["restartPolicy"], "Always");
     assert_eq!(pod["volumes"][0]["configMap"]["name"], config["metadata"]["name"]);
+}
+
+/// The rules ask for jobs by their names; the operator would give them another.
+#[test]
+fn the_operator_scrapes_as_the_jobs_of_the_committed_configuration() {
+    let monitor = yaml(&format!("{FOLDER}/pod-monitor.yaml"));
+    let endpoints = monitor["spec"]["podMetricsEndpoints"].as_array().unwrap();
+    let relabeled: Vec<_> = endpoints
+        .iter()
+        .map(|endpoint| {
+            let relabeling = &endpoint["relabelings"][0];
+            assert_eq!(relabeling["targetLabel"], "job", "{endpoint}");
+            (relabeling["replacement"].clone(), endpoint["honorLabels"].as_bool().unwrap_or(false))
+        })
+        .collect();
+    let config = yaml("collector-config/prometheus/prometheus.yml");
+    let jobs = config["scrape_configs"].as_array().unwrap().iter();
+    let jobs: Vec<_> =
+        jobs.map(|job| (job["job_name"].clone(), job["honor_labels"].as_bool().unwrap_or(false))).collect();
+    assert_eq!(relabeled, jobs);
 }
