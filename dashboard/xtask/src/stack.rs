@@ -28,7 +28,8 @@ const LIVE: (&str, &str) = ("OTEL_METRIC_EXPORT_INTERVAL", "1000");
 ///
 /// Services report to the Collector's OTLP ports, which are the well-known ones. Builds the Collector and Jaeger with Go, once,
 /// and unpacks Debian's Prometheus, unless they are on the search path or named by OTELCOL_BIN, JAEGER_BIN, PROMETHEUS_BIN and
-/// PROMTOOL_BIN. Grafana is in no package: collector-config/README.md says how to add one. Ends with Ctrl-C.
+/// PROMTOOL_BIN. Grafana is in no package: its dashboards, and how to give them to yours, are in collector-config/grafana. Ends
+/// with Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Starts the demo service too, which reports to the Collector
