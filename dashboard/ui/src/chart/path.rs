@@ -33,7 +33,8 @@ pub fn steps(runs: &[Vec<Place>]) -> String {
 #[must_use]
 pub fn step_area(runs: &[Vec<(f64, f64, f64)>]) -> String {
     let mut path = String::new();
-    for run in runs {
+    // A run without places has nothing to close, and a path cannot begin with that.
+    for run in runs.iter().filter(|run| !run.is_empty()) {
         push_steps(&mut path, run.iter().map(|(x, low, _)| (*x, *low)), 'M');
         // Backwards the step comes before the value: first over, then up or down.
         let mut before: Option<f64> = None;
@@ -131,5 +132,11 @@ mod tests {
     fn an_area_closes_along_its_other_edge() {
         let run = vec![(0.0, 9.0, 5.0), (1.0, 9.0, 4.0)];
         assert_eq!(step_area(&[run]), "M0 9L1 9L1 4L1 5L0 5Z");
+    }
+
+    #[test]
+    fn a_run_without_places_is_no_area() {
+        assert_eq!(step_area(&[vec![]]), "");
+        assert_eq!(step_area(&[vec![], vec![(0.0, 9.0, 5.0)]]), "M0 9L0 5Z");
     }
 }
