@@ -67,7 +67,7 @@ pub(crate) fn watch(programs: &mut [(&str, &mut Group)], limit: Option<Duration>
                 break;
             }
             if let Some(status) = group.status()? {
-                bail!("{name} ended by itself ({status}); what it wrote above says why");
+                bail!("{name} ended by itself ({status}); {}", group.says_why());
             }
         }
         thread::sleep(TICK);

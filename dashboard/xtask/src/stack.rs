@@ -115,8 +115,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let folder = workspace.target_dir.join("stack").join(std::process::id().to_string());
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let result = run_in(&folder, workspace, args, &addrs, [&collector, &jaeger, &prometheus.server]);
-    // What Prometheus has stored is as large as the run was long.
-    let _ = fs::remove_dir_all(&folder);
+    // What Prometheus has stored is as large as the run was long. The logs of a failure are what it can be told by.
+    let failed = result.is_err() && !Stop::wanted();
+    let _ = fs::remove_dir_all(if failed { folder.join("data") } else { folder });
     result
 }
 
@@ -167,9 +168,8 @@ fn run_in(
 /// Starts a program that writes its log into the folder; these logs are long.
 fn start(name: &str, folder: &Path, command: &mut Command) -> Result<Group> {
     let path = folder.join(format!("{}.log", name.rsplit(' ').next().unwrap_or(name)));
-    let log = fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     say(format!("starting {name}; it writes to {}", path.display()));
-    Group::start(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log))
+    Group::start_logging(command.stdin(Stdio::null()), path)
 }
 
 fn collector_command(program: &Path, root: &Path, addrs: &Addrs) -> Command {
@@ -234,10 +234,11 @@ fn ready(name: &str, group: &mut Group, url: &str) -> Result<()> {
     let deadline = Instant::now() + START_LIMIT;
     while !running::answers(url) {
         if let Some(status) = group.status()? {
-            bail!("{name} ended before it was ready ({status}); its log says why");
+            bail!("{name} ended before it was ready ({status}); {}", group.says_why());
         }
         if Instant::now() >= deadline {
-            bail!("{name} did not become ready within {} s; its log says why", START_LIMIT.as_secs());
+            let limit = START_LIMIT.as_secs();
+            bail!("{name} did not become ready within {limit} s; {}", group.says_why());
         }
         thread::sleep(TICK);
     }

@@ -1,5 +1,8 @@
 //! A program together with everything it starts, ended as one.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +16,17 @@ use super::{TICK, cannot_start};
 /// How long a program may take to end when asked, before it is ended.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How much of a log is read for its last lines, and how many of them are told.
+const LOG_END_BYTES: u64 = 16 * 1024;
+const LOG_END_LINES: usize = 12;
+
 /// A running program; ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Group {
     child: Child,
     status: Option<ExitStatus>,
+    /// Where it writes, if that is not where this program does.
+    log: Option<PathBuf>,
 }
 
 impl Group {
@@ -28,7 +37,25 @@ impl Group {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(command, 0);
         let child = command.spawn().with_context(|| cannot_start(command))?;
-        Ok(Self { child, status: None })
+        Ok(Self { child, status: None, log: None })
+    }
+
+    /// [`Group::start`] of a program that writes its log into a file.
+    pub(crate) fn start_logging(command: &mut Command, path: PathBuf) -> Result<Self> {
+        let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let mut group = Self::start(command.stdout(log.try_clone()?).stderr(log))?;
+        group.log = Some(path);
+        Ok(group)
+    }
+
+    /// Where it says why it failed: a part of a sentence, and the end of its log if it has one.
+    pub(crate) fn says_why(&self) -> String {
+        let Some(path) = &self.log else { return "what it wrote above says why".to_owned() };
+        match last_lines(path) {
+            Ok(lines) if lines.is_empty() => format!("its log is empty: {}", path.display()),
+            Ok(lines) => format!("its log, {}, ends with\n{lines}", path.display()),
+            Err(error) => format!("its log, {}, cannot be read: {error}", path.display()),
+        }
     }
 
     /// The pipe to its stdout, if it was asked for and not taken yet.
@@ -91,6 +118,17 @@ impl Drop for Group {
     }
 }
 
+fn last_lines(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let from = file.metadata()?.len().saturating_sub(LOG_END_BYTES);
+    file.seek(SeekFrom::Start(from))?;
+    let mut end = Vec::new();
+    file.take(LOG_END_BYTES).read_to_end(&mut end)?;
+    let end = String::from_utf8_lossy(&end);
+    let lines: Vec<_> = end.lines().map(|line| format!("    {line}")).collect();
+    Ok(lines[lines.len().saturating_sub(LOG_END_LINES)..].join("\n"))
+}
+
 /// Whether the user, or the system, wants this program to end.
 #[derive(Debug)]
 pub(crate) struct Stop;
@@ -119,6 +157,22 @@ mod tests {
     use std::process::Stdio;
 
     use super::*;
+
+    #[test]
+    fn why_a_program_failed_is_at_the_end_of_its_log() {
+        let path = std::env::temp_dir().join(format!("xtask-group-{}.log", std::process::id()));
+        let mut command = Command::new("sh");
+        let mut group =
+            Group::start_logging(command.args(["-c", "seq 1 50; echo no such option >&2"]), path.clone())
+                .unwrap();
+        while group.status().unwrap().is_none() {
+            thread::sleep(TICK);
+        }
+        let why = group.says_why();
+        std::fs::remove_file(&path).unwrap();
+        assert!(why.contains(&path.display().to_string()) && why.ends_with("    no such option"), "{why}");
+        assert_eq!(why.lines().count(), 1 + LOG_END_LINES, "{why}");
+    }
 
     #[test]
     fn what_a_program_has_started_ends_with_it() {
