@@ -104,8 +104,8 @@ pub struct PoolPoint {
     pub idle: Option<u32>,
     /// Connections with at least one request; `None` if the sender does not tell.
     pub active: Option<u32>,
-    /// Connections that left HTTP.
-    pub upgraded: u32,
+    /// Connections that left HTTP; `None` if the sender does not tell.
+    pub upgraded: Option<u32>,
     /// Connections that are being established; `None` if the sender does not tell.
     pub connecting: Option<u32>,
     /// Responses that are held and not read for so long that they look forgotten; `None` if the sender does not tell.

@@ -9,25 +9,31 @@ pub(super) fn sentence(facts: &Facts<'_>) -> String {
     if let Some(reuse) = facts.reuse {
         parts.push(format!("{} reused", words::percent(reuse)));
     }
-    let (Some(active), Some(idle)) = (now.active, now.idle) else {
+    if now.active.is_none() && now.idle.is_none() {
         parts.push(match facts.requests {
             0 => "no request".to_owned(),
             requests => format!("{} {}", words::count(requests, "request"), window(facts)),
         });
         parts.push("its connections are not told".to_owned());
         return format!("fine: {}", parts.join(", "));
-    };
+    }
+    // Of two states only one may be told.
+    let [active, idle, upgraded] = [now.active, now.idle, now.upgraded].map(Option::unwrap_or_default);
     if active > 0 {
         parts.push(format!("{active} active"));
     }
-    if now.upgraded > 0 {
-        parts.push(format!("{} upgraded", now.upgraded));
+    if upgraded > 0 {
+        parts.push(format!("{upgraded} upgraded"));
     }
     if active == 0 && idle > 0 {
         parts.push(format!("{idle} idle"));
     }
-    if active == 0 && idle == 0 && now.upgraded == 0 {
-        parts.push("no connection open".to_owned());
+    if active == 0 && idle == 0 && upgraded == 0 {
+        parts.push(match (now.active, now.idle) {
+            (Some(_), None) => "no connection active".to_owned(),
+            (None, _) => "no connection idle".to_owned(),
+            _ => "no connection open".to_owned(),
+        });
     }
     format!("fine: {}", parts.join(", "))
 }
@@ -41,9 +47,11 @@ mod tests {
     fn it_says_what_there_is() {
         let none = PoolPoint { active: Some(0), idle: Some(0), ..PoolPoint::default() };
         assert_eq!(sentence(&Facts { now: none, ..Facts::default() }), "fine: no connection open");
+        let now = PoolPoint { idle: None, ..none };
+        assert_eq!(sentence(&Facts { now, ..Facts::default() }), "fine: no connection active");
         let now = PoolPoint { idle: Some(3), ..none };
         assert_eq!(sentence(&Facts { now, ..Facts::default() }), "fine: 3 idle");
-        let now = PoolPoint { active: Some(2), upgraded: 1, idle: Some(3), ..PoolPoint::default() };
+        let now = PoolPoint { active: Some(2), upgraded: Some(1), idle: Some(3), ..PoolPoint::default() };
         let facts = Facts { now, reuse: Some(1.0), ..Facts::default() };
         assert_eq!(sentence(&facts), "fine: 100 % reused, 2 active, 1 upgraded");
     }

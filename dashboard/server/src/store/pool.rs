@@ -322,7 +322,7 @@ impl Pool {
     }
 
     /// Sums the series of this report. A figure that the report does not mention stays; a state that it does not
-    /// mention although it mentions others is 0.
+    /// mention although it mentions others is 0, if there ever was such a connection or the sender is one of ours.
     fn gauges(&self) -> Gauges {
         let mut gauges = self.window.back().map(|sample| sample.gauges).unwrap_or_default();
         let mut seen = [false; 12];
@@ -341,14 +341,17 @@ impl Pool {
                     // Connections of no known state tell neither what is idle nor what is in use.
                     let Some(state) = ConnectionState::parse(&series.label) else { continue };
                     if !std::mem::replace(&mut seen[0], true) {
-                        gauges.open = Some(Open::default());
+                        let none = |told: Option<f64>| told.or(self.told.ours.then_some(0.0)).map(|_| 0.0);
+                        let Open { idle, active, upgraded } = gauges.open;
+                        gauges.open =
+                            Open { idle: none(idle), active: none(active), upgraded: none(upgraded) };
                     }
-                    let open = gauges.open.get_or_insert_default();
-                    match state {
-                        ConnectionState::Idle => open.idle += value,
-                        ConnectionState::Active => open.active += value,
-                        ConnectionState::Upgraded => open.upgraded += value,
-                    }
+                    let sum = match state {
+                        ConnectionState::Idle => &mut gauges.open.idle,
+                        ConnectionState::Active => &mut gauges.open.active,
+                        ConnectionState::Upgraded => &mut gauges.open.upgraded,
+                    };
+                    *sum.get_or_insert(0.0) += value;
                 }
                 PoolFigure::InFlight => add_to(gauges.in_flight.get_or_insert(0.0), 1),
                 PoolFigure::Pending => add_to(gauges.pending.get_or_insert(0.0), 2),

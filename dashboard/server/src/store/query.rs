@@ -271,7 +271,7 @@ fn lacks(pool: &Pool) -> Vec<wire::Lack> {
     let told = pool.told;
     let is_http = pool.kind == PoolKind::Http;
     let all = [
-        (wire::Lack::Connections, now.idle.is_none()),
+        (wire::Lack::Connections, now.idle.is_none() && now.active.is_none()),
         (wire::Lack::Waiting, now.pending.is_none()),
         (wire::Lack::InFlight, is_http && now.in_flight.is_none()),
         (wire::Lack::WaitTimes, !told.waits),

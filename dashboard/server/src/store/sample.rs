@@ -9,8 +9,8 @@ use crate::rules::Failures;
 /// Figures that hold at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Gauges {
+    pub(super) open: Open,
     /// `None` if the sender does not tell; so for each of the others that may be absent.
-    pub(super) open: Option<Open>,
     pub(super) connecting: Option<f64>,
     pub(super) leaked: Option<f64>,
     pub(super) limit: Option<f64>,
@@ -25,12 +25,12 @@ pub(super) struct Gauges {
     pub(super) idle_min: Option<f64>,
 }
 
-/// Open connections by their state.
+/// Open connections by their state; `None` if the sender never told of such.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Open {
-    pub(super) idle: f64,
-    pub(super) active: f64,
-    pub(super) upgraded: f64,
+    pub(super) idle: Option<f64>,
+    pub(super) active: Option<f64>,
+    pub(super) upgraded: Option<f64>,
 }
 
 /// One report: gauges at its moment, and what was added since the report before.
@@ -112,9 +112,9 @@ impl Sample {
         let open = self.gauges.open;
         PoolPoint {
             at_ms: self.at_ms,
-            idle: open.map(|open| open.idle as u32),
-            active: open.map(|open| open.active as u32),
-            upgraded: open.map_or(0, |open| open.upgraded as u32),
+            idle: whole(open.idle),
+            active: whole(open.active),
+            upgraded: whole(open.upgraded),
             connecting: whole(self.gauges.connecting),
             leaked: whole(self.gauges.leaked),
             limit: self.gauges.limit.map(|max| PoolLimit {

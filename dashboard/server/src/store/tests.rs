@@ -274,7 +274,7 @@ fn states_sum_over_protocols_and_what_is_not_mentioned_is_gone() {
     report.pools.push(http2);
     report.send(&mut store);
     let pool = only(&store);
-    assert_eq!((pool.now.idle, pool.now.active, pool.now.upgraded), (Some(2), Some(4), 0));
+    assert_eq!((pool.now.idle, pool.now.active, pool.now.upgraded), (Some(2), Some(4), None));
     assert_eq!(pool.protocols, ["2"]);
 
     at(T0 + 1_000).number(PoolFigure::Open, "active", 3.0).send(&mut store);

@@ -51,13 +51,6 @@ pub struct Chart {
     pub estimable: bool,
 }
 
-/// A series of a figure that is always known.
-macro_rules! known {
-    ($name:literal, $class:literal, $field:ident) => {
-        Series { name: $name, class: $class, value: |p| Some(f64::from(p.$field)) }
-    };
-}
-
 /// A series of a figure that may be unknown.
 macro_rules! maybe {
     ($name:literal, $class:literal, $field:ident) => {
@@ -76,7 +69,7 @@ pub const CHARTS: [Chart; 8] = [
         series: &[
             maybe!("active", "c-active", active),
             maybe!("idle", "c-idle", idle),
-            known!("upgraded", "c-upgraded", upgraded),
+            maybe!("upgraded", "c-upgraded", upgraded),
             maybe!("connecting", "c-soft", connecting),
         ],
         estimable: true,

@@ -111,7 +111,7 @@ impl Headline {
                 Severity::Ok => headline.fine += 1,
             }
             // What is not told can't be in a sum.
-            let open = [pool.now.idle, pool.now.active, Some(pool.now.upgraded)];
+            let open = [pool.now.idle, pool.now.active, pool.now.upgraded];
             headline.connections += open.into_iter().flatten().map(u64::from).sum::<u64>();
             headline.waiting += u64::from(pool.now.pending.unwrap_or_default());
             let requests_per_s = f64::from(pool.now.requests_per_s.unwrap_or_default());

@@ -302,6 +302,22 @@ fn a_database_pool_without_a_name_is_told_by_where_it_leads() {
 }
 
 #[test]
+fn a_state_that_was_never_told_is_not_known_and_one_that_was_is_gone() {
+    let mut store = store();
+    let open = |second, state| {
+        let of = [("server.address", "pay"), ("server.port", "80"), ("http.connection.state", state)];
+        sum("http.client.open_connections", second, &of, json!({ "asInt": "4" }))
+    };
+    send(&mut store, 1, &[], &[open(1, "active")]);
+    let pool = only(&store);
+    assert_eq!((pool.now.active, pool.now.idle, pool.now.upgraded), (Some(4), None, None));
+    assert!(!pool.lacks.contains(&Lack::Connections));
+    send(&mut store, 2, &[], &[open(2, "idle")]);
+    let now = only(&store).now;
+    assert_eq!((now.active, now.idle, now.upgraded), (Some(0), Some(4), None));
+}
+
+#[test]
 fn connections_of_no_known_state_are_not_known() {
     let mut store = store();
     let host = [("server.address", "pay"), ("server.port", "80")];

@@ -62,8 +62,7 @@ impl PoolView {
         let pool = &entry.summary;
         let now = &pool.now;
         let most = most_open(pool, &entry.ring);
-        let share = |part: u32| if most == 0 { 0.0 } else { f64::from(part) / f64::from(most) };
-        let share_of = |part: Option<u32>| share(part.unwrap_or(0));
+        let share = |part: Option<u32>| f64::from(part.unwrap_or(0)) / f64::from(most.max(1));
         let tilde = if pool.is_estimated() { "~" } else { "" };
         Self {
             name: words::pool_name(pool),
@@ -79,8 +78,8 @@ impl PoolView {
                 || format::UNKNOWN.to_owned(),
                 |idle| format!("{tilde}{}", format::count(u64::from(idle))),
             ),
-            upgraded: now.upgraded,
-            shares: [share_of(now.active), share_of(now.idle), share(now.upgraded)],
+            upgraded: now.upgraded.unwrap_or(0),
+            shares: [now.active, now.idle, now.upgraded].map(share),
             pending: format::count_or_unknown(now.pending),
             is_waiting: now.pending.is_some_and(|pending| pending > 0),
             wait_p50: format::duration_or_unknown(pool.wait_p50_s),
@@ -109,8 +108,8 @@ fn most_open(pool: &PoolSummary, ring: &Ring) -> u32 {
     ring.iter()
         .chain([&pool.now])
         .map(|point| {
-            let [active, idle] = [point.active, point.idle].map(Option::unwrap_or_default);
-            active.saturating_add(idle).saturating_add(point.upgraded)
+            let open = [point.active, point.idle, point.upgraded];
+            open.into_iter().flatten().fold(0, u32::saturating_add)
         })
         .max()
         .unwrap_or(0)

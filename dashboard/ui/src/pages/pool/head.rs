@@ -46,7 +46,7 @@ const NOW: [Figure; 12] = [
         testid: "pool-upgraded",
         label: "upgraded",
         about: "Connections that left HTTP, such as WebSockets",
-        read: |pool, _| (pool.now.upgraded > 0).then(|| format::count(u64::from(pool.now.upgraded))),
+        read: |pool, _| pool.now.upgraded.filter(|n| *n > 0).map(|n| format::count(u64::from(n))),
     },
     Figure {
         testid: "pool-connecting",
