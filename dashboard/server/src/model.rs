@@ -146,6 +146,13 @@ impl PoolFigure {
                 | Self::OldestWait
         )
     }
+
+    /// True if it tells how many there are at a moment; a limit does not.
+    pub(crate) fn is_count(self) -> bool {
+        let is_other =
+            matches!(self, Self::Max | Self::IdleMax | Self::IdleMin | Self::Limit | Self::OldestWait);
+        self.is_gauge() && !is_other
+    }
 }
 
 /// One point of a pool.

@@ -9,7 +9,7 @@ use poolscope_semconv::metric::{REQUEST_BOUNDS, WAIT_BOUNDS};
 use poolscope_semconv::value::{ConnectionState, Observation};
 
 use super::attributes::{integer, text};
-use super::pool::ended;
+use super::pool::{NO_DESTINATION, ended};
 use crate::model::{Destination, PoolFigure, PoolKind, PoolReading, Reading};
 
 /// Longest text of a database product.
@@ -38,20 +38,20 @@ pub(super) const METRICS: &[(&AcceptedMetric, PoolFigure, &[f64])] = &[
     (&accepted::HTTP_CLIENT_DURATION_OLD, PoolFigure::Duration, REQUEST_BOUNDS),
 ];
 
-/// A point of a pool of another sender; `None` if it is of no state that is known, or an HTTP client's without a
+/// A point of a pool of another sender. Fails if it is of no state that is known, or an HTTP client's without a
 /// destination.
 pub(super) fn reading<'a>(
     figure: PoolFigure,
     attributes: &'a [KeyValue],
     reading: Reading<'a>,
-) -> Option<PoolReading<'a>> {
+) -> Result<PoolReading<'a>, &'static str> {
     let first = |keys: &[&str]| keys.iter().find_map(|key| text(attributes, key)).unwrap_or_default();
     let port = |key| integer(attributes, key).and_then(|port| u16::try_from(port).ok());
     let (destination, label, marked) = match figure {
         PoolFigure::Duration => {
             let address = first(&[theirs::NET_PEER_NAME, attr::SERVER_ADDRESS]);
             if address.is_empty() {
-                return None;
+                return Err(NO_DESTINATION);
             }
             let port = port(theirs::NET_PEER_PORT).or_else(|| port(attr::SERVER_PORT));
             let scheme = first(&[theirs::HTTP_SCHEME, attr::URL_SCHEME]);
@@ -63,11 +63,12 @@ pub(super) fn reading<'a>(
     };
     let label = match figure {
         PoolFigure::Open => {
-            Cow::Borrowed(state(first(&[theirs::DB_STATE, theirs::DB_STATE_OLD, theirs::STATE]))?)
+            let state = state(first(&[theirs::DB_STATE, theirs::DB_STATE_OLD, theirs::STATE]));
+            Cow::Borrowed(state.ok_or("has a point that is neither of idle nor of used connections")?)
         }
         _ => label,
     };
-    Some(PoolReading {
+    Ok(PoolReading {
         destination,
         figure,
         label,

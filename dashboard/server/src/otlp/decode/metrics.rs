@@ -141,17 +141,32 @@ impl<'a> Sink<'a, '_> {
             self.all.taken += 1;
             return;
         }
-        let value = match value {
-            Ok(value) => value,
-            Err(what) => return self.all.rejected.add(1, || sentence(self.metric, what)),
-        };
-        self.all.taken += 1;
+        match value.and_then(|value| self.keep(attributes, (start_ns, time_ns), value)) {
+            Ok(()) => self.all.taken += 1,
+            Err(what) => self.all.rejected.add(1, || sentence(self.metric, what)),
+        }
+    }
+
+    fn keep(
+        &mut self,
+        attributes: &'a [KeyValue],
+        (start_ns, time_ns): (u64, u64),
+        value: Value<'a>,
+    ) -> Result<(), &'static str> {
+        match self.figure {
+            Figure::Pool(figure) | Figure::Foreign(figure) if figure.is_count() => value::plausible(&value)?,
+            // Whoever has no limit may send the largest number there is.
+            Figure::Foreign(PoolFigure::Max | PoolFigure::IdleMax) if value::plausible(&value).is_err() => {
+                return Ok(());
+            }
+            _ => {}
+        }
         let series = attributes::series_id(&self.metric.name, attributes);
         let reading = Reading { series, start_ns, time_ns, value };
         match protection::of_client(self.figure, attributes) {
-            Figure::Pool(figure) => self.report.pools.extend(pool::reading(figure, attributes, reading)),
+            Figure::Pool(figure) => self.report.pools.extend(pool::reading(figure, attributes, reading)?),
             Figure::Foreign(figure) => {
-                self.report.pools.extend(foreign::reading(figure, attributes, reading));
+                self.report.pools.push(foreign::reading(figure, attributes, reading)?);
             }
             Figure::Breaker(figure) => {
                 self.report.breakers.extend(breaker::reading(figure, attributes, reading));
@@ -160,6 +175,7 @@ impl<'a> Sink<'a, '_> {
                 self.report.protection.extend(protection::reading(figure, attributes, reading));
             }
         }
+        Ok(())
     }
 }
 

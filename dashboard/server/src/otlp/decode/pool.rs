@@ -13,6 +13,9 @@ use crate::model::{Destination, PoolFigure, PoolReading, Reading};
 /// Longest text of a protocol version; others are no versions.
 const MAX_PROTOCOL_BYTES: usize = 8;
 
+/// What is wrong with a point that could be of any pool.
+pub(super) const NO_DESTINATION: &str = "has a point without server.address, which is of no pool";
+
 /// The metrics of pools that have a place in the store.
 pub(super) const METRICS: &[(&MetricDef, PoolFigure)] = &[
     (&metric::HTTP_CLIENT_OPEN_CONNECTIONS, PoolFigure::Open),
@@ -47,21 +50,25 @@ pub(super) const METRICS: &[(&MetricDef, PoolFigure)] = &[
     (&metric::HTTP_CLIENT_CONNECTION_DURATION, PoolFigure::Lifetime),
 ];
 
-/// A point of a pool; `None` if it names no destination, so that there is no pool it could belong to, or if it is of a
-/// part of a connect that is not known here.
+/// A point of a pool; `None` if it is of a part of a connect that is not known here, or of the limit of a whole client,
+/// which has no destination. Fails if it names no destination although it should, so that it can belong to no pool.
 pub(super) fn reading<'a>(
     figure: PoolFigure,
     attributes: &'a [KeyValue],
     reading: Reading<'a>,
-) -> Option<PoolReading<'a>> {
+) -> Result<Option<PoolReading<'a>>, &'static str> {
+    let Some(destination) = destination(attributes) else {
+        let may_be_of_client = matches!(figure, PoolFigure::Asked | PoolFigure::OldestWait);
+        return if may_be_of_client { Ok(None) } else { Err(NO_DESTINATION) };
+    };
     let (label, marked) = label(figure, attributes);
     let phase = text(attributes, attr::CONNECT_PHASE).and_then(ConnectPhase::parse);
     if figure == PoolFigure::Phase && phase.is_none() {
-        return None;
+        return Ok(None);
     }
     let observation = text(attributes, attr::OBSERVATION).and_then(Observation::parse);
-    Some(PoolReading {
-        destination: destination(attributes)?,
+    Ok(Some(PoolReading {
+        destination,
         figure,
         label,
         marked,
@@ -70,7 +77,7 @@ pub(super) fn reading<'a>(
         protocol: text(attributes, attr::NETWORK_PROTOCOL_VERSION)
             .filter(|version| version.len() <= MAX_PROTOCOL_BYTES),
         reading,
-    })
+    }))
 }
 
 /// The pool that attributes name.

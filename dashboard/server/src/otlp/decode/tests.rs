@@ -102,6 +102,23 @@ fn json_values_that_decode_to_nothing_are_rejected_and_told() {
 fn numbers_that_can_not_be_are_rejected() {
     let name = metric::CONNECTION_OPENED.name;
     rejected(name, sum(json!({ "asInt": "-1" })), "negative");
+    for name in ["http.client.open_connections", "db.client.connection.max"] {
+        rejected(name, sum(json!({ "asInt": "-3" })), "negative");
+    }
+    let open = "http.client.open_connections";
+    for absurd in [json!({ "asInt": i64::MAX.to_string() }), json!({ "asDouble": 1e300 })] {
+        rejected(open, sum(absurd), "above 10 million");
+    }
+    // The largest number as a limit is none.
+    for (name, value, kept) in [(open, "10000000", 1), ("db.client.connection.max", "2147483647", 0)] {
+        let request = request(name, sum(json!({ "asInt": value })));
+        let decoded = metrics(&request);
+        assert_eq!((decoded.taken, decoded.reports[0].pools.len()), (1, kept), "{name}");
+    }
+    // What is added to a count may be negative.
+    let closed =
+        json!({ "sum": { "aggregationTemporality": 1, "dataPoints": [point(json!({ "asInt": "-3" }))] } });
+    assert_eq!(metrics(&request(open, closed)).taken, 1);
     rejected(name, json!({ "sum": { "dataPoints": [point(json!({ "asInt": "1" }))] } }), "temporality");
     rejected(name, json!({ "gauge": { "dataPoints": [point(json!({ "asInt": "1" }))] } }), "is a gauge");
     let gauge = metric::BREAKER_FAILURE_RATIO.name;
@@ -163,8 +180,20 @@ fn points_of_others_are_taken_and_not_kept() {
         { "flags": 1, "timeUnixNano": "5", "attributes": destination() },
     ] } });
     let homeless = request(metric::CONNECTION_OPENED.name, data);
-    assert_eq!(metrics(&homeless).taken, 2);
+    assert_eq!((metrics(&homeless).taken, metrics(&homeless).rejected.count), (1, 1));
     assert!(metrics(&homeless).reports[0].pools.is_empty());
+}
+
+#[test]
+fn points_without_what_tells_their_pool_are_rejected() {
+    let bare = json!({ "count": "1", "bucketCounts": ["1"], "asInt": "1", "attributes": [] });
+    rejected(metric::HTTP_CLIENT_REQUEST_DURATION.name, histogram(bare.clone()), "without server.address");
+    rejected("http.client.duration", histogram(bare.clone()), "without server.address");
+    rejected("db.client.connection.count", sum(bare.clone()), "neither of idle nor of used");
+    // The limit of a client has no destination.
+    for name in [metric::LIMIT_CALLS.name, metric::LIMIT_OLDEST_WAIT.name, metric::LIMIT_IN_USE.name] {
+        assert_eq!(metrics(&request(name, sum(bare.clone()))).rejected.count, 0, "{name}");
+    }
 }
 
 #[test]

@@ -12,6 +12,9 @@ use crate::model::Value;
 /// Set on a point whose series has ended; it carries no value.
 const NO_RECORDED_VALUE: u32 = 1;
 
+/// No pool has so many of anything at one moment: above it, a count is a mistake or a wrapped number.
+const MOST_AT_ONCE: f64 = 1e7;
+
 pub(super) fn has_ended(flags: u32) -> bool {
     flags & NO_RECORDED_VALUE != 0
 }
@@ -25,7 +28,7 @@ pub(super) fn is_delta(temporality: i32) -> Result<bool, &'static str> {
     }
 }
 
-/// A number that may be negative only where `signed`.
+/// A number. Only what is added to a count of things that come and go may be negative; the count itself is not.
 pub(super) fn number(
     point: &NumberDataPoint,
     delta: bool,
@@ -43,7 +46,20 @@ pub(super) fn number(
     if value < 0.0 && !signed {
         return Err("has a negative value, which a sum that only rises can't have");
     }
+    if value < 0.0 && !delta {
+        return Err("has a negative value, and there can't be fewer than none");
+    }
     Ok(Value::Number { value: value * scale, delta })
+}
+
+/// Checks a count of things that are there at one moment.
+pub(super) fn plausible(value: &Value<'_>) -> Result<(), &'static str> {
+    match value {
+        Value::Number { value, .. } if value.abs() > MOST_AT_ONCE => {
+            Err("has a value above 10 million, which no pool can have")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A histogram whose parts agree.
