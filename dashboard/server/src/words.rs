@@ -50,6 +50,16 @@ pub(crate) fn digits(value: f64) -> String {
     if places == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
+/// A name of so many bytes at most, in which each character that is none, but moves or hides others, is replaced.
+pub(crate) fn cut_name(text: &str, max_bytes: usize) -> Box<str> {
+    let is_odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    };
+    let cut = cut(text, max_bytes);
+    if cut.contains(is_odd) { cut.replace(is_odd, "\u{fffd}").into() } else { cut.into() }
+}
+
 /// Cuts a text to so many bytes, at the border of a character.
 pub(crate) fn cut(text: &str, max_bytes: usize) -> &str {
     if text.len() <= max_bytes {
@@ -108,5 +118,11 @@ mod tests {
         assert_eq!(cut("gr\u{fc}n", 3), "gr");
         assert_eq!(cut("gr\u{fc}n", 4), "gr\u{fc}");
         assert_eq!(cut("", 0), "");
+    }
+
+    #[test]
+    fn a_name_can_not_garble_what_stands_beside_it() {
+        assert_eq!(&*cut_name("pay\u{202e}\n\u{7}x", 64), "pay\u{fffd}\u{fffd}\u{fffd}x");
+        assert_eq!(&*cut_name("gr\u{fc}n \u{200f}\u{5d0}", 6), "gr\u{fc}n ");
     }
 }

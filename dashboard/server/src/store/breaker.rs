@@ -10,7 +10,7 @@ use super::id::Id;
 use super::rhythm::Rhythm;
 use super::series::Cumulative;
 use crate::model::{BreakerFigure, BreakerReading, Judged, Sender, Value};
-use crate::words::cut;
+use crate::words::{cut, cut_name};
 
 /// Changes of state that are kept.
 const MAX_TRANSITIONS: usize = 50;
@@ -101,7 +101,7 @@ pub(crate) struct Breaker {
 
 impl Breaker {
     pub(super) fn new(id: Id, sender: Sender<'_>, name: &str, max_text: usize, now_ms: u64) -> Self {
-        let text = |text| Box::from(cut(text, max_text));
+        let text = |text| cut_name(text, max_text);
         Self {
             id,
             service: text(sender.service),

@@ -12,7 +12,7 @@ use poolscope_wire::{Event, Severity};
 use super::event_text::describe;
 use super::id::Id;
 use crate::model::EventRecord;
-use crate::words::cut;
+use crate::words::{cut, cut_name};
 
 /// Which events are wanted; `None` wants all.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,14 +75,16 @@ impl Events {
             *cuts += u64::from(text.len() > max_text);
             cut(text, max_text).to_owned()
         };
+        // As its pools have it.
+        let sender = |text: &str| cut_name(text, max_text).into();
         let (severity, sentence) = describe(record);
         let event = Event {
             id: self.next_id,
             at_ms,
             kind: text(record.name),
             severity,
-            service: text(record.sender.service),
-            instance: text(record.sender.instance),
+            service: sender(record.sender.service),
+            instance: sender(record.sender.instance),
             pool: pool.map(|id| id.to_string()),
             breaker: breaker.map(|id| id.to_string()),
             text: text(&sentence),

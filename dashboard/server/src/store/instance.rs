@@ -2,7 +2,7 @@
 
 use super::capped::Seen;
 use crate::model::Sender;
-use crate::words::cut;
+use crate::words::cut_name;
 
 /// How exactly the live stream tells when an instance was heard.
 const TELL_EVERY_MS: u64 = 5_000;
@@ -20,7 +20,7 @@ pub(super) struct Instance {
 
 impl Instance {
     pub(super) fn new(sender: Sender<'_>, max_text: usize, now_ms: u64) -> Self {
-        let text = |text| Box::from(cut(text, max_text));
+        let text = |text| cut_name(text, max_text);
         Self {
             service: text(sender.service),
             id: text(sender.instance),

@@ -4,7 +4,7 @@ use poolscope_semconv::attr;
 
 use crate::model::EventRecord;
 use crate::rules::LongestLeak;
-use crate::words::cut;
+use crate::words::cut_name;
 
 /// Leaks of a pool that are known one by one; the oldest make room.
 const MAX_KNOWN: usize = 64;
@@ -34,7 +34,7 @@ pub(super) struct Leaks {
 impl Leaks {
     /// An event told of a leak.
     pub(super) fn suspected(&mut self, record: &EventRecord<'_>, at_ms: u64, max_text: usize) {
-        let text = |key| cut(record.get(key).unwrap_or_default(), max_text).into();
+        let text = |key| cut_name(record.get(key).unwrap_or_default(), max_text);
         let leak = Leak {
             at_ms,
             since_ms: since(record, at_ms),

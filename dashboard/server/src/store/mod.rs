@@ -39,7 +39,7 @@ use self::protection::Protection;
 use crate::clock::axis_ms;
 use crate::config::{Config, Limits};
 use crate::model::{Destination, EventRecord, PoolKind, PoolReading, ProtectionKind, Report, Sender};
-use crate::words::cut;
+use crate::words::cut_name;
 
 /// See the module.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl Store {
             if !pool.scheme.is_empty() && *pool.scheme != *destination.scheme {
                 return exact;
             }
-            pool.scheme = cut(destination.scheme, self.limits.max_text_bytes).into();
+            pool.scheme = cut_name(destination.scheme, self.limits.max_text_bytes);
             return unnamed;
         }
         let port = (destination.port != 0).then_some(destination.port);

@@ -16,7 +16,7 @@ use super::tallies::Tallies;
 use super::told::Told;
 use crate::model::{Destination, EventRecord, PoolFigure, PoolKind, PoolReading, Sender, Value};
 use crate::rules::{Cause, Condition, Facts};
-use crate::words::cut;
+use crate::words::{cut, cut_name};
 
 /// Readings this close belong to one report: SDKs date each instrument of a collection by itself.
 pub(super) const SAME_REPORT_MS: u64 = 100;
@@ -106,7 +106,7 @@ impl Pool {
         max_text: usize,
         now_ms: u64,
     ) -> Self {
-        let text = |text| Box::from(cut(text, max_text));
+        let text = |text| cut_name(text, max_text);
         Self {
             id,
             kind: destination.kind,

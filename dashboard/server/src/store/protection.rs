@@ -15,7 +15,7 @@ use super::rhythm::Rhythm;
 use super::series::Cumulative;
 use crate::model::{ProtectionFigure as Figure, ProtectionKind, ProtectionReading, Sender, Value};
 use crate::rules::protection_finding;
-use crate::words::cut;
+use crate::words::{cut, cut_name};
 
 /// Limits of a timeout that are told, and causes and results of a policy.
 const MAX_LISTED: usize = 32;
@@ -92,7 +92,7 @@ impl Protection {
         max_text: usize,
         now_ms: u64,
     ) -> Self {
-        let text = |text| Box::from(cut(text, max_text));
+        let text = |text| cut_name(text, max_text);
         Self {
             id,
             kind,
