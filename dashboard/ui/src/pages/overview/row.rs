@@ -99,8 +99,9 @@ pub fn Row(
             <span class="sev"><SeverityShape severity /></span>
             <div class="cell name">
                 <a href=href data-stop data-testid="pool-name" dir="auto" title=text(|v| v.name.clone())>{text(|v| v.name.clone())}</a>
-                <span class="soft clip" dir="auto" title=text(|v| format!("{} {}", v.destination, v.origin))>
-                    {text(|v| v.destination.clone())} <span class="origin">" \u{b7} " {text(|v| v.origin.clone())}</span>
+                <span class="soft clip" dir="auto" title=text(|v| format!("{} {}", v.destination, v.origin).trim().to_owned())>
+                    {text(|v| v.destination.clone())}
+                    <span class="origin">{text(|v| if v.destination.is_empty() { "" } else { " \u{b7} " }.to_owned())} {text(|v| v.origin.clone())}</span>
                 </span>
             </div>
             <div class="cell say">

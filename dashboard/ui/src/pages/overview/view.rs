@@ -14,7 +14,7 @@ use crate::{
 pub struct PoolView {
     /// What the user called the client, or the destination.
     pub name: String,
-    /// Where its connections go.
+    /// Where its connections go; empty if that is its name.
     pub destination: String,
     /// Protocol, service and instance in one line.
     pub origin: String,
@@ -66,7 +66,7 @@ impl PoolView {
         let tilde = if pool.is_estimated() { "~" } else { "" };
         Self {
             name: words::pool_name(pool),
-            destination: words::destination(pool),
+            destination: if pool.client.is_empty() { String::new() } else { words::destination(pool) },
             origin: origin(pool),
             severity: pool.health.severity,
             sentence: pool.health.sentence.clone(),
