@@ -1,7 +1,7 @@
 //! [`Telemetry`]: a running export and its end.
 
 use std::convert::Infallible;
-use std::sync::{Arc, mpsc as blocking};
+use std::sync::{Arc, Weak, mpsc as blocking};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,14 +35,7 @@ pub struct Telemetry {
     tracer_provider: SdkTracerProvider,
     dropped: Dropped,
     /// `None` when it is disabled or has ended.
-    running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    /// Where the scope's listener finds the logger until the end; `None` where events are not exported.
-    logger: Option<Arc<SdkLogger>>,
-    flush: Flush,
+    running: Option<Flush>,
 }
 
 impl Telemetry {
@@ -73,14 +66,14 @@ impl Telemetry {
             }
         };
         if let (Some(pool_events), Some(logger)) = (pool_events, &logger) {
-            runtime.spawn(pool_events.run(scope.clone(), Arc::downgrade(logger)));
+            runtime.spawn(pool_events.run(scope.clone(), Weak::clone(logger)));
         }
         let main = move || workers::run(runtime, workers, commands);
         let thread = thread::Builder::new().name("poolscope-otlp".to_owned()).spawn(main);
         thread.map_err(OtlpError::Thread)?;
         let exports_spans = config.spans.enabled;
-        let telemetry = Self { tracer_provider, dropped, running: Some(Running { logger, flush }) };
-        telemetry.connect(scope, exports_spans);
+        let telemetry = Self { tracer_provider, dropped, running: Some(flush) };
+        telemetry.connect(scope, exports_spans, logger);
         if config.metrics.enabled {
             scope.want_exemplars(config.exemplars);
         }
@@ -88,15 +81,15 @@ impl Telemetry {
     }
 
     /// Lets the scope's spans and events come here. Neither holds the scope, so nothing holds itself.
-    fn connect(&self, scope: &Scope, exports_spans: bool) {
+    fn connect(&self, scope: &Scope, exports_spans: bool, logger: Option<Weak<SdkLogger>>) {
         if exports_spans {
             scope.tracing().set(&self.tracer_provider);
         }
-        if let Some(running) = &self.running {
-            if let Some(logger) = &running.logger {
-                scope.listen(EventLog(Arc::downgrade(logger)));
-            }
-            scope.flush_at_end(Arc::new(running.flush.clone()));
+        if let Some(logger) = logger {
+            scope.listen(EventLog(logger));
+        }
+        if let Some(flush) = &self.running {
+            scope.flush_at_end(Arc::new(flush.clone()));
         }
     }
 
@@ -116,7 +109,7 @@ impl Telemetry {
     /// Sends what there is now, all three signals. Blocks for at most [`DEFAULT_SHUTDOWN_TIMEOUT`].
     pub fn flush(&self) {
         if let Some(running) = &self.running {
-            running.flush.flush();
+            running.flush();
         }
     }
 
@@ -124,7 +117,7 @@ impl Telemetry {
     pub async fn flush_async(&self) {
         if let Some(running) = &self.running {
             let (done, told) = Done::waiting();
-            running.flush.ask(Command::Flush { deadline: deadline(DEFAULT_SHUTDOWN_TIMEOUT), done });
+            running.ask(Command::Flush { deadline: deadline(DEFAULT_SHUTDOWN_TIMEOUT), done });
             waited(told).await;
         }
     }
@@ -171,13 +164,6 @@ impl Telemetry {
     }
 }
 
-impl Running {
-    fn finish(self, limit: Duration, done: Done) {
-        drop(self.logger);
-        self.flush.ask(Command::Finish { deadline: deadline(limit), done });
-    }
-}
-
 /// Sends what there is of a running export; nothing of one that has ended.
 #[derive(Debug, Clone)]
 pub(super) struct Flush {
@@ -193,6 +179,10 @@ impl Flush {
         let (done, told) = Done::blocking();
         self.ask(Command::Flush { deadline: deadline(limit), done });
         wait(&told, limit);
+    }
+
+    fn finish(&self, limit: Duration, done: Done) {
+        self.ask(Command::Finish { deadline: deadline(limit), done });
     }
 
     /// A command that nobody hears any more is dropped, which says that it is done.

@@ -1,7 +1,7 @@
 //! The thread of a running export: one worker for each signal, and the commands that reach them all.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use opentelemetry::Context;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -32,7 +32,8 @@ use crate::{Scope, export};
 pub(super) struct Parts {
     pub(super) workers: Workers,
     pub(super) tracer_provider: SdkTracerProvider,
-    pub(super) logger: Option<Arc<SdkLogger>>,
+    /// The logger that the workers hold, for those who feed it; `None` where events are not exported.
+    pub(super) logger: Option<Weak<SdkLogger>>,
 }
 
 /// The workers, started when the thread is there.
@@ -40,6 +41,8 @@ pub(super) struct Workers {
     tasks: JoinSet<()>,
     senders: Vec<mpsc::UnboundedSender<Task>>,
     ending: watch::Sender<Option<Instant>>,
+    /// Held until the last worker has ended, so that every event until then is sent or counted.
+    logger: Option<Arc<SdkLogger>>,
 }
 
 /// Prepares the workers of all signals that are to be exported. Must be called in the context of the thread's runtime.
@@ -51,7 +54,7 @@ pub(super) fn prepare(
 ) -> Result<Parts, OtlpError> {
     let resource = resource::resource(&config.attributes);
     let (ending, ends) = watch::channel(None);
-    let mut workers = Workers { tasks: JoinSet::new(), senders: Vec::new(), ending };
+    let mut workers = Workers { tasks: JoinSet::new(), senders: Vec::new(), ending, logger: None };
     if config.metrics.enabled {
         let exporter = Exporter {
             scope: scope.clone(),
@@ -64,13 +67,12 @@ pub(super) fn prepare(
         };
         workers.add(|tasks| exporter.run(tasks));
     }
-    let mut logger = None;
     if config.events.enabled {
         let queue = Arc::new(Queue::new(config.event_batches, Signal::Events, dropped.clone()));
         let sender = Sender::new(&config.events, dropped.clone(), ends.clone())?;
         let batcher = Batcher { queue: Arc::clone(&queue), sender, encode: logs::encoder(&resource) };
         workers.add(|tasks| batcher.run(tasks));
-        logger = Some(Arc::new(export::logger(&logs::provider(resource.clone(), queue))));
+        workers.logger = Some(Arc::new(export::logger(&logs::provider(resource.clone(), queue))));
     }
     let mut tracer_provider = spans::off();
     if config.spans.enabled {
@@ -80,6 +82,7 @@ pub(super) fn prepare(
         workers.add(|tasks| batcher.run(tasks));
         tracer_provider = spans::provider(resource, queue, flush.clone());
     }
+    let logger = workers.logger.as_ref().map(Arc::downgrade);
     Ok(Parts { workers, tracer_provider, logger })
 }
 
@@ -131,6 +134,8 @@ impl Workers {
                     let _ = timeout_at(deadline.into(), all).await;
                     // What they still hold is counted when they are dropped, before anybody hears that this is the end.
                     self.tasks.shutdown().await;
+                    // An event that comes later finds no logger, as a span finds a provider that records nothing.
+                    drop(self.logger);
                     drop(done);
                     return;
                 }

@@ -7,8 +7,8 @@ use poolscope::Scope;
 use poolscope::otlp::{Otlp, OtlpError};
 use poolscope_semconv::value::Signal;
 
-use crate::receiver::any_port;
-use crate::traffic::{free_addr, traffic, wait_for};
+use crate::receiver::{Manner, Receiver, Reply, any_port};
+use crate::traffic::{failed_request, free_addr, traffic, wait_for};
 use crate::{export, http_export};
 
 fn seconds(since: Instant) -> f64 {
@@ -64,6 +64,22 @@ async fn the_shutdown_of_a_scope_does_not_wait_for_a_silent_receiver() {
     assert!(scope.shutdown(Duration::ZERO).await.is_clean());
     assert!((4.0..6.0).contains(&seconds(started)), "shutdown took {}", seconds(started));
     telemetry.shutdown_within(Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn events_while_the_export_ends_are_sent_or_counted() {
+    let receiver = Receiver::http(Manner::scripted(&[Reply::Silent { taken: false }; 100]));
+    let scope = Scope::new();
+    let telemetry = http_export(&scope, &receiver.url()).start().unwrap();
+    failed_request(&scope).await;
+    let ending = telemetry.shutdown_async(Duration::from_millis(800));
+    // The end begins first.
+    let (lost, ()) = tokio::join!(ending, async {
+        for _ in 0..3 {
+            failed_request(&scope).await;
+        }
+    });
+    assert_eq!(lost.events, 4);
 }
 
 #[tokio::test]
@@ -140,7 +156,7 @@ fn a_wrong_setting_is_an_error_and_starts_nothing() {
 #[cfg(feature = "otlp-tls")]
 #[tokio::test]
 async fn a_receiver_without_the_tls_that_was_asked_for_is_a_counted_loss() {
-    let plain = crate::receiver::Receiver::grpc(crate::receiver::Manner::default());
+    let plain = Receiver::grpc(Manner::default());
     let url = plain.url().replace("http:", "https:");
     let scope = Scope::new();
     for export in [export(&scope, &url), http_export(&scope, &url)] {
