@@ -225,7 +225,7 @@ fn protocol(value: &str) -> Option<Protocol> {
 }
 
 fn exemplars(value: &str) -> Option<ExemplarFilter> {
-    match value {
+    match value.to_ascii_lowercase().as_str() {
         "trace_based" => Some(ExemplarFilter::Sampled),
         "always_on" => Some(ExemplarFilter::All),
         "always_off" => Some(ExemplarFilter::Off),

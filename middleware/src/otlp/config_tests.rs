@@ -267,6 +267,13 @@ fn batches_timeouts_and_exporters_come_from_the_environment() {
         let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
         assert_eq!(env(&[(name, value)]).temporality, expected);
     }
+    for (value, expected) in [
+        ("Trace_Based", ExemplarFilter::Sampled),
+        ("ALWAYS_ON", ExemplarFilter::All),
+        ("always_off", ExemplarFilter::Off),
+    ] {
+        assert_eq!(env(&[("OTEL_METRICS_EXEMPLAR_FILTER", value)]).exemplars, expected);
+    }
 }
 
 #[test]
