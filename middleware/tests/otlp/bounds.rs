@@ -84,7 +84,7 @@ async fn events_while_the_export_ends_are_sent_or_counted() {
 
 #[tokio::test]
 async fn a_limit_beyond_all_time_is_no_limit() {
-    let receiver = crate::receiver::Receiver::grpc(crate::receiver::Manner::default());
+    let receiver = Receiver::grpc(Manner::default());
     let telemetry = export(&Scope::new(), &receiver.url()).start().unwrap();
     telemetry.shutdown_within(Duration::MAX);
     assert!(!receiver.received().metrics.is_empty());
