@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use serde_json::{Map, Value};
 
 /// The answer of a receiver that took a request. The answers of the three signals have the same fields with the same
 /// numbers, so this one is read for all of them: whether something was rejected, how much of it, and why.
@@ -46,6 +47,28 @@ impl Taken {
         let rejected = u64::try_from(partial.rejected_data_points).unwrap_or(0);
         Self { rejected, message: shortened(&partial.error_message) }
     }
+
+    /// Reads a message in JSON, of any signal; `None` if it is none.
+    pub(super) fn from_json(body: &[u8]) -> Option<Self> {
+        const REJECTED: [&str; 3] = ["rejectedDataPoints", "rejectedSpans", "rejectedLogRecords"];
+        let message = serde_json::from_slice::<Map<String, Value>>(body).ok()?;
+        let partial = match message.get("partialSuccess") {
+            None if !message.is_empty() => return None,
+            None | Some(Value::Null) => return Some(Self::default()),
+            Some(partial) => partial.as_object()?,
+        };
+        let rejected = match REJECTED.iter().find_map(|key| partial.get(*key)) {
+            None | Some(Value::Null) => 0,
+            // JSON of protobuf has 64 bits as text, and takes numbers too.
+            Some(Value::String(text)) => text.parse().ok()?,
+            Some(number) => number.as_i64()?,
+        };
+        let message = match partial.get("errorMessage") {
+            None | Some(Value::Null) => "",
+            Some(text) => text.as_str()?,
+        };
+        Some(Self { rejected: u64::try_from(rejected).unwrap_or(0), message: shortened(message) })
+    }
 }
 
 impl Refused {
@@ -65,4 +88,31 @@ impl Refused {
 /// A receiver's text, which may be of any length and hold anything.
 pub(super) fn shortened(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(MAX_TEXT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_in_json_is_read_for_every_signal() {
+        let taken = |rejected, message: &str| Some(Taken { rejected, message: message.to_owned() });
+        for (json, expected) in [
+            ("{}", taken(0, "")),
+            (r#"{"partialSuccess":{}}"#, taken(0, "")),
+            (r#"{"partialSuccess":null}"#, taken(0, "")),
+            (r#"{"partialSuccess":{"rejectedSpans":"5"}}"#, taken(5, "")),
+            (r#"{"partialSuccess":{"rejectedDataPoints":7,"errorMessage":"old"}}"#, taken(7, "old")),
+            (r#"{"partialSuccess":{"rejectedLogRecords":"1","new":true}}"#, taken(1, "")),
+            (r#"{"partialSuccess":{"rejectedSpans":-3,"errorMessage":"hm"}}"#, taken(0, "hm")),
+            (r#"{"partialSuccess":{"rejectedSpans":"many"}}"#, None),
+            (r#"{"partialSuccess":true}"#, None),
+            (r#"{"error":"no such page"}"#, None),
+            (r#""fine""#, None),
+            ("[]", None),
+            ("{", None),
+        ] {
+            assert_eq!(Taken::from_json(json.as_bytes()), expected, "{json}");
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub(super) const MAX_ANSWER: usize = 4 << 20;
 pub(super) const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-Poolscope/", env!("CARGO_PKG_VERSION"));
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+/// Some receivers answer in JSON whatever they were asked in.
+const JSON: &[u8] = b"application/json";
 const MAX_REDIRECTS: usize = 5;
 
 /// An HTTP receiver of one signal.
@@ -83,7 +85,8 @@ async fn taken(mut answer: reqwest::Response) -> Result<Taken, Refused> {
     let is_json = answer
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        .and_then(|kind| kind.as_bytes().get(..JSON.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(JSON));
     let mut body = BytesMut::new();
     loop {
         match answer.chunk().await {
@@ -95,15 +98,12 @@ async fn taken(mut answer: reqwest::Response) -> Result<Taken, Refused> {
             Err(error) => return Err(Refused::unanswered(&error.without_url())),
         }
     }
-    // Some receivers answer in JSON whatever they were asked in.
-    if is_json {
-        return Ok(Taken::default());
-    }
-    match Message::decode(body.freeze()) {
-        Ok(message) => Ok(Taken::new(message)),
-        // Something else listens there, such as a web server that shows everybody the same page.
-        Err(_) => Err(Refused::for_good("its answer is not OTLP")),
-    }
+    let taken = match is_json && !body.is_empty() {
+        true => Taken::from_json(&body),
+        false => Message::decode(body.freeze()).ok().map(Taken::new),
+    };
+    // Something else listens there, such as a web server that shows everybody the same page.
+    taken.ok_or_else(|| Refused::for_good("its answer is not OTLP"))
 }
 
 fn refused(status: StatusCode, headers: &HeaderMap) -> Refused {

@@ -30,9 +30,10 @@
 //! An export is tried again with growing, random waits for as long as its timeout allows, where the OTLP specification calls
 //! the answer transient: over gRPC the codes CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS,
 //! and RESOURCE_EXHAUSTED with a `RetryInfo`; over HTTP the statuses 429, 502, 503, 504; and if nobody answers. `RetryInfo`
-//! and `Retry-After` are obeyed, also beyond that export; only a flush and the end try once without waiting. A receiver that took a request and whose answer was lost gets
-//! spans and events twice, as the specification chooses; they carry the same ids. A successful answer that is neither empty
-//! nor protobuf nor JSON comes from something else than a receiver, and counts as a refusal.
+//! and `Retry-After` are obeyed, also beyond that export; only a flush and the end try once without waiting. A receiver that
+//! took a request and whose answer was lost gets spans and events twice, as the specification chooses; they carry the same
+//! ids. A successful answer that is neither empty nor OTLP's in protobuf or JSON comes from something else than a receiver,
+//! and counts as a refusal.
 //!
 //! # Cumulative or delta
 //!

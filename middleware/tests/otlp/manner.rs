@@ -30,6 +30,8 @@ pub(crate) enum Reply {
     Status(u16, tonic::Code, Retry),
     /// Taken but for so many items, with a message.
     Partial(i64, &'static str),
+    /// Over HTTP, taken, with these words in JSON.
+    Json(&'static str),
     /// Never; whether it was taken all the same.
     Silent { taken: bool },
     /// After so many milliseconds.

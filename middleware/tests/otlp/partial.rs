@@ -1,6 +1,7 @@
 //! A receiver that takes a part: the rest is counted, and said once.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
@@ -27,9 +28,9 @@ impl Write for Log {
 }
 
 /// Lines of the log that name a receiver. The export logs from a thread of its own, so the log is everybody's.
-pub(crate) fn lines(receiver: &Receiver) -> Vec<String> {
+pub(crate) fn lines(addr: SocketAddr) -> Vec<String> {
     let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-    let addr = receiver.addr.to_string();
+    let addr = addr.to_string();
     String::from_utf8_lossy(&log).lines().filter(|line| line.contains(&addr)).map(str::to_owned).collect()
 }
 
@@ -68,7 +69,7 @@ async fn what_a_receiver_rejects_is_counted_for_all_signals_and_said_once() {
         let expected =
             Lost { points: attempts("metrics"), spans: attempts("traces"), events: attempts("logs") };
         assert_eq!(lost, expected);
-        let lines = lines(&receiver);
+        let lines = lines(receiver.addr);
         for signal in ["metrics", "spans", "events"] {
             let told: Vec<_> = lines.iter().filter(|line| line.contains(&format!("some {signal}"))).collect();
             assert!(told.len() == 1 && told[0].contains("too old") && told[0].contains("WARN"), "{lines:?}");
@@ -88,7 +89,7 @@ async fn a_warning_without_a_loss_is_said_once_and_nothing_is_counted() {
         telemetry.flush_async().await;
     }
     assert_eq!(telemetry.shutdown_async(Duration::from_secs(5)).await, Lost::default());
-    let lines = lines(&receiver);
+    let lines = lines(receiver.addr);
     for signal in ["metrics", "spans"] {
         let told = lines.iter().filter(|line| line.contains(&format!("all {signal}")));
         assert_eq!(told.filter(|line| line.contains("less often")).count(), 1, "{lines:?}");
@@ -106,4 +107,23 @@ async fn a_receiver_that_claims_to_reject_more_than_it_got_makes_no_wild_count()
         telemetry.flush_async().await;
     }
     assert_eq!(telemetry.shutdown_async(Duration::from_secs(5)).await.spans, 3);
+}
+
+#[tokio::test]
+async fn an_answer_in_json_is_read_and_a_page_of_json_is_a_refusal() {
+    const PART: &[Reply] =
+        &[Reply::Json(r#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#); 100];
+    const PAGE: &[Reply] = &[Reply::Json(r#"{"error":"no such page"}"#); 100];
+    const FINE: &[Reply] = &[Reply::Json("{}"); 100];
+    listen_to_the_log();
+    for (script, expected, words) in [(PART, 2, "too old"), (PAGE, 3, "not OTLP"), (FINE, 0, "")] {
+        let scope = Scope::new();
+        let receiver = Receiver::http(Manner::scripted(script));
+        let telemetry = http_export(&scope, &receiver.url()).start().unwrap();
+        spans(&telemetry, 3);
+        assert_eq!(telemetry.shutdown_async(Duration::from_secs(5)).await.spans, expected);
+        let lines = lines(receiver.addr);
+        assert_eq!(lines.iter().any(|line| line.contains("spans")), expected > 0, "{lines:?}");
+        assert!(lines.iter().all(|line| line.contains(words)), "{lines:?}");
+    }
 }

@@ -136,6 +136,7 @@ enum Verdict {
     Taken(ExportMetricsPartialSuccess),
     Status(u16, tonic::Code, Retry),
     Huge,
+    Json(&'static str),
 }
 
 impl Store {
@@ -153,7 +154,11 @@ impl Store {
         }
         let is_taken = matches!(
             reply,
-            Reply::Fine | Reply::Slow(_) | Reply::Partial(..) | Reply::Silent { taken: true }
+            Reply::Fine
+                | Reply::Slow(_)
+                | Reply::Partial(..)
+                | Reply::Json(_)
+                | Reply::Silent { taken: true }
         );
         if is_taken {
             take(&mut self.received.lock().unwrap());
@@ -166,6 +171,7 @@ impl Store {
             Reply::Partial(rejected, message) => Verdict::Taken(partial(rejected, message)),
             Reply::Status(status, code, retry) => Verdict::Status(status, code, retry),
             Reply::Huge => Verdict::Huge,
+            Reply::Json(words) => Verdict::Json(words),
             Reply::Silent { .. } => std::future::pending().await,
         }
     }
@@ -177,6 +183,7 @@ impl Store {
     ) -> Result<Response<T>, Status> {
         let mut response = Response::new(match verdict {
             Verdict::Taken(partial) => message(partial),
+            Verdict::Json(_) => unreachable!("gRPC knows no JSON"),
             Verdict::Huge => message(partial(0, &"x".repeat(5 << 20))),
             Verdict::Status(_, code, retry) => {
                 let delay = match retry {
@@ -280,6 +287,10 @@ async fn over_http(
         Verdict::Taken(partial) => {
             let message = ExportMetricsServiceResponse { partial_success: said(partial) };
             (StatusCode::OK, answer, message.encode_to_vec())
+        }
+        Verdict::Json(words) => {
+            answer.insert("content-type", "application/json; charset=utf-8".parse().unwrap());
+            (StatusCode::OK, answer, words.into())
         }
         Verdict::Huge => (StatusCode::OK, answer, vec![b'x'; 5 << 20]),
         Verdict::Status(status, _, retry) => {
