@@ -36,7 +36,10 @@ pub(super) struct HttpSender {
 impl HttpSender {
     /// Prepares a way to the target; nothing is connected yet.
     pub(super) fn new(target: &Target) -> Result<Self, OtlpError> {
-        let client = reqwest::Client::builder().user_agent(USER_AGENT).redirect(Policy::custom(redirect));
+        let client = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(Policy::custom(redirect))
+            .referer(false);
         #[cfg(feature = "otlp-tls")]
         let client = tls(client, target).map_err(|error| target.refused(&error))?;
         let client = client.build().map_err(|error| target.refused(&error))?;
@@ -109,13 +112,21 @@ async fn taken(mut answer: reqwest::Response) -> Result<Taken, Refused> {
 fn refused(status: StatusCode, headers: &HeaderMap) -> Refused {
     let is_transient = is_transient_http(status);
     let pause = is_transient.then(|| retry_after(headers, SystemTime::now())).flatten();
-    Refused { is_transient, is_answered: true, pause, reason: format!("HTTP status {status}") }
+    let hint = match status.is_redirection() {
+        true => {
+            ", which is followed only to the same scheme, host and port; set the endpoint to where it leads"
+        }
+        false => "",
+    };
+    Refused { is_transient, is_answered: true, pause, reason: format!("HTTP status {status}{hint}") }
 }
 
-/// Follows the redirects that keep the method and the body; the others would turn the request into one without.
+/// Follows the redirects that keep the method and the body; the others would turn the request into one without. The headers
+/// may be secrets, so they go to nobody else than who was configured.
 fn redirect(attempt: Attempt<'_>) -> Action {
     let keeps = matches!(attempt.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-    match keeps && attempt.previous().len() <= MAX_REDIRECTS {
+    let is_same = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+    match keeps && is_same && attempt.previous().len() <= MAX_REDIRECTS {
         true => attempt.follow(),
         false => attempt.stop(),
     }

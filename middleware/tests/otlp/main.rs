@@ -13,6 +13,7 @@ mod manner;
 mod own;
 mod partial;
 mod receiver;
+mod redirect;
 mod retry;
 mod temporality;
 #[cfg(feature = "otlp-tls")]
