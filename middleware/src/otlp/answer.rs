@@ -36,6 +36,8 @@ pub(super) struct Refused {
     pub(super) is_transient: bool,
     /// A receiver said so; otherwise nobody answered in its place.
     pub(super) is_answered: bool,
+    /// Somebody is there, but TLS with it failed.
+    pub(super) is_tls: bool,
     /// How long to wait, in the receiver's words.
     pub(super) pause: Option<Duration>,
     pub(super) reason: String,
@@ -73,16 +75,30 @@ impl Taken {
 
 impl Refused {
     /// Nobody answered, for this reason.
-    pub(super) fn unanswered(reason: &dyn std::error::Error) -> Self {
-        let causes = std::iter::successors(Some(reason), |error| error.source());
-        let reason = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        Self { is_transient: true, is_answered: false, pause: None, reason: shortened(&reason) }
+    pub(super) fn unanswered(reason: &(dyn std::error::Error + 'static)) -> Self {
+        let causes = || std::iter::successors(Some(reason), |error| error.source());
+        let is_tls = causes().any(is_tls);
+        let reason = causes().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        Self { is_transient: true, is_answered: false, is_tls, pause: None, reason: shortened(&reason) }
     }
 
     /// A receiver answered in a way that another attempt will not mend.
     pub(super) fn for_good(reason: impl Into<String>) -> Self {
-        Self { is_transient: false, is_answered: true, pause: None, reason: reason.into() }
+        Self { is_transient: false, is_answered: true, is_tls: false, pause: None, reason: reason.into() }
     }
+}
+
+/// True if it is an error of TLS, which travels inside of one of input and output. Of one that comes while HTTP/2 reads, only
+/// the text is left.
+#[cfg(feature = "otlp-tls")]
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let Some(io) = error.downcast_ref::<std::io::Error>() else { return error.is::<rustls::Error>() };
+    io.get_ref().is_some_and(|inner| is_tls(inner) || inner.to_string().starts_with("received fatal alert"))
+}
+
+#[cfg(not(feature = "otlp-tls"))]
+fn is_tls(_: &(dyn std::error::Error + 'static)) -> bool {
+    false
 }
 
 /// A receiver's text, which may be of any length and hold anything.

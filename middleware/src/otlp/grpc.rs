@@ -102,6 +102,7 @@ fn refused(status: &Status) -> Refused {
     Refused {
         is_transient: is_transient_status(status.code(), info.is_some()),
         is_answered: true,
+        is_tls: false,
         pause: info.and_then(|info| info.retry_delay),
         reason: format!("{:?}: {}", status.code(), shortened(status.message())),
     }

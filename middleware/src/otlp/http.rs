@@ -118,7 +118,13 @@ fn refused(status: StatusCode, headers: &HeaderMap) -> Refused {
         }
         false => "",
     };
-    Refused { is_transient, is_answered: true, pause, reason: format!("HTTP status {status}{hint}") }
+    Refused {
+        is_transient,
+        is_answered: true,
+        is_tls: false,
+        pause,
+        reason: format!("HTTP status {status}{hint}"),
+    }
 }
 
 /// Follows the redirects that keep the method and the body; the others would turn the request into one without. The headers

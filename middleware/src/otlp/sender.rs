@@ -153,7 +153,7 @@ impl Way {
 
 fn silence() -> Answer {
     let reason = "it did not answer in time".to_owned();
-    let refused = Refused { is_transient: true, is_answered: false, pause: None, reason };
+    let refused = Refused { is_transient: true, is_answered: false, is_tls: false, pause: None, reason };
     Answer { is_dashboard: false, result: Err(refused) }
 }
 

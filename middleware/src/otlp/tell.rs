@@ -21,6 +21,8 @@ enum State {
     Rejected,
     /// Nobody answers.
     Unanswered,
+    /// Somebody is there, and TLS fails.
+    Insecure,
     /// Somebody answers and does not take it.
     Refused,
 }
@@ -39,7 +41,7 @@ impl Told {
         };
         let before = std::mem::replace(&mut self.last, state);
         let (signal, endpoint) = (self.signal, &self.endpoint);
-        if matches!(before, State::Unanswered | State::Refused) {
+        if matches!(before, State::Unanswered | State::Insecure | State::Refused) {
             tracing::info!("{signal} arrive at {endpoint} again");
         }
         match state {
@@ -56,20 +58,32 @@ impl Told {
 
     /// A request was lost.
     pub(super) fn refused(&mut self, refused: &Refused) {
-        let state = if refused.is_answered { State::Refused } else { State::Unanswered };
+        let state = match (refused.is_answered, refused.is_tls) {
+            (true, _) => State::Refused,
+            (false, true) => State::Insecure,
+            (false, false) => State::Unanswered,
+        };
         if std::mem::replace(&mut self.last, state) == state {
             return;
         }
         let (signal, endpoint, reason) = (self.signal, &self.endpoint, &refused.reason);
-        if refused.is_answered {
-            tracing::warn!(
+        // Who wants a certificate may close the connection before anybody has read that.
+        let or_tls = match endpoint.starts_with("https:") {
+            true => "; if one does, it may want a certificate: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            false => "",
+        };
+        match state {
+            State::Refused => tracing::warn!(
                 "the receiver at {endpoint} refuses {signal}, so they are dropped and counted; it says: {reason}"
-            );
-        } else {
-            tracing::warn!(
+            ),
+            State::Insecure => tracing::warn!(
+                "TLS with {endpoint} fails, so {signal} are dropped and counted; check OTEL_EXPORTER_OTLP_CERTIFICATE, \
+                 OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and the receiver's certificate ({reason})"
+            ),
+            _ => tracing::warn!(
                 "nothing answers at {endpoint}, so {signal} are dropped and counted; start a receiver there, or set \
-                 OTEL_EXPORTER_OTLP_ENDPOINT to where one listens ({reason})"
-            );
+                 OTEL_EXPORTER_OTLP_ENDPOINT to where one listens{or_tls} ({reason})"
+            ),
         }
     }
 }

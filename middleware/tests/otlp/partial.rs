@@ -1,7 +1,6 @@
 //! A receiver that takes a part: the rest is counted, and said once.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ impl Write for Log {
 }
 
 /// Lines of the log that name a receiver. The export logs from a thread of its own, so the log is everybody's.
-pub(crate) fn lines(addr: SocketAddr) -> Vec<String> {
+pub(crate) fn lines(addr: impl ToString) -> Vec<String> {
     let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
     let addr = addr.to_string();
     String::from_utf8_lossy(&log).lines().filter(|line| line.contains(&addr)).map(str::to_owned).collect()

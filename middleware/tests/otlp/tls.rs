@@ -17,6 +17,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::export;
+use crate::partial::{lines, listen_to_the_log};
 use crate::receiver::{Manner, Receiver, any_port};
 use crate::traffic::{failed_request, spans};
 
@@ -171,6 +172,7 @@ async fn a_client_shows_its_certificate_to_those_who_ask() {
 
 #[tokio::test]
 async fn nobody_is_trusted_by_chance() {
+    listen_to_the_log();
     for protocol in BOTH {
         let receiver = receiver(protocol);
         for (asks, vars) in [(false, [].as_slice()), (true, &[("CERTIFICATE", "authority.pem")])] {
@@ -183,6 +185,11 @@ async fn nobody_is_trusted_by_chance() {
             assert_eq!(lost.spans, 3, "{protocol:?}, client certificate wanted: {asks}");
             assert!(lost.points > 0);
             assert_eq!(receiver.received().spans(), 0);
+            let lines = lines(&url);
+            let told = lines.iter().find(|line| line.contains("spans")).unwrap();
+            assert!(told.contains("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"), "{told}");
+            // A receiver that wants a certificate may close the connection before the client has read why.
+            assert!(asks || told.contains("TLS with"), "{told}");
         }
     }
 }
