@@ -249,6 +249,12 @@ impl Otlp {
     }
 
     /// Starts the export. Spans of the scope's layers go to it too, unless the scope has a tracer already.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error, and starts nothing, if a setting or a variable has a value that is not allowed, a file of
+    /// certificates or of a key can't be used, no exporter can be built for an endpoint, or the system gives no thread. That
+    /// a receiver is not there is none.
     pub fn start(self) -> Result<Telemetry, OtlpError> {
         let config = config::Config::resolve(&self.settings, &*self.environment)?;
         if config.disabled {

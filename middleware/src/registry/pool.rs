@@ -491,7 +491,6 @@ impl Pool {
         self.by_ends.pin().get(&ends).cloned()
     }
 
-    /// Open connections.
     /// Connections that are open, as one number.
     #[cfg(feature = "guard")]
     pub(crate) fn open_count(&self) -> u64 {
