@@ -103,9 +103,11 @@ async fn what_is_sent_is_what_is_declared() {
     let undeclared: Vec<_> = sent.lines.difference(&declared).collect();
     let is_excused = |line: &&String| NOT_PROVOKED.iter().any(|(excused, _)| excused == line);
     let missing: Vec<_> = declared.difference(&sent.lines).filter(|line| !is_excused(line)).collect();
-    assert!(sent.wrong.is_empty(), "sent otherwise than declared: {:#?}", sent.wrong);
-    assert!(undeclared.is_empty(), "sent and not declared: {undeclared:#?}");
-    assert!(missing.is_empty(), "declared and never sent: {missing:#?}");
+    assert!(
+        sent.wrong.is_empty() && undeclared.is_empty() && missing.is_empty(),
+        "sent otherwise than declared: {:#?}\nsent and not declared: {undeclared:#?}\ndeclared and never sent: {missing:#?}",
+        sent.wrong
+    );
     for (excused, reason) in NOT_PROVOKED {
         assert!(declared.contains(*excused), "{excused} is excused ({reason}) and not even declared");
     }
