@@ -44,8 +44,6 @@ pub mod attr {
     pub const NETWORK_PROTOCOL_NAME: &str = "network.protocol.name";
     /// `tcp`, `udp`, `unix` and the like.
     pub const NETWORK_TRANSPORT: &str = "network.transport";
-    /// `ipv4` or `ipv6`.
-    pub const NETWORK_TYPE: &str = "network.type";
     /// Version of TLS.
     pub const TLS_PROTOCOL_VERSION: &str = "tls.protocol.version";
     /// Host of the destination, before semantic conventions v1.21.
@@ -117,7 +115,7 @@ const DB: &[&str] =
 const DB_OLD: &[&str] = &[attr::DB_POOL_NAME_OLD, attr::POOL_NAME];
 
 const KESTREL: &[&str] =
-    &[ours::SERVER_ADDRESS, ours::SERVER_PORT, attr::NETWORK_TYPE, attr::NETWORK_TRANSPORT];
+    &[ours::SERVER_ADDRESS, ours::SERVER_PORT, ours::NETWORK_TYPE, attr::NETWORK_TRANSPORT];
 
 /// Defines the constants and the list of all of them in one place, so that none can be left out of [`ALL`].
 macro_rules! accepted {
@@ -194,7 +192,7 @@ accepted! {
     KESTREL_ACTIVE_CONNECTIONS = UpDownCounter "kestrel.active_connections" "{connection}" KESTREL;
     /// Life of connections at a Kestrel server; the error is why it was closed.
     KESTREL_CONNECTION_DURATION = Histogram "kestrel.connection.duration" "s"
-        &[ours::SERVER_ADDRESS, ours::SERVER_PORT, attr::NETWORK_TYPE, attr::NETWORK_TRANSPORT, attr::NETWORK_PROTOCOL_NAME,
+        &[ours::SERVER_ADDRESS, ours::SERVER_PORT, ours::NETWORK_TYPE, attr::NETWORK_TRANSPORT, attr::NETWORK_PROTOCOL_NAME,
           ours::NETWORK_PROTOCOL_VERSION, attr::TLS_PROTOCOL_VERSION, ours::ERROR_TYPE];
     /// Connections that a Kestrel server turned away.
     KESTREL_REJECTED_CONNECTIONS = Counter "kestrel.rejected_connections" "{connection}" KESTREL;
@@ -202,13 +200,13 @@ accepted! {
     KESTREL_QUEUED_CONNECTIONS = UpDownCounter "kestrel.queued_connections" "{connection}" KESTREL;
     /// HTTP/2 and HTTP/3 requests that wait for a Kestrel server to begin with them.
     KESTREL_QUEUED_REQUESTS = UpDownCounter "kestrel.queued_requests" "{request}"
-        &[ours::SERVER_ADDRESS, ours::SERVER_PORT, attr::NETWORK_TYPE, attr::NETWORK_TRANSPORT, attr::NETWORK_PROTOCOL_NAME,
+        &[ours::SERVER_ADDRESS, ours::SERVER_PORT, ours::NETWORK_TYPE, attr::NETWORK_TRANSPORT, attr::NETWORK_PROTOCOL_NAME,
           ours::NETWORK_PROTOCOL_VERSION];
     /// WebSockets that a Kestrel server has.
     KESTREL_UPGRADED_CONNECTIONS = UpDownCounter "kestrel.upgraded_connections" "{connection}" KESTREL;
     /// Duration of TLS handshakes at a Kestrel server.
     KESTREL_TLS_HANDSHAKE_DURATION = Histogram "kestrel.tls_handshake.duration" "s"
-        &[ours::SERVER_ADDRESS, ours::SERVER_PORT, attr::NETWORK_TYPE, attr::NETWORK_TRANSPORT, attr::TLS_PROTOCOL_VERSION,
+        &[ours::SERVER_ADDRESS, ours::SERVER_PORT, ours::NETWORK_TYPE, attr::NETWORK_TRANSPORT, attr::TLS_PROTOCOL_VERSION,
           ours::ERROR_TYPE];
     /// TLS handshakes that a Kestrel server is in.
     KESTREL_ACTIVE_TLS_HANDSHAKES = UpDownCounter "kestrel.active_tls_handshakes" "{handshake}" KESTREL;

@@ -169,6 +169,8 @@ attributes! {
     NETWORK_PEER_PORT: Int = "network.peer.port" [Stable];
     /// `1.0`, `1.1`, `2` or `3`.
     NETWORK_PROTOCOL_VERSION: String = "network.protocol.version" [Stable];
+    /// Version of the internet protocol.
+    NETWORK_TYPE: String in NetworkType = "network.type" [Stable];
     /// Host of the destination.
     SERVER_ADDRESS: String = "server.address" [Stable];
     /// Port of the destination.

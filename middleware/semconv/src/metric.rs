@@ -132,6 +132,7 @@ metrics! {
         &[attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE, attr::NETWORK_PROTOCOL_VERSION, attr::OBSERVATION, attr::OTEL_METRIC_OVERFLOW],
         REQUEST_BOUNDS,
         "Duration of HTTP client requests.";
+    /// Without `http.request.method`: a pool counts its requests as one number, and one for each method would multiply series.
     @OpenTelemetry Development OptIn HTTP_CLIENT_ACTIVE_REQUESTS = UpDownCounter "http.client.active_requests" "{request}"
         POOL_KEYS, POOL_OPTIONAL, &[], "Number of active HTTP requests.";
     @OpenTelemetry Development OptIn HTTP_CLIENT_OPEN_CONNECTIONS = UpDownCounter "http.client.open_connections" "{connection}"
@@ -142,7 +143,8 @@ metrics! {
     @OpenTelemetry Development OptIn HTTP_CLIENT_CONNECTION_DURATION = Histogram "http.client.connection.duration" "s"
         POOL_KEYS, &[attr::NETWORK_PROTOCOL_VERSION, attr::OBSERVATION], CONNECTION_BOUNDS,
         "The duration of the successfully established outbound HTTP connections.";
-    /// Only requests that found no connection ready.
+    /// Only requests that found no connection ready. Without `http.request.method`, by which no wait differs,
+    /// and `network.protocol.version`, which is known only afterwards.
     @DotNet Development Recommended HTTP_CLIENT_REQUEST_TIME_IN_QUEUE = Histogram "http.client.request.time_in_queue" "s"
         POOL_KEYS, POOL_OPTIONAL, REQUEST_BOUNDS,
         "The amount of time requests spent on a queue waiting for an available connection.";

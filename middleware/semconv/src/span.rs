@@ -102,15 +102,17 @@ spans! {
         Parent::None, &[],
         &[attr::SERVER_ADDRESS, attr::SERVER_PORT, attr::URL_SCHEME, attr::CLIENT_NAME],
         &[attr::NETWORK_PEER_ADDRESS, attr::NETWORK_PEER_PORT, attr::ERROR_TYPE];
-    /// The look-up of a host's name.
+    /// The look-up of a host's name. Without `dns.answers`, which not every resolver shows; the one
+    /// that is connected to is on the span of the socket.
     @DotNet Development DNS_LOOKUP = Internal "DNS lookup" " {dns.question.name}",
         Parent::Span("CONNECTION_SETUP"), &[],
         &[attr::DNS_QUESTION_NAME, attr::CONNECT_PHASE], &[attr::ERROR_TYPE];
     /// The connect of the transport. Where no peer is known, its name has the destination's address and port instead.
     @DotNet Development SOCKET_CONNECT = Internal "socket connect" " {network.peer.address}:{network.peer.port}",
         Parent::Span("CONNECTION_SETUP"), &[],
-        &[attr::CONNECT_PHASE], &[attr::NETWORK_PEER_ADDRESS, attr::NETWORK_PEER_PORT, attr::ERROR_TYPE];
-    /// The TLS handshake.
+        &[attr::CONNECT_PHASE],
+        &[attr::NETWORK_PEER_ADDRESS, attr::NETWORK_PEER_PORT, attr::NETWORK_TYPE, attr::ERROR_TYPE];
+    /// The TLS handshake. Without `tls.protocol.*`: only its begin and end are seen.
     @DotNet Development TLS_HANDSHAKE = Internal "TLS client handshake" " {server.address}",
         Parent::Span("CONNECTION_SETUP"), &[],
         &[attr::SERVER_ADDRESS, attr::CONNECT_PHASE], &[attr::ERROR_TYPE];

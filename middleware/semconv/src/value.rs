@@ -200,6 +200,14 @@ values! {
         Unknown = "unknown",
     }
 
+    /// Version of the internet protocol (`network.type`).
+    NetworkType {
+        /// IPv4.
+        V4 = "ipv4",
+        /// IPv6.
+        V6 = "ipv6",
+    }
+
     /// Direction of bytes (`network.io.direction`).
     IoDirection {
         /// Sent.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, StringValue};
-use poolscope_semconv::value::{ConnectPhase, ErrorType};
+use poolscope_semconv::value::{ConnectPhase, ErrorType, NetworkType};
 use poolscope_semconv::{attr, span};
 
 use super::OpenSetup;
@@ -104,7 +104,12 @@ pub(crate) fn describe_part(
             (format!("{} {}", span::TLS_HANDSHAKE, pool.host), vec![attribute])
         }
         ConnectPhase::Tcp | ConnectPhase::TcpTls => match peer {
-            Some(peer) => (format!("{} {peer}", span::SOCKET_CONNECT), super::peer(peer).into()),
+            Some(peer) => {
+                let version = if peer.is_ipv4() { NetworkType::V4 } else { NetworkType::V6 };
+                let mut attributes = Vec::from(super::peer(peer));
+                attributes.push(KeyValue::new(attr::NETWORK_TYPE, version.as_str()));
+                (format!("{} {peer}", span::SOCKET_CONNECT), attributes)
+            }
             None => (format!("{} {}:{}", span::SOCKET_CONNECT, pool.host, pool.port), Vec::new()),
         },
     }

@@ -115,6 +115,7 @@ impl Open {
                 SERVER_ADDRESS,
                 NETWORK_PEER_ADDRESS,
                 NETWORK_PEER_PORT,
+                NETWORK_TYPE,
                 ERROR_TYPE
             ]
         );
