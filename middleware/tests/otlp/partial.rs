@@ -27,7 +27,7 @@ impl Write for Log {
 }
 
 /// Lines of the log that name a receiver. The export logs from a thread of its own, so the log is everybody's.
-pub(crate) fn lines(addr: impl ToString) -> Vec<String> {
+pub(crate) fn lines(addr: &impl ToString) -> Vec<String> {
     let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
     let addr = addr.to_string();
     String::from_utf8_lossy(&log).lines().filter(|line| line.contains(&addr)).map(str::to_owned).collect()
@@ -68,7 +68,7 @@ async fn what_a_receiver_rejects_is_counted_for_all_signals_and_said_once() {
         let expected =
             Lost { points: attempts("metrics"), spans: attempts("traces"), events: attempts("logs") };
         assert_eq!(lost, expected);
-        let lines = lines(receiver.addr);
+        let lines = lines(&receiver.addr);
         for signal in ["metrics", "spans", "events"] {
             let told: Vec<_> = lines.iter().filter(|line| line.contains(&format!("some {signal}"))).collect();
             assert!(told.len() == 1 && told[0].contains("too old") && told[0].contains("WARN"), "{lines:?}");
@@ -88,7 +88,7 @@ async fn a_warning_without_a_loss_is_said_once_and_nothing_is_counted() {
         telemetry.flush_async().await;
     }
     assert_eq!(telemetry.shutdown_async(Duration::from_secs(5)).await, Lost::default());
-    let lines = lines(receiver.addr);
+    let lines = lines(&receiver.addr);
     for signal in ["metrics", "spans"] {
         let told = lines.iter().filter(|line| line.contains(&format!("all {signal}")));
         assert_eq!(told.filter(|line| line.contains("less often")).count(), 1, "{lines:?}");
@@ -121,7 +121,7 @@ async fn an_answer_in_json_is_read_and_a_page_of_json_is_a_refusal() {
         let telemetry = http_export(&scope, &receiver.url()).start().unwrap();
         spans(&telemetry, 3);
         assert_eq!(telemetry.shutdown_async(Duration::from_secs(5)).await.spans, expected);
-        let lines = lines(receiver.addr);
+        let lines = lines(&receiver.addr);
         assert_eq!(lines.iter().any(|line| line.contains("spans")), expected > 0, "{lines:?}");
         assert!(lines.iter().all(|line| line.contains(words)), "{lines:?}");
     }

@@ -54,7 +54,7 @@ async fn a_redirect_to_another_server_is_a_refusal_and_takes_no_header_there() {
         spans(&telemetry, 3);
         assert_eq!(telemetry.shutdown_async(Duration::from_secs(5)).await.spans, 3);
         assert!(other.received().headers.is_empty());
-        let lines = lines(addr);
+        let lines = lines(&addr);
         let told = lines.iter().filter(|line| line.contains("refuses spans"));
         assert_eq!(told.filter(|line| line.contains("same scheme, host and port")).count(), 1, "{lines:?}");
     }
