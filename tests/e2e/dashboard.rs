@@ -67,7 +67,8 @@ impl World {
 /// What must hold for a pool of the read API at every moment.
 fn invariants(pool: &PoolSummary) {
     let now = &pool.now;
-    let open = [now.idle, now.active, now.upgraded].map(Option::unwrap).into_iter().map(u64::from).sum::<u64>();
+    let open =
+        [now.idle, now.active, now.upgraded].map(Option::unwrap).into_iter().map(u64::from).sum::<u64>();
     assert_eq!(
         pool.opened_total.unwrap() - pool.closed_total.unwrap(),
         open,
