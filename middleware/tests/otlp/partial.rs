@@ -109,10 +109,10 @@ async fn a_receiver_that_claims_to_reject_more_than_it_got_makes_no_wild_count()
 }
 
 #[tokio::test]
-async fn an_answer_in_json_is_read_and_a_page_of_json_is_a_refusal() {
+async fn an_answer_in_json_is_read_and_other_json_is_a_refusal() {
     const PART: &[Reply] =
         &[Reply::Json(r#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#); 100];
-    const PAGE: &[Reply] = &[Reply::Json(r#"{"error":"no such page"}"#); 100];
+    const PAGE: &[Reply] = &[Reply::Json(r#"["no such page"]"#); 100];
     const FINE: &[Reply] = &[Reply::Json("{}"); 100];
     listen_to_the_log();
     for (script, expected, words) in [(PART, 2, "too old"), (PAGE, 3, "not OTLP"), (FINE, 0, "")] {
