@@ -112,6 +112,7 @@ fn metrics(query: &str) -> BTreeSet<String> {
         rest = &rest[close..];
     }
     outside.push_str(rest);
+    let outside = outside.replace(" on (", " by (");
     let outside = outside.split(" by (").enumerate().map(|(place, part)| match part.split_once(')') {
         Some((_, after)) if place > 0 => after,
         _ => part,
@@ -130,7 +131,7 @@ fn metrics(query: &str) -> BTreeSet<String> {
 
 #[test]
 fn metrics_are_told_from_labels() {
-    let query = r#"sum by (job, poolscope_client_name) (rate(poolscope_a_total{poolscope_b="c|d"}[5m])) / on (job) group by (job) ({__name__=~"poolscope_e|poolscope_f"}) > scalar(poolscope:threshold:g)"#;
+    let query = r#"sum by (job, poolscope_client_name) (rate(poolscope_a_total{poolscope_b="c|d"}[5m])) / on (job, poolscope_breaker_name) group by (job) ({__name__=~"poolscope_e|poolscope_f"}) > scalar(poolscope:threshold:g)"#;
     let expected = ["poolscope:threshold:g", "poolscope_a_total", "poolscope_e", "poolscope_f"];
     assert_eq!(metrics(query), expected.map(str::to_owned).into());
 }

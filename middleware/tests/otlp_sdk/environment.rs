@@ -11,16 +11,22 @@ use crate::arrival::work;
 use crate::receiver::{Manner, Receiver};
 use crate::records;
 
-/// Runs a test that is ignored otherwise.
+/// Tells a test that it runs in a process of its own, with the environment that it is about.
+const CHILD: &str = "POOLSCOPE_TEST_CHILD";
+
+fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
+/// Runs a test again in a process of its own.
 fn run(test: &str, environment: &[(&str, &str)]) -> Output {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "--ignored", "--nocapture", test]);
+    child.args(["--exact", "--nocapture", test]).env(CHILD, "1");
     child.envs(environment.iter().copied()).output().unwrap()
 }
 
-#[tokio::test]
-#[ignore = "runs in a process of its own"]
-async fn the_program() {
+/// The program that is looked at.
+async fn program() {
     let scope = Scope::new();
     let telemetry = OtlpSdk::new(&scope).start().unwrap();
     // All that any crate says goes to the same receiver: a loop, were it told what sending makes them say.
@@ -37,11 +43,15 @@ async fn the_program() {
 
 #[test]
 fn it_says_where_and_how_and_the_exporters_own_words_are_not_sent() {
+    if is_child() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        return runtime.block_on(program());
+    }
     for (receiver, protocol) in
         [(Receiver::grpc(Manner::default()), "grpc"), (Receiver::http(Manner::default()), "HTTP/protobuf")]
     {
         let output = run(
-            "environment::the_program",
+            "environment::it_says_where_and_how_and_the_exporters_own_words_are_not_sent",
             &[
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
@@ -75,16 +85,15 @@ fn it_says_where_and_how_and_the_exporters_own_words_are_not_sent() {
 }
 
 #[test]
-#[ignore = "runs in a process of its own"]
-fn the_program_is_refused() {
-    let error = OtlpSdk::new(&Scope::new()).start().unwrap_err();
-    println!("{error}");
-}
-
-#[test]
 fn a_protocol_that_is_not_offered_is_named() {
-    let output =
-        run("environment::the_program_is_refused", &[("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json")]);
+    if is_child() {
+        let error = OtlpSdk::new(&Scope::new()).start().unwrap_err();
+        return println!("{error}");
+    }
+    let output = run(
+        "environment::a_protocol_that_is_not_offered_is_named",
+        &[("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json")],
+    );
     let said = String::from_utf8_lossy(&output.stdout);
     let sentence = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL is \"http/json\", but must be grpc or http/protobuf";
     assert!(output.status.success() && said.contains(sentence), "{said}");

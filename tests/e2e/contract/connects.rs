@@ -1,5 +1,7 @@
 //! Connects over TLS, with and without parts that can be told apart, and connects that fail in each of them.
 
+use std::net::Ipv6Addr;
+
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -12,6 +14,7 @@ use poolscope_tests::client::{Client, Kind, Settings};
 use poolscope_tests::resolver::UNKNOWN;
 use poolscope_tests::tls::{self, Alpn};
 use poolscope_tests::upstream::{Options, Upstream, answer};
+use tokio::net::TcpListener;
 use tower::{BoxError, Layer, ServiceExt};
 
 use super::{World, hyper_client, nobody};
@@ -32,7 +35,18 @@ pub(super) async fn run(world: &World) {
     fetch_in_parts(&scope, format!("http://{}/", nobody().await)).await.unwrap_err();
     let unknown = Request::get(format!("http://{UNKNOWN}/")).body(Full::default()).unwrap();
     assert!(hyper_client(&scope.client("names")).oneshot(unknown).await.is_err());
+    by_ipv6(&scope).await;
     world.end(telemetry).await;
+}
+
+/// A connection to the other kind of address, where this machine has one.
+async fn by_ipv6(scope: &Scope) {
+    let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else { return };
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let request = Request::get(url).body(Full::default()).unwrap();
+    let accepted = async { drop(listener.accept().await.unwrap()) };
+    let (ended, ()) = tokio::join!(hyper_client(&scope.client("six")).oneshot(request), accepted);
+    assert!(ended.is_err(), "the server hangs up");
 }
 
 /// Fetches a URL by a client that sees where the transport ends and TLS begins.

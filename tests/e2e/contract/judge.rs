@@ -269,6 +269,8 @@ fn is_named_by(span: &Span, def: &SpanDef) -> bool {
         };
         let value = match pair.key.as_str() {
             attr::HTTP_REQUEST_METHOD if value == METHOD_OTHER => span::HTTP_OTHER.to_owned(),
+            // As in a URL, since a port follows.
+            attr::NETWORK_PEER_ADDRESS if value.contains(':') => format!("[{value}]"),
             _ => value,
         };
         name = name.replace(&format!("{{{}}}", pair.key), &value);
