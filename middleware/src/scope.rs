@@ -99,7 +99,8 @@ impl Scope {
         }
     }
 
-    /// The client of a name, made when it is new. Layers for hyper and reqwest are made from it.
+    /// The client of a name, made when it is new. Layers for hyper or for reqwest are made from it; not for both, which see
+    /// connections in different ways and would count them wrong under one name.
     #[must_use]
     pub fn client(&self, name: &str) -> ClientScope {
         let mut clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
