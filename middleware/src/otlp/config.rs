@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use poolscope_semconv::attr;
 use poolscope_semconv::value::Signal;
 
-use super::endpoint::{Meant, endpoint};
+use super::endpoint::{Meant, endpoint, shown};
 use super::env::{ALLOWED_BOOLEAN, ALLOWED_MILLIS, Env, Lookup, boolean, checked, exports_otlp, millis};
 use super::error::OtlpError;
 use super::temporality::Temporality;
@@ -87,7 +87,6 @@ pub(super) struct Batches {
 /// Everything resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Config {
-    pub(super) disabled: bool,
     pub(super) metrics: Target,
     pub(super) spans: Target,
     pub(super) events: Target,
@@ -100,10 +99,13 @@ pub(super) struct Config {
 }
 
 impl Config {
-    pub(super) fn resolve(settings: &Settings, lookup: Lookup<'_>) -> Result<Self, OtlpError> {
+    /// `None` if everything is switched off: then nothing else is looked at, so that the switch helps whatever is wrong.
+    pub(super) fn resolve(settings: &Settings, lookup: Lookup<'_>) -> Result<Option<Self>, OtlpError> {
         let env = Env(lookup);
-        Ok(Self {
-            disabled: env.parse("OTEL_SDK_DISABLED", ALLOWED_BOOLEAN, boolean)?.unwrap_or(false),
+        if env.parse("OTEL_SDK_DISABLED", ALLOWED_BOOLEAN, boolean)?.unwrap_or(false) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
             metrics: Target::resolve(Signal::Metrics, settings, env)?,
             spans: Target::resolve(Signal::Spans, settings, env)?,
             events: Target::resolve(Signal::Events, settings, env)?,
@@ -127,7 +129,7 @@ impl Config {
             exemplars: env
                 .parse("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based, always_on or always_off", exemplars)?
                 .unwrap_or(ExemplarFilter::Sampled),
-        })
+        }))
     }
 }
 
@@ -153,6 +155,9 @@ impl Target {
 
         let enabled =
             env.parse(&format!("OTEL_{word}_EXPORTER"), ALLOWED_EXPORTER, exports_otlp)?.unwrap_or(true);
+        if !enabled {
+            return Ok(Self::off(signal));
+        }
         let protocol = match settings.protocol {
             Some(protocol) => protocol,
             None => {
@@ -207,12 +212,27 @@ impl Target {
         })
     }
 
+    /// Nothing is sent, so whatever else is set for the signal is not looked at.
+    fn off(signal: Signal) -> Self {
+        Self {
+            signal,
+            enabled: false,
+            protocol: Protocol::Grpc,
+            endpoint: String::new(),
+            headers: HeaderMap::new(),
+            timeout: DEFAULT_TIMEOUT,
+            gzip: false,
+            #[cfg(feature = "otlp-tls")]
+            tls: Tls::default(),
+        }
+    }
+
     /// An exporter could not be built for it.
     pub(super) fn refused(&self, reason: &dyn std::error::Error) -> OtlpError {
         // The libraries say in the first error what they tried and below what went wrong.
         let causes = std::iter::successors(Some(reason), |error| error.source());
         let reason = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        OtlpError::Exporter { signal: self.signal, endpoint: self.endpoint.clone(), reason }
+        OtlpError::Exporter { signal: self.signal, endpoint: shown(&self.endpoint), reason }
     }
 }
 

@@ -3,8 +3,28 @@
 use super::*;
 
 fn resolve(settings: &Settings, vars: &[(&str, &str)]) -> Result<Config, OtlpError> {
+    switched(settings, vars).map(|config| config.expect("it is not switched off"))
+}
+
+/// `None` if it is switched off.
+fn switched(settings: &Settings, vars: &[(&str, &str)]) -> Result<Option<Config>, OtlpError> {
     let vars: Vec<_> = vars.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Config::resolve(settings, &|name| vars.iter().find(|(key, _)| key == name).map(|(_, v)| v.clone()))
+}
+
+#[test]
+fn what_is_switched_off_is_not_looked_at() {
+    let wrong = [("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense")];
+    let settings = Settings::default();
+    assert!(switched(&settings, &wrong).is_err());
+    let off = [("OTEL_SDK_DISABLED", "TRUE")];
+    assert_eq!(switched(&settings, &[&wrong[..], &off].concat()).unwrap(), None);
+    let names = ["OTEL_METRICS_EXPORTER", "OTEL_TRACES_EXPORTER", "OTEL_LOGS_EXPORTER"];
+    let none = names.map(|name| (name, "none"));
+    let config = resolve(&settings, &[&wrong[..], &none].concat()).unwrap();
+    assert!([&config.metrics, &config.spans, &config.events].iter().all(|target| !target.enabled));
+    let config = [&wrong[..], &none[..2]].concat();
+    assert!(resolve(&settings, &config).is_err(), "one signal is still on");
 }
 
 fn env(vars: &[(&str, &str)]) -> Config {
@@ -24,7 +44,6 @@ fn without_any_setting_everything_goes_by_grpc_to_this_host() {
         assert_eq!(target.timeout, DEFAULT_TIMEOUT);
         assert!(target.headers.is_empty() && !target.gzip);
     }
-    assert!(!config.disabled);
     assert_eq!(config.interval, None);
     let batches = |delay| Batches { delay, queue: DEFAULT_QUEUE, batch: DEFAULT_BATCH };
     assert_eq!(config.span_batches, batches(DEFAULT_SPAN_DELAY));
@@ -124,12 +143,10 @@ fn delays_and_the_interval_come_from_the_environment() {
         ("OTEL_METRIC_EXPORT_INTERVAL", "15000"),
         ("OTEL_BSP_SCHEDULE_DELAY", "5000"),
         ("OTEL_BLRP_SCHEDULE_DELAY", "50"),
-        ("OTEL_SDK_DISABLED", "TRUE"),
     ]);
     assert_eq!(config.interval, Some(Duration::from_secs(15)));
     assert_eq!(config.span_batches.delay, Duration::from_secs(5));
     assert_eq!(config.event_batches.delay, Duration::from_millis(50));
-    assert!(config.disabled);
 }
 
 #[test]
@@ -249,7 +266,7 @@ fn batches_timeouts_and_exporters_come_from_the_environment() {
         ("OTEL_BLRP_MAX_QUEUE_SIZE", "5000"),
         ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "100"),
         ("OTEL_METRIC_EXPORT_TIMEOUT", "30000"),
-        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "none"),
         ("OTEL_TRACES_EXPORTER", "console, OTLP"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "GZIP"),
     ]);
@@ -257,7 +274,7 @@ fn batches_timeouts_and_exporters_come_from_the_environment() {
     assert_eq!((config.event_batches.queue, config.event_batches.batch), (5000, 100));
     assert_eq!(config.spans.timeout, Duration::from_secs(3));
     assert_eq!(config.metrics.timeout, DEFAULT_TIMEOUT, "the shorter of the two holds");
-    assert_eq!([config.metrics.enabled, config.spans.enabled, config.events.enabled], [false, true, true]);
+    assert_eq!([config.metrics.enabled, config.spans.enabled, config.events.enabled], [true, true, false]);
     assert!(config.metrics.gzip);
     for (value, expected) in [
         ("delta", Temporality::Delta),

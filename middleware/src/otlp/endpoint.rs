@@ -47,6 +47,15 @@ pub(super) fn endpoint(
     })
 }
 
+/// An endpoint for people to read: what stands before an `@` or after a `?` may be a secret and is left out.
+pub(super) fn shown(endpoint: &str) -> String {
+    let public = endpoint.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = public.split_once("://").unwrap_or(("", public));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
 /// gRPC allows an endpoint without a scheme; whether that means TLS is a setting of its own.
 fn with_scheme(name: &str, value: &str, insecure: bool) -> Result<Uri, OtlpError> {
     if value.contains("://") {
@@ -74,4 +83,21 @@ fn url(name: &str, value: &str, allowed: &'static str) -> Result<Uri, OtlpError>
         return Err(OtlpError::setting(name, value, WITHOUT_TLS));
     }
     Ok(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn secrets_of_an_endpoint_are_not_shown() {
+        for (endpoint, text) in [
+            ("http://user:pa@ss@host:1/v1/x?token=secret", "http://host:1/v1/x"),
+            ("https://[::1]:4317", "https://[::1]:4317"),
+            ("http://host/a@b", "http://host/a@b"),
+            ("http://host?token=s", "http://host"),
+        ] {
+            assert_eq!(shown(endpoint), text);
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub(super) const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-Poolscope/"
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 /// Some receivers answer in JSON whatever they were asked in.
 const JSON: &[u8] = b"application/json";
+/// A receiver that moved says so once or twice; more is a circle.
 const MAX_REDIRECTS: usize = 5;
 
 /// An HTTP receiver of one signal.

@@ -256,10 +256,9 @@ impl Otlp {
     /// certificates or of a key can't be used, no exporter can be built for an endpoint, or the system gives no thread. That
     /// a receiver is not there is none.
     pub fn start(self) -> Result<Telemetry, OtlpError> {
-        let config = config::Config::resolve(&self.settings, &*self.environment)?;
-        if config.disabled {
+        let Some(config) = config::Config::resolve(&self.settings, &*self.environment)? else {
             return Ok(Telemetry::off());
-        }
+        };
         let propagator = match self.global_propagator {
             true => propagators::propagator(env::Env(&*self.environment))?,
             false => None,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::answer::{Answer, Refused, Taken};
 use super::config::{Protocol, Target};
 use super::dropped::{Dropped, InFlight};
+use super::endpoint::shown;
 use super::error::OtlpError;
 use super::grpc::GrpcClient;
 use super::http::HttpSender;
@@ -55,7 +56,7 @@ impl Sender {
             Protocol::Grpc => Way::Grpc(Box::new(GrpcClient::new(target)?)),
             Protocol::HttpProtobuf => Way::Http(HttpSender::new(target)?),
         };
-        let told = Told::new(target.signal, target.endpoint.clone());
+        let told = Told::new(target.signal, shown(&target.endpoint));
         Ok(Self { way, signal: target.signal, timeout: target.timeout, dropped, told, ending })
     }
 
