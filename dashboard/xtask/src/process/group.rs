@@ -19,6 +19,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How much of a log is read for its last lines, and how many of them are told.
 const LOG_END_BYTES: u64 = 16 * 1024;
 const LOG_END_LINES: usize = 12;
+/// Characters of a line that are shown.
+const LOG_LINE_CHARS: usize = 160;
 
 /// A running program; ended when dropped.
 #[derive(Debug)]
@@ -125,8 +127,16 @@ fn last_lines(path: &Path) -> std::io::Result<String> {
     let mut end = Vec::new();
     file.take(LOG_END_BYTES).read_to_end(&mut end)?;
     let end = String::from_utf8_lossy(&end);
-    let lines: Vec<_> = end.lines().map(|line| format!("    {line}")).collect();
+    let lines: Vec<_> = end.lines().map(|line| format!("    {}", shortened(line))).collect();
     Ok(lines[lines.len().saturating_sub(LOG_END_LINES)..].join("\n"))
+}
+
+/// A line that is longer than two of a terminal would push away what was said before it; the log has the rest.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LOG_LINE_CHARS) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 /// Whether the user, or the system, wants this program to end.
@@ -162,9 +172,11 @@ mod tests {
     fn why_a_program_failed_is_at_the_end_of_its_log() {
         let path = std::env::temp_dir().join(format!("xtask-group-{}.log", std::process::id()));
         let mut command = Command::new("sh");
-        let mut group =
-            Group::start_logging(command.args(["-c", "seq 1 50; echo no such option >&2"]), path.clone())
-                .unwrap();
+        let mut group = Group::start_logging(
+            command.args(["-c", "seq 1 50; printf %0500d 0; echo; echo no such option >&2"]),
+            path.clone(),
+        )
+        .unwrap();
         while group.status().unwrap().is_none() {
             thread::sleep(TICK);
         }
@@ -172,6 +184,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(why.contains(&path.display().to_string()) && why.ends_with("    no such option"), "{why}");
         assert_eq!(why.lines().count(), 1 + LOG_END_LINES, "{why}");
+        assert!(why.lines().skip(1).all(|line| line.len() <= LOG_LINE_CHARS + 8), "{why}");
     }
 
     #[test]
