@@ -1,13 +1,12 @@
 //! The whole path: demo service, OTLP, dashboard, read API and live stream.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use poolscope::Scope;
 use poolscope::otlp::{Otlp, Protocol, Telemetry};
-use poolscope_dashboard::{Config, Server};
 use poolscope_semconv::event;
+use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::demo::Demo;
 use poolscope_tests::{kernel, wait};
 use poolscope_wire::{
@@ -15,32 +14,22 @@ use poolscope_wire::{
     Status, path,
 };
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 /// A dashboard, and a demo that sends to it.
 struct World {
     scope: Scope,
     demo: Demo,
     telemetry: Telemetry,
-    http: SocketAddr,
-    client: reqwest::Client,
-    _stop: oneshot::Sender<()>,
+    dashboard: Dashboard,
 }
 
 impl World {
     async fn start(protocol: Protocol) -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..Config::default() };
-        let server = Server::bind(config).await.unwrap();
-        let http = server.http_addr();
+        let dashboard = Dashboard::start().await.unwrap();
         let otlp = match protocol {
-            Protocol::Grpc => server.otlp_grpc_addr(),
-            _ => server.otlp_http_addr(),
+            Protocol::Grpc => dashboard.otlp_grpc(),
+            _ => dashboard.otlp_http(),
         };
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(server.run(async {
-            let _ = stopped.await;
-        }));
         let scope = Scope::new();
         let telemetry = Otlp::new(&scope)
             .environment(|_| None)
@@ -50,17 +39,11 @@ impl World {
             .start()
             .unwrap();
         let demo = Demo::start(&scope, crate::demo::quick()).await.unwrap();
-        Self { scope, demo, telemetry, http, client: reqwest::Client::new(), _stop: stop }
-    }
-
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> T {
-        let response = self.client.get(format!("http://{}{path}", self.http)).send().await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
-        response.json().await.unwrap()
+        Self { scope, demo, telemetry, dashboard }
     }
 
     async fn pools(&self) -> Vec<PoolSummary> {
-        self.get(path::POOLS).await
+        self.dashboard.get(path::POOLS).await
     }
 }
 
@@ -138,7 +121,7 @@ async fn the_read_api_tells_what_the_demo_does() {
         assert_eq!((pool.service.as_str(), pool.observation), ("shop", observation));
         assert!(pool.requests_total.unwrap() > 0 && pool.wait_p50_s.is_some(), "{pool:?}");
         assert!(!pool.health.sentence.is_empty());
-        let detail: PoolDetail = world.get(&format!("{}/{}", path::POOLS, pool.id)).await;
+        let detail: PoolDetail = world.dashboard.get(&format!("{}/{}", path::POOLS, pool.id)).await;
         assert!(detail.points.len() > 5 && detail.points.is_sorted_by_key(|point| point.at_ms));
         assert!(!detail.acquires.is_empty() && !detail.results.is_empty(), "{detail:?}");
         set_up_is_told(&detail);
@@ -154,9 +137,9 @@ async fn the_read_api_tells_what_the_demo_does() {
     assert!(named("shop", "catalog.internal").reuse.unwrap() > 0.8);
     assert!(named("shop", "legacy.internal").reuse.unwrap() < 0.05);
 
-    let services: Vec<Service> = world.get(path::SERVICES).await;
+    let services: Vec<Service> = world.dashboard.get(path::SERVICES).await;
     assert_eq!((services.len(), services[0].instances[0].pools), (1, 7));
-    let status: Status = world.get(path::STATUS).await;
+    let status: Status = world.dashboard.get(path::STATUS).await;
     assert!(
         status.received.metric_points > 0 && status.received.spans > 0 && status.received.log_records > 0
     );
@@ -208,7 +191,7 @@ async fn a_breaker_that_opens_is_told_at_once_and_closes_again() {
     let median = delays[delays.len() / 2];
     assert!(median < 500, "a transition takes {median} ms to the browser");
 
-    let breakers: Vec<Breaker> = world.get(path::BREAKERS).await;
+    let breakers: Vec<Breaker> = world.dashboard.get(path::BREAKERS).await;
     let inventory = breakers.iter().find(|breaker| breaker.name.contains("inventory")).unwrap();
     assert!(inventory.rejected_total > 0 && inventory.failed_total > 0 && inventory.succeeded_total > 0);
     // Half open can be over within a few calls, so that no update has it as the state; the list of changes does.
@@ -217,7 +200,8 @@ async fn a_breaker_that_opens_is_told_at_once_and_closes_again() {
         assert!(change.is_some_and(|change| !change.reason.is_empty()), "{inventory:#?}");
     }
     assert_eq!(breakers.len(), names(&breakers).len(), "one row for each breaker");
-    let events: Vec<Event> = world.get(&format!("{}?kind={}", path::EVENTS, event::BREAKER_TRANSITION)).await;
+    let events: Vec<Event> =
+        world.dashboard.get(&format!("{}?kind={}", path::EVENTS, event::BREAKER_TRANSITION)).await;
     assert!(events.iter().all(|event| event.kind == event::BREAKER_TRANSITION && event.breaker.is_some()));
     assert!(events.iter().any(|event| event.severity == Severity::Bad), "{events:#?}");
     let pools = world.pools().await;
@@ -239,7 +223,7 @@ async fn a_leak_is_told_with_who_holds_it_until_it_comes_back() {
     let is_back = |pool: &Option<PoolSummary>| pool.as_ref().is_some_and(|pool| pool.now.leaked == Some(0));
     let pool = wait::until("it to come back", catalog, is_back).await.unwrap();
     let told = async || {
-        let events: Vec<Event> = world.get(&format!("{}?pool={}", path::EVENTS, pool.id)).await;
+        let events: Vec<Event> = world.dashboard.get(&format!("{}?pool={}", path::EVENTS, pool.id)).await;
         events
     };
     let kinds = [event::LEAK_SUSPECTED, event::LEAK_RETURNED];
@@ -250,8 +234,7 @@ async fn a_leak_is_told_with_who_holds_it_until_it_comes_back() {
 #[tokio::test]
 async fn an_unknown_pool_is_a_sentence() {
     let world = World::start(Protocol::Grpc).await;
-    let response =
-        world.client.get(format!("http://{}{}/nothing", world.http, path::POOLS)).send().await.unwrap();
+    let response = reqwest::get(format!("{}{}/nothing", world.dashboard.url(), path::POOLS)).await.unwrap();
     assert_eq!(response.status(), 404);
     let body: Value = response.json().await.unwrap();
     assert!(body["error"].as_str().unwrap().contains("no pool"), "{body}");
@@ -274,8 +257,7 @@ struct Stream {
 
 impl Stream {
     async fn open(world: &World) -> Self {
-        let response =
-            world.client.get(format!("http://{}{}", world.http, path::STREAM)).send().await.unwrap();
+        let response = reqwest::get(format!("{}{}", world.dashboard.url(), path::STREAM)).await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { response, buffer: Vec::new() }
     }

@@ -1,14 +1,13 @@
 //! The resource guard under a flood: a process with few descriptors refuses requests before it has none left, and takes
 //! them again when the load is over.
 
-use std::net::SocketAddr;
 use std::process::Stdio;
 
 use http::StatusCode;
 use poolscope::Scope;
 use poolscope::guard::{Limits, ResourceGuard};
 use poolscope::otlp::{Otlp, Protocol};
-use poolscope_dashboard::{Config, Server};
+use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::limits::allow_open_files;
 use poolscope_tests::upstream::{Options, Upstream, answer};
 use poolscope_tests::wait;
@@ -157,16 +156,12 @@ async fn a_guard_refuses_before_the_last_descriptor_and_recovers() {
 
 #[tokio::test]
 async fn the_dashboard_shows_the_breaker_of_a_guard_and_says_why() {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..Config::default() };
-    let server = Server::bind(config).await.unwrap();
-    let (http, otlp) = (server.http_addr(), server.otlp_grpc_addr());
-    let running = tokio::spawn(server.run(std::future::pending()));
+    let dashboard = Dashboard::start().await.unwrap();
     let scope = Scope::new();
     let _telemetry = Otlp::new(&scope)
         .environment(|_| None)
         .service_name("shop")
-        .endpoint(format!("http://{otlp}"))
+        .endpoint(format!("http://{}", dashboard.otlp_grpc()))
         .protocol(Protocol::Grpc)
         .start()
         .unwrap();
@@ -174,11 +169,9 @@ async fn the_dashboard_shows_the_breaker_of_a_guard_and_says_why() {
     let sessions = watch::Sender::new(0_u64);
     let counted = sessions.subscribe();
     guard.watch("sessions", Limits::amounts(80, 100), move || *counted.borrow()).unwrap();
-    let client = reqwest::Client::new();
-    let get = |path: &'static str| client.get(format!("http://{http}{path}")).send();
 
     sessions.send_replace(120);
-    let breakers = || async { get(path::BREAKERS).await.unwrap().json::<Vec<Breaker>>().await.unwrap() };
+    let breakers = || dashboard.get::<Vec<Breaker>>(path::BREAKERS);
     let is = |state| move |breakers: &Vec<Breaker>| breakers.iter().any(|breaker| breaker.state == state);
     // The figures may come before the event that says why.
     let says_why = |breakers: &Vec<Breaker>| {
@@ -189,7 +182,7 @@ async fn the_dashboard_shows_the_breaker_of_a_guard_and_says_why() {
     sessions.send_replace(10);
     wait::until("a closed breaker", breakers, is(BreakerState::Closed)).await;
 
-    let events = || async { get(path::EVENTS).await.unwrap().json::<Vec<Event>>().await.unwrap() };
+    let events = || dashboard.get::<Vec<Event>>(path::EVENTS);
     let told = |event: &Event, severity, text: &str| event.severity == severity && event.text == text;
     let events = wait::until("the events", events, |events| events.len() >= 4).await;
     for (severity, text) in [
@@ -200,5 +193,4 @@ async fn the_dashboard_shows_the_breaker_of_a_guard_and_says_why() {
     ] {
         assert!(events.iter().any(|event| told(event, severity, text)), "no {text} in {events:#?}");
     }
-    running.abort();
 }

@@ -2,7 +2,6 @@
 //! the snapshot counts, what spans and events tell and what the dashboard shows are the same.
 
 use std::error::Error;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -21,14 +20,13 @@ use poolscope::otlp::{Otlp, Protocol, Telemetry};
 use poolscope::retry::RetryPolicy;
 use poolscope::timeout::TimeoutLayer;
 use poolscope::{BreakerOutcome, BreakerReason, BreakerSnapshot, BreakerState, Event, Stack, Stopped};
-use poolscope_dashboard::{Config, Server};
 use poolscope_semconv::value::{ErrorType, RetryOutcome, TimeoutOutcome};
 use poolscope_semconv::{attr, event, span};
+use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::spans::{Traced, text};
 use poolscope_tests::upstream::{Options, Upstream, answer, answer_without_end};
 use poolscope_tests::wait;
 use poolscope_wire::{Breaker, path};
-use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 const ATTEMPT: Duration = Duration::from_millis(300);
@@ -144,9 +142,8 @@ struct World {
     upstream: Upstream,
     mood: Arc<AtomicU8>,
     events: Arc<Mutex<Vec<Event>>>,
-    dashboard: SocketAddr,
+    dashboard: Dashboard,
     telemetry: Telemetry,
-    _stop: oneshot::Sender<()>,
 }
 
 impl World {
@@ -164,26 +161,19 @@ impl World {
                 }
             }
         });
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..Config::default() };
-        let server = Server::bind(config).await.unwrap();
-        let (dashboard, otlp) = (server.http_addr(), server.otlp_grpc_addr());
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(server.run(async {
-            let _ = stopped.await;
-        }));
+        let dashboard = Dashboard::start().await.unwrap();
         let traced = Traced::new();
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&events);
         traced.scope.listen(move |event: &Event| heard.lock().unwrap().push(event.clone()));
         let telemetry = Otlp::new(&traced.scope)
             .environment(|_| None)
-            .endpoint(format!("http://{otlp}"))
+            .endpoint(format!("http://{}", dashboard.otlp_grpc()))
             .protocol(Protocol::Grpc)
             .metrics_interval(Duration::from_millis(200))
             .start()
             .unwrap();
-        Self { traced, upstream: upstream.await.unwrap(), mood, events, dashboard, telemetry, _stop: stop }
+        Self { traced, upstream: upstream.await.unwrap(), mood, events, dashboard, telemetry }
     }
 
     fn set(&self, mood: Mood) {
@@ -215,8 +205,7 @@ impl World {
 
     /// Waits until the dashboard shows the breaker like this.
     async fn shown(&self, what: &str, check: impl Fn(&Breaker) -> bool) -> Breaker {
-        let url = format!("http://{}{}", self.dashboard, path::BREAKERS);
-        let get = async || reqwest::get(&url).await.unwrap().json::<Vec<Breaker>>().await.unwrap();
+        let get = async || self.dashboard.get::<Vec<Breaker>>(path::BREAKERS).await;
         let mut breakers =
             wait::until(what, get, |breakers| breakers.len() == 1 && breakers.iter().all(&check)).await;
         breakers.remove(0)
@@ -327,8 +316,7 @@ async fn check(world: &World, acquires: u64) {
     assert_eq!(shown.state, poolscope_wire::BreakerState::Closed);
     let told: Vec<_> = shown.transitions.iter().map(|transition| transition.reason.clone()).collect();
     assert_eq!(told, reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>());
-    let url = format!("http://{}{}", world.dashboard, path::EVENTS);
-    let events: Vec<poolscope_wire::Event> = reqwest::get(&url).await.unwrap().json().await.unwrap();
+    let events: Vec<poolscope_wire::Event> = world.dashboard.get(path::EVENTS).await;
     let kinds = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
     assert_eq!((kinds(event::BREAKER_TRANSITION), kinds(event::TIMEOUT_FIRED)), (7, 2));
 }

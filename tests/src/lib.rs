@@ -1,6 +1,7 @@
 //! Real servers, outside truth and the demo service: what the end-to-end tests are made of.
 
 pub mod client;
+pub mod dashboard;
 pub mod deaf;
 pub mod demo;
 pub mod kernel;

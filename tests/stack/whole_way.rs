@@ -1,19 +1,17 @@
 //! The demo's telemetry through the Collector to dashboard, Prometheus and Jaeger: all tell the same.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use poolscope::otlp::{Otlp, Protocol, Telemetry};
 use poolscope::otlp_sdk::{OtlpSdk, SdkTelemetry};
 use poolscope::{Scope, ScopeSnapshot};
-use poolscope_dashboard::{Config, Server};
 use poolscope_semconv::{attr, metric, span};
+use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::demo::{Demo, Options, Pace};
 use poolscope_tests::stack::{Behind, Collector, Jaeger, Prometheus, Sample, Trace, file};
 use poolscope_tests::wait;
 use poolscope_wire::{Event, PoolSummary, path};
-use tokio::sync::oneshot;
 
 /// How the demo's telemetry leaves the process.
 #[derive(Clone, Copy)]
@@ -72,23 +70,14 @@ struct World {
     collector: Collector,
     prometheus: Prometheus,
     jaeger: Jaeger,
-    dashboard: SocketAddr,
-    client: reqwest::Client,
-    _stop: oneshot::Sender<()>,
+    dashboard: Dashboard,
 }
 
 impl World {
     async fn start(door: Door) -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..Config::default() };
-        let server = Server::bind(config).await.unwrap();
-        let (dashboard, otlp) = (server.http_addr(), server.otlp_grpc_addr());
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(server.run(async {
-            let _ = stopped.await;
-        }));
+        let dashboard = Dashboard::start().await.unwrap();
         let jaeger = Jaeger::start().await.unwrap();
-        let behind = Behind { dashboard: Some(otlp), jaeger: Some(jaeger.otlp()) };
+        let behind = Behind { dashboard: Some(dashboard.otlp_grpc()), jaeger: Some(jaeger.otlp()) };
         let config = file("collector-config/collector/gateway.yaml");
         let collector = Collector::start(&config, behind, &[]).await.unwrap();
         let prometheus = Prometheus::start(collector.prometheus()).await.unwrap();
@@ -97,8 +86,7 @@ impl World {
         let telemetry = door.open(&scope, &collector);
         let pace = Pace { well: Duration::from_secs(3), sick: Duration::from_secs(4) };
         let demo = Demo::start(&scope, Options { pace, workers: 4 }).await.unwrap();
-        let client = reqwest::Client::new();
-        Self { scope, demo, telemetry, collector, prometheus, jaeger, dashboard, client, _stop: stop }
+        Self { scope, demo, telemetry, collector, prometheus, jaeger, dashboard }
     }
 
     /// Lets the demo come to rest and everything that it has told arrive.
@@ -115,12 +103,6 @@ impl World {
         let sum = async || self.prometheus.query(&query).await.unwrap().first().map(|sample| sample.value);
         wait::until("Prometheus to have every acquire", sum, |sum| *sum == Some(total as f64)).await;
         snapshot
-    }
-
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> T {
-        let response = self.client.get(format!("http://{}{path}", self.dashboard)).send().await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
-        response.json().await.unwrap()
     }
 }
 
@@ -179,12 +161,12 @@ async fn dashboard_agrees(world: &World, snapshot: &ScopeSnapshot) {
     let expected: u64 = snapshot.pools.iter().map(|pool| pool.opened).sum();
     let pools: Vec<PoolSummary> = wait::until(
         "the dashboard to have every connection",
-        async || world.get::<Vec<PoolSummary>>(path::POOLS).await,
+        async || world.dashboard.get::<Vec<PoolSummary>>(path::POOLS).await,
         |pools| opened(pools) == expected,
     )
     .await;
     assert_eq!(pools.len(), snapshot.pools.len());
-    let events: Vec<Event> = world.get(path::EVENTS).await;
+    let events: Vec<Event> = world.dashboard.get(path::EVENTS).await;
     assert!(!events.is_empty(), "no event came through the Collector");
 }
 

@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
+use poolscope_tests::dashboard::Dashboard;
 
 use self::page::{Page, Seen, Theme};
-use self::world::{Dashboard, Service};
+use self::world::Service;
 
 /// For what happens by itself within a second or two; only a failure takes as long.
 const SOON: Duration = Duration::from_secs(20);

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use poolscope::Scope;
 use poolscope::otlp::Otlp;
-use poolscope_dashboard::{Config, Server};
+use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::demo::{Demo, Options, Pace};
 use poolscope_tests::stack::{Behind, Collector, Jaeger, Prometheus, file, free_addrs};
 use poolscope_tests::wait;
 use poolscope_wire::{Event, PoolSummary, path};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 use super::compose::health_path;
 use super::{AGENT, GATEWAY, VENDOR};
@@ -52,23 +51,15 @@ struct World {
     jaeger: Jaeger,
     prometheus: Prometheus,
     vendor: Vendor,
-    dashboard: SocketAddr,
-    _stop: oneshot::Sender<()>,
+    dashboard: Dashboard,
 }
 
 impl World {
     async fn start() -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..Config::default() };
-        let server = Server::bind(config).await.unwrap();
-        let (dashboard, otlp) = (server.http_addr(), server.otlp_grpc_addr());
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(server.run(async {
-            let _ = stopped.await;
-        }));
+        let dashboard = Dashboard::start().await.unwrap();
         let vendor = Vendor::start().await;
         let jaeger = Jaeger::start().await.unwrap();
-        let behind = Behind { dashboard: Some(otlp), jaeger: Some(jaeger.otlp()) };
+        let behind = Behind { dashboard: Some(dashboard.otlp_grpc()), jaeger: Some(jaeger.otlp()) };
         let (config, more): (PathBuf, PathBuf) = (file(GATEWAY), file(VENDOR));
         let settings = [
             ("VENDOR_OTLP_URL", format!("http://{}", vendor.addr)),
@@ -83,12 +74,7 @@ impl World {
         ];
         let agent = Collector::start(&file(AGENT), Behind::default(), &place).await.unwrap();
         let prometheus = Prometheus::start(gateway.prometheus()).await.unwrap();
-        Self { agent, gateway, jaeger, prometheus, vendor, dashboard, _stop: stop }
-    }
-
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> T {
-        let url = format!("http://{}{path}", self.dashboard);
-        reqwest::get(url).await.unwrap().json().await.unwrap()
+        Self { agent, gateway, jaeger, prometheus, vendor, dashboard }
     }
 }
 
@@ -110,13 +96,13 @@ async fn three_signals_pass_agent_and_gateway() {
 
     wait::until(
         "all pools on the dashboard",
-        async || world.get::<Vec<PoolSummary>>(path::POOLS).await,
+        async || world.dashboard.get::<Vec<PoolSummary>>(path::POOLS).await,
         |pools| pools.len() == 7,
     )
     .await;
     wait::until(
         "events on the dashboard",
-        async || world.get::<Vec<Event>>(path::EVENTS).await,
+        async || world.dashboard.get::<Vec<Event>>(path::EVENTS).await,
         |events| !events.is_empty(),
     )
     .await;

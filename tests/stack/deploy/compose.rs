@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::stack::{file, text};
 use serde_json::Value;
 
@@ -135,16 +136,8 @@ pub(super) fn health_path(service: &str) -> String {
 /// The dashboard's image has no HTTP client, so bash speaks to it.
 #[tokio::test]
 async fn the_health_check_of_the_dashboard_works() {
-    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    let config = poolscope_dashboard::Config {
-        http_addr: any,
-        otlp_grpc_addr: any,
-        otlp_http_addr: any,
-        ..Default::default()
-    };
-    let server = poolscope_dashboard::Server::bind(config).await.unwrap();
-    let port = server.http_addr().port().to_string();
-    let running = tokio::spawn(server.run(std::future::pending()));
+    let mut dashboard = Dashboard::start().await.unwrap();
+    let port = dashboard.http().port().to_string();
     let compose = yaml(COMPOSE);
     let test: Vec<_> = strings(&compose["services"]["dashboard"]["healthcheck"]["test"]).collect();
     let check = |from: &str, to: &str| {
@@ -156,8 +149,7 @@ async fn the_health_check_of_the_dashboard_works() {
     };
     assert!(check("", "").await.unwrap().success());
     assert!(!check("/healthz", "/api/v1/nothing").await.unwrap().success());
-    running.abort();
-    let _ = running.await;
+    dashboard.stop().await.unwrap();
     assert!(!check("", "").await.unwrap().success());
 }
 

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use poolscope_dashboard::{Config, Server};
+use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::wait;
 use poolscope_wire::{Event, Lack, PoolDetail, PoolKind, PoolSummary, Service, Status, path};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio::sync::oneshot;
 
 use super::Language;
 
@@ -21,37 +20,19 @@ const FETCHED: u64 = 6;
 
 /// A dashboard, and a server that the instrumented clients ask.
 struct World {
-    http: SocketAddr,
-    grpc: SocketAddr,
-    otlp: SocketAddr,
+    dashboard: Dashboard,
     target: SocketAddr,
-    client: reqwest::Client,
-    _stop: oneshot::Sender<()>,
 }
 
 impl World {
     async fn start() -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..Config::default() };
-        let server = Server::bind(config).await.unwrap();
-        let (http, grpc, otlp) = (server.http_addr(), server.otlp_grpc_addr(), server.otlp_http_addr());
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(server.run(async {
-            let _ = stopped.await;
-        }));
-        let target = target().await;
-        Self { http, grpc, otlp, target, client: reqwest::Client::new(), _stop: stop }
-    }
-
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> T {
-        let response = self.client.get(format!("http://{}{path}", self.http)).send().await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
-        response.json().await.unwrap()
+        Self { dashboard: Dashboard::start().await.unwrap(), target: target().await }
     }
 
     /// Lets a peer send, to its end.
     async fn send(&self, language: Language, protocol: &str, env: &[(&str, &str)]) {
-        let endpoint = if protocol == "grpc" { self.grpc } else { self.otlp };
+        let dashboard = &self.dashboard;
+        let endpoint = if protocol == "grpc" { dashboard.otlp_grpc() } else { dashboard.otlp_http() };
         let target = format!("http://{}/", self.target);
         let mut command = Command::from(language.command().unwrap());
         command.args(["send", protocol, &endpoint.to_string(), &target]).envs(env.iter().copied());
@@ -66,7 +47,7 @@ impl World {
 
     /// The pool of a peer that has a name, or leads to an address.
     async fn pool(&self, peer: &str, protocol: &str, name: &str) -> PoolSummary {
-        let pools: Vec<PoolSummary> = self.get(path::POOLS).await;
+        let pools: Vec<PoolSummary> = self.dashboard.get(path::POOLS).await;
         let is_it = |pool: &&PoolSummary| {
             (&*pool.service, &*pool.instance) == (peer, protocol)
                 && (pool.client == name || (pool.client.is_empty() && pool.address == name))
@@ -105,7 +86,7 @@ async fn recorded_pools_are_there(world: &World, peer: &str, protocol: &str) {
     assert_eq!((&*http.scheme, http.port, http.kind), ("https", 443, PoolKind::Http), "{http:?}");
     assert_eq!((now.active, now.idle, now.in_flight), (Some(2), Some(3), Some(2)), "{http:?}");
     assert_eq!((http.requests_total, http.closed_total), (Some(20), Some(2)), "{http:?}");
-    let detail: PoolDetail = world.get(&format!("{}/{}", path::POOLS, http.id)).await;
+    let detail: PoolDetail = world.dashboard.get(&format!("{}/{}", path::POOLS, http.id)).await;
     // The last report, at the end of the sender, tells of nothing new.
     let worked = detail.points.iter().find(|point| point.duration_p50_s.is_some()).unwrap();
     let (wait, duration) = (http.wait_p50_s.unwrap(), worked.duration_p50_s.unwrap());
@@ -126,7 +107,7 @@ async fn recorded_pools_are_there(world: &World, peer: &str, protocol: &str) {
     assert_eq!((now.max_open, now.idle_max, now.idle_min), (Some(10), Some(5), Some(1)), "{database:?}");
     assert_eq!((database.requests_total, database.opened_total), (Some(10), Some(10)), "{database:?}");
     assert!((0.05..=0.1).contains(&database.wait_p50_s.unwrap()), "waits of 70 ms: {database:?}");
-    let detail: PoolDetail = world.get(&format!("{}/{}", path::POOLS, database.id)).await;
+    let detail: PoolDetail = world.dashboard.get(&format!("{}/{}", path::POOLS, database.id)).await;
     let used = detail.points.iter().find_map(|point| point.use_p50_s).unwrap();
     assert!((0.1..=0.5).contains(&used), "uses of 200 ms: {used}");
     assert_eq!(detail.connections.timeouts, Some(6));
@@ -149,20 +130,20 @@ async fn the_instrumented_client_is_a_pool(world: &World, peer: &str, protocol: 
 
 /// That everything was taken: nothing of three signals was rejected.
 async fn nothing_was_rejected(world: &World, peer: &str, protocols: &[&str]) {
-    let status: Status = world.get(path::STATUS).await;
+    let status: Status = world.dashboard.get(path::STATUS).await;
     let received = status.received;
     assert_eq!((received.rejected_items, received.refused_requests), (0, 0), "{received:?}");
     // Two records by hand, and the spans of the instrumented client beside two by hand.
     let runs = protocols.len() as u64;
     assert_eq!(received.log_records, 2 * runs, "{received:?}");
     assert!(received.spans >= (2 + FETCHED) * runs && received.metric_points > 0, "{received:?}");
-    let services: Vec<Service> = world.get(path::SERVICES).await;
+    let services: Vec<Service> = world.dashboard.get(path::SERVICES).await;
     let [service] = &services[..] else { panic!("{services:?}") };
     assert_eq!(service.name, peer);
     let instances: Vec<_> = service.instances.iter().map(|one| &*one.id).collect();
     assert_eq!(instances, protocols);
     let happened = async || {
-        let events: Vec<Event> = world.get(path::EVENTS).await;
+        let events: Vec<Event> = world.dashboard.get(path::EVENTS).await;
         events.iter().filter(|event| event.kind == "peer.happened").count()
     };
     wait::until("the events", happened, |count| *count == 2 * protocols.len()).await;
