@@ -78,8 +78,28 @@ impl Refused {
     pub(super) fn unanswered(reason: &(dyn std::error::Error + 'static)) -> Self {
         let causes = || std::iter::successors(Some(reason), |error| error.source());
         let is_tls = causes().any(is_tls);
-        let reason = causes().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let mut reason = String::new();
+        for cause in causes().map(ToString::to_string) {
+            // Some tell of their cause already.
+            if !reason.ends_with(&cause) {
+                let colon = if reason.is_empty() { "" } else { ": " };
+                reason = reason + colon + &cause;
+            }
+        }
         Self { is_transient: true, is_answered: false, is_tls, pause: None, reason: shortened(&reason) }
+    }
+
+    /// Remembers what an attempt has learned of TLS, and says it of a later one that has learned nothing. Who is refused by an
+    /// alert often finds the connection closed before having read it.
+    pub(super) fn recall(&mut self, learned: &mut Option<String>) {
+        match learned {
+            _ if self.is_tls => *learned = Some(self.reason.clone()),
+            Some(reason) if !self.is_answered => {
+                self.is_tls = true;
+                self.reason.clone_from(reason);
+            }
+            _ => {}
+        }
     }
 
     /// A receiver answered in a way that another attempt will not mend.
@@ -109,6 +129,26 @@ pub(super) fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "otlp-tls")]
+    #[test]
+    fn what_one_attempt_learns_of_tls_is_told_of_those_that_learn_nothing() {
+        let failed = |kind: std::io::ErrorKind, text: &'static str| {
+            Refused::unanswered(&std::io::Error::new(kind, text))
+        };
+        let alert = || failed(std::io::ErrorKind::InvalidData, "received fatal alert: CertificateRequired");
+        let closed = || failed(std::io::ErrorKind::BrokenPipe, "broken pipe");
+        let mut learned = None;
+        let mut tell = |mut refused: Refused| {
+            refused.recall(&mut learned);
+            (refused.is_tls, refused.reason)
+        };
+        assert_eq!(tell(closed()), (false, "broken pipe".to_owned()));
+        let told = (true, "received fatal alert: CertificateRequired".to_owned());
+        assert_eq!(tell(alert()), told);
+        assert_eq!(tell(closed()), told);
+        assert_eq!(tell(Refused::for_good("no")), (false, "no".to_owned()));
+    }
 
     #[test]
     fn an_answer_in_json_is_read_for_every_signal() {

@@ -90,8 +90,8 @@ impl GrpcClient {
 /// What a status means.
 fn refused(status: &Status) -> Refused {
     // tonic makes these itself, out of an error that is behind them; a status that a receiver sent has none.
-    if std::error::Error::source(status).is_some() {
-        return Refused::unanswered(status);
+    if let Some(cause) = std::error::Error::source(status) {
+        return Refused::unanswered(cause);
     }
     // An answer beyond the limit gets a code that the specification would have tried again.
     if status.code() == Code::OutOfRange && status.message().contains("decoded message length too large") {

@@ -101,17 +101,19 @@ impl Sender {
         let mut backoff = Backoff::default();
         let mut begins = self.ending.clone();
         let mut hurried = 0;
+        let mut learned = None;
         loop {
             // One more look at the end for each attempt: it may come at any moment, also before the first.
             let attempt = tokio::select! {
                 answer = timeout_at(deadline, self.way.send(body.clone())) => answer.ok(),
                 () = over(&mut self.ending) => None,
             };
-            let Some(answer) = attempt else {
+            let Some(mut answer) = attempt else {
                 self.way.reconnect();
                 return silence();
             };
-            let Err(refused) = &answer.result else { return answer };
+            let Err(refused) = &mut answer.result else { return answer };
+            refused.recall(&mut learned);
             let wait = backoff.next(refused.pause, fastrand::f64());
             if !refused.is_transient || Instant::now() + wait.min(self.timeout) >= deadline {
                 return answer;
