@@ -22,7 +22,7 @@ impl Filled {
     pub(crate) async fn start() -> Self {
         let config = file("collector-config/collector/gateway.yaml");
         let collector = Collector::start(&config, Behind::default(), &[]).await.unwrap();
-        let prometheus = Prometheus::start(collector.prometheus()).await.unwrap();
+        let prometheus = Prometheus::start(&collector).await.unwrap();
         let scope = Scope::new();
         let telemetry = Otlp::new(&scope)
             .service_name("shop")

@@ -80,7 +80,7 @@ impl World {
         let behind = Behind { dashboard: Some(dashboard.otlp_grpc()), jaeger: Some(jaeger.otlp()) };
         let config = file("collector-config/collector/gateway.yaml");
         let collector = Collector::start(&config, behind, &[]).await.unwrap();
-        let prometheus = Prometheus::start(collector.prometheus()).await.unwrap();
+        let prometheus = Prometheus::start(&collector).await.unwrap();
 
         let scope = Scope::new();
         let telemetry = door.open(&scope, &collector);

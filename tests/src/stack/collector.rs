@@ -27,6 +27,7 @@ pub struct Collector {
     http: SocketAddr,
     prometheus: SocketAddr,
     health: SocketAddr,
+    own: SocketAddr,
 }
 
 impl Collector {
@@ -66,7 +67,7 @@ impl Collector {
         program
             .ready(async || client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()))
             .await?;
-        Ok(Self { program, grpc, http, prometheus, health })
+        Ok(Self { program, grpc, http, prometheus, health, own })
     }
 
     /// Where it takes OTLP over gRPC.
@@ -85,6 +86,12 @@ impl Collector {
     #[must_use]
     pub fn prometheus(&self) -> SocketAddr {
         self.prometheus
+    }
+
+    /// Where Prometheus finds what it tells of itself.
+    #[must_use]
+    pub fn own(&self) -> SocketAddr {
+        self.own
     }
 
     /// Where it tells whether it is well.

@@ -8,15 +8,15 @@ use std::{fs, io};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Program, file, free_addrs, text};
+use super::{Collector, Program, file, free_addrs, text};
 
 /// Name the programs, when they are not on the search path.
 const PROGRAM: &str = "PROMETHEUS_BIN";
 const TOOL: &str = "PROMTOOL_BIN";
 /// Folder of the configuration and of the rules that it names.
 const FOLDER: &str = "collector-config/prometheus";
-/// What is scraped in the committed configuration.
-const TARGET: &str = "127.0.0.1:9464";
+/// What is scraped in the committed configuration: the services' metrics, and the Collector's own.
+const TARGETS: [&str; 2] = ["127.0.0.1:9464", "127.0.0.1:8888"];
 
 /// A running Prometheus.
 #[derive(Debug)]
@@ -51,22 +51,25 @@ struct Answer {
 }
 
 impl Prometheus {
-    /// Starts it with the committed configuration and rules; it scrapes the given address every second.
+    /// Starts it with the committed configuration and rules; it scrapes a Collector every second.
     ///
     /// # Errors
     /// If there is no Prometheus, or it does not take its configuration; the error has what it said.
-    pub async fn start(target: SocketAddr) -> io::Result<Self> {
+    pub async fn start(collector: &Collector) -> io::Result<Self> {
         let [addr] = free_addrs()?;
         let folder = Program::folder("prometheus")?;
-        let config = text(&format!("{FOLDER}/prometheus.yml"))?;
-        let config = config
-            .replace(TARGET, &target.to_string())
-            .replace("scrape_interval: 5s", "scrape_interval: 1s")
-            .replace("evaluation_interval: 5s", "evaluation_interval: 1s");
-        if !config.contains(&target.to_string()) || !config.contains("scrape_interval: 1s") {
-            return Err(io::Error::other(format!(
-                "prometheus.yml does not scrape {TARGET} every 5s any more"
-            )));
+        let mut config = text(&format!("{FOLDER}/prometheus.yml"))?;
+        let [metrics, own] = TARGETS;
+        for (from, to) in [
+            (metrics, collector.prometheus().to_string()),
+            (own, collector.own().to_string()),
+            ("scrape_interval: 5s", "scrape_interval: 1s".to_owned()),
+            ("evaluation_interval: 5s", "evaluation_interval: 1s".to_owned()),
+        ] {
+            if !config.contains(from) {
+                return Err(io::Error::other(format!("prometheus.yml has no {from} any more")));
+            }
+            config = config.replace(from, &to);
         }
         fs::write(folder.join("prometheus.yml"), config)?;
         let rules = file(FOLDER).join("rules");

@@ -73,7 +73,7 @@ impl World {
             ("DEPLOYMENT_ENVIRONMENT", "test".to_owned()),
         ];
         let agent = Collector::start(&file(AGENT), Behind::default(), &place).await.unwrap();
-        let prometheus = Prometheus::start(gateway.prometheus()).await.unwrap();
+        let prometheus = Prometheus::start(&gateway).await.unwrap();
         Self { agent, gateway, jaeger, prometheus, vendor, dashboard }
     }
 }
