@@ -23,12 +23,13 @@ const COMMAND: &str = "cargo xtask semconv";
 /// A file that is written: its path from the root on, and its text.
 type File = (&'static str, String);
 
-fn files() -> [File; 5] {
+fn files() -> [File; 6] {
     [
         ("middleware/semconv/REFERENCE.md", reference::text()),
         ("collector-config/semconv/manifest.yaml", registry::manifest()),
         ("collector-config/semconv/attributes.yaml", registry::attributes()),
         ("collector-config/semconv/signals.yaml", registry::signals()),
+        ("collector-config/semconv/refinements.yaml", registry::refinements()),
         ("collector-config/semconv/README.md", registry::readme()),
     ]
 }

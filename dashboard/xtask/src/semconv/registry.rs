@@ -76,19 +76,58 @@ fn attribute(def: &AttributeDef) -> Map {
     map
 }
 
-/// Every metric, span and event that is ours, and those of OpenTelemetry that are sent too.
+/// What of OpenTelemetry's resource is sent unasked.
+const ENTITIES: [&str; 3] = ["service", "service.instance", "telemetry.sdk"];
+
+/// Every metric, span and event that is ours, and the definitions of OpenTelemetry that what is sent keeps to.
 pub(super) fn signals() -> String {
     let ours = metric::ALL.iter().filter(|def| def.origin != Origin::OpenTelemetry);
-    let theirs = metric::ALL.iter().filter(|def| def.origin == Origin::OpenTelemetry);
     let metrics = ours.map(|def| metric(def));
     let spans = span::DEFS.iter().map(span);
     let events = event::DEFS.iter().map(event);
     let groups = metrics.chain(spans).chain(events).map(Yaml::Map).collect();
-    let imports = theirs.map(|def| def.name.into()).collect();
+    let metrics = theirs().map(|def| def.name.into()).collect();
+    let entities = ENTITIES.map(Yaml::from).to_vec();
     document(vec![
         ("groups", Yaml::List(groups)),
-        ("imports", Yaml::Map(vec![("metrics", Yaml::List(imports))])),
+        ("imports", Yaml::Map(vec![("metrics", Yaml::List(metrics)), ("entities", Yaml::List(entities))])),
     ])
+}
+
+/// The metrics of OpenTelemetry that are sent.
+fn theirs() -> impl Iterator<Item = &'static MetricDef> {
+    metric::ALL.iter().copied().filter(|def| def.origin == Origin::OpenTelemetry)
+}
+
+/// What is sent beyond the definition of a metric that is not ours. Only the newer format of definitions knows such a thing.
+pub(super) fn refinements() -> String {
+    let refinements = theirs().map(|def| Yaml::Map(refinement(def))).collect();
+    document(vec![("file_format", "definition/2".into()), ("metric_refinements", Yaml::List(refinements))])
+}
+
+fn refinement(def: &MetricDef) -> Map {
+    let mut map: Map =
+        vec![("id", format!("metric.poolscope.{}", def.name).into()), ("ref", def.name.into())];
+    if !def.note.is_empty() {
+        map.push(("note", def.note.into()));
+    }
+    if !def.bounds.is_empty() {
+        map.push(("annotations", bounds(def)));
+    }
+    // The specification of SDKs defines the overflow; their registry has not got it.
+    let optional = def.optional.iter().copied().filter(|key| *key != attr::OTEL_METRIC_OVERFLOW);
+    // The level of what is theirs and sent at times is theirs too.
+    let is_theirs = |key: &str| attr::find(key).is_some_and(|def| def.origin() != Origin::Poolscope);
+    let (kept, ours): (Vec<_>, Vec<_>) = optional.partition(|key| is_theirs(key));
+    refer(&mut map, def.required, &ours);
+    if let Some((_, Yaml::List(attributes))) = map.last_mut() {
+        attributes.extend(kept.into_iter().map(|key| Yaml::Map(vec![("ref", key.into())])));
+    }
+    map
+}
+
+fn bounds(def: &MetricDef) -> Yaml {
+    Yaml::Map(vec![("explicit_bucket_boundaries", Yaml::Numbers(def.bounds))])
 }
 
 fn metric(def: &MetricDef) -> Map {
@@ -111,8 +150,7 @@ fn metric(def: &MetricDef) -> Map {
         map.push(("note", def.note.into()));
     }
     if !def.bounds.is_empty() {
-        let bounds = vec![("explicit_bucket_boundaries", Yaml::Numbers(def.bounds))];
-        map.push(("annotations", Yaml::Map(bounds)));
+        map.push(("annotations", bounds(def)));
     }
     refer(&mut map, def.required, def.optional);
     map
@@ -188,6 +226,14 @@ weaver registry live-check -r collector-config/semconv     # judges what is sent
 ```
 
 A registry of your own builds on it by naming it under `dependencies` in its manifest.
+
+- `attributes.yaml` and `signals.yaml` define what is ours, and import the metrics and the resource of OpenTelemetry that are
+  sent too, as they are.
+- `refinements.yaml` says which attributes and bounds these metrics have from Poolscope: `metric.poolscope.` before the name.
+  weaver has refinements only in its newer format, of which it warns that it is not stable yet, as it does of OpenTelemetry's
+  own files in it; for `--future` that is an error. Delete the file if your weaver does not know it (before 0.25).
+
+Checked with weaver 0.25.1. A live check reports every name of ours as an improvement to be made, as none is stable yet.
 ",
         super::COMMAND
     )
@@ -199,7 +245,7 @@ mod tests {
 
     #[test]
     fn every_name_of_ours_is_in_the_registry_once() {
-        let (attributes, signals) = (attributes(), signals());
+        let (attributes, signals, refinements) = (attributes(), signals(), refinements());
         let count = |text: &str, line: String| text.lines().filter(|of| of.trim() == line).count();
         for def in attr::DEFS {
             let expected = usize::from(def.origin() == Origin::Poolscope);
@@ -208,6 +254,7 @@ mod tests {
         for def in metric::ALL {
             let expected = usize::from(def.origin != Origin::OpenTelemetry);
             assert_eq!(count(&signals, format!("metric_name: {}", def.name)), expected, "{}", def.name);
+            assert_eq!(count(&refinements, format!("ref: {}", def.name)), 1 - expected, "{}", def.name);
         }
         for name in event::ALL {
             assert_eq!(count(&signals, format!("name: {name}")), 1, "{name}");
@@ -221,5 +268,14 @@ mod tests {
         assert!(text.contains("            - id: half_open\n              value: half_open\n"), "{text}");
         let observation = "      - ref: poolscope.observation\n        requirement_level:\n          conditionally_required: \"if not exact\"\n";
         assert!(signals().contains(observation));
+        assert!(refinements().contains(observation));
+    }
+
+    #[test]
+    fn a_refinement_says_of_theirs_only_what_is_always_sent() {
+        let text = refinements();
+        let method = "      - ref: http.request.method\n        requirement_level: required\n";
+        let status = "      - ref: http.response.status_code\n      - ref: error.type\n";
+        assert!(text.contains(method) && text.contains(status), "{text}");
     }
 }
