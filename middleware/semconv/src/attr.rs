@@ -147,8 +147,6 @@ attributes! {
     // --- OpenTelemetry: HTTP and network
     /// Name that is looked up.
     DNS_QUESTION_NAME: String = "dns.question.name" [Development];
-    /// What an error says, in words.
-    ERROR_MESSAGE: String = "error.message" [Development];
     /// Class of error: one of the words below or a status code; absent on success.
     ERROR_TYPE: String like ErrorType = "error.type" [Stable] when "if the operation failed";
     /// State of a connection.
@@ -314,6 +312,8 @@ attributes! {
     SESSION_IDLE_TIME: Double = "poolscope.session.idle_time";
     /// Time since there was a reason for a session to end, in seconds; next to none where its holder had it.
     SESSION_ENDING_TIME: Double = "poolscope.session.ending_time";
+    /// What the error says that a session was given up for, in words.
+    SESSION_ERROR_MESSAGE: String = "poolscope.session.error.message" such as "broken pipe";
 
     // --- ours: a pool at the moment of an event
     /// Open connections of the pool.

@@ -130,7 +130,7 @@ events! {
         &[attr::HEALTH_NAME, attr::HEALTH_FROM, attr::HEALTH_STATE, attr::HEALTH_REASON],
         &[attr::SERVER_ADDRESS, attr::URL_SCHEME, attr::SERVER_PORT];
     /// A session ended in another way than that it was completed.
-    SESSION_ENDED = Debug | Info | Warn "poolscope.session.ended" SESSION, &[attr::ERROR_MESSAGE];
+    SESSION_ENDED = Debug | Info | Warn "poolscope.session.ended" SESSION, &[attr::SESSION_ERROR_MESSAGE];
     /// A session was told to end and is still there after the time that it had for it.
     SESSION_OVERDUE = Warn "poolscope.session.overdue" SESSION, &[];
     /// A pool as it is, told now and then where the program asks for it.

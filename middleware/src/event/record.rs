@@ -258,7 +258,7 @@ fn add_session<R: LogRecord>(record: &mut R, end: &EndOfSession) {
     record.add_attribute(attr::SESSION_DURATION, end.duration.as_secs_f64());
     record.add_attribute(attr::SESSION_IDLE_TIME, end.idle.as_secs_f64());
     record.add_attribute(attr::SESSION_ENDING_TIME, end.ending.as_secs_f64());
-    record.add_attributes(end.error.clone().map(|error| (attr::ERROR_MESSAGE, error)));
+    record.add_attributes(end.error.clone().map(|error| (attr::SESSION_ERROR_MESSAGE, error)));
 }
 
 fn session(end: &EndOfSession) -> String {

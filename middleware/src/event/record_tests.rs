@@ -259,7 +259,7 @@ fn a_session_tells_why_it_ended_and_how_long_it_took() {
     let ended = record(&Event::SessionEnded(end(SessionEnd::Error)));
     assert_eq!(ended.severity_number(), Some(Severity::Warn));
     assert_eq!(body(&ended), "session 3 (room 7) of chat ended after 90.0s: error: broken pipe");
-    assert_eq!(attributes(&ended)[attr::ERROR_MESSAGE], "broken pipe");
+    assert_eq!(attributes(&ended)[attr::SESSION_ERROR_MESSAGE], "broken pipe");
     let overdue = record(&Event::SessionOverdue(end(SessionEnd::IdleTimeout)));
     assert_eq!(overdue.severity_number(), Some(Severity::Warn));
     assert_eq!(

@@ -227,7 +227,7 @@ fn emit(event: &Event, fields: &Fields) {
             SESSION_DURATION,
             SESSION_IDLE_TIME,
             SESSION_ENDING_TIME,
-            ERROR_MESSAGE
+            SESSION_ERROR_MESSAGE
         ),
         Event::SessionOverdue(_) => emit!(
             fields,
@@ -239,7 +239,7 @@ fn emit(event: &Event, fields: &Fields) {
             SESSION_DURATION,
             SESSION_IDLE_TIME,
             SESSION_ENDING_TIME,
-            ERROR_MESSAGE
+            SESSION_ERROR_MESSAGE
         ),
     }
 }

@@ -327,7 +327,7 @@ fn session_end(record: &EventRecord<'_>) -> (Severity, String) {
         None if reason.is_empty() => (Severity::Ok, "no reason was told"),
         None => (Severity::Ok, reason),
     };
-    let error = record.get(attr::ERROR_MESSAGE).map(|error| format!(": {error}")).unwrap_or_default();
+    let error = record.get(attr::SESSION_ERROR_MESSAGE).map(|error| format!(": {error}")).unwrap_or_default();
     (severity, format!("{why}{error}"))
 }
 
@@ -543,7 +543,7 @@ mod tests {
         assert_eq!(ended("idle_timeout"), (Severity::Ok, expected.into()));
         assert_eq!(ended("panicked").0, Severity::Warn);
         assert_eq!(ended("ping_failed").1, "session room 7 of chat ended after 90 s: ping_failed");
-        let failed = [(attr::SESSION_END_REASON, "error"), (attr::ERROR_MESSAGE, "broken pipe")];
+        let failed = [(attr::SESSION_END_REASON, "error"), (attr::SESSION_ERROR_MESSAGE, "broken pipe")];
         let expected = "session ended: its holder gave it up because of an error: broken pipe";
         assert_eq!(text(event::SESSION_ENDED, &failed, None), (Severity::Warn, expected.into()));
         let expected = "session room 7 of chat was told to end 5 s ago and is still there: \

@@ -233,7 +233,8 @@ A registry of your own builds on it by naming it under `dependencies` in its man
   weaver has refinements only in its newer format, of which it warns that it is not stable yet, as it does of OpenTelemetry's
   own files in it; for `--future` that is an error. Delete the file if your weaver does not know it (before 0.25).
 
-Checked with weaver 0.25.1. A live check reports every name of ours as an improvement to be made, as none is stable yet.
+Checked with weaver 0.25.1. A live check reports every name of ours as an improvement to be made, as none is stable yet. With
+`--v2` it needs `--include-unreferenced`, or it knows no attribute of OpenTelemetry's.
 ",
         super::COMMAND
     )
