@@ -5,13 +5,13 @@ use std::process::Command;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use poolscope_tests::stack::{file, text};
+use poolscope_tests::stack::{Prometheus, file, text};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::compose::pinned;
-use super::{AGENT, GATEWAY, documents, go_run, output, variables, yaml};
+use super::{AGENT, GATEWAY, Scratch, documents, go_run, output, variables, yaml};
 
 const FOLDER: &str = "collector-config/kubernetes";
 const KUSTOMIZE: &str = "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1";
@@ -181,6 +181,43 @@ fn kustomize_puts_the_committed_agent_beside_a_service() {
     assert_eq!(pod["containers"][0]["name"], "shop");
     assert_eq!(pod["initContainers"][0]["restartPolicy"], "Always");
     assert_eq!(pod["volumes"][0]["configMap"]["name"], config["metadata"]["name"]);
+}
+
+/// What the README adds to a Prometheus without the operator: Prometheus takes it, and it is about what the manifests have.
+#[test]
+#[ignore = "needs promtool"]
+fn prometheus_takes_the_jobs_of_the_readme() {
+    let readme = text("collector-config/README.md").unwrap();
+    let section = readme.split("\n## ").find(|part| part.starts_with("One cluster")).unwrap();
+    let parts: Vec<_> =
+        section.split("```yaml\n").skip(1).map(|part| part.split("```").next().unwrap()).collect();
+    let [relabeling, job] = parts[..] else { panic!("{parts:#?}") };
+    let theirs = format!("- job_name: pods\nhonor_labels: true\n{relabeling}").replace('\n', "\n    ");
+    let config = format!("{job}  {theirs}\n");
+
+    let scratch = Scratch::new("jobs");
+    let path = scratch.0.join("prometheus.yml");
+    // Debian builds Prometheus without the discovery of Kubernetes.
+    let discovery =
+        "    kubernetes_sd_configs:\n      - role: pod\n        namespaces: { names: [poolscope] }\n";
+    assert!(config.contains(discovery), "{config}");
+    std::fs::write(&path, config.replace(discovery, "")).unwrap();
+    output(Prometheus::promtool().unwrap().args(["check", "config"]).arg(&path));
+
+    let [config] = &documents(&config)[..] else { panic!("{config}") };
+    let own = &config["scrape_configs"][0];
+    let keep = own["relabel_configs"][0]["regex"].as_str().unwrap();
+    let objects = documents(&text(&format!("{FOLDER}/gateway.yaml")).unwrap());
+    let pod = &the(&objects, "Deployment")["spec"]["template"];
+    let name = pod["metadata"]["labels"]["app.kubernetes.io/name"].as_str().unwrap();
+    let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
+    assert!(ports.iter().any(|port| keep == format!("{name};{}", port["name"].as_str().unwrap())), "{keep}");
+    let namespaces = &own["kubernetes_sd_configs"][0]["namespaces"]["names"];
+    assert_eq!(namespaces[0], yaml(&format!("{FOLDER}/namespace.yaml"))["metadata"]["name"]);
+    let committed = yaml("collector-config/prometheus/prometheus.yml");
+    assert_eq!(own["job_name"], committed["scrape_configs"][1]["job_name"]);
+    let renamed = &config["scrape_configs"][1]["relabel_configs"][0]["replacement"];
+    assert_eq!(*renamed, committed["scrape_configs"][0]["job_name"]);
 }
 
 /// The rules ask for jobs by their names; the operator would give them another.
