@@ -69,9 +69,9 @@ fn set_up_is_told(detail: &PoolDetail) {
     assert_eq!(Some(create.count), pool.opened_total, "{}", pool.address);
     let names: Vec<_> = connections.phases_s.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["dns", "tcp"], "{}", pool.address);
-    // A look-up of the demo takes 25 ms, and its bucket begins there.
+    // A look-up of the demo takes 25 ms, and its bucket begins there; a connect takes as long as the machine is busy.
     let (dns, tcp) = (connections.phases_s[0].1, connections.phases_s[1].1);
-    assert!(dns.p50 >= 0.025 && tcp.p50 < dns.p50 && create.p95 >= 0.025, "{connections:?}");
+    assert!(dns.p50 >= 0.025 && tcp.p50 > 0.0 && create.p95 >= 0.025, "{connections:?}");
     let wasted = connections.wasted.unwrap();
     let closed = pool.closed_total.unwrap();
     assert!(wasted <= closed, "{wasted} of {closed}");
