@@ -91,6 +91,10 @@ pub struct ConnectionClosed {
     pub lifetime: Duration,
     /// Requests that it served.
     pub requests: u64,
+    /// Time in which at least one request used it; `None` where requests aren't seen.
+    pub active_time: Option<Duration>,
+    /// True if it was closed without having served a request: it was set up in vain.
+    pub is_wasted: bool,
     /// Bytes sent and received, where they are seen.
     pub bytes: Option<(u64, u64)>,
     /// Shortest round trip in the last minutes, where the kernel told.

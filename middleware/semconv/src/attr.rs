@@ -207,6 +207,10 @@ attributes! {
     CONNECTION_REQUESTS: Int = "poolscope.connection.requests";
     /// Seconds that the connection was open.
     CONNECTION_LIFETIME: Double = "poolscope.connection.lifetime";
+    /// Seconds in which at least one request used the connection.
+    CONNECTION_ACTIVE_TIME: Double = "poolscope.connection.active_time";
+    /// True if the connection was closed without having served a request.
+    CONNECTION_WASTED: Boolean = "poolscope.connection.wasted" when "if it is so";
     /// Bytes that were sent over the connection.
     CONNECTION_SENT: Int = "poolscope.connection.sent";
     /// Bytes that were received over the connection.
@@ -330,9 +334,10 @@ attributes! {
     POOL_OLDEST_WAIT: Double = "poolscope.pool.oldest_wait";
     /// Why they wait.
     POOL_BLOCKED_BY: String in BlockingReason = "poolscope.pool.blocked_by";
-    /// Connections of the pool, some of them if there are many: identity, state, seconds
-    /// since a request last used it, and requests served.
-    POOL_CONNECTIONS: StringArray = "poolscope.pool.connections" such as "17 idle 2.5 40";
+    /// Connections of the pool, some of them if there are many. Each is a row of words: identity; state (`idle`, `active`,
+    /// `draining`, `upgraded`); requests in flight; age; time since it is idle, or else since requests use it without a
+    /// break; requests served; time in which requests used it, all times in seconds; address of the other end, or `-`.
+    POOL_CONNECTIONS: StringArray = "poolscope.pool.connections" such as "17 idle 0 72.4 2.5 40 31.2 10.0.0.7:443";
 
     // --- ours: telemetry about telemetry
     /// Which signal was lost.

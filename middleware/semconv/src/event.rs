@@ -95,8 +95,8 @@ events! {
     CONNECTION_CLOSED = Debug | Info | Warn "poolscope.connection.closed"
         &[attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT, attr::CONNECTION_ID, attr::CLOSE_REASON,
           attr::CLOSE_CERTAINTY, attr::CONNECTION_LIFETIME, attr::CONNECTION_REQUESTS],
-        &[attr::CONNECTION_SENT, attr::CONNECTION_RECEIVED, attr::CONNECTION_RTT, attr::CONNECTION_RETRANSMITS,
-          attr::NETWORK_PEER_ADDRESS, attr::NETWORK_PEER_PORT];
+        &[attr::CONNECTION_ACTIVE_TIME, attr::CONNECTION_WASTED, attr::CONNECTION_SENT, attr::CONNECTION_RECEIVED,
+          attr::CONNECTION_RTT, attr::CONNECTION_RETRANSMITS, attr::NETWORK_PEER_ADDRESS, attr::NETWORK_PEER_PORT];
     /// A connection could not be established.
     CONNECTION_FAILED = Warn "poolscope.connection.failed"
         &[attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT, attr::ERROR_TYPE],
@@ -133,7 +133,7 @@ events! {
     SESSION_ENDED = Debug | Info | Warn "poolscope.session.ended" SESSION, &[attr::SESSION_ERROR_MESSAGE];
     /// A session was told to end and is still there after the time that it had for it.
     SESSION_OVERDUE = Warn "poolscope.session.overdue" SESSION, &[];
-    /// A pool as it is, told now and then where the program asks for it.
+    /// A pool as it is, told every second to the dashboard, and to others where the program asks for it.
     POOL_SNAPSHOT = Debug "poolscope.pool.snapshot"
         &[attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT, attr::POOL_OPEN, attr::POOL_ACTIVE,
           attr::POOL_IDLE, attr::POOL_CONNECTING, attr::POOL_WAITING, attr::POOL_CONNECTIONS],

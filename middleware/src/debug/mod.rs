@@ -84,7 +84,8 @@
 //!       "open": [
 //!         {
 //!           "id": 7, "protocol": "http1", "state": "active", "local": "10.0.0.5:50112", "peer": "10.0.0.9:80",
-//!           "age_secs": 61.5, "idle_for_secs": 0.0, "requests": 1, "in_flight": 1,
+//!           "age_secs": 61.5, "idle_for_secs": 0.0, "active_for_secs": 61.2, "active_time_secs": 61.2, "requests": 1,
+//!           "in_flight": 1, "draining": null,
 //!           "bytes_sent": 120, "bytes_received": 8192, "rtt_secs": null, "retransmits": null
 //!         }
 //!       ]

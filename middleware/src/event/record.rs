@@ -22,6 +22,9 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
             record.add_attribute(attr::CLOSE_CERTAINTY, closed.certainty.as_str());
             record.add_attribute(attr::CONNECTION_LIFETIME, closed.lifetime.as_secs_f64());
             record.add_attribute(attr::CONNECTION_REQUESTS, integer(closed.requests));
+            let active = closed.active_time.map(|time| (attr::CONNECTION_ACTIVE_TIME, time.as_secs_f64()));
+            record.add_attributes(active);
+            record.add_attributes(closed.is_wasted.then_some((attr::CONNECTION_WASTED, true)));
             if let Some((sent, received)) = closed.bytes {
                 record.add_attribute(attr::CONNECTION_SENT, integer(sent));
                 record.add_attribute(attr::CONNECTION_RECEIVED, integer(received));

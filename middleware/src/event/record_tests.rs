@@ -114,6 +114,8 @@ pub(crate) fn every_event() -> Vec<Event> {
             certainty: Certainty::Known,
             lifetime: Duration::from_secs(2),
             requests: 3,
+            active_time: Some(Duration::from_millis(1500)),
+            is_wasted: false,
             bytes: Some((100, 200)),
             rtt: Some(Duration::from_micros(40)),
             retransmits: Some(1),
@@ -192,6 +194,8 @@ fn a_close_tells_its_pool_its_peer_and_its_reason() {
         ("payments", "pay.example", "80")
     );
     assert_eq!((get(attr::CLOSE_REASON), get(attr::CLOSE_CERTAINTY)), ("reset", "known"));
+    assert_eq!(get(attr::CONNECTION_ACTIVE_TIME), "1.5");
+    assert!(!told.contains_key(attr::CONNECTION_WASTED), "it is told only if it is so");
     assert_eq!((get(attr::NETWORK_PEER_ADDRESS), get(attr::NETWORK_PEER_PORT)), ("127.0.0.1", "8080"));
     assert_eq!(
         body(&closed),

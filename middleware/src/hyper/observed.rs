@@ -251,7 +251,7 @@ mod tests {
             handle.closing(CloseReason::ClientClosed);
         }
         drained.0.note(CloseCause::Reset);
-        broken.0.enter();
+        broken.0.enter(Instant::now());
         broken.0.note(CloseCause::Reset);
         drained.0.close(Instant::now());
         broken.0.close(Instant::now());
@@ -336,7 +336,7 @@ mod tests {
         let client = Scope::new().client("test");
         let handle = open(&client, Protocol::Http1);
         // The first request on a connection is neither of the two.
-        handle.0.enter();
+        handle.0.enter(Instant::now());
         handle.0.leave(Instant::now());
         for (queues, ready, outcome, count) in [
             (false, true, AcquireOutcome::Reused, 1),

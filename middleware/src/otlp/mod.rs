@@ -84,6 +84,15 @@
 //! other receiver. While nothing answers, it is tried at least every five seconds, so that a dashboard that starts later is
 //! found.
 //!
+//! # Connections one by one
+//!
+//! While the dashboard listens, an event for each pool that has connections tells it what each of them does
+//! (`poolscope.pool.snapshot`): as often as it gets metrics, with the connections that the scope lists, at most 5000 of all
+//! pools together and at most 200 pools; where there are more pools they take turns. What each connection has done is told as
+//! totals, requests and seconds of use, so that the difference of any two events holds for the time between them, and
+//! nothing is missing if one of them is lost. [`Otlp::dashboard_connections`] sets how many, or turns it off. No other
+//! receiver gets these events, unless [`Otlp::pool_snapshots`] is called.
+//!
 //! # Exemplars
 //!
 //! The points of `http.client.request.duration`, `http.client.request.time_in_queue`, `poolscope.connection.wait_time` and
@@ -91,6 +100,7 @@
 //! one, a slow one of the last second in which there was any. Each is sent once.
 
 mod answer;
+mod audience;
 mod batch;
 mod command;
 mod config;
@@ -145,7 +155,7 @@ pub struct Otlp {
     settings: config::Settings,
     environment: Lookup,
     global_propagator: bool,
-    pool_events: Option<pool_events::PoolEvents>,
+    pool_events: pool_events::PoolEvents,
 }
 
 impl Otlp {
@@ -158,7 +168,7 @@ impl Otlp {
                 std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
             }),
             global_propagator: true,
-            pool_events: None,
+            pool_events: pool_events::PoolEvents::default(),
         }
     }
 
@@ -225,10 +235,18 @@ impl Otlp {
         self
     }
 
-    /// Has an event tell each pool as it is, every so often (not more often than every 100 ms), with at most so many of its
-    /// connections, for receivers that keep events and no metrics. Without it there is none.
+    /// Has an event tell each pool as it is to any receiver, every so often (not more often than every 100 ms), with at most
+    /// so many of its connections. Without it only the dashboard is told, as [`Otlp::dashboard_connections`] says.
     pub fn pool_snapshots(mut self, interval: Duration, max_connections: usize) -> Self {
-        self.pool_events = Some(pool_events::PoolEvents { interval, max_connections });
+        self.pool_events = pool_events::PoolEvents { interval: Some(interval), max_connections };
+        self
+    }
+
+    /// Most connections of each pool that the dashboard is told one by one while it listens, as often as it gets metrics;
+    /// 0 tells it none. By default, these are all that the scope
+    /// [lists](crate::ScopeBuilder::max_listed_connections).
+    pub fn dashboard_connections(mut self, max: usize) -> Self {
+        self.pool_events = pool_events::PoolEvents { interval: None, max_connections: max };
         self
     }
 

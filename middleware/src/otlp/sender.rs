@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::answer::{Answer, Refused, Taken};
+use super::audience::Audience;
 use super::config::{Protocol, Target};
 use super::dropped::{Dropped, InFlight};
 use super::endpoint::shown;
@@ -39,6 +40,7 @@ pub(super) struct Sender {
     timeout: Duration,
     dropped: Dropped,
     told: Told,
+    audience: Audience,
     ending: Ending,
 }
 
@@ -51,13 +53,18 @@ enum Way {
 
 impl Sender {
     /// Prepares a way to the target; nothing is connected yet. Must be called inside of the event loop's context.
-    pub(super) fn new(target: &Target, dropped: Dropped, ending: Ending) -> Result<Self, OtlpError> {
+    pub(super) fn new(
+        target: &Target,
+        dropped: Dropped,
+        audience: Audience,
+        ending: Ending,
+    ) -> Result<Self, OtlpError> {
         let way = match target.protocol {
             Protocol::Grpc => Way::Grpc(Box::new(GrpcClient::new(target)?)),
             Protocol::HttpProtobuf => Way::Http(HttpSender::new(target)?),
         };
         let told = Told::new(target.signal, shown(&target.endpoint));
-        Ok(Self { way, signal: target.signal, timeout: target.timeout, dropped, told, ending })
+        Ok(Self { way, signal: target.signal, timeout: target.timeout, dropped, told, audience, ending })
     }
 
     /// Sends a message with so many items. Takes no longer than the timeout of an export, and not beyond its end.
@@ -71,7 +78,7 @@ impl Sender {
             self.attempts(body).await
         };
         let receiver = Receiver::known(answer.is_dashboard);
-        match answer.result {
+        let outcome = match answer.result {
             Ok(Taken { rejected, message }) => {
                 in_flight.arrived(rejected);
                 self.told.taken(rejected, &message);
@@ -83,7 +90,9 @@ impl Sender {
                 let receiver = (answer.is_dashboard || refused.is_answered).then_some(receiver);
                 Outcome { delivered: false, receiver, pause: refused.pause }
             }
-        }
+        };
+        self.audience.heard(self.signal, outcome.receiver);
+        outcome
     }
 
     /// True once the export must be over.

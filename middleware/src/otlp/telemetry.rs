@@ -44,11 +44,7 @@ impl Telemetry {
         Self { tracer_provider: spans::off(), dropped: Dropped::default(), running: None }
     }
 
-    pub(super) fn start(
-        scope: &Scope,
-        config: &Config,
-        pool_events: Option<PoolEvents>,
-    ) -> Result<Self, OtlpError> {
+    pub(super) fn start(scope: &Scope, config: &Config, pool_events: PoolEvents) -> Result<Self, OtlpError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OtlpError::Thread)?;
         let (sender, commands) = mpsc::unbounded_channel();
         let flush = Flush { commands: sender };
@@ -57,7 +53,7 @@ impl Telemetry {
             let _context = runtime.enter();
             workers::prepare(scope, config, &dropped, &flush)
         };
-        let Parts { workers, tracer_provider, logger } = match parts {
+        let Parts { workers, tracer_provider, logger, audience } = match parts {
             Ok(parts) => parts,
             Err(error) => {
                 // Dropping it would wait, which is forbidden where the caller is in a runtime of its own.
@@ -65,8 +61,8 @@ impl Telemetry {
                 return Err(error);
             }
         };
-        if let (Some(pool_events), Some(logger)) = (pool_events, &logger) {
-            runtime.spawn(pool_events.run(scope.clone(), Weak::clone(logger)));
+        if let Some(logger) = logger.as_ref().filter(|_| pool_events.max_connections > 0) {
+            runtime.spawn(pool_events.run(scope.clone(), Weak::clone(logger), audience, config.interval));
         }
         let main = move || workers::run(runtime, workers, commands);
         let thread = thread::Builder::new().name("poolscope-otlp".to_owned()).spawn(main);

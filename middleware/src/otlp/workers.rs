@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use super::audience::Audience;
 use super::batch::Batcher;
 use super::command::{Command, Task};
 use super::config::Config;
@@ -34,6 +35,8 @@ pub(super) struct Parts {
     pub(super) tracer_provider: SdkTracerProvider,
     /// The logger that the workers hold, for those who feed it; `None` where events are not exported.
     pub(super) logger: Option<Weak<SdkLogger>>,
+    /// Who hears them.
+    pub(super) audience: Audience,
 }
 
 /// The workers, started when the thread is there.
@@ -54,13 +57,14 @@ pub(super) fn prepare(
 ) -> Result<Parts, OtlpError> {
     let resource = resource::resource(&config.attributes);
     let (ending, ends) = watch::channel(None);
+    let audience = Audience::default();
     let mut workers = Workers { tasks: JoinSet::new(), senders: Vec::new(), ending, logger: None };
     if config.metrics.enabled {
         let exporter = Exporter {
             scope: scope.clone(),
             resource: message(&resource),
             dropped: dropped.clone(),
-            sender: Sender::new(&config.metrics, dropped.clone(), ends.clone())?,
+            sender: Sender::new(&config.metrics, dropped.clone(), audience.clone(), ends.clone())?,
             series: Series::new(config.temporality),
             exemplars: SentExemplars::new(config.exemplars),
             interval: config.interval,
@@ -69,7 +73,7 @@ pub(super) fn prepare(
     }
     if config.events.enabled {
         let queue = Arc::new(Queue::new(config.event_batches, Signal::Events, dropped.clone()));
-        let sender = Sender::new(&config.events, dropped.clone(), ends.clone())?;
+        let sender = Sender::new(&config.events, dropped.clone(), audience.clone(), ends.clone())?;
         let batcher = Batcher { queue: Arc::clone(&queue), sender, encode: logs::encoder(&resource) };
         workers.add(|tasks| batcher.run(tasks));
         workers.logger = Some(Arc::new(export::logger(&logs::provider(resource.clone(), queue))));
@@ -77,13 +81,13 @@ pub(super) fn prepare(
     let mut tracer_provider = spans::off();
     if config.spans.enabled {
         let queue = Arc::new(Queue::new(config.span_batches, Signal::Spans, dropped.clone()));
-        let sender = Sender::new(&config.spans, dropped.clone(), ends)?;
+        let sender = Sender::new(&config.spans, dropped.clone(), audience.clone(), ends)?;
         let batcher = Batcher { queue: Arc::clone(&queue), sender, encode: spans::encoder(&resource) };
         workers.add(|tasks| batcher.run(tasks));
         tracer_provider = spans::provider(resource, queue, flush.clone());
     }
     let logger = workers.logger.as_ref().map(Arc::downgrade);
-    Ok(Parts { workers, tracer_provider, logger })
+    Ok(Parts { workers, tracer_provider, logger, audience })
 }
 
 fn message(resource: &Resource) -> ResourceMessage {

@@ -100,6 +100,10 @@ pub(crate) struct Connection {
     requests: AtomicU64,
     /// Time of the last release, in nanoseconds since [`Connection::opened`].
     last_used: AtomicU64,
+    /// Since when requests use it without a break, counted likewise; of no meaning while none does.
+    active_since: AtomicU64,
+    /// Time in which requests used it until it was last idle, in nanoseconds.
+    active_time: AtomicU64,
     /// Time at which the last request took it, counted likewise; of an HTTP/2 connection only.
     last_taken: AtomicU64,
     /// Time at which it was closed, counted likewise; 0 while it is open.
@@ -145,6 +149,8 @@ impl Connection {
             state: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             last_used: AtomicU64::new(0),
+            active_since: AtomicU64::new(0),
+            active_time: AtomicU64::new(0),
             last_taken: AtomicU64::new(0),
             closed_at: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -308,11 +314,11 @@ impl Connection {
         self.requests.load(Relaxed)
     }
 
-    /// A request begins to use the connection; true if it is the first one.
+    /// A request uses the connection since `at`; true if it is the first one.
     ///
     /// The pool's count rises before the state shows the request and falls after it no longer does, so that a close on
     /// another thread never takes away what was not added yet.
-    pub(crate) fn enter(&self) -> bool {
+    pub(crate) fn enter(&self, at: Instant) -> bool {
         let mut state = self.state.load(Acquire);
         loop {
             let becomes_active = state == 0;
@@ -321,6 +327,11 @@ impl Connection {
             }
             match self.state.compare_exchange_weak(state, state + 1, AcqRel, Acquire) {
                 Ok(_) => {
+                    if becomes_active {
+                        // A request may be told of late; what was counted before is not counted again.
+                        let since = at.nanos_since(self.opened).max(self.last_used.load(Relaxed));
+                        self.active_since.store(since, Relaxed);
+                    }
                     // It is in use again, so what was dropped on it before did it no harm.
                     if self.causes.load(Relaxed) & HARMLESS != 0 {
                         self.causes.fetch_and(!HARMLESS, Relaxed);
@@ -339,8 +350,12 @@ impl Connection {
 
     /// A request has ended its use of the connection. Called once for each [`Connection::enter`].
     pub(crate) fn leave(&self, now: Instant) {
-        self.last_used.store(now.nanos_since(self.opened), Relaxed);
+        let now = now.nanos_since(self.opened);
+        self.last_used.store(now, Relaxed);
+        // Read before the state is idle: from then on it is the next request's.
+        let since = self.active_since.load(Relaxed);
         if self.state.fetch_sub(1, AcqRel) == 1 {
+            self.active_time.fetch_add(now.saturating_sub(since), Relaxed);
             self.pool.counts_sub(self.protocol(), ACTIVE);
         }
     }
@@ -549,6 +564,19 @@ impl Connection {
         now.nanos_since(self.opened).saturating_sub(self.last_used.load(Relaxed))
     }
 
+    /// Time since requests use it without a break; zero while none does.
+    pub(super) fn active_for(&self, now: Instant) -> Duration {
+        if self.state.load(Acquire) & IN_FLIGHT == 0 {
+            return Duration::ZERO;
+        }
+        self.age(now).saturating_sub(Duration::from_nanos(self.active_since.load(Relaxed)))
+    }
+
+    /// Time in which requests used it. It may be told a little too long while one begins.
+    pub(super) fn active_time(&self, now: Instant) -> Duration {
+        Duration::from_nanos(self.active_time.load(Relaxed)) + self.active_for(now)
+    }
+
     pub(crate) fn bytes(&self) -> (u64, u64) {
         (self.sent.load(Relaxed), self.received.load(Relaxed))
     }
@@ -571,6 +599,8 @@ impl Connection {
             peer: self.made.ends.peer,
             age: self.age(now),
             idle_for: self.idle_for(now),
+            active_for: self.active_for(now),
+            active_time: self.active_time(now),
             requests: self.requests(),
             in_flight: u64::from(state & IN_FLIGHT),
             draining: self.upkeep().and_then(Upkeep::retired),

@@ -456,7 +456,8 @@ impl Pool {
         let mut book = self.book();
         self.counts_sub(connection.protocol(), gone);
         *book.closed.entry((reason, certainty)).or_default() += 1;
-        book.wasted += u64::from(sees_requests && !connection.is_used());
+        let is_wasted = sees_requests && !connection.is_used();
+        book.wasted += u64::from(is_wasted);
         book.bytes = (book.bytes.0 + bytes.0, book.bytes.1 + bytes.1);
         if let Some((rtt, retransmits)) = tcp {
             self.times.rtt.record(rtt);
@@ -473,6 +474,8 @@ impl Pool {
             certainty,
             lifetime,
             requests,
+            active_time: sees_requests.then(|| connection.active_time(now)),
+            is_wasted,
             bytes: self.sees_bytes().then_some(bytes),
             rtt: tcp.map(|(rtt, _)| rtt),
             retransmits: tcp.map(|(_, segments)| segments),

@@ -1,10 +1,13 @@
 //! A pool at one moment.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::Duration;
 
 use poolscope_semconv::value::{AcquireOutcome, BlockingReason, ConnectPhase, LimitOutcome};
 
 use super::attempt::Failure;
+use super::connection::Connection;
 use super::holder::{Held, Stage};
 use super::limit::LimitSnapshot;
 use super::pool::Pool;
@@ -40,12 +43,8 @@ impl Pool {
         let connections = self.connections(book.seen);
         let live_bytes = book.open.values().map(|connection| connection.bytes());
         let bytes = live_bytes.fold(book.bytes, |sum, add| (sum.0 + add.0, sum.1 + add.1));
-        let open: Vec<_> = book
-            .open
-            .values()
-            .take(self.config.max_listed)
-            .map(|connection| connection.snapshot(now))
-            .collect();
+        let listed = listed(book.open.values(), self.config.max_listed, now);
+        let open: Vec<_> = listed.into_iter().map(|connection| connection.snapshot(now)).collect();
         // Over HTTP/2 alone, a request that holds a connection is a stream of it before the answer tells which one.
         let is_http2 = book.seen == [false, true];
         let unbound_streams = || if is_http2 { self.unbound() } else { 0 };
@@ -172,6 +171,29 @@ fn add_refused(acquires: &mut [(AcquireOutcome, u64)], limit: &LimitSnapshot) ->
     failed + canceled
 }
 
+/// In use for as long, a connection is rather held than busy.
+const HELD: Duration = Duration::from_secs(1);
+
+/// The connections that are listed, of those of a pool in the order of their ids.
+fn listed<'a>(
+    open: impl ExactSizeIterator<Item = &'a Arc<Connection>>,
+    max: usize,
+    now: Instant,
+) -> Vec<&'a Arc<Connection>> {
+    if open.len() <= max {
+        return open.collect();
+    }
+    let (mut held, mut others): (Vec<_>, Vec<_>) =
+        open.partition(|connection| connection.active_for(now) >= HELD);
+    held.sort_by_cached_key(|connection| std::cmp::Reverse(connection.active_for(now)));
+    others.extend(held.split_off(held.len().min(max / 2)));
+    others.sort_by_key(|connection| connection.id());
+    others.truncate(max - held.len());
+    others.append(&mut held);
+    others.sort_by_key(|connection| connection.id());
+    others
+}
+
 fn failures(failure: Failure, count: u64) -> ConnectFailures {
     ConnectFailures { error_type: failure.error_type, phase: failure.phase, count }
 }
@@ -192,4 +214,53 @@ fn held(holders: &[Held], max: usize, now: Instant) -> Vec<HolderSnapshot> {
             origin: held.origin.map(|origin| origin.to_string()),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{open, pool_of};
+    use super::*;
+    use crate::Scope;
+
+    /// What the snapshot tells of the only connection, so long after it was opened: in use for, in use altogether.
+    fn told(scope: &Scope, at: Instant) -> (Duration, Duration) {
+        let [connection] = &pool_of(scope).snapshot(at).open[..] else { panic!("one connection") };
+        (connection.active_for, connection.active_time)
+    }
+
+    #[test]
+    fn the_time_in_use_is_the_time_in_which_any_request_uses_it() {
+        let scope = Scope::new();
+        let connection = open(&scope, Protocol::Http2);
+        let after = |secs: u64| connection.opened() + Duration::from_secs(secs);
+        let secs =
+            |active_for, active_time| (Duration::from_secs(active_for), Duration::from_secs(active_time));
+        assert_eq!(told(&scope, after(5)), secs(0, 0));
+        connection.enter(after(5));
+        connection.enter(after(6));
+        assert_eq!(told(&scope, after(8)), secs(3, 3));
+        connection.leave(after(9));
+        assert_eq!(told(&scope, after(10)), secs(5, 5), "the second one still uses it");
+        connection.leave(after(10));
+        assert_eq!(told(&scope, after(20)), secs(0, 5));
+        // Told of late, and of a time that was counted already.
+        connection.enter(after(9));
+        connection.leave(after(12));
+        assert_eq!(told(&scope, after(20)), secs(0, 7));
+    }
+
+    #[test]
+    fn of_too_many_the_held_ones_are_listed_and_the_oldest() {
+        let scope = Scope::builder().max_listed_connections(4).build();
+        let all: Vec<_> = (0..8).map(|_| open(&scope, Protocol::Http1)).collect();
+        let now = all[7].opened() + Duration::from_secs(10);
+        let at = |secs: u64| all[7].opened() + Duration::from_secs(secs);
+        for (index, since) in [(1, 8), (4, 7), (6, 1), (7, 2)] {
+            all[index].enter(at(since));
+        }
+        let listed: Vec<_> = pool_of(&scope).snapshot(now).open.iter().map(|one| one.id).collect();
+        let ids: Vec<_> = [0, 1, 6, 7].map(|index: usize| all[index].id()).into();
+        assert_eq!(listed, ids);
+        assert_eq!(pool_of(&scope).snapshot(now).counts().open(), 8, "counts are not cut");
+    }
 }

@@ -390,7 +390,7 @@ impl Request {
             self.pool().queued(at.nanos_since(self.started()), || self.traced(at));
         }
         let idle_nanos = connection.idle_nanos(at);
-        let outcome = if connection.enter() { AcquireOutcome::New } else { self.outcome_of_used() };
+        let outcome = if connection.enter(at) { AcquireOutcome::New } else { self.outcome_of_used() };
         let received = connection.bytes().1;
         *self.bound() = Some(Bound { connection: Arc::clone(connection), outcome, idle_nanos, received });
         let is_own = Arc::ptr_eq(connection.pool(), self.pool());

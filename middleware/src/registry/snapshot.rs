@@ -225,7 +225,8 @@ pub struct PoolSnapshot {
     pub waiting: Option<WaitingSnapshot>,
     /// Requests that hold a connection, those that have held it for longest first, at most as many as the scope's limit.
     pub held: Vec<HolderSnapshot>,
-    /// Open connections one by one, by id, at most as many as the scope's limit.
+    /// Open connections one by one, by id, at most as many as the scope's limit. If there are more, up to half of those that
+    /// are listed are the ones that have been in use for longest, for a second or more; the others are the oldest.
     pub open: Vec<ConnectionSnapshot>,
 }
 
@@ -291,6 +292,13 @@ pub struct ConnectionSnapshot {
     /// Time since a request last used it; its age if none did.
     #[cfg_attr(feature = "serde", serde(rename = "idle_for_secs", serialize_with = "serial::secs"))]
     pub idle_for: Duration,
+    /// Time since requests use it without a break; zero while none does.
+    #[cfg_attr(feature = "serde", serde(rename = "active_for_secs", serialize_with = "serial::secs"))]
+    pub active_for: Duration,
+    /// Time in which at least one request used it, since it was opened. The difference of two snapshots is how much of the
+    /// time between them it was in use, however short the uses were.
+    #[cfg_attr(feature = "serde", serde(rename = "active_time_secs", serialize_with = "serial::secs"))]
+    pub active_time: Duration,
     /// Requests that it has served or serves.
     pub requests: u64,
     /// Requests in flight on it.

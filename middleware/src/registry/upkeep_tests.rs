@@ -199,7 +199,7 @@ fn only_what_can_close_is_closed_on_demand() {
     for connection in [&ready, &busy] {
         connection.give_pill(Box::<Taken>::default());
     }
-    busy.enter();
+    busy.enter(now());
     open(&pool, 3, Protocol::Http1, now());
     assert_eq!(pool.close_idle(), 0, "no request was seen");
     pool.acquire_started();
