@@ -27,6 +27,12 @@ pub const DEFAULT_MAX_BREAKERS: usize = 2_000;
 pub const DEFAULT_MAX_PROTECTION: usize = 2_000;
 /// Instances of all services together.
 pub const DEFAULT_MAX_INSTANCES: usize = 1_000;
+/// Connections of one pool that are kept one by one, closed ones too. With its lane one takes some 10 kB at most.
+pub const DEFAULT_MAX_LANES: usize = 1_000;
+/// Stretches of the lane of one connection: what it did from second to second for some minutes, and less exactly before.
+pub const DEFAULT_MAX_LANE_SEGMENTS: usize = 300;
+/// Stretches of the lanes of all connections together; one takes 32 bytes.
+pub const DEFAULT_MAX_SEGMENTS: usize = 1_000_000;
 /// Events that are kept; older ones go first.
 pub const DEFAULT_MAX_EVENTS: usize = 5_000;
 /// Attributes that are kept of one event.
@@ -111,6 +117,15 @@ pub struct Limits {
     /// Instances of all services together
     #[arg(long, env = "POOLSCOPE_MAX_INSTANCES", default_value_t = DEFAULT_MAX_INSTANCES, value_name = "N")]
     pub max_instances: usize,
+    /// Connections of one pool that are kept one by one, closed ones too
+    #[arg(long, env = "POOLSCOPE_MAX_LANES", default_value_t = DEFAULT_MAX_LANES, value_name = "N")]
+    pub max_lanes: usize,
+    /// Stretches of the lane of one connection; beyond it the oldest lose detail
+    #[arg(long, env = "POOLSCOPE_MAX_LANE_SEGMENTS", default_value_t = DEFAULT_MAX_LANE_SEGMENTS, value_name = "N")]
+    pub max_lane_segments: usize,
+    /// Stretches of the lanes of all connections together
+    #[arg(long, env = "POOLSCOPE_MAX_SEGMENTS", default_value_t = DEFAULT_MAX_SEGMENTS, value_name = "N")]
+    pub max_segments: usize,
     /// Events that are kept
     #[arg(long, env = "POOLSCOPE_MAX_EVENTS", default_value_t = DEFAULT_MAX_EVENTS, value_name = "N")]
     pub max_events: usize,
@@ -146,6 +161,9 @@ impl Default for Limits {
             max_breakers: DEFAULT_MAX_BREAKERS,
             max_protection: DEFAULT_MAX_PROTECTION,
             max_instances: DEFAULT_MAX_INSTANCES,
+            max_lanes: DEFAULT_MAX_LANES,
+            max_lane_segments: DEFAULT_MAX_LANE_SEGMENTS,
+            max_segments: DEFAULT_MAX_SEGMENTS,
             max_events: DEFAULT_MAX_EVENTS,
             max_event_attributes: DEFAULT_MAX_EVENT_ATTRIBUTES,
             max_text_bytes: DEFAULT_MAX_TEXT_BYTES,

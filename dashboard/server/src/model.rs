@@ -320,6 +320,8 @@ pub(crate) struct EventRecord<'a> {
     pub(crate) severity: i32,
     pub(crate) body: Option<Cow<'a, str>>,
     pub(crate) attributes: Vec<(&'a str, Cow<'a, str>)>,
+    /// Connections of a pool's snapshot, which are no attributes here.
+    pub(crate) rows: Vec<&'a str>,
     /// Attributes beyond the limit.
     pub(crate) dropped_attributes: usize,
     pub(crate) trace_id: &'a [u8],

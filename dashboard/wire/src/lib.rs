@@ -6,6 +6,7 @@
 
 mod breaker;
 mod event;
+mod lanes;
 mod pool;
 mod protection;
 mod status;
@@ -13,6 +14,7 @@ mod stream;
 
 pub use breaker::{Breaker, BreakerState, Share, Transition};
 pub use event::Event;
+pub use lanes::{ConnectionLane, ConnectionLanes, LaneClose, LaneCounts, LaneLeak, LaneSegment, LaneState};
 pub use pool::{
     Connections, CountByReason, FailedConnects, Health, Lack, Observation, PoolDetail, PoolKind, PoolLimit,
     PoolPoint, PoolSummary, Severity, Spread,
@@ -35,6 +37,8 @@ pub mod path {
     pub const SERVICES: &str = "/api/v1/services";
     /// List of [`crate::PoolSummary`]; `/{id}` below it is one [`crate::PoolDetail`].
     pub const POOLS: &str = "/api/v1/pools";
+    /// Below a pool: its [`crate::ConnectionLanes`].
+    pub const CONNECTIONS: &str = "connections";
     /// List of [`crate::Breaker`].
     pub const BREAKERS: &str = "/api/v1/breakers";
     /// List of [`crate::Protection`].

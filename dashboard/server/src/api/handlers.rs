@@ -17,7 +17,7 @@ use crate::store::{EventFilter, Id};
 /// Events in an answer that asks for no number.
 const DEFAULT_EVENTS: usize = 200;
 
-type Answer<T> = Result<Json<T>, ApiFailure>;
+pub(super) type Answer<T> = Result<Json<T>, ApiFailure>;
 
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<wire::Status> {
     let store = app.store();
@@ -45,10 +45,12 @@ pub(super) async fn pool(
 ) -> Answer<wire::PoolDetail> {
     let Query(query) = query?;
     let detail = Id::parse(&id).and_then(|id| app.store().pool(id, query.seconds));
-    detail.map(Json).ok_or_else(|| {
-        let sentence = "no pool has this id; it may have been silent for longer than the retention";
-        ApiFailure::new(StatusCode::NOT_FOUND, sentence)
-    })
+    detail.map(Json).ok_or_else(no_pool)
+}
+
+pub(super) fn no_pool() -> ApiFailure {
+    let sentence = "no pool has this id; it may have been silent for longer than the retention";
+    ApiFailure::new(StatusCode::NOT_FOUND, sentence)
 }
 
 pub(super) async fn breakers(State(app): State<Arc<App>>) -> Json<Vec<wire::Breaker>> {

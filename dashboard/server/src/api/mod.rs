@@ -1,5 +1,6 @@
 //! The read API: what browsers and scripts ask for, as JSON.
 
+mod connections;
 mod error;
 mod handlers;
 
@@ -26,6 +27,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(path::SERVICES, get(handlers::services))
         .route(path::POOLS, get(handlers::pools))
         .route(&format!("{}/{{id}}", path::POOLS), get(handlers::pool))
+        .route(&format!("{}/{{id}}/{}", path::POOLS, path::CONNECTIONS), get(connections::connections))
         .route(path::BREAKERS, get(handlers::breakers))
         .route(path::PROTECTION, get(handlers::protection))
         .route(path::EVENTS, get(handlers::events))

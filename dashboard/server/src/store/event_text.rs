@@ -377,6 +377,7 @@ mod tests {
             severity: 9,
             body: body.map(Cow::Borrowed),
             attributes: attributes.iter().map(|(key, value)| (*key, Cow::Borrowed(*value))).collect(),
+            rows: Vec::new(),
             dropped_attributes: 0,
             trace_id: &[],
         })

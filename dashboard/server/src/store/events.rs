@@ -144,7 +144,7 @@ impl Events {
 }
 
 /// A trace id in hexadecimal; `None` if there is none.
-fn hex(bytes: &[u8]) -> Option<String> {
+pub(super) fn hex(bytes: &[u8]) -> Option<String> {
     bytes.iter().any(|byte| *byte != 0).then(|| {
         bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
             // Writing to a string does not fail.

@@ -125,6 +125,7 @@ mod tests {
             severity: 0,
             body: None,
             attributes: attributes.map(|(key, value)| (key, Cow::Borrowed(value))).into(),
+            rows: Vec::new(),
             dropped_attributes: 0,
             trace_id: &[],
         }

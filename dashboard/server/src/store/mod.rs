@@ -10,6 +10,7 @@ mod event_text;
 mod events;
 mod id;
 mod instance;
+mod lanes;
 mod leaks;
 mod minute;
 mod pool;
@@ -26,6 +27,7 @@ mod tests;
 
 pub(crate) use events::EventFilter;
 pub(crate) use id::Id;
+pub(crate) use lanes::{LaneQuery, LaneSort};
 
 use poolscope_semconv::value::HealthState;
 use poolscope_semconv::{attr, event};
@@ -34,6 +36,7 @@ use self::breaker::{Breaker, Change, parse_state};
 use self::capped::Capped;
 use self::events::Events;
 use self::instance::Instance;
+use self::lanes::Budget;
 use self::pool::{Pool, SAME_REPORT_MS};
 use self::protection::Protection;
 use crate::clock::axis_ms;
@@ -51,6 +54,8 @@ pub(crate) struct Store {
     protection: Capped<Protection>,
     instances: Capped<Instance>,
     events: Events,
+    /// Room for the lanes of all connections.
+    lane_budget: Budget,
     /// Series for which there was no room.
     dropped_series: u64,
     removed: Removed,
@@ -84,9 +89,11 @@ impl Removed {
 impl Store {
     pub(crate) fn new(config: &Config) -> Self {
         let limits = config.limits;
+        let retention_ms = u64::try_from(config.retention().as_millis()).unwrap_or(u64::MAX);
         Self {
             limits,
-            retention_ms: u64::try_from(config.retention().as_millis()).unwrap_or(u64::MAX),
+            retention_ms,
+            lane_budget: Budget::new(&limits, retention_ms),
             pools: Capped::new(limits.max_pools),
             breakers: Capped::new(limits.max_breakers),
             protection: Capped::new(limits.max_protection),
@@ -261,7 +268,11 @@ impl Store {
             let names_client = record.get(attr::CLIENT_NAME).is_some();
             let pool = pool.filter(|id| names_client || self.pools.get(*id).is_some());
             if let Some(pool) = pool.and_then(|id| self.pools.get_mut(id)) {
-                pool.take_event(record, at_ms, now_ms, self.limits.max_text_bytes);
+                pool.take_event(record, at_ms, now_ms, self.limits.max_text_bytes, &mut self.lane_budget);
+            }
+            // What a pool is like now is no news; it is in its lanes.
+            if record.name == event::POOL_SNAPSHOT {
+                continue;
             }
             let breaker = breaker.map(|name| Id::breaker(record.sender, name));
             self.events.push(record, at_ms, pool, breaker, self.limits.max_text_bytes);
@@ -356,8 +367,22 @@ impl Store {
             breaker.dirty |= stale != breaker.stale;
             breaker.stale = stale;
         }
+        self.tick_lanes(now_ms);
         self.protection.values_mut().for_each(|one| one.tick(now_ms));
         self.pair_breakers(now_ms);
+    }
+}
+
+impl Store {
+    /// Lanes get old, and what they take is counted anew.
+    fn tick_lanes(&mut self, now_ms: u64) {
+        for pool in self.pools.values_mut().filter(|pool| pool.lanes.len() > 0) {
+            let newest = pool.points.back().filter(|_| !pool.stale);
+            let open =
+                newest.and_then(|point| Some(point.idle? + point.active? + point.upgraded.unwrap_or(0)));
+            pool.lanes.tick(now_ms, open == Some(0), &mut self.lane_budget);
+        }
+        self.lane_budget.used = self.pools.values().map(|pool| pool.lanes.segments()).sum();
     }
 }
 

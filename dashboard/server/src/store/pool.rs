@@ -8,6 +8,7 @@ use poolscope_wire::{BreakerState, PoolPoint};
 
 use super::capped::Seen;
 use super::id::Id;
+use super::lanes::{Budget, Lanes};
 use super::leaks::Leaks;
 use super::rhythm::Rhythm;
 use super::sample::{Gauges, Open, Sample, add};
@@ -88,6 +89,7 @@ pub(crate) struct Pool {
     pub(super) tallies: Tallies,
     pub(super) told: Told,
     leaks: Leaks,
+    pub(super) lanes: Lanes,
     pub(super) breaker: Option<(String, BreakerState)>,
     pub(super) condition: Condition,
     pub(super) stale: bool,
@@ -128,6 +130,7 @@ impl Pool {
             tallies: Tallies::default(),
             told: Told::default(),
             leaks: Leaks::default(),
+            lanes: Lanes::default(),
             breaker: None,
             condition: Condition::new(now_ms),
             stale: false,
@@ -278,10 +281,25 @@ impl Pool {
     }
 
     /// Takes what an event of the pool tells beyond its own line.
-    pub(super) fn take_event(&mut self, record: &EventRecord<'_>, at_ms: u64, now_ms: u64, max_text: usize) {
+    pub(super) fn take_event(
+        &mut self,
+        record: &EventRecord<'_>,
+        at_ms: u64,
+        now_ms: u64,
+        max_text: usize,
+        budget: &mut Budget,
+    ) {
         match record.name {
-            event::LEAK_SUSPECTED => self.leaks.suspected(record, at_ms, max_text),
-            event::LEAK_RETURNED => self.leaks.returned(record, at_ms),
+            event::LEAK_SUSPECTED => {
+                self.leaks.suspected(record, at_ms, max_text);
+                self.lanes.leaked(record, at_ms, max_text);
+            }
+            event::LEAK_RETURNED => {
+                self.leaks.returned(record, at_ms);
+                self.lanes.returned(record, at_ms, max_text);
+            }
+            event::CONNECTION_CLOSED => return self.lanes.closed(record, at_ms, max_text, budget),
+            event::POOL_SNAPSHOT => return self.lanes.snapshot(record, at_ms, budget),
             _ => return,
         }
         let leaked = self.leaks.active();

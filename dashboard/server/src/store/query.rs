@@ -115,6 +115,8 @@ impl Store {
         };
         let series = self.pools.values().map(|pool| pool.series.len()).max().unwrap_or(0);
         let points = self.pools.values().map(|pool| pool.points.len()).max().unwrap_or(0);
+        let lanes = self.pools.values().map(|pool| pool.lanes.len()).max().unwrap_or(0);
+        let stretches = self.pools.values().map(|pool| pool.lanes.longest()).max().unwrap_or(0);
         let limits = &self.limits;
         vec![
             limit("pools", self.pools.len(), limits.max_pools, self.pools.hits()),
@@ -124,6 +126,24 @@ impl Store {
             limit("other protection", self.protection.len(), limits.max_protection, self.protection.hits()),
             limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
             limit("events", self.events.len(), limits.max_events, self.events.dropped()),
+            limit(
+                "connections of a pool",
+                lanes,
+                limits.max_lanes,
+                self.pools.values().map(|pool| pool.lanes.dropped).sum(),
+            ),
+            limit(
+                "stretches of a connection",
+                stretches,
+                limits.max_lane_segments,
+                self.lane_budget.coarsened[0],
+            ),
+            limit(
+                "stretches of all connections",
+                self.lane_budget.used,
+                limits.max_segments,
+                self.lane_budget.coarsened[1],
+            ),
             limit("attributes of an event", 0, limits.max_event_attributes, self.events.dropped_attributes),
             limit("bytes of a text", 0, limits.max_text_bytes, self.events.cuts),
         ]

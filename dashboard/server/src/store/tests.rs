@@ -159,6 +159,7 @@ fn transition_from(from: Word, to: Word, at_ms: u64) -> EventRecord<'static> {
         severity: 0,
         body: None,
         attributes: attributes.map(|(key, value)| (key, Cow::Borrowed(value))).into(),
+        rows: Vec::new(),
         dropped_attributes: 0,
         trace_id: &[],
     }

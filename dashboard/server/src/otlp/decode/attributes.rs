@@ -84,6 +84,18 @@ fn optional_text(any: Option<&AnyValue>) -> Cow<'_, str> {
     any.map_or(Cow::Borrowed(""), scalar_text)
 }
 
+/// The texts of a list; what is no text in it is left out.
+pub(super) fn texts(kv: &KeyValue) -> Vec<&str> {
+    let Some(Value::ArrayValue(list)) = kv.value.as_ref().and_then(|any| any.value.as_ref()) else {
+        return Vec::new();
+    };
+    let texts = list.values.iter().filter_map(|any| match any.value.as_ref() {
+        Some(Value::StringValue(text)) => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}
+
 /// The text of a log record's body.
 pub(super) fn body_text(any: &AnyValue) -> Option<Cow<'_, str>> {
     any.value.as_ref().map(any_text)

@@ -158,6 +158,7 @@ fn a_probe_has_its_state_from_reports_and_its_reason_from_events() {
             (attr::HEALTH_STATE, state.as_str().into()),
             (attr::HEALTH_REASON, reason.into()),
         ],
+        rows: Vec::new(),
         dropped_attributes: 0,
         trace_id: &[],
     };
