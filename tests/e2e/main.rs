@@ -10,6 +10,7 @@ mod demo;
 mod guard;
 mod health;
 mod hygiene;
+mod lanes;
 mod leaks;
 mod phases;
 mod pool;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use poolscope_wire::{ApiError, PoolDetail, path};
+use poolscope_wire::{ApiError, ConnectionLanes, PoolDetail, path};
+use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
@@ -36,8 +37,16 @@ impl fmt::Display for Failure {
 
 /// Reads a pool with its history.
 pub async fn pool(id: &str) -> Result<PoolDetail, Failure> {
-    let url = format!("{}/{}", path::POOLS, encode(id));
-    let (status, body) = get(&url).await.ok_or(Failure::Unreachable)?;
+    read(&format!("{}/{}", path::POOLS, encode(id))).await
+}
+
+/// Reads the connections of a pool one by one; the query has its `?`.
+pub async fn connections(id: &str, query: &str) -> Result<ConnectionLanes, Failure> {
+    read(&format!("{}/{}/{}{query}", path::POOLS, encode(id), path::CONNECTIONS)).await
+}
+
+async fn read<T: DeserializeOwned>(url: &str) -> Result<T, Failure> {
+    let (status, body) = get(url).await.ok_or(Failure::Unreachable)?;
     if status == 200 {
         return serde_json::from_str(&body).map_err(|error| Failure::Malformed(error.to_string()));
     }

@@ -125,6 +125,20 @@ pub fn close_reason(reason: &str) -> String {
     }
 }
 
+/// True if a connection that closed for a reason ended under a request, or by an error.
+#[must_use]
+pub fn close_failed(reason: &str) -> bool {
+    matches!(
+        CloseReason::parse(reason),
+        Some(
+            CloseReason::PeerClosedActive
+                | CloseReason::Reset
+                | CloseReason::Error
+                | CloseReason::ProtocolError
+        )
+    )
+}
+
 /// How an acquire ended.
 #[must_use]
 pub fn acquire_outcome(outcome: &str) -> String {

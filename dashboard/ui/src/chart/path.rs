@@ -50,6 +50,34 @@ pub fn step_area(runs: &[Vec<(f64, f64, f64)>]) -> String {
     path
 }
 
+/// Upright blocks, each from `left` to `right` and from `foot` to `top`.
+#[must_use]
+pub fn blocks(blocks: impl IntoIterator<Item = Block>) -> String {
+    let mut path = String::new();
+    for Block { left, right, foot, top } in blocks {
+        push(&mut path, 'M', (left, foot));
+        for (command, value) in [('H', right), ('V', top), ('H', left)] {
+            path.push(command);
+            push_tenths(&mut path, value);
+        }
+        path.push('Z');
+    }
+    path
+}
+
+/// One of [`blocks`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Block {
+    /// Its left edge.
+    pub left: f64,
+    /// Its right edge.
+    pub right: f64,
+    /// Its lower edge.
+    pub foot: f64,
+    /// Its upper edge.
+    pub top: f64,
+}
+
 fn push_steps(path: &mut String, places: impl Iterator<Item = Place>, first: char) {
     let mut last: Option<f64> = None;
     for (x, y) in places {
@@ -132,6 +160,12 @@ mod tests {
     fn an_area_closes_along_its_other_edge() {
         let run = vec![(0.0, 9.0, 5.0), (1.0, 9.0, 4.0)];
         assert_eq!(step_area(&[run]), "M0 9L1 9L1 4L1 5L0 5Z");
+    }
+
+    #[test]
+    fn blocks_stand_beside_each_other() {
+        let block = |left| Block { left, right: left + 2.0, foot: 9.0, top: 4.5 };
+        assert_eq!(blocks([block(0.0), block(3.0)]), "M0 9H2V4.5H0ZM3 9H5V4.5H3Z");
     }
 
     #[test]

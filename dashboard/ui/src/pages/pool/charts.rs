@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
-use super::detail::Loaded;
+use super::{detail::Loaded, lanes::Lanes};
 use crate::{
     chart::{
         panel::{ChartData, ChartPanel},
@@ -29,6 +29,8 @@ const DEFAULT_WINDOW: &str = "5m";
 /// The charts.
 #[component]
 pub fn Charts(
+    /// Id of the pool.
+    id: String,
     /// The history of the pool.
     detail: RwSignal<Loaded>,
 ) -> impl IntoView {
@@ -99,6 +101,7 @@ pub fn Charts(
                 {CHARTS.iter().map(|chart| view! { <ChartPanel chart data /> }).collect_view()}
             </div>
         </section>
+        <Lanes id span cursor />
     }
 }
 

@@ -4,6 +4,7 @@ pub mod charts;
 pub mod connections;
 pub mod detail;
 pub mod head;
+pub mod lanes;
 
 use leptos::prelude::*;
 use poolscope_wire::{Lack, PoolDetail};
@@ -81,7 +82,7 @@ fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
     view! {
         <article data-testid="pool-page">
             <Head id=id.clone() detail />
-            <Charts detail />
+            <Charts id=id.clone() detail />
             <div class="tables">
                 <Counts title="Closes by reason" none=none(Lack::CloseReasons, "No connection has been closed yet.") testid="closes-table"
                     rows=rows(|d| counts::rows(&d.closes, words::close_reason, |_| false)) />
