@@ -31,7 +31,7 @@ pub const DEFAULT_MAX_INSTANCES: usize = 1_000;
 pub const DEFAULT_MAX_LANES: usize = 1_000;
 /// Stretches of the lane of one connection: what it did from second to second for some minutes, and less exactly before.
 pub const DEFAULT_MAX_LANE_SEGMENTS: usize = 300;
-/// Stretches of the lanes of all connections together; one takes 32 bytes.
+/// Room for the lanes of all connections together, in stretches of 32 bytes; a connection takes 8 of them besides its own.
 pub const DEFAULT_MAX_SEGMENTS: usize = 1_000_000;
 /// Events that are kept; older ones go first.
 pub const DEFAULT_MAX_EVENTS: usize = 5_000;
@@ -123,7 +123,7 @@ pub struct Limits {
     /// Stretches of the lane of one connection; beyond it the oldest lose detail
     #[arg(long, env = "POOLSCOPE_MAX_LANE_SEGMENTS", default_value_t = DEFAULT_MAX_LANE_SEGMENTS, value_name = "N")]
     pub max_lane_segments: usize,
-    /// Stretches of the lanes of all connections together
+    /// Stretches of the lanes of all connections together; a connection counts as 8 more
     #[arg(long, env = "POOLSCOPE_MAX_SEGMENTS", default_value_t = DEFAULT_MAX_SEGMENTS, value_name = "N")]
     pub max_segments: usize,
     /// Events that are kept

@@ -18,7 +18,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use poolscope_dashboard::{Config, Server};
 use poolscope_semconv::{attr, event, metric, protocol::DASHBOARD_HEADER, value::BreakerState as Word};
-use poolscope_wire::{BreakerState, Event, PoolDetail, PoolSummary, ServerMessage, Status, path};
+use poolscope_wire::{
+    BreakerState, ConnectionLanes, Event, PoolDetail, PoolSummary, ServerMessage, Status, path,
+};
 use prost::Message as _;
 use reqwest::{Client, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -158,6 +160,56 @@ async fn http_takes_protobuf_and_json_plain_and_gzip_and_answers_in_kind() {
     assert_eq!(hosts, hosts_are);
     let detail: PoolDetail = server.get(&format!("{}/{}?seconds=60", path::POOLS, pools[0].id)).await;
     assert_eq!(detail.points.len(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn connections_are_asked_for_by_time_order_and_kind() {
+    let server = Running::start(config()).await;
+    let json = "application/json";
+    server.post("/v1/metrics", json, None, serde_json::to_vec(&report("pay", 1)).unwrap()).await;
+    let rows =
+        ["1 idle 0 60 5 9 3 10.0.0.7:443", "2 active 1 9 8 1 8 -", "<script>", "3 idle 0 1e999 1 1 1 -"];
+    let values: Vec<_> = rows.iter().map(|row| json!({ "stringValue": row })).collect();
+    let attributes = [
+        text(attr::SERVER_ADDRESS, "pay"),
+        text(attr::URL_SCHEME, "https"),
+        text(attr::CLIENT_NAME, ""),
+        json!({ "key": attr::POOL_OPEN, "value": { "intValue": "2" } }),
+        json!({ "key": attr::POOL_CONNECTIONS, "value": { "arrayValue": { "values": values } } }),
+    ];
+    let logs = json!({ "resourceLogs": [{ "resource": resource(), "scopeLogs": [{ "logRecords": [
+        { "eventName": event::POOL_SNAPSHOT, "attributes": attributes },
+    ] }] }] });
+    server.post("/v1/logs", json, None, serde_json::to_vec(&logs).unwrap()).await;
+
+    let pools: Vec<PoolSummary> = server.get(path::POOLS).await;
+    let url = format!("{}/{}/{}", path::POOLS, pools[0].id, path::CONNECTIONS);
+    let lanes: ConnectionLanes = server.get(&url).await;
+    let ids = |lanes: &ConnectionLanes| lanes.rows.iter().map(|row| row.id).collect::<Vec<_>>();
+    assert_eq!((lanes.told, lanes.open, lanes.dropped, ids(&lanes)), (true, Some(2), 2, vec![2, 1]));
+    assert_eq!((lanes.rows[1].peer.as_str(), lanes.rows[1].requests), ("10.0.0.7:443", 9));
+    let by_age: ConnectionLanes = server.get(&format!("{url}?sort=age&max_rows=1")).await;
+    assert_eq!((ids(&by_age), by_age.counts.all), (vec![1], 2));
+    let wasted: ConnectionLanes = server.get(&format!("{url}?only=wasted")).await;
+    assert!(wasted.rows.is_empty());
+    let before: ConnectionLanes = server.get(&format!("{url}?from_ms=1000&to_ms=2000")).await;
+    assert!(before.rows.is_empty() && before.step_ms > 0);
+    for (query, words) in [
+        ("?sort=prettiest", "sort is one of"),
+        ("?only=nice", "only is one of"),
+        ("?from_ms=5&to_ms=5", "must be before"),
+        ("?from_ms=-5", "can't be read"),
+        ("?rows=5", "can't be read"),
+    ] {
+        let answer = server.client.get(format!("http://{}{url}{query}", server.http)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{query}");
+        assert!(answer.text().await.unwrap().contains(words), "{query}");
+    }
+    let unknown = format!("http://{}{}/no-such-pool/{}", server.http, path::POOLS, path::CONNECTIONS);
+    assert_eq!(server.client.get(unknown).send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    let events: Vec<Event> = server.get(path::EVENTS).await;
+    assert!(events.is_empty(), "what a pool is like is no event");
     server.stop().await;
 }
 

@@ -382,7 +382,7 @@ impl Store {
                 newest.and_then(|point| Some(point.idle? + point.active? + point.upgraded.unwrap_or(0)));
             pool.lanes.tick(now_ms, open == Some(0), &mut self.lane_budget);
         }
-        self.lane_budget.used = self.pools.values().map(|pool| pool.lanes.segments()).sum();
+        self.lane_budget.used = self.pools.values().map(|pool| pool.lanes.cost()).sum();
     }
 }
 

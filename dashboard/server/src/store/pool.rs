@@ -292,7 +292,7 @@ impl Pool {
         match record.name {
             event::LEAK_SUSPECTED => {
                 self.leaks.suspected(record, at_ms, max_text);
-                self.lanes.leaked(record, at_ms, max_text);
+                self.lanes.leaked(record, at_ms, max_text, budget);
             }
             event::LEAK_RETURNED => {
                 self.leaks.returned(record, at_ms);

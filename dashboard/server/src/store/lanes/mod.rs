@@ -28,7 +28,12 @@ pub(crate) use self::query::{LaneQuery, LaneSort};
 /// A connection that a complete snapshot does not have is gone; its close may still be on its way for as long.
 const CLOSE_COMES_WITHIN_MS: u64 = 5_000;
 
-/// Segments of all pools together.
+/// So many segments take as much memory as a lane without any does.
+const LANE_COST: usize = 8;
+/// And as one leak of a lane.
+const LEAK_COST: usize = 20;
+
+/// Room for the lanes of all pools together, in segments.
 #[derive(Debug)]
 pub(super) struct Budget {
     pub(super) used: usize,
@@ -71,9 +76,9 @@ impl Lanes {
         self.lanes.len()
     }
 
-    /// Segments of all lanes.
-    pub(super) fn segments(&self) -> usize {
-        self.lanes.values().map(|lane| lane.segments.len()).sum()
+    /// What all lanes take, in segments.
+    pub(super) fn cost(&self) -> usize {
+        self.lanes.values().map(cost).sum()
     }
 
     /// Segments of the lane that has most.
@@ -150,10 +155,20 @@ impl Lanes {
     }
 
     /// A connection is told to be held and not read.
-    pub(super) fn leaked(&mut self, record: &EventRecord<'_>, at_ms: u64, max_text: usize) {
+    pub(super) fn leaked(
+        &mut self,
+        record: &EventRecord<'_>,
+        at_ms: u64,
+        max_text: usize,
+        budget: &mut Budget,
+    ) {
         let (leak, id) = (leak(record, at_ms, max_text), id_of(record));
-        if let Some(lane) = id.and_then(|id| self.lanes.get_mut(&id)) {
+        if let Some(lane) = id.and_then(|id| self.lanes.get_mut(&id))
+            && budget.used < budget.max
+        {
+            budget.used -= cost(lane).min(budget.used);
             lane.leaked(leak);
+            budget.used += cost(lane);
         }
     }
 
@@ -191,7 +206,7 @@ impl Lanes {
         self.lanes.retain(|_, lane| {
             less += lane.forget(oldest_ms);
             let is_kept = lane.seen_ms >= oldest_ms;
-            less += if is_kept { 0 } else { lane.segments.len() };
+            less += if is_kept { 0 } else { cost(lane) };
             is_kept
         });
         budget.used = budget.used.saturating_sub(less);
@@ -214,7 +229,10 @@ impl Lanes {
             }
         }
         let oldest_ms = at_ms.saturating_sub(budget.retention_ms);
-        Some(self.lanes.entry(id).or_insert_with(|| Lane::new(id, peer, opened_ms, oldest_ms)))
+        Some(self.lanes.entry(id).or_insert_with(|| {
+            budget.used += LANE_COST;
+            Lane::new(id, peer, opened_ms, oldest_ms)
+        }))
     }
 
     /// The closed connection that was closed first goes. One that was wasted or leaked goes after all others.
@@ -230,7 +248,7 @@ impl Lanes {
     }
 
     fn remove(&mut self, id: u64, budget: &mut Budget) {
-        let less = self.lanes.remove(&id).map_or(0, |lane| lane.segments.len());
+        let less = self.lanes.remove(&id).as_ref().map_or(0, cost);
         budget.used = budget.used.saturating_sub(less);
     }
 }
@@ -242,6 +260,11 @@ fn fit(lane: &mut Lane, budget: &mut Budget) {
         budget.used = budget.used.saturating_sub(lane.coarsen());
         budget.coarsened[usize::from(!is_full)] += 1;
     }
+}
+
+/// What a lane takes, in segments.
+fn cost(lane: &Lane) -> usize {
+    LANE_COST + LEAK_COST * lane.leaks.len() + lane.segments.len()
 }
 
 fn id_of(record: &EventRecord<'_>) -> Option<u64> {

@@ -96,8 +96,7 @@ fn what_is_between_two_rows_is_one_stretch_and_alike_ones_are_one() {
     );
     assert_eq!((row.state, row.requests), (LaneState::Upgraded, 3));
     assert!((row.share.unwrap() - 2.3 / 18.0).abs() < 1e-3);
-    assert_eq!(world.budget.used, 4);
-    assert_eq!(world.lanes.segments(), 4);
+    assert_eq!((world.budget.used, world.lanes.cost()), (LANE_COST + 4, LANE_COST + 4));
     // A part of it: shares are told of what is in view.
     let part = world.only(20, 22);
     assert_eq!(
@@ -178,8 +177,8 @@ fn leaks_and_wasted_connections_come_first_and_tell_who() {
         (attr::LEAK_ORIGIN, "src/orders.rs:88"),
         (attr::HTTP_REQUEST_METHOD, "GET"),
     ];
-    world.lanes.leaked(&record(&leak, &[]), T0 + 20_000, 100);
-    world.lanes.leaked(&record(&leak, &[]), T0 + 20_000, 100);
+    world.lanes.leaked(&record(&leak, &[]), T0 + 20_000, 100, &mut world.budget);
+    world.lanes.leaked(&record(&leak, &[]), T0 + 20_000, 100, &mut world.budget);
     world.closed(
         21,
         &[
@@ -231,8 +230,9 @@ fn who_begins_anew_and_whose_close_was_lost_leave_no_open_lane_behind() {
 
 #[test]
 fn memory_is_bounded_in_connections_and_in_stretches() {
-    let limits = Limits { max_lanes: 10, max_lane_segments: 20, max_segments: 100, ..Limits::default() };
+    let limits = Limits { max_lanes: 10, max_lane_segments: 20, max_segments: 180, ..Limits::default() };
     let mut world = world(limits);
+    // Of 30 connections there is room for 10, with 10 stretches each.
     let mut active = vec![0; 30];
     for at_s in 1..=500 {
         let rows: Vec<_> = (0..30)
@@ -245,9 +245,9 @@ fn memory_is_bounded_in_connections_and_in_stretches() {
         let rows: Vec<_> = rows.iter().map(String::as_str).collect();
         world.told(at_s, "30", &rows);
         assert!(world.lanes.len() <= 10);
-        assert!(world.lanes.segments() <= 110, "{} stretches at {at_s}", world.lanes.segments());
+        assert!(world.lanes.cost() <= 190, "{} at {at_s}", world.lanes.cost());
         assert!(world.lanes.longest() <= 21);
-        assert!(world.budget.used >= world.lanes.segments() * 9 / 10, "the count keeps up");
+        assert!(world.budget.used >= world.lanes.cost(), "the count keeps up");
     }
     assert_eq!(world.lanes.dropped, 20 * 500);
     assert!(world.budget.coarsened.iter().sum::<u64>() > 0);
@@ -283,7 +283,12 @@ fn hostile_rows_are_dropped_and_change_nothing() {
     );
     world.closed(12, &[(attr::CONNECTION_ID, "x")]);
     world.closed(12, &[]);
-    world.lanes.leaked(&record(&[(attr::LEAK_HELD, "1e308"), (attr::CONNECTION_ID, "7")], &[]), T0, 100);
+    world.lanes.leaked(
+        &record(&[(attr::LEAK_HELD, "1e308"), (attr::CONNECTION_ID, "7")], &[]),
+        T0,
+        100,
+        &mut world.budget,
+    );
     assert_eq!(world.all(0, 60).rows.len(), 1);
 }
 
