@@ -11,9 +11,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use poolscope::{PhaseLayer, Scope, hyper};
 use poolscope_tests::client::{Client, Kind, Settings};
-use poolscope_tests::resolver::UNKNOWN;
+use poolscope_tests::resolver::{Resolver, UNKNOWN};
 use poolscope_tests::tls::{self, Alpn};
 use poolscope_tests::upstream::{Options, Upstream, answer};
+use poolscope_tests::wait;
 use tokio::net::TcpListener;
 use tower::{BoxError, Layer, ServiceExt};
 
@@ -36,6 +37,7 @@ pub(super) async fn run(world: &World) {
     let unknown = Request::get(format!("http://{UNKNOWN}/")).body(Full::default()).unwrap();
     assert!(hyper_client(&scope.client("names")).oneshot(unknown).await.is_err());
     by_ipv6(&scope).await;
+    in_vain(&scope, plain.addr().port()).await;
     world.end(telemetry).await;
 }
 
@@ -47,6 +49,28 @@ async fn by_ipv6(scope: &Scope) {
     let accepted = async { drop(listener.accept().await.unwrap()) };
     let (ended, ()) = tokio::join!(hyper_client(&scope.client("six")).oneshot(request), accepted);
     assert!(ended.is_err(), "the server hangs up");
+}
+
+/// A connection that is there too late: the request that it was made for took one that came back before.
+async fn in_vain(scope: &Scope, port: u16) {
+    let (client, resolver) = (scope.client("vain"), Resolver::stuck());
+    let http = HttpConnector::new_with_resolver(resolver.clone());
+    let connector = hyper::ConnectLayer::new(&client).layer(http);
+    let inner = legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let service = hyper::RequestLayer::new(&client).layer(inner);
+    let get = || async {
+        let request =
+            Request::get(format!("http://vain.test:{port}/")).body(Full::<Bytes>::default()).unwrap();
+        service.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+    };
+    resolver.let_through(1);
+    get().await;
+    tokio::join!(get(), get());
+    resolver.let_through(1);
+    let pool = || async { scope.snapshot().pool("vain", "vain.test", port).cloned() };
+    wait::until("a second connection", pool, |pool| pool.as_ref().is_some_and(|pool| pool.opened == 2)).await;
+    drop(service);
+    wait::until("its close", pool, |pool| pool.as_ref().is_some_and(|pool| pool.wasted == 1)).await;
 }
 
 /// Fetches a URL by a client that sees where the transport ends and TLS begins.

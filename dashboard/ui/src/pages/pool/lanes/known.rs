@@ -65,9 +65,9 @@ impl Known {
         self.has_holes = false;
         if let Some(after_ms) = after_ms {
             let rows = std::mem::take(&mut self.lanes.rows).into_iter();
-            let mut known: HashMap<_, _> = rows.map(|row| ((row.id, row.opened_ms / 10_000), row)).collect();
+            let mut known: HashMap<_, _> = rows.map(|row| ((row.id, row.opened_ms), row)).collect();
             for row in &mut lanes.rows {
-                match known.remove(&(row.id, row.opened_ms / 10_000)) {
+                match known.remove(&(row.id, row.opened_ms)) {
                     Some(before) => go_on(row, before, wanted.from_ms),
                     None => self.has_holes |= row.opened_ms < after_ms,
                 }
