@@ -6,6 +6,7 @@
 
 mod breaker;
 mod event;
+mod history;
 mod lanes;
 mod pool;
 mod protection;
@@ -14,6 +15,7 @@ mod stream;
 
 pub use breaker::{Breaker, BreakerState, Share, Transition};
 pub use event::Event;
+pub use history::{BreakerDetail, BreakerPoint, Range, Silence, StateSpan};
 pub use lanes::{ConnectionLane, ConnectionLanes, LaneClose, LaneCounts, LaneLeak, LaneSegment, LaneState};
 pub use pool::{
     Connections, CountByReason, FailedConnects, Health, Lack, Observation, PoolDetail, PoolKind, PoolLimit,
@@ -27,7 +29,7 @@ pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
-pub const WIRE_VERSION: u32 = 4;
+pub const WIRE_VERSION: u32 = 5;
 
 /// Paths of the read API.
 pub mod path {
@@ -39,7 +41,7 @@ pub mod path {
     pub const POOLS: &str = "/api/v1/pools";
     /// Below a pool: its [`crate::ConnectionLanes`].
     pub const CONNECTIONS: &str = "connections";
-    /// List of [`crate::Breaker`].
+    /// List of [`crate::Breaker`]; `/{id}` below it is one [`crate::BreakerDetail`].
     pub const BREAKERS: &str = "/api/v1/breakers";
     /// List of [`crate::Protection`].
     pub const PROTECTION: &str = "/api/v1/protection";

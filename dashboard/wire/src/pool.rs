@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::BreakerState;
+use crate::{BreakerState, Range};
 
 /// How badly somebody should look, worst last, so that the greatest is the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -277,9 +277,14 @@ pub struct Connections {
 pub struct PoolDetail {
     /// The same as in the overview.
     pub summary: PoolSummary,
-    /// History, oldest first. Two neighbours further apart than [`PoolDetail::interval_ms`] tells are a gap.
+    /// What part of the history the answer holds.
+    pub range: Range,
+    /// History, oldest first. A point that stands for several reports lies at the last of them. It has the most that
+    /// waited, were in flight or were active in one of them, with the connections of the other states at the moment when
+    /// the most were active; percentiles over all that they counted; rates over the time that really passed. Between two
+    /// points may be a silence, as [`Range::silences`] tells.
     pub points: Vec<PoolPoint>,
-    /// Usual distance of two points.
+    /// How often it is reported.
     pub interval_ms: u64,
     /// Closes since the pool is known, most frequent first.
     pub closes: Vec<CountByReason>,

@@ -10,6 +10,7 @@ use poolscope_wire as wire;
 use serde::Deserialize;
 
 use super::ApiFailure;
+use super::range::{self, RangeQuery};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::store::{EventFilter, Id};
@@ -36,6 +37,9 @@ pub(super) async fn pools(State(app): State<Arc<App>>) -> Json<Vec<wire::PoolSum
 #[serde(deny_unknown_fields)]
 pub(super) struct PoolQuery {
     seconds: Option<u64>,
+    from_ms: Option<u64>,
+    to_ms: Option<u64>,
+    max_points: Option<usize>,
 }
 
 pub(super) async fn pool(
@@ -43,8 +47,10 @@ pub(super) async fn pool(
     Path(id): Path<String>,
     query: Result<Query<PoolQuery>, QueryRejection>,
 ) -> Answer<wire::PoolDetail> {
-    let Query(query) = query?;
-    let detail = Id::parse(&id).and_then(|id| app.store().pool(id, query.seconds));
+    let Query(PoolQuery { seconds, from_ms, to_ms, max_points }) = query?;
+    let now_ms = now_ms();
+    let wanted = RangeQuery { seconds, from_ms, to_ms, max_points }.wanted(now_ms)?;
+    let detail = Id::parse(&id).and_then(|id| app.store().pool(id, wanted, now_ms));
     detail.map(Json).ok_or_else(no_pool)
 }
 
@@ -68,6 +74,8 @@ pub(super) struct EventQuery {
     kind: Option<String>,
     pool: Option<String>,
     breaker: Option<String>,
+    from_ms: Option<u64>,
+    to_ms: Option<u64>,
 }
 
 pub(super) async fn events(
@@ -75,10 +83,17 @@ pub(super) async fn events(
     query: Result<Query<EventQuery>, QueryRejection>,
 ) -> Answer<Vec<wire::Event>> {
     let Query(query) = query?;
+    if let (Some(from_ms), Some(to_ms)) = (query.from_ms, query.to_ms)
+        && from_ms >= to_ms
+    {
+        return Err(range::empty(from_ms, to_ms));
+    }
     let filter = EventFilter {
         kind: query.kind.as_deref(),
         pool: query.pool.as_deref(),
         breaker: query.breaker.as_deref(),
+        from_ms: query.from_ms,
+        to_ms: query.to_ms,
     };
     Ok(Json(app.store().events(filter, query.limit.unwrap_or(DEFAULT_EVENTS))))
 }

@@ -3,6 +3,7 @@
 mod connections;
 mod error;
 mod handlers;
+mod range;
 
 use std::sync::Arc;
 

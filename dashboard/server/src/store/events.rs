@@ -20,6 +20,8 @@ pub(crate) struct EventFilter<'a> {
     pub(crate) kind: Option<&'a str>,
     pub(crate) pool: Option<&'a str>,
     pub(crate) breaker: Option<&'a str>,
+    pub(crate) from_ms: Option<u64>,
+    pub(crate) to_ms: Option<u64>,
 }
 
 impl EventFilter<'_> {
@@ -27,6 +29,8 @@ impl EventFilter<'_> {
         self.kind.is_none_or(|kind| event.kind == kind)
             && self.pool.is_none_or(|pool| event.pool.as_deref() == Some(pool))
             && self.breaker.is_none_or(|breaker| event.breaker.as_deref() == Some(breaker))
+            && self.from_ms.is_none_or(|from_ms| event.at_ms >= from_ms)
+            && self.to_ms.is_none_or(|to_ms| event.at_ms <= to_ms)
     }
 }
 

@@ -8,6 +8,7 @@ mod buckets;
 mod capped;
 mod event_text;
 mod events;
+mod history;
 mod id;
 mod instance;
 mod lanes;
@@ -26,6 +27,7 @@ mod told;
 mod tests;
 
 pub(crate) use events::EventFilter;
+pub(crate) use history::{Since, Wanted};
 pub(crate) use id::Id;
 pub(crate) use lanes::{LaneQuery, LaneSort};
 

@@ -11,7 +11,7 @@ use super::events::EventFilter;
 use super::id::Id;
 use super::pool::{Pool, Series};
 use super::protection::Protection;
-use super::{Removed, Store};
+use super::{Removed, Store, Wanted};
 use crate::model::{Judged, PoolFigure, PoolKind};
 use crate::rules::{BreakerFacts, breaker_sentence};
 
@@ -57,10 +57,11 @@ impl Store {
         pools.into_iter().map(summary).collect()
     }
 
-    /// A pool with the history of the last seconds, all that there is by default.
-    pub(crate) fn pool(&self, id: Id, seconds: Option<u64>) -> Option<wire::PoolDetail> {
+    /// A pool with the part of its history that is wanted.
+    pub(crate) fn pool(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::PoolDetail> {
         let pool = self.pools.get(id)?;
-        let window_ms = seconds.map_or(u64::MAX, |seconds| seconds.saturating_mul(1_000));
+        let (from_ms, to_ms) = wanted.range(pool.points.back().map(|point| point.at_ms), now_ms);
+        let in_range = pool.points.iter().filter(|point| (from_ms..=to_ms).contains(&point.at_ms));
         let is_io = pool.figure(PoolFigure::Io).next().is_some();
         let bytes = |direction: IoDirection| {
             let series = pool.figure(PoolFigure::Io).filter(move |one| *one.label == *direction.as_str());
@@ -72,7 +73,14 @@ impl Store {
         };
         Some(wire::PoolDetail {
             summary: summary(pool),
-            points: points_since(pool, window_ms),
+            range: wire::Range {
+                from_ms,
+                to_ms,
+                step_ms: pool.rhythm.interval_ms(),
+                oldest_ms: pool.points.front().map(|point| point.at_ms),
+                silences: Vec::new(),
+            },
+            points: in_range.copied().collect(),
             interval_ms: pool.rhythm.interval_ms(),
             closes,
             acquires: by_label(pool, PoolFigure::Acquires),

@@ -10,9 +10,9 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use poolscope_semconv::value::{BreakerState as Word, ConnectPhase, Observation};
 use poolscope_semconv::{attr, event};
-use poolscope_wire::{BreakerState, PoolSummary, Severity, Share};
+use poolscope_wire::{BreakerState, PoolDetail, PoolSummary, Severity, Share};
 
-use super::{EventFilter, Id, Store};
+use super::{EventFilter, Id, Since, Store, Wanted};
 use crate::config::{Config, Limits};
 use crate::model::*;
 
@@ -132,6 +132,19 @@ fn store() -> Store {
     Store::new(&Config::default())
 }
 
+/// The last seconds, in as many points as are kept.
+fn last(seconds: u64) -> Wanted {
+    Wanted { since: Since::seconds(seconds), to_ms: None, max_points: 10_000 }
+}
+
+fn detail_of(store: &Store, id: Id) -> Option<PoolDetail> {
+    store.pool(id, last(u64::MAX), T0)
+}
+
+fn only_id(store: &Store) -> Id {
+    Id::parse(&only(store).id).unwrap()
+}
+
 fn only(store: &Store) -> PoolSummary {
     let pools = store.pools();
     assert_eq!(pools.len(), 1);
@@ -239,7 +252,7 @@ fn repeated_and_late_reports_change_nothing() {
     report(3).send_at(&mut store, T0 + 3_050);
     report(2).send_at(&mut store, T0 + 3_060);
     assert_eq!(only(&store).now, before);
-    assert_eq!(store.pool(Id::parse(&only(&store).id).unwrap(), None).unwrap().points.len(), 3);
+    assert_eq!(detail_of(&store, only_id(&store)).unwrap().points.len(), 3);
 }
 
 #[test]
@@ -260,7 +273,7 @@ fn reports_that_were_held_up_become_points_of_their_own() {
     let mut both = at(T0 + 2_000).results("200", 30);
     both.pools.extend(at(T0 + 1_000).results("200", 20).pools);
     both.send_at(&mut store, T0 + 2_500);
-    let detail = store.pool(Id::parse(&only(&store).id).unwrap(), None).unwrap();
+    let detail = detail_of(&store, only_id(&store)).unwrap();
     let rates: Vec<_> = detail.points.iter().map(|point| (point.at_ms, point.requests_per_s)).collect();
     assert_eq!(rates, [(T0, Some(0.0)), (T0 + 1_000, Some(10.0)), (T0 + 2_000, Some(10.0))]);
 }
@@ -500,9 +513,9 @@ fn history_is_bounded_by_points_and_by_time() {
         at(T0 + n * 1_000).results("200", n).send(&mut store);
     }
     let id = Id::parse(&only(&store).id).unwrap();
-    assert_eq!(store.pool(id, None).unwrap().points.len(), 5);
-    assert_eq!(store.pool(id, Some(2)).unwrap().points.len(), 3);
-    assert_eq!(store.pool(id, None).unwrap().interval_ms, 1_000);
+    assert_eq!(detail_of(&store, id).unwrap().points.len(), 5);
+    assert_eq!(store.pool(id, last(2), T0).unwrap().points.len(), 3);
+    assert_eq!(detail_of(&store, id).unwrap().interval_ms, 1_000);
 }
 
 #[test]
@@ -523,7 +536,7 @@ fn numbers_beyond_reason_overflow_nothing() {
         report.send(&mut store);
     }
     let id = Id::pool(sender(), Destination::new("", "https", "pay", Some(443)));
-    assert_eq!(store.pool(id, Some(u64::MAX)).unwrap().summary.opened_total, Some(u64::MAX));
+    assert_eq!(detail_of(&store, id).unwrap().summary.opened_total, Some(u64::MAX));
     store.tick(u64::MAX);
-    assert!(store.pool(id, None).is_none());
+    assert!(detail_of(&store, id).is_none());
 }

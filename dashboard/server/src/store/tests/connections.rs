@@ -5,7 +5,7 @@ use poolscope_wire::{self as wire, Connections, PoolDetail};
 use super::*;
 
 fn detail(store: &Store) -> PoolDetail {
-    store.pool(Id::parse(&only(store).id).unwrap(), None).unwrap()
+    detail_of(store, only_id(store)).unwrap()
 }
 
 #[test]

@@ -261,7 +261,7 @@ fn a_database_pool_is_a_pool_by_todays_names_and_by_those_of_before() {
         assert_eq!(pool.health.severity, Severity::Bad);
         let sentence = "6 requests got no connection in time in the last 2 s; all 20 connections in use";
         assert_eq!(pool.health.sentence, sentence);
-        let detail = store.pool(Id::parse(&pool.id).unwrap(), None).unwrap();
+        let detail = detail_of(&store, Id::parse(&pool.id).unwrap()).unwrap();
         assert_eq!(detail.connections.timeouts, Some(6));
         assert_eq!(detail.connections.create_s.unwrap().count, 20);
     }

@@ -1,0 +1,5 @@
+//! History.
+
+mod wanted;
+
+pub(crate) use wanted::{Since, Wanted};
