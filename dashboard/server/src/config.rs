@@ -13,13 +13,17 @@ pub const DEFAULT_HTTP_ADDR: SocketAddr = loopback(4320);
 pub const DEFAULT_OTLP_GRPC_ADDR: SocketAddr = loopback(4317);
 /// The port that OpenTelemetry gives OTLP over HTTP.
 pub const DEFAULT_OTLP_HTTP_ADDR: SocketAddr = loopback(4318);
-/// Seconds of history: as long as an incident is looked at while it happens.
-pub const DEFAULT_RETENTION_S: u64 = 15 * 60;
-/// Pools at once. A pool with full history takes about 100 kB.
+/// Seconds of history: an incident is looked at the day after, and yesterday at the same hour is what it is compared with.
+pub const DEFAULT_RETENTION_S: u64 = 24 * 3600;
+/// Seconds after which what is silent leaves the overview: as long as an incident is looked at while it happens.
+pub const DEFAULT_FORGET_AFTER_S: u64 = 15 * 60;
+/// Mebibytes of all histories together. A busy pool with a day of history takes about 300 kB, one with 30 days 600 kB.
+pub const DEFAULT_MAX_HISTORY_MB: usize = 256;
+/// Pools at once. Their series take some 20 kB each, beside the history.
 pub const DEFAULT_MAX_POOLS: usize = 2_000;
 /// Series of one pool, breaker or whatever else protects: status codes, close reasons and protocols together stay far below.
 pub const DEFAULT_MAX_SERIES: usize = 256;
-/// Points of history of one pool: the default retention at one report a second, and some room.
+/// Reports of one pool that are kept as they came: a quarter of an hour at one report a second, and some room.
 pub const DEFAULT_MAX_POINTS: usize = 1_000;
 /// Breakers at once.
 pub const DEFAULT_MAX_BREAKERS: usize = 2_000;
@@ -66,10 +70,14 @@ pub struct Config {
     /// Host that browsers and senders may name although the address is loopback; can be given several times
     #[arg(long, env = "POOLSCOPE_ALLOWED_HOST", value_delimiter = ',', value_name = "HOST")]
     pub allowed_host: Vec<String>,
-    /// Seconds of history; what was silent for as long is forgotten
+    /// Seconds of history, up to 30 days; the older, the coarser
     #[arg(long = "retention", env = "POOLSCOPE_RETENTION", default_value_t = DEFAULT_RETENTION_S,
-        value_parser = clap::value_parser!(u64).range(1..=7 * 24 * 3600), value_name = "SECONDS")]
+        value_parser = clap::value_parser!(u64).range(1..=30 * 24 * 3600), value_name = "SECONDS")]
     pub retention_s: u64,
+    /// Seconds after which a silent pool or breaker leaves the overview; its history stays for the retention
+    #[arg(long = "forget-after", env = "POOLSCOPE_FORGET_AFTER", default_value_t = DEFAULT_FORGET_AFTER_S,
+        value_parser = clap::value_parser!(u64).range(1..=30 * 24 * 3600), value_name = "SECONDS")]
+    pub forget_after_s: u64,
     /// Bounds of what is kept and taken
     #[command(flatten)]
     pub limits: Limits,
@@ -81,6 +89,11 @@ impl Config {
     pub fn retention(&self) -> Duration {
         Duration::from_secs(self.retention_s)
     }
+
+    /// Milliseconds that lanes are kept: what the connections of a pool did one by one is too much to keep for long.
+    pub(crate) fn lane_retention_ms(&self) -> u64 {
+        self.retention_s.min(self.forget_after_s).saturating_mul(1_000)
+    }
 }
 
 impl Default for Config {
@@ -91,6 +104,7 @@ impl Default for Config {
             otlp_http_addr: DEFAULT_OTLP_HTTP_ADDR,
             allowed_host: Vec::new(),
             retention_s: DEFAULT_RETENTION_S,
+            forget_after_s: DEFAULT_FORGET_AFTER_S,
             limits: Limits::default(),
         }
     }
@@ -105,7 +119,10 @@ pub struct Limits {
     /// Series of one pool, breaker or whatever else protects
     #[arg(long, env = "POOLSCOPE_MAX_SERIES", default_value_t = DEFAULT_MAX_SERIES, value_name = "N")]
     pub max_series: usize,
-    /// Points of history of one pool
+    /// Mebibytes of all histories together; the oldest goes first
+    #[arg(long, env = "POOLSCOPE_MAX_HISTORY_MB", default_value_t = DEFAULT_MAX_HISTORY_MB, value_name = "MIB")]
+    pub max_history_mb: usize,
+    /// Reports of one pool that are kept as they came, before they are merged
     #[arg(long, env = "POOLSCOPE_MAX_POINTS", default_value_t = DEFAULT_MAX_POINTS, value_name = "N")]
     pub max_points: usize,
     /// Breakers at once
@@ -157,6 +174,7 @@ impl Default for Limits {
         Self {
             max_pools: DEFAULT_MAX_POOLS,
             max_series: DEFAULT_MAX_SERIES,
+            max_history_mb: DEFAULT_MAX_HISTORY_MB,
             max_points: DEFAULT_MAX_POINTS,
             max_breakers: DEFAULT_MAX_BREAKERS,
             max_protection: DEFAULT_MAX_PROTECTION,

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use http::StatusCode;
 use poolscope_wire as wire;
 use serde::Deserialize;
 
 use super::ApiFailure;
+use super::export::{self, Format};
 use super::range::{self, RangeQuery};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::store::{EventFilter, Id};
+use crate::store::{EventFilter, Id, Wanted};
 
-/// Events in an answer that asks for no number.
+/// Events in an answer that asks for no number; a table holds all.
 const DEFAULT_EVENTS: usize = 200;
 
 pub(super) type Answer<T> = Result<Json<T>, ApiFailure>;
@@ -35,27 +37,54 @@ pub(super) async fn pools(State(app): State<Arc<App>>) -> Json<Vec<wire::PoolSum
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PoolQuery {
+pub(super) struct HistoryQuery {
     seconds: Option<u64>,
     from_ms: Option<u64>,
     to_ms: Option<u64>,
     max_points: Option<usize>,
+    #[serde(default)]
+    format: Format,
+}
+
+impl HistoryQuery {
+    fn wanted(&self, now_ms: u64) -> Result<Wanted, ApiFailure> {
+        let Self { seconds, from_ms, to_ms, max_points, .. } = *self;
+        RangeQuery { seconds, from_ms, to_ms, max_points }.wanted(now_ms)
+    }
 }
 
 pub(super) async fn pool(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    query: Result<Query<PoolQuery>, QueryRejection>,
-) -> Answer<wire::PoolDetail> {
-    let Query(PoolQuery { seconds, from_ms, to_ms, max_points }) = query?;
-    let now_ms = now_ms();
-    let wanted = RangeQuery { seconds, from_ms, to_ms, max_points }.wanted(now_ms)?;
+    query: Result<Query<HistoryQuery>, QueryRejection>,
+) -> Result<Response, ApiFailure> {
+    let (Query(query), now_ms) = (query?, now_ms());
+    let wanted = query.wanted(now_ms)?;
     let detail = Id::parse(&id).and_then(|id| app.store().pool(id, wanted, now_ms));
-    detail.map(Json).ok_or_else(no_pool)
+    let detail = detail.ok_or_else(no_pool)?;
+    let name = format!("poolscope-pool-{}", detail.summary.id);
+    Ok(export::answer(query.format, &detail, |detail| &*detail.points, &name))
+}
+
+pub(super) async fn breaker(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    query: Result<Query<HistoryQuery>, QueryRejection>,
+) -> Result<Response, ApiFailure> {
+    let (Query(query), now_ms) = (query?, now_ms());
+    let wanted = query.wanted(now_ms)?;
+    let detail = Id::parse(&id).and_then(|id| app.store().breaker_detail(id, wanted, now_ms));
+    let detail = detail.ok_or_else(|| forgotten("breaker"))?;
+    let name = format!("poolscope-breaker-{}", detail.breaker.id);
+    Ok(export::answer(query.format, &detail, |detail| &*detail.points, &name))
 }
 
 pub(super) fn no_pool() -> ApiFailure {
-    let sentence = "no pool has this id; it may have been silent for longer than the retention";
+    forgotten("pool")
+}
+
+fn forgotten(what: &str) -> ApiFailure {
+    let sentence = format!("no {what} has this id; it may have been silent for longer than the retention");
     ApiFailure::new(StatusCode::NOT_FOUND, sentence)
 }
 
@@ -76,12 +105,14 @@ pub(super) struct EventQuery {
     breaker: Option<String>,
     from_ms: Option<u64>,
     to_ms: Option<u64>,
+    #[serde(default)]
+    format: Format,
 }
 
 pub(super) async fn events(
     State(app): State<Arc<App>>,
     query: Result<Query<EventQuery>, QueryRejection>,
-) -> Answer<Vec<wire::Event>> {
+) -> Result<Response, ApiFailure> {
     let Query(query) = query?;
     if let (Some(from_ms), Some(to_ms)) = (query.from_ms, query.to_ms)
         && from_ms >= to_ms
@@ -95,5 +126,7 @@ pub(super) async fn events(
         from_ms: query.from_ms,
         to_ms: query.to_ms,
     };
-    Ok(Json(app.store().events(filter, query.limit.unwrap_or(DEFAULT_EVENTS))))
+    let usual = if query.format == Format::Csv { usize::MAX } else { DEFAULT_EVENTS };
+    let events = app.store().events(filter, query.limit.unwrap_or(usual));
+    Ok(export::answer(query.format, &events, |events| &**events, "poolscope-events"))
 }

@@ -1,7 +1,8 @@
-//! The read API: what browsers and scripts ask for, as JSON.
+//! The read API: what browsers and scripts ask for, as JSON, and what is a series as a table too.
 
 mod connections;
 mod error;
+mod export;
 mod handlers;
 mod range;
 
@@ -30,6 +31,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(&format!("{}/{{id}}", path::POOLS), get(handlers::pool))
         .route(&format!("{}/{{id}}/{}", path::POOLS, path::CONNECTIONS), get(connections::connections))
         .route(path::BREAKERS, get(handlers::breakers))
+        .route(&format!("{}/{{id}}", path::BREAKERS), get(handlers::breaker))
         .route(path::PROTECTION, get(handlers::protection))
         .route(path::EVENTS, get(handlers::events))
         .route(path::STREAM, get(live::stream))

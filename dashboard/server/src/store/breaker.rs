@@ -6,14 +6,22 @@ use poolscope_semconv::value::{self, BreakerOutcome, BreakerReason};
 use poolscope_wire::{BreakerState, Transition};
 
 use super::capped::Seen;
+use super::history::{BreakerFigures, Figures as _, History, Plan, Step};
 use super::id::Id;
+use super::journal::{Journal, Kind};
+use super::pool::SAME_REPORT_MS;
 use super::rhythm::Rhythm;
+use super::sample::add;
 use super::series::Cumulative;
+use crate::clock::is_put_back;
 use crate::model::{BreakerFigure, BreakerReading, Judged, Sender, Value};
 use crate::words::{cut, cut_name};
 
-/// Changes of state that are kept.
-const MAX_TRANSITIONS: usize = 50;
+/// Changes of state that are kept: of a breaker that does its work, those of the whole retention; of one that flaps, the
+/// newest. The state of older times is known from its history.
+pub(super) const MAX_TRANSITIONS: usize = 300;
+/// Changes of state that are told with every update.
+const TOLD_TRANSITIONS: usize = 50;
 /// An event that comes after the report which showed its effect still belongs to it within this time.
 const SAME_CHANGE_MS: u64 = 5_000;
 /// Reason of a change that was seen by its effect alone.
@@ -61,6 +69,8 @@ struct Pending {
     reason: Option<Box<str>>,
     shares: Shares,
     open_remaining_s: f64,
+    /// Calls by outcome: succeeded, failed, rejected.
+    calls: [u64; 3],
 }
 
 #[derive(Debug)]
@@ -87,12 +97,21 @@ pub(crate) struct Breaker {
     state_at_ms: Option<u64>,
     series: HashMap<u64, Series>,
     entries: VecDeque<Entry>,
+    /// Changes of state for which there was no room.
+    pub(super) dropped: u64,
+    pub(super) history: History<BreakerFigures>,
+    /// Nothing was reported for a while before the report that is being taken.
+    after_silence: bool,
     pending: Pending,
     in_report: bool,
     reports: u64,
     pub(super) rhythm: Rhythm,
     pub(super) stale: bool,
+    /// Silent for so long that only its history is kept.
+    pub(super) hidden: bool,
     pub(super) last_seen_ms: u64,
+    /// Changed since the file was written.
+    pub(super) unsaved: bool,
     /// Changed since the last update of the live stream.
     pub(super) dirty: bool,
     /// Told by the live stream at least once.
@@ -100,7 +119,14 @@ pub(crate) struct Breaker {
 }
 
 impl Breaker {
-    pub(super) fn new(id: Id, sender: Sender<'_>, name: &str, max_text: usize, now_ms: u64) -> Self {
+    pub(super) fn new(
+        id: Id,
+        sender: Sender<'_>,
+        name: &str,
+        plan: &Plan,
+        max_text: usize,
+        now_ms: u64,
+    ) -> Self {
         let text = |text| cut_name(text, max_text);
         Self {
             id,
@@ -116,12 +142,17 @@ impl Breaker {
             state_at_ms: None,
             series: HashMap::new(),
             entries: VecDeque::new(),
+            dropped: 0,
+            history: History::new(plan),
+            after_silence: false,
             pending: Pending::default(),
             in_report: false,
             reports: 0,
             rhythm: Rhythm::default(),
             stale: false,
+            hidden: false,
             last_seen_ms: now_ms,
+            unsaved: true,
             dirty: true,
             published: false,
         }
@@ -133,7 +164,14 @@ impl Breaker {
             return false;
         }
         self.last_seen_ms = now_ms;
+        self.hidden = false;
+        let before_ms = self.history.last_ms();
+        self.after_silence =
+            before_ms.is_some_and(|before_ms| at_ms.saturating_sub(before_ms) > self.rhythm.patience_ms());
         self.rhythm.beat(now_ms);
+        if before_ms.is_some_and(|before_ms| is_put_back(at_ms, before_ms)) {
+            self.rewind(at_ms);
+        }
         self.reports += 1;
         self.pending = Pending { at_ms, ..Pending::default() };
         true
@@ -169,18 +207,65 @@ impl Breaker {
                 added
             }
         };
+        let outcome = match BreakerOutcome::parse(reading.label) {
+            Some(BreakerOutcome::Success) => Some(0),
+            Some(BreakerOutcome::Failure) => Some(1),
+            Some(BreakerOutcome::Rejected) => Some(2),
+            _ => None,
+        };
+        if let (BreakerFigure::Calls, Some(outcome), Some(added)) = (reading.figure, outcome, &added) {
+            add(&mut self.pending.calls[outcome], added.count());
+        }
         if reading.figure == BreakerFigure::Transitions && added.is_some_and(|added| added.count() > 0) {
             self.pending.reason = Some(cut(reading.label, max_text).into());
         }
         true
     }
 
+    /// The server's clock was put back: what was noted for moments that are still to come goes.
+    fn rewind(&mut self, to_ms: u64) {
+        self.history.rewind(to_ms);
+        self.entries.retain(|entry| entry.transition.at_ms <= to_ms);
+        self.state_at_ms = self.state_at_ms.map(|at_ms| at_ms.min(to_ms));
+        self.since_ms = self.since_ms.map(|since_ms| since_ms.min(to_ms));
+    }
+
+    /// Puts a report into the history. One of the same moment as the newest adds to it.
+    fn keep(&mut self, pending: &Pending, journal: &mut Journal) {
+        let [succeeded, failed, rejected] = pending.calls;
+        let figures = BreakerFigures {
+            state: pending.state.unwrap_or(self.state),
+            shares: pending.shares.map(|share| share.map(|share| share as f32)),
+            window_calls: self.window_calls,
+            succeeded,
+            failed,
+            rejected,
+        };
+        let before_ms = self.history.last_ms();
+        let newest = self.history.newest_mut();
+        if let Some(newest) = newest.filter(|step| pending.at_ms <= step.at_ms.saturating_add(SAME_REPORT_MS))
+        {
+            newest.figures.merge(&figures);
+            return;
+        }
+        let id = self.id;
+        let step = Step {
+            first_ms: pending.at_ms,
+            at_ms: pending.at_ms,
+            elapsed_ms: before_ms.map_or(0, |before_ms| pending.at_ms.saturating_sub(before_ms)),
+            after_silence: self.after_silence,
+            figures,
+        };
+        self.history.report(step, |tier, step| journal.push(Kind::Breaker, id, tier, step));
+    }
+
     /// Ends a report; true if the state changed.
-    pub(super) fn finish(&mut self) -> bool {
+    pub(super) fn finish(&mut self, journal: &mut Journal) -> bool {
         self.in_report = false;
         let pending = std::mem::take(&mut self.pending);
         self.stale = false;
         self.dirty = true;
+        self.keep(&pending, journal);
         // A report that was made before the last event says what was true before it.
         if self.state_at_ms.is_some_and(|known| pending.at_ms < known) {
             return false;
@@ -268,7 +353,9 @@ impl Breaker {
         self.entries.insert(place, entry);
         if self.entries.len() > MAX_TRANSITIONS {
             self.entries.pop_front();
+            self.dropped += 1;
         }
+        self.unsaved = true;
     }
 
     /// Share of such calls in the window.
@@ -281,9 +368,22 @@ impl Breaker {
         self.limits[of as usize]
     }
 
-    /// Changes of state, oldest first.
-    pub(super) fn transitions(&self) -> Vec<Transition> {
-        self.entries.iter().map(|entry| entry.transition.clone()).collect()
+    /// The newest changes of state, oldest first.
+    pub(super) fn newest_transitions(&self) -> Vec<Transition> {
+        let first = self.entries.len().saturating_sub(TOLD_TRANSITIONS);
+        self.entries.range(first..).map(|entry| entry.transition.clone()).collect()
+    }
+
+    /// All changes of state that are kept, oldest first.
+    pub(super) fn transitions(&self) -> impl Iterator<Item = &Transition> {
+        self.entries.iter().map(|entry| &entry.transition)
+    }
+
+    /// Forgets what is too old.
+    pub(super) fn forget(&mut self, now_ms: u64, retention_ms: u64) {
+        let oldest_ms = now_ms.saturating_sub(retention_ms);
+        self.entries.retain(|entry| entry.transition.at_ms >= oldest_ms);
+        self.history.forget(now_ms);
     }
 
     /// Why it last changed into the state that it is in.
@@ -325,5 +425,9 @@ fn transition(
 impl Seen for Breaker {
     fn last_seen_ms(&self) -> u64 {
         self.last_seen_ms
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.hidden
     }
 }

@@ -18,6 +18,25 @@ impl Buckets {
         Self { bounds, counts }
     }
 
+    /// A histogram that counted nothing yet.
+    pub(super) fn zeros(bounds: Arc<[f64]>) -> Self {
+        let counts = vec![0; bounds.len() + 1];
+        Self { bounds, counts }
+    }
+
+    pub(super) fn bounds(&self) -> &Arc<[f64]> {
+        &self.bounds
+    }
+
+    pub(super) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// The count of a bucket, if there is such a one.
+    pub(super) fn count_mut(&mut self, bucket: usize) -> Option<&mut u64> {
+        self.counts.get_mut(bucket)
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }

@@ -7,6 +7,11 @@ use super::id::Id;
 /// Something that was seen at a time.
 pub(super) trait Seen {
     fn last_seen_ms(&self) -> u64;
+
+    /// Silent for so long that only its history is kept; making room for it is nothing that somebody misses at once.
+    fn is_hidden(&self) -> bool {
+        false
+    }
 }
 
 /// See the module.
@@ -15,13 +20,14 @@ pub(super) struct Capped<V> {
     map: HashMap<Id, V>,
     max: usize,
     hits: u64,
+    hidden_hits: u64,
     /// The moment at which every entry had just been seen, so that none can make room at that moment.
     full_at_ms: Option<u64>,
 }
 
 impl<V: Seen> Capped<V> {
     pub(super) fn new(max: usize) -> Self {
-        Self { map: HashMap::new(), max, hits: 0, full_at_ms: None }
+        Self { map: HashMap::new(), max, hits: 0, hidden_hits: 0, full_at_ms: None }
     }
 
     /// The entry, made if it is new. `None` if there is no room: everything here was seen at this very moment, and
@@ -34,8 +40,10 @@ impl<V: Seen> Capped<V> {
         evicted: impl FnOnce(V),
     ) -> Option<&mut V> {
         if !self.map.contains_key(&id) && self.map.len() >= self.max {
-            self.hits += 1;
-            evicted(self.evict(now_ms)?);
+            let gone = self.evict(now_ms);
+            let was_hidden = gone.as_ref().is_some_and(V::is_hidden);
+            *(if was_hidden { &mut self.hidden_hits } else { &mut self.hits }) += 1;
+            evicted(gone?);
         }
         Some(self.map.entry(id).or_insert_with(make))
     }
@@ -81,6 +89,11 @@ impl<V: Seen> Capped<V> {
 
     pub(super) fn hits(&self) -> u64 {
         self.hits
+    }
+
+    /// How often something of which only the history was kept made room.
+    pub(super) fn hidden_hits(&self) -> u64 {
+        self.hidden_hits
     }
 }
 

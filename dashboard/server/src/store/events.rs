@@ -138,6 +138,15 @@ impl Events {
         self.unpublished = self.next_id;
     }
 
+    /// Forgets what happened before a moment.
+    pub(super) fn forget(&mut self, oldest_ms: u64) {
+        for ring in [&mut self.routine, &mut self.notable] {
+            while ring.front().is_some_and(|event| event.at_ms < oldest_ms) {
+                ring.pop_front();
+            }
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.routine.len() + self.notable.len()
     }

@@ -11,6 +11,7 @@ mod events;
 mod history;
 mod id;
 mod instance;
+mod journal;
 mod lanes;
 mod leaks;
 mod minute;
@@ -37,7 +38,9 @@ use poolscope_semconv::{attr, event};
 use self::breaker::{Breaker, Change, parse_state};
 use self::capped::Capped;
 use self::events::Events;
+use self::history::Plan;
 use self::instance::Instance;
+use self::journal::Journal;
 use self::lanes::Budget;
 use self::pool::{Pool, SAME_REPORT_MS};
 use self::protection::Protection;
@@ -50,7 +53,14 @@ use crate::words::cut_name;
 #[derive(Debug)]
 pub(crate) struct Store {
     limits: Limits,
-    retention_ms: u64,
+    plan: Plan,
+    /// What was silent for so long leaves the overview; its history stays.
+    forget_after_ms: u64,
+    /// Bytes of all histories together.
+    max_history_bytes: usize,
+    /// Steps of histories for which there was no room.
+    dropped_steps: u64,
+    journal: Journal,
     pools: Capped<Pool>,
     breakers: Capped<Breaker>,
     protection: Capped<Protection>,
@@ -91,11 +101,17 @@ impl Removed {
 impl Store {
     pub(crate) fn new(config: &Config) -> Self {
         let limits = config.limits;
-        let retention_ms = u64::try_from(config.retention().as_millis()).unwrap_or(u64::MAX);
         Self {
             limits,
-            retention_ms,
-            lane_budget: Budget::new(&limits, retention_ms),
+            lane_budget: Budget::new(&limits, config.lane_retention_ms()),
+            plan: Plan {
+                retention_ms: config.retention_s.saturating_mul(1_000),
+                max_reports: limits.max_points,
+            },
+            forget_after_ms: config.forget_after_s.saturating_mul(1_000),
+            max_history_bytes: limits.max_history_mb.saturating_mul(1024 * 1024),
+            dropped_steps: 0,
+            journal: Journal::default(),
             pools: Capped::new(limits.max_pools),
             breakers: Capped::new(limits.max_breakers),
             protection: Capped::new(limits.max_protection),
@@ -121,7 +137,7 @@ impl Store {
                 }
                 for id in &touched[touched_before..] {
                     if let Some(pool) = self.pools.get_mut(*id) {
-                        pool.finish(now_ms, self.limits.max_points, self.retention_ms);
+                        pool.finish(now_ms, self.limits.max_points, &mut self.journal);
                     }
                 }
             }
@@ -144,13 +160,15 @@ impl Store {
         let id = self.pool_of(sender, reading.destination);
         let (removed, breakers) = (&mut self.removed, &self.breakers);
         let (max_text, services_changed) = (self.limits.max_text_bytes, &mut self.services_changed);
+        let plan = self.plan;
         let make = || {
             *services_changed = true;
-            let mut pool = Pool::new(id, sender, reading.destination, max_text, now_ms);
+            let mut pool = Pool::new(id, sender, reading.destination, &plan, max_text, now_ms);
             pool.breaker = guard_of(&pool, breakers);
             pool
         };
         let Some(pool) = self.pools.entry(id, now_ms, make, |gone| removed.pool(&gone)) else { return };
+        self.services_changed |= pool.hidden;
         if pool.begin(at_ms, now_ms) {
             touched.push(id);
         }
@@ -199,7 +217,7 @@ impl Store {
         }
         let mut changed = false;
         for id in touched {
-            changed |= self.breakers.get_mut(id).is_some_and(Breaker::finish);
+            changed |= self.breakers.get_mut(id).is_some_and(|breaker| breaker.finish(&mut self.journal));
         }
         changed
     }
@@ -244,12 +262,14 @@ impl Store {
     fn breaker(&mut self, sender: Sender<'_>, name: &str, now_ms: u64) -> Option<&mut Breaker> {
         let id = Id::breaker(sender, name);
         let (removed, services_changed) = (&mut self.removed, &mut self.services_changed);
-        let max_text = self.limits.max_text_bytes;
+        let (max_text, plan) = (self.limits.max_text_bytes, self.plan);
         let make = || {
             *services_changed = true;
-            Breaker::new(id, sender, name, max_text, now_ms)
+            Breaker::new(id, sender, name, &plan, max_text, now_ms)
         };
-        self.breakers.entry(id, now_ms, make, |gone| removed.breaker(&gone))
+        let breaker = self.breakers.entry(id, now_ms, make, |gone| removed.breaker(&gone))?;
+        self.services_changed |= std::mem::take(&mut breaker.hidden);
+        Some(breaker)
     }
 
     /// Applies a logs request.
@@ -343,15 +363,24 @@ impl Store {
 
     /// What happens by time alone: pictures get old, the silent is forgotten, severities calm down.
     pub(crate) fn tick(&mut self, now_ms: u64) {
-        let kept_ms = self.retention_ms;
-        let gone = |last_seen_ms: u64| now_ms.saturating_sub(last_seen_ms) > kept_ms;
-        for pool in self.pools.remove_where(|pool| gone(pool.last_seen_ms)) {
+        let silent_ms = |last_seen_ms: u64| now_ms.saturating_sub(last_seen_ms);
+        let gone = |last_seen_ms: u64| silent_ms(last_seen_ms) > self.forget_after_ms;
+        let kept_ms = self.forget_after_ms.max(self.plan.retention_ms);
+        for pool in self.pools.remove_where(|pool| silent_ms(pool.last_seen_ms) > kept_ms) {
             self.removed.pool(&pool);
             self.services_changed = true;
         }
-        for breaker in self.breakers.remove_where(|breaker| gone(breaker.last_seen_ms)) {
+        for pool in self.pools.values_mut().filter(|pool| !pool.hidden && gone(pool.last_seen_ms)) {
+            self.removed.pool(pool);
+            (pool.hidden, pool.published, self.services_changed) = (true, false, true);
+        }
+        for breaker in self.breakers.remove_where(|breaker| silent_ms(breaker.last_seen_ms) > kept_ms) {
             self.removed.breaker(&breaker);
             self.services_changed = true;
+        }
+        for breaker in self.breakers.values_mut().filter(|one| !one.hidden && gone(one.last_seen_ms)) {
+            self.removed.breaker(breaker);
+            (breaker.hidden, breaker.published, self.services_changed) = (true, false, true);
         }
         for one in self.protection.remove_where(|one| gone(one.last_seen_ms)) {
             self.removed.protection(&one);
@@ -359,19 +388,51 @@ impl Store {
         self.services_changed |=
             !self.instances.remove_where(|instance| gone(instance.last_seen_ms)).is_empty();
         for pool in self.pools.values_mut() {
+            pool.history.forget(now_ms);
             let stale = pool.rhythm.is_overdue(now_ms);
             pool.dirty |= stale != pool.stale;
             pool.stale = stale;
             pool.judge(now_ms);
         }
         for breaker in self.breakers.values_mut() {
+            breaker.forget(now_ms, self.plan.retention_ms);
             let stale = breaker.rhythm.is_overdue(now_ms);
             breaker.dirty |= stale != breaker.stale;
             breaker.stale = stale;
         }
         self.tick_lanes(now_ms);
         self.protection.values_mut().for_each(|one| one.tick(now_ms));
+        self.events.forget(now_ms.saturating_sub(self.plan.retention_ms));
         self.pair_breakers(now_ms);
+        self.bound_history();
+    }
+
+    /// Memory of all histories.
+    fn history_bytes(&self) -> usize {
+        let pools = self.pools.values().map(|pool| pool.history.bytes());
+        pools.chain(self.breakers.values().map(|breaker| breaker.history.bytes())).sum()
+    }
+
+    /// Keeps the memory of all histories together in its bound: those that take more than their part give of it.
+    fn bound_history(&mut self) {
+        let mut over = self.history_bytes().saturating_sub(self.max_history_bytes);
+        if over == 0 {
+            return;
+        }
+        let part = self.max_history_bytes / (self.pools.len() + self.breakers.len()).max(1);
+        let mut shrink = |bytes: usize, shrink: &mut dyn FnMut(usize) -> u64| {
+            let excess = bytes.saturating_sub(part).min(over);
+            if excess > 0 {
+                self.dropped_steps += shrink(bytes - excess);
+                over -= excess;
+            }
+        };
+        for pool in self.pools.values_mut() {
+            shrink(pool.history.bytes(), &mut |max_bytes| pool.history.shrink(max_bytes));
+        }
+        for breaker in self.breakers.values_mut() {
+            shrink(breaker.history.bytes(), &mut |max_bytes| breaker.history.shrink(max_bytes));
+        }
     }
 }
 
@@ -419,7 +480,8 @@ fn guard_of(pool: &Pool, breakers: &Capped<Breaker>) -> Option<(String, poolscop
         Some(pool.address.to_string()),
     ];
     let mut names = names.iter().flatten();
-    let breaker = names.find_map(|name| breakers.get(Id::breaker(sender, name)))?;
+    let known = |name: &String| breakers.get(Id::breaker(sender, name)).filter(|breaker| !breaker.hidden);
+    let breaker = names.find_map(known)?;
     Some((breaker.name.to_string(), breaker.state))
 }
 

@@ -7,7 +7,9 @@ use poolscope_semconv::value::{AcquireOutcome, ConnectPhase, ConnectionState, Ob
 use poolscope_wire::{BreakerState, PoolPoint};
 
 use super::capped::Seen;
+use super::history::{History, Plan, PoolFigures, Step};
 use super::id::Id;
+use super::journal::{Journal, Kind};
 use super::lanes::{Budget, Lanes};
 use super::leaks::Leaks;
 use super::rhythm::Rhythm;
@@ -15,6 +17,7 @@ use super::sample::{Gauges, Open, Sample, add};
 use super::series::{Cumulative, whole, young_age_s};
 use super::tallies::Tallies;
 use super::told::Told;
+use crate::clock::is_put_back;
 use crate::model::{Destination, EventRecord, PoolFigure, PoolKind, PoolReading, Sender, Value};
 use crate::rules::{Cause, Condition, Facts};
 use crate::words::{cut, cut_name};
@@ -25,6 +28,10 @@ pub(super) const SAME_REPORT_MS: u64 = 100;
 const WINDOW_MS: u64 = 60_000;
 /// The window that the rules judge: long enough for a share to mean something, short enough to see a recovery.
 const RULES_MS: u64 = 15_000;
+/// The newest points are at hand for so long: what a sparkline shows.
+pub(super) const RECENT_MS: u64 = 120_000;
+/// And so many of them at least, which is what the rules compare.
+const RECENT_POINTS: usize = 2;
 /// Protocol versions that one pool can have.
 const MAX_PROTOCOLS: usize = 4;
 
@@ -77,7 +84,11 @@ pub(crate) struct Pool {
     pub(super) address: Box<str>,
     pub(super) port: u16,
     pub(super) series: HashMap<u64, Series>,
+    /// The newest points.
     pub(super) points: VecDeque<PoolPoint>,
+    pub(super) history: History<PoolFigures>,
+    /// Nothing was reported for a while before the newest sample.
+    after_silence: bool,
     window: VecDeque<Sample>,
     samples: u64,
     in_report: bool,
@@ -93,6 +104,8 @@ pub(crate) struct Pool {
     pub(super) breaker: Option<(String, BreakerState)>,
     pub(super) condition: Condition,
     pub(super) stale: bool,
+    /// Silent for so long that only its history is kept.
+    pub(super) hidden: bool,
     pub(super) last_seen_ms: u64,
     /// Changed since the last update of the live stream.
     pub(super) dirty: bool,
@@ -105,6 +118,7 @@ impl Pool {
         id: Id,
         sender: Sender<'_>,
         destination: Destination<'_>,
+        plan: &Plan,
         max_text: usize,
         now_ms: u64,
     ) -> Self {
@@ -120,6 +134,8 @@ impl Pool {
             port: destination.port,
             series: HashMap::new(),
             points: VecDeque::new(),
+            history: History::new(plan),
+            after_silence: false,
             window: VecDeque::new(),
             samples: 0,
             in_report: false,
@@ -134,6 +150,7 @@ impl Pool {
             breaker: None,
             condition: Condition::new(now_ms),
             stale: false,
+            hidden: false,
             last_seen_ms: now_ms,
             dirty: true,
             published: false,
@@ -146,7 +163,14 @@ impl Pool {
             return false;
         }
         self.last_seen_ms = now_ms;
+        self.hidden = false;
+        let before_ms = self.history.last_ms();
+        let is_silence =
+            before_ms.is_some_and(|before_ms| at_ms.saturating_sub(before_ms) > self.rhythm.patience_ms());
         self.rhythm.beat(now_ms);
+        if before_ms.is_some_and(|before_ms| is_put_back(at_ms, before_ms)) {
+            self.rewind(at_ms);
+        }
         let last = self.window.back();
         self.late = last.is_some_and(|last| at_ms.saturating_add(SAME_REPORT_MS) < last.at_ms);
         if last.is_some_and(|last| at_ms <= last.at_ms.saturating_add(SAME_REPORT_MS)) {
@@ -163,6 +187,7 @@ impl Pool {
         };
         self.window.push_back(sample);
         self.samples += 1;
+        self.after_silence = is_silence;
         self.protocols.clear();
         self.observation = Observation::Exact;
         true
@@ -307,25 +332,38 @@ impl Pool {
             newest.leaked = leaked;
             self.dirty = true;
         }
+        if let Some(newest) = self.history.newest_mut() {
+            newest.figures.set_leaked(leaked);
+        }
         self.judge(now_ms);
     }
 
-    /// Ends a report: its point stands in the history, and what is too old goes.
-    pub(super) fn finish(&mut self, now_ms: u64, max_points: usize, retention_ms: u64) {
+    /// The server's clock was put back: what was noted for moments that are still to come goes.
+    fn rewind(&mut self, to_ms: u64) {
+        self.window.clear();
+        self.points.retain(|point| point.at_ms <= to_ms);
+        self.history.rewind(to_ms);
+    }
+
+    /// Ends a report: its point stands in the history.
+    pub(super) fn finish(&mut self, now_ms: u64, max_points: usize, journal: &mut Journal) {
         self.in_report = false;
         let gauges = self.gauges();
         let Some(current) = self.window.back_mut() else { return };
         current.gauges = gauges;
-        let mut point = current.point(self.told);
-        self.leaks.report(gauges.leaked, point.at_ms);
-        point.leaked = self.leaks.active();
+        self.leaks.report(gauges.leaked, current.at_ms);
+        let mut step = Step::of_sample(current, self.told, self.after_silence);
+        step.figures.set_leaked(self.leaks.active());
+        let point = step.point();
+        let id = self.id;
+        self.history.report(step, |tier, step| journal.push(Kind::Pool, id, tier, step));
         match self.points.back_mut() {
             Some(last) if last.at_ms == point.at_ms => *last = point,
             _ => self.points.push_back(point),
         }
-        let oldest_ms = point.at_ms.saturating_sub(retention_ms);
-        while self.points.len() > max_points.max(1)
-            || self.points.front().is_some_and(|first| first.at_ms < oldest_ms)
+        while self.points.len() > max_points.max(RECENT_POINTS)
+            || self.points.len() > RECENT_POINTS
+                && self.points.front().is_some_and(|first| !within(first.at_ms, point.at_ms, RECENT_MS))
         {
             self.points.pop_front();
         }
@@ -445,5 +483,9 @@ impl Pool {
 impl Seen for Pool {
     fn last_seen_ms(&self) -> u64 {
         self.last_seen_ms
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.hidden
     }
 }

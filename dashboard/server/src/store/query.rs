@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use poolscope_semconv::value::{BreakerOutcome, ConnectPhase, IoDirection, Observation};
 use poolscope_wire as wire;
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, MAX_TRANSITIONS};
 use super::buckets::Buckets;
 use super::events::EventFilter;
+use super::history::{BreakerFigures, PoolFigures, Step, states};
 use super::id::Id;
 use super::pool::{Pool, Series};
 use super::protection::Protection;
@@ -15,8 +16,6 @@ use super::{Removed, Store, Wanted};
 use crate::model::{Judged, PoolFigure, PoolKind};
 use crate::rules::{BreakerFacts, breaker_sentence};
 
-/// What a sparkline shows.
-const SPARKLINE_MS: u64 = 120_000;
 /// Events in the first picture; older ones are asked for.
 const FULL_EVENTS: usize = 200;
 
@@ -24,11 +23,11 @@ impl Store {
     /// Services and their instances, in the order of their names.
     pub(crate) fn services(&self) -> Vec<wire::Service> {
         let mut pools: HashMap<(&str, &str), u64> = HashMap::new();
-        for pool in self.pools.values() {
+        for pool in self.shown_pools() {
             *pools.entry((&pool.service, &pool.instance)).or_default() += 1;
         }
         let mut breakers: HashMap<(&str, &str), u64> = HashMap::new();
-        for breaker in self.breakers.values() {
+        for breaker in self.shown_breakers() {
             *breakers.entry((&breaker.service, &breaker.instance)).or_default() += 1;
         }
         let mut services: BTreeMap<&str, Vec<wire::Instance>> = BTreeMap::new();
@@ -52,7 +51,7 @@ impl Store {
 
     /// Every pool, in the order of its names.
     pub(crate) fn pools(&self) -> Vec<wire::PoolSummary> {
-        let mut pools: Vec<_> = self.pools.values().collect();
+        let mut pools: Vec<_> = self.shown_pools().collect();
         pools.sort_by(|a, b| pool_order(a).cmp(&pool_order(b)));
         pools.into_iter().map(summary).collect()
     }
@@ -60,8 +59,8 @@ impl Store {
     /// A pool with the part of its history that is wanted.
     pub(crate) fn pool(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::PoolDetail> {
         let pool = self.pools.get(id)?;
-        let (from_ms, to_ms) = wanted.range(pool.points.back().map(|point| point.at_ms), now_ms);
-        let in_range = pool.points.iter().filter(|point| (from_ms..=to_ms).contains(&point.at_ms));
+        let part = pool.history.select(wanted, now_ms);
+        let interval_ms = pool.rhythm.interval_ms();
         let is_io = pool.figure(PoolFigure::Io).next().is_some();
         let bytes = |direction: IoDirection| {
             let series = pool.figure(PoolFigure::Io).filter(move |one| *one.label == *direction.as_str());
@@ -73,15 +72,9 @@ impl Store {
         };
         Some(wire::PoolDetail {
             summary: summary(pool),
-            range: wire::Range {
-                from_ms,
-                to_ms,
-                step_ms: pool.rhythm.interval_ms(),
-                oldest_ms: pool.points.front().map(|point| point.at_ms),
-                silences: Vec::new(),
-            },
-            points: in_range.copied().collect(),
-            interval_ms: pool.rhythm.interval_ms(),
+            points: part.steps.iter().map(Step::<PoolFigures>::point).collect(),
+            range: part.range(interval_ms, pool.history.oldest_ms()),
+            interval_ms,
             closes,
             acquires: by_label(pool, PoolFigure::Acquires),
             results: by_label(pool, PoolFigure::Duration),
@@ -92,9 +85,32 @@ impl Store {
         })
     }
 
+    /// A breaker with the part of its history that is wanted.
+    pub(crate) fn breaker_detail(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::BreakerDetail> {
+        let one = self.breakers.get(id)?;
+        let part = one.history.select(wanted, now_ms);
+        let (from_ms, to_ms) = (part.from_ms, part.to_ms);
+        let in_range = one.transitions().filter(|change| (from_ms..=to_ms).contains(&change.at_ms));
+        Some(wire::BreakerDetail {
+            breaker: breaker(one),
+            states: states(&part, one.transitions(), one.dropped > 0),
+            transitions: in_range.cloned().collect(),
+            points: part.steps.iter().map(Step::<BreakerFigures>::point).collect(),
+            range: part.range(one.rhythm.interval_ms(), one.history.oldest_ms()),
+        })
+    }
+
+    fn shown_pools(&self) -> impl Iterator<Item = &Pool> {
+        self.pools.values().filter(|pool| !pool.hidden)
+    }
+
+    fn shown_breakers(&self) -> impl Iterator<Item = &Breaker> {
+        self.breakers.values().filter(|breaker| !breaker.hidden)
+    }
+
     /// Every breaker, in the order of its names.
     pub(crate) fn breakers(&self) -> Vec<wire::Breaker> {
-        let mut breakers: Vec<_> = self.breakers.values().collect();
+        let mut breakers: Vec<_> = self.shown_breakers().collect();
         breakers.sort_by(|a, b| (&a.service, &a.name, &a.instance).cmp(&(&b.service, &b.name, &b.instance)));
         breakers.into_iter().map(breaker).collect()
     }
@@ -122,15 +138,22 @@ impl Store {
             hits,
         };
         let series = self.pools.values().map(|pool| pool.series.len()).max().unwrap_or(0);
-        let points = self.pools.values().map(|pool| pool.points.len()).max().unwrap_or(0);
         let lanes = self.pools.values().map(|pool| pool.lanes.len()).max().unwrap_or(0);
         let stretches = self.pools.values().map(|pool| pool.lanes.longest()).max().unwrap_or(0);
+        let reports = self.pools.values().map(|pool| pool.history.raw_steps()).max().unwrap_or(0);
+        let hidden = self.pools.len() - self.shown_pools().count();
+        let changes = self.breakers.values().map(|one| one.transitions().count()).max().unwrap_or(0);
+        let dropped_changes = self.breakers.values().map(|breaker| breaker.dropped).sum();
+        let history = (self.history_bytes(), self.max_history_bytes);
         let limits = &self.limits;
         vec![
             limit("pools", self.pools.len(), limits.max_pools, self.pools.hits()),
             limit("series of a pool", series, limits.max_series, self.dropped_series),
-            limit("points of a pool", points, limits.max_points, 0),
+            limit("silent pools with history", hidden, limits.max_pools, self.pools.hidden_hits()),
+            limit("reports of a pool kept as they came", reports, limits.max_points, 0),
+            limit("bytes of history", history.0, history.1, self.dropped_steps),
             limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
+            limit("changes of a breaker", changes, MAX_TRANSITIONS, dropped_changes),
             limit("other protection", self.protection.len(), limits.max_protection, self.protection.hits()),
             limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
             limit("events", self.events.len(), limits.max_events, self.events.dropped()),
@@ -167,9 +190,8 @@ impl Store {
             services: self.services(),
             pools: self.pools(),
             history: self
-                .pools
-                .values()
-                .map(|pool| (pool.id.to_string(), points_since(pool, SPARKLINE_MS)))
+                .shown_pools()
+                .map(|pool| (pool.id.to_string(), pool.points.iter().copied().collect()))
                 .collect(),
             breakers: self.breakers(),
             protection: self.protection(),
@@ -193,11 +215,11 @@ impl Store {
             removed_protection: removed.protection,
             events: self.events.take_unpublished(),
         };
-        for pool in self.pools.values_mut().filter(|pool| pool.dirty) {
+        for pool in self.pools.values_mut().filter(|pool| pool.dirty && !pool.hidden) {
             (pool.dirty, pool.published) = (false, true);
             update.pools.push(summary(pool));
         }
-        for one in self.breakers.values_mut().filter(|breaker| breaker.dirty) {
+        for one in self.breakers.values_mut().filter(|breaker| breaker.dirty && !breaker.hidden) {
             (one.dirty, one.published) = (false, true);
             update.breakers.push(breaker(one));
         }
@@ -215,8 +237,8 @@ impl Store {
             || !self.removed.pools.is_empty()
             || !self.removed.breakers.is_empty()
             || !self.removed.protection.is_empty()
-            || self.pools.values().any(|pool| pool.dirty)
-            || self.breakers.values().any(|breaker| breaker.dirty)
+            || self.shown_pools().any(|pool| pool.dirty)
+            || self.shown_breakers().any(|breaker| breaker.dirty)
             || self.protection.values().any(|one| one.dirty)
     }
 
@@ -239,12 +261,6 @@ impl Store {
 
 fn pool_order(pool: &Pool) -> (&str, &str, &str, &str, u16, &str) {
     (&pool.service, &pool.client, &pool.address, &pool.scheme, pool.port, &pool.instance)
-}
-
-fn points_since(pool: &Pool, window_ms: u64) -> Vec<wire::PoolPoint> {
-    let end_ms = pool.points.back().map_or(0, |last| last.at_ms);
-    let first = pool.points.partition_point(|point| point.at_ms.saturating_add(window_ms) < end_ms);
-    pool.points.range(first..).copied().collect()
 }
 
 fn summary(pool: &Pool) -> wire::PoolSummary {
@@ -284,10 +300,11 @@ fn summary(pool: &Pool) -> wire::PoolSummary {
     }
 }
 
-/// The total of the first figure that is told. Ours tell everything, some of it only once it has happened.
+/// The total of the first figure that is told. Ours tell everything, some of it only once it has happened; of one that is
+/// known from the file alone, nothing is counted yet.
 fn first_total(pool: &Pool, figures: &[PoolFigure]) -> Option<u64> {
     let told = figures.iter().find(|figure| pool.figure(**figure).next().is_some());
-    told.map(|figure| pool.total(*figure)).or(pool.told.ours.then_some(0))
+    told.map(|figure| pool.total(*figure)).or((pool.told.ours && !pool.series.is_empty()).then_some(0))
 }
 
 /// What the sender of a pool does not tell.
@@ -420,7 +437,7 @@ fn breaker(breaker: &Breaker) -> wire::Breaker {
         succeeded_total: breaker.calls(BreakerOutcome::Success),
         failed_total: breaker.calls(BreakerOutcome::Failure),
         rejected_total: breaker.calls(BreakerOutcome::Rejected),
-        transitions: breaker.transitions(),
+        transitions: breaker.newest_transitions(),
         last_seen_ms: breaker.last_seen_ms,
         stale: breaker.stale,
     }

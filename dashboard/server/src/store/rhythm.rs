@@ -23,7 +23,12 @@ impl Rhythm {
     /// Something was reported.
     pub(super) fn beat(&mut self, now_ms: u64) {
         if let Some(last) = self.last_ms {
-            let gap = now_ms.saturating_sub(last);
+            if now_ms < last {
+                // The clock was put back; nothing can be learned from that.
+                self.last_ms = Some(now_ms);
+                return;
+            }
+            let gap = now_ms - last;
             if gap < MIN_GAP_MS {
                 return;
             }
@@ -41,10 +46,19 @@ impl Rhythm {
         gaps.get(gaps.len() / 2).copied().unwrap_or(UNKNOWN_MS)
     }
 
+    /// A longer time without a report is a silence.
+    pub(super) fn patience_ms(&self) -> u64 {
+        self.interval_ms().saturating_mul(MISSED).max(MIN_PATIENCE_MS)
+    }
+
     /// True if a report should have come by now.
     pub(super) fn is_overdue(&self, now_ms: u64) -> bool {
-        let patience = self.interval_ms().saturating_mul(MISSED).max(MIN_PATIENCE_MS);
-        self.last_ms.is_some_and(|last| now_ms.saturating_sub(last) > patience)
+        self.last_ms.is_some_and(|last| now_ms.saturating_sub(last) > self.patience_ms())
+    }
+
+    /// As it was before a restart.
+    pub(super) fn restored(interval_ms: u64, last_ms: u64) -> Self {
+        Self { last_ms: Some(last_ms), gaps_ms: [interval_ms; GAPS], seen: GAPS }
     }
 }
 

@@ -1,6 +1,4 @@
-//! What one report says about a pool, and the point of the history that is derived from it.
-
-use poolscope_wire::{PoolLimit, PoolPoint};
+//! What one report says about a pool.
 
 use super::buckets::Buckets;
 use super::told::Told;
@@ -75,7 +73,7 @@ pub(super) fn add(sum: &mut u64, count: u64) {
 }
 
 /// The sum of counts of which one or both may not be told.
-fn both(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+pub(super) fn both(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     a.or(b).map(|_| a.unwrap_or(0).saturating_add(b.unwrap_or(0)))
 }
 
@@ -101,47 +99,6 @@ impl Sample {
     /// Share of acquires that were served by an open connection.
     pub(super) fn reuse(&self) -> Option<f64> {
         (self.served > 0).then(|| self.reused as f64 / self.served as f64)
-    }
-
-    /// The sample as the browser gets it.
-    pub(super) fn point(&self, told: Told) -> PoolPoint {
-        let rate =
-            |count: u64| if self.elapsed_s > 0.0 { (count as f64 / self.elapsed_s) as f32 } else { 0.0 };
-        let share = |buckets: &Buckets, share| buckets.quantile(share).map(|seconds| seconds as f32);
-        let whole = |gauge: Option<f64>| gauge.map(|count| count as u32);
-        let open = self.gauges.open;
-        PoolPoint {
-            at_ms: self.at_ms,
-            idle: whole(open.idle),
-            active: whole(open.active),
-            upgraded: whole(open.upgraded),
-            connecting: whole(self.gauges.connecting),
-            leaked: whole(self.gauges.leaked),
-            limit: self.gauges.limit.map(|max| PoolLimit {
-                max: max as u32,
-                in_use: self.gauges.limited as u32,
-                queued: self.gauges.queued as u32,
-                oldest_wait_s: self.gauges.oldest_wait_s as f32,
-            }),
-            max_open: whole(self.gauges.max),
-            idle_max: whole(self.gauges.idle_max),
-            idle_min: whole(self.gauges.idle_min),
-            pending: whole(self.gauges.pending),
-            in_flight: whole(self.gauges.in_flight),
-            requests_per_s: self.requests(told).map(rate),
-            errors_per_s: (told.results || told.ours).then(|| rate(self.errors)),
-            opened_per_s: self.opened(told).map(rate),
-            closed_per_s: (told.lives || told.ours).then(|| rate(self.closed())),
-            timeouts_per_s: told.timeouts.then(|| rate(self.timeouts)),
-            wasted_per_s: self.wasted.map(rate),
-            reuse: self.reuse().map(|reuse| reuse as f32),
-            wait_p50_s: share(self.wait(), 0.5),
-            wait_p99_s: share(self.wait(), 0.99),
-            use_p50_s: share(&self.held, 0.5),
-            use_p99_s: share(&self.held, 0.99),
-            duration_p50_s: share(&self.duration, 0.5),
-            duration_p99_s: share(&self.duration, 0.99),
-        }
     }
 
     /// The sum of samples: what happened over a window. Gauges are those of the last.
@@ -179,28 +136,36 @@ impl Sample {
 
 #[cfg(test)]
 mod tests {
+    use poolscope_wire::PoolPoint;
+
     use super::*;
+    use crate::store::history::Step;
+
+    fn told_as(sample: &Sample, told: Told) -> PoolPoint {
+        Step::of_sample(sample, told, false).point()
+    }
 
     #[test]
     fn rates_are_over_the_time_that_really_passed() {
         let sample = Sample { elapsed_s: 2.5, requests: 50, opened: 5, ..Sample::default() };
         let told = Told { ours: true, results: true, ..Told::default() };
-        let point = sample.point(told);
+        let point = told_as(&sample, told);
         assert_eq!((point.requests_per_s, point.opened_per_s), (Some(20.0), Some(2.0)));
-        assert_eq!(Sample { requests: 50, ..Sample::default() }.point(told).requests_per_s, Some(0.0));
+        let first = Sample { requests: 50, ..Sample::default() };
+        assert_eq!(told_as(&first, told).requests_per_s, Some(0.0));
     }
 
     #[test]
     fn what_is_not_known_is_none() {
         let told = Told::default();
-        let point = Sample::default().point(told);
+        let point = told_as(&Sample::default(), told);
         assert_eq!((point.idle, point.active, point.pending, point.in_flight), (None, None, None, None));
         assert_eq!((point.requests_per_s, point.errors_per_s, point.closed_per_s), (None, None, None));
         assert_eq!((point.reuse, point.wait_p50_s, point.use_p99_s), (None, None, None));
         assert_eq!((point.connecting, point.leaked, point.wasted_per_s), (None, None, None));
         let none_wasted = Sample { wasted: Some(0), ..Sample::default() };
         let sum = Sample::sum([&Sample::default(), &none_wasted].into_iter());
-        assert_eq!(sum.point(told).wasted_per_s, Some(0.0), "none is not the same as not known");
+        assert_eq!(told_as(&sum, told).wasted_per_s, Some(0.0), "none is not the same as not known");
     }
 
     #[test]

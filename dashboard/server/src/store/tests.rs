@@ -3,6 +3,7 @@
 mod breakers;
 mod connections;
 mod foreign;
+mod history;
 mod protection;
 
 use std::borrow::Cow;
@@ -363,7 +364,7 @@ fn a_pool_of_another_sender_needs_no_names_of_ours() {
 
 #[test]
 fn a_silent_pool_gets_old_and_is_forgotten_after_the_retention() {
-    let mut store = Store::new(&Config { retention_s: 60, ..Config::default() });
+    let mut store = Store::new(&Config { retention_s: 60, forget_after_s: 60, ..Config::default() });
     for n in 0..4_u64 {
         at(T0 + n * 2_000).results("200", n).breaker_state(Word::Closed).send(&mut store);
     }
@@ -503,19 +504,6 @@ fn an_update_tells_only_what_changed() {
     let second = store.update(T0);
     assert_eq!((second.pools.len(), second.breakers.len(), second.events.len()), (1, 1, 1));
     assert_eq!(second.services, None);
-}
-
-#[test]
-fn history_is_bounded_by_points_and_by_time() {
-    let limits = Limits { max_points: 5, ..Limits::default() };
-    let mut store = Store::new(&Config { limits, ..Config::default() });
-    for n in 0..20_u64 {
-        at(T0 + n * 1_000).results("200", n).send(&mut store);
-    }
-    let id = Id::parse(&only(&store).id).unwrap();
-    assert_eq!(detail_of(&store, id).unwrap().points.len(), 5);
-    assert_eq!(store.pool(id, last(2), T0).unwrap().points.len(), 3);
-    assert_eq!(detail_of(&store, id).unwrap().interval_ms, 1_000);
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn a_probe_has_its_state_from_reports_and_its_reason_from_events() {
 #[test]
 fn memory_is_bounded_and_the_silent_goes() {
     let limits = Limits { max_protection: 2, max_series: 2, max_text_bytes: 4, ..Limits::default() };
-    let mut store = Store::new(&Config { limits, retention_s: 60, ..Config::default() });
+    let mut store = Store::new(&Config { limits, forget_after_s: 60, ..Config::default() });
     for (second, name) in ["first", "second", "third"].into_iter().enumerate() {
         let report = report(T0 + second as u64 * 1_000);
         let report = report.number(name, Figure::RetryCalls, "first_try", 1.0);
