@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use poolscope_wire::{Limit, Status, WIRE_VERSION};
+use poolscope_wire::{Limit, Status, StoreFile, WIRE_VERSION};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::now_ms;
@@ -29,6 +29,7 @@ pub(crate) struct App {
     pub(crate) otlp_http: String,
     started_ms: u64,
     store: Mutex<Store>,
+    store_file: Mutex<Option<StoreFile>>,
 }
 
 impl App {
@@ -42,6 +43,7 @@ impl App {
             otlp_http,
             started_ms: now_ms(),
             store: Mutex::new(Store::new(&config)),
+            store_file: Mutex::new(None),
             config,
         }
     }
@@ -49,6 +51,11 @@ impl App {
     /// The store. A panic under the lock leaves figures that may be off, and no reason to stop.
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it stands with the file of the history; `None` if there shall be none.
+    pub(crate) fn store_file(&self) -> MutexGuard<'_, Option<StoreFile>> {
+        self.store_file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The server about itself.
@@ -71,6 +78,7 @@ impl App {
             received: self.self_metrics.received(),
             limits,
             streams,
+            store_file: self.store_file().clone(),
         }
     }
 }

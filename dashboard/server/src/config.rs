@@ -1,6 +1,7 @@
 //! What can be set, with the defaults and why they are what they are.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const fn loopback(port: u16) -> SocketAddr {
@@ -17,6 +18,8 @@ pub const DEFAULT_OTLP_HTTP_ADDR: SocketAddr = loopback(4318);
 pub const DEFAULT_RETENTION_S: u64 = 24 * 3600;
 /// Seconds after which what is silent leaves the overview: as long as an incident is looked at while it happens.
 pub const DEFAULT_FORGET_AFTER_S: u64 = 15 * 60;
+/// Mebibytes of the file with `--store`: a day of a thousand busy pools.
+pub const DEFAULT_STORE_MAX_MB: u64 = 1_024;
 /// Mebibytes of all histories together. A busy pool with a day of history takes about 300 kB, one with 30 days 600 kB.
 pub const DEFAULT_MAX_HISTORY_MB: usize = 256;
 /// Pools at once. Their series take some 20 kB each, beside the history.
@@ -78,6 +81,13 @@ pub struct Config {
     #[arg(long = "forget-after", env = "POOLSCOPE_FORGET_AFTER", default_value_t = DEFAULT_FORGET_AFTER_S,
         value_parser = clap::value_parser!(u64).range(1..=30 * 24 * 3600), value_name = "SECONDS")]
     pub forget_after_s: u64,
+    /// File in which history, breakers and events survive a restart; made if there is none
+    #[arg(long, env = "POOLSCOPE_STORE", value_name = "FILE")]
+    pub store: Option<PathBuf>,
+    /// Mebibytes of that file at most; the oldest goes first
+    #[arg(long, env = "POOLSCOPE_STORE_MAX_MB", default_value_t = DEFAULT_STORE_MAX_MB,
+        value_parser = clap::value_parser!(u64).range(16..), value_name = "MIB")]
+    pub store_max_mb: u64,
     /// Bounds of what is kept and taken
     #[command(flatten)]
     pub limits: Limits,
@@ -105,6 +115,8 @@ impl Default for Config {
             allowed_host: Vec::new(),
             retention_s: DEFAULT_RETENTION_S,
             forget_after_s: DEFAULT_FORGET_AFTER_S,
+            store: None,
+            store_max_mb: DEFAULT_STORE_MAX_MB,
             limits: Limits::default(),
         }
     }

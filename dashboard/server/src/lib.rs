@@ -18,6 +18,7 @@ mod assets;
 mod clock;
 pub mod config;
 mod error;
+mod file;
 mod host;
 mod listener;
 mod live;

@@ -13,9 +13,10 @@ use tokio::task::JoinSet;
 use crate::app::App;
 use crate::config::Config;
 use crate::error::Error;
+use crate::file::Keeper;
 use crate::host::HostRule;
 use crate::listener::BoundedListener;
-use crate::{live, otlp, web};
+use crate::{file, live, otlp, web};
 
 /// How long requests in flight may take when the server ends.
 const GRACE: Duration = Duration::from_secs(3);
@@ -31,6 +32,7 @@ pub struct Server {
     http: Bound,
     otlp_grpc: Bound,
     otlp_http: Bound,
+    keeper: Option<Keeper>,
 }
 
 /// An open listener and what it is for.
@@ -61,7 +63,8 @@ impl Bound {
 }
 
 impl Server {
-    /// Opens the listeners.
+    /// Opens the listeners, and reads the file of the history if there is one. A file that can't be used is no error: the
+    /// server goes on without, and says so.
     ///
     /// # Errors
     /// If an address cannot be bound; the error names it and the flag that changes it.
@@ -70,8 +73,9 @@ impl Server {
         let otlp_grpc = Bound::new(config.otlp_grpc_addr, OTLP_GRPC, "--otlp-grpc-addr").await?;
         let otlp_http = Bound::new(config.otlp_http_addr, OTLP_HTTP, "--otlp-http-addr").await?;
         let url = |bound: &Bound| format!("http://{}", bound.address);
-        let app = App::new(config, url(&otlp_grpc), url(&otlp_http));
-        Ok(Self { app: Arc::new(app), http, otlp_grpc, otlp_http })
+        let app = Arc::new(App::new(config, url(&otlp_grpc), url(&otlp_http)));
+        let keeper = file::open(app.clone()).await;
+        Ok(Self { app, http, otlp_grpc, otlp_http, keeper })
     }
 
     /// Where the browser finds the dashboard.
@@ -108,6 +112,13 @@ impl Server {
         tasks.spawn(self.otlp_grpc.serve(otlp::grpc_router(app.clone()), app.clone(), ending.clone()));
         tasks.spawn(self.otlp_http.serve(otlp_http, app.clone(), ending.clone()));
         tasks.spawn(self.http.serve(page, app.clone(), ending.clone()));
+        if let Some(keeper) = self.keeper {
+            let keeping = file::keep(app.clone(), keeper, ended(ending.clone()));
+            tasks.spawn(async move {
+                keeping.await;
+                Ok(())
+            });
+        }
         let publisher = live::publish(app, ended(ending));
         tasks.spawn(async move {
             publisher.await;

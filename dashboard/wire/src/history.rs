@@ -88,6 +88,21 @@ pub struct BreakerDetail {
     pub points: Vec<BreakerPoint>,
 }
 
+/// The file in which history survives a restart of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StoreFile {
+    /// Where it is.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// How large it may get.
+    pub max_bytes: u64,
+    /// When it was last written.
+    pub written_ms: Option<u64>,
+    /// Why it is not written now, in a sentence.
+    pub problem: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ mod stream;
 
 pub use breaker::{Breaker, BreakerState, Share, Transition};
 pub use event::Event;
-pub use history::{BreakerDetail, BreakerPoint, Range, Silence, StateSpan};
+pub use history::{BreakerDetail, BreakerPoint, Range, Silence, StateSpan, StoreFile};
 pub use lanes::{ConnectionLane, ConnectionLanes, LaneClose, LaneCounts, LaneLeak, LaneSegment, LaneState};
 pub use pool::{
     Connections, CountByReason, FailedConnects, Health, Lack, Observation, PoolDetail, PoolKind, PoolLimit,

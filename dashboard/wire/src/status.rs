@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::StoreFile;
+
 /// What was received, and what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Received {
@@ -53,6 +55,8 @@ pub struct Status {
     pub limits: Vec<Limit>,
     /// Browsers that listen to the live stream.
     pub streams: u64,
+    /// The file of the history; `None` if there shall be none.
+    pub store_file: Option<StoreFile>,
 }
 
 /// A running instance of a service.

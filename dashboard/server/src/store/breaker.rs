@@ -10,6 +10,7 @@ use super::history::{BreakerFigures, Figures as _, History, Plan, Step};
 use super::id::Id;
 use super::journal::{Journal, Kind};
 use super::pool::SAME_REPORT_MS;
+use super::restore::SavedBreaker;
 use super::rhythm::Rhythm;
 use super::sample::add;
 use super::series::Cumulative;
@@ -20,6 +21,8 @@ use crate::words::{cut, cut_name};
 /// Changes of state that are kept: of a breaker that does its work, those of the whole retention; of one that flaps, the
 /// newest. The state of older times is known from its history.
 pub(super) const MAX_TRANSITIONS: usize = 300;
+/// After so many reports all is known of a breaker that changes seldom.
+const LEARNED: u64 = 10;
 /// Changes of state that are told with every update.
 const TOLD_TRANSITIONS: usize = 50;
 /// An event that comes after the report which showed its effect still belongs to it within this time.
@@ -173,6 +176,7 @@ impl Breaker {
             self.rewind(at_ms);
         }
         self.reports += 1;
+        self.unsaved |= self.reports == LEARNED;
         self.pending = Pending { at_ms, ..Pending::default() };
         true
     }
@@ -377,6 +381,50 @@ impl Breaker {
     /// All changes of state that are kept, oldest first.
     pub(super) fn transitions(&self) -> impl Iterator<Item = &Transition> {
         self.entries.iter().map(|entry| &entry.transition)
+    }
+
+    /// What a file keeps of it, beside its history.
+    pub(super) fn saved(&self) -> SavedBreaker {
+        SavedBreaker {
+            service: self.service.to_string(),
+            instance: self.instance.to_string(),
+            name: self.name.to_string(),
+            state: self.state,
+            since_ms: self.since_ms,
+            limits: self.limits,
+            interval_ms: self.rhythm.interval_ms(),
+            last_seen_ms: self.last_seen_ms,
+            changes: self.entries.iter().map(|one| (one.transition.clone(), one.concluded)).collect(),
+        }
+    }
+
+    /// Takes back what a file kept; its history follows.
+    pub(super) fn restore(&mut self, saved: &SavedBreaker) {
+        (self.state, self.since_ms, self.limits) = (saved.state, saved.since_ms, saved.limits);
+        let newest = saved.changes.len().saturating_sub(MAX_TRANSITIONS);
+        let entry = |(transition, concluded): &(Transition, bool)| Entry {
+            transition: transition.clone(),
+            concluded: *concluded,
+        };
+        self.entries = saved.changes[newest..].iter().map(entry).collect();
+        self.last_seen_ms = saved.last_seen_ms;
+        self.rhythm = Rhythm::restored(saved.interval_ms, 0);
+        self.unsaved = false;
+    }
+
+    /// Its history is complete.
+    pub(super) fn restored(&mut self, now_ms: u64, journal: &mut Journal) {
+        let id = self.id;
+        self.history.restored(now_ms, |tier, step| journal.push(Kind::Breaker, id, tier, step));
+        self.last_seen_ms = self.last_seen_ms.max(self.history.last_ms().unwrap_or_default());
+        self.rhythm = Rhythm::restored(self.rhythm.interval_ms(), self.last_seen_ms);
+        self.state_at_ms = Some(self.last_seen_ms);
+    }
+
+    /// The server ends: the newest report is complete.
+    pub(super) fn settle(&mut self, journal: &mut Journal) {
+        let id = self.id;
+        self.history.settle_newest(|tier, step| journal.push(Kind::Breaker, id, tier, step));
     }
 
     /// Forgets what is too old.

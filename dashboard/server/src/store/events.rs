@@ -48,6 +48,10 @@ pub(super) struct Events {
     pub(super) dropped_attributes: u64,
     /// First event that the live stream has not told.
     unpublished: u64,
+    /// First event that the file does not have; `None` while there is no file.
+    unsaved: Option<u64>,
+    /// Events that the file has and that are gone.
+    gone: Vec<u64>,
 }
 
 impl Events {
@@ -61,6 +65,8 @@ impl Events {
             cuts: 0,
             dropped_attributes: 0,
             unpublished: 1,
+            unsaved: None,
+            gone: Vec::new(),
         }
     }
 
@@ -96,15 +102,42 @@ impl Events {
             trace_id: hex(record.trace_id),
         };
         self.next_id += 1;
+        self.keep(event);
+    }
+
+    fn keep(&mut self, event: Event) {
         // The end of a leak belongs to its beginning.
         let is_routine =
             event.severity == Severity::Ok && event.breaker.is_none() && event.kind != LEAK_RETURNED;
         let ring = if is_routine { &mut self.routine } else { &mut self.notable };
         ring.push_back(event);
-        if ring.len() > self.max {
-            ring.pop_front();
+        if ring.len() > self.max
+            && let Some(gone) = ring.pop_front()
+        {
             self.dropped += 1;
+            self.gone.extend(self.unsaved.is_some().then_some(gone.id));
         }
+    }
+
+    /// Takes back an event that a file kept; they come in the order of their ids.
+    pub(super) fn restore(&mut self, event: Event) {
+        self.next_id = self.next_id.max(event.id.saturating_add(1));
+        self.unpublished = self.next_id;
+        self.keep(event);
+    }
+
+    /// Begins to note what changes for a file, or ends it.
+    pub(super) fn want(&mut self, is_wanted: bool) {
+        self.unsaved = is_wanted.then_some(self.next_id);
+        self.gone.clear();
+    }
+
+    /// What has changed for the file: events that are new, and those that are gone.
+    pub(super) fn take_unsaved(&mut self) -> Vec<(u64, Option<Vec<u8>>)> {
+        let Some(first) = self.unsaved.replace(self.next_id) else { return Vec::new() };
+        let gone = std::mem::take(&mut self.gone).into_iter().map(|id| (id, None));
+        let new = self.newest(EventFilter::default()).take_while(|event| event.id >= first);
+        gone.chain(new.map(|event| (event.id, serde_json::to_vec(event).ok()))).collect()
     }
 
     /// Newest first.
@@ -142,7 +175,8 @@ impl Events {
     pub(super) fn forget(&mut self, oldest_ms: u64) {
         for ring in [&mut self.routine, &mut self.notable] {
             while ring.front().is_some_and(|event| event.at_ms < oldest_ms) {
-                ring.pop_front();
+                let gone = ring.pop_front().filter(|_| self.unsaved.is_some());
+                self.gone.extend(gone.map(|event| event.id));
             }
         }
     }

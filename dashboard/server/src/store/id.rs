@@ -58,12 +58,12 @@ impl Id {
         }))
     }
 
-    pub(super) fn to_bytes(self) -> [u8; 8] {
-        self.0.to_le_bytes()
+    pub(super) fn number(self) -> u64 {
+        self.0
     }
 
-    pub(super) fn from_bytes(bytes: [u8; 8]) -> Self {
-        Self(u64::from_le_bytes(bytes))
+    pub(super) fn from_number(number: u64) -> Self {
+        Self(number)
     }
 
     /// Reads the text of an identity.

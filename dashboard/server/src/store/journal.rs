@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use poolscope_wire as wire;
+
 use super::history::{Figures, Step, TIERS, Writer};
 use super::id::Id;
 
@@ -27,11 +29,32 @@ pub(crate) struct Packed {
     pub(crate) bounds: Vec<Arc<[f64]>>,
 }
 
+impl Packed {
+    /// As the file keeps it: the bounds, then the steps, each with what it is of. Nothing if there are none.
+    pub(super) fn write(self) -> Vec<u8> {
+        if self.bytes.is_empty() {
+            return Vec::new();
+        }
+        let mut bytes = Vec::with_capacity(self.bytes.len() + 256);
+        let mut unused = Vec::new();
+        let mut writer = Writer { bytes: &mut bytes, bounds: &mut unused, max_bounds: 0 };
+        writer.number(self.bounds.len() as u64);
+        for one in &self.bounds {
+            writer.number(one.len() as u64);
+            one.iter().for_each(|bound| writer.bytes.extend_from_slice(&bound.to_le_bytes()));
+        }
+        bytes.extend_from_slice(&self.bytes);
+        bytes
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     is_wanted: bool,
     tiers: [Packed; TIERS],
+    /// Pools and breakers that are gone.
+    gone: Vec<(Kind, Id)>,
     /// Steps for which there was no room.
     dropped: u64,
 }
@@ -41,12 +64,17 @@ impl Journal {
     pub(super) fn want(&mut self, is_wanted: bool) {
         self.is_wanted = is_wanted;
         if !is_wanted {
-            self.tiers = Default::default();
+            (self.tiers, self.gone) = (Default::default(), Vec::new());
         }
     }
 
-    pub(super) fn is_wanted(&self) -> bool {
-        self.is_wanted
+    /// Notes that something is gone, with all its history.
+    pub(super) fn forget(&mut self, kind: Kind, id: Id) {
+        self.gone.extend(self.is_wanted.then_some((kind, id)));
+    }
+
+    pub(super) fn take_gone(&mut self) -> Vec<(Kind, Id)> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Adds a step that a tier has finished.
@@ -54,14 +82,14 @@ impl Journal {
         if !self.is_wanted {
             return;
         }
-        if self.tiers.iter().map(|tier| tier.bytes.len()).sum::<usize>() > MAX_BYTES {
+        if self.bytes() > MAX_BYTES {
             self.dropped += 1;
             return;
         }
         if let Some(Packed { bytes, bounds }) = self.tiers.get_mut(tier) {
             let mut writer = Writer { bytes, bounds, max_bounds: MAX_BOUNDS };
             writer.number(kind as u64);
-            writer.bytes.extend_from_slice(&id.to_bytes());
+            writer.bytes.extend_from_slice(&id.number().to_le_bytes());
             step.write(0, &mut writer);
         }
     }
@@ -71,7 +99,17 @@ impl Journal {
         std::mem::take(&mut self.tiers)
     }
 
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped
+    fn bytes(&self) -> usize {
+        self.tiers.iter().map(|tier| tier.bytes.len()).sum()
+    }
+
+    /// How full it is; `None` while there is no file.
+    pub(super) fn limit(&self) -> Option<wire::Limit> {
+        self.is_wanted.then(|| wire::Limit {
+            name: "bytes that wait for the file".to_owned(),
+            used: self.bytes() as u64,
+            max: MAX_BYTES as u64,
+            hits: self.dropped,
+        })
     }
 }

@@ -18,6 +18,7 @@ mod minute;
 mod pool;
 mod protection;
 mod query;
+mod restore;
 mod rhythm;
 mod sample;
 mod series;
@@ -28,9 +29,10 @@ mod told;
 mod tests;
 
 pub(crate) use events::EventFilter;
-pub(crate) use history::{Since, Wanted};
+pub(crate) use history::{Since, TIERS, Wanted};
 pub(crate) use id::Id;
 pub(crate) use lanes::{LaneQuery, LaneSort};
+pub(crate) use restore::{Changes, Restore};
 
 use poolscope_semconv::value::HealthState;
 use poolscope_semconv::{attr, event};
@@ -40,7 +42,7 @@ use self::capped::Capped;
 use self::events::Events;
 use self::history::Plan;
 use self::instance::Instance;
-use self::journal::Journal;
+use self::journal::{Journal, Kind};
 use self::lanes::Budget;
 use self::pool::{Pool, SAME_REPORT_MS};
 use self::protection::Protection;
@@ -160,14 +162,18 @@ impl Store {
         let id = self.pool_of(sender, reading.destination);
         let (removed, breakers) = (&mut self.removed, &self.breakers);
         let (max_text, services_changed) = (self.limits.max_text_bytes, &mut self.services_changed);
-        let plan = self.plan;
+        let (plan, journal) = (self.plan, &mut self.journal);
+        let evicted = |gone: Pool| {
+            removed.pool(&gone);
+            journal.forget(Kind::Pool, gone.id);
+        };
         let make = || {
             *services_changed = true;
             let mut pool = Pool::new(id, sender, reading.destination, &plan, max_text, now_ms);
             pool.breaker = guard_of(&pool, breakers);
             pool
         };
-        let Some(pool) = self.pools.entry(id, now_ms, make, |gone| removed.pool(&gone)) else { return };
+        let Some(pool) = self.pools.entry(id, now_ms, make, evicted) else { return };
         self.services_changed |= pool.hidden;
         if pool.begin(at_ms, now_ms) {
             touched.push(id);
@@ -267,7 +273,12 @@ impl Store {
             *services_changed = true;
             Breaker::new(id, sender, name, &plan, max_text, now_ms)
         };
-        let breaker = self.breakers.entry(id, now_ms, make, |gone| removed.breaker(&gone))?;
+        let journal = &mut self.journal;
+        let evicted = |gone: Breaker| {
+            removed.breaker(&gone);
+            journal.forget(Kind::Breaker, gone.id);
+        };
+        let breaker = self.breakers.entry(id, now_ms, make, evicted)?;
         self.services_changed |= std::mem::take(&mut breaker.hidden);
         Some(breaker)
     }
@@ -368,6 +379,7 @@ impl Store {
         let kept_ms = self.forget_after_ms.max(self.plan.retention_ms);
         for pool in self.pools.remove_where(|pool| silent_ms(pool.last_seen_ms) > kept_ms) {
             self.removed.pool(&pool);
+            self.journal.forget(Kind::Pool, pool.id);
             self.services_changed = true;
         }
         for pool in self.pools.values_mut().filter(|pool| !pool.hidden && gone(pool.last_seen_ms)) {
@@ -376,6 +388,7 @@ impl Store {
         }
         for breaker in self.breakers.remove_where(|breaker| silent_ms(breaker.last_seen_ms) > kept_ms) {
             self.removed.breaker(&breaker);
+            self.journal.forget(Kind::Breaker, breaker.id);
             self.services_changed = true;
         }
         for breaker in self.breakers.values_mut().filter(|one| !one.hidden && gone(one.last_seen_ms)) {

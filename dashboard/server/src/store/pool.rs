@@ -7,11 +7,12 @@ use poolscope_semconv::value::{AcquireOutcome, ConnectPhase, ConnectionState, Ob
 use poolscope_wire::{BreakerState, PoolPoint};
 
 use super::capped::Seen;
-use super::history::{History, Plan, PoolFigures, Step};
+use super::history::{History, Plan, PoolFigures, Since, Step, Wanted};
 use super::id::Id;
 use super::journal::{Journal, Kind};
 use super::lanes::{Budget, Lanes};
 use super::leaks::Leaks;
+use super::restore::SavedPool;
 use super::rhythm::Rhythm;
 use super::sample::{Gauges, Open, Sample, add};
 use super::series::{Cumulative, whole, young_age_s};
@@ -32,6 +33,10 @@ const RULES_MS: u64 = 15_000;
 pub(super) const RECENT_MS: u64 = 120_000;
 /// And so many of them at least, which is what the rules compare.
 const RECENT_POINTS: usize = 2;
+/// After so many samples all is known of a pool that changes seldom.
+const LEARNED: u64 = 10;
+/// And after so many it is looked at again.
+const SAVE_AGAIN: u64 = 600;
 /// Protocol versions that one pool can have.
 const MAX_PROTOCOLS: usize = 4;
 
@@ -111,6 +116,8 @@ pub(crate) struct Pool {
     pub(super) dirty: bool,
     /// Told by the live stream at least once.
     pub(super) published: bool,
+    /// Changed, beside its history, since the file was written.
+    pub(super) unsaved: bool,
 }
 
 impl Pool {
@@ -154,6 +161,7 @@ impl Pool {
             last_seen_ms: now_ms,
             dirty: true,
             published: false,
+            unsaved: true,
         }
     }
 
@@ -187,6 +195,7 @@ impl Pool {
         };
         self.window.push_back(sample);
         self.samples += 1;
+        self.unsaved |= self.samples == LEARNED || self.samples.is_multiple_of(SAVE_AGAIN);
         self.after_silence = is_silence;
         self.protocols.clear();
         self.observation = Observation::Exact;
@@ -456,6 +465,53 @@ impl Pool {
         if self.condition.update(&facts, now_ms) {
             self.dirty = true;
         }
+    }
+
+    /// What a file keeps of it, beside its history.
+    pub(super) fn saved(&self) -> SavedPool {
+        SavedPool {
+            service: self.service.to_string(),
+            instance: self.instance.to_string(),
+            client: self.client.to_string(),
+            scheme: self.scheme.to_string(),
+            address: self.address.to_string(),
+            port: self.port,
+            is_database: self.kind == PoolKind::Database,
+            protocols: self.protocols.iter().map(ToString::to_string).collect(),
+            observation: self.observation.as_str().to_owned(),
+            is_ours: self.told.ours,
+            interval_ms: self.rhythm.interval_ms(),
+        }
+    }
+
+    /// Takes back what a file kept; its history follows.
+    pub(super) fn restore(&mut self, saved: &SavedPool) {
+        self.protocols = saved.protocols.iter().take(MAX_PROTOCOLS).map(|one| one.as_str().into()).collect();
+        self.observation = Observation::parse(&saved.observation).unwrap_or(self.observation);
+        self.told.ours = saved.is_ours;
+        self.rhythm = Rhythm::restored(saved.interval_ms, 0);
+        self.unsaved = false;
+    }
+
+    /// Its history is complete.
+    pub(super) fn restored(&mut self, now_ms: u64, journal: &mut Journal) {
+        let id = self.id;
+        self.history.restored(now_ms, |tier, step| journal.push(Kind::Pool, id, tier, step));
+        let last_ms = self.history.last_ms().unwrap_or_default();
+        self.last_seen_ms = last_ms;
+        self.rhythm = Rhythm::restored(self.rhythm.interval_ms(), last_ms);
+        let since = Since::Last(RECENT_MS);
+        let recent =
+            self.history.select(Wanted { since, to_ms: Some(last_ms), max_points: usize::MAX }, now_ms);
+        self.points = recent.steps.iter().map(Step::<PoolFigures>::point).collect();
+        self.condition = Condition::new(now_ms);
+        self.judge(now_ms);
+    }
+
+    /// The server ends: the newest report is complete.
+    pub(super) fn settle(&mut self, journal: &mut Journal) {
+        let id = self.id;
+        self.history.settle_newest(|tier, step| journal.push(Kind::Pool, id, tier, step));
     }
 
     /// What happened in the last minute.

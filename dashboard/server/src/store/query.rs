@@ -178,6 +178,9 @@ impl Store {
             limit("attributes of an event", 0, limits.max_event_attributes, self.events.dropped_attributes),
             limit("bytes of a text", 0, limits.max_text_bytes, self.events.cuts),
         ]
+        .into_iter()
+        .chain(self.journal.limit())
+        .collect()
     }
 
     /// The whole picture; the server adds what it knows about itself.

@@ -18,11 +18,12 @@ mod wanted;
 mod tests;
 
 pub(super) use breaker::BreakerFigures;
-pub(super) use codec::Writer;
+pub(super) use codec::{Reader, Writer};
 pub(super) use pool::PoolFigures;
 pub(super) use states::states;
 pub(super) use step::{Figures, Step};
-pub(super) use tier::{Plan, TIERS};
+pub(super) use tier::Plan;
+pub(crate) use tier::TIERS;
 pub(crate) use wanted::{Since, Wanted};
 
 use self::tier::Tier;
@@ -62,6 +63,13 @@ impl<F: Figures> History<F> {
     /// The newest report, to add to it.
     pub(super) fn newest_mut(&mut self) -> Option<&mut Step<F>> {
         self.newest.as_mut()
+    }
+
+    /// The newest report is complete.
+    pub(super) fn settle_newest(&mut self, mut packed: impl FnMut(usize, &Step<F>)) {
+        if let Some(newest) = self.newest.take() {
+            self.settle(&newest, &mut packed);
+        }
     }
 
     /// Puts a report that is complete into the tiers.

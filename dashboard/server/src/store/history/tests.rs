@@ -149,9 +149,9 @@ proptest! {
     #[test]
     fn bytes_that_are_anything_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let bounds = [bounds()];
-        let mut reader = codec::Reader { bytes: &bytes, bounds: &bounds };
+        let mut reader = Reader { bytes: &bytes, bounds: &bounds };
         let _ = Step::<PoolFigures>::read(7, &mut reader);
-        let mut reader = codec::Reader { bytes: &bytes, bounds: &bounds };
+        let mut reader = Reader { bytes: &bytes, bounds: &bounds };
         let _ = Step::<BreakerFigures>::read(7, &mut reader);
     }
 }

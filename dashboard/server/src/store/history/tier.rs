@@ -6,7 +6,7 @@ use super::chunk::Chunk;
 use super::step::{Figures, Step};
 
 /// Tiers of a history.
-pub(in crate::store) const TIERS: usize = 4;
+pub(crate) const TIERS: usize = 4;
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -28,6 +28,11 @@ pub(in crate::store) struct Plan {
 }
 
 impl Plan {
+    /// How long the steps of each tier are kept.
+    pub(in crate::store) fn keep_ms(&self) -> [u64; TIERS] {
+        self.tiers().map(|tier| tier.keep_ms)
+    }
+
     pub(super) fn tiers(&self) -> [Tier; TIERS] {
         let mut finer_ms = 0;
         STEPS.map(|(step_ms, most_ms)| {

@@ -1,0 +1,196 @@
+//! The file itself: its tables, its version and its bound.
+
+use std::fs::OpenOptions;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
+
+use super::problem::Problem;
+use crate::store::{Changes, Restore, TIERS};
+
+/// Version of what the tables hold. One that is read by no older dashboard is the next.
+const FORMAT: u64 = 1;
+/// Of the bound, so much may be data; the rest is for what the engine keeps beside it until it is written anew.
+const DATA_SHARE: f64 = 0.6;
+/// Memory that the engine keeps pages in.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Facts about the file, by name.
+const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("poolscope");
+const FORMAT_KEY: &str = "format";
+/// Steps by tier and time of writing. What is written together is read together, and goes together.
+const STEPS: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("steps");
+const POOLS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pools");
+const BREAKERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("breakers");
+const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
+
+/// A file that is open, and locked against others.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    database: Database,
+    max_bytes: u64,
+    /// Bytes of steps by tier.
+    sizes: [u64; TIERS],
+    /// When steps were last written; later ones come after, whatever the clock does.
+    last_ms: u64,
+}
+
+impl File {
+    /// Opens a file, or makes it if there is none. Nothing of a file that can't be used is changed.
+    pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Self, Problem> {
+        guarded(|| {
+            create_private(path)?;
+            let mut builder = Builder::new();
+            // A file that was altered by others is told, and not trusted.
+            let database =
+                builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path)?;
+            let mut file = Self { path: path.to_owned(), database, max_bytes, sizes: [0; TIERS], last_ms: 0 };
+            file.check()?;
+            Ok(file)
+        })
+    }
+
+    /// Looks whether the file is ours and of this version; an empty one becomes so.
+    fn check(&mut self) -> Result<(), Problem> {
+        let reader = self.database.begin_read()?;
+        let is_new = reader.list_tables()?.next().is_none();
+        if is_new {
+            let writer = self.database.begin_write()?;
+            writer.open_table(ABOUT)?.insert(FORMAT_KEY, FORMAT)?;
+            writer.open_table(STEPS)?;
+            writer.open_table(POOLS)?;
+            writer.open_table(BREAKERS)?;
+            writer.open_table(EVENTS)?;
+            return Ok(writer.commit()?);
+        }
+        let format = reader.open_table(ABOUT)?.get(FORMAT_KEY)?.map(|format| format.value());
+        match format {
+            Some(FORMAT) => {}
+            Some(other) => {
+                return Err(Problem::OtherVersion(format!("format {other}, and this one has {FORMAT}")));
+            }
+            None => return Err(Problem::Foreign),
+        }
+        for entry in reader.open_table(STEPS)?.iter()? {
+            let (key, steps) = entry?;
+            let (tier, at_ms) = key.value();
+            self.last_ms = self.last_ms.max(at_ms);
+            if let Some(size) = self.sizes.get_mut(usize::from(tier)) {
+                *size += steps.value().len() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out all that the file holds.
+    pub(super) fn read(&self, into: &mut dyn Restore) -> Result<(), Problem> {
+        guarded(|| {
+            let reader = self.database.begin_read()?;
+            for entry in reader.open_table(POOLS)?.iter()? {
+                let (id, pool) = entry?;
+                into.pool(id.value(), pool.value());
+            }
+            for entry in reader.open_table(BREAKERS)?.iter()? {
+                let (id, breaker) = entry?;
+                into.breaker(id.value(), breaker.value());
+            }
+            for entry in reader.open_table(EVENTS)?.iter()? {
+                let (_, event) = entry?;
+                into.event(event.value());
+            }
+            for entry in reader.open_table(STEPS)?.iter()? {
+                let (key, steps) = entry?;
+                into.steps(usize::from(key.value().0), steps.value());
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes what has changed, all of it or nothing.
+    pub(super) fn write(&mut self, changes: &Changes, now_ms: u64) -> Result<(), Problem> {
+        guarded(|| {
+            let (mut sizes, at_ms) = (self.sizes, now_ms.max(self.last_ms + 1));
+            let writer = self.database.begin_write()?;
+            replace(&writer, POOLS, &changes.pools)?;
+            replace(&writer, BREAKERS, &changes.breakers)?;
+            replace(&writer, EVENTS, &changes.events)?;
+            {
+                let mut table = writer.open_table(STEPS)?;
+                for (tier, steps) in changes.steps.iter().enumerate().filter(|(_, steps)| !steps.is_empty()) {
+                    table.insert((tier as u8, at_ms), steps.as_slice())?;
+                    sizes[tier] += steps.len() as u64;
+                }
+                for (tier, keep_ms) in changes.keep_ms.into_iter().enumerate() {
+                    let oldest_ms = now_ms.saturating_sub(keep_ms);
+                    table.retain_in((tier as u8, 0)..(tier as u8, oldest_ms), |_, steps| {
+                        sizes[tier] = sizes[tier].saturating_sub(steps.len() as u64);
+                        false
+                    })?;
+                }
+                let most = (self.max_bytes as f64 * DATA_SHARE) as u64;
+                while sizes.iter().sum::<u64>() > most {
+                    // As in memory: the tier that takes most gives its oldest.
+                    let largest = (0..TIERS).max_by_key(|tier| sizes[*tier]).unwrap_or_default();
+                    let oldest = {
+                        let mut all = table.range((largest as u8, 0)..=(largest as u8, u64::MAX))?;
+                        let oldest = all.next().transpose()?;
+                        oldest.map(|(key, steps)| (key.value(), steps.value().len() as u64))
+                    };
+                    let Some((key, size)) = oldest else { break };
+                    table.remove(key)?;
+                    sizes[largest] = sizes[largest].saturating_sub(size);
+                }
+            }
+            writer.commit()?;
+            (self.sizes, self.last_ms) = (sizes, at_ms);
+            if self.bytes() > self.max_bytes {
+                // It stays as it is if it can't be made smaller now.
+                let compacted = self.database.compact();
+                tracing::debug!(?compacted, "the file was larger than its bound");
+            }
+            Ok(())
+        })
+    }
+
+    /// Its size.
+    pub(super) fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |file| file.len())
+    }
+}
+
+/// Puts what is new in the place of what was, and takes out what is gone.
+fn replace(
+    writer: &WriteTransaction,
+    table: TableDefinition<'_, u64, &[u8]>,
+    changes: &[(u64, Option<Vec<u8>>)],
+) -> Result<(), Problem> {
+    let mut table = writer.open_table(table)?;
+    for (id, value) in changes {
+        match value {
+            Some(value) => table.insert(id, value.as_slice())?,
+            None => table.remove(id)?,
+        };
+    }
+    Ok(())
+}
+
+/// Makes the file if there is none, readable for its owner alone: it tells of services and destinations.
+fn create_private(path: &Path) -> Result<(), Problem> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Problem::Io(error)),
+    }
+}
+
+/// The engine may panic over a file that makes no sense; for the dashboard that is a file that can't be used.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Problem::Damaged("the storage engine can't go on with it".to_owned())))
+}
