@@ -20,8 +20,8 @@ pub const DEFAULT_RETENTION_S: u64 = 24 * 3600;
 pub const DEFAULT_FORGET_AFTER_S: u64 = 15 * 60;
 /// Mebibytes of the file with `--store`: a day of a thousand busy pools.
 pub const DEFAULT_STORE_MAX_MB: u64 = 1_024;
-/// Mebibytes of all histories together. A busy pool with a day of history takes about 300 kB, one with 30 days 600 kB.
-pub const DEFAULT_MAX_HISTORY_MB: usize = 256;
+/// Mebibytes of all histories together. A busy pool with a day of history takes about 320 kB, one with 30 days 740 kB.
+pub const DEFAULT_MAX_HISTORY_MB: usize = 512;
 /// Pools at once. Their series take some 20 kB each, beside the history.
 pub const DEFAULT_MAX_POOLS: usize = 2_000;
 /// Series of one pool, breaker or whatever else protects: status codes, close reasons and protocols together stay far below.

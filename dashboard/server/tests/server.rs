@@ -239,6 +239,12 @@ async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_rea
         let error: ApiError = answer.json().await.unwrap();
         assert!(error.error.contains(reason), "{query}: {}", error.error);
     }
+    let csv = server.client.get(format!("http://{}{of_pool}?format=csv", server.http)).send().await.unwrap();
+    assert_eq!(csv.headers()["content-type"], "text/csv; charset=utf-8; header=present");
+    let file = format!("attachment; filename=\"poolscope-pool-{}.csv\"", pools[0].id);
+    assert_eq!(csv.headers()["content-disposition"], file);
+    let csv = csv.text().await.unwrap();
+    assert!(csv.starts_with("time,at_ms,idle,active,") && csv.lines().count() == 2, "{csv}");
     let bad_events = format!("http://{}{}?from_ms=9&to_ms=8", server.http, path::EVENTS);
     assert_eq!(server.client.get(bad_events).send().await.unwrap().status(), StatusCode::BAD_REQUEST);
     server.stop().await;

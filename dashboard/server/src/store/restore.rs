@@ -9,7 +9,7 @@ use super::Store;
 use super::breaker::Breaker;
 use super::history::{BreakerFigures, PoolFigures, Reader, Step, TIERS};
 use super::id::Id;
-use super::journal::{Journal, Kind};
+use super::journal::{Kind, Packed};
 use super::pool::Pool;
 use crate::model::{Destination, PoolKind, Sender};
 
@@ -98,7 +98,7 @@ impl Store {
             changes.breakers.push((breaker.id.number(), serde_json::to_vec(&breaker.saved()).ok()));
         }
         changes.events = self.events.take_unsaved();
-        changes.steps = self.journal.take().map(|packed| packed.write());
+        changes.steps = self.journal.take().map(Packed::write);
         let is_empty = changes.pools.is_empty()
             && changes.breakers.is_empty()
             && changes.events.is_empty()
@@ -120,7 +120,7 @@ impl Store {
     /// All that the file held was handed in.
     pub(crate) fn restored(&mut self, now_ms: u64) {
         self.save_changes();
-        let journal: &mut Journal = &mut self.journal;
+        let journal = &mut self.journal;
         for pool in self.pools.values_mut() {
             pool.restored(now_ms, journal);
         }

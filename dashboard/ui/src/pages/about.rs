@@ -1,7 +1,7 @@
 //! The server about itself: what it received, what it dropped, and how to send to it.
 
 use leptos::prelude::*;
-use poolscope_wire::{Limit, Received, Service, Status};
+use poolscope_wire::{Limit, Received, Service, Status, StoreFile};
 
 use crate::{
     components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable},
@@ -38,6 +38,7 @@ pub fn About() -> impl IntoView {
                         </tr>
                         {fact("Takes OTLP over gRPC at", |status| status.otlp_grpc.clone())}
                         {fact("Takes OTLP over HTTP at", |status| status.otlp_http.clone())}
+                        {fact("Keeps history in", store_file)}
                         {fact("Browsers that watch", |status| format::count(status.streams))}
                         <tr>
                             <th scope="row">"Full pictures because this browser was too slow"</th>
@@ -69,6 +70,18 @@ pub fn About() -> impl IntoView {
                 <KeyTable />
             </section>
         </div>
+    }
+}
+
+/// The file of the history, or why there is none.
+fn store_file(status: &Status) -> String {
+    match &status.store_file {
+        None => "memory alone; --store FILE keeps it over restarts".to_owned(),
+        Some(StoreFile { problem: Some(problem), .. }) => problem.clone(),
+        Some(file) => {
+            let (used, max) = (format::bytes(file.bytes), format::bytes(file.max_bytes));
+            format!("{}, {used} of {max}", file.path)
+        }
     }
 }
 

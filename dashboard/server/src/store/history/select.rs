@@ -3,6 +3,7 @@
 use poolscope_wire::{Range, Silence};
 
 use super::step::{Figures, Step};
+use super::tier::Tier;
 use super::{History, Wanted};
 
 const SECOND: u64 = 1_000;
@@ -68,7 +69,7 @@ impl<F: Figures> History<F> {
 
     fn thin(&self, from_ms: u64, to_ms: u64, max_points: usize) -> Selection<F> {
         let finest = self.tiers.iter().position(|tier| tier.covers(from_ms));
-        let tier = finest.or_else(|| self.tiers.iter().rposition(|tier| tier.is_used())).unwrap_or(0);
+        let tier = finest.or_else(|| self.tiers.iter().rposition(Tier::is_used)).unwrap_or(0);
         let tier_ms = self.tiers[tier].step_ms();
         if tier_ms == 0 {
             let selection = self.read(tier, 0, from_ms, to_ms);

@@ -313,3 +313,72 @@ fn states_change_when_they_did_and_a_silence_is_no_state() {
         (Some(0.5), None, Some(0.25))
     );
 }
+
+/// The memory that the README tells, by retention; printed with `--nocapture`.
+#[test]
+fn the_memory_of_a_busy_pool_is_what_is_told() {
+    let bounds: Arc<[f64]> = (0..14).map(|power| 0.000_1 * 2.5_f64.powi(power)).collect();
+    let spread = |seed: u64| {
+        let mut buckets = Buckets::zeros(bounds.clone());
+        for bucket in 2..8 {
+            *buckets.count_mut(bucket).unwrap() = (seed * 31 + bucket as u64 * 17) % 300;
+        }
+        buckets
+    };
+    // Every figure that a busy pool of ours has.
+    let busy = |at_ms: u64, gap_ms: u64| {
+        let seed = at_ms / gap_ms;
+        let per_gap = gap_ms / 1_000;
+        let sample = Sample {
+            at_ms,
+            elapsed_s: per_gap as f64,
+            gauges: Gauges {
+                open: Open { idle: Some(12.0), active: Some((seed % 40) as f64), upgraded: Some(0.0) },
+                connecting: Some(1.0),
+                leaked: Some(0.0),
+                limit: Some(64.0),
+                limited: 40.0,
+                pending: Some(3.0),
+                in_flight: Some(40.0),
+                ..Gauges::default()
+            },
+            requests: 900 * per_gap,
+            opened: 3 * per_gap,
+            closed: Some(3 * per_gap),
+            wasted: Some(0),
+            reused: 880 * per_gap,
+            served: 900 * per_gap,
+            wait: spread(seed),
+            held: spread(seed + 1),
+            duration: spread(seed + 2),
+            ..Sample::default()
+        };
+        Step::of_sample(&sample, OURS, false)
+    };
+    let pools: usize = std::env::var("POOLS").ok().and_then(|pools| pools.parse().ok()).unwrap_or(1);
+    for (days, reports) in [(1_u64, 3_420_u64), (7, 4_428), (30, 7_740)] {
+        let plan = plan(days * DAY);
+        let mut histories = Vec::new();
+        for _ in 0..pools {
+            let mut history = History::new(&plan);
+            for (index, (step_ms, keep_ms)) in tier::STEPS.into_iter().enumerate() {
+                let gap_ms = step_ms.max(1_000);
+                let keep_ms = keep_ms.min(plan.keep_ms()[index]);
+                for back in (0..keep_ms / gap_ms).rev() {
+                    history.restore(index, &busy(T0 - back * gap_ms, gap_ms));
+                }
+            }
+            histories.push(history);
+        }
+        let bytes = histories[0].bytes();
+        let steps: usize = histories[0].tiers.iter().map(Tier::steps).sum();
+        assert_eq!(steps as u64, reports);
+        let rss = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages = rss.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or_default();
+        println!(
+            "{days} days: {steps} steps, {bytes} bytes a pool; {pools} pools, resident {} MB",
+            pages / 256
+        );
+        assert!(bytes < steps * 110, "{bytes} bytes for {steps} steps");
+    }
+}

@@ -15,7 +15,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// Step, where 0 is every report as it came, and how long it is kept at most. Steps divide each other, so that one made
 /// of a finer tier is what a coarser one has. At a report a second that is 900 + 1,080 + 1,440 + 4,320 steps.
-const STEPS: [(u64, u64); TIERS] =
+pub(super) const STEPS: [(u64, u64); TIERS] =
     [(0, 15 * MINUTE), (10 * SECOND, 3 * HOUR), (MINUTE, DAY), (10 * MINUTE, 30 * DAY)];
 
 /// How histories are kept.
