@@ -84,7 +84,7 @@ pub struct Config {
     /// File in which history, breakers and events survive a restart; made if there is none
     #[arg(long, env = "POOLSCOPE_STORE", value_name = "FILE")]
     pub store: Option<PathBuf>,
-    /// Mebibytes of that file at most; the oldest goes first
+    /// Mebibytes of that file, best a power of two since it grows by doubling; the oldest goes first
     #[arg(long, env = "POOLSCOPE_STORE_MAX_MB", default_value_t = DEFAULT_STORE_MAX_MB,
         value_parser = clap::value_parser!(u64).range(16..), value_name = "MIB")]
     pub store_max_mb: u64,

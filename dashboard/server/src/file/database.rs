@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
 
@@ -11,8 +12,11 @@ use crate::store::{Changes, Restore, TIERS};
 
 /// Version of what the tables hold. One that is read by no older dashboard is the next.
 const FORMAT: u64 = 1;
-/// Of the bound, so much may be data; the rest is for what the engine keeps beside it until it is written anew.
-const DATA_SHARE: f64 = 0.6;
+/// Of the file, so much may be steps; the rest is for everything else, and for what the engine keeps until the next
+/// writing is done.
+const STEPS_SHARE: f64 = 0.7;
+/// How often the file is written anew at most, which costs much.
+const COMPACT_EVERY: Duration = Duration::from_secs(600);
 /// Memory that the engine keeps pages in.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -31,10 +35,12 @@ pub(super) struct File {
     path: PathBuf,
     database: Database,
     max_bytes: u64,
-    /// Bytes of steps by tier.
+    /// Room that the steps of each tier take.
     sizes: [u64; TIERS],
     /// When steps were last written; later ones come after, whatever the clock does.
     last_ms: u64,
+    /// No sooner is it written anew to make it smaller.
+    compact_at: Instant,
 }
 
 impl File {
@@ -46,7 +52,9 @@ impl File {
             // A file that was altered by others is told, and not trusted.
             let database =
                 builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path)?;
-            let mut file = Self { path: path.to_owned(), database, max_bytes, sizes: [0; TIERS], last_ms: 0 };
+            let compact_at = Instant::now();
+            let (path, sizes, last_ms) = (path.to_owned(), [0; TIERS], 0);
+            let mut file = Self { path, database, max_bytes, sizes, last_ms, compact_at };
             file.check()?;
             Ok(file)
         })
@@ -78,7 +86,7 @@ impl File {
             let (tier, at_ms) = key.value();
             self.last_ms = self.last_ms.max(at_ms);
             if let Some(size) = self.sizes.get_mut(usize::from(tier)) {
-                *size += steps.value().len() as u64;
+                *size += room(steps.value());
             }
         }
         Ok(())
@@ -111,32 +119,35 @@ impl File {
     /// Writes what has changed, all of it or nothing.
     pub(super) fn write(&mut self, changes: &Changes, now_ms: u64) -> Result<(), Problem> {
         guarded(|| {
-            let (mut sizes, at_ms) = (self.sizes, now_ms.max(self.last_ms + 1));
+            let (mut sizes, mut last_ms) = (self.sizes, self.last_ms);
             let writer = self.database.begin_write()?;
             replace(&writer, POOLS, &changes.pools)?;
             replace(&writer, BREAKERS, &changes.breakers)?;
             replace(&writer, EVENTS, &changes.events)?;
             {
                 let mut table = writer.open_table(STEPS)?;
-                for (tier, steps) in changes.steps.iter().enumerate().filter(|(_, steps)| !steps.is_empty()) {
-                    table.insert((tier as u8, at_ms), steps.as_slice())?;
-                    sizes[tier] += steps.len() as u64;
+                for (tier, pieces) in changes.steps.iter().enumerate() {
+                    for piece in pieces {
+                        last_ms = now_ms.max(last_ms + 1);
+                        table.insert((tier as u8, last_ms), piece.as_slice())?;
+                        sizes[tier] += room(piece);
+                    }
                 }
                 for (tier, keep_ms) in changes.keep_ms.into_iter().enumerate() {
                     let oldest_ms = now_ms.saturating_sub(keep_ms);
                     table.retain_in((tier as u8, 0)..(tier as u8, oldest_ms), |_, steps| {
-                        sizes[tier] = sizes[tier].saturating_sub(steps.len() as u64);
+                        sizes[tier] = sizes[tier].saturating_sub(room(steps));
                         false
                     })?;
                 }
-                let most = (self.max_bytes as f64 * DATA_SHARE) as u64;
+                let most = (usable(self.max_bytes) as f64 * STEPS_SHARE) as u64;
                 while sizes.iter().sum::<u64>() > most {
                     // As in memory: the tier that takes most gives its oldest.
                     let largest = (0..TIERS).max_by_key(|tier| sizes[*tier]).unwrap_or_default();
                     let oldest = {
                         let mut all = table.range((largest as u8, 0)..=(largest as u8, u64::MAX))?;
                         let oldest = all.next().transpose()?;
-                        oldest.map(|(key, steps)| (key.value(), steps.value().len() as u64))
+                        oldest.map(|(key, steps)| (key.value(), room(steps.value())))
                     };
                     let Some((key, size)) = oldest else { break };
                     table.remove(key)?;
@@ -144,8 +155,9 @@ impl File {
                 }
             }
             writer.commit()?;
-            (self.sizes, self.last_ms) = (sizes, at_ms);
-            if self.bytes() > self.max_bytes {
+            (self.sizes, self.last_ms) = (sizes, last_ms);
+            if self.bytes() > self.max_bytes + self.max_bytes / 50 && Instant::now() >= self.compact_at {
+                self.compact_at = Instant::now() + COMPACT_EVERY;
                 // It stays as it is if it can't be made smaller now.
                 let compacted = self.database.compact();
                 tracing::debug!(?compacted, "the file was larger than its bound");
@@ -158,6 +170,18 @@ impl File {
     pub(super) fn bytes(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |file| file.len())
     }
+}
+
+/// The engine doubles its file, and what it keeps about it takes up to two in a hundred more.
+fn usable(max_bytes: u64) -> u64 {
+    1 << max_bytes.max(1).ilog2()
+}
+
+/// What a value takes: a large one has pages of its own, a power of two together, small ones share theirs.
+fn room(value: &[u8]) -> u64 {
+    const PAGE: u64 = 4_096;
+    let bytes = value.len() as u64 + 64;
+    if bytes > PAGE / 2 { bytes.next_power_of_two().max(PAGE) } else { bytes * 3 / 2 }
 }
 
 /// Puts what is new in the place of what was, and takes out what is gone.

@@ -12,6 +12,10 @@ use super::id::Id;
 
 /// Different bounds of histograms in one writing.
 const MAX_BOUNDS: usize = 256;
+/// Bytes that the file keeps as one value: two of its pages, so that all leave gaps of one size.
+const PIECE_BYTES: usize = 8_192 - 192;
+/// A usual step and bounds that it brings.
+const STEP_BYTES: usize = 300;
 /// Bytes that wait for the file at most: a minute of a thousand busy pools, if it stalls.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
@@ -22,20 +26,22 @@ pub(crate) enum Kind {
     Breaker = 1,
 }
 
-/// Steps of one tier.
+/// Steps of one tier, with the bounds of their histograms.
 #[derive(Debug, Default)]
-pub(crate) struct Packed {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) bounds: Vec<Arc<[f64]>>,
+pub(super) struct Packed {
+    bytes: Vec<u8>,
+    bounds: Vec<Arc<[f64]>>,
 }
 
 impl Packed {
-    /// As the file keeps it: the bounds, then the steps, each with what it is of. Nothing if there are none.
-    pub(super) fn write(self) -> Vec<u8> {
-        if self.bytes.is_empty() {
-            return Vec::new();
-        }
-        let mut bytes = Vec::with_capacity(self.bytes.len() + 256);
+    /// The size of what it is written as.
+    fn size(&self) -> usize {
+        self.bytes.len() + self.bounds.iter().map(|one| 2 + size_of_val(&**one)).sum::<usize>()
+    }
+
+    /// As the file keeps it: the bounds, then the steps, each with what it is of.
+    fn write(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.size() + 8);
         let mut unused = Vec::new();
         let mut writer = Writer { bytes: &mut bytes, bounds: &mut unused, max_bounds: 0 };
         writer.number(self.bounds.len() as u64);
@@ -52,7 +58,9 @@ impl Packed {
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     is_wanted: bool,
-    tiers: [Packed; TIERS],
+    tiers: [Vec<Packed>; TIERS],
+    /// Bytes of all steps.
+    bytes: usize,
     /// Pools and breakers that are gone.
     gone: Vec<(Kind, Id)>,
     /// Steps for which there was no room.
@@ -64,7 +72,7 @@ impl Journal {
     pub(super) fn want(&mut self, is_wanted: bool) {
         self.is_wanted = is_wanted;
         if !is_wanted {
-            (self.tiers, self.gone) = (Default::default(), Vec::new());
+            (self.tiers, self.bytes, self.gone) = (Default::default(), 0, Vec::new());
         }
     }
 
@@ -82,32 +90,35 @@ impl Journal {
         if !self.is_wanted {
             return;
         }
-        if self.bytes() > MAX_BYTES {
+        if self.bytes > MAX_BYTES {
             self.dropped += 1;
             return;
         }
-        if let Some(Packed { bytes, bounds }) = self.tiers.get_mut(tier) {
+        let Some(pieces) = self.tiers.get_mut(tier) else { return };
+        if pieces.last().is_none_or(|last| last.size() + STEP_BYTES > PIECE_BYTES) {
+            pieces.push(Packed::default());
+        }
+        if let Some(Packed { bytes, bounds }) = pieces.last_mut() {
+            let before = bytes.len();
             let mut writer = Writer { bytes, bounds, max_bounds: MAX_BOUNDS };
             writer.number(kind as u64);
             writer.bytes.extend_from_slice(&id.number().to_le_bytes());
             step.write(0, &mut writer);
+            self.bytes += bytes.len() - before;
         }
     }
 
-    /// Hands out what was gathered.
-    pub(super) fn take(&mut self) -> [Packed; TIERS] {
-        std::mem::take(&mut self.tiers)
-    }
-
-    fn bytes(&self) -> usize {
-        self.tiers.iter().map(|tier| tier.bytes.len()).sum()
+    /// Hands out what was gathered, by tier.
+    pub(super) fn take(&mut self) -> [Vec<Vec<u8>>; TIERS] {
+        self.bytes = 0;
+        std::mem::take(&mut self.tiers).map(|pieces| pieces.iter().map(Packed::write).collect())
     }
 
     /// How full it is; `None` while there is no file.
     pub(super) fn limit(&self) -> Option<wire::Limit> {
         self.is_wanted.then(|| wire::Limit {
             name: "bytes that wait for the file".to_owned(),
-            used: self.bytes() as u64,
+            used: self.bytes as u64,
             max: MAX_BYTES as u64,
             hits: self.dropped,
         })

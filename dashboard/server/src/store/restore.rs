@@ -9,7 +9,7 @@ use super::Store;
 use super::breaker::Breaker;
 use super::history::{BreakerFigures, PoolFigures, Reader, Step, TIERS};
 use super::id::Id;
-use super::journal::{Kind, Packed};
+use super::journal::Kind;
 use super::pool::Pool;
 use crate::model::{Destination, PoolKind, Sender};
 
@@ -31,8 +31,8 @@ pub(crate) struct Changes {
     pub(crate) pools: Vec<(u64, Option<Vec<u8>>)>,
     pub(crate) breakers: Vec<(u64, Option<Vec<u8>>)>,
     pub(crate) events: Vec<(u64, Option<Vec<u8>>)>,
-    /// By tier; empty where nothing is new.
-    pub(crate) steps: [Vec<u8>; TIERS],
+    /// By tier, in pieces of a size that suits the file.
+    pub(crate) steps: [Vec<Vec<u8>>; TIERS],
     /// How long the steps of each tier are kept.
     pub(crate) keep_ms: [u64; TIERS],
 }
@@ -98,7 +98,7 @@ impl Store {
             changes.breakers.push((breaker.id.number(), serde_json::to_vec(&breaker.saved()).ok()));
         }
         changes.events = self.events.take_unsaved();
-        changes.steps = self.journal.take().map(Packed::write);
+        changes.steps = self.journal.take();
         let is_empty = changes.pools.is_empty()
             && changes.breakers.is_empty()
             && changes.events.is_empty()

@@ -100,13 +100,14 @@ impl<F: Figures> History<F> {
         }
     }
 
-    /// Takes back a step that a file kept; those of a tier come in the order of time.
+    /// Takes back a step that a file kept; those of a tier come in the order of their writing. One that is not after the
+    /// last was written when the clock had been put back, or is written again: it takes the place of what was.
     pub(super) fn restore(&mut self, index: usize, step: &Step<F>) {
-        if let Some(tier) = self.tiers.get_mut(index).filter(|tier| tier.is_used())
-            && tier.last_ms().is_none_or(|last_ms| last_ms < step.at_ms)
-        {
-            tier.push(step);
+        let Some(tier) = self.tiers.get_mut(index).filter(|tier| tier.is_used()) else { return };
+        if tier.last_ms().is_some_and(|last_ms| last_ms >= step.at_ms) {
+            tier.rewind::<F>(step.at_ms.saturating_sub(1));
         }
+        tier.push(step);
     }
 
     /// Makes the steps that were still growing when the file was written, out of those of the finer tier.

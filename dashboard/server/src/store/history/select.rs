@@ -77,8 +77,10 @@ impl<F: Figures> History<F> {
                 return selection;
             }
         }
-        // Slots lie on the clock and not on the range, so that points stay where they are while the range moves.
-        let fits = |slot_ms: u64| to_ms / slot_ms - from_ms / slot_ms < max_points as u64;
+        // Slots lie on the clock and not on the range, so that points stay where they are while the range moves. Where
+        // nothing was reported any more, no points are taken.
+        let end_ms = self.last_ms().unwrap_or(to_ms).clamp(from_ms, to_ms);
+        let fits = |slot_ms: u64| end_ms / slot_ms - from_ms / slot_ms < max_points as u64;
         let slot_ms = NICE_MS.into_iter().find(|slot_ms| *slot_ms >= tier_ms && fits(*slot_ms));
         // What is longer than all of them is one point.
         let slot_ms = slot_ms.unwrap_or(to_ms.saturating_add(1));

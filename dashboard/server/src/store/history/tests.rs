@@ -97,7 +97,7 @@ fn any_report() -> impl Strategy<Value = Told1> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever tier an answer is made of, each of its points is what the reports of its time say.
     #[test]
@@ -253,6 +253,34 @@ fn what_a_file_kept_is_the_same_history_again() {
         assert_eq!(points(&copy, range), points(&history, range), "{range_ms}");
         assert_eq!(copy.select(range, T0).silences, history.select(range, T0).silences);
     }
+}
+
+#[test]
+fn steps_that_a_file_has_twice_or_of_a_clock_that_was_put_back_are_in_order() {
+    let mut history = History::new(&plan(DAY));
+    let bounds = bounds();
+    let step = |second: u64, requests| report(T0 + second * 1_000, steady(1_000, requests), &bounds);
+    (0..200).for_each(|second| history.restore(0, &step(second, 10)));
+    // A writing that was repeated, and then one from before it.
+    (150..200).for_each(|second| history.restore(0, &step(second, 10)));
+    (100..120).for_each(|second| history.restore(0, &step(second, 20)));
+    let part = points(&history, wanted(T0, T0 + 300_000, 1_000));
+    assert_eq!(part.len(), 120);
+    assert!(part.windows(2).all(|pair| pair[0].at_ms + 1_000 == pair[1].at_ms));
+    assert_eq!((part[99].requests_per_s, part[100].requests_per_s), (Some(10.0), Some(20.0)));
+}
+
+#[test]
+fn what_has_been_silent_for_long_is_as_exact_as_before() {
+    let history = even(1_000, 600, DAY);
+    let later = T0 + 6 * 3_600_000;
+    let last = Wanted { since: Since::seconds(300), to_ms: None, max_points: 400 };
+    let part = history.select(last, later);
+    assert_eq!((part.step_ms, part.steps.len(), part.to_ms), (0, 301, later));
+    let part = history.select(Wanted { max_points: 100, ..last }, later);
+    assert_eq!(part.step_ms, 5_000);
+    let after = history.select(wanted(T0 + 1, later, 100), later);
+    assert!(after.steps.is_empty() && after.silences.is_empty());
 }
 
 #[test]
