@@ -14,7 +14,7 @@ use crate::store::{Changes, Restore, TIERS};
 const FORMAT: u64 = 1;
 /// Of the file, so much may be steps; the rest is for everything else, and for what the engine keeps until the next
 /// writing is done.
-const STEPS_SHARE: f64 = 0.7;
+const STEPS_SHARE: f64 = 0.5;
 /// How often the file is written anew at most, which costs much.
 const COMPACT_EVERY: Duration = Duration::from_secs(600);
 /// Memory that the engine keeps pages in.
