@@ -73,6 +73,7 @@ impl App {
             wire_version: WIRE_VERSION,
             started_ms: self.started_ms,
             now_ms,
+            retention_ms: self.config.retention_s * 1_000,
             otlp_grpc: self.otlp_grpc.clone(),
             otlp_http: self.otlp_http.clone(),
             received: self.self_metrics.received(),

@@ -45,6 +45,8 @@ pub struct Status {
     pub started_ms: u64,
     /// Its clock.
     pub now_ms: u64,
+    /// How far back it keeps history, if that has come in for so long.
+    pub retention_ms: u64,
     /// Address that takes OTLP over gRPC.
     pub otlp_grpc: String,
     /// Address that takes OTLP over HTTP.
