@@ -2,13 +2,16 @@
 
 use std::fmt;
 
-use poolscope_wire::{ApiError, ConnectionLanes, PoolDetail, path};
+use poolscope_wire::{ApiError, BreakerDetail, ConnectionLanes, Event, PoolDetail, path};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 
-use crate::route::encode;
+use crate::{route::encode, time::range::Span};
+
+/// The most events of an answer: by default the server keeps no more.
+const MAX_EVENTS: usize = 5_000;
 
 /// Why an answer can't be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +38,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Reads a pool with its history.
-pub async fn pool(id: &str) -> Result<PoolDetail, Failure> {
-    read(&format!("{}/{}", path::POOLS, encode(id))).await
+/// Reads a pool with its history of a time, in at most `max_points` points.
+pub async fn pool(id: &str, span: Span, max_points: usize) -> Result<PoolDetail, Failure> {
+    let Span { from_ms, to_ms } = span;
+    let url =
+        format!("{}/{}?from_ms={from_ms}&to_ms={to_ms}&max_points={max_points}", path::POOLS, encode(id));
+    read(&url).await
 }
 
 /// Reads the connections of a pool one by one; the query has its `?`.
@@ -45,10 +51,30 @@ pub async fn connections(id: &str, query: &str) -> Result<ConnectionLanes, Failu
     read(&format!("{}/{}/{}{query}", path::POOLS, encode(id), path::CONNECTIONS)).await
 }
 
+/// Reads a breaker with its states over a time.
+pub async fn breaker(id: &str, span: Span) -> Result<BreakerDetail, Failure> {
+    let Span { from_ms, to_ms } = span;
+    // Only its states are shown; they are told as exactly as there are points.
+    read(&format!("{}/{}?from_ms={from_ms}&to_ms={to_ms}&max_points=200", path::BREAKERS, encode(id))).await
+}
+
+/// Reads the events of a time, newest first, of one pool or (with an empty id) of all.
+pub async fn events(span: Span, pool: &str) -> Result<Vec<Event>, Failure> {
+    let Span { from_ms, to_ms } = span;
+    let pool = if pool.is_empty() { String::new() } else { format!("&pool={}", encode(pool)) };
+    read(&format!("{}?from_ms={from_ms}&to_ms={to_ms}&limit={MAX_EVENTS}{pool}", path::EVENTS)).await
+}
+
 async fn read<T: DeserializeOwned>(url: &str) -> Result<T, Failure> {
+    let body = body(url).await?;
+    serde_json::from_str(&body).map_err(|error| Failure::Malformed(error.to_string()))
+}
+
+/// The body of an answer that is a success.
+async fn body(url: &str) -> Result<String, Failure> {
     let (status, body) = get(url).await.ok_or(Failure::Unreachable)?;
     if status == 200 {
-        return serde_json::from_str(&body).map_err(|error| Failure::Malformed(error.to_string()));
+        return Ok(body);
     }
     let sentence = serde_json::from_str::<ApiError>(&body)
         .map_or_else(|_| format!("The server answered with status {status}."), |error| error.error);

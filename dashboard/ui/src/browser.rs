@@ -5,7 +5,13 @@ use std::time::Duration;
 use leptos::{html, prelude::*};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{HtmlElement, ResizeObserver, Storage};
+use web_sys::{
+    Blob, BlobPropertyBag, CanvasRenderingContext2d, HtmlAnchorElement, HtmlCanvasElement, HtmlElement,
+    HtmlImageElement, ResizeObserver, Storage, Url,
+};
+
+/// Pixels of a picture for each of its units, so that it is sharp where screens are.
+const PICTURE_SCALE: f64 = 2.0;
 
 /// The browser's clock in Unix milliseconds.
 #[must_use]
@@ -111,4 +117,75 @@ pub fn use_interval(every: Duration, tick: impl Fn() + 'static) {
     if let Ok(handle) = set_interval_with_handle(tick, every) {
         on_cleanup(move || handle.clear());
     }
+}
+
+/// Hands over a text as a file.
+pub fn save_text(name: &str, kind: &str, text: &str) {
+    let parts = js_sys::Array::of1(&text.into());
+    let options = BlobPropertyBag::new();
+    options.set_type(kind);
+    if let Ok(blob) = Blob::new_with_str_sequence_and_options(&parts, &options) {
+        save(name, &blob);
+    }
+}
+
+/// Hands over an SVG as a PNG of twice as many pixels. A browser that can't draw it hands over nothing.
+pub async fn save_picture(name: &str, svg: &str, width: f64, height: f64) {
+    let Ok(image) = HtmlImageElement::new() else { return };
+    // The content security policy lets pictures come from here and from such addresses.
+    image.set_src(&format!("data:image/svg+xml;charset=utf-8,{}", crate::route::encode(svg)));
+    if JsFuture::from(image.decode()).await.is_err() {
+        return;
+    }
+    let Some(canvas) = create::<HtmlCanvasElement>("canvas") else { return };
+    canvas.set_width((width * PICTURE_SCALE) as u32);
+    canvas.set_height((height * PICTURE_SCALE) as u32);
+    let Ok(Some(context)) = canvas.get_context("2d") else { return };
+    let context: CanvasRenderingContext2d = context.unchecked_into();
+    let (width, height) = (width * PICTURE_SCALE, height * PICTURE_SCALE);
+    if context.draw_image_with_html_image_element_and_dw_and_dh(&image, 0.0, 0.0, width, height).is_err() {
+        return;
+    }
+    let name = name.to_owned();
+    let done = Closure::once_into_js(move |blob: Option<Blob>| {
+        if let Some(blob) = blob {
+            save(&name, &blob);
+        }
+    });
+    drop(canvas.to_blob(done.unchecked_ref()));
+}
+
+fn save(name: &str, blob: &Blob) {
+    let (Ok(address), Some(link)) =
+        (Url::create_object_url_with_blob(blob), create::<HtmlAnchorElement>("a"))
+    else {
+        return;
+    };
+    link.set_href(&address);
+    link.set_download(name);
+    link.click();
+    // The browser has not read it yet when the click returns.
+    set_timeout(move || drop(Url::revoke_object_url(&address)), Duration::from_secs(10));
+}
+
+fn create<E: JsCast>(tag: &str) -> Option<E> {
+    document().create_element(tag).ok()?.dyn_into().ok()
+}
+
+/// The colour that a class gives what it marks, or that a name of the style sheet has, in the theme of this moment.
+#[must_use]
+pub fn colour(name: &str) -> String {
+    let colour = || -> Option<String> {
+        let probe = create::<HtmlElement>("i")?;
+        let variable = if name.starts_with("c-") { "c" } else { name };
+        probe.set_class_name(name);
+        probe.style().set_property("color", &format!("var(--{variable})")).ok()?;
+        let body = document().body()?;
+        body.append_child(&probe).ok()?;
+        let style = window().get_computed_style(&probe).ok().flatten();
+        let colour = style.and_then(|style| style.get_property_value("color").ok());
+        probe.remove();
+        colour
+    };
+    colour().unwrap_or_else(|| "gray".to_owned())
 }

@@ -20,13 +20,15 @@ pub enum Action {
 }
 
 /// What the help shows: keys, and what they do.
-pub const HELP: [(&str, &str); 8] = [
+pub const HELP: [(&str, &str); 10] = [
     ("/", "search"),
     ("j", "next pool, breaker, policy or event"),
     ("k", "the one before"),
     ("Enter", "open it"),
-    ("Esc", "back"),
+    ("Esc", "close, clear the marked time, or go back"),
     ("Space", "hold the picture, or let it go on"),
+    ("\u{2190} \u{2192}", "on the charts: move the cursor"),
+    ("Shift \u{2190} \u{2192}", "on the charts: mark a time; Enter looks at it"),
     ("1 \u{2013} 5", "go to a page"),
     ("?", "this help"),
 ];

@@ -2,13 +2,14 @@
 //!
 //! One picture ([`state::live::Live`]) is fed by the live stream ([`stream`]) and read by the [`pages`]. What decides
 //! and computes is pure and tested natively: [`state::store`], [`state::order`], [`state::filter`], [`route`],
-//! [`mod@format`], [`words`], [`keys`] and the geometry in [`chart`].
+//! [`mod@format`], [`words`], [`keys`], [`time`] but for its context, and the geometry in [`chart`] and [`export`].
 
 pub mod api;
 pub mod browser;
 pub mod chart;
 pub mod components;
 pub mod derived;
+pub mod export;
 pub mod format;
 pub mod keys;
 pub mod navigation;
@@ -17,6 +18,7 @@ pub mod route;
 pub mod state;
 pub mod stream;
 pub mod theme;
+pub mod time;
 pub mod words;
 
 use std::time::Duration;
@@ -29,6 +31,7 @@ use derived::Derived;
 use navigation::Navigation;
 use route::Route;
 use state::{connection::Connection, filter::Headline, live::Live};
+use time::Time;
 
 /// How often relative times move.
 const TICK: Duration = Duration::from_millis(500);
@@ -40,7 +43,9 @@ pub fn App() -> impl IntoView {
     let help = RwSignal::new(false);
     let navigation = Navigation::start(live, help);
     provide_context(live);
+    let time = Time::start(navigation, live);
     provide_context(navigation);
+    provide_context(time);
     stream::start(live);
     browser::use_interval(TICK, move || live.tick(browser::now_ms()));
     show_state_outside(live, navigation);
@@ -50,7 +55,11 @@ pub fn App() -> impl IntoView {
         <Header help />
         <Notice />
         <main id="main" tabindex="-1">
-            {move || page(navigation.route())}
+            {move || {
+                // In another zone everything reads differently.
+                let _ = time.utc();
+                page(navigation.route())
+            }}
         </main>
         <Help open=help />
     }

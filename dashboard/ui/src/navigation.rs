@@ -9,10 +9,14 @@ use crate::{
     keys::{self, Action},
     route::{Address, Query, Route},
     state::live::Live,
+    time::range::Range,
 };
 
 /// What `j` and `k` move through.
 const STOPS: &str = "[data-stop]";
+
+/// What of an address goes along to another page: the choice of a service, and of a time.
+const KEPT: [&str; 6] = ["service", "window", "from", "to", "compare", "tz"];
 
 /// Where the page is.
 #[derive(Debug, Clone, Copy)]
@@ -51,11 +55,25 @@ impl Navigation {
         self.address.with(|address| address.query.get(key).to_owned())
     }
 
-    /// The address of a page that keeps the choice of a service.
+    /// Reads the query.
+    pub fn with_query<T>(self, read: impl FnOnce(&Query) -> T) -> T {
+        self.address.with(|address| read(&address.query))
+    }
+
+    /// The address of a page that keeps the choice of a service and of a time.
     #[must_use]
     pub fn link(self, route: &Route) -> String {
-        let query = Query::default().with("service", &self.query("service"));
-        Address { route: route.clone(), query }.to_text()
+        self.link_to(&route.path(), &[])
+    }
+
+    /// The same, of a path with more in its query.
+    #[must_use]
+    pub fn link_to(self, path: &str, more: &[(&str, String)]) -> String {
+        let query = self.with_query(|query| {
+            let kept = KEPT.into_iter().fold(Query::default(), |kept, key| kept.with(key, query.get(key)));
+            more.iter().fold(kept, |all, (key, value)| all.with(key, value))
+        });
+        format!("{path}{}", query.to_text())
     }
 
     /// The address of this page with another value in its query.
@@ -68,9 +86,27 @@ impl Navigation {
 
     /// Changes a value of the query in place: a setting of the page is not a step of the history.
     pub fn set_query(self, key: &str, value: &str) {
-        self.address.update(|address| address.query = address.query.with(key, value));
-        let text = self.address.with_untracked(Address::to_text);
-        drop(history().replace_state_with_url(&JsValue::NULL, "", Some(&text)));
+        self.set_queries(&[(key, value.to_owned())], false);
+    }
+
+    /// Changes values of the query, in place or as a step of the history.
+    pub fn set_queries(self, values: &[(&str, String)], as_step: bool) {
+        let before = self.address.with_untracked(Address::to_text);
+        let after = self.address.with_untracked(|address| Address {
+            route: address.route.clone(),
+            query: values.iter().fold(address.query.clone(), |query, (key, value)| query.with(key, value)),
+        });
+        let text = after.to_text();
+        if text == before {
+            return;
+        }
+        self.address.set(after);
+        drop(if as_step {
+            self.depth.update_value(|depth| *depth += 1);
+            history().push_state_with_url(&JsValue::NULL, "", Some(&text))
+        } else {
+            history().replace_state_with_url(&JsValue::NULL, "", Some(&text))
+        });
     }
 
     /// Goes to an address of ours.
@@ -81,8 +117,12 @@ impl Navigation {
         window().scroll_to_with_x_and_y(0.0, 0.0);
     }
 
+    /// Lets go of what is open or marked first, and then of the page.
     fn back(self) {
-        if self.depth.get_value() > 0 {
+        if close_menu() {
+        } else if !untrack(|| self.query("sel")).is_empty() {
+            self.set_query("sel", "");
+        } else if self.depth.get_value() > 0 {
             drop(history().back());
         } else if self.route.get_untracked() != Route::Overview {
             self.go(&untrack(|| self.link(&Route::Overview)));
@@ -94,6 +134,7 @@ impl Navigation {
             && !(event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key())
             && !event.default_prevented();
         let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        close_menus_but(target.as_ref());
         let link = target.and_then(|element| element.closest("a[href]").ok().flatten());
         if let Some(link) = link.filter(|_| plain)
             && let Some(text) = link.get_attribute("href").filter(|text| text.starts_with('/'))
@@ -127,6 +168,11 @@ impl Navigation {
             Action::Search => focus_search(),
             Action::Next => move_focus(1),
             Action::Previous => move_focus(-1),
+            // A time that stands still is held already: it goes on by being live again.
+            Action::Pause if untrack(|| !self.with_query(Range::of_query).is_live()) => {
+                let [window, from, to] = Range::default().to_query();
+                self.set_queries(&[window, from, to], true);
+            }
             Action::Pause => live.toggle_hold(),
             Action::Help => help.set(true),
             Action::Page(index) => {
@@ -136,7 +182,11 @@ impl Navigation {
                     self.go(&untrack(|| self.link(page)));
                 }
             }
-            Action::Back if typing => leave_field(focused),
+            Action::Back if typing => {
+                if !close_menu() {
+                    leave_field(focused);
+                }
+            }
             Action::Back => self.back(),
         }
     }
@@ -159,6 +209,31 @@ fn focus_search() {
         drop(field.focus());
         field.select();
     }
+}
+
+/// Closes the menus that were not clicked.
+fn close_menus_but(clicked: Option<&Element>) {
+    let Ok(menus) = document().query_selector_all("details[open].menu") else { return };
+    for menu in (0..menus.length()).filter_map(|index| menus.get(index)) {
+        if !menu.contains(clicked.map(AsRef::as_ref))
+            && let Ok(menu) = menu.dyn_into::<Element>()
+        {
+            drop(menu.remove_attribute("open"));
+        }
+    }
+}
+
+/// Closes the menu that has the focus, and says whether there was one.
+fn close_menu() -> bool {
+    let focused = document().active_element();
+    let Some(menu) = focused.and_then(|element| element.closest("details[open].menu").ok().flatten()) else {
+        return false;
+    };
+    drop(menu.remove_attribute("open"));
+    if let Some(summary) = menu.first_element_child().and_then(|child| child.dyn_into::<HtmlElement>().ok()) {
+        drop(summary.focus());
+    }
+    true
 }
 
 fn leave_field(focused: Option<Element>) {

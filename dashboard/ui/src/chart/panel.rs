@@ -1,15 +1,24 @@
-//! A chart with its title, its labels, the cursor that all charts of a page share, and the table behind it.
+//! A chart with its title, its labels, the cursor and the brush that all charts of a page share, and the table behind it.
 
 use leptos::{html::Div, prelude::*};
 use poolscope_wire::PoolPoint;
-use web_sys::PointerEvent;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, PointerEvent};
 
 use super::{
+    export::with_unit,
+    grain::Grain,
+    save::chart_menu,
     scale::Scale,
-    series::{self, Chart, Drawing, Frame, Shape},
+    series::{Chart, Course, Drawing, Frame, Shape, value_text},
     ticks,
 };
-use crate::{browser, derived::Derived, format};
+use crate::{
+    browser,
+    derived::Derived,
+    format,
+    time::{Time, brush, range::Span, zone},
+};
 
 const HEIGHT: f64 = 150.0;
 
@@ -19,6 +28,9 @@ const LEFT: f64 = 52.0;
 /// Room for the labels of the series, on the right.
 const RIGHT: f64 = 122.0;
 
+/// Areas whose points are closer than this have no edges, which would cover them.
+const DENSE_PX: f64 = 1.5;
+
 /// The most rows of the table: more than anybody reads, and few enough to draw at once.
 const TABLE_ROWS: usize = 120;
 
@@ -27,14 +39,37 @@ const TABLE_ROWS: usize = 120;
 pub struct ChartData {
     /// The points in view, oldest first.
     pub points: Derived<Vec<PoolPoint>>,
+    /// Those of an earlier time, moved to this one; empty without a comparison.
+    pub before: Derived<Vec<PoolPoint>>,
+    /// How fine the points are, and where nothing is known.
+    pub grain: Derived<Grain>,
+    /// The same of the earlier ones.
+    pub before_grain: Derived<Grain>,
     /// First and last moment in view.
-    pub span: Derived<(u64, u64)>,
-    /// Neighbours further apart than this are a gap.
-    pub gap_ms: Derived<u64>,
+    pub span: Derived<Span>,
     /// Where the cursor is, in time.
     pub cursor: RwSignal<Option<u64>>,
     /// True if closes are concluded and not seen.
     pub estimated: Derived<bool>,
+    /// What the figures are of.
+    pub name: Derived<String>,
+    /// What is marked, and what it is compared with.
+    pub time: Time,
+}
+
+impl ChartData {
+    /// The point to read at the cursor, or the newest; and the earlier one beside it.
+    fn read(self) -> [Option<PoolPoint>; 2] {
+        let grain = self.grain.get();
+        let now = self.points.with(|points| match self.cursor.get() {
+            Some(at) => grain.about(points, at).copied(),
+            None => points.last().copied(),
+        });
+        let at = self.cursor.get().or(now.map(|point| point.at_ms));
+        let before_grain = self.before_grain.get();
+        let before = self.before.with(|before| at.and_then(|at| before_grain.about(before, at).copied()));
+        [now, before]
+    }
 }
 
 /// Where a chart of a width draws.
@@ -54,26 +89,41 @@ pub fn ChartPanel(
     let width = browser::use_width(plot);
     let (table_open, set_table_open) = signal(false);
     let drawing = Derived::new(move || {
-        let gap = data.gap_ms.get();
-        data.points.with(|points| Drawing::new(chart, points, data.span.get(), gap, frame(width.get())))
-    });
-    let read = Derived::new(move || {
-        data.points.with(|points| match data.cursor.get() {
-            Some(at) => series::nearest(points, at).copied(),
-            None => points.last().copied(),
+        let (grain, before_grain) = (data.grain.get(), data.before_grain.get());
+        data.points.with(|points| {
+            data.before.with(|before| {
+                let [course, before] = [(points, &grain), (before, &before_grain)]
+                    .map(|(points, grain)| Course { points, grain });
+                Drawing::new(chart, course, before, data.span.get(), frame(width.get()))
+            })
         })
     });
+    let read = Derived::new(move || data.read());
     let tilde = move || if chart.estimable && data.estimated.get() { "~" } else { "" };
-    let value = move |index: usize| {
-        let value = read.with(|point| point.as_ref().and_then(chart.series[index].value));
-        format!("{}{}", tilde(), series::value_text(value, chart.unit))
+    let value_of = move |place: usize, index: usize| {
+        let value = read.with(|points| points[place].as_ref().and_then(chart.series[index].value));
+        format!("{}{}", tilde(), value_text(value, chart.unit))
+    };
+    let value = move |index: usize| value_of(0, index);
+    let earlier = move |index: usize| {
+        let compare = data.time.compare()?;
+        data.before.with(|before| !before.is_empty()).then(|| (value_of(1, index), compare.words()))
     };
     let about = move || {
         let values: Vec<String> = (0..chart.series.len())
-            .map(|index| format!("{} {}", chart.series[index].name, value(index)))
+            .map(|index| {
+                let earlier =
+                    earlier(index).map(|(value, when)| format!(" ({value} {when})")).unwrap_or_default();
+                format!("{} {}{earlier}", chart.series[index].name, value(index))
+            })
             .collect();
         format!("{}: {}. {}", chart.title, values.join(", "), chart.about)
     };
+    let is_dense = Derived::new(move || {
+        let (frame, wide) = (frame(width.get()), data.span.get().width_ms().max(1));
+        data.grain.get().step_ms as f64 / wide as f64 * (frame.right - frame.left) < DENSE_PX
+    });
+    let brush = Brush { data, width, down: StoredValue::new(None) };
     view! {
         <figure class=format!("chart chart-{}", chart.id) data-testid=format!("chart-{}", chart.id)>
             <figcaption>
@@ -82,21 +132,31 @@ pub fn ChartPanel(
                     <span class="soft" title="Closes can't be seen here: they are concluded from what requests show">"~ estimated"</span>
                 })}
                 <button type="button" class="quiet" aria-expanded=move || if table_open.get() { "true" } else { "false" }
+                    aria-label=format!("{} as a table", chart.title)
                     on:click=move |_| set_table_open.update(|open| *open = !*open)>
                     {move || if table_open.get() { "chart only" } else { "table" }}
                 </button>
+                {chart_menu(chart, data)}
             </figcaption>
             <div class="plot" node_ref=plot>
                 <svg width=move || width.get().to_string() height=HEIGHT.to_string() role="img" aria-label=about
-                    on:pointermove=move |event| data.cursor.set(time_at(&event, width.get_untracked(), data.span.get_untracked()))
+                    on:pointerdown=move |event| brush.down(&event) on:pointermove=move |event| brush.moved(&event)
+                    on:pointerup=move |event| brush.up(&event) on:pointercancel=move |_| brush.cancel()
                     on:pointerleave=move |_| data.cursor.set(None)
                 >
                     <Axes drawing data width />
+                    <Marked data width />
                     {chart.series.iter().enumerate().rev().map(|(index, series)| {
-                        let kind = if chart.shape == Shape::Stack { "area" } else { "line" };
+                        let kind = move || match (chart.shape, is_dense.get()) {
+                            (Shape::Stack, false) => "area edged",
+                            (Shape::Stack, true) => "area",
+                            _ => "line",
+                        };
                         view! {
-                            <path class=format!("{kind} {}", series.class)
+                            <path class=move || format!("{} {}", kind(), series.class)
                                 d=move || drawing.with(|drawing| drawing.paths[index].clone()) />
+                            <path class=format!("before {}", series.class)
+                                d=move || drawing.with(|drawing| drawing.before.get(index).cloned().unwrap_or_default()) />
                         }
                     }).collect_view()}
                     <Cursor read data width />
@@ -110,11 +170,12 @@ pub fn ChartPanel(
                             <g class=class transform=place>
                                 <rect class="mark" x="0" y="-4" width="8" height="8" rx="1" />
                                 <text x="13" y="4">{series.name} " " <tspan class="value">{move || value(index)}</tspan></text>
+                                <text x="13" y="16" class="earlier">{move || earlier(index).map(|(value, _)| format!("was {value}"))}</text>
                             </g>
                         }
                     }).collect_view()}
                     {move || data.points.with(Vec::is_empty).then(|| view! {
-                        <text class="none" x=LEFT.to_string() y="70">"no data in this time"</text>
+                        <text class="none" x=(LEFT + 8.0).to_string() y="70">"no data in this time"</text>
                     })}
                 </svg>
             </div>
@@ -123,13 +184,67 @@ pub fn ChartPanel(
     }
 }
 
-/// The moment under the pointer.
-fn time_at(event: &PointerEvent, width: f64, span: (u64, u64)) -> Option<u64> {
-    let frame = frame(width);
-    let scale = Scale::new((span.0 as f64, span.1 as f64), (frame.left, frame.right));
-    let x = f64::from(event.offset_x());
-    (x >= frame.left - 6.0 && x <= frame.right + 6.0)
-        .then(|| scale.invert(x.clamp(frame.left, frame.right)) as u64)
+fn time_scale(span: Span, frame: Frame) -> Scale {
+    Scale::new((span.from_ms as f64, span.to_ms as f64), (frame.left, frame.right))
+}
+
+/// Follows the pointer over a chart: it moves the cursor, and marks a time while it is down.
+#[derive(Clone, Copy)]
+struct Brush {
+    data: ChartData,
+    width: ReadSignal<f64>,
+    /// Place and moment at which the pointer went down.
+    down: StoredValue<Option<(f64, u64)>>,
+}
+
+impl Brush {
+    fn place(self, event: &PointerEvent) -> (f64, Frame, Span) {
+        (f64::from(event.offset_x()), frame(self.width.get_untracked()), self.data.span.get_untracked())
+    }
+
+    fn down(self, event: &PointerEvent) {
+        let (x, frame, span) = self.place(event);
+        if event.button() != 0 || x > frame.right + 6.0 {
+            return;
+        }
+        self.down.set_value(Some((x, brush::moment_at(x, frame, span))));
+        if let Some(target) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok()) {
+            // Where it can't be captured, the mark ends at the edge of the chart.
+            drop(target.set_pointer_capture(event.pointer_id()));
+        }
+    }
+
+    fn moved(self, event: &PointerEvent) {
+        let (x, frame, span) = self.place(event);
+        let is_inside = x >= frame.left - 6.0 && x <= frame.right + 6.0;
+        self.data.cursor.set(is_inside.then(|| brush::moment_at(x, frame, span)));
+        if let Some(down) = self.down.get_value() {
+            self.data.time.draw(brush::dragged(down, x, frame, span));
+        }
+    }
+
+    fn up(self, event: &PointerEvent) {
+        let (x, frame, span) = self.place(event);
+        if let Some(down) = self.down.try_update_value(Option::take).flatten() {
+            // A click marks nothing, and clears what was marked.
+            self.data.time.mark(brush::dragged(down, x, frame, span));
+        }
+    }
+
+    fn cancel(self) {
+        self.down.set_value(None);
+        self.data.time.draw(None);
+    }
+}
+
+/// The time that is marked.
+#[component]
+fn Marked(data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
+    let place = Derived::new(move || brush::place(data.time.marked()?, frame(width.get()), data.span.get()));
+    let x = move || place.get().map_or(0.0, |(x, _)| x).to_string();
+    // A moment must be seen, too.
+    let wide = move || place.get().map_or(0.0, |(_, wide)| wide.max(1.5)).to_string();
+    view! { <rect class="brush" x=x width=wide y="4" height=(HEIGHT - 26.0).to_string() /> }
 }
 
 /// Hairlines and labels of both axes.
@@ -151,11 +266,11 @@ fn Axes(drawing: Derived<Drawing>, data: ChartData, width: ReadSignal<f64>) -> i
     };
     let times = move || {
         let frame = frame(width.get());
-        let (from, to) = data.span.get();
-        let x = Scale::new((from as f64, to as f64), (frame.left, frame.right));
+        let span = data.span.get();
+        let x = time_scale(span, frame);
         // A time is about 35 pixels wide, and wants as much air.
         let most = ((frame.right - frame.left) / 70.0).max(2.0) as usize;
-        ticks::times(from, to, most)
+        ticks::times(span.from_ms, span.to_ms, most, zone::offset_min)
             .into_iter()
             .map(|at| {
                 let place = x.map(at as f64);
@@ -179,13 +294,12 @@ fn Axes(drawing: Derived<Drawing>, data: ChartData, width: ReadSignal<f64>) -> i
 
 /// The line of the cursor.
 #[component]
-fn Cursor(read: Derived<Option<PoolPoint>>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
+fn Cursor(read: Derived<[Option<PoolPoint>; 2]>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
     let place = move || {
-        data.cursor.get()?;
-        let at = read.with(|point| point.map(|point| point.at_ms))?;
-        let frame = frame(width.get());
-        let (from, to) = data.span.get();
-        Some(Scale::new((from as f64, to as f64), (frame.left, frame.right)).map(at as f64))
+        let at = data.cursor.get()?;
+        // It jumps to the point that is read; where nothing is known it is where the pointer is.
+        let at = read.with(|[now, _]| now.map_or(at, |point| point.at_ms));
+        Some(time_scale(data.span.get(), frame(width.get())).map(at as f64))
     };
     let x = move || format!("{:.1}", place().unwrap_or(0.0));
     view! {
@@ -197,15 +311,19 @@ fn Cursor(read: Derived<Option<PoolPoint>>, data: ChartData, width: ReadSignal<f
 /// The figures behind a chart, newest first.
 #[component]
 fn Table(chart: &'static Chart, data: ChartData) -> impl IntoView {
+    let compare = Derived::new(move || data.time.compare());
     let rows = move || {
+        let (compare, before_grain) = (compare.get(), data.before_grain.get());
+        let cell = |point: Option<&PoolPoint>, value: fn(&PoolPoint) -> Option<f64>| {
+            view! { <td class="number">{value_text(point.and_then(value), chart.unit)}</td> }
+        };
         data.points.with(|points| {
-            points
-                .iter()
-                .rev()
-                .take(TABLE_ROWS)
-                .map(|point| {
+            data.before.with(|before| {
+                let row = |point: &PoolPoint| {
+                    let earlier = before_grain.about(before, point.at_ms);
                     let cells = chart.series.iter().map(|series| {
-                        view! { <td class="number">{series::value_text((series.value)(point), chart.unit)}</td> }
+                        let beside = compare.map(|_| cell(earlier, series.value));
+                        view! { {cell(Some(point), series.value)} {beside} }
                     });
                     view! {
                         <tr>
@@ -213,19 +331,36 @@ fn Table(chart: &'static Chart, data: ChartData) -> impl IntoView {
                             {cells.collect_view()}
                         </tr>
                     }
-                })
-                .collect_view()
+                };
+                points.iter().rev().take(TABLE_ROWS).map(row).collect_view()
+            })
         })
     };
+    let heads = move || {
+        let head = |series: &'static super::series::Series| {
+            let earlier = compare.get().map(|compare| {
+                view! { <th scope="col" class="number">{format!("{}, {}", series.name, compare.words())}</th> }
+            });
+            view! { <th scope="col" class="number">{with_unit(series.name, chart.unit)}</th> {earlier} }
+        };
+        chart.series.iter().map(head).collect_view()
+    };
+    let caption = move || {
+        let all = data.points.with(Vec::len);
+        let counted = format::counted(all as u64, "point", "points");
+        let bound = if all > TABLE_ROWS { format!("the newest {TABLE_ROWS} of {counted}") } else { counted };
+        let zone = zone::name(data.span.get().to_ms);
+        let step = format::span(data.grain.get().step_ms / 1_000);
+        format!(
+            "{}, newest first: {bound}, one each {step}, times in {zone}. All are in the saved figures.",
+            chart.title
+        )
+    };
     view! {
-        <div class="scroll" tabindex="0" role="region" aria-label=format!("{} as a table", chart.title)>
+        <div class="scroll" tabindex="0" role="region" aria-label=format!("{} as a table", chart.title) data-testid="chart-table">
             <table class="figures-table">
-                <thead>
-                    <tr>
-                        <th scope="col">"UTC"</th>
-                        {chart.series.iter().map(|s| view! { <th scope="col" class="number">{s.name}</th> }).collect_view()}
-                    </tr>
-                </thead>
+                <caption class="soft">{caption}</caption>
+                <thead><tr><th scope="col">"time"</th> {heads}</tr></thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>

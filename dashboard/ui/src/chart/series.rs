@@ -3,12 +3,13 @@
 use poolscope_wire::PoolPoint;
 
 use super::{
+    grain::Grain,
     labels,
     path::{self, Place},
     scale::Scale,
     ticks::{self, Unit},
 };
-use crate::format;
+use crate::{format, time::range::Span};
 
 /// One series of a chart.
 #[derive(Debug, Clone, Copy)]
@@ -177,11 +178,22 @@ pub struct Mark {
     pub text: String,
 }
 
+/// A course of points.
+#[derive(Debug, Clone, Copy)]
+pub struct Course<'a> {
+    /// The points, oldest first.
+    pub points: &'a [PoolPoint],
+    /// How fine they are.
+    pub grain: &'a Grain,
+}
+
 /// A chart ready to be drawn.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Drawing {
     /// Path data of each series; areas for a stack.
     pub paths: Vec<String>,
+    /// Path data of the earlier course of each series: lines, also for a stack. Empty without one.
+    pub before: Vec<String>,
     /// Labels of the value axis.
     pub ticks: Vec<Mark>,
     /// Height of the label of each series; `None` for a part of a stack that there is nothing of.
@@ -189,29 +201,33 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// Lays out a chart over `from_ms..=to_ms`. Neighbours further apart than `gap_ms` are a gap.
+    /// Lays out a chart over a time. `before` is an earlier course, moved to this time.
     #[must_use]
-    pub fn new(chart: &Chart, points: &[PoolPoint], span: (u64, u64), gap_ms: u64, frame: Frame) -> Self {
-        let x = Scale::new((span.0 as f64, span.1 as f64), (frame.left, frame.right));
-        let values = ticks::values(top(chart, points), chart.unit);
+    pub fn new(chart: &Chart, course: Course<'_>, before: Course<'_>, span: Span, frame: Frame) -> Self {
+        let x = Scale::new((span.from_ms as f64, span.to_ms as f64), (frame.left, frame.right));
+        let greatest = top(chart, course.points).max(top(chart, before.points));
+        let values = ticks::values(greatest, chart.unit);
         let y = Scale::new((0.0, values.last().copied().unwrap_or(1.0)), (frame.bottom, frame.top));
-        let runs = runs(points, gap_ms);
-        let (paths, ends) = if chart.shape == Shape::Stack {
-            stack(chart.series, &runs, x, y)
-        } else {
-            lines(chart, &runs, x, y)
-        };
+        let (paths, ends) =
+            if chart.shape == Shape::Stack { stack(chart, course, x, y) } else { lines(chart, course, x, y) };
+        let before_paths = if before.points.is_empty() { Vec::new() } else { lines(chart, before, x, y).0 };
         let ticks = values
             .iter()
             .map(|value| Mark { y: y.map(*value), text: value_text(Some(*value), chart.unit) })
             .collect();
-        let labelled: Vec<bool> =
-            chart.series.iter().map(|series| is_labelled(chart, series, points)).collect();
+        let labelled: Vec<bool> = chart
+            .series
+            .iter()
+            .map(|series| [course, before].iter().any(|course| is_labelled(chart, series, course.points)))
+            .collect();
         let wanted: Vec<f64> =
             ends.iter().zip(&labelled).filter(|(_, on)| **on).map(|(end, _)| *end).collect();
-        let mut heights = labels::spread(&wanted, 15.0, frame.top + 4.0, frame.bottom).into_iter();
+        // Below the label is the earlier figure, if there is one.
+        let gap = if before.points.is_empty() { 15.0 } else { 27.0 };
+        let bottom = frame.bottom + 15.0 - gap;
+        let mut heights = labels::spread(&wanted, gap, frame.top + 4.0, bottom).into_iter();
         let label_heights = labelled.iter().map(|on| if *on { heights.next() } else { None }).collect();
-        Self { paths, ticks, label_heights }
+        Self { paths, before: before_paths, ticks, label_heights }
     }
 }
 
@@ -234,53 +250,80 @@ fn top(chart: &Chart, points: &[PoolPoint]) -> f64 {
     points.iter().map(of_point).fold(0.0, f64::max)
 }
 
-/// Cuts points into runs without a gap.
-fn runs(points: &[PoolPoint], gap_ms: u64) -> Vec<&[PoolPoint]> {
-    points.chunk_by(|before, after| after.at_ms.saturating_sub(before.at_ms) <= gap_ms).collect()
+/// How high a series is drawn at a point: in a stack, on top of those below it.
+fn height(chart: &Chart, level: usize, point: &PoolPoint) -> Option<f64> {
+    if chart.shape == Shape::Stack {
+        return Some(sum(&chart.series[..=level], point));
+    }
+    (chart.series[level].value)(point)
 }
 
-fn lines(chart: &Chart, runs: &[&[PoolPoint]], x: Scale, y: Scale) -> (Vec<String>, Vec<f64>) {
+fn sum(series: &[Series], point: &PoolPoint) -> f64 {
+    series.iter().filter_map(|series| (series.value)(point)).sum()
+}
+
+/// Lines of all series; for a stack the upper edges of its parts.
+fn lines(chart: &Chart, course: Course<'_>, x: Scale, y: Scale) -> (Vec<String>, Vec<f64>) {
+    let Course { points, grain } = course;
+    let in_steps = grain.is_stepped || chart.shape != Shape::Lines;
     let mut paths = Vec::with_capacity(chart.series.len());
     let mut ends = Vec::with_capacity(chart.series.len());
-    for series in chart.series {
+    for (level, series) in chart.series.iter().enumerate() {
+        if !is_labelled(chart, series, points) {
+            paths.push(String::new());
+            ends.push(y.map(0.0));
+            continue;
+        }
         let mut places: Vec<Vec<Place>> = Vec::new();
-        for run in runs {
-            let mut open = false;
-            for point in *run {
-                match (series.value)(point) {
-                    Some(value) => {
-                        let place = (x.map(point.at_ms as f64), y.map(value));
-                        match places.last_mut() {
-                            Some(run) if open => run.push(place),
-                            _ => places.push(vec![place]),
-                        }
-                        open = true;
-                    }
-                    None => open = false,
+        for run in grain.runs(points) {
+            // What has no value ends a line and begins another.
+            for part in
+                run.split(|point| height(chart, level, point).is_none()).filter(|part| !part.is_empty())
+            {
+                let mut before = None;
+                let mut line = Vec::with_capacity(part.len() + 1);
+                for point in part {
+                    let place = y.map(height(chart, level, point).unwrap_or_default());
+                    line.push((x.map(grain.start(point.at_ms, before) as f64), place));
+                    before = Some(point.at_ms);
                 }
+                if let (true, Some(last), Some((_, place))) = (grain.is_stepped, before, line.last().copied())
+                {
+                    line.push((x.map(last as f64), place));
+                }
+                places.push(line);
             }
         }
         ends.push(places.last().and_then(|run| run.last()).map_or(y.map(0.0), |place| place.1));
-        paths.push(if chart.shape == Shape::Steps { path::steps(&places) } else { path::line(&places) });
+        paths.push(if in_steps { path::steps(&places) } else { path::line(&places) });
     }
     (paths, ends)
 }
 
-fn stack(series: &[Series], runs: &[&[PoolPoint]], x: Scale, y: Scale) -> (Vec<String>, Vec<f64>) {
-    let mut paths = Vec::with_capacity(series.len());
-    let mut ends = Vec::with_capacity(series.len());
-    for level in 0..series.len() {
-        let sum = |point: &PoolPoint, levels: usize| -> f64 {
-            series[..levels].iter().filter_map(|series| (series.value)(point)).sum()
-        };
+/// Areas of a stack.
+fn stack(chart: &Chart, course: Course<'_>, x: Scale, y: Scale) -> (Vec<String>, Vec<f64>) {
+    let Course { points, grain } = course;
+    let runs = grain.runs(points);
+    let mut paths = Vec::with_capacity(chart.series.len());
+    let mut ends = Vec::with_capacity(chart.series.len());
+    for level in 0..chart.series.len() {
         let edges: Vec<Vec<(f64, f64, f64)>> = runs
             .iter()
             .map(|run| {
-                run.iter()
-                    .map(|point| {
-                        (x.map(point.at_ms as f64), y.map(sum(point, level)), y.map(sum(point, level + 1)))
-                    })
-                    .collect()
+                let edge = |at_ms: u64, point: &PoolPoint| {
+                    let [low, high] =
+                        [level, level + 1].map(|count| y.map(sum(&chart.series[..count], point)));
+                    (x.map(at_ms as f64), low, high)
+                };
+                let mut before = None;
+                let mut edges: Vec<_> = run
+                    .iter()
+                    .map(|point| edge(grain.start(point.at_ms, before.replace(point.at_ms)), point))
+                    .collect();
+                if let (true, Some(last)) = (grain.is_stepped, run.last()) {
+                    edges.push(edge(last.at_ms, last));
+                }
+                edges
             })
             .collect();
         let end = edges.last().and_then(|run| run.last());
@@ -288,14 +331,6 @@ fn stack(series: &[Series], runs: &[&[PoolPoint]], x: Scale, y: Scale) -> (Vec<S
         paths.push(path::step_area(&edges));
     }
     (paths, ends)
-}
-
-/// The point that is nearest to a moment.
-#[must_use]
-pub fn nearest(points: &[PoolPoint], at_ms: u64) -> Option<&PoolPoint> {
-    let after = points.partition_point(|point| point.at_ms < at_ms);
-    let candidates = [after.checked_sub(1).and_then(|index| points.get(index)), points.get(after)];
-    candidates.into_iter().flatten().min_by_key(|point| point.at_ms.abs_diff(at_ms))
 }
 
 #[cfg(test)]
@@ -320,39 +355,67 @@ mod tests {
         ]
     }
 
+    const SPAN: Span = Span { from_ms: 0, to_ms: 10_000 };
+
+    fn fine() -> Grain {
+        Grain::new(1_000, &poolscope_wire::Range::default())
+    }
+
+    fn draw(chart: &Chart, points: &[PoolPoint], before: &[PoolPoint], grain: &Grain) -> Drawing {
+        Drawing::new(chart, Course { points, grain }, Course { points: before, grain }, SPAN, FRAME)
+    }
+
     #[test]
     fn a_stack_ends_on_top_of_what_is_below_it() {
-        let drawing = Drawing::new(&CHARTS[0], &points(), (0, 10_000), 2_000, FRAME);
+        let drawing = draw(&CHARTS[0], &points(), &[], &fine());
         assert_eq!(drawing.ticks.last().unwrap().text, "4");
         assert_eq!(drawing.paths[0], "M0 100L10 100L10 0L10 50L0 50ZM90 100L100 100L100 75L100 75L90 75Z");
         assert!(drawing.paths[1].starts_with("M0 50L10 50L10 0L10 0"), "{}", drawing.paths[1]);
         let labelled: Vec<bool> = drawing.label_heights.iter().map(Option::is_some).collect();
         assert_eq!(labelled, [true, true, false, false], "nothing is upgraded, nothing is told of connects");
+        assert!(drawing.before.is_empty());
     }
 
     #[test]
     fn lines_break_at_gaps_and_at_unknown_values() {
         let wait = &CHARTS[2];
-        let drawing = Drawing::new(wait, &points(), (0, 10_000), 2_000, FRAME);
+        let drawing = draw(wait, &points(), &[], &fine());
         assert_eq!(drawing.paths[1], "M0 50L0 50M90 0L100 0");
         assert_eq!(drawing.paths[0], "", "no value at all");
         assert_eq!(drawing.label_heights.len(), 2);
     }
 
     #[test]
-    fn a_chart_without_points_still_has_an_axis() {
-        for chart in &CHARTS {
-            let drawing = Drawing::new(chart, &[], (0, 10_000), 2_000, FRAME);
-            assert!(drawing.ticks.len() >= 2, "{}", chart.id);
-        }
+    fn points_that_stand_for_a_time_are_drawn_over_all_of_it() {
+        let coarse = Grain::new(1_000, &poolscope_wire::Range { step_ms: 5_000, ..Default::default() });
+        let point = |at_ms, active| PoolPoint {
+            at_ms,
+            active: Some(active),
+            wait_p99_s: Some(active as f32),
+            ..PoolPoint::default()
+        };
+        let points = [point(5_000, 1), point(10_000, 2)];
+        let wait = draw(&CHARTS[2], &points, &[], &coarse);
+        assert_eq!(wait.paths[1], "M0 50L50 50L50 0L100 0");
+        let stack = draw(&CHARTS[0], &points, &[], &coarse);
+        assert!(stack.paths[0].starts_with("M0 100L50 100L100 100L100 0"), "{}", stack.paths[0]);
     }
 
     #[test]
-    fn the_cursor_finds_the_nearest_point() {
-        let points = points();
-        assert_eq!(nearest(&points, 400).unwrap().at_ms, 0);
-        assert_eq!(nearest(&points, 8_000).unwrap().at_ms, 9_000);
-        assert_eq!(nearest(&points, 99_000).unwrap().at_ms, 10_000);
-        assert!(nearest(&[], 5).is_none());
+    fn an_earlier_course_is_lines_on_the_same_axis() {
+        let higher = PoolPoint { at_ms: 5_000, active: Some(8), ..PoolPoint::default() };
+        let before = [PoolPoint { at_ms: 4_000, ..higher }, higher];
+        let drawing = draw(&CHARTS[0], &points(), &before, &fine());
+        assert_eq!(drawing.ticks.last().unwrap().text, "8", "both fit");
+        assert_eq!(drawing.before[0], "M40 0L50 0");
+        assert_eq!(drawing.before[1], "", "there was nothing of it");
+    }
+
+    #[test]
+    fn a_chart_without_points_still_has_an_axis() {
+        for chart in &CHARTS {
+            let drawing = draw(chart, &[], &[], &fine());
+            assert!(drawing.ticks.len() >= 2, "{}", chart.id);
+        }
     }
 }

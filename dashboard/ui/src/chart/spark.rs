@@ -1,12 +1,14 @@
-//! The last two minutes of a pool in the size of a word: connections in use as an area, waiting requests as a line.
+//! A short course of a pool in the size of a word: connections in use as an area, waiting requests as a line.
 
 use leptos::prelude::*;
+use poolscope_wire::PoolPoint;
 
 use super::{path, scale::Scale};
 use crate::{
     derived::Derived,
     format,
     state::ring::{Ring, SPAN_MS},
+    time::range::Span,
 };
 
 const WIDTH: f64 = 120.0;
@@ -27,15 +29,28 @@ impl Spark {
     /// Lays out the points of a ring.
     #[must_use]
     pub fn new(ring: &Ring) -> Self {
-        let Some(newest) = ring.iter().next_back() else { return Self::default() };
-        let told_active = ring.iter().filter_map(|point| point.active).max();
-        let told_waiting = ring.iter().filter_map(|point| point.pending).max();
+        let points: Vec<PoolPoint> = ring.iter().copied().collect();
+        let Some(newest) = points.last() else { return Self::default() };
+        Self::drawn(&points, Span::ending_at(newest.at_ms, SPAN_MS), GAP_MS)
+    }
+
+    /// Lays out the points of another time.
+    #[must_use]
+    pub fn of_time(points: &[PoolPoint], span: Span) -> Self {
+        if points.is_empty() {
+            return Self { about: "nothing reported in this time".to_owned(), ..Self::default() };
+        }
+        // They are thinned: what is far apart for its place in the drawing is a gap.
+        Self::drawn(points, span, GAP_MS.max(span.width_ms() / 15))
+    }
+
+    fn drawn(points: &[PoolPoint], span: Span, gap_ms: u64) -> Self {
+        let told_active = points.iter().filter_map(|point| point.active).max();
+        let told_waiting = points.iter().filter_map(|point| point.pending).max();
         let (most_active, most_waiting) = (told_active.unwrap_or(0), told_waiting.unwrap_or(0));
-        let from = newest.at_ms.saturating_sub(SPAN_MS) as f64;
-        let x = Scale::new((from, newest.at_ms as f64), (0.0, WIDTH));
+        let x = Scale::new((span.from_ms as f64, span.to_ms as f64), (0.0, WIDTH));
         let y = Scale::new((0.0, f64::from(most_active.max(most_waiting).max(1))), (HEIGHT - 1.0, 2.0));
-        let points: Vec<_> = ring.iter().collect();
-        let runs = points.chunk_by(|before, after| after.at_ms - before.at_ms <= GAP_MS);
+        let runs = points.chunk_by(|before, after| after.at_ms - before.at_ms <= gap_ms);
         let (mut areas, mut lines) = (Vec::new(), Vec::new());
         for run in runs {
             let active = run.iter().filter_map(|p| Some((p.at_ms, p.active?)));
@@ -51,7 +66,8 @@ impl Spark {
             active: path::step_area(&areas),
             waiting: if most_waiting == 0 { String::new() } else { path::steps(&lines) },
             about: format!(
-                "Last two minutes: {}, {}",
+                "{}: {}, {}",
+                format::span(span.width_ms() / 1_000),
                 at_most(told_active, "in use"),
                 at_most(told_waiting, "waiting")
             ),
@@ -79,8 +95,6 @@ pub fn Sparkline(
 
 #[cfg(test)]
 mod tests {
-    use poolscope_wire::PoolPoint;
-
     use super::*;
 
     fn ring(pending: u32) -> Ring {
@@ -99,5 +113,14 @@ mod tests {
         assert!(Spark::new(&ring(0)).waiting.is_empty());
         assert!(!Spark::new(&ring(1)).waiting.is_empty());
         assert_eq!(Spark::new(&Ring::default()), Spark::default());
+    }
+
+    #[test]
+    fn another_time_has_its_own_axis_and_may_have_nothing() {
+        let point = |at_ms| PoolPoint { at_ms, active: Some(1), ..PoolPoint::default() };
+        let spark = Spark::of_time(&[point(0), point(30_000)], Span { from_ms: 0, to_ms: 600_000 });
+        assert!(spark.active.contains("L6 "), "{}", spark.active);
+        assert!(spark.about.starts_with("10 min: at most 1 in use"), "{}", spark.about);
+        assert_eq!(Spark::of_time(&[], Span::default()).about, "nothing reported in this time");
     }
 }

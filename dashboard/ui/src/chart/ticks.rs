@@ -1,7 +1,8 @@
 //! Round places on an axis.
 
 /// Steps of a time axis in seconds: those that people count in.
-const TIME_STEPS: [u64; 13] = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600];
+const TIME_STEPS: [u64; 18] =
+    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400];
 
 /// What the values of an axis are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +43,25 @@ fn nice_above(value: f64) -> f64 {
     nice * power
 }
 
-/// Moments of a time axis that are round on the clock, at most `most` of them.
+/// Moments of a time axis that are round on the clock, at most `most` of them. `offset_min` tells how far the clock is
+/// ahead of UTC at a moment.
 #[must_use]
-pub fn times(from_ms: u64, to_ms: u64, most: usize) -> Vec<u64> {
+pub fn times(from_ms: u64, to_ms: u64, most: usize, offset_min: fn(u64) -> i32) -> Vec<u64> {
     let span = to_ms.saturating_sub(from_ms) / 1_000;
     let wanted = span / most.max(1) as u64;
-    let step = TIME_STEPS.into_iter().find(|step| *step > wanted).unwrap_or(86_400) * 1_000;
-    (from_ms.div_ceil(step)..=to_ms / step).map(|index| index * step).collect()
+    let step = TIME_STEPS.into_iter().find(|step| *step > wanted);
+    let step = step.unwrap_or_else(|| (wanted / 86_400 + 1) * 86_400) * 1_000;
+    let offset_ms = |at: u64| i64::from(offset_min(at)) * 60_000;
+    let first = from_ms.saturating_add_signed(offset_ms(from_ms)) / step;
+    (first..)
+        // The clock may be changed within the axis: each place asks for its own offset.
+        .map(|index| {
+            (index * step)
+                .saturating_add_signed(-offset_ms((index * step).saturating_add_signed(-offset_ms(from_ms))))
+        })
+        .skip_while(|at| *at < from_ms)
+        .take_while(|at| *at <= to_ms)
+        .collect()
 }
 
 #[cfg(test)]
@@ -76,8 +89,28 @@ mod tests {
 
     #[test]
     fn times_are_round_on_the_clock() {
-        assert_eq!(times(1_000, 121_000, 4), [60_000, 120_000]);
-        let ticks = times(1_795_232_652_345, 1_795_232_952_345, 6);
+        assert_eq!(times(1_000, 121_000, 4, |_| 0), [60_000, 120_000]);
+        let ticks = times(1_795_232_652_345, 1_795_232_952_345, 6, |_| 0);
         assert!(ticks.len() <= 6 && ticks.iter().all(|at| at % 60_000 == 0), "{ticks:?}");
+    }
+
+    #[test]
+    fn days_begin_where_the_clock_says_so() {
+        let (from, to) = (1_795_132_800_000, 1_795_737_600_000);
+        let days = times(from, to, 8, |_| 330);
+        assert!(days.len() <= 8, "{days:?}");
+        assert!(days.iter().all(|at| (at + 330 * 60_000).is_multiple_of(86_400_000)), "{days:?}");
+        // The clock goes back by an hour in the middle.
+        let changed = times(from, to, 8, |at| if at < 1_795_400_000_000 { 120 } else { 60 });
+        assert_eq!(changed[1] - changed[0], 86_400_000);
+        assert!(changed.windows(2).any(|pair| pair[1] - pair[0] == 90_000_000), "{changed:?}");
+    }
+
+    #[test]
+    fn an_axis_of_any_length_has_few_times() {
+        for width_s in [10_u64, 60, 600, 3_600, 86_400, 604_800, 2_678_400] {
+            let ticks = times(1_795_232_652_345, 1_795_232_652_345 + width_s * 1_000, 6, |_| -300);
+            assert!((1..=7).contains(&ticks.len()), "{width_s} {ticks:?}");
+        }
     }
 }

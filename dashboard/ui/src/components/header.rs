@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use poolscope_wire::Severity;
 
+use super::timebar::TimeBar;
 use crate::{
     derived::Derived,
     format,
@@ -34,6 +35,7 @@ pub fn Header(
             </a>
             <Pages />
             <span class="grow"></span>
+            <TimeBar />
             <ServiceChoice />
             <StreamState />
             <ThemeButton />
@@ -125,10 +127,12 @@ fn ServiceChoice() -> impl IntoView {
 fn StreamState() -> impl IntoView {
     let live = expect_context::<Live>();
     let word = move || if live.held() { "held" } else { live.connection().word() };
+    let held_for = move || live.held_for_s().map(format::span);
     let age = move || {
         matches!(live.connection(), Connection::Stale | Connection::Lost)
             .then(|| live.age_s().map(format::span))
             .flatten()
+            .or_else(held_for)
     };
     let title = move || match (live.held(), live.lagged.get()) {
         (true, _) => "Let the picture go on (space)".to_owned(),

@@ -3,13 +3,17 @@
 use poolscope_wire::{Breaker, BreakerState, Event, Protection, Severity};
 
 use super::store::{Store, is_routine};
-use crate::words;
+use crate::{time::range::Span, words};
 
 /// Which events are shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
     /// Events of this service; empty for all.
     pub service: String,
+    /// Events of this pool, by id; empty for all.
+    pub pool: String,
+    /// Events of this time; `None` for all.
+    pub within: Option<Span>,
     /// Events of this kind; empty for all.
     pub kind: String,
     /// Events that are at least this bad.
@@ -25,6 +29,8 @@ impl EventFilter {
     #[must_use]
     pub fn passes(&self, event: &Event) -> bool {
         (self.service.is_empty() || event.service == self.service)
+            && (self.pool.is_empty() || event.pool.as_ref() == Some(&self.pool))
+            && self.within.is_none_or(|span| span.contains(event.at_ms))
             && (self.kind.is_empty() || event.kind == self.kind)
             && event.severity >= self.severity
             && (self.routine || !self.kind.is_empty() || !is_routine(event))
@@ -213,7 +219,10 @@ mod tests {
             EventFilter { text: "opened".to_owned(), severity: Severity::Warn, ..EventFilter::default() };
         assert!(filter.passes(&event));
         assert!(!EventFilter { severity: Severity::Bad, ..filter.clone() }.passes(&event));
-        assert!(!EventFilter { kind: "b".to_owned(), ..filter }.passes(&event));
+        assert!(!EventFilter { kind: "b".to_owned(), ..filter.clone() }.passes(&event));
+        assert!(!EventFilter { pool: "other".to_owned(), ..filter.clone() }.passes(&event));
+        let within = |from_ms, to_ms| EventFilter { within: Some(Span { from_ms, to_ms }), ..filter.clone() };
+        assert!(within(0, 5).passes(&event) && !within(1, 5).passes(&event), "it happened at 0");
     }
 
     #[test]

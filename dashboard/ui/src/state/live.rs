@@ -123,6 +123,13 @@ impl Live {
         self.held_at_ms.get().is_some()
     }
 
+    /// Seconds for which the picture has been held.
+    #[must_use]
+    pub fn held_for_s(self) -> Option<u64> {
+        let now_ms = self.browser_now_ms.get().saturating_add_signed(self.clock_offset_ms.get());
+        self.held_at_ms.get().map(|held_at_ms| now_ms.saturating_sub(held_at_ms) / 1_000)
+    }
+
     /// State of the stream.
     #[must_use]
     pub fn connection(self) -> Connection {
@@ -294,11 +301,14 @@ mod tests {
         let (_owner, live) = live();
         live.toggle_hold();
         live.receive(update(5), 2_000);
+        live.tick(4_500);
+        assert_eq!(live.held_for_s(), Some(3), "what is held tells its age");
+        live.tick(2_000);
         assert_eq!(live.newest_point("a").and_then(|point| point.active), Some(1));
         assert_eq!(live.now_ms(), 51_000);
         live.toggle_hold();
         assert_eq!(live.newest_point("a").and_then(|point| point.active), Some(5));
-        assert_eq!(live.now_ms(), 52_000);
+        assert_eq!((live.now_ms(), live.held_for_s()), (52_000, None));
     }
 
     #[test]

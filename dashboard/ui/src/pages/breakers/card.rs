@@ -6,12 +6,16 @@ use poolscope_wire::{Breaker, BreakerState, Share, Transition};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 
-use super::strip::Strip;
+use super::{
+    past::{Past, use_past},
+    strip::{Strip, transitions_in},
+};
 use crate::{
     components::{bar::Bar, shape::BreakerBadge},
     derived::Derived,
     format,
     state::live::Live,
+    time::Time,
     words,
 };
 
@@ -28,6 +32,7 @@ pub fn Card(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let card = NodeRef::<Article>::new();
+    let past = use_past(expect_context::<Time>(), id.clone());
     let breaker = Derived::after({
         let id = id.clone();
         move |before: Option<&Breaker>| live.breaker(&id).or_else(|| before.cloned()).unwrap_or_default()
@@ -82,8 +87,8 @@ pub fn Card(
                 {figure("failed", |b| b.failed_total)}
                 {figure("rejected", |b| b.rejected_total)}
             </dl>
-            <Strip breaker />
-            <Transitions breaker />
+            <Strip breaker past />
+            <Transitions breaker past />
         </article>
     }
 }
@@ -179,12 +184,22 @@ fn failed_connects(share: Option<f64>) -> String {
 
 /// The newest changes of state and their reasons.
 #[component]
-fn Transitions(breaker: Derived<Breaker>) -> impl IntoView {
+fn Transitions(breaker: Derived<Breaker>, past: RwSignal<Past>) -> impl IntoView {
     let live = expect_context::<Live>();
-    let listed = Derived::new(move || {
-        breaker.with(|breaker| breaker.transitions.iter().rev().take(MAX_LISTED).cloned().collect::<Vec<_>>())
+    let time = expect_context::<Time>();
+    let all = Derived::new(move || {
+        breaker.with(|breaker| match time.fixed() {
+            Some(span) => past.with(|past| transitions_in(breaker, past, span)),
+            None => breaker.transitions.clone(),
+        })
     });
-    let more = move || breaker.with(|breaker| breaker.transitions.len().saturating_sub(MAX_LISTED));
+    let listed =
+        Derived::new(move || all.with(|all| all.iter().rev().take(MAX_LISTED).cloned().collect::<Vec<_>>()));
+    let more = move || all.with(|all| all.len().saturating_sub(MAX_LISTED));
+    let none = move || match time.fixed() {
+        Some(_) => "No change of state in this time.",
+        None => "No change of state seen so far.",
+    };
     view! {
         <ol class="transitions" aria-label="Changes of state, newest first">
             <For each=move || listed.get() key=|transition| (transition.at_ms, words::breaker_key(transition.to)) let:transition>
@@ -200,7 +215,7 @@ fn Transitions(breaker: Derived<Breaker>) -> impl IntoView {
             </For>
         </ol>
         {move || (more() > 0).then(|| view! { <p class="soft">{format!("and {} before", more())}</p> })}
-        {move || listed.with(Vec::is_empty).then(|| view! { <p class="soft">"No change of state seen so far."</p> })}
+        {move || listed.with(Vec::is_empty).then(|| view! { <p class="soft">{none()}</p> })}
     }
 }
 

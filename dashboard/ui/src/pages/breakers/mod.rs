@@ -1,6 +1,7 @@
 //! Every breaker as a card: its state as a word and a shape, why, and what it did over time.
 
 pub mod card;
+pub mod past;
 pub mod strip;
 
 use leptos::prelude::*;
@@ -17,6 +18,7 @@ use crate::{
         filter::{Headline, breakers_of},
         live::Live,
     },
+    time::Time,
 };
 
 use card::Card;
@@ -29,6 +31,7 @@ pub fn Breakers(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
     let ids = Derived::new(move || {
         let service = navigation.query("service");
         live.with_breakers(|store| {
@@ -57,6 +60,9 @@ pub fn Breakers(
     };
     view! {
         <div class="pagehead"><h1>"Breakers"</h1><span class="soft">{summary}</span></div>
+        <p class="soft" hidden=move || time.fixed().is_none()>
+            "States and figures are those of now. The strip of a breaker and its changes are those of this time."
+        </p>
         {move || {
             let marked = marked.clone();
             if !is_empty.get() {

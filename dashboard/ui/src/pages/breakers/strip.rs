@@ -1,9 +1,19 @@
 //! The states of a breaker over time.
 
 use leptos::prelude::*;
-use poolscope_wire::{Breaker, BreakerState, Transition};
+use poolscope_wire::{Breaker, BreakerState, StateSpan, Transition};
 
-use crate::{derived::Derived, format, state::live::Live, words};
+use super::past::Past;
+use crate::{
+    derived::Derived,
+    format,
+    state::live::Live,
+    time::{
+        Time,
+        range::{Range, Span},
+    },
+    words,
+};
 
 /// The shortest time that a strip shows.
 const MIN_SPAN_MS: u64 = 300_000;
@@ -14,14 +24,6 @@ const MAX_SPAN_MS: u64 = 3_600_000;
 /// Width of the drawing, which is stretched to the card.
 const WIDTH: f64 = 1_000.0;
 
-/// A time in one state.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Segment {
-    from_ms: u64,
-    to_ms: u64,
-    state: BreakerState,
-}
-
 /// First moment of a strip that ends at `now_ms`: a little before the oldest transition, within bounds.
 fn strip_start(breaker: &Breaker, now_ms: u64) -> u64 {
     let oldest = breaker.transitions.first().map_or(now_ms, |transition| transition.at_ms);
@@ -30,7 +32,7 @@ fn strip_start(breaker: &Breaker, now_ms: u64) -> u64 {
 }
 
 /// The states between two moments. What was before the first known transition is its `from`.
-fn segments(transitions: &[Transition], state: BreakerState, from_ms: u64, to_ms: u64) -> Vec<Segment> {
+fn segments(transitions: &[Transition], state: BreakerState, from_ms: u64, to_ms: u64) -> Vec<StateSpan> {
     let mut segments = Vec::with_capacity(transitions.len() + 1);
     let mut start = from_ms;
     for transition in transitions {
@@ -39,12 +41,12 @@ fn segments(transitions: &[Transition], state: BreakerState, from_ms: u64, to_ms
         }
         let end = transition.at_ms.min(to_ms);
         if end > start {
-            segments.push(Segment { from_ms: start, to_ms: end, state: transition.from });
+            segments.push(StateSpan { from_ms: start, to_ms: end, state: transition.from });
             start = end;
         }
     }
     if to_ms > start {
-        segments.push(Segment { from_ms: start, to_ms, state });
+        segments.push(StateSpan { from_ms: start, to_ms, state });
     }
     segments
 }
@@ -58,50 +60,81 @@ fn height(state: BreakerState) -> f64 {
     }
 }
 
+/// The states that are in view, cut to the view.
+fn cut(states: &[StateSpan], view: Span) -> Vec<StateSpan> {
+    let states = states.iter().filter(|state| state.to_ms > view.from_ms && state.from_ms < view.to_ms);
+    let cut = |state: &StateSpan| StateSpan {
+        from_ms: state.from_ms.max(view.from_ms),
+        to_ms: state.to_ms.min(view.to_ms),
+        ..*state
+    };
+    states.map(cut).collect()
+}
+
 /// The states of a breaker over time.
 #[component]
 pub fn Strip(
     /// The breaker.
     breaker: Derived<Breaker>,
+    /// Its history, where the server was asked for it.
+    past: RwSignal<Past>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
+    let time = expect_context::<Time>();
     // Whole seconds: the strip need not move more often.
     let now = Derived::new(move || live.now_ms() / 1_000 * 1_000);
-    let start = Derived::new(move || breaker.with(|breaker| strip_start(breaker, now.get())));
+    let view = Derived::new(move || match time.range() {
+        Range::Fixed(span) => span,
+        range if range == Range::default() => {
+            Span { from_ms: breaker.with(|breaker| strip_start(breaker, now.get())), to_ms: now.get() }
+        }
+        Range::Live(window_ms) => Span::ending_at(now.get(), window_ms),
+    });
     let parts = move || {
-        let (from, to) = (start.get(), now.get());
-        let scale = WIDTH / to.saturating_sub(from).max(1) as f64;
-        breaker
-            .with(|breaker| segments(&breaker.transitions, breaker.state, from, to))
-            .into_iter()
-            .map(|segment| {
-                let height = height(segment.state);
-                // A state that lasted a moment must still be seen.
-                let width = ((segment.to_ms - segment.from_ms) as f64 * scale).max(3.0);
-                view! {
-                    <rect class=format!("b-{}", words::breaker_key(segment.state))
-                        x=format!("{:.1}", (segment.from_ms - from) as f64 * scale) width=format!("{width:.1}")
-                        y=(20.0 - height).to_string() height=height.to_string() />
-                }
-            })
-            .collect_view()
+        let view = view.get();
+        let scale = WIDTH / view.width_ms().max(1) as f64;
+        let states = past.with(|past| match past {
+            // What the server tells knows of times of which nothing is known.
+            Some(detail) if time.fixed().is_some() => cut(&detail.states, view),
+            Some(_) | None => breaker
+                .with(|breaker| segments(&breaker.transitions, breaker.state, view.from_ms, view.to_ms)),
+        });
+        let part = |state: StateSpan| {
+            let height = height(state.state);
+            // A state that lasted a moment must still be seen.
+            let width = ((state.to_ms - state.from_ms) as f64 * scale).max(3.0);
+            view! {
+                <rect class=format!("b-{}", words::breaker_key(state.state))
+                    x=format!("{:.1}", (state.from_ms - view.from_ms) as f64 * scale) width=format!("{width:.1}")
+                    y=(20.0 - height).to_string() height=height.to_string() />
+            }
+        };
+        states.into_iter().map(part).collect_view()
     };
     let changes = move || {
-        let from = start.get();
-        let count = breaker.with(|breaker| breaker.transitions.iter().filter(|t| t.at_ms > from).count());
+        let view = view.get();
+        let count = breaker.with(|breaker| past.with(|past| transitions_in(breaker, past, view).len()));
         format::counted(count as u64, "change", "changes")
     };
-    let about = move || {
-        format!("{} of state in the last {}", changes(), format::span((now.get() - start.get()) / 1_000))
+    let begin = move || match time.fixed() {
+        Some(span) => format::span_between(span.from_ms, span.to_ms, now.get()),
+        None => format::ago(now.get(), view.get().from_ms),
     };
+    let about = move || format!("{} of state in {}", changes(), format::span(view.get().width_ms() / 1_000));
     view! {
         <div class="strip">
             <svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=about>{parts}</svg>
-            <span class="soft">{move || format::ago(now.get(), start.get())}</span>
+            <span class="soft">{begin}</span>
             <span class="soft">{changes}</span>
-            <span class="soft">"now"</span>
+            <span class="soft" hidden=move || time.fixed().is_some()>"now"</span>
         </div>
     }
+}
+
+/// The changes of state in a time, oldest first.
+pub fn transitions_in(breaker: &Breaker, past: &Past, view: Span) -> Vec<Transition> {
+    let all = past.as_ref().map_or(&breaker.transitions, |detail| &detail.transitions);
+    all.iter().filter(|transition| view.contains(transition.at_ms)).cloned().collect()
 }
 
 #[cfg(test)]
@@ -134,7 +167,7 @@ mod tests {
     #[test]
     fn a_breaker_that_never_changed_is_one_segment() {
         let segments = segments(&[], BreakerState::Closed, 10, 50);
-        assert_eq!(segments, [Segment { from_ms: 10, to_ms: 50, state: BreakerState::Closed }]);
+        assert_eq!(segments, [StateSpan { from_ms: 10, to_ms: 50, state: BreakerState::Closed }]);
     }
 
     #[test]
@@ -155,5 +188,28 @@ mod tests {
         assert_eq!(strip_start(&at(now), now), now - MIN_SPAN_MS);
         assert_eq!(strip_start(&at(0), now), now - MAX_SPAN_MS);
         assert_eq!(strip_start(&at(now - 1_000_000), now), now - 1_100_000);
+    }
+
+    #[test]
+    fn states_of_the_server_are_cut_to_the_view_and_keep_their_holes() {
+        let state = |from_ms, to_ms| StateSpan { state: BreakerState::Open, from_ms, to_ms };
+        let cut = cut(
+            &[state(0, 10), state(10, 25), state(40, 60), state(60, 90)],
+            Span { from_ms: 20, to_ms: 50 },
+        );
+        assert_eq!(cut, [state(20, 25), state(40, 50)]);
+    }
+
+    #[test]
+    fn changes_are_those_of_the_time() {
+        use BreakerState::{Closed, Open};
+        let breaker = Breaker {
+            transitions: vec![transition(5, Closed, Open), transition(15, Open, Closed)],
+            ..Breaker::default()
+        };
+        let view = Span { from_ms: 10, to_ms: 20 };
+        assert_eq!(transitions_in(&breaker, &None, view).len(), 1);
+        let past = Some(Box::new(poolscope_wire::BreakerDetail::default()));
+        assert!(transitions_in(&breaker, &past, view).is_empty(), "the server knows better");
     }
 }

@@ -1,6 +1,7 @@
 //! Every pool as one readable row, worst first, with the reason in words.
 
 pub mod headline;
+pub mod past;
 pub mod row;
 pub mod toolbar;
 pub mod view;
@@ -17,6 +18,7 @@ use crate::{
         live::Live,
         order::{PoolFilter, Sort},
     },
+    time::Time,
 };
 
 use headline::Headlines;
@@ -43,6 +45,7 @@ fn use_filter(navigation: Navigation) -> Derived<PoolFilter> {
 pub fn Overview() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
     let filter = use_filter(navigation);
     let ids = Derived::new(move || {
         filter.with(|filter| {
@@ -73,6 +76,9 @@ pub fn Overview() -> impl IntoView {
             stage => view! {
                 <Headlines />
                 <Toolbar shown=Derived::new(move || ids.with(Vec::len)) />
+                <p class="soft" data-testid="overview-time" hidden=move || time.fixed().is_none()>
+                    "Words, order and severity are those of now. The figures of a row are those of this time: most connections and waiting, worst wait, mean reuse and rates."
+                </p>
                 {if stage == Stage::NoMatch {
                     view! { <NoMatch /> }.into_any()
                 } else {

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::view::PoolView;
+use super::{
+    past::{put_past, use_past},
+    view::PoolView,
+};
 use crate::{
     chart::spark::Sparkline,
     components::{
@@ -13,7 +16,8 @@ use crate::{
     format,
     navigation::Navigation,
     route::Route,
-    state::{live::Live, order::Sort},
+    state::{live::Live, order::Sort, ring::SPAN_MS},
+    time::{Time, range::Range},
     words,
 };
 
@@ -29,6 +33,13 @@ pub fn ColumnHeads() -> impl IntoView {
                 title="Order by this" on:click=move |_| navigation.set_query("sort", value)>{name}</button>
         }
     };
+    let time = expect_context::<Time>();
+    let spark_time = move || match time.range() {
+        Range::Fixed(span) => format::span(span.width_ms() / 1_000),
+        // The newest points, which every row has, reach back this far.
+        range if range == Range::default() => format::span(SPAN_MS / 1_000),
+        Range::Live(window_ms) => format::span(window_ms.max(SPAN_MS) / 1_000),
+    };
     view! {
         <div class="heads">
             {head("h-name", Sort::Name, "pool")}
@@ -36,7 +47,7 @@ pub fn ColumnHeads() -> impl IntoView {
             {head("h-conns", Sort::Active, "connections")}
             {head("h-wait number", Sort::Waiting, "waiting")}
             {head("h-p number", Sort::Wait, "wait p50 / p99")}
-            <span class="h-spark">"2 minutes"</span>
+            <span class="h-spark">{spark_time}</span>
             {head("h-reuse number", Sort::Reuse, "reuse")}
             {head("h-rate number", Sort::Requests, "req/s")}
             <span class="h-breaker">"breaker"</span>
@@ -52,11 +63,23 @@ pub fn Row(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
+    let past = use_past(live, time, id.clone());
     let view = {
         let id = id.clone();
         Derived::after(move |before: Option<&Option<PoolView>>| {
             // A pool that is gone keeps its last words until its row is gone.
-            live.with_pool(&id, PoolView::new).or_else(|| before.cloned().flatten())
+            let now = live.with_pool(&id, PoolView::new);
+            let is_still = time.fixed().is_some();
+            let moved = now.map(|mut view| {
+                past.with(|past| {
+                    if is_still || past.is_some() {
+                        put_past(&mut view, past, is_still);
+                    }
+                });
+                view
+            });
+            moved.or_else(|| before.cloned().flatten())
         })
     };
     let text = move |read: fn(&PoolView) -> String| {

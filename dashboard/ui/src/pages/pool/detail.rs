@@ -1,4 +1,5 @@
-//! The history of a pool: read once, moved on by the live stream, and read again now and then for its totals.
+//! The history of a pool: read for the time that is looked at, moved on by the live stream, and read again now and then
+//! for its totals.
 
 use std::time::Duration;
 
@@ -9,10 +10,18 @@ use crate::{
     api::{self, Failure},
     browser,
     state::live::Live,
+    time::{
+        Time,
+        compare::Compare,
+        range::{Range, Span},
+    },
 };
 
-/// How often totals are read again: the stream does not carry them.
+/// How often it is looked whether to read again: the stream carries no totals.
 const REFRESH: Duration = Duration::from_secs(5);
+
+/// How many points are asked for: about as many as a chart has places.
+const POINTS: usize = 600;
 
 /// The most points that are kept, however long the page stays open.
 const MAX_POINTS: usize = 7_200;
@@ -83,34 +92,91 @@ impl Loaded {
     }
 }
 
+/// The history of a pool for the time that is looked at, and an earlier one beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct History {
+    /// The history.
+    pub now: RwSignal<Loaded>,
+    /// The history of the earlier time, while there is to be one.
+    pub before: RwSignal<Loaded>,
+    /// True while another time is being read.
+    pub is_reading: RwSignal<bool>,
+}
+
+/// After how many refreshes a history of a length is read again: a point of a long one changes slowly.
+fn refresh_every(width_ms: u64) -> u64 {
+    (width_ms / 180 / 5_000).clamp(1, 12)
+}
+
 /// The history of a pool, kept up to date.
-pub fn use_detail(live: Live, id: String) -> RwSignal<Loaded> {
-    let loaded = RwSignal::new(Loaded::default());
-    let fetch = {
-        let id = id.clone();
-        move || {
-            // A picture that is held stays as it is.
-            if untrack(|| live.held()) && loaded.with_untracked(|loaded| loaded.detail().is_some()) {
-                return;
-            }
-            let id = id.clone();
+pub fn use_history(live: Live, time: Time, id: String) -> History {
+    let history = History {
+        now: RwSignal::new(Loaded::default()),
+        before: RwSignal::new(Loaded::default()),
+        is_reading: RwSignal::new(false),
+    };
+    let kept_id = StoredValue::new(id.clone());
+    // Counts what is looked at, so that an answer that comes too late is known.
+    let generation = StoredValue::new(0_u32);
+    let fetch = move |range: Range, compare: Option<Compare>| {
+        let asked = generation.get_value();
+        let span = range.span(untrack(|| live.now_ms()));
+        let read = move |into: RwSignal<Loaded>, span: Span, is_now: bool| {
+            let Some(id) = kept_id.try_get_value() else { return };
             spawn_local(async move {
-                let answer = api::pool(&id).await;
-                // The page may be gone by now.
-                loaded.try_update(|loaded| loaded.take(answer));
+                let answer = api::pool(&id, span, POINTS).await;
+                // The page may be gone by now, or look at another time.
+                if generation.try_get_value() != Some(asked) {
+                    return;
+                }
+                if is_now {
+                    history.is_reading.set(false);
+                }
+                into.update(|loaded| loaded.take(answer));
             });
+        };
+        read(history.now, span, true);
+        if let Some(compare) = compare {
+            let mut before = span.earlier(compare.shift_ms());
+            // What followed then is known already, and the live time moves on before this is read again.
+            before.to_ms += REFRESH.as_millis() as u64 * (refresh_every(range.width_ms()) + 1);
+            read(history.before, before, false);
         }
     };
-    fetch();
-    browser::use_interval(REFRESH, fetch);
     Effect::new(move |_| {
-        if let Some(point) = live.newest_point(&id)
-            && loaded.with_untracked(|loaded| loaded.wants(&point))
-        {
-            loaded.update(|loaded| loaded.push(point));
+        let (range, compare) = (time.range(), time.compare());
+        generation.update_value(|generation| *generation += 1);
+        history.is_reading.set(true);
+        if compare.is_none() {
+            history.before.set(Loaded::default());
+        }
+        fetch(range, compare);
+    });
+    let ticks = StoredValue::new(0_u64);
+    browser::use_interval(REFRESH, move || {
+        let (range, compare) = untrack(|| (time.range(), time.compare()));
+        let is_over = match range {
+            Range::Live(_) => false,
+            // What has passed does not change any more, once it has been read.
+            Range::Fixed(span) => span.to_ms < untrack(|| live.now_ms()),
+        };
+        let is_here = history.now.with_untracked(|loaded| loaded.detail().is_some());
+        ticks.update_value(|ticks| *ticks += 1);
+        let is_due = ticks.get_value().is_multiple_of(refresh_every(range.width_ms()));
+        // A picture that is held stays as it is.
+        if !is_here || (is_due && !is_over && !untrack(|| live.held())) {
+            fetch(range, compare);
         }
     });
-    loaded
+    Effect::new(move |_| {
+        if let Some(point) = live.newest_point(&id)
+            && time.range().is_live()
+            && history.now.with_untracked(|loaded| loaded.wants(&point))
+        {
+            history.now.update(|loaded| loaded.push(point));
+        }
+    });
+    history
 }
 
 #[cfg(test)]
@@ -145,5 +211,12 @@ mod tests {
             loaded.push(at(at_ms));
         }
         assert_eq!(loaded.detail().map(|detail| detail.points.len()), Some(MAX_POINTS));
+    }
+
+    #[test]
+    fn long_histories_are_read_again_less_often() {
+        assert_eq!(refresh_every(300_000), 1, "each five seconds");
+        assert_eq!(refresh_every(3_600_000), 4);
+        assert_eq!(refresh_every(7 * 86_400_000), 12, "each minute");
     }
 }

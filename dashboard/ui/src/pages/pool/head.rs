@@ -11,6 +11,7 @@ use crate::{
     navigation::Navigation,
     route::Route,
     state::live::Live,
+    time::Time,
     words,
 };
 
@@ -213,6 +214,7 @@ pub fn Head(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
     let pool = Derived::new(move || {
         live.with_pool(&id, |entry| entry.summary.clone())
             .or_else(|| detail.with(|loaded| loaded.detail().map(|detail| detail.summary.clone())))
@@ -271,6 +273,7 @@ pub fn Head(
             {move || words::lacks(&pool.with(|pool| pool.lacks.clone())).map(|text| view! {
                 <p class="soft" data-testid="pool-lacks">{text}</p>
             })}
+            <p class="soft since" hidden=move || time.fixed().is_none()>"Now, which is not the time of the charts"</p>
             <dl class="figures">{NOW.iter().map(figure).collect_view()}</dl>
             <p class="soft since">"Since this pool is known"</p>
             <dl class="figures">{TOTALS.iter().map(figure).collect_view()}</dl>

@@ -21,11 +21,12 @@ use crate::{
     pages::events::EventRow,
     route::Route,
     state::live::Live,
+    time::Time,
     words,
 };
 
 use charts::Charts;
-use detail::{Loaded, use_detail};
+use detail::{History, Loaded, use_history};
 use head::Head;
 
 /// The most events of a pool that its page lists; all are on the events page.
@@ -38,7 +39,8 @@ pub fn Pool(
     id: String,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
-    let detail = use_detail(live, id.clone());
+    let history = use_history(live, expect_context::<Time>(), id.clone());
+    let detail = history.now;
     let stage = Derived::new(move || detail.with(Loaded::stage));
     view! {
         {move || match stage.get() {
@@ -46,7 +48,7 @@ pub fn Pool(
                 view! { <p class="loading" role="status">"Reading the history of this pool \u{2026}"</p> }.into_any()
             }
             detail::Stage::Failed(failure) => view! { <Failed failure /> }.into_any(),
-            detail::Stage::Ready => view! { <Ready id=id.clone() detail /> }.into_any(),
+            detail::Stage::Ready => view! { <Ready id=id.clone() history /> }.into_any(),
         }}
     }
 }
@@ -67,7 +69,8 @@ fn Failed(failure: Failure) -> impl IntoView {
 }
 
 #[component]
-fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
+fn Ready(id: String, history: History) -> impl IntoView {
+    let detail = history.now;
     let rows = move |read: fn(&PoolDetail) -> Vec<counts::CountRow>| {
         Derived::new(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
     };
@@ -82,7 +85,7 @@ fn Ready(id: String, detail: RwSignal<Loaded>) -> impl IntoView {
     view! {
         <article data-testid="pool-page">
             <Head id=id.clone() detail />
-            <Charts id=id.clone() detail />
+            <Charts id=id.clone() history />
             <div class="tables">
                 <Counts title="Closes by reason" none=none(Lack::CloseReasons, "No connection has been closed yet.") testid="closes-table"
                     rows=rows(|d| counts::rows(&d.closes, words::close_reason, |_| false)) />

@@ -23,6 +23,7 @@ use crate::{
     navigation::Navigation,
     route::{Query, encode},
     state::live::Live,
+    time::zone,
 };
 
 use geometry::{in_view, stretch_at};
@@ -461,7 +462,7 @@ fn Axis(view: View) -> impl IntoView {
         let ((from, to), width) = (view.span.get(), view.width.get());
         let scale = Scale::new((from as f64, to as f64), (0.0, width));
         // A time is about 35 pixels wide, and wants as much air.
-        let times = ticks::times(from, to, (width / 70.0).max(2.0) as usize).into_iter();
+        let times = ticks::times(from, to, (width / 70.0).max(2.0) as usize, zone::offset_min).into_iter();
         times
             .map(|at| (at, scale.map(at as f64)))
             .filter(|(_, x)| (16.0..=width - 16.0).contains(x))
