@@ -4,6 +4,7 @@
 
 mod driver;
 mod page;
+mod time;
 mod world;
 
 use std::collections::BTreeSet;

@@ -107,6 +107,63 @@ impl Page {
         .await
     }
 
+    /// What a script in the page returns.
+    pub(super) async fn script(&self, script: &str) -> Result<Value> {
+        self.browser
+            .client
+            .execute(script, Vec::new())
+            .await
+            .with_context(|| format!("the page refused {script}"))
+    }
+
+    /// Path and query of the address.
+    pub(super) async fn address(&self) -> Result<String> {
+        let address = self.script("return location.pathname + location.search").await?;
+        Ok(address.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Presses a key, by its name in the DOM.
+    pub(super) async fn key(&self, key: &str, with_shift: bool) -> Result<()> {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Tab" => (9, ""),
+            _ => (0, ""),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let modifiers = if with_shift { 8 } else { 0 };
+            let mut event =
+                json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers });
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = text.into();
+            }
+            self.browser.devtools("Input.dispatchKeyEvent", event).await?;
+        }
+        Ok(())
+    }
+
+    /// Draws with the mouse over an element, from one share of its width to another.
+    pub(super) async fn drag(&self, selector: &str, from: f64, to: f64) -> Result<()> {
+        let script = format!(
+            "const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center' }}); \
+             const r = e.getBoundingClientRect(); return [r.left, r.top + r.height / 2, r.width];"
+        );
+        let place: [f64; 3] = serde_json::from_value(self.script(&script).await?)?;
+        let [left, y, width] = place;
+        let steps = [
+            ("mousePressed", from),
+            ("mouseMoved", f64::midpoint(from, to)),
+            ("mouseMoved", to),
+            ("mouseReleased", to),
+        ];
+        for (kind, share) in steps {
+            let event = json!({
+                "type": kind, "x": left + width * share, "y": y, "button": "left", "buttons": 1, "clickCount": 1,
+            });
+            self.browser.devtools("Input.dispatchMouseEvent", event).await?;
+        }
+        Ok(())
+    }
+
     /// Looks until it is `Ok`, at most for `limit`. The error names what was waited for, what was seen last, and the text
     /// of the page.
     async fn wait<T, E: Debug>(

@@ -1,0 +1,132 @@
+//! The time that is looked at: marked on a chart, looked at, shared as a link, and saved as a file.
+
+use anyhow::{Context as _, Result};
+
+use super::page::{Page, Seen};
+use super::world::{Dashboard, Service};
+use super::{CLIENT, LATER, SOON, check, text_of};
+
+/// The page of a pool of the demo service that has been reported for a while.
+async fn pool_page(page: &Page) -> Result<()> {
+    let is_client = |seen: &Seen| seen.get("pool-name").is_some_and(|name| name.contains(CLIENT));
+    let rows = page.until("a pool is there", SOON, "pool-row", |seen| seen.iter().any(is_client)).await?;
+    let id = rows.iter().find(|row| is_client(row)).and_then(|row| row.get("data-pool-id"));
+    let id = id.context("a row has no id")?;
+    page.click_css(&format!(r#"[data-pool-id="{id}"] [data-testid="pool-name"]"#)).await?;
+    page.until("its charts are there", SOON, "chart-requests", |seen| !seen.is_empty()).await?;
+    Ok(())
+}
+
+/// Widths of the marked time on each chart; none where nothing is marked.
+async fn brushes(page: &Page) -> Result<Vec<f64>> {
+    let script =
+        "return [...document.querySelectorAll('.plot .brush')].map(e => Number(e.getAttribute('width')))";
+    Ok(serde_json::from_value(page.script(script).await?)?)
+}
+
+fn marked(seen: &[Seen]) -> bool {
+    !text_of(seen, "text").is_empty()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: cargo xtask test --suite browser"]
+async fn a_time_is_marked_on_one_chart_looked_at_and_shared() -> Result<()> {
+    let dashboard = Dashboard::start().await?;
+    let _service = Service::start(&dashboard)?;
+    let page = Page::open(&dashboard.url()).await?;
+    pool_page(&page).await?;
+    assert_eq!(
+        brushes(&page).await?.iter().filter(|width| **width > 0.0).count(),
+        0,
+        "nothing is marked yet"
+    );
+
+    page.drag("[data-testid=chart-requests] svg", 0.2, 0.5).await?;
+    let words = page.until("the marked time is told", SOON, "mark-words", marked).await?;
+    let widths = brushes(&page).await?;
+    assert!(
+        widths.len() > 5 && widths.iter().all(|width| *width > 20.0),
+        "it is shown on all charts: {widths:?}"
+    );
+    assert!(page.address().await?.contains("sel="), "it is in the address");
+    check(&page, "marked").await?;
+
+    page.key("Escape", false).await?;
+    page.until("escape clears it", SOON, "mark-words", |seen| !marked(seen)).await?;
+    assert!(page.address().await?.starts_with("/pools/"), "and stays on the page");
+
+    // The same by keys.
+    page.script("document.querySelector('[data-testid=charts]').focus()").await?;
+    page.until("there are points", SOON, "chart-requests", |seen| !text_of(seen, "text").contains("no data"))
+        .await?;
+    for _ in 0..3 {
+        page.key("ArrowLeft", true).await?;
+    }
+    let by_keys = page.until("keys mark a time", SOON, "mark-words", marked).await?;
+    assert_ne!(text_of(&words, "text"), text_of(&by_keys, "text"));
+    page.key("Enter", false).await?;
+    let still = page.until("it is looked at", SOON, "still", |seen| !seen.is_empty()).await?;
+    let shared = page.address().await?;
+    assert!(shared.contains("from=") && shared.contains("to="), "{shared}");
+
+    // Somebody else opens the link.
+    let other = Page::open(&format!("{}{shared}", dashboard.url())).await?;
+    let seen = other.until("the link shows the same time", SOON, "still", |seen| !seen.is_empty()).await?;
+    let time = |seen: &[Seen]| text_of(seen, "text").rsplit_once('(').map(|(time, _)| time.to_owned());
+    assert_eq!(time(&seen), time(&still));
+    other.until("with its charts", SOON, "chart-connections", |seen| !seen.is_empty()).await?;
+    check(&other, "still").await?;
+
+    page.script("history.back()").await?;
+    page.until("back is live again", SOON, "still", <[Seen]>::is_empty).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: cargo xtask test --suite browser"]
+async fn what_is_seen_is_saved_by_keyboard() -> Result<()> {
+    let dashboard = Dashboard::start().await?;
+    let _service = Service::start(&dashboard)?;
+    let page = Page::open(&dashboard.url()).await?;
+    pool_page(&page).await?;
+    // What would become a file stays in the page.
+    page.script(
+        "window.saved = []; const make = URL.createObjectURL; \
+         URL.createObjectURL = blob => { blob.text().then(text => saved.push([blob.type, text])); return make(blob); }; \
+         HTMLAnchorElement.prototype.click = () => {};",
+    )
+    .await?;
+    page.script("document.querySelector('[data-testid=chart-wait] .menu summary').focus()").await?;
+    page.key("Enter", false).await?;
+    page.key("Tab", false).await?;
+    page.key("Enter", false).await?;
+    let saved =
+        || async { page.script("return window.saved.map(([type, text]) => type + '\\n' + text)").await };
+    let csv = wait_for(saved).await?;
+    assert!(csv.starts_with("text/csv"), "{csv}");
+    assert!(csv.contains("time,p50 (s),p99 (s)\r\n"), "{csv}");
+    assert!(csv.lines().count() > 2, "it has rows: {csv}");
+
+    page.script("window.saved = []").await?;
+    page.script("document.querySelector('.sectionhead .menu summary').click()").await?;
+    page.click_css(".sectionhead [data-testid=save-png]").await?;
+    let png = wait_for(saved).await?;
+    assert!(png.starts_with("image/png"), "a picture of all charts");
+    let errors = page.errors().await?;
+    assert!(errors.is_empty(), "{errors:#?}");
+    Ok(())
+}
+
+/// The first file that was saved, as its type and its text.
+async fn wait_for(saved: impl AsyncFn() -> Result<serde_json::Value>) -> Result<String> {
+    let deadline = std::time::Instant::now() + LATER;
+    loop {
+        if let Some(file) =
+            saved().await?.as_array().and_then(|files| files.first()?.as_str().map(str::to_owned))
+        {
+            return Ok(file);
+        }
+        anyhow::ensure!(std::time::Instant::now() < deadline, "nothing was saved");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
