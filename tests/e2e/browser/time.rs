@@ -1,9 +1,10 @@
 //! The time that is looked at: marked on a chart, looked at, shared as a link, and saved as a file.
 
 use anyhow::{Context as _, Result};
+use poolscope_tests::dashboard::Dashboard;
 
 use super::page::{Page, Seen};
-use super::world::{Dashboard, Service};
+use super::world::Service;
 use super::{CLIENT, LATER, SOON, check, text_of};
 
 /// The page of a pool of the demo service that has been reported for a while.
