@@ -58,9 +58,7 @@ pub(super) async fn connections(
         _ => return Err(bad("only is one of active, leaked, wasted, closed and open")),
     };
     let to_ms = query.to_ms.unwrap_or_else(now_ms);
-    let from_ms = query.from_ms.unwrap_or_else(|| {
-        to_ms.saturating_sub(app.config.lane_retention_ms())
-    });
+    let from_ms = query.from_ms.unwrap_or_else(|| to_ms.saturating_sub(app.config.lane_retention_ms()));
     if from_ms >= to_ms {
         return Err(bad("from_ms must be before to_ms"));
     }

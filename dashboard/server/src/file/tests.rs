@@ -85,6 +85,7 @@ fn report(app: &App, at_ms: u64, count: u64) {
         ],
         dropped_attributes: 0,
         trace_id: &[],
+        rows: Vec::new(),
     };
     app.store().take_events(&[event], at_ms);
 }
