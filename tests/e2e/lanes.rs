@@ -117,7 +117,7 @@ async fn lanes_tell_who_was_in_use_for_how_long_and_who_closed_it() {
             used <= busy + 0.01 && used >= busy * 0.9 - 0.02,
             "{kind:?}: in use for {used} s, and it was {busy} s"
         );
-        assert!(length_s(lane) >= 2.0, "{kind:?}: {lane:#?}");
+        assert!(length_s(lane) >= 1.5, "{kind:?}: {lane:#?}");
         assert_eq!(lane.segments.iter().map(|segment| segment.requests).sum::<u64>(), served);
 
         // The server goes away: who closed it is told, and the lane ends there.
