@@ -1,14 +1,33 @@
 //! What can be set, with the defaults and why they are what they are.
+//!
+//! A field with its attribute is all that a setting needs: its flag, its environment variable, its key in the
+//! configuration file, its line in `--help` and in `--print-config` and its default all come from there.
+
+mod access;
+mod file;
+mod load;
+mod print;
+mod secret;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::{Access, DEFAULT_LOGIN_LIFE_S, Login, Tls};
+pub use file::FileError;
+pub use load::{LoadError, Loaded, Source, load};
+pub use secret::{Secret, SecretError};
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::{Args, Command};
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
 
-/// Where the browser finds the dashboard. Loopback, since nobody has to log in.
+/// Where the browser finds the dashboard. Loopback, where nobody has to log in.
 pub const DEFAULT_HTTP_ADDR: SocketAddr = loopback(4320);
 /// The port that OpenTelemetry gives OTLP over gRPC.
 pub const DEFAULT_OTLP_GRPC_ADDR: SocketAddr = loopback(4317);
@@ -46,8 +65,8 @@ pub const DEFAULT_MAX_EVENTS: usize = 5_000;
 pub const DEFAULT_MAX_EVENT_ATTRIBUTES: usize = 32;
 /// Bytes of one text: a name, an attribute value, a sentence.
 pub const DEFAULT_MAX_TEXT_BYTES: usize = 512;
-/// Browsers that listen to the live stream at once.
-pub const DEFAULT_MAX_STREAMS: usize = 64;
+/// Browsers that listen to the live stream at once: each takes a connection, and some are left for everything else.
+pub const DEFAULT_MAX_STREAMS: usize = 200;
 /// Connections of one listener at once: far more than browsers and exporters of a machine need, and far fewer than files
 /// that a process may open.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 256;
@@ -58,8 +77,17 @@ pub const DEFAULT_MAX_INFLATED_BYTES: usize = 16 * 1024 * 1024;
 /// OTLP requests that are read and decoded at once. Each can take 150 MB at worst, however it is made.
 pub const DEFAULT_MAX_REQUESTS: usize = 4;
 
+/// Bytes of the head of a request, its path and query too: far more than a browser with many cookies sends.
+pub const DEFAULT_MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Seconds from the first byte of a request to the end of its head; also from a connection to its first request.
+pub const DEFAULT_HEADER_TIMEOUT_S: u64 = 10;
+/// Seconds after which a connection without a request, or without a byte, is closed. Twice as long as exporters pause
+/// by default, so that they keep theirs.
+pub const DEFAULT_IDLE_TIMEOUT_S: u64 = 120;
+
 /// Configuration of a [`crate::Server`]; also its command line.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Addresses and time")]
 pub struct Config {
     /// Address of the dashboard for browsers; port 0 takes a free one
     #[arg(long, env = "POOLSCOPE_HTTP_ADDR", default_value_t = DEFAULT_HTTP_ADDR, value_name = "ADDR")]
@@ -70,7 +98,8 @@ pub struct Config {
     /// Address that takes OTLP over HTTP, as protobuf or JSON
     #[arg(long, env = "POOLSCOPE_OTLP_HTTP_ADDR", default_value_t = DEFAULT_OTLP_HTTP_ADDR, value_name = "ADDR")]
     pub otlp_http_addr: SocketAddr,
-    /// Host that browsers and senders may name although the address is loopback; can be given several times
+    /// Host name by which browsers and senders may ask; can be given several times. Names of loopback are allowed
+    /// always, addresses in digits where the listener is not on loopback
     #[arg(long, env = "POOLSCOPE_ALLOWED_HOST", value_delimiter = ',', value_name = "HOST")]
     pub allowed_host: Vec<String>,
     /// Seconds of history, up to 30 days; the older, the coarser
@@ -88,6 +117,12 @@ pub struct Config {
     #[arg(long, env = "POOLSCOPE_STORE_MAX_MB", default_value_t = DEFAULT_STORE_MAX_MB,
         value_parser = clap::value_parser!(u64).range(16..), value_name = "MIB")]
     pub store_max_mb: u64,
+    /// Who may look and who may send
+    #[command(flatten)]
+    pub access: Access,
+    /// Certificates
+    #[command(flatten)]
+    pub tls: Tls,
     /// Bounds of what is kept and taken
     #[command(flatten)]
     pub limits: Limits,
@@ -108,22 +143,13 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            http_addr: DEFAULT_HTTP_ADDR,
-            otlp_grpc_addr: DEFAULT_OTLP_GRPC_ADDR,
-            otlp_http_addr: DEFAULT_OTLP_HTTP_ADDR,
-            allowed_host: Vec::new(),
-            retention_s: DEFAULT_RETENTION_S,
-            forget_after_s: DEFAULT_FORGET_AFTER_S,
-            store: None,
-            store_max_mb: DEFAULT_STORE_MAX_MB,
-            limits: Limits::default(),
-        }
+        defaults()
     }
 }
 
 /// Bounds. Whatever is dropped for one of them is counted and shown on the About page.
 #[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Limits; what is dropped for one is counted on the About page")]
 pub struct Limits {
     /// Pools at once; the one that was silent for longest makes room
     #[arg(long, env = "POOLSCOPE_MAX_POOLS", default_value_t = DEFAULT_MAX_POOLS, value_name = "N")]
@@ -167,7 +193,8 @@ pub struct Limits {
     /// Browsers that listen to the live stream at once
     #[arg(long, env = "POOLSCOPE_MAX_STREAMS", default_value_t = DEFAULT_MAX_STREAMS, value_name = "N")]
     pub max_streams: usize,
-    /// Connections of one listener at once; others wait
+    /// Connections of one listener at once; the one that was idle for longest makes room, and one address gets at most
+    /// seven eighths
     #[arg(long, env = "POOLSCOPE_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS, value_name = "N")]
     pub max_connections: usize,
     /// Bytes of one OTLP request as it travels
@@ -179,29 +206,29 @@ pub struct Limits {
     /// OTLP requests that are read and decoded at once
     #[arg(long, env = "POOLSCOPE_MAX_REQUESTS", default_value_t = DEFAULT_MAX_REQUESTS, value_name = "N")]
     pub max_requests: usize,
+    /// Bytes of the head of a request: path, query and headers
+    #[arg(long, env = "POOLSCOPE_MAX_HEADER_BYTES", default_value_t = DEFAULT_MAX_HEADER_BYTES, value_name = "BYTES")]
+    pub max_header_bytes: usize,
+    /// Seconds that the head of a request may take to arrive
+    #[arg(long = "header-timeout", env = "POOLSCOPE_HEADER_TIMEOUT", default_value_t = DEFAULT_HEADER_TIMEOUT_S,
+        value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
+    pub header_timeout_s: u64,
+    /// Seconds after which a connection is closed that nobody uses, or that takes nothing more
+    #[arg(long = "idle-timeout", env = "POOLSCOPE_IDLE_TIMEOUT", default_value_t = DEFAULT_IDLE_TIMEOUT_S,
+        value_parser = clap::value_parser!(u64).range(1..=24 * 3600), value_name = "SECONDS")]
+    pub idle_timeout_s: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_pools: DEFAULT_MAX_POOLS,
-            max_series: DEFAULT_MAX_SERIES,
-            max_history_mb: DEFAULT_MAX_HISTORY_MB,
-            max_points: DEFAULT_MAX_POINTS,
-            max_breakers: DEFAULT_MAX_BREAKERS,
-            max_protection: DEFAULT_MAX_PROTECTION,
-            max_instances: DEFAULT_MAX_INSTANCES,
-            max_lanes: DEFAULT_MAX_LANES,
-            max_lane_segments: DEFAULT_MAX_LANE_SEGMENTS,
-            max_segments: DEFAULT_MAX_SEGMENTS,
-            max_events: DEFAULT_MAX_EVENTS,
-            max_event_attributes: DEFAULT_MAX_EVENT_ATTRIBUTES,
-            max_text_bytes: DEFAULT_MAX_TEXT_BYTES,
-            max_streams: DEFAULT_MAX_STREAMS,
-            max_connections: DEFAULT_MAX_CONNECTIONS,
-            max_body_bytes: DEFAULT_MAX_BODY_BYTES,
-            max_inflated_bytes: DEFAULT_MAX_INFLATED_BYTES,
-            max_requests: DEFAULT_MAX_REQUESTS,
-        }
+        defaults()
     }
+}
+
+/// The defaults that the fields name. The environment is left out: a library must not read it unasked.
+fn defaults<A: Args>() -> A {
+    let command = A::augment_args(Command::new("defaults")).mut_args(|arg| arg.env(None::<&str>));
+    let matches = command.get_matches_from(["defaults"]);
+    // A test holds it.
+    A::from_arg_matches(&matches).expect("every field has a default or is optional")
 }

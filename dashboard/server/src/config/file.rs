@@ -1,0 +1,139 @@
+//! The configuration file: TOML, each key named like its flag.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, Command};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A name that is at least so like an unknown one was probably meant by it.
+const LIKENESS: f64 = 0.7;
+
+/// What is wrong with a configuration file, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}{}: {problem}", Line(*line), file = file.display())]
+pub struct FileError {
+    file: PathBuf,
+    line: Option<usize>,
+    problem: String,
+}
+
+struct Line(Option<usize>);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |line| write!(f, ":{line}"))
+    }
+}
+
+/// A setting that the file makes.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// Its id among the arguments.
+    pub(super) id: String,
+    pub(super) values: Vec<String>,
+    pub(super) line: usize,
+}
+
+/// Reads a file whose keys are the long flags of a command.
+pub(super) fn read(file: &Path, command: &Command) -> Result<Vec<Setting>, FileError> {
+    let fail = |line, problem| FileError { file: file.to_owned(), line, problem };
+    let text = std::fs::read_to_string(file).map_err(|error| fail(None, format!("can't be read: {error}")))?;
+    let line_of = |span: Range<usize>| text.as_bytes()[..span.start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let table = DeTable::parse(&text).map_err(|error| {
+        fail(error.span().map(line_of), format!("this is not TOML: {}", error.message()))
+    })?;
+    let mut settings = Vec::new();
+    for (key, value) in table.into_inner() {
+        let line = line_of(key.span());
+        let key = key.into_inner();
+        let setting = setting(&key, value, command);
+        let (id, values) = setting.map_err(|problem| fail(Some(line), problem))?;
+        settings.push(Setting { id, values, line });
+    }
+    settings.sort_by_key(|setting| setting.line);
+    Ok(settings)
+}
+
+fn setting(
+    key: &str,
+    value: Spanned<DeValue<'_>>,
+    command: &Command,
+) -> Result<(String, Vec<String>), String> {
+    let arg = keys(command).find(|arg| arg.get_long() == Some(key)).ok_or_else(|| {
+        let names = keys(command).filter_map(Arg::get_long);
+        let hint = nearest(key, names).map(|name| format!(": did you mean `{name}`?"));
+        format!("unknown key `{key}`{}", hint.unwrap_or_else(|| "; --help lists all".to_owned()))
+    })?;
+    let values = match value.into_inner() {
+        DeValue::Array(array) if matches!(arg.get_action(), ArgAction::Append) => {
+            array.into_iter().map(|value| plain(value.into_inner())).collect()
+        }
+        DeValue::Array(_) => Err("one value is wanted, not a list".to_owned()),
+        value => plain(value).map(|value| vec![value]),
+    };
+    let values = values.map_err(|problem| format!("`{key}`: {problem}"))?;
+    for value in &values {
+        check(arg, value).map_err(|problem| format!("`{key}`: {problem}"))?;
+    }
+    Ok((arg.get_id().to_string(), values))
+}
+
+/// What can stand in a file: all that takes a value or is on or off, but the file itself.
+pub(super) fn keys(command: &Command) -> impl Iterator<Item = &Arg> {
+    let is_key = |arg: &&Arg| {
+        matches!(arg.get_action(), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue)
+            && arg.get_long().is_some()
+            && !super::load::is_about_loading(arg)
+    };
+    command.get_arguments().filter(is_key)
+}
+
+/// The name that was probably meant.
+pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |known: &str| strsim::jaro_winkler(name, known).max(strsim::normalized_damerau_levenshtein(name, known));
+    let best = names.map(|known| (likeness(known), known)).max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(likeness, _)| *likeness >= LIKENESS).map(|(_, known)| known)
+}
+
+/// A value as a flag would have it.
+fn plain(value: DeValue<'_>) -> Result<String, String> {
+    match value {
+        DeValue::String(text) => Ok(text.into_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map(|number| number.to_string())
+            .map_err(|_| "the number is too large".to_owned()),
+        DeValue::Float(number) => Ok(number.as_str().to_owned()),
+        DeValue::Boolean(on) => Ok(on.to_string()),
+        DeValue::Array(_) | DeValue::Table(_) | DeValue::Datetime(_) => {
+            Err("a text, a number or true or false is wanted".to_owned())
+        }
+    }
+}
+
+/// Asks the parser of the flag what it thinks of a value.
+fn check(arg: &Arg, value: &str) -> Result<(), String> {
+    if matches!(arg.get_action(), ArgAction::SetTrue) {
+        return match value {
+            "true" | "false" => Ok(()),
+            _ => Err(format!("true or false is wanted, not `{value}`")),
+        };
+    }
+    let long = arg.get_long().unwrap_or_default();
+    let alone = Command::new("file").disable_help_flag(true).arg(arg.clone().env(None::<&str>).hide(false));
+    let tried = alone.try_get_matches_from(["file".to_owned(), format!("--{long}={value}")]);
+    tried.map(drop).map_err(|error| reason(&error, arg, value))
+}
+
+/// What clap says of a value, as one sentence.
+fn reason(error: &clap::Error, arg: &Arg, value: &str) -> String {
+    use clap::error::{ContextKind, ContextValue};
+    let shown = if arg.is_hide_env_values_set() { "the value".to_owned() } else { format!("`{value}`") };
+    if let Some(ContextValue::Strings(possible)) = error.get(ContextKind::ValidValue) {
+        return format!("{shown} is not one of {}", possible.join(", "));
+    }
+    let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    if why.is_empty() { format!("{shown} can't be taken") } else { format!("{shown} can't be taken: {why}") }
+}

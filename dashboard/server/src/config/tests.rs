@@ -1,0 +1,125 @@
+//! Rank, names and faults of the configuration.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Program {
+    #[arg(long, env = "POOLSCOPE_TEST_CONFIG")]
+    config: Option<PathBuf>,
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    all: Config,
+}
+
+/// A file of its own for a test.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("poolscope-config-{}-{name}.toml", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn load_with(file: &PathBuf, flags: &[&str]) -> Result<Loaded<Program>, LoadError> {
+    let mut args = vec![OsString::from("program"), "--config".into(), file.into()];
+    args.extend(flags.iter().map(OsString::from));
+    load(args)
+}
+
+#[test]
+fn the_defaults_of_all_fields_hold() {
+    let config = Config::default();
+    assert_eq!((config.http_addr, config.retention_s), (DEFAULT_HTTP_ADDR, DEFAULT_RETENTION_S));
+    assert_eq!(config.limits.max_pools, Limits::default().max_pools);
+    assert_eq!((config.access.login, config.tls.tls_cert), (Login::Auto, None));
+}
+
+#[test]
+fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
+    let path = file(
+        "rank",
+        "# a comment\nretention = 60\nmax-pools = 0x10\nallowed-host = [\"a.example\", \"b.example\"]\nallow-anonymous = true\nlogin = \"token\"\n",
+    );
+    let loaded = load_with(&path, &["--max-pools", "5"]).unwrap();
+    let config = &loaded.args.all;
+    assert_eq!((config.retention_s, config.limits.max_pools), (60, 5));
+    assert_eq!(config.allowed_host, ["a.example", "b.example"]);
+    assert_eq!((config.access.allow_anonymous, config.access.login), (true, Login::Token));
+    assert_eq!(config.limits.max_events, DEFAULT_MAX_EVENTS);
+
+    let printed = loaded.to_string();
+    let line = |key: &str| printed.lines().find(|line| line.starts_with(&format!("{key} ="))).unwrap();
+    assert!(line("retention").starts_with("retention = 60 "), "{printed}");
+    assert!(line("retention").ends_with(&format!("# {}:2", path.display())));
+    assert!(line("max-pools").ends_with("# flag") && line("max-events").ends_with("# default"));
+}
+
+#[test]
+fn a_printed_configuration_is_a_file_again() {
+    let loaded = load::<Program>(["program", "--retention", "77", "--allowed-host", "a\"b"].map(OsString::from)).unwrap();
+    let again = load_with(&file("again", &loaded.to_string()), &[]).unwrap();
+    assert_eq!(again.args.all.retention_s, 77);
+    assert_eq!(again.args.all.allowed_host, ["a\"b"]);
+}
+
+#[test]
+fn secrets_are_masked_and_those_on_the_command_line_are_warned_of() {
+    let key = "0123456789abcdef-of-the-file";
+    let path = file("secret", &format!("otlp-api-key = \"{key}\"\n"));
+    let loaded = load_with(&path, &["--login-token", "0123456789abcdef-of-the-flag"]).unwrap();
+    assert!(loaded.args.all.access.otlp_api_key.as_ref().unwrap().is(key));
+    let told = format!("{loaded} {loaded:?}").replace(&format!("{:?}", loaded.matches), "");
+    assert!(!loaded.to_string().contains("0123456789abcdef"), "{told}");
+    assert!(loaded.warnings.iter().any(|warning| warning.contains("--login-token ")), "{:?}", loaded.warnings);
+    assert!(!loaded.warnings.iter().any(|warning| warning.contains("--otlp-api-key ")));
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_told_with_its_line() {
+    for (text, line, parts) in [
+        ("\nretnetion = 60\n", 2, &["unknown key `retnetion`: did you mean `retention`?"][..]),
+        ("http_addr = \"127.0.0.1:1\"\n", 1, &["unknown key `http_addr`: did you mean `http-addr`?"]),
+        ("zzz = 1\n", 1, &["unknown key `zzz`; --help lists all"]),
+        ("max-pools = 1\n\nretention = \"soon\"\n", 3, &["`retention`: `soon` can't be taken: invalid digit"]),
+        ("retention = 0\n", 1, &["`retention`: `0` can't be taken", "1.."]),
+        ("http-addr = \"here\"\n", 1, &["`http-addr`: `here` can't be taken"]),
+        ("login = \"maybe\"\n", 1, &["`login`: `maybe` is not one of auto, token, none"]),
+        ("allow-anonymous = 3\n", 1, &["true or false is wanted"]),
+        ("retention = [1, 2]\n", 1, &["one value is wanted"]),
+        ("[limits]\nmax-pools = 3\n", 1, &["unknown key `limits`"]),
+        ("retention = 1\nretention = 2\n", 2, &["duplicate key"]),
+        ("retention = = 1\n", 1, &["this is not TOML"]),
+        ("config = \"other.toml\"\n", 1, &["unknown key `config`"]),
+    ] {
+        let path = file("wrong", text);
+        let told = load_with(&path, &[]).unwrap_err().to_string();
+        assert!(told.starts_with(&format!("{}:{line}: ", path.display())), "{text}: {told}");
+        for part in parts {
+            assert!(told.contains(part), "{text}: {told}");
+        }
+    }
+    let secret = load_with(&file("leak", "otlp-api-key = \"tooshort\"\n"), &[]).unwrap_err().to_string();
+    assert!(!secret.contains("tooshort") && secret.contains("16 characters"), "{secret}");
+    let missing = load_with(&PathBuf::from("/nowhere/poolscope.toml"), &[]).unwrap_err().to_string();
+    assert!(missing.starts_with("/nowhere/poolscope.toml: can't be read"), "{missing}");
+}
+
+#[test]
+fn every_setting_has_a_flag_a_variable_and_a_line_in_the_help() {
+    let mut command = <Program as clap::CommandFactory>::command();
+    command.build();
+    for arg in file::keys(&command) {
+        let long = arg.get_long().unwrap();
+        let env = format!("POOLSCOPE_{}", long.to_uppercase().replace('-', "_"));
+        assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(env.as_str()), "{long}");
+        assert!(arg.get_help().is_some_and(|help| help.to_string().contains(' ')), "{long}");
+    }
+    let help = command.render_long_help().to_string();
+    for heading in ["Addresses and time:", "Access:", "TLS:", "Limits"] {
+        assert!(help.contains(heading), "{heading}");
+    }
+}
