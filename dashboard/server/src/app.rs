@@ -1,14 +1,16 @@
 //! What all parts of the server share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use poolscope_wire::{Limit, Status, StoreFile, WIRE_VERSION};
+use poolscope_wire::{Status, StoreFile, WIRE_VERSION};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::access::Access;
 use crate::clock::now_ms;
 use crate::config::Config;
+use crate::conn::{Files, Places};
 use crate::live::Streams;
-use crate::self_metrics::SelfMetrics;
+use crate::own::{Counts, Ready};
 use crate::store::Store;
 
 /// Version of the server, told in every OTLP answer.
@@ -19,7 +21,13 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) config: Config,
-    pub(crate) self_metrics: SelfMetrics,
+    pub(crate) access: Access,
+    pub(crate) counts: Counts,
+    /// Files that are read again when they change.
+    pub(crate) files: Files,
+    /// The places of each listener, by its name.
+    pub(crate) places: Vec<(&'static str, Arc<Places>)>,
+    pub(crate) ready: Ready,
     pub(crate) streams: Streams,
     /// Rung when the store has changed.
     pub(crate) changed: Notify,
@@ -33,9 +41,15 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: Config, otlp_grpc: String, otlp_http: String) -> Self {
+    pub(crate) fn new(config: Config, access: Access, otlp_grpc: String, otlp_http: String) -> Self {
+        let tls = [&config.tls.tls_cert, &config.tls.tls_key, &config.tls.otlp_client_ca];
+        let files = tls.into_iter().flatten().cloned().chain(access.files());
         Self {
-            self_metrics: SelfMetrics::default(),
+            files: Files::new(files.collect()),
+            access,
+            counts: Counts::default(),
+            places: Vec::new(),
+            ready: Ready::default(),
             streams: Streams::new(config.limits.max_streams),
             changed: Notify::new(),
             admission: Semaphore::new(config.limits.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
@@ -60,14 +74,8 @@ impl App {
 
     /// The server about itself.
     pub(crate) fn status(&self, store: &Store, now_ms: u64) -> Status {
-        let streams = self.streams.open();
         let mut limits = store.limits();
-        limits.push(Limit {
-            name: "live streams".to_owned(),
-            used: streams,
-            max: self.config.limits.max_streams as u64,
-            hits: self.self_metrics.refused_streams(),
-        });
+        limits.extend(self.own_limits());
         Status {
             version: VERSION.to_owned(),
             wire_version: WIRE_VERSION,
@@ -76,9 +84,10 @@ impl App {
             retention_ms: self.config.retention_s * 1_000,
             otlp_grpc: self.otlp_grpc.clone(),
             otlp_http: self.otlp_http.clone(),
-            received: self.self_metrics.received(),
+            received: self.counts.received(),
             limits,
-            streams,
+            streams: self.streams.open(),
+            own: self.own(),
             store_file: self.store_file().clone(),
         }
     }

@@ -47,7 +47,7 @@ fn find(path: &str) -> Option<&'static Asset> {
 }
 
 /// A missing script must not be answered with a page: the browser would try to run it.
-fn is_file(path: &str) -> bool {
+pub(crate) fn is_file(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| content_type(name).is_some())
 }
 

@@ -3,6 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::access::AccessError;
+use crate::conn::TlsError;
+
 /// Why a server could not start or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +25,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The rules of access can't be put in force.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The files of TLS can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener failed while the server ran.
     #[error("the listener for {purpose} failed: {source}")]
     Serve {

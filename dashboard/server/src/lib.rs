@@ -5,32 +5,35 @@
 //! use poolscope_dashboard::{Config, Server};
 //!
 //! let server = Server::bind(Config::default()).await?;
-//! println!("open http://{}", server.http_addr());
+//! println!("open {}", server.login_link().unwrap_or(server.http_url()));
 //! server.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await
 //! # }
 //! ```
 //!
 //! An application that wants the dashboard in its own process runs this server in it and exports to it over loopback.
 
+mod access;
 mod api;
 mod app;
 mod assets;
 mod clock;
 pub mod config;
+mod conn;
 mod error;
 mod file;
 mod host;
-mod listener;
 mod live;
 mod model;
 mod otlp;
+mod own;
 mod rules;
-mod self_metrics;
 mod server;
 mod store;
 mod web;
 mod words;
 
+pub use access::AccessError;
 pub use config::{Config, Limits};
+pub use conn::{Reload, TlsError};
 pub use error::Error;
 pub use server::Server;

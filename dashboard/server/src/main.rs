@@ -1,48 +1,122 @@
 //! `poolscope-dashboard`: the dashboard as a program.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use poolscope_dashboard::config::{LoadError, Loaded, load};
 use poolscope_dashboard::{Config, Server};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Exit code of wrong arguments, as clap has it.
+const USAGE: u8 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  poolscope-dashboard
+      On this machine: open http://127.0.0.1:4320, send OTLP to port 4317 (gRPC) or 4318 (HTTP)
+  poolscope-dashboard --http-addr 0.0.0.0:4320 --tls-cert cert.pem --tls-key key.pem
+      For others too: whoever opens the page logs in with the link that is printed
+  POOLSCOPE_OTLP_API_KEY=$(openssl rand -hex 16) poolscope-dashboard --otlp-grpc-addr 0.0.0.0:4317
+      Senders of other machines, who show the key in the header x-otlp-api-key
+  poolscope-dashboard --config poolscope.toml --print-config
+      What is in force, and from where: a flag, the environment, a line of the file, or the default
+
+Configuration file, each key named like its flag:
+  http-addr = \"0.0.0.0:4320\"
+  retention = 3600
+  allowed-host = [\"dash.example.com\"]
+
+A flag outranks its environment variable, which outranks the file, which outranks the default.";
+
 /// Shows what the HTTP connection pools of your services do: takes OTLP, serves a live dashboard
 #[derive(Debug, Parser)]
-#[command(name = "poolscope-dashboard", version)]
+#[command(name = "poolscope-dashboard", version, after_help = EXAMPLES)]
 struct Args {
+    /// File with settings, in TOML, each named like its flag
+    #[arg(long, env = "POOLSCOPE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prints the configuration that is in force and where each part is from, and ends
+    #[arg(long)]
+    print_config: bool,
     #[command(flatten)]
-    config: Config,
+    settings: Config,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let loaded = match load::<Args>(std::env::args_os()) {
+        Ok(loaded) => loaded,
+        Err(LoadError::Usage(error)) => error.exit(),
+        Err(error) => {
+            say(&error);
+            return ExitCode::from(USAGE);
+        }
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(args.config).await {
+    match run(loaded).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // If stderr is closed, nobody is left to tell.
-            let _ = writeln!(std::io::stderr(), "poolscope-dashboard: {error}");
+            say(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
+/// Tells on stderr. If that is closed, nobody is left to tell.
+fn say(what: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "poolscope-dashboard: {what}");
+}
+
+async fn run(loaded: Loaded<Args>) -> anyhow::Result<()> {
+    if loaded.args.print_config {
+        write!(std::io::stdout(), "{loaded}")?;
+        return Ok(());
+    }
     let signals = Signals::new()?;
-    let server = Server::bind(config).await?;
+    let server = Server::bind(loaded.args.settings).await?;
+    loaded
+        .warnings
+        .iter()
+        .chain(server.warnings())
+        .for_each(|warning| say(format_args!("warning: {warning}")));
+    // Without files to read again it ends at SIGHUP, like any program whose terminal goes.
+    if let Some(reload) = server.reload() {
+        on_hangup(move || reload.now())?;
+    }
     let mut out = std::io::stdout().lock();
-    writeln!(out, "dashboard  http://{}", server.http_addr())?;
-    writeln!(out, "otlp/grpc  http://{}", server.otlp_grpc_addr())?;
-    writeln!(out, "otlp/http  http://{}", server.otlp_http_addr())?;
+    writeln!(out, "dashboard  {}", server.http_url())?;
+    writeln!(out, "otlp/grpc  {}", server.otlp_grpc_url())?;
+    writeln!(out, "otlp/http  {}", server.otlp_http_url())?;
+    if let Some(link) = server.login_link() {
+        writeln!(out, "login      {link}")?;
+    }
     out.flush()?;
     drop(out);
     server.run(signals.wait()).await?;
+    Ok(())
+}
+
+/// Calls at each SIGHUP, by which a program is asked to read its files again.
+#[cfg(unix)]
+fn on_hangup(read_again: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            read_again();
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn on_hangup(_: impl Fn() + Send + 'static) -> std::io::Result<()> {
     Ok(())
 }
 

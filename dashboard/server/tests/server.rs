@@ -56,13 +56,19 @@ fn config() -> Config {
     }
 }
 
+fn client() -> Client {
+    // The builder wants a provider of TLS, also where none is used; a second call changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
+}
+
 impl Running {
     async fn start(config: Config) -> Self {
         let server = Server::bind(config).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let (http, grpc, otlp) = (server.http_addr(), server.otlp_grpc_addr(), server.otlp_http_addr());
         let task = tokio::spawn(server.run(async { stopped.await.unwrap_or(()) }));
-        Self { http, grpc, otlp, client: Client::new(), stop: Some(stop), task }
+        Self { http, grpc, otlp, client: client(), stop: Some(stop), task }
     }
 
     async fn post(&self, path: &str, content_type: &str, encoding: Option<&str>, body: Vec<u8>) -> Response {

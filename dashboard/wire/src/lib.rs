@@ -8,6 +8,7 @@ mod breaker;
 mod event;
 mod history;
 mod lanes;
+mod own;
 mod pool;
 mod protection;
 mod status;
@@ -17,6 +18,7 @@ pub use breaker::{Breaker, BreakerState, Share, Transition};
 pub use event::Event;
 pub use history::{BreakerDetail, BreakerPoint, Range, Silence, StateSpan, StoreFile};
 pub use lanes::{ConnectionLane, ConnectionLanes, LaneClose, LaneCounts, LaneLeak, LaneSegment, LaneState};
+pub use own::{Browser, Loss, Own, SignalFigures};
 pub use pool::{
     Connections, CountByReason, FailedConnects, Health, Lack, Observation, PoolDetail, PoolKind, PoolLimit,
     PoolPoint, PoolSummary, Severity, Spread,
@@ -51,6 +53,14 @@ pub mod path {
     pub const STREAM: &str = "/api/v1/stream";
     /// Answers `ok` while the server runs.
     pub const HEALTH: &str = "/healthz";
+    /// Answers `ready` while the server serves, else with status 503.
+    pub const READY: &str = "/readyz";
+    /// The server's own figures, as Prometheus reads them.
+    pub const METRICS: &str = "/metrics";
+    /// The page to log in, where that is asked for.
+    pub const LOGIN: &str = "/login";
+    /// Ends a login, by POST.
+    pub const LOGOUT: &str = "/logout";
 }
 
 /// Body of every answer of the read API that is not a success.

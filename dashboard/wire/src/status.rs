@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::StoreFile;
+use crate::{Own, StoreFile};
 
 /// What was received, and what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ pub struct Status {
     pub streams: u64,
     /// The file of the history; `None` if there shall be none.
     pub store_file: Option<StoreFile>,
+    /// Its own health.
+    pub own: Own,
 }
 
 /// A running instance of a service.

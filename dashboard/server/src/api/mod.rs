@@ -16,15 +16,17 @@ use poolscope_wire::path;
 pub(crate) use error::ApiFailure;
 
 use crate::app::App;
-use crate::live;
+use crate::{live, own};
 
 /// Everything under this belongs to the API and is never answered by the page.
-const PREFIX: &str = "/api/";
+pub(crate) const PREFIX: &str = "/api/";
 
 /// The paths of the API.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route(path::HEALTH, get(|| async { "ok" }))
+        .route(path::READY, get(own::ready))
+        .route(path::METRICS, get(own::metrics))
         .route(path::STATUS, get(handlers::status))
         .route(path::SERVICES, get(handlers::services))
         .route(path::POOLS, get(handlers::pools))

@@ -40,11 +40,12 @@ pub(super) struct Setting {
 /// Reads a file whose keys are the long flags of a command.
 pub(super) fn read(file: &Path, command: &Command) -> Result<Vec<Setting>, FileError> {
     let fail = |line, problem| FileError { file: file.to_owned(), line, problem };
-    let text = std::fs::read_to_string(file).map_err(|error| fail(None, format!("can't be read: {error}")))?;
-    let line_of = |span: Range<usize>| text.as_bytes()[..span.start].iter().filter(|byte| **byte == b'\n').count() + 1;
-    let table = DeTable::parse(&text).map_err(|error| {
-        fail(error.span().map(line_of), format!("this is not TOML: {}", error.message()))
-    })?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| fail(None, format!("can't be read: {error}")))?;
+    let line_of =
+        |span: Range<usize>| text.as_bytes()[..span.start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let table = DeTable::parse(&text)
+        .map_err(|error| fail(error.span().map(line_of), format!("this is not TOML: {}", error.message())))?;
     let mut settings = Vec::new();
     for (key, value) in table.into_inner() {
         let line = line_of(key.span());
@@ -93,7 +94,9 @@ pub(super) fn keys(command: &Command) -> impl Iterator<Item = &Arg> {
 
 /// The name that was probably meant.
 pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |known: &str| strsim::jaro_winkler(name, known).max(strsim::normalized_damerau_levenshtein(name, known));
+    let likeness = |known: &str| {
+        strsim::jaro_winkler(name, known).max(strsim::normalized_damerau_levenshtein(name, known))
+    };
     let best = names.map(|known| (likeness(known), known)).max_by(|one, other| one.0.total_cmp(&other.0));
     best.filter(|(likeness, _)| *likeness >= LIKENESS).map(|(_, known)| known)
 }

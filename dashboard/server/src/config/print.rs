@@ -10,8 +10,7 @@ use super::load::Loaded;
 impl<P> fmt::Display for Loaded<P> {
     /// One line for each setting, in TOML, secrets left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<_> =
-            file::keys(&self.command).map(|arg| (self.line(arg), self.source(arg))).collect();
+        let lines: Vec<_> = file::keys(&self.command).map(|arg| (self.line(arg), self.source(arg))).collect();
         let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0).min(60);
         for (line, source) in lines {
             writeln!(f, "{line:width$}  # {source}")?;
@@ -26,7 +25,8 @@ impl<P> Loaded<P> {
         let id = arg.get_id().as_str();
         let is_secret = arg.is_hide_env_values_set();
         let raw: Option<Vec<String>> = self.matches.get_raw(id).map(|all| {
-            all.map(|value| if is_secret { "***".to_owned() } else { value.to_string_lossy().into_owned() }).collect()
+            all.map(|value| if is_secret { "***".to_owned() } else { value.to_string_lossy().into_owned() })
+                .collect()
         });
         match (arg.get_action(), raw) {
             (ArgAction::SetTrue, _) => format!("{key} = {}", self.matches.get_flag(id)),

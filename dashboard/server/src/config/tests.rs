@@ -60,7 +60,9 @@ fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
 
 #[test]
 fn a_printed_configuration_is_a_file_again() {
-    let loaded = load::<Program>(["program", "--retention", "77", "--allowed-host", "a\"b"].map(OsString::from)).unwrap();
+    let loaded =
+        load::<Program>(["program", "--retention", "77", "--allowed-host", "a\"b"].map(OsString::from))
+            .unwrap();
     let again = load_with(&file("again", &loaded.to_string()), &[]).unwrap();
     assert_eq!(again.args.all.retention_s, 77);
     assert_eq!(again.args.all.allowed_host, ["a\"b"]);
@@ -74,7 +76,11 @@ fn secrets_are_masked_and_those_on_the_command_line_are_warned_of() {
     assert!(loaded.args.all.access.otlp_api_key.as_ref().unwrap().is(key));
     let told = format!("{loaded} {loaded:?}").replace(&format!("{:?}", loaded.matches), "");
     assert!(!loaded.to_string().contains("0123456789abcdef"), "{told}");
-    assert!(loaded.warnings.iter().any(|warning| warning.contains("--login-token ")), "{:?}", loaded.warnings);
+    assert!(
+        loaded.warnings.iter().any(|warning| warning.contains("--login-token ")),
+        "{:?}",
+        loaded.warnings
+    );
     assert!(!loaded.warnings.iter().any(|warning| warning.contains("--otlp-api-key ")));
 }
 
@@ -84,7 +90,11 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
         ("\nretnetion = 60\n", 2, &["unknown key `retnetion`: did you mean `retention`?"][..]),
         ("http_addr = \"127.0.0.1:1\"\n", 1, &["unknown key `http_addr`: did you mean `http-addr`?"]),
         ("zzz = 1\n", 1, &["unknown key `zzz`; --help lists all"]),
-        ("max-pools = 1\n\nretention = \"soon\"\n", 3, &["`retention`: `soon` can't be taken: invalid digit"]),
+        (
+            "max-pools = 1\n\nretention = \"soon\"\n",
+            3,
+            &["`retention`: `soon` can't be taken: invalid digit"],
+        ),
         ("retention = 0\n", 1, &["`retention`: `0` can't be taken", "1.."]),
         ("http-addr = \"here\"\n", 1, &["`http-addr`: `here` can't be taken"]),
         ("login = \"maybe\"\n", 1, &["`login`: `maybe` is not one of auto, token, none"]),

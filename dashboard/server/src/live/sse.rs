@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
@@ -13,14 +13,20 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::api::ApiFailure;
 use crate::app::App;
+use crate::clock::now_ms;
+use crate::conn::Peer;
 
 /// `GET /api/v1/stream`.
-pub(crate) async fn stream(State(app): State<Arc<App>>) -> Response {
-    let Ok(messages) = app.streams.subscribe() else {
-        app.self_metrics.refused_stream();
+pub(crate) async fn stream(
+    State(app): State<Arc<App>>,
+    Extension(Peer(address)): Extension<Peer>,
+) -> Response {
+    let Ok(messages) = app.streams.subscribe(address, now_ms()) else {
+        app.counts.refused_stream();
         let message = format!(
-            "{} browsers listen already, which is the limit; close one, or raise it with --max-streams",
-            app.config.limits.max_streams
+            "{} browsers listen already, which is the limit, or most of them from one address; close one, or raise it \
+             with --max-streams",
+            app.streams.open()
         );
         return ApiFailure::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response();
     };

@@ -1,6 +1,5 @@
 //! How many OTLP requests are worked on at once: the others wait unread, so that senders feel it and memory does not.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -24,27 +23,30 @@ pub(super) enum Refused {
     Busy,
     /// Its body did not come.
     Slow,
+    /// It showed no key that is taken.
+    NoKey,
 }
 
 impl Refused {
     pub(super) fn sentence(self) -> &'static str {
         match self {
             Self::Busy => "the dashboard is busy with other requests; send again in a second",
+            Self::NoKey => {
+                "the dashboard takes OTLP with its key only: send it in the header x-otlp-api-key, or as \
+                 authorization: Bearer"
+            }
             Self::Slow => "the request did not arrive within 10 s; send less at once or over a faster link",
         }
     }
 }
 
-/// Lets a request through when its turn comes.
-pub(super) async fn admit(app: Arc<App>, request: Request, next: Next) -> Result<Response, Refused> {
-    let Ok(Ok(_turn)) = timeout(MAX_WAIT, app.admission.acquire()).await else {
-        app.self_metrics.refused();
-        return Err(Refused::Busy);
-    };
-    timeout(MAX_TIME, next.run(request)).await.map_err(|_| {
-        app.self_metrics.refused();
-        Refused::Slow
-    })
+/// Lets a request through if it may be sent, and when its turn comes.
+pub(super) async fn admit(app: &App, request: Request, next: Next) -> Result<Response, Refused> {
+    if !app.access.may_send(request.headers()) {
+        return Err(Refused::NoKey);
+    }
+    let Ok(Ok(_turn)) = timeout(MAX_WAIT, app.admission.acquire()).await else { return Err(Refused::Busy) };
+    timeout(MAX_TIME, next.run(request)).await.map_err(|_| Refused::Slow)
 }
 
 /// Says in an answer that it comes from a dashboard.

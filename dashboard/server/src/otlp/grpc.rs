@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode, Version};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
@@ -21,8 +21,9 @@ use tonic::{Code, Status};
 
 use super::admit::{self, Refused};
 use super::codec::OtlpCodec;
-use super::signal::Signal;
+use super::signal::{self, Signal};
 use crate::app::App;
+use crate::own::Reason;
 
 /// The three services of OTLP/gRPC.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -35,31 +36,66 @@ pub(crate) fn router(app: Arc<App>) -> Router {
                 .into_http::<axum::body::Body>()
         })
         .layer(middleware::from_fn_with_state(app.clone(), admitted))
+        .layer(middleware::from_fn(by_http2))
         .with_state(app)
 }
 
+/// gRPC is HTTP/2, which no page of a browser speaks without TLS: so none can send here, whatever its name leads to.
+async fn by_http2(request: Request, next: Next) -> Response {
+    if request.version() >= Version::HTTP_2 {
+        return next.run(request).await;
+    }
+    let sentence = "this port takes OTLP over gRPC, which is HTTP/2; OTLP over HTTP has a port of its own, 4318 by default\n";
+    (StatusCode::UPGRADE_REQUIRED, sentence).into_response()
+}
+
 async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let response = match admit::admit(app.clone(), request, next).await {
-        Ok(response) => with_otlp_code(&app, response),
-        Err(Refused::Busy) => Status::unavailable(Refused::Busy.sentence()).into_http(),
-        Err(Refused::Slow) => Status::deadline_exceeded(Refused::Slow.sentence()).into_http(),
+    let kind = signal::kind_of(request.uri().path());
+    let response = match admit::admit(&app, request, next).await {
+        Ok(response) => with_otlp_code(response),
+        Err(why) => {
+            let status = match why {
+                Refused::Busy => Status::unavailable(why.sentence()),
+                Refused::Slow => Status::deadline_exceeded(why.sentence()),
+                Refused::NoKey => Status::unauthenticated(why.sentence()),
+            };
+            status.into_http()
+        }
     };
+    if let (Some(kind), Some(why)) = (kind, refusal(&response)) {
+        app.counts.refused(kind, why);
+    }
     admit::introduce(response)
 }
 
-/// Counts a refusal, and gives it OTLP's code: tonic says OUT_OF_RANGE where a message is too large and INTERNAL where
-/// its compression is broken, and a sender would send such a message again and again.
-fn with_otlp_code(app: &App, mut response: Response) -> Response {
-    let Some(status) = response.headers().get(Status::GRPC_STATUS) else { return response };
-    let code = match Code::from_bytes(status.as_bytes()) {
-        Code::Ok => return response,
-        Code::OutOfRange => Code::ResourceExhausted,
-        Code::Internal => Code::InvalidArgument,
-        other => other,
+fn code(response: &Response) -> Option<Code> {
+    response.headers().get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes()))
+}
+
+/// OTLP's code: tonic says OUT_OF_RANGE where a message is too large and INTERNAL where its compression is broken, and a
+/// sender would send such a message again and again.
+fn with_otlp_code(mut response: Response) -> Response {
+    let better = match code(&response) {
+        Some(Code::OutOfRange) => Code::ResourceExhausted,
+        Some(Code::Internal) => Code::InvalidArgument,
+        _ => return response,
     };
-    app.self_metrics.refused();
-    response.headers_mut().insert(Status::GRPC_STATUS, HeaderValue::from(code as i32));
+    response.headers_mut().insert(Status::GRPC_STATUS, HeaderValue::from(better as i32));
     response
+}
+
+/// Why an answer is a refusal; `None` if it is none.
+fn refusal(response: &Response) -> Option<Reason> {
+    match code(response)? {
+        Code::Ok => None,
+        Code::InvalidArgument => Some(Reason::Malformed),
+        Code::ResourceExhausted => Some(Reason::TooLarge),
+        Code::Unauthenticated => Some(Reason::Key),
+        Code::Unavailable => Some(Reason::Busy),
+        Code::DeadlineExceeded => Some(Reason::Slow),
+        Code::Unimplemented => Some(Reason::Type),
+        _ => Some(Reason::Other),
+    }
 }
 
 async fn export<S: Signal>(State(app): State<Arc<App>>, request: Request) -> Response {

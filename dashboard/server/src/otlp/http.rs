@@ -21,9 +21,10 @@ use super::budget::BudgetError;
 use super::codec::{DecodeError, decode_json, decode_protobuf};
 use super::inflate::{InflateError, gunzip};
 use super::reply::{self, Encoding};
-use super::signal::Signal;
+use super::signal::{self, Signal};
 use crate::app::App;
 use crate::model::Rejected;
+use crate::own::Reason;
 
 /// How long a body that is too large is still read: a client that is cut off while it sends never sees the answer.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -57,17 +58,48 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let encoding = answer_encoding(request.headers());
-    match admit::admit(app, request, next).await {
+    match admit::admit(&app, request, next).await {
         Ok(response) => response,
         Err(why) => {
             let status = match why {
                 Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
                 Refused::Slow => StatusCode::REQUEST_TIMEOUT,
+                Refused::NoKey => StatusCode::UNAUTHORIZED,
             };
             let mut response = reply::refused(encoding, status, why.sentence());
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            let (name, value) = match why {
+                Refused::NoKey => (header::WWW_AUTHENTICATE, "Bearer"),
+                Refused::Busy | Refused::Slow => (header::RETRY_AFTER, "1"),
+            };
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
             response
         }
+    }
+}
+
+/// Counts what is refused, here or by the rule of hosts.
+pub(crate) async fn counted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let kind = signal::kind_of(request.uri().path());
+    let response = next.run(request).await;
+    if let (Some(kind), Some(why)) = (kind, refusal(response.status())) {
+        app.counts.refused(kind, why);
+    }
+    response
+}
+
+/// Why an answer is a refusal; `None` if it is none, or if what was asked is no OTLP at all.
+fn refusal(status: StatusCode) -> Option<Reason> {
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND => None,
+        StatusCode::BAD_REQUEST => Some(Reason::Malformed),
+        StatusCode::PAYLOAD_TOO_LARGE => Some(Reason::TooLarge),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(Reason::Type),
+        StatusCode::UNAUTHORIZED => Some(Reason::Key),
+        StatusCode::FORBIDDEN => Some(Reason::Host),
+        StatusCode::SERVICE_UNAVAILABLE => Some(Reason::Busy),
+        StatusCode::REQUEST_TIMEOUT => Some(Reason::Slow),
+        status if status.is_success() => None,
+        _ => Some(Reason::Other),
     }
 }
 
@@ -87,10 +119,7 @@ async fn export<S: Signal>(State(app): State<Arc<App>>, request: Request) -> Res
     let (parts, body) = request.into_parts();
     match take::<S>(&app, &parts.headers, body).await {
         Ok((encoding, rejected)) => reply::taken::<S>(encoding, &rejected),
-        Err((status, message)) => {
-            app.self_metrics.refused();
-            refuse(&parts.headers, status, &message)
-        }
+        Err((status, message)) => refuse(&parts.headers, status, &message),
     }
 }
 

@@ -12,4 +12,4 @@ mod shape;
 mod signal;
 
 pub(crate) use grpc::router as grpc_router;
-pub(crate) use http::router as http_router;
+pub(crate) use http::{counted as http_counted, router as http_router};

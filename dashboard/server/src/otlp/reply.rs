@@ -83,6 +83,7 @@ pub(super) fn refused(encoding: Encoding, status: StatusCode, message: &str) -> 
         StatusCode::PAYLOAD_TOO_LARGE => Code::ResourceExhausted,
         StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
         StatusCode::REQUEST_TIMEOUT => Code::DeadlineExceeded,
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Code::Unimplemented,
         _ => Code::InvalidArgument,
     } as i32;

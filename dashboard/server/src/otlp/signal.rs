@@ -10,6 +10,7 @@ use super::shape::{self, Shape};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::model::Rejected;
+use crate::own::SignalKind;
 
 /// The request of a signal.
 pub(super) trait Signal: prost::Message + Default + DeserializeOwned + 'static {
@@ -19,6 +20,8 @@ pub(super) trait Signal: prost::Message + Default + DeserializeOwned + 'static {
     const GRPC_PATH: &'static str;
     /// What rejected items are called in the JSON of an answer.
     const REJECTED: &'static str;
+    /// What it is counted as.
+    const KIND: SignalKind;
     /// What the request is made of.
     const SHAPE: &'static Shape;
 
@@ -27,6 +30,7 @@ pub(super) trait Signal: prost::Message + Default + DeserializeOwned + 'static {
 }
 
 impl Signal for ExportMetricsServiceRequest {
+    const KIND: SignalKind = SignalKind::Metrics;
     const HTTP_PATH: &'static str = "/v1/metrics";
     const GRPC_PATH: &'static str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
     const REJECTED: &'static str = "rejectedDataPoints";
@@ -35,13 +39,14 @@ impl Signal for ExportMetricsServiceRequest {
     fn take(&self, app: &App) -> Rejected {
         let metrics = decode::metrics(self);
         app.store().take_metrics(&metrics.reports, now_ms());
-        app.self_metrics.taken(metrics.taken, 0, 0, metrics.rejected.count);
+        app.counts.taken(Self::KIND, metrics.taken, metrics.rejected.count);
         app.changed.notify_one();
         metrics.rejected
     }
 }
 
 impl Signal for ExportLogsServiceRequest {
+    const KIND: SignalKind = SignalKind::Logs;
     const HTTP_PATH: &'static str = "/v1/logs";
     const GRPC_PATH: &'static str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
     const REJECTED: &'static str = "rejectedLogRecords";
@@ -51,13 +56,14 @@ impl Signal for ExportLogsServiceRequest {
     fn take(&self, app: &App) -> Rejected {
         let logs = decode::logs(self, app.config.limits.max_event_attributes);
         app.store().take_events(&logs.events, now_ms());
-        app.self_metrics.taken(0, 0, logs.taken, 0);
+        app.counts.taken(Self::KIND, logs.taken, 0);
         app.changed.notify_one();
         Rejected::default()
     }
 }
 
 impl Signal for ExportTraceServiceRequest {
+    const KIND: SignalKind = SignalKind::Traces;
     const HTTP_PATH: &'static str = "/v1/traces";
     const GRPC_PATH: &'static str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
     const REJECTED: &'static str = "rejectedSpans";
@@ -65,7 +71,17 @@ impl Signal for ExportTraceServiceRequest {
 
     fn take(&self, app: &App) -> Rejected {
         let spans = decode::spans(self);
-        app.self_metrics.taken(0, spans.taken, 0, spans.rejected.count);
+        app.counts.taken(Self::KIND, spans.taken, spans.rejected.count);
         spans.rejected
     }
+}
+
+/// The signal that a path belongs to.
+pub(super) fn kind_of(path: &str) -> Option<SignalKind> {
+    fn of<S: Signal>(path: &str) -> Option<SignalKind> {
+        [S::HTTP_PATH, S::GRPC_PATH].contains(&path).then_some(S::KIND)
+    }
+    of::<ExportMetricsServiceRequest>(path)
+        .or_else(|| of::<ExportTraceServiceRequest>(path))
+        .or_else(|| of::<ExportLogsServiceRequest>(path))
 }

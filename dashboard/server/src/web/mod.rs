@@ -1,5 +1,7 @@
 //! What every answer over HTTP has in common: who may ask, and what a browser may do with the answer.
 
+mod guard;
+mod login;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +11,9 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use poolscope_wire::path;
 
 use crate::api::{self, ApiFailure};
 use crate::app::App;
@@ -18,43 +22,59 @@ use crate::host::HostRule;
 
 /// Scripts, styles and data from here alone; WebAssembly may be compiled. Nothing inline, nothing framed.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
-     img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; \
+     img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'";
 
-const HEADERS: [(HeaderName, &str); 5] = [
+const HEADERS: [(HeaderName, &str); 8] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+    // Nothing of it is needed.
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
 ];
 
 /// The page and its API.
 pub(crate) fn router(app: Arc<App>, hosts: HostRule) -> Router {
-    let router = api::router(app).fallback(assets::serve);
-    guarded(router, hosts).layer(middleware::map_response(secured))
+    let login = Router::new()
+        .route(path::LOGIN, get(login::page).post(login::submit))
+        .route(path::LOGOUT, post(login::logout))
+        .route(login::STYLE, get(login::style))
+        .with_state(app.clone());
+    let router = api::router(app.clone())
+        .merge(login)
+        .fallback(assets::serve)
+        .layer(middleware::from_fn_with_state(app.clone(), guard::logged_in))
+        .layer(middleware::from_fn(guard::no_foreign_scripts));
+    guarded(router, app, hosts)
 }
 
-/// Answers only requests that name an allowed host.
-pub(crate) fn guarded(router: Router, hosts: HostRule) -> Router {
-    router.layer(middleware::from_fn_with_state(Arc::new(hosts), guard))
+/// Answers only requests that name an allowed host and have a head of a fair size, and locks every answer down.
+pub(crate) fn guarded(router: Router, app: Arc<App>, hosts: HostRule) -> Router {
+    router
+        .layer(middleware::from_fn_with_state(Arc::new(hosts), guard))
+        .layer(middleware::from_fn_with_state(app, guard::fair_head))
+        .layer(middleware::map_response(secured))
 }
 
 async fn guard(State(hosts): State<Arc<HostRule>>, request: Request, next: Next) -> Response {
-    // HTTP/2 names the host in the request's own URI.
-    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = named.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
-    if hosts.allows(host) {
+    if hosts.allows(request.uri(), request.headers()) {
         return next.run(request).await;
     }
-    let sentence = "this dashboard listens on loopback and answers only to localhost, 127.0.0.1 and [::1]; \
-                    start it with --allowed-host to add a name";
+    let sentence = "this dashboard answers only to host names that it knows: localhost, 127.0.0.1 and [::1], other \
+                    addresses in digits where it listens for other machines, and what --allowed-host adds";
     ApiFailure::new(StatusCode::FORBIDDEN, sentence).into_response()
 }
 
 async fn secured(mut response: Response) -> Response {
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     // Answers of the API are of this moment; the page says for itself how long it may be kept.
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

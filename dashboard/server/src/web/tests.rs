@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use axum::{Extension, Router};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use poolscope_wire::{
@@ -14,14 +14,23 @@ use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
 
 use super::router;
+use crate::access::Access;
 use crate::app::App;
 use crate::config::{Config, Limits};
+use crate::conn::Peer;
 use crate::host::HostRule;
 
 fn app(max_streams: usize) -> Router {
     let limits = Limits { max_streams, ..Limits::default() };
-    let app = App::new(Config { limits, ..Config::default() }, "http://g".into(), "http://h".into());
-    router(Arc::new(app), HostRule::new(([127, 0, 0, 1], 4320).into(), &[]))
+    of(Config { limits, ..Config::default() })
+}
+
+/// The page by a configuration, as one address sees it.
+fn of(config: Config) -> Router {
+    let here = |port| ([127, 0, 0, 1], port).into();
+    let access = Access::new(&config, here(4320), [here(4317), here(4318)]).unwrap();
+    let app = App::new(config, access, "http://g".into(), "http://h".into());
+    router(Arc::new(app), HostRule::new(here(4320), [])).layer(Extension(Peer([127, 0, 0, 1].into())))
 }
 
 async fn ask(app: &Router, method: Method, path: &str, host: &str) -> Response {

@@ -1,0 +1,88 @@
+//! The keys of senders, over gRPC and HTTP, and their rotation.
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use reqwest::StatusCode;
+use tonic::{Code, Request};
+
+use crate::{Running, file, until};
+
+const OLD: &str = "0123456789abcdef-old";
+const NEW: &str = "0123456789abcdef-new";
+const WRONG: &str = "0123456789abcdef-non";
+
+/// What gRPC answers to a sender with this header.
+async fn grpc(server: &Running, header: Option<(&'static str, String)>) -> Code {
+    let url = format!("http://127.0.0.1:{}", server.grpc.port());
+    let mut client = MetricsServiceClient::connect(url).await.unwrap();
+    let mut request = Request::new(ExportMetricsServiceRequest::default());
+    if let Some((name, value)) = header {
+        request.metadata_mut().insert(name, value.parse().unwrap());
+    }
+    client.export(request).await.map_or_else(|status| status.code(), |_| Code::Ok)
+}
+
+#[tokio::test]
+async fn both_keys_open_both_doors_and_nothing_else_does() {
+    let server = Running::with(|config| {
+        config.access.otlp_api_key = OLD.parse().ok();
+        config.access.otlp_api_key_secondary = NEW.parse().ok();
+    })
+    .await;
+    for key in [OLD, NEW] {
+        for (name, value) in [("x-otlp-api-key", key.to_owned()), ("authorization", format!("Bearer {key}"))]
+        {
+            for path in ["/v1/metrics", "/v1/traces", "/v1/logs"] {
+                let answer = server.post(path).header(name, &value).send().await.unwrap();
+                assert_eq!(answer.status(), StatusCode::OK, "{path} {name}");
+            }
+            assert_eq!(grpc(&server, Some((name, value))).await, Code::Ok, "{name}");
+        }
+    }
+    let answer = server.post("/v1/metrics").header("x-otlp-api-key", WRONG).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+    let body: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(body["code"], Code::Unauthenticated as i32);
+    assert!(body["message"].as_str().unwrap().contains("x-otlp-api-key"));
+    assert_eq!(server.post("/v1/logs").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(grpc(&server, None).await, Code::Unauthenticated);
+    assert_eq!(grpc(&server, Some(("x-otlp-api-key", WRONG.to_owned()))).await, Code::Unauthenticated);
+
+    let status = server.status().await;
+    assert!(status.own.asks_for_key);
+    let refused: Vec<_> =
+        status.own.signals.iter().map(|of| (&*of.signal, of.requests, of.refused)).collect();
+    assert_eq!(refused, [("metrics", 8, 3), ("traces", 4, 0), ("logs", 4, 1)]);
+    assert!(
+        status
+            .own
+            .losses
+            .iter()
+            .any(|loss| loss.what.contains("metrics") && loss.what.contains("key") && loss.count == 3)
+    );
+}
+
+#[tokio::test]
+async fn keys_in_a_file_are_rotated_without_a_gap() {
+    let keys = file("keys", &format!("{OLD}\n"));
+    let server = Running::with(|config| config.access.otlp_api_key_file = Some(keys.clone())).await;
+    let takes = async |key: &str| {
+        let answer = server.post("/v1/metrics").header("x-otlp-api-key", key).send().await.unwrap();
+        answer.status() == StatusCode::OK
+    };
+    assert!(takes(OLD).await && !takes(NEW).await);
+    std::fs::write(&keys, format!("{NEW}\n{OLD}\n")).unwrap();
+    server.read_again();
+    until("the new key", || takes(NEW)).await;
+    assert!(takes(OLD).await);
+    // A file that is half written changes nothing.
+    std::fs::write(&keys, "oops").unwrap();
+    server.read_again();
+    until("the failure is told", async || server.status().await.own.failed_reloads == 1).await;
+    assert!(takes(NEW).await && takes(OLD).await);
+    // Without being asked, by the time of the file.
+    std::fs::write(&keys, format!("{NEW}\n")).unwrap();
+    until("the old key is gone", async || !takes(OLD).await).await;
+    assert!(takes(NEW).await);
+}

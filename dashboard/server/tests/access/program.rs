@@ -1,0 +1,146 @@
+//! The program itself: what it prints, and what it refuses.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use poolscope_wire::{Status, path};
+
+use crate::{client, file, until};
+
+const KEY: &str = "0123456789abcdef-key";
+
+fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope-dashboard"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("POOLSCOPE_"))
+    {
+        command.env_remove(name);
+    }
+    command.args(args);
+    command
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// Ends the program when dropped.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_configuration_in_force_is_printed_with_its_sources_and_without_secrets() {
+    let config = file("program.toml", "retention = 60\nmax-pools = 10\nmax-events = 3\n");
+    let mut command = program(&["--print-config", "--max-pools", "5", "--config", config.to_str().unwrap()]);
+    command.env("POOLSCOPE_OTLP_API_KEY", KEY).env("POOLSCOPE_MAX_EVENTS", "7");
+    let (code, out, _) = run(&mut command);
+    assert_eq!(code, Some(0));
+    let source = |key: &str| {
+        let line = out.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{key}: {out}"));
+        line.rsplit_once("  # ").unwrap().1.to_owned()
+    };
+    assert_eq!(source("retention = 60"), format!("{}:1", config.display()));
+    assert_eq!(source("max-pools = 5"), "flag");
+    assert_eq!(source("max-events = 7"), "environment POOLSCOPE_MAX_EVENTS");
+    assert_eq!(source("# otlp-api-key = ***"), "environment POOLSCOPE_OTLP_API_KEY");
+    assert!(!out.contains(KEY));
+}
+
+#[test]
+fn what_can_not_be_meant_ends_with_a_sentence() {
+    let config = file("slip.toml", "\nretnetion = 60\n");
+    let (code, _, said) = run(&mut program(&["--config", config.to_str().unwrap()]));
+    assert_eq!(code, Some(2));
+    assert_eq!(
+        said,
+        format!(
+            "poolscope-dashboard: {}:2: unknown key `retnetion`: did you mean `retention`?\n",
+            config.display()
+        )
+    );
+    let (code, _, said) = run(&mut program(&["--retnetion", "60"]));
+    assert!(code == Some(2) && said.contains("--retention"), "{said}");
+    let (code, _, said) = run(&mut program(&[
+        "--http-addr",
+        "0.0.0.0:0",
+        "--otlp-grpc-addr",
+        "127.0.0.1:0",
+        "--otlp-http-addr",
+        "127.0.0.1:0",
+        "--login",
+        "none",
+    ]));
+    assert!(code == Some(1) && said.contains("--allow-anonymous"), "{said}");
+    let (code, _, said) =
+        run(program(&["--otlp-grpc-addr", "127.0.0.1:0"]).env("POOLSCOPE_OTLP_API_KEY", "short"));
+    assert!(code == Some(2) && said.contains("16 characters"), "{said}");
+}
+
+#[test]
+fn the_help_has_groups_units_and_examples() {
+    let (code, help, _) = run(&mut program(&["--help"]));
+    assert_eq!(code, Some(0));
+    for part in [
+        "Access:",
+        "TLS:",
+        "Addresses and time:",
+        "Examples:",
+        "<SECONDS>",
+        "<BYTES>",
+        "POOLSCOPE_RETENTION",
+        "Configuration file",
+    ] {
+        assert!(help.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_link_is_printed_once_and_what_is_open_is_warned_of() {
+    let mut command = program(&[
+        "--http-addr",
+        "0.0.0.0:0",
+        "--otlp-grpc-addr",
+        "0.0.0.0:0",
+        "--otlp-http-addr",
+        "127.0.0.1:0",
+    ]);
+    command.env("POOLSCOPE_RETENTON", "60").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Ending(command.spawn().unwrap());
+    let out: Vec<String> =
+        BufReader::new(child.0.stdout.take().unwrap()).lines().take(4).map(Result::unwrap).collect();
+    let link = out[3].strip_prefix("login      http://127.0.0.1:").unwrap();
+    assert!(link.contains("/login?t="), "{out:?}");
+    let said: Vec<String> =
+        BufReader::new(child.0.stderr.take().unwrap()).lines().take(3).map(Result::unwrap).collect();
+    let said = said.join("\n");
+    for part in ["did you mean POOLSCOPE_RETENTION?", "without TLS", "there is no key"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_hangup_reads_the_keys_again_where_there_are_some() {
+    let keys = file("hangup-keys", &format!("{KEY}\n"));
+    let any = "127.0.0.1:0";
+    let mut command = program(&["--http-addr", any, "--otlp-grpc-addr", any, "--otlp-http-addr", any]);
+    command.env("POOLSCOPE_OTLP_API_KEY_FILE", &keys).stdout(Stdio::piped());
+    let mut child = Ending(command.spawn().unwrap());
+    let out: Vec<String> =
+        BufReader::new(child.0.stdout.take().unwrap()).lines().take(3).map(Result::unwrap).collect();
+    let url = format!("{}{}", out[0].strip_prefix("dashboard  ").unwrap(), path::STATUS);
+    let hangup = Command::new("kill").args(["-HUP", &child.0.id().to_string()]).status().unwrap();
+    assert!(hangup.success());
+    // The file is as it was, so nothing but the signal can have it read.
+    until("the keys were read again", async || {
+        let status: Status = client().get(&url).send().await.unwrap().json().await.unwrap();
+        status.own.reloads == 1
+    })
+    .await;
+}
