@@ -81,6 +81,11 @@ async fn body(url: &str) -> Result<String, Failure> {
     Err(if status == 404 { Failure::NotFound(sentence) } else { Failure::Refused(sentence) })
 }
 
+/// True if the server wants a login that this browser has not, or no longer.
+pub async fn wants_login() -> bool {
+    get(path::STATUS).await.is_some_and(|(status, _)| status == 401)
+}
+
 /// Status and body of an answer; `None` if none came.
 async fn get(url: &str) -> Option<(u16, String)> {
     let answer = JsFuture::from(leptos::prelude::window().fetch_with_str(url)).await.ok()?;

@@ -8,7 +8,7 @@ use web_sys::{EventSource, MessageEvent};
 use std::time::Duration;
 
 use crate::{
-    browser,
+    api, browser,
     state::{
         live::Live,
         message::{Message, Unreadable},
@@ -40,7 +40,14 @@ pub fn start(live: Live) {
     let on_error = Closure::<dyn FnMut()>::new(move || {
         live.break_off();
         if failed.ready_state() == EventSource::CLOSED {
-            set_timeout(move || start(live), REOPEN_AFTER);
+            leptos::task::spawn_local(async move {
+                // The login is over: the server leads to a new one, and from there back to this very view.
+                if api::wants_login().await {
+                    browser::reload();
+                } else {
+                    set_timeout(move || start(live), REOPEN_AFTER);
+                }
+            });
         }
     });
     source.set_onmessage(Some(on_message.as_ref().unchecked_ref()));

@@ -1,6 +1,7 @@
 //! What is shown where there is nothing: why, and what makes something appear.
 
 use leptos::prelude::*;
+use poolscope_wire::Status;
 
 use super::copy::CopyLines;
 use crate::derived::Derived;
@@ -25,14 +26,20 @@ pub fn Empty(
 
 /// The lines that make an application send here.
 #[must_use]
-pub fn sender_lines(otlp_http: &str) -> String {
+pub fn sender_lines(status: &Status) -> String {
+    let otlp_http = &*status.otlp_http;
     let address = if otlp_http.is_empty() { "127.0.0.1:4318" } else { otlp_http };
     let endpoint =
         if address.contains("://") { address.to_owned() } else { format!("http://{}", reachable(address)) };
+    let key = if status.own.asks_for_key {
+        "\nexport OTEL_EXPORTER_OTLP_HEADERS=x-otlp-api-key=<the key>"
+    } else {
+        ""
+    };
     format!(
         "export OTEL_SERVICE_NAME=my-service\n\
          export OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}\n\
-         export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+         export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf{key}"
     )
 }
 
@@ -71,11 +78,11 @@ pub fn Waiting() -> impl IntoView {
 #[component]
 pub fn NoData() -> impl IntoView {
     let live = expect_context::<Live>();
-    let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status.otlp_http)));
+    let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));
     let requests = move || live.with_status(|store| store.status.received.requests);
     view! {
         <Empty title="No pools yet">
-            <p>"Start a service with these three lines in its environment, and its connection pools appear here within seconds."</p>
+            <p>"Start a service with these lines in its environment, and its connection pools appear here within seconds."</p>
             <CopyLines text=lines />
             <p class="soft">
                 {move || match requests() {
@@ -97,10 +104,19 @@ mod tests {
 
     #[test]
     fn the_lines_name_an_address_that_can_be_reached() {
-        assert!(sender_lines("127.0.0.1:9999").contains("ENDPOINT=http://127.0.0.1:9999\n"));
-        assert!(sender_lines("0.0.0.0:4318").contains("ENDPOINT=http://127.0.0.1:4318\n"));
-        assert!(sender_lines("[::]:4318").contains("ENDPOINT=http://127.0.0.1:4318\n"));
-        assert!(sender_lines("https://otlp.example").contains("ENDPOINT=https://otlp.example\n"));
-        assert_eq!(sender_lines("").lines().count(), 3);
+        let lines =
+            |otlp_http: &str| sender_lines(&Status { otlp_http: otlp_http.to_owned(), ..Status::default() });
+        assert!(lines("127.0.0.1:9999").contains("ENDPOINT=http://127.0.0.1:9999\n"));
+        assert!(lines("0.0.0.0:4318").contains("ENDPOINT=http://127.0.0.1:4318\n"));
+        assert!(lines("[::]:4318").contains("ENDPOINT=http://127.0.0.1:4318\n"));
+        assert!(lines("https://otlp.example").contains("ENDPOINT=https://otlp.example\n"));
+        assert_eq!(lines("").lines().count(), 3);
+    }
+
+    #[test]
+    fn where_a_key_is_wanted_the_lines_say_where_it_goes() {
+        let mut status = Status::default();
+        status.own.asks_for_key = true;
+        assert!(sender_lines(&status).ends_with("OTEL_EXPORTER_OTLP_HEADERS=x-otlp-api-key=<the key>"));
     }
 }

@@ -1,8 +1,9 @@
 //! The server about itself: what it received, what it dropped, and how to send to it.
 
 use leptos::prelude::*;
-use poolscope_wire::{Limit, Received, Service, Status, StoreFile};
+use poolscope_wire::{Limit, Service, Status, StoreFile};
 
+use super::health::{Access, Browsers, Losses, Signals};
 use crate::{
     components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable},
     derived::Derived,
@@ -18,7 +19,8 @@ const NEARLY_FULL: f64 = 0.8;
 pub fn About() -> impl IntoView {
     let live = expect_context::<Live>();
     let status = Derived::new(move || live.with_status(|store| store.status.clone()));
-    let lines = Derived::new(move || status.with(|status| sender_lines(&status.otlp_http)));
+    let lines = Derived::new(move || status.with(sender_lines));
+    let own = Derived::new(move || status.with(|status| status.own.clone()));
     let fact = move |label: &'static str, read: fn(&Status) -> String| {
         view! { <tr><th scope="row">{label}</th><td>{move || status.with(read)}</td></tr> }
     };
@@ -39,6 +41,7 @@ pub fn About() -> impl IntoView {
                         {fact("Takes OTLP over gRPC at", |status| status.otlp_grpc.clone())}
                         {fact("Takes OTLP over HTTP at", |status| status.otlp_http.clone())}
                         {fact("Keeps history in", store_file)}
+                        {fact("Memory", |status| status.own.memory_bytes.map_or("not known here".to_owned(), format::bytes))}
                         {fact("Browsers that watch", |status| format::count(status.streams))}
                         <tr>
                             <th scope="row">"Full pictures because this browser was too slow"</th>
@@ -49,11 +52,23 @@ pub fn About() -> impl IntoView {
             </section>
             <section>
                 <h2>"Received"</h2>
-                <ReceivedTable received=Derived::new(move || status.with(|status| status.received)) />
+                <Signals own />
+            </section>
+            <section>
+                <h2>"Refused and cut off"</h2>
+                <Losses own />
+            </section>
+            <section>
+                <h2>"Access"</h2>
+                <Access own />
+            </section>
+            <section>
+                <h2>"Who looks"</h2>
+                <Browsers own />
             </section>
             <section>
                 <h2>"Limits"</h2>
-                <p class="soft">"Memory is bounded. What does not fit is dropped, the oldest first, and counted here."</p>
+                <p class="soft">"Memory is bounded. What does not fit is dropped, the oldest first, or refused, and counted here."</p>
                 <Limits limits=Derived::new(move || status.with(|status| status.limits.clone())) />
             </section>
             <section>
@@ -86,39 +101,23 @@ fn store_file(status: &Status) -> String {
 }
 
 #[component]
-fn ReceivedTable(received: Derived<Received>) -> impl IntoView {
-    let row = move |label: &'static str, loss: bool, read: fn(&Received) -> u64| {
-        let count = move || received.with(read);
-        let class = move || if loss && count() > 0 { "number is-warn" } else { "number" };
-        view! { <tr><th scope="row">{label}</th><td class=class>{move || format::count(count())}</td></tr> }
-    };
-    view! {
-        <table class="facts">
-            <tbody>
-                {row("OTLP requests taken", false, |r| r.requests)}
-                {row("Metric points", false, |r| r.metric_points)}
-                {row("Spans", false, |r| r.spans)}
-                {row("Log records", false, |r| r.log_records)}
-                {row("Requests refused: malformed, too large, of a wrong type", true, |r| r.refused_requests)}
-                {row("Items rejected inside requests that were taken", true, |r| r.rejected_items)}
-            </tbody>
-        </table>
-    }
-}
-
-#[component]
 fn Limits(limits: Derived<Vec<Limit>>) -> impl IntoView {
     let row = |limit: Limit| {
         let share = if limit.max == 0 { 0.0 } else { limit.used as f64 / limit.max as f64 };
         let class = if share >= NEARLY_FULL { "c-warn" } else { "c-soft" };
+        // What bounds each single thing is not used up.
+        let fill = match limit.used {
+            0 => format!("at most {}", format::count(limit.max)),
+            used => format!("{} of {}", format::count(used), format::count(limit.max)),
+        };
         let hits = (limit.hits > 0).then(
-            || view! { <span class="is-warn">{format!("{} dropped", format::count(limit.hits))}</span> },
+            || view! { <span class="is-warn">{format!("{}\u{d7} reached", format::count(limit.hits))}</span> },
         );
         view! {
             <tr>
                 <th scope="row">{limit.name}</th>
                 <td class="wide"><Bar share=share class=class /></td>
-                <td class="number">{format!("{} of {}", format::count(limit.used), format::count(limit.max))}</td>
+                <td class="number">{fill}</td>
                 <td class="number">{hits}</td>
             </tr>
         }

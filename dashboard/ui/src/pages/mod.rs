@@ -3,6 +3,7 @@
 pub mod about;
 pub mod breakers;
 pub mod events;
+pub mod health;
 pub mod not_found;
 pub mod overview;
 pub mod pool;
