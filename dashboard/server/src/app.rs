@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::live::Streams;
 use crate::self_metrics::SelfMetrics;
 use crate::store::Store;
+use crate::trace::Traces;
 
 /// Version of the server, told in every OTLP answer.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -30,6 +31,7 @@ pub(crate) struct App {
     started_ms: u64,
     store: Mutex<Store>,
     store_file: Mutex<Option<StoreFile>>,
+    traces: Mutex<Traces>,
 }
 
 impl App {
@@ -44,6 +46,7 @@ impl App {
             started_ms: now_ms(),
             store: Mutex::new(Store::new(&config)),
             store_file: Mutex::new(None),
+            traces: Mutex::new(Traces::new(&config)),
             config,
         }
     }
@@ -58,10 +61,17 @@ impl App {
         self.store_file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The traces, behind a lock of their own: who searches them holds up no metrics. Where both locks are needed, the
+    /// store's comes first.
+    pub(crate) fn traces(&self) -> MutexGuard<'_, Traces> {
+        self.traces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The server about itself.
     pub(crate) fn status(&self, store: &Store, now_ms: u64) -> Status {
         let streams = self.streams.open();
         let mut limits = store.limits();
+        limits.extend(self.traces().limits());
         limits.push(Limit {
             name: "live streams".to_owned(),
             used: streams,

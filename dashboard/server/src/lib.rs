@@ -28,9 +28,10 @@ mod rules;
 mod self_metrics;
 mod server;
 mod store;
+mod trace;
 mod web;
 mod words;
 
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, TraceUrl};
 pub use error::Error;
 pub use server::Server;
