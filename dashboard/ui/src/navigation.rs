@@ -76,6 +76,14 @@ impl Navigation {
         format!("{path}{}", query.to_text())
     }
 
+    /// The address of a page with values in its query; it keeps the choice of a service.
+    #[must_use]
+    pub fn link_to(self, route: &Route, values: &[(&str, &str)]) -> String {
+        let query = Query::default().with("service", &self.query("service"));
+        let query = values.iter().fold(query, |query, (key, value)| query.with(key, value));
+        Address { route: route.clone(), query }.to_text()
+    }
+
     /// The address of this page with another value in its query.
     #[must_use]
     pub fn link_with(self, key: &str, value: &str) -> String {
@@ -176,8 +184,14 @@ impl Navigation {
             Action::Pause => live.toggle_hold(),
             Action::Help => help.set(true),
             Action::Page(index) => {
-                let pages =
-                    [Route::Overview, Route::Breakers(None), Route::Protection, Route::Events, Route::About];
+                let pages = [
+                    Route::Overview,
+                    Route::Breakers(None),
+                    Route::Protection,
+                    Route::Events,
+                    Route::Traces,
+                    Route::About,
+                ];
                 if let Some(page) = pages.get(index) {
                     self.go(&untrack(|| self.link(page)));
                 }

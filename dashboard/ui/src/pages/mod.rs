@@ -7,3 +7,5 @@ pub mod not_found;
 pub mod overview;
 pub mod pool;
 pub mod protection;
+pub mod trace;
+pub mod traces;
