@@ -361,6 +361,8 @@ pub(crate) struct SpanRecord<'a> {
     pub(crate) part: Option<PhaseKind>,
     /// It is the set-up of a connection.
     pub(crate) is_setup: bool,
+    /// A call that was turned away before it became a request.
+    pub(crate) is_refusal: bool,
     pub(crate) call: Option<CallRecord<'a>>,
     pub(crate) destination: Option<Destination<'a>>,
     /// Name of the breaker that it names.

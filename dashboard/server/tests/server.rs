@@ -422,7 +422,7 @@ async fn traces_are_taken_over_http_and_found_again() {
     assert_eq!(detail.elsewhere.unwrap().url, format!("http://jaeger:16686/trace/{id}"));
     let url = |query: &str| format!("http://{}{}{query}", server.http, path::TRACES);
     for (query, status, why) in [
-        ("?status=bad", 400, "failed, slow or all"),
+        ("?status=bad", 400, "failed, slow, rejected or all"),
         ("?sort=best", 400, "newest or slowest"),
         ("?pool=pay", 400, "16 hexadecimal"),
         ("?from_ms=9&to_ms=8", 400, "before"),

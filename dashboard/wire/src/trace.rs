@@ -11,6 +11,8 @@ pub enum TraceStatus {
     Good,
     /// It took as long as the server calls slow, or longer.
     Slow,
+    /// A breaker, a limit or a resource guard turned a call of it away, and no request failed.
+    Rejected,
     /// A span of it failed.
     Failed,
 }
@@ -86,7 +88,7 @@ pub struct TraceSummary {
     pub request: Option<String>,
     /// Why the first span that failed did: an `error.type`, a status code, or what it says itself.
     pub error: Option<String>,
-    /// Parts of the request that [`TraceSummary::request`] names.
+    /// Parts of its requests, the first of them if there are many, since the begin of its first span.
     pub phases: Vec<Phase>,
     /// HTTP requests, each attempt counted.
     pub requests: u64,

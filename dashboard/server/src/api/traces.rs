@@ -68,8 +68,11 @@ pub(super) async fn list(
             None | Some("") => Wanted::Notable,
             Some("failed") => Wanted::Failed,
             Some("slow") => Wanted::Slow,
+            Some("rejected") => Wanted::Rejected,
             Some("all") => Wanted::All,
-            Some(_) => return Err(bad("status is to be failed, slow or all; without it, both failed and slow")),
+            Some(_) => {
+                return Err(bad("status is to be failed, slow, rejected or all; without it, failed and slow"));
+            }
         },
         sort: match query.sort.as_deref() {
             None | Some("" | "newest") => Sort::Newest,

@@ -1,6 +1,6 @@
 //! One trace as it is kept: its spans, in the order in which they came, within bounds.
 
-use poolscope_wire::{PhaseKind, SpanKind};
+use poolscope_wire::{PhaseKind, SpanKind, TraceStatus};
 
 use crate::config::Limits;
 use crate::model::{CallRecord, NoteRecord, SpanRecord};
@@ -20,16 +20,31 @@ pub(super) type Pair = (Box<str>, Box<str>);
 pub(super) enum Class {
     Failed,
     Slow,
-    /// Neither.
+    /// Calls of it were turned away. An open breaker does that thousands of times, and one is like the other.
+    Rejected,
+    /// None of these.
     Recent,
     /// The set-up of a connection, which is there for the requests that link to it.
     SetUp,
+    /// A set-up that a request links to that failed or was slow.
+    WantedSetUp,
 }
 
 impl Class {
-    pub(super) const COUNT: usize = 4;
+    pub(super) const COUNT: usize = 6;
     /// Percent of the room of each, when all want more than there is. What one does not need, the others have.
-    pub(super) const SHARES: [usize; Self::COUNT] = [30, 30, 25, 15];
+    pub(super) const SHARES: [usize; Self::COUNT] = [30, 25, 10, 10, 10, 15];
+}
+
+impl Class {
+    /// True if it is a trace that somebody will look at, and so at what it links to.
+    pub(super) fn is_notable(self) -> bool {
+        matches!(self, Self::Failed | Self::Slow)
+    }
+
+    pub(super) fn is_setup(self) -> bool {
+        matches!(self, Self::SetUp | Self::WantedSetUp)
+    }
 }
 
 /// An HTTP request of a client.
@@ -72,6 +87,7 @@ pub(super) struct Span {
     pub(super) error_text: Box<str>,
     pub(super) part: Option<PhaseKind>,
     pub(super) is_setup: bool,
+    pub(super) is_refusal: bool,
     pub(super) call: Option<Box<Call>>,
     pub(super) pool: Option<Id>,
     pub(super) breaker: Option<Id>,
@@ -247,21 +263,34 @@ impl Trace {
         self.top().is_some_and(|span| span.is_setup || span.parent != 0 && span.part.is_some())
     }
 
-    pub(super) fn failed(&self) -> bool {
-        self.spans.iter().any(|span| span.failed)
+    /// How it went, if from so many nanoseconds on it is slow.
+    pub(super) fn status(&self, slow_ns: u64) -> TraceStatus {
+        let mut failed = self.spans.iter().filter(|span| span.failed).peekable();
+        if failed.peek().is_some() {
+            // What is above a call that was turned away fails with it.
+            let is_rejected = self.spans.iter().any(|span| span.is_refusal);
+            let request_failed = failed.any(|span| span.call.is_some());
+            return if is_rejected && !request_failed { TraceStatus::Rejected } else { TraceStatus::Failed };
+        }
+        if self.duration_ns() >= slow_ns { TraceStatus::Slow } else { TraceStatus::Good }
     }
 
     /// What it is kept as, if from so many nanoseconds on it is slow.
     pub(super) fn classify(&self, slow_ns: u64) -> Class {
         if self.is_setup() {
-            Class::SetUp
-        } else if self.failed() {
-            Class::Failed
-        } else if self.duration_ns() >= slow_ns {
-            Class::Slow
-        } else {
-            Class::Recent
+            return Class::SetUp;
         }
+        match self.status(slow_ns) {
+            TraceStatus::Failed => Class::Failed,
+            TraceStatus::Rejected => Class::Rejected,
+            TraceStatus::Slow => Class::Slow,
+            TraceStatus::Good => Class::Recent,
+        }
+    }
+
+    /// Traces that its spans link to.
+    pub(super) fn links(&self) -> impl Iterator<Item = u128> {
+        self.spans.iter().flat_map(|span| span.links.iter().map(|(trace, _)| *trace))
     }
 
     pub(super) fn span(&self, id: u64) -> Option<&Span> {
@@ -307,6 +336,7 @@ fn span(record: &SpanRecord<'_>, place: SpanPlace, sender: usize, max_text: usiz
         error_text: cut(record.error_text, max_text).into(),
         part: record.part,
         is_setup: record.is_setup,
+        is_refusal: record.is_refusal,
         call: record.call.as_ref().map(|record| Box::new(call(record, max_text))),
         pool: place.pool,
         breaker: place.breaker,

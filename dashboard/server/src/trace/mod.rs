@@ -2,7 +2,8 @@
 //!
 //! Spans come in any order, and from several services; each joins its trace. When there is no room, the class of traces
 //! that takes most of what is its own gives up its oldest, so that a flood of quick good traces only pushes out quick
-//! good traces. The set-ups of connections, which are traces of their own, stay for as long as requests link to them.
+//! good traces. The set-ups of connections, which are traces of their own, stay while requests link to them, and longest
+//! where one that failed or was slow does.
 
 mod clock;
 mod kept;
@@ -17,6 +18,7 @@ mod tests;
 pub(crate) use query::{Sort, TraceFilter, Wanted, parse_trace_id};
 pub use url::TraceUrl;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use poolscope_wire::Limit;
@@ -45,6 +47,8 @@ pub(crate) struct Traces {
     traces: HashMap<u128, Trace>,
     lanes: [Lane; Class::COUNT],
     next_order: u64,
+    /// How often traces that failed or were slow link to another.
+    wanted: HashMap<u128, usize>,
     gone: VecDeque<u128>,
     gone_ids: HashSet<u128>,
     any_spans: bool,
@@ -65,6 +69,7 @@ impl Traces {
             traces: HashMap::new(),
             lanes: Default::default(),
             next_order: 1,
+            wanted: HashMap::new(),
             gone: VecDeque::new(),
             gone_ids: HashSet::new(),
             any_spans: false,
@@ -94,7 +99,10 @@ impl Traces {
         self.dropped_spans += loss.spans;
         self.cuts += loss.cuts;
         if !trace.spans.is_empty() {
-            trace.class = trace.classify(self.slow_ns);
+            trace.class = match trace.classify(self.slow_ns) {
+                Class::SetUp if self.wanted.contains_key(&id) => Class::WantedSetUp,
+                class => class,
+            };
             trace.last_seen_ms = now_ms;
             self.put_in(trace);
         }
@@ -109,6 +117,16 @@ impl Traces {
         let lane = &mut self.lanes[trace.class as usize];
         lane.by_order.remove(&trace.order);
         lane.bytes -= trace.bytes;
+        if trace.class.is_notable() {
+            for linked in trace.links() {
+                if let Entry::Occupied(mut times) = self.wanted.entry(linked) {
+                    *times.get_mut() -= 1;
+                    if *times.get() == 0 {
+                        times.remove();
+                    }
+                }
+            }
+        }
         Some(trace)
     }
 
@@ -119,15 +137,23 @@ impl Traces {
         let lane = &mut self.lanes[trace.class as usize];
         lane.by_order.insert(trace.order, trace.id);
         lane.bytes += trace.bytes;
+        if trace.class.is_notable() {
+            for linked in trace.links() {
+                *self.wanted.entry(linked).or_insert(0) += 1;
+            }
+        }
         self.traces.insert(trace.id, trace);
     }
 
     /// A request links to the set-up of its connection, which so stays.
     fn still_wanted(&mut self, id: u128, now_ms: u64) {
-        if self.traces.get(&id).is_some_and(|trace| trace.class == Class::SetUp)
+        if self.traces.get(&id).is_some_and(|trace| trace.class.is_setup())
             && let Some(mut trace) = self.take_out(id)
         {
             trace.last_seen_ms = now_ms;
+            if self.wanted.contains_key(&id) {
+                trace.class = Class::WantedSetUp;
+            }
             self.put_in(trace);
         }
     }

@@ -2,7 +2,7 @@
 
 use poolscope_wire::{TraceDetail, TraceList, TraceStatus, TraceSummary};
 
-use super::kept::{Class, Span, Trace};
+use super::kept::{Span, Trace};
 use super::url::TraceUrl;
 use super::{Traces, view};
 use crate::store::Id;
@@ -15,11 +15,12 @@ const MAX_SERVED: usize = 20;
 /// Which traces are wanted by how they went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Wanted {
-    /// Failed or slow.
+    /// Failed or slow; where a breaker is asked for, also what it turned away.
     #[default]
     Notable,
     Failed,
     Slow,
+    Rejected,
     All,
 }
 
@@ -53,7 +54,12 @@ impl TraceFilter<'_> {
     fn wants(&self, trace: &Trace, status: TraceStatus, at_ms: u64) -> bool {
         let by_status = match self.wanted {
             Wanted::All => true,
-            Wanted::Notable => status != TraceStatus::Good,
+            Wanted::Notable => match status {
+                TraceStatus::Failed | TraceStatus::Slow => true,
+                TraceStatus::Rejected => self.breaker.is_some(),
+                TraceStatus::Good => false,
+            },
+            Wanted::Rejected => status == TraceStatus::Rejected,
             Wanted::Failed => status == TraceStatus::Failed,
             Wanted::Slow => status == TraceStatus::Slow,
         };
@@ -102,11 +108,11 @@ fn contains(text: &str, wanted: &str) -> bool {
 impl Traces {
     /// The traces that are wanted, so many at most. Set-ups of connections are not among them: requests lead to them.
     pub(crate) fn list(&self, filter: &TraceFilter<'_>, limit: usize) -> TraceList {
-        let ordinary = || self.traces.values().filter(|trace| trace.class != Class::SetUp);
+        let ordinary = || self.traces.values().filter(|trace| !trace.class.is_setup());
         let mut found: Vec<(&Trace, u64)> = ordinary()
             .map(|trace| (trace, self.at_ms(trace).0))
             .filter(|(trace, at_ms)| {
-                filter.wants(trace, self.status(trace), *at_ms) && filter.has_text(trace)
+                filter.wants(trace, trace.status(self.slow_ns), *at_ms) && filter.has_text(trace)
             })
             .collect();
         match filter.sort {
@@ -151,16 +157,6 @@ impl Traces {
     pub(super) fn linked(&self, link: (u128, u64)) -> Option<(&Trace, &Span)> {
         let trace = self.traces.get(&link.0)?;
         Some((trace, trace.span(link.1)?))
-    }
-
-    pub(super) fn status(&self, trace: &Trace) -> TraceStatus {
-        if trace.failed() {
-            TraceStatus::Failed
-        } else if trace.duration_ns() >= self.slow_ns {
-            TraceStatus::Slow
-        } else {
-            TraceStatus::Good
-        }
     }
 
     /// When a trace began, and by how many seconds its clock is off if that is not to be believed: from the future, or

@@ -34,6 +34,7 @@ fn span(trace_id: u128, span_id: u64, parent: u64, from_ms: u64, to_ms: u64) -> 
         error_text: "",
         part: None,
         is_setup: false,
+        is_refusal: false,
         call: None,
         destination: None,
         breaker: None,
@@ -112,11 +113,17 @@ fn a_flood_of_quick_good_traces_pushes_out_only_its_like() {
     let limit = traces.limits().remove(0);
     assert_eq!((limit.used, limit.max, limit.hits), (100, 100, 20_000 + 45 - 100));
 
-    // A flood of failures leaves the slow ones and a share of the good ones: 55 for the two that want more than there is,
-    // and what the others do not need.
+    // An open breaker turns thousands away, which pushes out no failure.
+    let rejected = |id| SpanRecord { is_refusal: true, ..failed(span(id, 1, 0, 0, 0), "breaker_open") };
+    take(&mut traces, (50_000..60_000).map(rejected), T0 + 1_500);
+    let count = |wanted| ids(&traces, &TraceFilter { wanted, ..TraceFilter::default() }).len();
+    assert_eq!((count(Wanted::Slow), count(Wanted::Failed), count(Wanted::Rejected)), (20, 20, 27));
+
+    // A flood of failures leaves a share of everything else.
     take(&mut traces, (30_000..40_000).map(|id| failed(span(id, 1, 0, 0, 5), "503")), T0 + 2_000);
     let count = |wanted| ids(&traces, &TraceFilter { wanted, ..TraceFilter::default() }).len();
-    assert_eq!((count(Wanted::Slow), count(Wanted::Failed), count(Wanted::All)), (20, 41, 95));
+    assert_eq!((count(Wanted::Slow), count(Wanted::All)), (20, 95));
+    assert!(count(Wanted::Failed) >= 40 && count(Wanted::Rejected) >= 10, "{}", count(Wanted::Failed));
 }
 
 #[test]
@@ -268,12 +275,33 @@ fn a_set_up_stays_while_requests_link_to_it() {
 }
 
 #[test]
+fn the_set_up_of_what_was_slow_stays_when_others_go() {
+    for setup_first in [true, false] {
+        let mut traces = traces(|limits| limits.max_traces = 40);
+        let mut slow = request(1, 1, 0, 0, 900);
+        slow.links = vec![(99, 1)];
+        if setup_first {
+            take(&mut traces, setup(99, 0, 30), T0);
+            take(&mut traces, [slow], T0);
+        } else {
+            take(&mut traces, [slow], T0);
+            take(&mut traces, setup(99, 0, 30), T0);
+        }
+        take(&mut traces, (100..1_000).flat_map(|id| setup(id, 0, 30)), T0);
+        assert!(traces.detail(99, None).is_some() && traces.detail(100, None).is_none());
+        // Nothing is wanted any more when what wanted it is gone.
+        traces.tick(u64::MAX);
+        assert!(traces.wanted.is_empty() && traces.traces.is_empty());
+    }
+}
+
+#[test]
 fn a_filter_asks_for_pool_breaker_connection_service_text_length_and_time() {
     let mut traces = traces(|_| {});
     let sender = Sender { service: "shop", instance: "one", ..Sender::default() };
     let pool = |host| Id::pool(sender, Destination::new("", "https", host, None));
     let (pay, search, breaker) = (pool("pay"), pool("search"), Id::breaker(sender, "pay"));
-    let rejected = failed(span(3, 1, 0, 2_000, 2_001), "breaker_open");
+    let rejected = SpanRecord { is_refusal: true, ..failed(span(3, 1, 0, 2_000, 2_001), "breaker_open") };
     let other = SpanRecord {
         sender: Sender { service: "report", ..sender },
         name: "Nightly",
@@ -286,7 +314,9 @@ fn a_filter_asks_for_pool_breaker_connection_service_text_length_and_time() {
         assert_eq!(ids(&traces, &filter), expected, "{what}");
     };
     check("all, newest first", all(), &[3, 2, 1]);
-    check("notable", TraceFilter::default(), &[3, 2]);
+    check("notable", TraceFilter::default(), &[2]);
+    check("rejected", TraceFilter { wanted: Wanted::Rejected, ..all() }, &[3]);
+    check("what a breaker did", TraceFilter { breaker: Some((breaker, vec![])), ..TraceFilter::default() }, &[3]);
     check("slowest", TraceFilter { sort: Sort::Slowest, ..all() }, &[2, 1, 3]);
     check("pool", TraceFilter { pool: Some(pay), ..all() }, &[1]);
     check("breaker", TraceFilter { breaker: Some((breaker, vec![pay])), ..all() }, &[3, 1]);

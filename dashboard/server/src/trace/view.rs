@@ -7,6 +7,9 @@ use super::clock::{self, Place};
 use super::kept::{Pair, Span, Trace};
 use super::phases::{self, Axis};
 
+/// Parts of requests in one line of the list: more would not be told apart.
+const MAX_PHASES: usize = 64;
+
 pub(super) fn trace_id(id: u128) -> String {
     format!("{id:032x}")
 }
@@ -32,18 +35,20 @@ impl Traces {
         let top = trace.top();
         let sender = top.map(|top| &trace.senders[top.sender]);
         let axis = Axis { origin_ns: top.map_or(0, |top| top.start_ns), shift_ns: 0 };
+        let mut phases: Vec<_> =
+            calls().flat_map(|(span, _)| phases::of(trace, span, self.setup_of(span), axis)).collect();
+        phases.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
+        phases.truncate(MAX_PHASES);
         wire::TraceSummary {
             trace_id: trace_id(trace.id),
             at_ms: self.at_ms(trace).0,
             duration_s: trace.duration_ns() as f64 / 1e9,
-            status: self.status(trace),
+            status: trace.status(self.slow_ns),
             service: sender.map(|(service, _)| service.to_string()).unwrap_or_default(),
             name: top.map(|top| top.name.to_string()).unwrap_or_default(),
             request: told.map(|(_, call)| format!("{} {}", call.method, call.url)),
             error: first_failed.map(|span| failure(span).unwrap_or_default()),
-            phases: told
-                .map(|(span, _)| phases::of(trace, span, self.setup_of(span), axis))
-                .unwrap_or_default(),
+            phases,
             requests: calls().count() as u64,
             resends: calls().filter(|(_, call)| call.resends > 0).count() as u64,
             spans: trace.spans.len() as u64,

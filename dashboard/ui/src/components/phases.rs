@@ -78,13 +78,13 @@ pub fn totals(phases: &[Phase]) -> Vec<(PhaseKind, f64)> {
     KINDS.into_iter().map(|kind| (kind, total(kind))).filter(|(_, seconds)| *seconds > 0.0).collect()
 }
 
-/// The part that took most of the time, if one took at least half of it.
+/// The part that took most of the time, if one took at least two fifths of it.
 #[must_use]
 pub fn longest(phases: &[Phase]) -> Option<(PhaseKind, f64)> {
     let totals = totals(phases);
     let all: f64 = totals.iter().map(|(_, seconds)| seconds).sum();
     let longest = totals.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    (longest.1 * 2.0 >= all).then_some(longest)
+    (longest.1 >= all * 0.4).then_some(longest)
 }
 
 /// All parts in words, such as `wait 1.2 s, headers 20 ms`.
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn no_part_is_the_longest_where_none_took_half() {
+    fn no_part_is_the_longest_where_all_are_alike() {
         let thirds = [PhaseKind::Wait, PhaseKind::Headers, PhaseKind::Body].map(|kind| phase(kind, 1.0));
         assert_eq!(longest(&thirds), None);
         assert_eq!(longest(&[]), None);

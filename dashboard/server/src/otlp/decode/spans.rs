@@ -37,6 +37,9 @@ const PARTS: &[(&str, PhaseKind)] = &[
     ("http.receive", PhaseKind::Body),
 ];
 
+/// Spans of calls that were turned away.
+const REFUSALS: [&str; 3] = [span::BREAKER_REJECTED, span::LIMIT_REFUSED, span::GUARD_REFUSED];
+
 /// What a trace request says.
 #[derive(Debug, Default)]
 pub(crate) struct Spans<'a> {
@@ -110,6 +113,7 @@ fn one<'a>(span: &'a Span, sender: Sender<'a>, max_attributes: usize) -> Result<
         error_text: if failed { error_text(status, &span.events) } else { "" },
         part,
         is_setup,
+        is_refusal: REFUSALS.contains(&&*span.name),
         destination: (call.is_some() || is_setup).then(|| destination(attributes)).flatten(),
         call,
         breaker: text(attributes, attr::BREAKER_NAME).filter(|name| !name.is_empty()),

@@ -13,19 +13,21 @@ pub fn line(call: &Call) -> Option<AnyView> {
     let (before, after) = say::served(call)?;
     let number = call.connection?.to_string();
     let pool = call.pool.clone().unwrap_or_default();
-    let name = live.peek(|store| store.pools.get(&pool).map(|entry| words::pool_name(&entry.summary)));
     let others = navigation
         .link_to(&Route::Traces, &[("pool", pool.as_str()), ("connection", number.as_str()), ("status", "all")]);
-    let pool = name.map(|name| {
-        view! { "of pool " <a dir="auto" href=navigation.link(&Route::Pool(pool))>{name}</a> }
-    });
+    // The picture with the names of the pools may come later than this.
+    let of_pool = move || {
+        let name = live.with_pool(&pool, |entry| words::pool_name(&entry.summary))?;
+        let href = navigation.link(&Route::Pool(pool.clone()));
+        Some(view! { " of pool " <a dir="auto" href=href>{name}</a> })
+    };
     let set_up = call.set_up.as_ref().map(|set_up| {
         let href = navigation.link(&Route::Trace(set_up.trace_id.clone()));
         view! { ": " <a href=href data-testid="set-up-link">"its set-up"</a> }
     });
     let view = view! {
         <p class="soft served" data-testid="served-by">
-            {before} " " <a href=others title="Requests that it served">"connection #" {number.clone()}</a> " " {pool} ", " {after} {set_up}
+            {before} " " <a href=others title="Requests that it served">"connection #" {number.clone()}</a>{of_pool}", " {after} {set_up}
         </p>
     };
     Some(view.into_any())

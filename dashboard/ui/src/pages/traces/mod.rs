@@ -190,6 +190,7 @@ fn Filters() -> impl IntoView {
         option("status", "", "failed and slow".to_owned()),
         option("status", "failed", "failed".to_owned()),
         option("status", "slow", "slow".to_owned()),
+        option("status", "rejected", "turned away".to_owned()),
         option("status", "all", "all".to_owned()),
     ];
     let sorts = [

@@ -20,7 +20,7 @@ use crate::{
 pub fn severity(status: TraceStatus) -> Severity {
     match status {
         TraceStatus::Good => Severity::Ok,
-        TraceStatus::Slow => Severity::Warn,
+        TraceStatus::Slow | TraceStatus::Rejected => Severity::Warn,
         TraceStatus::Failed => Severity::Bad,
     }
 }
@@ -56,8 +56,6 @@ fn Row(trace: TraceSummary, longest: Derived<f64>) -> impl IntoView {
         0 => String::new(),
         requests => format::counted(requests, "request", "requests"),
     };
-    let first = trace.phases.iter().map(|phase| phase.start_s).fold(f64::INFINITY, f64::min);
-    let taken: f64 = trace.phases.iter().map(|phase| phase.duration_s).sum();
     let (phases, duration_s) = (trace.phases.clone(), trace.duration_s);
     let title = phases::sentence(&trace.phases);
     view! {
@@ -80,11 +78,7 @@ fn Row(trace: TraceSummary, longest: Derived<f64>) -> impl IntoView {
             <span class="track" title=title>
                 {move || {
                     let share = duration_s / longest.get().max(1e-9);
-                    let bar = if phases.is_empty() {
-                        view! { <i class="segment ph-none" style:left="0" style:width="100%"></i> }.into_any()
-                    } else {
-                        phases::segments(&phases, first, taken)
-                    };
+                    let bar = phases::segments(&phases, 0.0, duration_s);
                     view! { <span class="drawn" aria-hidden="true" style:width=phases::percent(share.max(0.004))>{bar}</span> }
                 }}
             </span>

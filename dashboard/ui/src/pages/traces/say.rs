@@ -9,6 +9,9 @@ use crate::{format, words};
 /// The most traces that are listed: whoever looks for others filters.
 pub const MAX_SHOWN: usize = 100;
 
+/// A part that takes less than this share of a trace does not explain it.
+const TELLS_FROM: f64 = 0.25;
+
 /// Why a span failed, in words.
 #[must_use]
 pub fn failure(error: &str) -> String {
@@ -20,14 +23,16 @@ pub fn failure(error: &str) -> String {
 pub fn sentence(trace: &TraceSummary) -> String {
     let mut parts = Vec::new();
     match (&trace.error, trace.status) {
+        (Some(error), TraceStatus::Rejected) => parts.push(words::result(error)),
         (Some(error), _) => parts.push(failure(error)),
         (None, TraceStatus::Failed) => parts.push("failed".to_owned()),
-        (None, TraceStatus::Slow | TraceStatus::Good) => {}
+        (None, TraceStatus::Rejected | TraceStatus::Slow | TraceStatus::Good) => {}
     }
     if trace.resends > 0 {
         parts.push(format!("sent {} times", format::count(trace.resends + 1)));
     }
-    if let Some((kind, seconds)) = phases::longest(&trace.phases) {
+    let worth_telling = |(_, seconds): &(_, f64)| *seconds >= trace.duration_s * TELLS_FROM;
+    if let Some((kind, seconds)) = phases::longest(&trace.phases).filter(worth_telling) {
         parts.push(format!("{} {}", format::duration(seconds), phases::meaning(kind)));
     }
     parts.join(" \u{b7} ")
@@ -54,7 +59,7 @@ pub struct Question {
     pub connection: String,
     /// A text that they have.
     pub text: String,
-    /// `failed`, `slow`, `all`; empty for failed and slow.
+    /// `failed`, `slow`, `rejected`, `all`; empty for failed and slow.
     pub status: String,
     /// `slowest`; empty for the newest first.
     pub sort: String,
@@ -97,7 +102,7 @@ impl Question {
             || self.from.is_some()
             || self.to.is_some()
             || self.window_s.is_some()
-            || matches!(self.status.as_str(), "failed" | "slow")
+            || matches!(self.status.as_str(), "failed" | "slow" | "rejected")
     }
 }
 
