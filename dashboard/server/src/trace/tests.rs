@@ -117,7 +117,9 @@ fn a_flood_of_quick_good_traces_pushes_out_only_its_like() {
     let rejected = |id| SpanRecord { is_refusal: true, ..failed(span(id, 1, 0, 0, 0), "breaker_open") };
     take(&mut traces, (50_000..60_000).map(rejected), T0 + 1_500);
     let count = |wanted| ids(&traces, &TraceFilter { wanted, ..TraceFilter::default() }).len();
-    assert_eq!((count(Wanted::Slow), count(Wanted::Failed), count(Wanted::Rejected)), (20, 20, 27));
+    assert_eq!((count(Wanted::Slow), count(Wanted::Failed)), (20, 20));
+    // The good ones have as large a share.
+    assert!((27..=28).contains(&count(Wanted::Rejected)), "{}", count(Wanted::Rejected));
 
     // A flood of failures leaves a share of everything else.
     take(&mut traces, (30_000..40_000).map(|id| failed(span(id, 1, 0, 0, 5), "503")), T0 + 2_000);
