@@ -11,8 +11,8 @@ use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::demo::Demo;
 use poolscope_tests::{kernel, wait};
 use poolscope_wire::{
-    Breaker, BreakerState, Call, Event, Observation, PhaseKind, PoolDetail, PoolSummary, ServerMessage, Service,
-    Severity, Span, Status, TraceDetail, TraceList, TraceSummary, path,
+    Breaker, BreakerState, Call, Event, Observation, PhaseKind, PoolDetail, PoolSummary, ServerMessage,
+    Service, Severity, Span, Status, TraceDetail, TraceList, TraceSummary, path,
 };
 use serde_json::Value;
 
@@ -242,7 +242,8 @@ async fn a_slow_request_shows_what_it_waited_for_and_leads_to_the_set_up_of_its_
     let of_pool = format!("{}?pool={}", path::TRACES, payments.id);
     let slow = async || world.dashboard.get::<TraceList>(&format!("{of_pool}&status=slow")).await.traces;
     let looked_up = |trace: &TraceSummary| trace.phases.iter().any(|phase| phase.kind == PhaseKind::Dns);
-    let list = wait::until("a slow trace that looked a name up", slow, |list| list.iter().any(looked_up)).await;
+    let list =
+        wait::until("a slow trace that looked a name up", slow, |list| list.iter().any(looked_up)).await;
     let trace = list.iter().find(|trace| looked_up(trace)).unwrap();
     assert!(trace.duration_s >= 0.025 && trace.pools.contains(&payments.id), "{trace:?}");
 
@@ -265,7 +266,8 @@ async fn a_slow_request_shows_what_it_waited_for_and_leads_to_the_set_up_of_its_
     // The set-up is a trace of its own. Others that its connection served did not wait for it.
     let set_up = format!("{}/{}", path::TRACES, set_up.trace_id);
     let set_up = async || world.dashboard.get::<TraceDetail>(&set_up).await;
-    let set_up = wait::until("another request of the connection", set_up, |detail| detail.served.len() > 1).await;
+    let set_up =
+        wait::until("another request of the connection", set_up, |detail| detail.served.len() > 1).await;
     assert!(set_up.is_set_up && set_up.spans[0].phases.len() >= 2, "{set_up:#?}");
     let other = set_up.served.iter().find(|served| served.trace_id != trace.trace_id).unwrap();
     let other: TraceDetail = world.dashboard.get(&format!("{}/{}", path::TRACES, other.trace_id)).await;

@@ -29,8 +29,8 @@ pub use protection::{
 pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
 pub use trace::{
-    Call, ClockShift, ConnectionSetUp, OutLink, Phase, PhaseKind, Span, SpanKind, SpanLink, SpanNote, TraceDetail,
-    TraceList, TraceStatus, TraceSummary,
+    Call, ClockShift, ConnectionSetUp, OutLink, Phase, PhaseKind, Span, SpanKind, SpanLink, SpanNote,
+    TraceDetail, TraceList, TraceStatus, TraceSummary,
 };
 
 /// Version of this contract; the UI reloads itself when the server speaks another.

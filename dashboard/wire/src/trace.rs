@@ -88,6 +88,8 @@ pub struct TraceSummary {
     pub request: Option<String>,
     /// Why the first span that failed did: an `error.type`, a status code, or what it says itself.
     pub error: Option<String>,
+    /// True if something failed and was tried again with success, so that the trace as a whole did not fail.
+    pub recovered: bool,
     /// Parts of its requests, the first of them if there are many, since the begin of its first span.
     pub phases: Vec<Phase>,
     /// HTTP requests, each attempt counted.

@@ -53,7 +53,8 @@ pub(super) async fn list(
     query: Result<Query<TraceQuery>, QueryRejection>,
 ) -> Result<Json<wire::TraceList>, ApiFailure> {
     let Query(query) = query?;
-    let breaker = id(query.breaker.as_deref(), "breaker is to be the id of a breaker, 16 hexadecimal digits")?;
+    let breaker =
+        id(query.breaker.as_deref(), "breaker is to be the id of a breaker, 16 hexadecimal digits")?;
     let text = query.q.as_deref().unwrap_or_default().trim();
     if text.len() > MAX_TEXT {
         return Err(bad("q is longer than 200 bytes; search for less"));
@@ -71,7 +72,9 @@ pub(super) async fn list(
             Some("rejected") => Wanted::Rejected,
             Some("all") => Wanted::All,
             Some(_) => {
-                return Err(bad("status is to be failed, slow, rejected or all; without it, failed and slow"));
+                return Err(bad(
+                    "status is to be failed, slow, rejected or all; without it, failed and slow",
+                ));
             }
         },
         sort: match query.sort.as_deref() {
@@ -98,8 +101,9 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<wire::TraceDetail>, ApiFailure> {
     let missing = |sentence| ApiFailure::new(StatusCode::NOT_FOUND, sentence);
-    let id = parse_trace_id(&id)
-        .ok_or_else(|| missing("this is no id of a trace: it has 32 hexadecimal digits, not all of them 0"))?;
+    let id = parse_trace_id(&id).ok_or_else(|| {
+        missing("this is no id of a trace: it has 32 hexadecimal digits, not all of them 0")
+    })?;
     let traces = app.traces();
     traces.detail(id, app.config.trace_url.as_ref()).map(Json).ok_or_else(|| {
         missing(if traces.was_here(id) {

@@ -34,7 +34,8 @@ pub(super) fn tree(trace: &Trace) -> Vec<Place> {
             None => tops.push(index),
         }
     }
-    let late_first = |list: &mut Vec<usize>| list.sort_by_key(|index| std::cmp::Reverse((spans[*index].start_ns, *index)));
+    let late_first =
+        |list: &mut Vec<usize>| list.sort_by_key(|index| std::cmp::Reverse((spans[*index].start_ns, *index)));
     let mut seen = vec![false; spans.len()];
     let mut places = Vec::with_capacity(spans.len());
     late_first(&mut tops);

@@ -114,13 +114,13 @@ impl Span {
             pairs.iter().map(|(key, value)| size_of::<Pair>() + key.len() + value.len()).sum::<usize>()
         };
         let call = self.call.as_ref().map_or(0, |call| {
-            size_of::<Call>() + call.method.len() + call.url.len() + call.acquire.as_ref().map_or(0, |text| text.len())
+            size_of::<Call>()
+                + call.method.len()
+                + call.url.len()
+                + call.acquire.as_ref().map_or(0, |text| text.len())
         });
-        let notes: usize = self
-            .notes
-            .iter()
-            .map(|note| size_of::<Note>() + note.name.len() + pairs(&note.attributes))
-            .sum();
+        let notes: usize =
+            self.notes.iter().map(|note| size_of::<Note>() + note.name.len() + pairs(&note.attributes)).sum();
         let texts = [self.error.as_deref(), Some(&self.error_text), Some(&self.name), self.peer.as_deref()];
         self.bytes = size_of::<Self>()
             + texts.into_iter().flatten().map(str::len).sum::<usize>()
@@ -321,7 +321,11 @@ fn span(record: &SpanRecord<'_>, place: SpanPlace, sender: usize, max_text: usiz
     let peer = record.peer.map(|(address, port)| {
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let address = cut_name(address, max_text);
-        if address.contains(':') { format!("[{address}]{port}").into() } else { format!("{address}{port}").into() }
+        if address.contains(':') {
+            format!("[{address}]{port}").into()
+        } else {
+            format!("{address}{port}").into()
+        }
     });
     let mut span = Span {
         id: record.span_id,

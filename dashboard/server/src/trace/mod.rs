@@ -92,9 +92,8 @@ impl Traces {
         self.any_spans = true;
         self.dropped_attributes += span.dropped as u64;
         let id = span.trace_id;
-        let mut trace = self.take_out(id).unwrap_or_else(|| {
-            Trace::new(id, self.gone_ids.contains(&id), now_ms)
-        });
+        let mut trace =
+            self.take_out(id).unwrap_or_else(|| Trace::new(id, self.gone_ids.contains(&id), now_ms));
         let loss = trace.add(span, place, &self.limits);
         self.dropped_spans += loss.spans;
         self.cuts += loss.cuts;

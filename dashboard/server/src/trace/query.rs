@@ -118,7 +118,9 @@ impl Traces {
         match filter.sort {
             Sort::Newest => found.sort_by_key(|(trace, at_ms)| std::cmp::Reverse((*at_ms, trace.order))),
             Sort::Slowest => {
-                found.sort_by_key(|(trace, at_ms)| std::cmp::Reverse((trace.duration_ns(), *at_ms, trace.order)));
+                found.sort_by_key(|(trace, at_ms)| {
+                    std::cmp::Reverse((trace.duration_ns(), *at_ms, trace.order))
+                });
             }
         }
         let matching = found.len() as u64;
@@ -197,7 +199,9 @@ mod tests {
     #[test]
     fn a_trace_id_is_32_digits() {
         assert_eq!(parse_trace_id("000000000000000000000000000000ff"), Some(255));
-        for text in ["", "ff", "00000000000000000000000000000000", "+00000000000000000000000000000ff", "\u{fc}"] {
+        for text in
+            ["", "ff", "00000000000000000000000000000000", "+00000000000000000000000000000ff", "\u{fc}"]
+        {
             assert_eq!(parse_trace_id(text), None, "{text}");
         }
     }

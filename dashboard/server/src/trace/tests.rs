@@ -135,13 +135,17 @@ fn bytes_and_spans_are_bounded_and_the_first_span_finds_its_place_at_the_end() {
         limits.max_trace_bytes = 100_000;
         limits.max_trace_spans = 10;
     });
-    let large = |id, span_id| SpanRecord { attributes: vec![("key", text.into()); 4], ..span(id, span_id, 1, 0, 5) };
+    let large =
+        |id, span_id| SpanRecord { attributes: vec![("key", text.into()); 4], ..span(id, span_id, 1, 0, 5) };
     take(&mut traces, (1..2_000).flat_map(|id| [large(id, 2), large(id, 3)]), T0);
     assert!(traces.bytes() <= 100_000, "{}", traces.bytes());
     assert!(traces.traces.len() > 10);
 
     take(&mut traces, (2..500).map(|id| large(7_777, id)), T0);
-    assert!(traces.detail(7_777, None).unwrap().spans.len() < 10, "an eighth of the bytes is the most of one trace");
+    assert!(
+        traces.detail(7_777, None).unwrap().spans.len() < 10,
+        "an eighth of the bytes is the most of one trace"
+    );
     take(&mut traces, (2..50).map(|id| span(9_999, id, 1, 0, 5)), T0);
     take(&mut traces, [span(9_999, 1, 0, 0, 700)], T0);
     let detail = traces.detail(9_999, None).unwrap();
@@ -171,7 +175,11 @@ fn spans_join_their_trace_in_any_order_and_one_that_is_sent_twice_counts_once() 
 #[test]
 fn spans_that_are_above_each_other_or_above_themselves_are_shown_once() {
     let mut traces = traces(|_| {});
-    take(&mut traces, [span(1, 1, 2, 0, 9), span(1, 2, 3, 1, 9), span(1, 3, 1, 2, 9), span(1, 4, 4, 3, 9)], T0);
+    take(
+        &mut traces,
+        [span(1, 1, 2, 0, 9), span(1, 2, 3, 1, 9), span(1, 3, 1, 2, 9), span(1, 4, 4, 3, 9)],
+        T0,
+    );
     let detail = traces.detail(1, None).unwrap();
     let mut seen: Vec<_> = detail.spans.iter().map(|span| span.span_id.clone()).collect();
     seen.sort_unstable();
@@ -253,7 +261,8 @@ fn the_parts_of_another_language_are_found_by_its_spans() {
     take(&mut traces, spans, T0);
     take(&mut traces, [request(1, 1, 0, 0, 100)], T0);
     let detail = traces.detail(1, None).unwrap();
-    let expected = [(Wait, 0, 5), (Dns, 5, 10), (Wait, 15, 5), (Tls, 20, 20), (Headers, 40, 30), (Body, 70, 30)];
+    let expected =
+        [(Wait, 0, 5), (Dns, 5, 10), (Wait, 15, 5), (Tls, 20, 20), (Headers, 40, 30), (Body, 70, 30)];
     assert_eq!(parts(&detail, 0), expected);
 }
 
@@ -318,7 +327,11 @@ fn a_filter_asks_for_pool_breaker_connection_service_text_length_and_time() {
     check("all, newest first", all(), &[3, 2, 1]);
     check("notable", TraceFilter::default(), &[2]);
     check("rejected", TraceFilter { wanted: Wanted::Rejected, ..all() }, &[3]);
-    check("what a breaker did", TraceFilter { breaker: Some((breaker, vec![])), ..TraceFilter::default() }, &[3]);
+    check(
+        "what a breaker did",
+        TraceFilter { breaker: Some((breaker, vec![])), ..TraceFilter::default() },
+        &[3],
+    );
     check("slowest", TraceFilter { sort: Sort::Slowest, ..all() }, &[2, 1, 3]);
     check("pool", TraceFilter { pool: Some(pay), ..all() }, &[1]);
     check("breaker", TraceFilter { breaker: Some((breaker, vec![pay])), ..all() }, &[3, 1]);
@@ -380,7 +393,9 @@ fn attempts_without_a_count_are_counted_below_their_call() {
     let detail = traces.detail(1, None).unwrap();
     let attempt = |place: usize| detail.spans[place].call.as_ref().unwrap().attempt;
     assert_eq!((attempt(1), attempt(2)), (1, 2));
-    assert_eq!((detail.summary.requests, detail.summary.error.as_deref()), (2, Some("503")));
+    let summary = &detail.summary;
+    assert_eq!((summary.requests, summary.resends, summary.error.as_deref()), (2, 1, Some("503")));
+    assert!(summary.recovered);
 }
 
 #[test]

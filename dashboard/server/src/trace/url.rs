@@ -40,7 +40,11 @@ impl FromStr for TraceUrl {
     fn from_str(text: &str) -> Result<Self, TraceUrlError> {
         let rest = ["http://", "https://"]
             .into_iter()
-            .find_map(|scheme| text.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).map(|_| &text[scheme.len()..]))
+            .find_map(|scheme| {
+                text.get(..scheme.len())
+                    .filter(|s| s.eq_ignore_ascii_case(scheme))
+                    .map(|_| &text[scheme.len()..])
+            })
             .ok_or(TraceUrlError::Scheme)?;
         if text.contains(|c: char| c.is_whitespace() || c.is_control() || "\"'<>`\\".contains(c)) {
             return Err(TraceUrlError::Character);

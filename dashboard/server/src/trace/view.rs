@@ -4,7 +4,7 @@ use poolscope_wire as wire;
 
 use super::Traces;
 use super::clock::{self, Place};
-use super::kept::{Pair, Span, Trace};
+use super::kept::{Call, Note, Pair, Span, Trace};
 use super::phases::{self, Axis};
 
 /// Parts of requests in one line of the list: more would not be told apart.
@@ -50,7 +50,8 @@ impl Traces {
             error: first_failed.map(|span| failure(span).unwrap_or_default()),
             phases,
             requests: calls().count() as u64,
-            resends: calls().filter(|(_, call)| call.resends > 0).count() as u64,
+            recovered: has_recovered(trace),
+            resends: calls().filter(|(span, call)| attempt(trace, span, call) > 1).count() as u64,
             spans: trace.spans.len() as u64,
             pools: trace.pools.iter().map(ToString::to_string).collect(),
             incomplete: is_incomplete(trace),
@@ -72,7 +73,10 @@ fn failure(span: &Span) -> Option<String> {
 
 fn is_incomplete(trace: &Trace) -> bool {
     let is_orphan = |span: &Span| span.parent != 0 && trace.span(span.parent).is_none();
-    trace.dropped_spans > 0 || trace.evicted_before || trace.root().is_none() || trace.spans.iter().any(is_orphan)
+    trace.dropped_spans > 0
+        || trace.evicted_before
+        || trace.root().is_none()
+        || trace.spans.iter().any(is_orphan)
 }
 
 /// All of a trace.
@@ -115,7 +119,7 @@ fn one_span(traces: &Traces, trace: &Trace, place: Place, axis: Axis) -> wire::S
     let span = &trace.spans[place.index];
     let setup = traces.setup_of(span);
     let (service, instance) = &trace.senders[span.sender];
-    let note = |note: &super::kept::Note| wire::SpanNote {
+    let note = |note: &Note| wire::SpanNote {
         name: note.name.to_string(),
         at_s: axis.seconds(note.time_ns),
         attributes: pairs(&note.attributes),
@@ -154,22 +158,37 @@ fn one_span(traces: &Traces, trace: &Trace, place: Place, axis: Axis) -> wire::S
     }
 }
 
-fn call(trace: &Trace, span: &Span, setup: Option<(&Trace, &Span)>) -> Option<wire::Call> {
-    let call = span.call.as_deref()?;
-    // Without a count of its own, an attempt is one more than those before it below the same span, to the same address.
+/// True if a span failed, and neither the first span nor the request that ended last did.
+fn has_recovered(trace: &Trace) -> bool {
+    let last = trace.spans.iter().filter(|span| span.call.is_some()).max_by_key(|span| span.end_ns);
+    trace.spans.iter().any(|span| span.failed)
+        && trace.root().is_some_and(|root| !root.failed)
+        && last.is_some_and(|last| !last.failed)
+}
+
+/// Which attempt a request is. Without a count of its own it is one more than those before it that failed, below the same
+/// span and to the same address.
+fn attempt(trace: &Trace, span: &Span, call: &Call) -> u64 {
     let earlier = || {
         let same = |other: &&Span| {
-            let is_same = |other: &super::kept::Call| other.url == call.url && other.method == call.method;
+            let is_same = |other: &Call| other.url == call.url && other.method == call.method;
             other.start_ns < span.start_ns && other.failed && other.call.as_deref().is_some_and(is_same)
         };
         if span.parent == 0 { 0 } else { trace.below(span.parent).filter(same).count() as u64 }
     };
-    let resends = u64::from(call.resends);
+    1 + match u64::from(call.resends) {
+        0 => earlier(),
+        resends => resends,
+    }
+}
+
+fn call(trace: &Trace, span: &Span, setup: Option<(&Trace, &Span)>) -> Option<wire::Call> {
+    let call = span.call.as_deref()?;
     Some(wire::Call {
         method: call.method.to_string(),
         url: call.url.to_string(),
         status_code: call.status_code,
-        attempt: 1 + if resends > 0 { resends } else { earlier() },
+        attempt: attempt(trace, span, call),
         pool: span.pool.map(|id| id.to_string()),
         connection: call.connection,
         acquire: call.acquire.as_deref().map(str::to_owned),

@@ -8,6 +8,9 @@ use crate::format;
 /// Parts that are at least this share of what is drawn have room for their words.
 const ROOM_FOR_WORDS: f64 = 0.09;
 
+/// Below this share a narrow screen has no room for them.
+const TIGHT: f64 = 0.34;
+
 /// Every part, in the order in which they come.
 pub const KINDS: [PhaseKind; 9] = [
     PhaseKind::Limit,
@@ -108,9 +111,10 @@ pub fn segments(phases: &[Phase], from_s: f64, extent_s: f64) -> AnyView {
         let text = format!("{} {}", word(phase.kind), format::duration(phase.duration_s));
         let title = format!("{}: {}", meaning(phase.kind), format::duration(phase.duration_s));
         let words = (share >= ROOM_FOR_WORDS).then_some(text);
+        let tight = if share < TIGHT { " tight" } else { "" };
         let left = percent((phase.start_s - from_s) / extent_s);
         view! {
-            <i class=format!("segment {}", class(phase.kind)) title=title style:left=left style:width=percent(share)>{words}</i>
+            <i class=format!("segment {}{tight}", class(phase.kind)) title=title style:left=left style:width=percent(share)>{words}</i>
         }
     };
     phases.iter().map(segment).collect_view().into_any()

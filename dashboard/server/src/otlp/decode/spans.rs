@@ -62,7 +62,11 @@ pub(crate) fn spans(request: &ExportTraceServiceRequest, max_attributes: usize) 
     all
 }
 
-fn one<'a>(span: &'a Span, sender: Sender<'a>, max_attributes: usize) -> Result<SpanRecord<'a>, &'static str> {
+fn one<'a>(
+    span: &'a Span,
+    sender: Sender<'a>,
+    max_attributes: usize,
+) -> Result<SpanRecord<'a>, &'static str> {
     let (Some(trace_id), Some(span_id)) = (trace_id(&span.trace_id), span_id(&span.span_id)) else {
         return Err("a span has no valid trace id and span id");
     };
@@ -212,9 +216,9 @@ fn destination(attributes: &[KeyValue]) -> Option<Destination<'_>> {
     let get = |keys: [&str; 2]| keys.into_iter().find_map(|key| text(attributes, key));
     let scheme = || {
         let url = get([attr::URL_FULL, theirs::HTTP_URL])?;
-        ["https", "http"].into_iter().find(|scheme| {
-            url.strip_prefix(scheme).is_some_and(|rest| rest.starts_with("://"))
-        })
+        ["https", "http"]
+            .into_iter()
+            .find(|scheme| url.strip_prefix(scheme).is_some_and(|rest| rest.starts_with("://")))
     };
     if let Some(destination) = pool::destination(attributes) {
         let Destination { client, address, .. } = destination;
@@ -250,6 +254,7 @@ fn error<'a>(attributes: &'a [KeyValue], events: &'a [Event]) -> Option<Cow<'a, 
 
 /// What a span says of its failure, else its last exception.
 fn error_text<'a>(status: &'a str, events: &'a [Event]) -> &'a str {
-    let exception = || events.iter().rev().find_map(|event| text(&event.attributes, theirs::EXCEPTION_MESSAGE));
+    let exception =
+        || events.iter().rev().find_map(|event| text(&event.attributes, theirs::EXCEPTION_MESSAGE));
     Some(status).filter(|text| !text.is_empty()).or_else(exception).unwrap_or_default()
 }

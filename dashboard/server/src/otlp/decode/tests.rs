@@ -286,7 +286,11 @@ fn a_request_is_read_by_the_conventions_of_now_and_of_before() {
     let decoded = spans(&request, 2);
     let span = &decoded.spans[0];
     let call = span.call.as_ref().unwrap();
-    assert_eq!((call.status_code, call.headers_s), (Some(503), Some(0.25)), "read although only two are kept");
+    assert_eq!(
+        (call.status_code, call.headers_s),
+        (Some(503), Some(0.25)),
+        "read although only two are kept"
+    );
     assert_eq!((call.wait_s, call.limit_s, call.connection), (None, None, None), "no times, and no number");
     assert_eq!((span.attributes.len(), span.dropped), (2, 6));
     assert_eq!(span.error.as_deref(), Some("503"));

@@ -78,6 +78,7 @@ fn links(links: &[SpanLink]) -> Option<AnyView> {
         }
     };
     (!links.is_empty()).then(|| {
-        view! { <section><h3>"Links"</h3><ul>{links.iter().map(link).collect_view()}</ul></section> }.into_any()
+        view! { <section><h3>"Links"</h3><ul>{links.iter().map(link).collect_view()}</ul></section> }
+            .into_any()
     })
 }

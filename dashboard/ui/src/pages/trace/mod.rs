@@ -65,9 +65,8 @@ fn Gone(sentence: String, id: String) -> impl IntoView {
 
 #[component]
 fn Page(detail: Derived<Option<TraceDetail>>) -> impl IntoView {
-    let part = move |read: fn(&TraceDetail) -> AnyView| {
-        move || detail.with(|detail| detail.as_ref().map(read))
-    };
+    let part =
+        move |read: fn(&TraceDetail) -> AnyView| move || detail.with(|detail| detail.as_ref().map(read));
     let spans = Derived::new(move || {
         detail.with(|detail| {
             detail.as_ref().map(|detail| (detail.spans.clone(), detail.extent_s)).unwrap_or_default()

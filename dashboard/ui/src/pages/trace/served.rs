@@ -13,8 +13,10 @@ pub fn line(call: &Call) -> Option<AnyView> {
     let (before, after) = say::served(call)?;
     let number = call.connection?.to_string();
     let pool = call.pool.clone().unwrap_or_default();
-    let others = navigation
-        .link_to(&Route::Traces, &[("pool", pool.as_str()), ("connection", number.as_str()), ("status", "all")]);
+    let others = navigation.link_to(
+        &Route::Traces,
+        &[("pool", pool.as_str()), ("connection", number.as_str()), ("status", "all")],
+    );
     // The picture with the names of the pools may come later than this.
     let of_pool = move || {
         let name = live.with_pool(&pool, |entry| words::pool_name(&entry.summary))?;

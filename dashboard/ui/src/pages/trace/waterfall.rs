@@ -81,7 +81,8 @@ fn track(span: &Span, extent_s: f64) -> AnyView {
     let extent_s = extent_s.max(1e-9);
     let (from, share) = (span.start_s / extent_s, span.duration_s / extent_s);
     let bar = if span.phases.is_empty() {
-        view! { <i class="segment ph-none" style:left=percent(from) style:width=percent(share)></i> }.into_any()
+        view! { <i class="segment ph-none" style:left=percent(from) style:width=percent(share)></i> }
+            .into_any()
     } else {
         segments(&span.phases, 0.0, extent_s)
     };

@@ -72,7 +72,11 @@ pub fn Traces() -> impl IntoView {
             Loaded::Ready(list) if !list.traces.is_empty() => Stage::List,
             Loaded::Ready(list) if !list.any_spans => Stage::NoSpans,
             Loaded::Ready(list) => question.with(|question| {
-                if question.narrows() || question.status == "all" { Stage::NoMatch } else { Stage::OnlyGood(list.kept) }
+                if question.narrows() || question.status == "all" {
+                    Stage::NoMatch
+                } else {
+                    Stage::OnlyGood(list.kept)
+                }
             }),
         })
     });
@@ -144,7 +148,8 @@ fn Filters() -> impl IntoView {
         live.with_list(|store| {
             let of_service = store.pools.values().map(|entry| &entry.summary);
             let of_service = of_service.filter(|pool| service.is_empty() || pool.service == service);
-            let mut pools: Vec<_> = of_service.map(|pool| (words::pool_name(pool), pool.id.clone())).collect();
+            let mut pools: Vec<_> =
+                of_service.map(|pool| (words::pool_name(pool), pool.id.clone())).collect();
             pools.sort_unstable();
             pools
         })
@@ -160,7 +165,8 @@ fn Filters() -> impl IntoView {
     let breaker = move || {
         let id = navigation.query("breaker");
         (!id.is_empty()).then(|| {
-            let name = live.with_breakers(|store| store.breakers.get(&id).map(|breaker| breaker.name.clone()));
+            let name =
+                live.with_breakers(|store| store.breakers.get(&id).map(|breaker| breaker.name.clone()));
             format!("breaker {}", name.unwrap_or_else(|| "that is gone".to_owned()))
         })
     };

@@ -24,6 +24,9 @@ pub fn sentence(trace: &TraceSummary) -> String {
     let mut parts = Vec::new();
     match (&trace.error, trace.status) {
         (Some(error), TraceStatus::Rejected) => parts.push(words::result(error)),
+        (Some(error), _) if trace.recovered => {
+            parts.push(format!("an attempt {}, a later one did not", failure(error)))
+        }
         (Some(error), _) => parts.push(failure(error)),
         (None, TraceStatus::Failed) => parts.push("failed".to_owned()),
         (None, TraceStatus::Rejected | TraceStatus::Slow | TraceStatus::Good) => {}
@@ -118,6 +121,7 @@ mod tests {
         assert_eq!(sentence(&slow), "1.2 s waiting for a connection");
         let failed = TraceSummary {
             error: Some("timeout".to_owned()),
+            recovered: false,
             resends: 2,
             status: TraceStatus::Failed,
             ..slow
