@@ -361,7 +361,7 @@ async fn grpc_takes_gzip_and_says_that_a_dashboard_listens() {
 }
 
 /// A span of a request that took so many milliseconds until now.
-fn a_request(trace: u32, took_ms: u64, extra: Json) -> Json {
+fn a_request(trace: u32, took_ms: u64, extra: &Json) -> Json {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let now = u64::try_from(now.as_nanos()).unwrap();
     let attributes = [
@@ -387,10 +387,10 @@ async fn traces_are_taken_over_http_and_found_again() {
     MetricsServiceClient::new(server.grpc().await).export(request("pay", 3)).await.unwrap();
     let failed = json!({ "status": { "code": 2, "message": "no" } });
     let spans = [
-        a_request(1, 5, json!({})),
-        a_request(2, 900, json!({})),
-        a_request(3, 20, failed),
-        a_request(4, 20, json!({ "startTimeUnixNano": "7" })),
+        a_request(1, 5, &json!({})),
+        a_request(2, 900, &json!({})),
+        a_request(3, 20, &failed),
+        a_request(4, 20, &json!({ "startTimeUnixNano": "7" })),
     ];
     let body = json!({ "resourceSpans": [{ "resource": resource(), "scopeSpans": [{ "spans": spans }] }] });
     let body = serde_json::to_vec(&body).unwrap();

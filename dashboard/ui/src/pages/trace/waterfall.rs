@@ -28,11 +28,12 @@ pub fn Waterfall(
     let ticks = say::ticks(extent_s).into_iter().map(|(share, text)| {
         view! { <span class="tick" style:left=percent(share)>{text}</span> }
     });
-    let rows: Vec<_> = spans.iter().filter(|span| !is_drawn_above(span, &spans)).cloned().collect();
+    let is_shown: Vec<bool> = spans.iter().map(|span| !is_drawn_above(span, &spans)).collect();
+    let rows = spans.into_iter().zip(is_shown).filter(|(_, is_shown)| *is_shown);
     view! {
         <section aria-label="Spans over time" class="waterfall" data-testid="waterfall">
             <div class="axis" aria-hidden="true"><span></span><span></span><div class="ticks">{ticks.collect_view()}</div></div>
-            <ol>{rows.into_iter().map(|span| row(span, extent_s)).collect_view()}</ol>
+            <ol>{rows.map(|(span, _)| row(span, extent_s)).collect_view()}</ol>
         </section>
     }
 }

@@ -25,7 +25,7 @@ pub fn sentence(trace: &TraceSummary) -> String {
     match (&trace.error, trace.status) {
         (Some(error), TraceStatus::Rejected) => parts.push(words::result(error)),
         (Some(error), _) if trace.recovered => {
-            parts.push(format!("an attempt {}, a later one did not", failure(error)))
+            parts.push(format!("an attempt {}, a later one did not", failure(error)));
         }
         (Some(error), _) => parts.push(failure(error)),
         (None, TraceStatus::Failed) => parts.push("failed".to_owned()),
