@@ -118,7 +118,8 @@ impl Lease {
         // Before a body without an end of its own ends the request.
         current::tell_acquire(|| request.held_since());
         request.judge_answer(status);
-        self.span.response(status, version);
+        let started = self.request().started();
+        self.span.response(status, version, || now.saturating_duration_since(started));
         if status == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(connection) = self.request().connection() {
                 connection.upgrade();

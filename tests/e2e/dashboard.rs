@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use poolscope::Scope;
 use poolscope::otlp::{Otlp, Protocol, Telemetry};
+use poolscope_dashboard::Config;
 use poolscope_semconv::event;
 use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::demo::Demo;
 use poolscope_tests::{kernel, wait};
 use poolscope_wire::{
-    Breaker, BreakerState, Event, Observation, PoolDetail, PoolSummary, ServerMessage, Service, Severity,
-    Status, path,
+    Breaker, BreakerState, Call, Event, Observation, PhaseKind, PoolDetail, PoolSummary, ServerMessage,
+    Service, Severity, Span, Status, TraceDetail, TraceList, TraceSummary, path,
 };
 use serde_json::Value;
 
@@ -25,7 +26,9 @@ struct World {
 
 impl World {
     async fn start(protocol: Protocol) -> Self {
-        let dashboard = Dashboard::start().await.unwrap();
+        // A look-up of the demo takes 25 ms, so that a request that opens a connection is slow.
+        let config = Config { slow_trace_ms: 25, ..Config::default() };
+        let dashboard = Dashboard::start_with(config).await.unwrap();
         let otlp = match protocol {
             Protocol::Grpc => dashboard.otlp_grpc(),
             _ => dashboard.otlp_http(),
@@ -229,6 +232,59 @@ async fn a_leak_is_told_with_who_holds_it_until_it_comes_back() {
     let kinds = [event::LEAK_SUSPECTED, event::LEAK_RETURNED];
     let has = |events: &Vec<Event>, kind| events.iter().any(|event| event.kind == kind);
     wait::until("both events of its pool", told, |events| kinds.iter().all(|kind| has(events, *kind))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_request_shows_what_it_waited_for_and_leads_to_the_set_up_of_its_connection() {
+    let world = World::start(Protocol::HttpProtobuf).await;
+    let pools = wait::until("seven pools", async || world.pools().await, |pools| pools.len() == 7).await;
+    let payments = pools.iter().find(|pool| pool.address == "payments.internal").unwrap();
+    let of_pool = format!("{}?pool={}", path::TRACES, payments.id);
+    let slow = async || world.dashboard.get::<TraceList>(&format!("{of_pool}&status=slow")).await.traces;
+    let looked_up = |trace: &TraceSummary| trace.phases.iter().any(|phase| phase.kind == PhaseKind::Dns);
+    let list =
+        wait::until("a slow trace that looked a name up", slow, |list| list.iter().any(looked_up)).await;
+    let trace = list.iter().find(|trace| looked_up(trace)).unwrap();
+    assert!(trace.duration_s >= 0.025 && trace.pools.contains(&payments.id), "{trace:?}");
+
+    let detail: TraceDetail = world.dashboard.get(&format!("{}/{}", path::TRACES, trace.trace_id)).await;
+    let waits = |span: &&Span| span.phases.iter().any(|phase| phase.kind == PhaseKind::Dns);
+    let span = detail.spans.iter().find(waits).unwrap();
+    let took = |kind| {
+        let of_kind = span.phases.iter().filter(|phase| phase.kind == kind);
+        of_kind.map(|phase| phase.duration_s).sum::<f64>()
+    };
+    assert!(took(PhaseKind::Dns) >= 0.02, "{span:#?}");
+    assert!(took(PhaseKind::Wait) > 0.0 && took(PhaseKind::Headers) > 0.0, "{span:#?}");
+    let parts: f64 = span.phases.iter().filter(|p| p.kind != PhaseKind::Limit).map(|p| p.duration_s).sum();
+    assert!((parts - span.duration_s).abs() < 1e-3, "{parts} of {}", span.duration_s);
+    let call = span.call.as_ref().unwrap();
+    assert_eq!(call.pool.as_ref(), Some(&payments.id));
+    let set_up = call.set_up.as_ref().unwrap();
+    assert!(set_up.waited_for && call.connection.is_some() && set_up.peer.is_some(), "{call:?}");
+
+    // The set-up is a trace of its own. Others that its connection served did not wait for it.
+    let set_up = format!("{}/{}", path::TRACES, set_up.trace_id);
+    let set_up = async || world.dashboard.get::<TraceDetail>(&set_up).await;
+    let set_up =
+        wait::until("another request of the connection", set_up, |detail| detail.served.len() > 1).await;
+    assert!(set_up.is_set_up && set_up.spans[0].phases.len() >= 2, "{set_up:#?}");
+    let other = set_up.served.iter().find(|served| served.trace_id != trace.trace_id).unwrap();
+    let other: TraceDetail = world.dashboard.get(&format!("{}/{}", path::TRACES, other.trace_id)).await;
+    let reuses = |call: &&Call| call.set_up.as_ref().is_some_and(|set_up| !set_up.waited_for);
+    let calls: Vec<_> = other.spans.iter().filter_map(|span| span.call.as_ref()).collect();
+    let reused = calls.iter().find(|call| reuses(call)).unwrap_or_else(|| panic!("{calls:#?}"));
+    assert!(reused.set_up.as_ref().unwrap().opened_before_s > 0.0 && reused.idle_s.is_some());
+
+    // What a breaker turned away is found by the breaker.
+    let rejected = async || {
+        let breakers: Vec<Breaker> = world.dashboard.get(path::BREAKERS).await;
+        let inventory = breakers.iter().find(|breaker| breaker.name.contains("inventory"))?;
+        let list: TraceList =
+            world.dashboard.get(&format!("{}?breaker={}&status=rejected", path::TRACES, inventory.id)).await;
+        list.traces.into_iter().find(|trace| trace.error.as_deref() == Some("breaker_open"))
+    };
+    wait::until("a trace of a call that was rejected", rejected, Option::is_some).await;
 }
 
 #[tokio::test]

@@ -179,6 +179,9 @@ async fn a_set_up_is_a_trace_of_its_own_that_every_request_of_the_connection_lin
             assert_eq!(text(request, attr::NETWORK_PEER_ADDRESS), "127.0.0.1");
             let port = Value::I64(upstream.addr().port().into());
             assert_eq!(attribute(request, attr::NETWORK_PEER_PORT), Some(&port));
+            let (wait, head) =
+                (seconds(request, attr::ACQUIRE_WAIT), seconds(request, attr::RESPONSE_HEADERS_TIME));
+            assert!(wait < head && head <= took(request), "{kind:?}: {wait} {head} {}", took(request));
         }
         assert_eq!(text(&requests[0], attr::ACQUIRE_OUTCOME), "new");
         assert_eq!(attribute(&requests[0], attr::CONNECTION_IDLE_TIME), None);

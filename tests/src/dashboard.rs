@@ -32,8 +32,16 @@ impl Dashboard {
     /// # Errors
     /// If it can't listen.
     pub async fn start() -> Result<Self> {
+        Self::start_with(Config::default()).await
+    }
+
+    /// Starts it with everything but the addresses of a configuration.
+    ///
+    /// # Errors
+    /// If it can't listen.
+    pub async fn start_with(config: Config) -> Result<Self> {
         let any = ([127, 0, 0, 1], 0).into();
-        let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..Config::default() };
+        let config = Config { http_addr: any, otlp_grpc_addr: any, otlp_http_addr: any, ..config };
         let mut dashboard = Self { config, client: reqwest::Client::new(), running: None };
         dashboard.start_again().await?;
         Ok(dashboard)

@@ -12,6 +12,7 @@ use crate::conn::{Files, Places};
 use crate::live::Streams;
 use crate::own::{Counts, Ready};
 use crate::store::Store;
+use crate::trace::Traces;
 
 /// Version of the server, told in every OTLP answer.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -38,6 +39,7 @@ pub(crate) struct App {
     started_ms: u64,
     store: Mutex<Store>,
     store_file: Mutex<Option<StoreFile>>,
+    traces: Mutex<Traces>,
 }
 
 impl App {
@@ -58,6 +60,7 @@ impl App {
             started_ms: now_ms(),
             store: Mutex::new(Store::new(&config)),
             store_file: Mutex::new(None),
+            traces: Mutex::new(Traces::new(&config)),
             config,
         }
     }
@@ -72,10 +75,17 @@ impl App {
         self.store_file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The traces, behind a lock of their own: who searches them holds up no metrics. Where both locks are needed, the
+    /// store's comes first.
+    pub(crate) fn traces(&self) -> MutexGuard<'_, Traces> {
+        self.traces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The server about itself.
     pub(crate) fn status(&self, store: &Store, now_ms: u64) -> Status {
         let mut limits = store.limits();
         limits.extend(self.own_limits());
+        limits.extend(self.traces().limits());
         Status {
             version: VERSION.to_owned(),
             wire_version: WIRE_VERSION,
@@ -87,8 +97,16 @@ impl App {
             received: self.counts.received(),
             limits,
             streams: self.streams.open(),
-            own: self.own(),
             store_file: self.store_file().clone(),
+            own: self.own(),
         }
+    }
+
+    /// One as a test has it, without listeners.
+    #[cfg(test)]
+    pub(crate) fn on_loopback(config: Config) -> Self {
+        let here = |port| ([127, 0, 0, 1], port).into();
+        let access = Access::new(&config, here(4320), [here(4317), here(4318)]).expect("nothing to refuse");
+        Self::new(config, access, "http://g".into(), "http://h".into())
     }
 }

@@ -29,11 +29,12 @@ mod own;
 mod rules;
 mod server;
 mod store;
+mod trace;
 mod web;
 mod words;
 
 pub use access::AccessError;
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, TraceUrl};
 pub use conn::{Reload, TlsError};
 pub use error::Error;
 pub use server::Server;

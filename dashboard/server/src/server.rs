@@ -37,8 +37,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the listeners, and reads the files with certificates, tokens and keys, and that of the history if there is one.
-    /// A history that can't be used is no error: the server goes on without, and says so.
+    /// Opens the listeners, and reads the files with certificates, tokens and keys, and that of the history if there is
+    /// one. A file of the history that can't be used is no error: the server goes on without, and says so.
     ///
     /// # Errors
     /// If an address cannot be bound; the error names it and the flag that changes it. If a file cannot be used, or the

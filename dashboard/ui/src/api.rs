@@ -65,7 +65,8 @@ pub async fn events(span: Span, pool: &str) -> Result<Vec<Event>, Failure> {
     read(&format!("{}?from_ms={from_ms}&to_ms={to_ms}&limit={MAX_EVENTS}{pool}", path::EVENTS)).await
 }
 
-async fn read<T: DeserializeOwned>(url: &str) -> Result<T, Failure> {
+/// Reads what an address of the server answers with.
+pub async fn read<T: DeserializeOwned>(url: &str) -> Result<T, Failure> {
     let body = body(url).await?;
     serde_json::from_str(&body).map_err(|error| Failure::Malformed(error.to_string()))
 }

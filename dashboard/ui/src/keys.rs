@@ -22,14 +22,14 @@ pub enum Action {
 /// What the help shows: keys, and what they do.
 pub const HELP: [(&str, &str); 10] = [
     ("/", "search"),
-    ("j", "next pool, breaker, policy or event"),
+    ("j", "next pool, breaker, policy, event, trace or span"),
     ("k", "the one before"),
     ("Enter", "open it"),
     ("Esc", "close, clear the marked time, or go back"),
     ("Space", "hold the picture, or let it go on"),
     ("\u{2190} \u{2192}", "on the charts: move the cursor"),
     ("Shift \u{2190} \u{2192}", "on the charts: mark a time; Enter looks at it"),
-    ("1 \u{2013} 5", "go to a page"),
+    ("1 \u{2013} 6", "go to a page"),
     ("?", "this help"),
 ];
 
@@ -51,6 +51,7 @@ pub fn action(key: &str, typing: bool, on_control: bool) -> Option<Action> {
         "3" => Some(Action::Page(2)),
         "4" => Some(Action::Page(3)),
         "5" => Some(Action::Page(4)),
+        "6" => Some(Action::Page(5)),
         "?" => Some(Action::Help),
         _ => None,
     }

@@ -13,6 +13,7 @@ mod pool;
 mod protection;
 mod status;
 mod stream;
+mod trace;
 
 pub use breaker::{Breaker, BreakerState, Share, Transition};
 pub use event::Event;
@@ -29,6 +30,10 @@ pub use protection::{
 };
 pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
+pub use trace::{
+    Call, ClockShift, ConnectionSetUp, OutLink, Phase, PhaseKind, Span, SpanKind, SpanLink, SpanNote,
+    TraceDetail, TraceList, TraceStatus, TraceSummary,
+};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
 pub const WIRE_VERSION: u32 = 5;
@@ -49,6 +54,8 @@ pub mod path {
     pub const PROTECTION: &str = "/api/v1/protection";
     /// List of [`crate::Event`], newest first.
     pub const EVENTS: &str = "/api/v1/events";
+    /// One [`crate::TraceList`]; `/{trace_id}` below it is one [`crate::TraceDetail`].
+    pub const TRACES: &str = "/api/v1/traces";
     /// Server-sent events, each one [`crate::ServerMessage`].
     pub const STREAM: &str = "/api/v1/stream";
     /// Answers `ok` while the server runs.

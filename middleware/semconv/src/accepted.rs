@@ -56,6 +56,16 @@ pub mod attr {
     pub const HTTP_STATUS_CODE: &str = "http.status_code";
     /// Scheme of the URL, before semantic conventions v1.21.
     pub const HTTP_SCHEME: &str = "http.scheme";
+    /// Whole URL, before semantic conventions v1.21.
+    pub const HTTP_URL: &str = "http.url";
+    /// Path and query of the URL, before semantic conventions v1.21.
+    pub const HTTP_TARGET: &str = "http.target";
+    /// Ordinal of a resend, before semantic conventions v1.21.
+    pub const HTTP_RESEND_COUNT: &str = "http.resend_count";
+    /// Class of an exception, of the event that tells it.
+    pub const EXCEPTION_TYPE: &str = "exception.type";
+    /// What an exception says, of the event that tells it.
+    pub const EXCEPTION_MESSAGE: &str = "exception.message";
     /// Pod that the sender runs in.
     pub const K8S_POD_NAME: &str = "k8s.pod.name";
     /// Container that the sender runs in.

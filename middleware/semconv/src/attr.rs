@@ -193,6 +193,8 @@ attributes! {
     ACQUIRE_OUTCOME: String in AcquireOutcome = "poolscope.acquire.outcome";
     /// Time that a request waited for its connection, in seconds.
     ACQUIRE_WAIT: Double = "poolscope.acquire.wait";
+    /// Time from the begin of a request's span until the head of its answer was there, in seconds; what follows is its body.
+    RESPONSE_HEADERS_TIME: Double = "poolscope.response.headers_time" when "if an answer was received";
     /// Identity of a connection, unique in its process.
     CONNECTION_ID: Int = "poolscope.connection.id";
     /// Why a connection was closed.

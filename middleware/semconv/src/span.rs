@@ -92,7 +92,7 @@ spans! {
         &[attr::HTTP_REQUEST_METHOD_ORIGINAL, attr::HTTP_REQUEST_RESEND_COUNT, attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE,
           attr::NETWORK_PROTOCOL_VERSION, attr::NETWORK_PEER_ADDRESS, attr::NETWORK_PEER_PORT, attr::URL_TEMPLATE,
           attr::ACQUIRE_OUTCOME, attr::ACQUIRE_WAIT, attr::CONNECTION_ID, attr::CONNECTION_IDLE_TIME, attr::CONNECTION_STALE,
-          attr::LIMIT_WAIT];
+          attr::LIMIT_WAIT, attr::RESPONSE_HEADERS_TIME];
     /// The wait for a connection, if none was ready.
     @DotNet Development WAIT_FOR_CONNECTION = Internal "HTTP wait_for_connection" " {server.address}:{server.port}",
         Parent::Span("REQUEST"), &[], &[], &[attr::ERROR_TYPE];

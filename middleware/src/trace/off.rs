@@ -1,6 +1,7 @@
 //! The span of a request in a build without the `trace` feature: nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{StatusCode, Version};
 use poolscope_semconv::value::ErrorType;
@@ -27,7 +28,7 @@ impl RequestSpan {
         false
     }
 
-    pub(crate) fn response(&mut self, _: StatusCode, _: Version) {}
+    pub(crate) fn response(&mut self, _: StatusCode, _: Version, _: impl FnOnce() -> Duration) {}
 
     pub(crate) fn acquired(&mut self, _: &Acquired, _: Option<&SetupSpan>) {}
 

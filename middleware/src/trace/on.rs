@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{StatusCode, Version};
 use opentelemetry::trace::{Span, SpanContext, SpanKind, SpanRef, Status, TraceContextExt, Tracer};
@@ -140,9 +140,16 @@ impl RequestSpan {
         }
     }
 
+    /// The head of the answer is there; `after` tells how long that took.
     #[inline]
-    pub(crate) fn response(&mut self, status: StatusCode, version: Version) {
+    pub(crate) fn response(
+        &mut self,
+        status: StatusCode,
+        version: Version,
+        after: impl FnOnce() -> Duration,
+    ) {
         let Some(span) = self.recorded() else { return };
+        span.set_attribute(KeyValue::new(attr::RESPONSE_HEADERS_TIME, after().as_secs_f64()));
         span.set_attribute(KeyValue::new(attr::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())));
         span.set_attribute(KeyValue::new(
             attr::NETWORK_PROTOCOL_VERSION,

@@ -85,6 +85,7 @@ fn attempt() -> tracing::Span {
             ACQUIRE_WAIT,
             CONNECTION_ID,
             LIMIT_WAIT,
+            RESPONSE_HEADERS_TIME,
             NETWORK_PEER_ADDRESS,
             NETWORK_PEER_PORT,
             CONNECTION_IDLE_TIME,

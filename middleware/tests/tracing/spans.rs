@@ -20,8 +20,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::support::*;
 
 /// What differs from run to run.
-const VARIES: [&str; 4] =
-    [attr::ACQUIRE_WAIT, attr::CONNECTION_IDLE_TIME, attr::NETWORK_PEER_PORT, attr::SERVER_PORT];
+const VARIES: [&str; 5] = [
+    attr::ACQUIRE_WAIT,
+    attr::RESPONSE_HEADERS_TIME,
+    attr::CONNECTION_IDLE_TIME,
+    attr::NETWORK_PEER_PORT,
+    attr::SERVER_PORT,
+];
 
 /// A span without what differs from run to run: name, kind, status, attributes, links.
 fn told(span: &SpanData) -> (String, String, String, BTreeMap<String, String>, usize) {

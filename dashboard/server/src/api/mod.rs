@@ -5,6 +5,7 @@ mod error;
 mod export;
 mod handlers;
 mod range;
+mod traces;
 
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(&format!("{}/{{id}}", path::BREAKERS), get(handlers::breaker))
         .route(path::PROTECTION, get(handlers::protection))
         .route(path::EVENTS, get(handlers::events))
+        .route(path::TRACES, get(traces::list))
+        .route(&format!("{}/{{trace_id}}", path::TRACES), get(traces::one))
         .route(path::STREAM, get(live::stream))
         .route(&format!("{PREFIX}{{*rest}}"), get(unknown))
         .method_not_allowed_fallback(|| async {

@@ -17,6 +17,8 @@ pub use file::FileError;
 pub use load::{LoadError, Loaded, Source, load};
 pub use secret::{Secret, SecretError};
 
+pub use crate::trace::TraceUrl;
+
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,6 +65,14 @@ pub const DEFAULT_MAX_SEGMENTS: usize = 1_000_000;
 pub const DEFAULT_MAX_EVENTS: usize = 5_000;
 /// Attributes that are kept of one event.
 pub const DEFAULT_MAX_EVENT_ATTRIBUTES: usize = 32;
+/// Traces that are kept.
+pub const DEFAULT_MAX_TRACES: usize = 2_000;
+/// Spans of one trace: a page of the waterfall that somebody still reads.
+pub const DEFAULT_MAX_TRACE_SPANS: usize = 200;
+/// Bytes of all traces together.
+pub const DEFAULT_MAX_TRACE_BYTES: usize = 32 * 1024 * 1024;
+/// Milliseconds from which on a trace is slow: where people begin to notice that they wait.
+pub const DEFAULT_SLOW_TRACE_MS: u64 = 500;
 /// Bytes of one text: a name, an attribute value, a sentence.
 pub const DEFAULT_MAX_TEXT_BYTES: usize = 512;
 /// Browsers that listen to the live stream at once: each takes a connection, and some are left for everything else.
@@ -117,6 +127,12 @@ pub struct Config {
     #[arg(long, env = "POOLSCOPE_STORE_MAX_MB", default_value_t = DEFAULT_STORE_MAX_MB,
         value_parser = clap::value_parser!(u64).range(16..), value_name = "MIB")]
     pub store_max_mb: u64,
+    /// Milliseconds from which on a trace is slow, and kept longer than quick ones
+    #[arg(long, env = "POOLSCOPE_SLOW_TRACE_MS", default_value_t = DEFAULT_SLOW_TRACE_MS, value_name = "MS")]
+    pub slow_trace_ms: u64,
+    /// Where a trace is shown elsewhere, such as http://jaeger:16686/trace/{trace_id}
+    #[arg(long, env = "POOLSCOPE_TRACE_URL", value_name = "TEMPLATE")]
+    pub trace_url: Option<TraceUrl>,
     /// Who may look and who may send
     #[command(flatten)]
     pub access: Access,
@@ -184,7 +200,16 @@ pub struct Limits {
     /// Events that are kept
     #[arg(long, env = "POOLSCOPE_MAX_EVENTS", default_value_t = DEFAULT_MAX_EVENTS, value_name = "N")]
     pub max_events: usize,
-    /// Attributes that are kept of one event
+    /// Traces that are kept; quick good ones make room first
+    #[arg(long, env = "POOLSCOPE_MAX_TRACES", default_value_t = DEFAULT_MAX_TRACES, value_name = "N")]
+    pub max_traces: usize,
+    /// Spans that are kept of one trace
+    #[arg(long, env = "POOLSCOPE_MAX_TRACE_SPANS", default_value_t = DEFAULT_MAX_TRACE_SPANS, value_name = "N")]
+    pub max_trace_spans: usize,
+    /// Bytes of all traces together
+    #[arg(long, env = "POOLSCOPE_MAX_TRACE_BYTES", default_value_t = DEFAULT_MAX_TRACE_BYTES, value_name = "BYTES")]
+    pub max_trace_bytes: usize,
+    /// Attributes that are kept of one event or span
     #[arg(long, env = "POOLSCOPE_MAX_EVENT_ATTRIBUTES", default_value_t = DEFAULT_MAX_EVENT_ATTRIBUTES, value_name = "N")]
     pub max_event_attributes: usize,
     /// Bytes of one name, value or sentence

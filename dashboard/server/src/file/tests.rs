@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use redb::{Database, TableDefinition};
 
 use super::*;
-use crate::access::Access;
 use crate::config::{Config, Limits};
 use crate::model::*;
 use crate::store::{Id, Since, Wanted};
@@ -38,13 +37,7 @@ impl Drop for Folder {
 
 fn app(path: &Path) -> Arc<App> {
     let config = Config { store: Some(path.to_owned()), store_max_mb: 16, ..Config::default() };
-    app_of(config)
-}
-
-fn app_of(config: Config) -> Arc<App> {
-    let otlp = [config.otlp_grpc_addr, config.otlp_http_addr];
-    let access = Access::new(&config, config.http_addr, otlp).unwrap();
-    Arc::new(App::new(config, access, String::new(), String::new()))
+    Arc::new(App::on_loopback(config))
 }
 
 const SENDER: Sender<'static> = Sender { service: "shop", instance: "one", language: "rust", version: "1" };
@@ -279,7 +272,7 @@ async fn the_file_is_bounded() {
         limits,
         ..Config::default()
     };
-    let app = app_of(config);
+    let app = Arc::new(App::on_loopback(config));
     let mut keeper = open(app.clone()).await.unwrap();
     let begin = now_ms() - 3_000_000;
     let hosts: Vec<String> = (0..200).map(|host| format!("host-{host}")).collect();
@@ -314,7 +307,7 @@ async fn the_file_is_bounded() {
     assert!(file.bytes <= 4 * MB + 4 * MB / 50, "{} bytes", file.bytes);
     drop(keeper);
     let config = Config { store: Some(folder.path()), store_max_mb: 4, ..Config::default() };
-    let again = app_of(config);
+    let again = Arc::new(App::on_loopback(config));
     let keeper = open(again.clone()).await.unwrap();
     assert_eq!(again.store().pools().len(), 0, "silent for longer than the overview shows");
     assert_eq!(

@@ -35,6 +35,7 @@ pub(crate) async fn publish(app: Arc<App>, end: impl Future<Output = ()>) {
         let round = catch_unwind(AssertUnwindSafe(|| {
             if is_heartbeat {
                 app.store().tick(now_ms());
+                app.traces().tick(now_ms());
             }
             publish_once(&app, is_heartbeat)
         }));

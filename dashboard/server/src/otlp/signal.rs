@@ -70,9 +70,13 @@ impl Signal for ExportTraceServiceRequest {
     const SHAPE: &'static Shape = &shape::TRACES;
 
     fn take(&self, app: &App) -> Rejected {
-        let spans = decode::spans(self);
-        app.counts.taken(Self::KIND, spans.taken, spans.rejected.count);
-        spans.rejected
+        let decoded = decode::spans(self, app.config.limits.max_event_attributes);
+        let now_ms = now_ms();
+        // Which pools they went through is the store's to know; it is not locked while they are kept.
+        let places = app.store().place_spans(&decoded.spans, now_ms);
+        app.traces().take(&decoded.spans, &places, now_ms);
+        app.counts.taken(Self::KIND, decoded.spans.len() as u64, decoded.rejected.count);
+        decoded.rejected
     }
 }
 

@@ -48,7 +48,9 @@ use self::pool::{Pool, SAME_REPORT_MS};
 use self::protection::Protection;
 use crate::clock::axis_ms;
 use crate::config::{Config, Limits};
-use crate::model::{Destination, EventRecord, PoolKind, PoolReading, ProtectionKind, Report, Sender};
+use crate::model::{
+    Destination, EventRecord, PoolKind, PoolReading, ProtectionKind, Report, Sender, SpanRecord,
+};
 use crate::words::cut_name;
 
 /// See the module.
@@ -75,6 +77,13 @@ pub(crate) struct Store {
     removed: Removed,
     /// Services or instances came or went since the last update of the live stream.
     services_changed: bool,
+}
+
+/// What a span belongs to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SpanPlace {
+    pub(crate) pool: Option<Id>,
+    pub(crate) breaker: Option<Id>,
 }
 
 /// What went since the last update of the live stream, by id.
@@ -181,6 +190,14 @@ impl Store {
         if !pool.take(reading, self.limits.max_series, max_text) {
             self.dropped_series += 1;
         }
+    }
+
+    /// The pool that a sender means, which need not be known; the scheme is optional here too.
+    fn pool_named(&self, sender: Sender<'_>, destination: Destination<'_>) -> Id {
+        let exact = Id::pool(sender, destination);
+        let without = Id::pool(sender, Destination { scheme: "", ..destination });
+        let is_known = |id: Id| self.pools.get(id).is_some();
+        if !is_known(exact) && is_known(without) { without } else { exact }
     }
 
     /// The pool that a sender means. The scheme is optional for `http.client.*`, and of two metrics of one pool only one
@@ -347,6 +364,28 @@ impl Store {
         if let (Some(state), Some(probe)) = (state, self.protection.get_mut(id)) {
             probe.change(state, reason, at_ms, self.limits.max_text_bytes, now_ms);
         }
+    }
+
+    /// Says which pool and breaker each span belongs to.
+    pub(crate) fn place_spans(&mut self, spans: &[SpanRecord<'_>], now_ms: u64) -> Vec<SpanPlace> {
+        // Nearly always all spans of a request are of one sender.
+        for run in spans.chunk_by(|one, next| one.sender == next.sender) {
+            self.see(run[0].sender, now_ms);
+        }
+        let place = |span: &SpanRecord<'_>| SpanPlace {
+            pool: span.destination.map(|destination| self.pool_named(span.sender, destination)),
+            breaker: span.breaker.map(|name| Id::breaker(span.sender, name)),
+        };
+        spans.iter().map(place).collect()
+    }
+
+    /// The pools that a breaker guards.
+    pub(crate) fn guarded_by(&self, breaker: Id) -> Vec<Id> {
+        let is_guarded = |pool: &&Pool| {
+            let sender = Sender { service: &pool.service, instance: &pool.instance, ..Sender::default() };
+            pool.breaker.as_ref().is_some_and(|(name, _)| Id::breaker(sender, name) == breaker)
+        };
+        self.pools.values().filter(is_guarded).map(|pool| pool.id).collect()
     }
 
     /// Notes that an instance was heard.

@@ -14,7 +14,6 @@ use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
 
 use super::router;
-use crate::access::Access;
 use crate::app::App;
 use crate::config::{Config, Limits};
 use crate::conn::Peer;
@@ -27,10 +26,8 @@ fn app(max_streams: usize) -> Router {
 
 /// The page by a configuration, as one address sees it.
 fn of(config: Config) -> Router {
-    let here = |port| ([127, 0, 0, 1], port).into();
-    let access = Access::new(&config, here(4320), [here(4317), here(4318)]).unwrap();
-    let app = App::new(config, access, "http://g".into(), "http://h".into());
-    router(Arc::new(app), HostRule::new(here(4320), [])).layer(Extension(Peer([127, 0, 0, 1].into())))
+    router(Arc::new(App::on_loopback(config)), HostRule::new(([127, 0, 0, 1], 4320).into(), []))
+        .layer(Extension(Peer([127, 0, 0, 1].into())))
 }
 
 async fn ask(app: &Router, method: Method, path: &str, host: &str) -> Response {

@@ -65,7 +65,7 @@ fn Pages() -> impl IntoView {
             let route = route.clone();
             move || match (navigation.route(), &route) {
                 (Route::Breakers(_), Route::Breakers(_)) => Some("page"),
-                (Route::Pool(_), Route::Overview) => Some("true"),
+                (Route::Pool(_), Route::Overview) | (Route::Trace(_), Route::Traces) => Some("true"),
                 (now, route) if now == *route => Some("page"),
                 _ => None,
             }
@@ -84,6 +84,7 @@ fn Pages() -> impl IntoView {
             {link(Route::Breakers(None), "Breakers", "nav-breakers", open_breakers)}
             {link(Route::Protection, "Protection", "nav-protection", bad_protection)}
             {link(Route::Events, "Events", "nav-events", none)}
+            {link(Route::Traces, "Traces", "nav-traces", none)}
             {link(Route::About, "About", "nav-about", none)}
         </nav>
     }

@@ -348,6 +348,7 @@ pub fn EventRow(
     event: Event,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
     let Event { id: _, at_ms, kind, severity, service, instance, pool, breaker, text, attributes, trace_id } =
         event;
     let attributes: Vec<String> = attributes.iter().map(|(key, value)| format!("{key} = {value}")).collect();
@@ -362,7 +363,9 @@ pub fn EventRow(
                     <span title=kind.clone()>{words::event_kind(&kind)}</span>
                     <Subject pool breaker />
                     <span dir="auto" title=instance>{service}</span>
-                    {trace_id.map(|id| view! { <span class="mono" title="Trace">{id}</span> })}
+                    {trace_id.map(|id| view! {
+                        <a class="mono" title="Its trace" href=navigation.link(&Route::Trace(id.clone()))>{id.clone()}</a>
+                    })}
                 </span>
                 {(!attributes.is_empty()).then(|| view! {
                     <details>

@@ -32,6 +32,26 @@ pub(super) fn integer(attributes: &[KeyValue], key: &str) -> Option<i64> {
     }
 }
 
+/// The number of a key.
+pub(super) fn number(attributes: &[KeyValue], key: &str) -> Option<f64> {
+    let number = match value(attributes, key)? {
+        Value::DoubleValue(number) => *number,
+        Value::IntValue(number) => *number as f64,
+        Value::StringValue(text) => text.parse().ok()?,
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
+}
+
+/// True if a key is there and true.
+pub(super) fn flag(attributes: &[KeyValue], key: &str) -> bool {
+    match value(attributes, key) {
+        Some(Value::BoolValue(flag)) => *flag,
+        Some(Value::StringValue(text)) => text == "true",
+        _ => false,
+    }
+}
+
 /// Identity of the series of a metric, whatever the order of its attributes.
 pub(super) fn series_id(metric: &str, attributes: &[KeyValue]) -> u64 {
     attributes.iter().fold(HASHER.hash_one(metric), |id, kv| {

@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use poolscope_semconv::value::{ConnectPhase, Observation};
 use poolscope_semconv::{attr, metric};
+use poolscope_wire::PhaseKind;
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
@@ -236,17 +237,104 @@ fn only_records_with_an_event_name_are_events() {
     assert_eq!(decoded.events[0].trace_id.len(), 16);
 }
 
+fn a_span(extra: Json) -> ExportTraceServiceRequest {
+    let mut span = json!({
+        "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "GET", "kind": 3,
+        "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000000100000000",
+    });
+    span.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    serde_json::from_value(json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] })).unwrap()
+}
+
 #[test]
-fn spans_without_an_identity_are_rejected() {
-    let request: ExportTraceServiceRequest =
-        serde_json::from_value(json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [
-        { "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "GET" },
-        { "traceId": "00000000000000000000000000000000", "spanId": "b7ad6b7169203331", "name": "GET" },
-        { "traceId": "ab", "spanId": "", "name": "GET" },
-    ] }] }] }))
-        .unwrap();
-    let decoded = spans(&request);
-    assert_eq!((decoded.taken, decoded.rejected.count), (1, 2));
+fn a_span_that_can_not_be_true_is_rejected_by_itself() {
+    for (extra, why) in [
+        (json!({ "traceId": "00000000000000000000000000000000" }), "no valid trace id"),
+        (json!({ "traceId": "ab", "spanId": "" }), "no valid trace id"),
+        (json!({ "spanId": "0000000000000000" }), "no valid trace id"),
+        (json!({ "parentSpanId": "ab" }), "no span id"),
+        (json!({ "startTimeUnixNano": "0" }), "no time between"),
+        (json!({ "endTimeUnixNano": "18446744073709551615" }), "no time between"),
+        (json!({ "endTimeUnixNano": "1699999999999999999" }), "ends before"),
+        (json!({ "endTimeUnixNano": "1800000000000000000" }), "longer than 7 days"),
+    ] {
+        let mut request = a_span(extra);
+        let good = a_span(json!({ "parentSpanId": "0000000000000000" }));
+        request.resource_spans.extend(good.resource_spans);
+        let decoded = spans(&request, 8);
+        assert_eq!((decoded.spans.len(), decoded.rejected.count), (1, 1), "{why}");
+        assert_eq!(decoded.spans[0].parent, 0);
+        let sentence = decoded.rejected.sentence();
+        assert!(sentence.contains(why), "{sentence}");
+    }
+}
+
+#[test]
+fn a_request_is_read_by_the_conventions_of_now_and_of_before() {
+    let text = |key, value: &str| kv(key, json!({ "stringValue": value }));
+    let ours = [
+        text(attr::HTTP_REQUEST_METHOD, "GET"),
+        text(attr::URL_FULL, "https://pay.example/a"),
+        text(attr::SERVER_ADDRESS, "pay.example"),
+        kv(attr::HTTP_RESPONSE_STATUS_CODE, json!({ "intValue": "503" })),
+        kv(attr::RESPONSE_HEADERS_TIME, json!({ "doubleValue": 0.25 })),
+        text(attr::ACQUIRE_WAIT, "NaN"),
+        kv(attr::LIMIT_WAIT, json!({ "doubleValue": -1.0 })),
+        kv(attr::CONNECTION_ID, json!({ "intValue": "-5" })),
+    ];
+    let request = a_span(json!({ "attributes": ours, "status": { "code": 2 } }));
+    let decoded = spans(&request, 2);
+    let span = &decoded.spans[0];
+    let call = span.call.as_ref().unwrap();
+    assert_eq!(
+        (call.status_code, call.headers_s),
+        (Some(503), Some(0.25)),
+        "read although only two are kept"
+    );
+    assert_eq!((call.wait_s, call.limit_s, call.connection), (None, None, None), "no times, and no number");
+    assert_eq!((span.attributes.len(), span.dropped), (2, 6));
+    assert_eq!(span.error.as_deref(), Some("503"));
+    let destination = span.destination.unwrap();
+    assert_eq!((destination.scheme, destination.port), ("https", 443), "the scheme is that of the URL");
+
+    let old = [
+        text("http.method", "POST"),
+        text("http.scheme", "http"),
+        text("http.target", "/a?b"),
+        text("net.peer.name", "pay"),
+        kv("net.peer.port", json!({ "intValue": "8080" })),
+        kv("http.status_code", json!({ "intValue": "200" })),
+    ];
+    let exception = [text("exception.type", "java.net.SocketException"), text("exception.message", "gone")];
+    let request = a_span(json!({
+        "attributes": old, "status": { "code": 2 }, "events": [{ "name": "exception", "attributes": exception }],
+        "links": [{ "traceId": "ab", "spanId": "" }, { "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203332" }],
+    }));
+    let decoded = spans(&request, 32);
+    let span = &decoded.spans[0];
+    let call = span.call.as_ref().unwrap();
+    assert_eq!((call.method, &*call.url, call.status_code), ("POST", "http://pay/a?b", Some(200)));
+    assert_eq!((span.destination.unwrap().port, span.links.len()), (8080, 1));
+    assert_eq!((span.error.as_deref(), span.error_text), (Some("java.net.SocketException"), "gone"));
+    // What answers is no request of a client, whatever it says.
+    let server = a_span(json!({ "kind": 2, "attributes": ours }));
+    assert!(spans(&server, 32).spans[0].call.is_none());
+}
+
+#[test]
+fn a_part_is_known_by_how_its_name_begins() {
+    for (name, part) in [
+        ("HTTP wait_for_connection pay:443", Some(PhaseKind::Wait)),
+        ("DNS lookup pay", Some(PhaseKind::Dns)),
+        ("http.tls", Some(PhaseKind::Tls)),
+        ("HTTP connection_setup pay:443", None),
+        ("GET", None),
+    ] {
+        let request = a_span(json!({ "name": name, "kind": 1 }));
+        let decoded = spans(&request, 8);
+        assert_eq!(decoded.spans[0].part, part, "{name}");
+        assert_eq!(decoded.spans[0].is_setup, name.contains("setup"));
+    }
 }
 
 /// A generator whose numbers are the same in every run.
@@ -287,7 +375,7 @@ fn noise_and_broken_messages_never_panic() {
             store.take_events(&logs(&request, 8).events, noise.next());
         }
         if let Ok(request) = ExportTraceServiceRequest::decode(&bytes[..]) {
-            spans(&request);
+            spans(&request, 8);
         }
     }
     store.tick(u64::MAX);

@@ -14,6 +14,8 @@ use crate::{
     components::{bar::Bar, shape::BreakerBadge},
     derived::Derived,
     format,
+    navigation::Navigation,
+    route::Route,
     state::live::Live,
     time::Time,
     words,
@@ -59,6 +61,11 @@ pub fn Card(
     let figure = move |label: &'static str, read: fn(&Breaker) -> u64| {
         view! { <div><dd>{move || format::count(breaker.with(read))}</dd><dt>{label}</dt></div> }
     };
+    let traces = {
+        let navigation = expect_context::<Navigation>();
+        let id = id.clone();
+        move || navigation.link_to(&Route::Traces.path(), &[("breaker", id.clone())])
+    };
     if marked {
         Effect::new(move |_| {
             if let Some(card) = card.get() {
@@ -89,6 +96,7 @@ pub fn Card(
             </dl>
             <Strip breaker past />
             <Transitions breaker past />
+            <p class="soft"><a data-testid="breaker-traces" href=traces>"traces of its calls"</a></p>
         </article>
     }
 }

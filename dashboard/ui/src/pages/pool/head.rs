@@ -241,6 +241,9 @@ pub fn Head(
         }
     };
     let breaker = Derived::new(move || pool.with(|pool| pool.breaker.clone()));
+    let traces = Derived::new(move || {
+        pool.with(|pool| navigation.link_to(&Route::Traces.path(), &[("pool", pool.id.clone())]))
+    });
     view! {
         <header class="poolhead">
             <p class="crumb"><a href=move || navigation.link(&Route::Overview)>"Overview"</a></p>
@@ -250,6 +253,7 @@ pub fn Head(
                 <span>{text(words::protocols)}</span>
                 <span dir="auto">{text(|pool| pool.service.clone())}</span>
                 <span class="mono" dir="auto" title="Instance">{text(|pool| pool.instance.clone())}</span>
+                <a data-testid="pool-traces" href=move || traces.get()>"traces"</a>
                 {move || observation(pool.with(|pool| pool.observation)).map(|(text, about)| view! {
                     <span data-testid="pool-observation" title=about>{text}</span>
                 })}

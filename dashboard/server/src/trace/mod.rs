@@ -1,0 +1,233 @@
+//! Traces in bounded memory: what is slow or failed stays longest.
+//!
+//! Spans come in any order, and from several services; each joins its trace. When there is no room, the class of traces
+//! that takes most of what is its own gives up its oldest, so that a flood of quick good traces only pushes out quick
+//! good traces. The set-ups of connections, which are traces of their own, stay while requests link to them, and longest
+//! where one that failed or was slow does.
+
+mod clock;
+mod kept;
+mod phases;
+mod query;
+mod url;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use query::{Sort, TraceFilter, Wanted, parse_trace_id};
+pub use url::TraceUrl;
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use poolscope_wire::Limit;
+
+use self::kept::{Class, Trace};
+use crate::config::{Config, Limits};
+use crate::model::SpanRecord;
+use crate::store::SpanPlace;
+
+/// Ids of traces that are gone, of which it is remembered that they were here.
+const MAX_GONE: usize = 20_000;
+
+/// Traces of one class, by age.
+#[derive(Debug, Default)]
+struct Lane {
+    by_order: BTreeMap<u64, u128>,
+    bytes: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Traces {
+    limits: Limits,
+    slow_ns: u64,
+    retention_ms: u64,
+    traces: HashMap<u128, Trace>,
+    lanes: [Lane; Class::COUNT],
+    next_order: u64,
+    /// How often traces that failed or were slow link to another.
+    wanted: HashMap<u128, usize>,
+    gone: VecDeque<u128>,
+    gone_ids: HashSet<u128>,
+    any_spans: bool,
+    /// Traces that made room for others, and those of them that did for their bytes.
+    evicted: u64,
+    evicted_for_bytes: u64,
+    dropped_spans: u64,
+    dropped_attributes: u64,
+    cuts: u64,
+}
+
+impl Traces {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            limits: config.limits,
+            slow_ns: config.slow_trace_ms.saturating_mul(1_000_000),
+            retention_ms: u64::try_from(config.retention().as_millis()).unwrap_or(u64::MAX),
+            traces: HashMap::new(),
+            lanes: Default::default(),
+            next_order: 1,
+            wanted: HashMap::new(),
+            gone: VecDeque::new(),
+            gone_ids: HashSet::new(),
+            any_spans: false,
+            evicted: 0,
+            evicted_for_bytes: 0,
+            dropped_spans: 0,
+            dropped_attributes: 0,
+            cuts: 0,
+        }
+    }
+
+    /// Takes spans, each with what it belongs to.
+    pub(crate) fn take(&mut self, spans: &[SpanRecord<'_>], places: &[SpanPlace], now_ms: u64) {
+        for (span, place) in spans.iter().zip(places) {
+            self.take_one(span, *place, now_ms);
+        }
+    }
+
+    fn take_one(&mut self, span: &SpanRecord<'_>, place: SpanPlace, now_ms: u64) {
+        self.any_spans = true;
+        self.dropped_attributes += span.dropped as u64;
+        let id = span.trace_id;
+        let mut trace =
+            self.take_out(id).unwrap_or_else(|| Trace::new(id, self.gone_ids.contains(&id), now_ms));
+        let loss = trace.add(span, place, &self.limits);
+        self.dropped_spans += loss.spans;
+        self.cuts += loss.cuts;
+        if !trace.spans.is_empty() {
+            trace.class = match trace.classify(self.slow_ns) {
+                Class::SetUp if self.wanted.contains_key(&id) => Class::WantedSetUp,
+                class => class,
+            };
+            trace.last_seen_ms = now_ms;
+            self.put_in(trace);
+        }
+        for (linked, _) in &span.links {
+            self.still_wanted(*linked, now_ms);
+        }
+        self.make_room();
+    }
+
+    fn take_out(&mut self, id: u128) -> Option<Trace> {
+        let trace = self.traces.remove(&id)?;
+        let lane = &mut self.lanes[trace.class as usize];
+        lane.by_order.remove(&trace.order);
+        lane.bytes -= trace.bytes;
+        if trace.class.is_notable() {
+            for linked in trace.links() {
+                if let Entry::Occupied(mut times) = self.wanted.entry(linked) {
+                    *times.get_mut() -= 1;
+                    if *times.get() == 0 {
+                        times.remove();
+                    }
+                }
+            }
+        }
+        Some(trace)
+    }
+
+    /// Puts a trace in as the newest of its class.
+    fn put_in(&mut self, mut trace: Trace) {
+        trace.order = self.next_order;
+        self.next_order += 1;
+        let lane = &mut self.lanes[trace.class as usize];
+        lane.by_order.insert(trace.order, trace.id);
+        lane.bytes += trace.bytes;
+        if trace.class.is_notable() {
+            for linked in trace.links() {
+                *self.wanted.entry(linked).or_insert(0) += 1;
+            }
+        }
+        self.traces.insert(trace.id, trace);
+    }
+
+    /// A request links to the set-up of its connection, which so stays.
+    fn still_wanted(&mut self, id: u128, now_ms: u64) {
+        if self.traces.get(&id).is_some_and(|trace| trace.class.is_setup())
+            && let Some(mut trace) = self.take_out(id)
+        {
+            trace.last_seen_ms = now_ms;
+            if self.wanted.contains_key(&id) {
+                trace.class = Class::WantedSetUp;
+            }
+            self.put_in(trace);
+        }
+    }
+
+    fn make_room(&mut self) {
+        loop {
+            let is_many = self.traces.len() > self.limits.max_traces;
+            if !is_many && self.bytes() <= self.limits.max_trace_bytes {
+                return;
+            }
+            // How much of what is its own a class takes; multiplied out, all by the same.
+            let taken = |class: &usize| {
+                let lane = &self.lanes[*class];
+                let used = if is_many { lane.by_order.len() } else { lane.bytes };
+                used as u128 * 100 / Class::SHARES[*class] as u128
+            };
+            let fullest = (0..Class::COUNT).max_by_key(taken);
+            let oldest = fullest.and_then(|class| self.lanes[class].by_order.values().next().copied());
+            let Some(oldest) = oldest else { return };
+            self.forget(oldest);
+            self.evicted += 1;
+            self.evicted_for_bytes += u64::from(!is_many);
+        }
+    }
+
+    fn forget(&mut self, id: u128) {
+        self.take_out(id);
+        if self.gone_ids.insert(id) {
+            self.gone.push_back(id);
+        }
+        if self.gone.len() > MAX_GONE
+            && let Some(oldest) = self.gone.pop_front()
+        {
+            self.gone_ids.remove(&oldest);
+        }
+    }
+
+    /// Forgets what was silent for longer than the retention.
+    pub(crate) fn tick(&mut self, now_ms: u64) {
+        for class in 0..Class::COUNT {
+            while let Some(id) = self.lanes[class].by_order.values().next().copied()
+                && let Some(trace) = self.traces.get(&id)
+                && now_ms.saturating_sub(trace.last_seen_ms) > self.retention_ms
+            {
+                self.forget(id);
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.bytes).sum()
+    }
+
+    /// True if a trace was here and is not any more.
+    pub(crate) fn was_here(&self, id: u128) -> bool {
+        self.gone_ids.contains(&id)
+    }
+
+    /// The bounds and how full they are.
+    pub(crate) fn limits(&self) -> Vec<Limit> {
+        let limit = |name: &str, used: usize, max: usize, hits: u64| Limit {
+            name: name.to_owned(),
+            used: used as u64,
+            max: max as u64,
+            hits,
+        };
+        let limits = &self.limits;
+        let spans = self.traces.values().map(|trace| trace.spans.len()).max().unwrap_or(0);
+        let evicted = self.evicted - self.evicted_for_bytes;
+        vec![
+            limit("traces", self.traces.len(), limits.max_traces, evicted),
+            limit("bytes of traces", self.bytes(), limits.max_trace_bytes, self.evicted_for_bytes),
+            limit("spans of a trace", spans, limits.max_trace_spans, self.dropped_spans),
+            limit("attributes of a span", 0, limits.max_event_attributes, self.dropped_attributes),
+            limit("bytes of a span's text", 0, limits.max_text_bytes, self.cuts),
+        ]
+    }
+}

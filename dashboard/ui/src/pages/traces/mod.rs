@@ -1,0 +1,230 @@
+//! Traces: what failed or was slow of late, where its time went, and what finds it.
+
+pub mod row;
+pub mod say;
+
+use leptos::prelude::*;
+use poolscope_wire::{TraceList, TraceSummary};
+
+use crate::{
+    components::{
+        copy::CopyLines,
+        empty::{Empty, sender_lines},
+        loaded::{Loaded, use_loaded},
+    },
+    derived::Derived,
+    format,
+    navigation::Navigation,
+    state::live::Live,
+    words,
+};
+
+use row::Rows;
+use say::{MAX_SHOWN, Question};
+
+/// Windows of time that can be chosen, in seconds.
+const WINDOWS: [(&str, &str); 3] = [("60", "last minute"), ("300", "last 5 min"), ("900", "last 15 min")];
+
+fn use_question(navigation: Navigation) -> Derived<Question> {
+    Derived::new(move || {
+        let number = |key| navigation.query(key).parse().ok();
+        Question {
+            service: navigation.query("service"),
+            pool: navigation.query("pool"),
+            breaker: navigation.query("breaker"),
+            connection: navigation.query("connection"),
+            text: navigation.query("q"),
+            status: navigation.query("status"),
+            sort: navigation.query("sort"),
+            from: number("from"),
+            to: number("to"),
+            window_s: number("window"),
+        }
+    })
+}
+
+/// What there is to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stage {
+    Loading,
+    Failed(String),
+    /// No span has ever come.
+    NoSpans,
+    /// Only quick good ones are there, so many.
+    OnlyGood(u64),
+    NoMatch,
+    List,
+}
+
+/// The traces page.
+#[component]
+pub fn Traces() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let question = use_question(navigation);
+    let key = Derived::new(move || question.with(|question| question.url(0)));
+    let loaded: RwSignal<Loaded<TraceList>> =
+        use_loaded(live, key, move || question.with(|question| question.url(live.now_ms())));
+    let stage = Derived::new(move || {
+        loaded.with(|loaded| match loaded {
+            Loaded::Loading => Stage::Loading,
+            Loaded::Failed(failure) => Stage::Failed(failure.to_string()),
+            Loaded::Ready(list) if !list.traces.is_empty() => Stage::List,
+            Loaded::Ready(list) if !list.any_spans => Stage::NoSpans,
+            Loaded::Ready(list) => question.with(|question| {
+                if question.narrows() || question.status == "all" {
+                    Stage::NoMatch
+                } else {
+                    Stage::OnlyGood(list.kept)
+                }
+            }),
+        })
+    });
+    let traces = Derived::new(move || {
+        loaded.with(|loaded| loaded.ready().map(|list| list.traces.clone()).unwrap_or_default())
+    });
+    let count = move || loaded.with(|loaded| loaded.ready().map(count));
+    let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));
+    view! {
+        <div class="pagehead"><h1>"Traces"</h1></div>
+        <Filters />
+        <p class="soft" role="status" data-testid="trace-count">{count}</p>
+        {move || match stage.get() {
+            Stage::List => view! { <Rows traces /> }.into_any(),
+            Stage::Loading => view! { <p class="loading" role="status">"Reading the traces \u{2026}"</p> }.into_any(),
+            Stage::Failed(sentence) => {
+                view! { <Empty title="The traces can't be shown"><p>{sentence}</p></Empty> }.into_any()
+            }
+            Stage::NoMatch => view! {
+                <Empty title="No trace matches">
+                    <p>"Nothing that is kept passes this search and these filters. Quick good traces make room first."</p>
+                </Empty>
+            }
+            .into_any(),
+            Stage::OnlyGood(kept) => view! {
+                <Empty title="Nothing failed and nothing was slow">
+                    <p>{format!("{} that went well are kept. ", format::counted(kept, "trace", "traces"))}
+                        <a href=move || navigation.link_with("status", "all") data-stop>"See all of them"</a></p>
+                </Empty>
+            }
+            .into_any(),
+            Stage::NoSpans => view! {
+                <Empty title="No traces yet">
+                    <p>"Start a service whose tracing is on with these three lines in its environment, and its traces appear here within seconds."</p>
+                    <CopyLines text=lines />
+                    <p class="soft">"A Rust service needs the feature "<code>"trace"</code>" of poolscope, or any OpenTelemetry SDK. Spans of HTTP clients of any language are understood."</p>
+                </Empty>
+            }
+            .into_any(),
+        }}
+    }
+}
+
+fn count(list: &TraceList) -> String {
+    let more = if list.matching > MAX_SHOWN as u64 { format!(", {MAX_SHOWN} shown") } else { String::new() };
+    let slow = format::duration(list.slow_s);
+    let kept = format::counted(list.kept, "trace", "traces");
+    format!("{} of {kept}{more} \u{b7} slow is from {slow} on", format::count(list.matching))
+}
+
+#[component]
+fn Filters() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let option = move |key: &'static str, value: &str, name: String| {
+        let (value, chosen) = (value.to_owned(), value.to_owned());
+        view! { <option value=value prop:selected=move || navigation.query(key) == chosen>{name}</option> }
+    };
+    let select = move |key: &'static str, label: &'static str, testid: &'static str, options: AnyView| {
+        view! {
+            <label>
+                <span class="sr">{label}</span>
+                <select data-testid=testid on:change=move |event| navigation.set_query(key, &event_target_value(&event))>{options}</select>
+            </label>
+        }
+    };
+    let pools = Derived::new(move || {
+        let service = navigation.query("service");
+        live.with_list(|store| {
+            let of_service = store.pools.values().map(|entry| &entry.summary);
+            let of_service = of_service.filter(|pool| service.is_empty() || pool.service == service);
+            let mut pools: Vec<_> =
+                of_service.map(|pool| (words::pool_name(pool), pool.id.clone())).collect();
+            pools.sort_unstable();
+            pools
+        })
+    });
+    let pool_options = move || {
+        let chosen = navigation.query("pool");
+        let mut pools = pools.get();
+        if !chosen.is_empty() && !pools.iter().any(|(_, id)| *id == chosen) {
+            pools.push(("a pool that is gone".to_owned(), chosen));
+        }
+        pools.into_iter().map(|(name, id)| option("pool", &id, name)).collect_view()
+    };
+    let breaker = move || {
+        let id = navigation.query("breaker");
+        (!id.is_empty()).then(|| {
+            let name =
+                live.with_breakers(|store| store.breakers.get(&id).map(|breaker| breaker.name.clone()));
+            format!("breaker {}", name.unwrap_or_else(|| "that is gone".to_owned()))
+        })
+    };
+    let connection = move || {
+        let number = navigation.query("connection");
+        (!number.is_empty()).then(|| format!("connection #{number}"))
+    };
+    let range = move || {
+        let at = |key| navigation.query(key).parse::<u64>().ok().map(format::clock_time);
+        match (at("from"), at("to")) {
+            (None, None) => None,
+            (Some(from), None) => Some(format!("from {from} UTC")),
+            (None, Some(to)) => Some(format!("to {to} UTC")),
+            (Some(from), Some(to)) => Some(format!("{from} to {to} UTC")),
+        }
+    };
+    let chip = move |text: String, keys: &'static [&'static str]| {
+        view! {
+            <button type="button" class="chip" data-testid="filter-chip" title="Remove this filter"
+                on:click=move |_| keys.iter().for_each(|key| navigation.set_query(key, ""))
+            >
+                <span class="clip" dir="auto">{text}</span> <span aria-hidden="true">"\u{d7}"</span>
+            </button>
+        }
+    };
+    let statuses = [
+        option("status", "", "failed and slow".to_owned()),
+        option("status", "failed", "failed".to_owned()),
+        option("status", "slow", "slow".to_owned()),
+        option("status", "rejected", "turned away".to_owned()),
+        option("status", "all", "all".to_owned()),
+    ];
+    let sorts = [
+        option("sort", "", "newest first".to_owned()),
+        option("sort", "slowest", "slowest first".to_owned()),
+    ];
+    let windows = WINDOWS.map(|(seconds, name)| option("window", seconds, name.to_owned()));
+    view! {
+        <div class="toolbar" role="search">
+            <input type="search" data-search data-testid="search" placeholder="Search traces ( / )" aria-label="Search traces"
+                maxlength="200" prop:value=move || navigation.query("q")
+                on:input=move |event| navigation.set_query("q", &event_target_value(&event)) />
+            {select("status", "How they went", "trace-status", statuses.into_iter().collect_view().into_any())}
+            {select("pool", "Pool", "trace-pool", view! { <option value="">"every pool"</option> {pool_options} }.into_any())}
+            <span class="contents" hidden=move || range().is_some()>
+                {select("window", "Time", "trace-window", view! {
+                    <option value="">"all that is kept"</option> {windows.into_iter().collect_view()}
+                }.into_any())}
+            </span>
+            {select("sort", "Order", "trace-sort", sorts.into_iter().collect_view().into_any())}
+            {move || breaker().map(|text| chip(text, &["breaker"]))}
+            {move || connection().map(|text| chip(text, &["connection"]))}
+            {move || range().map(|text| chip(text, &["from", "to"]))}
+        </div>
+    }
+}
+
+/// What makes a row another one: it is drawn anew when more of its trace has come.
+fn version(trace: &TraceSummary) -> String {
+    format!("{} {} {}", trace.trace_id, trace.spans, trace.duration_s)
+}

@@ -1,0 +1,152 @@
+//! Traces in words, and the questions that find them. Pure.
+
+use poolscope_wire::{TraceStatus, TraceSummary, path};
+
+use crate::components::phases;
+use crate::route::Query;
+use crate::{format, words};
+
+/// The most traces that are listed: whoever looks for others filters.
+pub const MAX_SHOWN: usize = 100;
+
+/// A part that takes less than this share of a trace does not explain it.
+const TELLS_FROM: f64 = 0.25;
+
+/// Why a span failed, in words.
+#[must_use]
+pub fn failure(error: &str) -> String {
+    if error.is_empty() { "failed".to_owned() } else { format!("failed: {}", words::result(error)) }
+}
+
+/// What is to be said of a trace: why it failed, and where its time went.
+#[must_use]
+pub fn sentence(trace: &TraceSummary) -> String {
+    let mut parts = Vec::new();
+    match (&trace.error, trace.status) {
+        (Some(error), TraceStatus::Rejected) => parts.push(words::result(error)),
+        (Some(error), _) if trace.recovered => {
+            parts.push(format!("an attempt {}, a later one did not", failure(error)));
+        }
+        (Some(error), _) => parts.push(failure(error)),
+        (None, TraceStatus::Failed) => parts.push("failed".to_owned()),
+        (None, TraceStatus::Rejected | TraceStatus::Slow | TraceStatus::Good) => {}
+    }
+    if trace.resends > 0 {
+        parts.push(format!("sent {} times", format::count(trace.resends + 1)));
+    }
+    let worth_telling = |(_, seconds): &(_, f64)| *seconds >= trace.duration_s * TELLS_FROM;
+    if let Some((kind, seconds)) = phases::longest(&trace.phases).filter(worth_telling) {
+        parts.push(format!("{} {}", format::duration(seconds), phases::meaning(kind)));
+    }
+    parts.join(" \u{b7} ")
+}
+
+/// A request without the scheme, whose destination is what is looked for.
+#[must_use]
+pub fn short(request: &str) -> String {
+    let (method, url) = request.split_once(' ').unwrap_or(("", request));
+    let url = url.split_once("://").map_or(url, |(_, rest)| rest);
+    format!("{method} {url}").trim().to_owned()
+}
+
+/// What is asked of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Question {
+    /// Service, pool, breaker and connection; empty for all.
+    pub service: String,
+    /// Id of a pool.
+    pub pool: String,
+    /// Id of a breaker.
+    pub breaker: String,
+    /// Number of a connection.
+    pub connection: String,
+    /// A text that they have.
+    pub text: String,
+    /// `failed`, `slow`, `rejected`, `all`; empty for failed and slow.
+    pub status: String,
+    /// `slowest`; empty for the newest first.
+    pub sort: String,
+    /// A fixed range in Unix milliseconds.
+    pub from: Option<u64>,
+    /// Its end.
+    pub to: Option<u64>,
+    /// The last so many seconds, where no range is fixed.
+    pub window_s: Option<u64>,
+}
+
+impl Question {
+    /// The address that answers it at a moment of the server's clock.
+    #[must_use]
+    pub fn url(&self, now_ms: u64) -> String {
+        let recent = self.window_s.filter(|_| self.from.is_none());
+        let from = self.from.or_else(|| recent.map(|seconds| now_ms.saturating_sub(seconds * 1_000)));
+        let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+        let query = [
+            ("service", &self.service),
+            ("pool", &self.pool),
+            ("breaker", &self.breaker),
+            ("connection", &self.connection),
+            ("q", &self.text),
+            ("status", &self.status),
+            ("sort", &self.sort),
+            ("from_ms", &number(from)),
+            ("to_ms", &number(self.to)),
+            ("limit", &MAX_SHOWN.to_string()),
+        ];
+        let query = query.into_iter().fold(Query::default(), |query, (key, value)| query.with(key, value));
+        format!("{}{}", path::TRACES, query.to_text())
+    }
+
+    /// True if it asks for less than all that failed or was slow.
+    #[must_use]
+    pub fn narrows(&self) -> bool {
+        let texts = [&self.service, &self.pool, &self.breaker, &self.connection, &self.text];
+        texts.into_iter().any(|text| !text.is_empty())
+            || self.from.is_some()
+            || self.to.is_some()
+            || self.window_s.is_some()
+            || matches!(self.status.as_str(), "failed" | "slow" | "rejected")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use poolscope_wire::{Phase, PhaseKind};
+
+    #[test]
+    fn a_trace_says_why_it_failed_and_where_its_time_went() {
+        let phases = vec![Phase { kind: PhaseKind::Wait, start_s: 0.0, duration_s: 1.2 }];
+        let slow = TraceSummary { phases, status: TraceStatus::Slow, ..TraceSummary::default() };
+        assert_eq!(sentence(&slow), "1.2 s waiting for a connection");
+        let failed = TraceSummary {
+            error: Some("timeout".to_owned()),
+            recovered: false,
+            resends: 2,
+            status: TraceStatus::Failed,
+            ..slow
+        };
+        assert_eq!(
+            sentence(&failed),
+            "failed: timeout \u{b7} sent 3 times \u{b7} 1.2 s waiting for a connection"
+        );
+        assert_eq!(failure("503"), "failed: status 503");
+        assert_eq!(failure(""), "failed");
+    }
+
+    #[test]
+    fn a_request_is_told_by_where_it_went() {
+        assert_eq!(short("GET https://pay.example/a?b"), "GET pay.example/a?b");
+        assert_eq!(short("GET"), "GET");
+        assert_eq!(short("_OTHER <b>"), "_OTHER <b>");
+    }
+
+    #[test]
+    fn a_question_is_an_address() {
+        let question = Question { text: "a&b".to_owned(), window_s: Some(60), ..Question::default() };
+        assert_eq!(question.url(100_000), "/api/v1/traces?q=a%26b&from_ms=40000&limit=100");
+        let fixed = Question { from: Some(5), to: Some(9), ..question };
+        assert_eq!(fixed.url(100_000), "/api/v1/traces?q=a%26b&from_ms=5&to_ms=9&limit=100");
+        assert!(fixed.narrows() && !Question { status: "all".into(), ..Question::default() }.narrows());
+    }
+}
