@@ -13,7 +13,7 @@ const T0: u64 = 1_700_000_000_000;
 const MS: u64 = 1_000_000;
 
 fn traces(change: impl FnOnce(&mut Limits)) -> Traces {
-    let mut config = Config { retention_s: 900, ..Config::default() };
+    let mut config = Config::default();
     change(&mut config.limits);
     Traces::new(&config)
 }
@@ -375,7 +375,7 @@ fn a_service_whose_clock_is_off_is_put_into_its_caller_and_told() {
 
 #[test]
 fn a_trace_from_the_future_or_the_past_is_listed_at_its_arrival() {
-    let mut traces = traces(|_| {});
+    let mut traces = Traces::new(&Config { retention_s: 900, ..Config::default() });
     take(&mut traces, [span(1, 1, 0, 3_600_000, 3_600_700)], T0);
     take(&mut traces, [span(2, 1, 0, 0, 700)], T0 + 3_600_000);
     take(&mut traces, [span(3, 1, 0, 0, 700)], T0 + 30_000);
