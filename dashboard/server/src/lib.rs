@@ -36,4 +36,5 @@ pub use access::AccessError;
 pub use config::{Config, Limits};
 pub use conn::{Reload, TlsError};
 pub use error::Error;
+pub use rules::RuleArg;
 pub use server::Server;

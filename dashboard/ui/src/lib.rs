@@ -72,6 +72,8 @@ fn page(route: Route) -> AnyView {
         Route::Breakers(marked) => view! { <pages::breakers::Breakers marked /> }.into_any(),
         Route::Protection => pages::protection::Protection().into_any(),
         Route::Events => pages::events::Events().into_any(),
+        Route::Sessions => pages::sessions::SessionsPage().into_any(),
+        Route::Services => pages::services::Services().into_any(),
         Route::About => pages::about::About().into_any(),
         Route::NotFound(path) => view! { <pages::not_found::NotFound path /> }.into_any(),
     }
@@ -89,6 +91,8 @@ fn show_state_outside(live: Live, navigation: Navigation) {
             Route::Breakers(_) => "Breakers".to_owned(),
             Route::Protection => "Protection".to_owned(),
             Route::Events => "Events".to_owned(),
+            Route::Sessions => "Sessions".to_owned(),
+            Route::Services => "Services".to_owned(),
             Route::About => "About".to_owned(),
             Route::NotFound(_) => "Not found".to_owned(),
         };

@@ -176,8 +176,15 @@ impl Navigation {
             Action::Pause => live.toggle_hold(),
             Action::Help => help.set(true),
             Action::Page(index) => {
-                let pages =
-                    [Route::Overview, Route::Breakers(None), Route::Protection, Route::Events, Route::About];
+                let pages = [
+                    Route::Overview,
+                    Route::Breakers(None),
+                    Route::Protection,
+                    Route::Events,
+                    Route::Sessions,
+                    Route::Services,
+                    Route::About,
+                ];
                 if let Some(page) = pages.get(index) {
                     self.go(&untrack(|| self.link(page)));
                 }

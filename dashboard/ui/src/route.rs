@@ -14,6 +14,10 @@ pub enum Route {
     Protection,
     /// Events.
     Events,
+    /// Sessions.
+    Sessions,
+    /// Services and their instances.
+    Services,
     /// The server about itself.
     About,
     /// No page has this path.
@@ -32,6 +36,8 @@ impl Route {
             ["breakers", id] => Self::Breakers(Some(decode(id))),
             ["protection"] => Self::Protection,
             ["events"] => Self::Events,
+            ["sessions"] => Self::Sessions,
+            ["services"] => Self::Services,
             ["about"] => Self::About,
             _ => Self::NotFound(path.to_owned()),
         }
@@ -47,6 +53,8 @@ impl Route {
             Self::Breakers(Some(id)) => format!("/breakers/{}", encode(id)),
             Self::Protection => "/protection".to_owned(),
             Self::Events => "/events".to_owned(),
+            Self::Sessions => "/sessions".to_owned(),
+            Self::Services => "/services".to_owned(),
             Self::About => "/about".to_owned(),
             Self::NotFound(path) => path.clone(),
         }
@@ -169,6 +177,8 @@ mod tests {
             Route::Breakers(Some("x".to_owned())),
             Route::Protection,
             Route::Events,
+            Route::Sessions,
+            Route::Services,
             Route::About,
             Route::NotFound("/no/such/page".to_owned()),
         ];

@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use clap::{Args, Command};
 
+use crate::rules::RuleArg;
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
@@ -117,6 +119,10 @@ pub struct Config {
     #[arg(long, env = "POOLSCOPE_STORE_MAX_MB", default_value_t = DEFAULT_STORE_MAX_MB,
         value_parser = clap::value_parser!(u64).range(16..), value_name = "MIB")]
     pub store_max_mb: u64,
+    /// Limit of a rule that warns, such as `low_reuse=0.5`, `long_waits=0.2/2` (with what is bad) or `leak=off`; can be
+    /// given several times. The page About lists all rules
+    #[arg(long, env = "POOLSCOPE_RULE", value_delimiter = ',', value_name = "NAME=LIMIT")]
+    pub rule: Vec<RuleArg>,
     /// Who may look and who may send
     #[command(flatten)]
     pub access: Access,

@@ -71,6 +71,10 @@ impl Signal for ExportTraceServiceRequest {
 
     fn take(&self, app: &App) -> Rejected {
         let spans = decode::spans(self);
+        for resource in &self.resource_spans {
+            let count = resource.scope_spans.iter().map(|scope| scope.spans.len() as u64).sum();
+            app.store().take_spans_of(decode::sender(resource.resource.as_ref()), count, now_ms());
+        }
         app.counts.taken(Self::KIND, spans.taken, spans.rejected.count);
         spans.rejected
     }

@@ -13,3 +13,4 @@ pub mod notice;
 pub mod shape;
 pub mod spreads;
 pub mod timebar;
+pub mod warnings;

@@ -8,3 +8,5 @@ pub mod not_found;
 pub mod overview;
 pub mod pool;
 pub mod protection;
+pub mod services;
+pub mod sessions;
