@@ -37,4 +37,5 @@ pub use access::AccessError;
 pub use config::{Config, Limits, TraceUrl};
 pub use conn::{Reload, TlsError};
 pub use error::Error;
+pub use rules::RuleArg;
 pub use server::Server;

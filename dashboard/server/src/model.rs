@@ -21,6 +21,8 @@ pub(crate) struct Report<'a> {
     pub(crate) pools: Vec<PoolReading<'a>>,
     pub(crate) breakers: Vec<BreakerReading<'a>>,
     pub(crate) protection: Vec<ProtectionReading<'a>>,
+    pub(crate) sessions: Vec<SessionReading<'a>>,
+    pub(crate) dropped: Vec<DroppedReading<'a>>,
 }
 
 /// What the connections of a pool lead to.
@@ -291,6 +293,44 @@ pub(crate) struct ProtectionReading<'a> {
     pub(crate) guard: &'a str,
     pub(crate) figure: ProtectionFigure,
     pub(crate) label: Cow<'a, str>,
+    pub(crate) reading: Reading<'a>,
+}
+
+/// What a point of a registry of sessions measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SessionFigure {
+    Active,
+    Limit,
+    Started,
+    Refused,
+    /// The label is the reason.
+    Ended,
+    Duration,
+    Overdue,
+    OldestAge,
+    LateSweeps,
+}
+
+impl SessionFigure {
+    /// True if it is counted, and does not hold at a moment.
+    pub(crate) fn is_counted(self) -> bool {
+        matches!(self, Self::Started | Self::Refused | Self::Ended | Self::LateSweeps)
+    }
+}
+
+/// One point of a registry of sessions.
+#[derive(Debug)]
+pub(crate) struct SessionReading<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) figure: SessionFigure,
+    pub(crate) label: &'a str,
+    pub(crate) reading: Reading<'a>,
+}
+
+/// How much of a signal a sender lost.
+#[derive(Debug)]
+pub(crate) struct DroppedReading<'a> {
+    pub(crate) signal: &'a str,
     pub(crate) reading: Reading<'a>,
 }
 

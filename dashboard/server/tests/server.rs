@@ -19,8 +19,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use poolscope_dashboard::{Config, Server};
 use poolscope_semconv::{attr, event, metric, protocol::DASHBOARD_HEADER, value::BreakerState as Word};
 use poolscope_wire::{
-    ApiError, BreakerState, ConnectionLanes, Event, PoolDetail, PoolSummary, ServerMessage, Status,
-    TraceDetail, TraceList, path,
+    ApiError, BreakerState, ConnectionLanes, Event, PoolDetail, PoolGroup, PoolSummary, Rule, ServerMessage,
+    Service, Sessions, Status, TraceDetail, TraceList, Warning, path,
 };
 use prost::Message as _;
 use reqwest::{Client, Response, StatusCode};
@@ -599,4 +599,46 @@ impl Stream {
         let rest = async { while let Ok(Some(_)) = self.response.chunk().await {} };
         tokio::time::timeout(PATIENCE, rest).await.is_ok()
     }
+}
+
+/// Reports of an instance: a pool, and sessions of which some hang.
+fn report_of(instance: &str, active: u32, overdue: u32) -> Json {
+    let mut report = report("pay.example", active);
+    report["resourceMetrics"][0]["resource"]["attributes"][1] = text(attr::SERVICE_INSTANCE_ID, instance);
+    let point =
+        |count: u32| json!({ "attributes": [text(attr::SESSION_NAME, "chat")], "asInt": count.to_string() });
+    let sessions = [(&metric::SESSION_ACTIVE, 3), (&metric::SESSION_OVERDUE, overdue)];
+    for (metric, count) in sessions {
+        let sum = json!({ "name": metric.name, "sum": { "aggregationTemporality": 2, "dataPoints": [point(count)] } });
+        report["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array_mut().unwrap().push(sum);
+    }
+    report
+}
+
+#[tokio::test]
+async fn two_instances_are_one_pool_and_what_hangs_in_one_is_told() {
+    let rule = vec!["session_overdue=2".parse().unwrap()];
+    let server = Running::start(Config { rule, ..config() }).await;
+    for (instance, active, overdue) in [("one", 3, 1), ("two", 4, 2)] {
+        let body = serde_json::to_vec(&report_of(instance, active, overdue)).unwrap();
+        assert_eq!(server.post("/v1/metrics", "application/json", None, body).await.status(), StatusCode::OK);
+    }
+    let groups: Vec<PoolGroup> = server.get(path::GROUPS).await;
+    assert_eq!(groups.len(), 1);
+    let group = &groups[0];
+    assert_eq!((group.members.len(), group.current), (2, 2));
+    assert_eq!((group.merged.now.active, group.merged.now.idle), (Some(7), Some(2)));
+    assert_eq!(group.merged.health.sentence, "fine on all 2 instances");
+    let sessions: Vec<Sessions> = server.get(path::SESSIONS).await;
+    assert_eq!(sessions.iter().map(|one| one.now.active).collect::<Vec<_>>(), [3, 3]);
+    // The limit that was set leaves the one alone, and not the other.
+    let warnings: Vec<Warning> = server.get(path::WARNINGS).await;
+    let told: Vec<_> = warnings.iter().map(|one| (one.rule, one.instance.as_str())).collect();
+    assert_eq!(told, [(Rule::SessionOverdue, "two")]);
+    let services: Vec<Service> = server.get(path::SERVICES).await;
+    assert_eq!(
+        services[0].instances.iter().map(|one| (one.pools, one.sessions)).collect::<Vec<_>>(),
+        [(1, 1); 2]
+    );
+    server.stop().await;
 }

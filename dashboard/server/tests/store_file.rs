@@ -37,6 +37,8 @@ impl Program {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let words: Vec<String> =
             lines.take(3).map(|line| line.unwrap().split_whitespace().last().unwrap().to_owned()).collect();
+        // The builder wants a provider of TLS, also where none is used; a second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self { child, http: words[0].clone(), otlp: words[2].clone(), client: Client::new() }
     }
 

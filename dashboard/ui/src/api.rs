@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use poolscope_wire::{ApiError, BreakerDetail, ConnectionLanes, Event, PoolDetail, path};
+use poolscope_wire::{ApiError, BreakerDetail, ConnectionLanes, Event, PoolDetail, RuleSetting, path};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
@@ -63,6 +63,11 @@ pub async fn events(span: Span, pool: &str) -> Result<Vec<Event>, Failure> {
     let Span { from_ms, to_ms } = span;
     let pool = if pool.is_empty() { String::new() } else { format!("&pool={}", encode(pool)) };
     read(&format!("{}?from_ms={from_ms}&to_ms={to_ms}&limit={MAX_EVENTS}{pool}", path::EVENTS)).await
+}
+
+/// Reads the rules and their limits.
+pub async fn rules() -> Result<Vec<RuleSetting>, Failure> {
+    read(path::RULES).await
 }
 
 /// Reads what an address of the server answers with.

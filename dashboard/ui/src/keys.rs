@@ -29,7 +29,7 @@ pub const HELP: [(&str, &str); 10] = [
     ("Space", "hold the picture, or let it go on"),
     ("\u{2190} \u{2192}", "on the charts: move the cursor"),
     ("Shift \u{2190} \u{2192}", "on the charts: mark a time; Enter looks at it"),
-    ("1 \u{2013} 6", "go to a page"),
+    ("1 \u{2013} 8", "go to a page"),
     ("?", "this help"),
 ];
 
@@ -52,6 +52,8 @@ pub fn action(key: &str, typing: bool, on_control: bool) -> Option<Action> {
         "4" => Some(Action::Page(3)),
         "5" => Some(Action::Page(4)),
         "6" => Some(Action::Page(5)),
+        "7" => Some(Action::Page(6)),
+        "8" => Some(Action::Page(7)),
         "?" => Some(Action::Help),
         _ => None,
     }

@@ -74,6 +74,8 @@ fn page(route: Route) -> AnyView {
         Route::Events => pages::events::Events().into_any(),
         Route::Traces => pages::traces::Traces().into_any(),
         Route::Trace(id) => view! { <pages::trace::Trace id /> }.into_any(),
+        Route::Sessions => pages::sessions::SessionsPage().into_any(),
+        Route::Services => pages::services::Services().into_any(),
         Route::About => pages::about::About().into_any(),
         Route::NotFound(path) => view! { <pages::not_found::NotFound path /> }.into_any(),
     }
@@ -93,6 +95,8 @@ fn show_state_outside(live: Live, navigation: Navigation) {
             Route::Events => "Events".to_owned(),
             Route::Traces => "Traces".to_owned(),
             Route::Trace(_) => "Trace".to_owned(),
+            Route::Sessions => "Sessions".to_owned(),
+            Route::Services => "Services".to_owned(),
             Route::About => "About".to_owned(),
             Route::NotFound(_) => "Not found".to_owned(),
         };

@@ -182,6 +182,8 @@ impl Navigation {
                     Route::Protection,
                     Route::Events,
                     Route::Traces,
+                    Route::Sessions,
+                    Route::Services,
                     Route::About,
                 ];
                 if let Some(page) = pages.get(index) {

@@ -18,6 +18,10 @@ pub enum Route {
     Traces,
     /// One trace, by id.
     Trace(String),
+    /// Sessions.
+    Sessions,
+    /// Services and their instances.
+    Services,
     /// The server about itself.
     About,
     /// No page has this path.
@@ -38,6 +42,8 @@ impl Route {
             ["events"] => Self::Events,
             ["traces"] => Self::Traces,
             ["traces", id] => Self::Trace(decode(id)),
+            ["sessions"] => Self::Sessions,
+            ["services"] => Self::Services,
             ["about"] => Self::About,
             _ => Self::NotFound(path.to_owned()),
         }
@@ -55,6 +61,8 @@ impl Route {
             Self::Events => "/events".to_owned(),
             Self::Traces => "/traces".to_owned(),
             Self::Trace(id) => format!("/traces/{}", encode(id)),
+            Self::Sessions => "/sessions".to_owned(),
+            Self::Services => "/services".to_owned(),
             Self::About => "/about".to_owned(),
             Self::NotFound(path) => path.clone(),
         }
@@ -179,6 +187,8 @@ mod tests {
             Route::Events,
             Route::Traces,
             Route::Trace("4bf9".to_owned()),
+            Route::Sessions,
+            Route::Services,
             Route::About,
             Route::NotFound("/no/such/page".to_owned()),
         ];

@@ -299,7 +299,8 @@ pub fn lacks(lacks: &[Lack]) -> Option<String> {
 }
 
 /// What is not told, as it stands in a sentence.
-fn lack_name(lack: Lack) -> &'static str {
+#[must_use]
+pub fn lack_name(lack: Lack) -> &'static str {
     match lack {
         Lack::Connections => "open connections",
         Lack::Waiting => "waiting requests",
@@ -313,6 +314,7 @@ fn lack_name(lack: Lack) -> &'static str {
         Lack::CloseReasons => "why connections close",
         Lack::FailedConnects => "failed connects",
         Lack::Reuse => "reuse",
+        Lack::FineBuckets => "times finely enough (the buckets of its histograms are too wide to tell)",
     }
 }
 

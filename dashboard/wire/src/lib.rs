@@ -6,17 +6,22 @@
 
 mod breaker;
 mod event;
+mod group;
 mod history;
 mod lanes;
 mod own;
 mod pool;
 mod protection;
+mod rule;
+mod session;
 mod status;
 mod stream;
 mod trace;
+mod warning;
 
 pub use breaker::{Breaker, BreakerState, Share, Transition};
 pub use event::Event;
+pub use group::PoolGroup;
 pub use history::{BreakerDetail, BreakerPoint, Range, Silence, StateSpan, StoreFile};
 pub use lanes::{ConnectionLane, ConnectionLanes, LaneClose, LaneCounts, LaneLeak, LaneSegment, LaneState};
 pub use own::{Browser, Loss, Own, SignalFigures};
@@ -28,12 +33,15 @@ pub use protection::{
     ClientLimitFigures, Count, Percentiles, ProbeFigures, Protection, ProtectionFigures, ResourceFigures,
     RetryFigures, TimeoutFigures, TimeoutLimit,
 };
+pub use rule::{Level, Rule, RuleSetting, Unit};
+pub use session::{SessionPoint, Sessions};
 pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
 pub use trace::{
     Call, ClockShift, ConnectionSetUp, OutLink, Phase, PhaseKind, Span, SpanKind, SpanLink, SpanNote,
     TraceDetail, TraceList, TraceStatus, TraceSummary,
 };
+pub use warning::{Figure, Subject, Warning};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
 pub const WIRE_VERSION: u32 = 5;
@@ -48,10 +56,18 @@ pub mod path {
     pub const POOLS: &str = "/api/v1/pools";
     /// Below a pool: its [`crate::ConnectionLanes`].
     pub const CONNECTIONS: &str = "connections";
+    /// List of [`crate::PoolGroup`].
+    pub const GROUPS: &str = "/api/v1/groups";
     /// List of [`crate::Breaker`]; `/{id}` below it is one [`crate::BreakerDetail`].
     pub const BREAKERS: &str = "/api/v1/breakers";
     /// List of [`crate::Protection`].
     pub const PROTECTION: &str = "/api/v1/protection";
+    /// List of [`crate::Sessions`].
+    pub const SESSIONS: &str = "/api/v1/sessions";
+    /// List of [`crate::Warning`], worst first.
+    pub const WARNINGS: &str = "/api/v1/warnings";
+    /// List of [`crate::RuleSetting`].
+    pub const RULES: &str = "/api/v1/rules";
     /// List of [`crate::Event`], newest first.
     pub const EVENTS: &str = "/api/v1/events";
     /// One [`crate::TraceList`]; `/{trace_id}` below it is one [`crate::TraceDetail`].

@@ -80,6 +80,8 @@ pub enum Lack {
     FailedConnects,
     /// How often a connection was used again.
     Reuse,
+    /// Bounds of its distributions that tell times of less than seconds apart.
+    FineBuckets,
 }
 
 /// The limit of a pool's requests in flight at one moment.

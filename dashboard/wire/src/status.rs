@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Own, StoreFile};
+use crate::{Lack, Own, StoreFile};
 
 /// What was received, and what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -76,8 +76,28 @@ pub struct Instance {
     pub pools: u64,
     /// Number of its breakers.
     pub breakers: u64,
+    /// Number of what else protects its calls.
+    pub protection: u64,
+    /// Number of its registries of sessions.
+    pub sessions: u64,
+    /// Events that it sent since it is known.
+    pub events: u64,
+    /// Spans that it sent since it is known.
+    pub spans: u64,
+    /// When it was first heard.
+    pub first_seen_ms: u64,
     /// When it was last heard.
     pub last_seen_ms: u64,
+    /// How often it reports metrics; `None` until that is known.
+    pub interval_ms: Option<u64>,
+    /// By how much its clock is ahead of the server's, negative if it is behind; also the time that a report is on its way.
+    pub clock_offset_ms: Option<i64>,
+    /// True if it should have reported by now and did not.
+    pub vanished: bool,
+    /// Items that it lost before they came here, by signal, since it is known.
+    pub dropped: Vec<(String, u64)>,
+    /// What its pools do not tell.
+    pub lacks: Vec<Lack>,
 }
 
 /// A service that sends.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Breaker, Event, PoolPoint, PoolSummary, Protection, Service, Status};
+use crate::{
+    Breaker, Event, PoolGroup, PoolPoint, PoolSummary, Protection, Service, SessionPoint, Sessions, Status,
+    Warning,
+};
 
 /// One message of the live stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,12 +28,20 @@ pub struct Full {
     pub services: Vec<Service>,
     /// Every pool.
     pub pools: Vec<PoolSummary>,
+    /// Every group of pools of several instances.
+    pub groups: Vec<PoolGroup>,
     /// The last two minutes of every pool, by pool id, oldest first: what a sparkline shows.
     pub history: BTreeMap<String, Vec<PoolPoint>>,
     /// Every breaker.
     pub breakers: Vec<Breaker>,
     /// Everything else that protects calls.
     pub protection: Vec<Protection>,
+    /// Every registry of sessions.
+    pub sessions: Vec<Sessions>,
+    /// The last two minutes of every registry of sessions, by its id, oldest first.
+    pub session_history: BTreeMap<String, Vec<SessionPoint>>,
+    /// Everything that is wrong, worst first.
+    pub warnings: Vec<Warning>,
     /// The newest events, newest first.
     pub events: Vec<Event>,
     /// True if this replaces a picture because the reader was too slow for the updates.
@@ -50,6 +61,10 @@ pub struct Update {
     pub pools: Vec<PoolSummary>,
     /// Ids of pools that are gone.
     pub removed_pools: Vec<String>,
+    /// Groups of pools that are new or changed.
+    pub groups: Vec<PoolGroup>,
+    /// Ids of groups of pools that are none any more.
+    pub removed_groups: Vec<String>,
     /// Breakers that are new or changed.
     pub breakers: Vec<Breaker>,
     /// Ids of breakers that are gone.
@@ -58,6 +73,14 @@ pub struct Update {
     pub protection: Vec<Protection>,
     /// Ids of what else protected calls and is gone.
     pub removed_protection: Vec<String>,
+    /// Registries of sessions that are new or changed.
+    pub sessions: Vec<Sessions>,
+    /// Ids of registries of sessions that are gone.
+    pub removed_sessions: Vec<String>,
+    /// Warnings that are new or changed.
+    pub warnings: Vec<Warning>,
+    /// Ids of warnings that are over.
+    pub removed_warnings: Vec<String>,
     /// New events, oldest first.
     pub events: Vec<Event>,
 }

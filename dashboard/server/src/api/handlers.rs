@@ -88,12 +88,28 @@ fn forgotten(what: &str) -> ApiFailure {
     ApiFailure::new(StatusCode::NOT_FOUND, sentence)
 }
 
+pub(super) async fn groups(State(app): State<Arc<App>>) -> Json<Vec<wire::PoolGroup>> {
+    Json(app.store().groups())
+}
+
 pub(super) async fn breakers(State(app): State<Arc<App>>) -> Json<Vec<wire::Breaker>> {
     Json(app.store().breakers())
 }
 
 pub(super) async fn protection(State(app): State<Arc<App>>) -> Json<Vec<wire::Protection>> {
     Json(app.store().protection())
+}
+
+pub(super) async fn sessions(State(app): State<Arc<App>>) -> Json<Vec<wire::Sessions>> {
+    Json(app.store().sessions())
+}
+
+pub(super) async fn warnings(State(app): State<Arc<App>>) -> Json<Vec<wire::Warning>> {
+    Json(app.store().warnings())
+}
+
+pub(super) async fn rules(State(app): State<Arc<App>>) -> Json<Vec<wire::RuleSetting>> {
+    Json(app.store().rules())
 }
 
 #[derive(Debug, Deserialize)]

@@ -25,6 +25,8 @@ use std::time::Duration;
 
 use clap::{Args, Command};
 
+use crate::rules::RuleArg;
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
@@ -133,6 +135,10 @@ pub struct Config {
     /// Where a trace is shown elsewhere, such as http://jaeger:16686/trace/{trace_id}
     #[arg(long, env = "POOLSCOPE_TRACE_URL", value_name = "TEMPLATE")]
     pub trace_url: Option<TraceUrl>,
+    /// Limit of a rule that warns, such as `low_reuse=0.5`, `long_waits=0.2/2` (with what is bad) or `leak=off`; can be
+    /// given several times. The page About lists all rules
+    #[arg(long, env = "POOLSCOPE_RULE", value_delimiter = ',', value_name = "NAME=LIMIT")]
+    pub rule: Vec<RuleArg>,
     /// Who may look and who may send
     #[command(flatten)]
     pub access: Access,

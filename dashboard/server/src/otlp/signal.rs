@@ -72,6 +72,10 @@ impl Signal for ExportTraceServiceRequest {
     fn take(&self, app: &App) -> Rejected {
         let decoded = decode::spans(self, app.config.limits.max_event_attributes);
         let now_ms = now_ms();
+        for resource in &self.resource_spans {
+            let count = resource.scope_spans.iter().map(|scope| scope.spans.len() as u64).sum();
+            app.store().take_spans_of(decode::sender(resource.resource.as_ref()), count, now_ms);
+        }
         // Which pools they went through is the store's to know; it is not locked while they are kept.
         let places = app.store().place_spans(&decoded.spans, now_ms);
         app.traces().take(&decoded.spans, &places, now_ms);

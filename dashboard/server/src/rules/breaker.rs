@@ -1,10 +1,13 @@
 //! Breakers: what a breaker's state means for its pool, and the breaker's own sentence.
 
 use poolscope_semconv::value::BreakerReason;
-use poolscope_wire::{BreakerState, Severity};
+use poolscope_wire::{BreakerState, Rule, Severity};
 
-use super::{Facts, Finding};
+use super::{Facts, Finding, Levels};
 use crate::words;
+
+/// In which time openings are counted.
+pub(crate) const FLAPPING_MS: u64 = 600_000;
 
 /// The breaker of the destination does not let requests through.
 pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
@@ -15,7 +18,34 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
         BreakerState::HalfOpen => (Severity::Warn, "breaker half-open: trial calls decide whether it closes"),
         BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => return None,
     };
-    Finding::new(severity, what.to_owned())
+    facts.levels.get(Rule::BreakerOpen)?;
+    Some(Finding { rule: Rule::BreakerOpen, severity, figure: None, sentence: what.to_owned() })
+}
+
+/// What is wrong with a breaker that was opened so many times within [`FLAPPING_MS`].
+pub(crate) fn findings(facts: &BreakerFacts, opened: u64, levels: &Levels) -> Vec<Finding> {
+    let severity = match facts.state {
+        BreakerState::Open | BreakerState::ForcedOpen => Some(Severity::Bad),
+        BreakerState::HalfOpen => Some(Severity::Warn),
+        BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => None,
+    };
+    let open = severity.filter(|_| levels.get(Rule::BreakerOpen).is_some()).map(|severity| Finding {
+        rule: Rule::BreakerOpen,
+        severity,
+        figure: None,
+        sentence: sentence(facts),
+    });
+    let flapping = levels.judge(Rule::BreakerFlapping, opened as f64).map(|(severity, figure)| Finding {
+        rule: Rule::BreakerFlapping,
+        severity,
+        figure: Some(figure),
+        sentence: format!(
+            "opened {} in the last {}",
+            words::count(opened, "time"),
+            words::duration(FLAPPING_MS as f64 / 1e3)
+        ),
+    });
+    open.into_iter().chain(flapping).collect()
 }
 
 /// What a breaker's sentence stands on.
@@ -117,5 +147,20 @@ mod tests {
             rule(&Facts { breaker: Some(&open), ..Facts::default() }).unwrap().severity,
             Severity::Bad
         );
+    }
+
+    #[test]
+    fn a_breaker_that_is_open_or_flaps_is_found_with_its_sentence() {
+        let facts = |state| BreakerFacts { state, ..BreakerFacts::default() };
+        let found = |state, opened| -> Vec<_> {
+            let found = findings(&facts(state), opened, <&Levels>::default());
+            found.into_iter().map(|one| (one.rule, one.severity, one.sentence)).collect()
+        };
+        assert_eq!(found(BreakerState::Closed, 2), []);
+        let open = (Rule::BreakerOpen, Severity::Bad, "open: calls are rejected".to_owned());
+        assert_eq!(found(BreakerState::Open, 0), [open]);
+        let flaps = (Rule::BreakerFlapping, Severity::Warn, "opened 3 times in the last 10 min".to_owned());
+        assert_eq!(found(BreakerState::Closed, 3), [flaps]);
+        assert_eq!(found(BreakerState::MetricsOnly, 6)[0].1, Severity::Bad);
     }
 }

@@ -1,31 +1,28 @@
 //! Connections that are opened, used once and lost.
 
-use poolscope_wire::Severity;
+use poolscope_wire::Rule;
 
 use super::{Facts, Finding};
 use crate::words;
 
-/// Below this share of reuse a pool is not one.
-const LOW_REUSE: f64 = 0.5;
 /// Fewer acquires are a pool that is just filling.
 const MIN_ACQUIRES: u64 = 20;
 /// Fewer new connections hurt nobody.
 const MIN_OPENED_PER_S: f64 = 1.0;
 
 pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
-    let reuse = facts.reuse.filter(|reuse| *reuse < LOW_REUSE && facts.acquires >= MIN_ACQUIRES)?;
+    let reuse = facts.reuse.filter(|_| facts.acquires >= MIN_ACQUIRES)?;
     let opened_per_s = facts.opened as f64 / facts.seconds;
     if !opened_per_s.is_finite() || opened_per_s < MIN_OPENED_PER_S {
         return None;
     }
-    Finding::new(
-        Severity::Warn,
+    Finding::judged(facts, Rule::LowReuse, reuse, || {
         format!(
             "only {} of acquires reused a connection; {} connections opened a second",
             words::percent(reuse),
             words::digits(opened_per_s)
-        ),
-    )
+        )
+    })
 }
 
 #[cfg(test)]

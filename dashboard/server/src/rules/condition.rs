@@ -1,77 +1,183 @@
-//! Hysteresis: a condition gets worse at once and better only after a time of calm, so that tiles do not flicker.
+//! Hysteresis: what a rule finds gets worse at once and better only after a time of calm, so that nothing flickers.
 
-use poolscope_wire::{Health, Severity};
+use std::collections::BTreeMap;
 
-use super::{Facts, check};
+use poolscope_wire::{Figure, Health, Rule, Severity, Subject, Warning};
+
+use super::Finding;
 use crate::words;
 
-/// Calm before the severity drops.
+/// Calm before a severity drops.
 const CALM_MS: u64 = 10_000;
 
-/// The condition of a pool over time.
+/// What one rule found, and still holds.
+#[derive(Debug, Clone)]
+struct Held {
+    severity: Severity,
+    since_ms: u64,
+    figure: Option<Figure>,
+    sentence: String,
+    /// Since when the rule finds less than the severity that is shown, and the worst that it found since.
+    calm: Option<(u64, Severity)>,
+}
+
+impl Held {
+    /// Looks again; false if it is over.
+    fn update(&mut self, found: Option<&Finding>, now_ms: u64) -> bool {
+        let severity = found.map_or(Severity::Ok, |finding| finding.severity);
+        let before = self.severity;
+        if severity >= self.severity {
+            self.severity = severity;
+            self.calm = None;
+        } else {
+            let (since_ms, worst) = self.calm.unwrap_or((now_ms, severity));
+            let worst = worst.max(severity);
+            self.calm = Some((since_ms, worst));
+            if now_ms.saturating_sub(since_ms) >= CALM_MS {
+                self.severity = worst;
+                self.calm = (worst > severity).then_some((now_ms, severity));
+            }
+        }
+        if self.severity != before {
+            self.since_ms = now_ms;
+        }
+        if let Some(finding) = found {
+            self.figure = finding.figure;
+            self.sentence.clone_from(&finding.sentence);
+        }
+        found.is_some() || self.severity > Severity::Ok
+    }
+}
+
+/// Who the warnings of a condition are about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About<'a> {
+    pub(crate) what: Subject,
+    pub(crate) id: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) instance: &'a str,
+    pub(crate) link: &'a str,
+}
+
+impl About<'_> {
+    /// A warning of a rule, of which the rest is known.
+    pub(crate) fn warning(self, rule: Rule, health: Health, figure: Option<Figure>) -> Warning {
+        Warning {
+            id: format!("{}-{}", rule.key(), self.id),
+            rule,
+            severity: health.severity,
+            figure,
+            sentence: health.sentence,
+            since_ms: health.since_ms,
+            recovering: false,
+            what: self.what,
+            what_id: self.id.to_owned(),
+            name: self.name.to_owned(),
+            service: self.service.to_owned(),
+            instance: self.instance.to_owned(),
+            link: self.link.to_owned(),
+        }
+    }
+}
+
+/// The condition of something over time: what the rules found of it, of which the worst is how it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
-    severity: Severity,
-    sentence: String,
-    since_ms: u64,
-    /// Since when the rules find less than the severity that is shown, and the worst that they found since.
-    calm: Option<(u64, Severity)>,
+    held: BTreeMap<Rule, Held>,
+    health: Health,
 }
 
 impl Condition {
     pub(crate) fn new(now_ms: u64) -> Self {
-        Self { severity: Severity::Ok, sentence: String::new(), since_ms: now_ms, calm: None }
+        Self { held: BTreeMap::new(), health: Health { since_ms: now_ms, ..Health::default() } }
     }
 
-    /// Looks again; true if what is shown changed.
-    pub(crate) fn update(&mut self, facts: &Facts<'_>, now_ms: u64) -> bool {
-        let finding = check(facts);
-        let mut severity = self.severity;
-        if finding.severity >= severity {
-            severity = finding.severity;
-            self.calm = None;
-        } else {
-            let (since_ms, worst) = self.calm.unwrap_or((now_ms, finding.severity));
-            let worst = worst.max(finding.severity);
-            self.calm = Some((since_ms, worst));
-            if now_ms.saturating_sub(since_ms) >= CALM_MS {
-                severity = worst;
-                self.calm = (worst > finding.severity).then_some((now_ms, finding.severity));
-            }
+    /// Takes what the rules find now, each rule once; true if what is shown changed.
+    pub(crate) fn update(
+        &mut self,
+        findings: &[Finding],
+        fine: impl FnOnce() -> String,
+        now_ms: u64,
+    ) -> bool {
+        let found = |rule: Rule| findings.iter().find(|finding| finding.rule == rule);
+        self.held.retain(|rule, held| held.update(found(*rule), now_ms));
+        for finding in findings {
+            self.held.entry(finding.rule).or_insert_with(|| Held {
+                severity: finding.severity,
+                since_ms: now_ms,
+                figure: finding.figure,
+                sentence: finding.sentence.clone(),
+                calm: None,
+            });
         }
-        let sentence = match self.calm {
-            // What was wrong is over; why the pool still stands where it stands is told by it.
-            Some(_) if finding.severity == Severity::Ok => {
-                let ago = words::duration(CALM_MS as f64 / 1_000.0);
-                format!("recovering: had trouble within the last {ago}, now {}", finding.sentence)
-            }
-            Some(_) => format!("recovering: {}", finding.sentence),
-            None => finding.sentence,
-        };
-        let changed = severity != self.severity || sentence != self.sentence;
-        if severity != self.severity {
-            self.severity = severity;
-            self.since_ms = now_ms;
+        let severity = self.held.values().map(|held| held.severity).max().unwrap_or_default();
+        let sentence = self.sentence(severity, findings, fine);
+        let changed = severity != self.health.severity || sentence != self.health.sentence;
+        if severity != self.health.severity {
+            self.health.since_ms = now_ms;
         }
-        self.sentence = sentence;
+        self.health.severity = severity;
+        self.health.sentence = sentence;
         changed
+    }
+
+    /// The worst that is held; where that is over, what is found now, or that nothing is.
+    fn sentence(&self, severity: Severity, findings: &[Finding], fine: impl FnOnce() -> String) -> String {
+        if severity == Severity::Ok {
+            return fine();
+        }
+        let worst = |held: &&Held| held.severity == severity && held.calm.is_none();
+        if let Some(held) = self.held.values().find(worst) {
+            return held.sentence.clone();
+        }
+        let active = findings.iter().filter(|finding| finding.severity > Severity::Ok);
+        // Of equals the last is taken, so they are asked from behind.
+        match active.rev().max_by_key(|finding| finding.severity) {
+            Some(finding) => format!("recovering: {}", finding.sentence),
+            // What was wrong is over; why it still stands where it stands is told by it.
+            None => {
+                let ago = words::duration(CALM_MS as f64 / 1_000.0);
+                format!("recovering: had trouble within the last {ago}, now {}", fine())
+            }
+        }
     }
 
     /// The condition as the browser gets it.
     pub(crate) fn health(&self) -> Health {
-        Health { severity: self.severity, sentence: self.sentence.clone(), since_ms: self.since_ms }
+        self.health.clone()
+    }
+
+    /// What is held, as warnings.
+    pub(crate) fn warnings<'a>(&'a self, about: About<'a>) -> impl Iterator<Item = Warning> + 'a {
+        self.held.iter().map(move |(rule, held)| {
+            let health =
+                Health { severity: held.severity, sentence: held.sentence.clone(), since_ms: held.since_ms };
+            Warning { recovering: held.calm.is_some(), ..about.warning(*rule, health, held.figure) }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::{Facts, check, fine};
     use poolscope_wire::BreakerState;
 
     fn look(condition: &mut Condition, state: Option<BreakerState>, now_ms: u64) -> Severity {
         let breaker = state.map(|state| ("pay".to_owned(), state));
-        condition.update(&Facts { breaker: breaker.as_ref(), ..Facts::default() }, now_ms);
+        let facts = Facts { breaker: breaker.as_ref(), ..Facts::default() };
+        condition.update(&check(&facts), || fine::sentence(&facts), now_ms);
         condition.health().severity
+    }
+
+    fn finding(rule: Rule, severity: Severity) -> Finding {
+        Finding { rule, severity, figure: None, sentence: rule.key().to_owned() }
+    }
+
+    fn warnings(condition: &Condition) -> Vec<(Rule, Severity, bool)> {
+        let about = About { what: Subject::Pool, id: "1", name: "", service: "", instance: "", link: "/" };
+        condition.warnings(about).map(|one| (one.rule, one.severity, one.recovering)).collect()
     }
 
     #[test]
@@ -80,10 +186,12 @@ mod tests {
         assert_eq!(look(&mut condition, Some(BreakerState::Open), 1_000), Severity::Bad);
         assert_eq!(look(&mut condition, None, 2_000), Severity::Bad);
         assert!(condition.health().sentence.starts_with("recovering: "));
+        assert_eq!(warnings(&condition), [(Rule::BreakerOpen, Severity::Bad, true)]);
         assert_eq!(look(&mut condition, None, 11_999), Severity::Bad);
         assert_eq!(look(&mut condition, None, 12_000), Severity::Ok);
         assert_eq!(condition.health().since_ms, 12_000);
         assert!(!condition.health().sentence.contains("recovering"));
+        assert_eq!(warnings(&condition), []);
     }
 
     #[test]
@@ -104,5 +212,31 @@ mod tests {
         look(&mut condition, None, 6_000);
         assert_eq!(look(&mut condition, None, 11_000), Severity::Warn);
         assert_eq!(look(&mut condition, None, 21_000), Severity::Ok);
+    }
+
+    #[test]
+    fn each_rule_has_its_own_calm_and_the_worst_that_goes_on_is_told() {
+        let mut condition = Condition::new(0);
+        let fine = || "fine".to_owned();
+        let (leak, waits) = (finding(Rule::Leak, Severity::Bad), finding(Rule::LongWaits, Severity::Bad));
+        condition.update(&[leak, waits.clone()], fine, 1_000);
+        assert_eq!(condition.health().sentence, "leak", "the first of equals");
+        condition.update(&[waits], fine, 2_000);
+        assert_eq!(condition.health().sentence, "long_waits", "what is over gives way to what goes on");
+        let both = [(Rule::Leak, Severity::Bad, true), (Rule::LongWaits, Severity::Bad, false)];
+        assert_eq!(warnings(&condition), both);
+        condition.update(&[finding(Rule::LowReuse, Severity::Warn)], fine, 3_000);
+        assert_eq!(condition.health().sentence, "recovering: low_reuse");
+    }
+
+    #[test]
+    fn a_note_is_a_warning_that_leaves_the_pool_fine_and_goes_at_once() {
+        let mut condition = Condition::new(0);
+        let note = finding(Rule::TelemetryEstimated, Severity::Ok);
+        condition.update(&[note], || "fine".to_owned(), 1_000);
+        assert_eq!((condition.health().severity, &*condition.health().sentence), (Severity::Ok, "fine"));
+        assert_eq!(warnings(&condition), [(Rule::TelemetryEstimated, Severity::Ok, false)]);
+        condition.update(&[], || "fine".to_owned(), 2_000);
+        assert_eq!(warnings(&condition), []);
     }
 }

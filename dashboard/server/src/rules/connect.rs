@@ -1,13 +1,12 @@
 //! Connections that could not be established.
 
 use poolscope_semconv::value::{ConnectPhase, ErrorType};
-use poolscope_wire::Severity;
+use poolscope_wire::{Rule, Severity};
 
 use super::{Facts, Finding, window};
 use crate::words;
 
-/// From this share of failures on, and so many of them, the destination is as good as gone.
-const BAD_SHARE: f64 = 0.5;
+/// Fewer failures are not bad, whatever their share.
 const BAD_FAILURES: u64 = 3;
 
 /// What a connect failed at, as far as it is told.
@@ -81,10 +80,13 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
         return None;
     }
     let tried = failed.saturating_add(facts.opened);
-    let is_bad = failed >= BAD_FAILURES && failed as f64 >= BAD_SHARE * tried as f64;
-    let severity = if is_bad { Severity::Bad } else { Severity::Warn };
-    let tried = words::count(tried, "connect");
-    Finding::new(severity, format!("{failed} of {tried} failed {}{}", window(facts), facts.failed.why()))
+    let share = failed as f64 / tried as f64;
+    let found = Finding::judged(facts, Rule::FailedConnects, share, || {
+        let tried = words::count(tried, "connect");
+        format!("{failed} of {tried} failed {}{}", window(facts), facts.failed.why())
+    })?;
+    let severity = if failed >= BAD_FAILURES { found.severity } else { Severity::Warn };
+    Some(Finding { severity, ..found })
 }
 
 #[cfg(test)]

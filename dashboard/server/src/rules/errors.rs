@@ -1,35 +1,33 @@
 //! Requests that fail.
 
-use poolscope_wire::Severity;
+use poolscope_wire::Rule;
 
 use super::{Facts, Finding, window};
 use crate::words;
 
 /// Fewer failures are bad luck.
 const MIN_ERRORS: u64 = 3;
-const WARN_SHARE: f64 = 0.05;
-const BAD_SHARE: f64 = 0.25;
 
 pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
     let share = facts.errors as f64 / facts.requests.max(1) as f64;
-    if facts.errors < MIN_ERRORS || share < WARN_SHARE {
+    if facts.errors < MIN_ERRORS {
         return None;
     }
-    let severity = if share >= BAD_SHARE { Severity::Bad } else { Severity::Warn };
-    Finding::new(
-        severity,
+    Finding::judged(facts, Rule::RequestsFail, share, || {
         format!(
             "{} of requests failed {}: {} of {}",
             words::percent(share),
             window(facts),
             facts.errors,
             facts.requests
-        ),
-    )
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use poolscope_wire::Severity;
+
     use super::*;
 
     #[test]

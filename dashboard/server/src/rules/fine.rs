@@ -3,7 +3,7 @@
 use super::{Facts, window};
 use crate::words;
 
-pub(super) fn sentence(facts: &Facts<'_>) -> String {
+pub(crate) fn sentence(facts: &Facts<'_>) -> String {
     let now = &facts.now;
     let mut parts = Vec::new();
     if let Some(reuse) = facts.reuse {

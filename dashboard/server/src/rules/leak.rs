@@ -1,6 +1,6 @@
 //! Responses that somebody holds and does not read, so that their connections serve nobody.
 
-use poolscope_wire::Severity;
+use poolscope_wire::{Rule, Severity};
 
 use super::{Facts, Finding};
 use crate::words;
@@ -25,7 +25,9 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
         let origin = leak.origin.map(|origin| format!("; taken by {origin}")).unwrap_or_default();
         format!("{the_longest} for {held}{origin}")
     });
-    Finding::new(severity, format!("{what}{longest}"))
+    let leaked = f64::from(facts.now.leaked.unwrap_or_default());
+    let found = Finding::judged(facts, Rule::Leak, leaked, || format!("{what}{longest}"));
+    found.map(|found| found.at_least(severity))
 }
 
 /// How many there are, in words.

@@ -1,6 +1,6 @@
 //! Requests that the limit of the pool refuses.
 
-use poolscope_wire::{PoolLimit, Severity};
+use poolscope_wire::{PoolLimit, Rule, Severity};
 
 use super::{Facts, Finding, window};
 use crate::words;
@@ -15,10 +15,10 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
         format!(": {in_use} of {max} in flight, {queued} waiting")
     });
     let refused = words::count(facts.refused, "request");
-    Finding::new(
-        Severity::Bad,
-        format!("the limit refused {refused} {}{}", window(facts), limit.unwrap_or_default()),
-    )
+    let found = Finding::judged(facts, Rule::Exhausted, facts.refused as f64, || {
+        format!("the limit refused {refused} {}{}", window(facts), limit.unwrap_or_default())
+    });
+    found.map(|found| found.at_least(Severity::Bad))
 }
 
 /// That the limit is reached, where requests wait for it; or that of the pool's connections.

@@ -2,44 +2,52 @@
 
 use poolscope_semconv::value::HealthState;
 use poolscope_wire::{
-    ClientLimitFigures, ProbeFigures, ProtectionFigures, ResourceFigures, RetryFigures, Severity,
-    TimeoutFigures,
+    ClientLimitFigures, Figure, ProbeFigures, ProtectionFigures, ResourceFigures, RetryFigures, Rule,
+    Severity, TimeoutFigures,
 };
 
-use super::Finding;
+use super::{Finding, Levels};
 use crate::words;
 
-/// From this share of lost calls on it is worth a look.
-const WARN_SHARE: f64 = 0.01;
-/// From this share on callers suffer.
-const BAD_SHARE: f64 = 0.1;
-/// Fewer calls say too little for that.
+/// Of fewer calls a share says too little to be bad, or a storm.
 const MIN_CALLS: u64 = 10;
-/// Share of calls that need a retry from which on it is worth a look although the retries succeed.
-const RETRIED_SHARE: f64 = 0.2;
+
+/// A severity, and the figure that it stands on.
+type Judged = (Severity, Option<Figure>);
 
 /// What is found of something that protects. The reason is what the sender said of a probe's state.
-pub(crate) fn finding(name: &str, figures: &ProtectionFigures, reason: Option<&str>) -> Finding {
-    let (severity, sentence) = match figures {
-        ProtectionFigures::Retry(figures) => retry(figures),
-        ProtectionFigures::Timeout(figures) => timeout(figures),
-        ProtectionFigures::Limit(figures) => limit(figures),
-        ProtectionFigures::Probe(figures) => probe(figures, reason),
-        ProtectionFigures::Resource(figures) => resource(name, figures),
+pub(crate) fn finding(
+    name: &str,
+    figures: &ProtectionFigures,
+    reason: Option<&str>,
+    levels: &Levels,
+) -> Finding {
+    let (rule, (severity, figure), sentence) = match figures {
+        ProtectionFigures::Retry(figures) => retry(figures, levels),
+        ProtectionFigures::Timeout(figures) => {
+            let fired = by_share(Rule::TimeoutsFire, figures.fired.minute, figures.calls.minute, levels);
+            (Rule::TimeoutsFire, fired, timeout(figures))
+        }
+        ProtectionFigures::Limit(figures) => plain(Rule::ClientLimit, limit(figures), levels),
+        ProtectionFigures::Probe(figures) => plain(Rule::Probe, probe(figures, reason), levels),
+        ProtectionFigures::Resource(figures) => plain(Rule::Resource, resource(name, figures), levels),
     };
-    Finding { severity, sentence }
+    Finding { rule, severity, figure, sentence }
+}
+
+/// What has no figure to set a limit to; nothing is wrong where the rule is off.
+fn plain(rule: Rule, (severity, sentence): (Severity, String), levels: &Levels) -> (Rule, Judged, String) {
+    let severity = levels.get(rule).map_or(Severity::Ok, |_| severity);
+    (rule, (severity, None), sentence)
 }
 
 /// How bad it is that so many of the calls were lost.
-fn by_share(lost: u64, calls: u64) -> Severity {
-    let share = share(lost, calls);
-    if share >= BAD_SHARE && calls >= MIN_CALLS {
-        Severity::Bad
-    } else if share >= WARN_SHARE {
-        Severity::Warn
-    } else {
-        Severity::Ok
-    }
+fn by_share(rule: Rule, lost: u64, calls: u64, levels: &Levels) -> Judged {
+    let judged = levels.judge(rule, share(lost, calls)).filter(|_| lost > 0);
+    judged.map_or((Severity::Ok, None), |(severity, figure)| {
+        let severity = if calls < MIN_CALLS { Severity::Warn } else { severity };
+        (severity, Some(figure))
+    })
 }
 
 fn share(part: u64, whole: u64) -> f64 {
@@ -51,16 +59,15 @@ fn part_of_calls(part: u64, calls: u64) -> String {
     format!("{part} of {}", words::count(calls, "call"))
 }
 
-fn retry(figures: &RetryFigures) -> (Severity, String) {
+/// Of a storm and of retries that do not help, the worse is told.
+fn retry(figures: &RetryFigures, levels: &Levels) -> (Rule, Judged, String) {
     let (calls, needed) = (figures.calls.minute, figures.needed().minute);
+    let fine = |sentence| (Rule::RetriesLost, (Severity::Ok, None), sentence);
     if calls == 0 {
-        return (Severity::Ok, "no calls in the last minute".to_owned());
+        return fine("no calls in the last minute".to_owned());
     }
     if needed == 0 {
-        return (
-            Severity::Ok,
-            format!("none of {} of the last minute needed a retry", words::count(calls, "call")),
-        );
+        return fine(format!("none of {} of the last minute needed a retry", words::count(calls, "call")));
     }
     let parts = [
         (figures.after_retry.minute, "saved by it"),
@@ -73,26 +80,29 @@ fn retry(figures: &RetryFigures) -> (Severity, String) {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    let retried = share(needed, calls) >= RETRIED_SHARE && calls >= MIN_CALLS;
-    let severity = by_share(needed - figures.after_retry.minute, calls);
+    let retried = if calls >= MIN_CALLS { needed } else { 0 };
+    let storm = by_share(Rule::RetryStorm, retried, calls, levels);
+    let lost = by_share(Rule::RetriesLost, needed - figures.after_retry.minute, calls, levels);
+    let (rule, judged) =
+        if storm.0 >= lost.0 { (Rule::RetryStorm, storm) } else { (Rule::RetriesLost, lost) };
     let share = words::percent(share(needed, calls));
     let sentence = format!(
         "{} needed a retry in the last minute ({share}): {}",
         part_of_calls(needed, calls),
         parts.join(", ")
     );
-    (severity.max(if retried { Severity::Warn } else { Severity::Ok }), sentence)
+    (rule, judged, sentence)
 }
 
-fn timeout(figures: &TimeoutFigures) -> (Severity, String) {
+fn timeout(figures: &TimeoutFigures) -> String {
     let (calls, fired) = (figures.calls.minute, figures.fired.minute);
     if calls == 0 {
-        return (Severity::Ok, "no calls in the last minute".to_owned());
+        return "no calls in the last minute".to_owned();
     }
     let used = figures
         .used
         .map(|used| format!("; 99 of 100 used at most {} of the time", words::percent(f64::from(used.p99))));
-    let sentence = match fired {
+    match fired {
         0 => format!(
             "fired for none of {} of the last minute{}",
             words::count(calls, "call"),
@@ -102,8 +112,7 @@ fn timeout(figures: &TimeoutFigures) -> (Severity, String) {
             let share = words::percent(share(fired, calls));
             format!("fired for {} in the last minute ({share})", part_of_calls(fired, calls))
         }
-    };
-    (by_share(fired, calls), sentence)
+    }
 }
 
 fn limit(figures: &ClientLimitFigures) -> (Severity, String) {
@@ -195,8 +204,13 @@ mod tests {
         Count { minute, total: 1_000 }
     }
 
+    fn finding(name: &str, figures: &ProtectionFigures, reason: Option<&str>) -> Finding {
+        super::finding(name, figures, reason, <&Levels>::default())
+    }
+
     fn check(figures: &ProtectionFigures, severity: Severity, sentence: &str) {
-        assert_eq!(finding("memory", figures, None), Finding { severity, sentence: sentence.into() });
+        let found = finding("memory", figures, None);
+        assert_eq!((found.severity, &*found.sentence), (severity, sentence));
     }
 
     #[test]

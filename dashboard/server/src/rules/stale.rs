@@ -1,26 +1,23 @@
 //! The race between the pool that hands out an idle connection and the peer that closes it.
 
-use poolscope_wire::Severity;
+use poolscope_wire::Rule;
 
 use super::{Facts, Finding, window};
 use crate::words;
 
-/// Now and then the race is lost by chance.
-const MIN_LOST: u64 = 3;
-
 pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
-    if facts.stale_reuse < MIN_LOST {
+    if facts.stale_reuse == 0 {
         return None;
     }
-    Finding::new(
-        Severity::Warn,
+    // Now and then the race is lost by chance; the limit is above that.
+    Finding::judged(facts, Rule::StaleRace, facts.stale_reuse as f64, || {
         format!(
             "{} failed {} on an idle connection that the peer had closed: \
              it keeps them for a shorter time than the pool",
             words::count(facts.stale_reuse, "request"),
             window(facts)
-        ),
-    )
+        )
+    })
 }
 
 #[cfg(test)]

@@ -1,14 +1,10 @@
 //! Requests that wait for a connection: now, and by how long they had to.
 
-use poolscope_wire::Severity;
+use poolscope_wire::{Rule, Severity};
 
 use super::{Facts, Finding, leak, limit, window};
 use crate::words;
 
-/// A wait that callers feel.
-const SLOW_S: f64 = 0.1;
-/// A wait that callers give up on.
-const BAD_S: f64 = 1.0;
 /// Fewer waits say nothing about a 99th percentile.
 const MIN_WAITS: u64 = 20;
 
@@ -22,7 +18,8 @@ pub(super) fn pending(facts: &Facts<'_>) -> Option<Finding> {
     let p99 = facts.wait_p99_s;
     // Those who wait now are in no percentile yet.
     let oldest = facts.now.limit.map(|limit| f64::from(limit.oldest_wait_s)).filter(|oldest| *oldest > 0.0);
-    let is_bad = [p99, oldest].into_iter().flatten().any(|wait| wait >= BAD_S);
+    let too_long = facts.levels.get(Rule::LongWaits).unwrap_or(Rule::LongWaits.default_level()).bad;
+    let is_bad = [p99, oldest].into_iter().flatten().any(|wait| too_long.is_some_and(|long| wait >= long));
     let severity = if is_bad { Severity::Bad } else { Severity::Warn };
     let who = if pending == 1 { "1 request waits".to_owned() } else { format!("{pending} requests wait") };
     let how_long = p99.map(|wait| format!(", p99 wait {}", words::duration(wait))).unwrap_or_default();
@@ -30,7 +27,10 @@ pub(super) fn pending(facts: &Facts<'_>) -> Option<Finding> {
     let leaks = leak::held(facts).map(|held| format!("; {held}")).unwrap_or_default();
     let oldest = oldest.map(|oldest| format!(", oldest {}", words::duration(oldest))).unwrap_or_default();
     let limit = limit::reached(facts).map(|limit| format!("; {limit}")).unwrap_or_default();
-    Finding::new(severity, format!("{who} for a connection{oldest}{how_long}{limit}{leaks}"))
+    let found = Finding::judged(facts, Rule::Exhausted, pending as f64, || {
+        format!("{who} for a connection{oldest}{how_long}{limit}{leaks}")
+    });
+    found.map(|found| found.at_least(severity))
 }
 
 /// Requests gave up waiting.
@@ -40,23 +40,24 @@ pub(super) fn timed_out(facts: &Facts<'_>) -> Option<Finding> {
     }
     let who = words::count(facts.timeouts, "request");
     let limit = limit::reached(facts).map(|limit| format!("; {limit}")).unwrap_or_default();
-    Finding::new(Severity::Bad, format!("{who} got no connection in time {}{limit}", window(facts)))
+    let found = Finding::judged(facts, Rule::Exhausted, facts.timeouts as f64, || {
+        format!("{who} got no connection in time {}{limit}", window(facts))
+    });
+    found.map(|found| found.at_least(Severity::Bad))
 }
 
 /// Requests got their connection late.
 pub(super) fn slow(facts: &Facts<'_>) -> Option<Finding> {
-    let p99 = facts.wait_p99_s.filter(|wait| *wait >= SLOW_S && facts.waits >= MIN_WAITS)?;
+    let p99 = facts.wait_p99_s.filter(|_| facts.waits >= MIN_WAITS)?;
     let median =
         facts.wait_p50_s.map(|wait| format!(", median {}", words::duration(wait))).unwrap_or_default();
-    let severity = if p99 >= BAD_S { Severity::Bad } else { Severity::Warn };
-    Finding::new(
-        severity,
+    Finding::judged(facts, Rule::LongWaits, p99, || {
         format!(
             "requests got their connection late {}: p99 wait {}{median}",
             window(facts),
             words::duration(p99)
-        ),
-    )
+        )
+    })
 }
 
 #[cfg(test)]

@@ -1,34 +1,33 @@
 //! Connections that were set up and served nobody.
 
-use poolscope_wire::Severity;
+use poolscope_wire::Rule;
 
 use super::{Facts, Finding, window};
 use crate::words;
 
-/// From this share on, the set-up of connections is mostly for nothing.
-const HIGH_SHARE: f64 = 0.2;
 /// Fewer are what a pool has in reserve.
 const MIN_WASTED: u64 = 5;
 
 /// That a connection was wasted is known when it closes, so the share is one of those that were closed.
 pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
     let closed = facts.closed.max(facts.wasted);
-    if facts.wasted < MIN_WASTED || (facts.wasted as f64) < HIGH_SHARE * closed as f64 {
+    if facts.wasted < MIN_WASTED {
         return None;
     }
-    Finding::new(
-        Severity::Warn,
+    Finding::judged(facts, Rule::WastedConnects, facts.wasted as f64 / closed as f64, || {
         format!(
             "{} of {} that closed {} had never been used",
             facts.wasted,
             words::count(closed, "connection"),
             window(facts)
-        ),
-    )
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use poolscope_wire::Severity;
+
     use super::*;
 
     #[test]

@@ -16,6 +16,7 @@ use super::sample::add;
 use super::series::Cumulative;
 use crate::clock::is_put_back;
 use crate::model::{BreakerFigure, BreakerReading, Judged, Sender, Value};
+use crate::rules::{BreakerFacts, Condition, FLAPPING_MS, Levels, breaker_findings, breaker_sentence};
 use crate::words::{cut, cut_name};
 
 /// Changes of state that are kept: of a breaker that does its work, those of the whole retention; of one that flaps, the
@@ -109,6 +110,7 @@ pub(crate) struct Breaker {
     in_report: bool,
     reports: u64,
     pub(super) rhythm: Rhythm,
+    pub(super) condition: Condition,
     pub(super) stale: bool,
     /// Silent for so long that only its history is kept.
     pub(super) hidden: bool,
@@ -152,6 +154,7 @@ impl Breaker {
             in_report: false,
             reports: 0,
             rhythm: Rhythm::default(),
+            condition: Condition::new(now_ms),
             stale: false,
             hidden: false,
             last_seen_ms: now_ms,
@@ -432,6 +435,31 @@ impl Breaker {
         let oldest_ms = now_ms.saturating_sub(retention_ms);
         self.entries.retain(|entry| entry.transition.at_ms >= oldest_ms);
         self.history.forget(now_ms);
+    }
+
+    /// What its sentence stands on.
+    pub(super) fn facts(&self) -> BreakerFacts {
+        let judged = |of: Judged| (self.share(of), self.limit(of));
+        BreakerFacts {
+            state: self.state,
+            reason: self.reason(),
+            failed: judged(Judged::Failed),
+            slow: judged(Judged::Slow),
+            unconnected: judged(Judged::Unconnected),
+            window_calls: self.window_calls,
+        }
+    }
+
+    /// Looks at it by the rules.
+    pub(super) fn judge(&mut self, levels: &Levels, now_ms: u64) {
+        let is_opening = |entry: &&Entry| {
+            let Transition { at_ms, to, .. } = entry.transition;
+            to == BreakerState::Open && at_ms.saturating_add(FLAPPING_MS) > now_ms
+        };
+        let opened = self.entries.iter().filter(is_opening).count() as u64;
+        let facts = self.facts();
+        let findings = breaker_findings(&facts, opened, levels);
+        self.condition.update(&findings, || breaker_sentence(&facts), now_ms);
     }
 
     /// Why it last changed into the state that it is in.

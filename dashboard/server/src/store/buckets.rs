@@ -41,6 +41,11 @@ impl Buckets {
         self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
+    /// True if it counts something and half of that can't be told in time: see [`Buckets::quantile`].
+    pub(super) fn is_too_wide(&self) -> bool {
+        self.count() > 0 && !self.bounds.is_empty() && self.quantile(0.5).is_none()
+    }
+
     /// True if nothing was ever added, not even zeros.
     pub(super) fn is_void(&self) -> bool {
         self.counts.is_empty()

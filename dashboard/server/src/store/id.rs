@@ -50,6 +50,11 @@ impl Id {
         Self::of(&[service, instance, kind, guard.as_bytes(), name.as_bytes()])
     }
 
+    /// Of a registry of sessions.
+    pub(crate) fn session(sender: Sender<'_>, name: &str) -> Self {
+        Self::of(&[sender.service.as_bytes(), sender.instance.as_bytes(), b"session", name.as_bytes()])
+    }
+
     /// FNV-1a: a hash of the standard library may change with the compiler.
     fn of(parts: &[&[u8]]) -> Self {
         let bytes = parts.iter().flat_map(|part| part.iter().chain(SEPARATOR));

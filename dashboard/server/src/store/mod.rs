@@ -8,6 +8,7 @@ mod buckets;
 mod capped;
 mod event_text;
 mod events;
+mod groups;
 mod history;
 mod id;
 mod instance;
@@ -22,8 +23,10 @@ mod restore;
 mod rhythm;
 mod sample;
 mod series;
+mod session;
 mod tallies;
 mod told;
+mod warnings;
 
 #[cfg(test)]
 mod tests;
@@ -34,23 +37,29 @@ pub(crate) use id::Id;
 pub(crate) use lanes::{LaneQuery, LaneSort};
 pub(crate) use restore::{Changes, Restore};
 
+use std::sync::Arc;
+
 use poolscope_semconv::value::HealthState;
 use poolscope_semconv::{attr, event};
 
 use self::breaker::{Breaker, Change, parse_state};
 use self::capped::Capped;
 use self::events::Events;
+use self::groups::ToldGroups;
 use self::history::Plan;
 use self::instance::Instance;
 use self::journal::{Journal, Kind};
 use self::lanes::Budget;
 use self::pool::{Pool, SAME_REPORT_MS};
 use self::protection::Protection;
+use self::session::Session;
+use self::warnings::ToldWarnings;
 use crate::clock::axis_ms;
 use crate::config::{Config, Limits};
 use crate::model::{
     Destination, EventRecord, PoolKind, PoolReading, ProtectionKind, Report, Sender, SpanRecord,
 };
+use crate::rules::Levels;
 use crate::words::cut_name;
 
 /// See the module.
@@ -68,7 +77,11 @@ pub(crate) struct Store {
     pools: Capped<Pool>,
     breakers: Capped<Breaker>,
     protection: Capped<Protection>,
+    sessions: Capped<Session>,
     instances: Capped<Instance>,
+    levels: Arc<Levels>,
+    told_warnings: ToldWarnings,
+    told_groups: ToldGroups,
     events: Events,
     /// Room for the lanes of all connections.
     lane_budget: Budget,
@@ -92,6 +105,7 @@ struct Removed {
     pools: Vec<String>,
     breakers: Vec<String>,
     protection: Vec<String>,
+    sessions: Vec<String>,
 }
 
 impl Removed {
@@ -106,6 +120,10 @@ impl Removed {
 
     fn protection(&mut self, one: &Protection) {
         self.protection.extend(one.published.then(|| one.id.to_string()));
+    }
+
+    fn session(&mut self, one: &Session) {
+        self.sessions.extend(one.published.then(|| one.id.to_string()));
     }
 }
 
@@ -126,7 +144,11 @@ impl Store {
             pools: Capped::new(limits.max_pools),
             breakers: Capped::new(limits.max_breakers),
             protection: Capped::new(limits.max_protection),
+            sessions: Capped::new(limits.max_protection),
             instances: Capped::new(limits.max_instances),
+            levels: Arc::new(Levels::new(&config.rule)),
+            told_warnings: ToldWarnings::default(),
+            told_groups: ToldGroups::default(),
             events: Events::new(limits.max_events),
             dropped_series: 0,
             removed: Removed::default(),
@@ -154,6 +176,8 @@ impl Store {
             }
             changed |= self.take_breaker_readings(report, now_ms);
             self.take_protection_readings(report, now_ms);
+            self.take_session_readings(report, now_ms);
+            self.take_telemetry(report, now_ms);
         }
         if changed {
             self.pair_breakers(now_ms);
@@ -171,6 +195,7 @@ impl Store {
         let id = self.pool_of(sender, reading.destination);
         let (removed, breakers) = (&mut self.removed, &self.breakers);
         let (max_text, services_changed) = (self.limits.max_text_bytes, &mut self.services_changed);
+        let levels = &self.levels;
         let (plan, journal) = (self.plan, &mut self.journal);
         let evicted = |gone: Pool| {
             removed.pool(&gone);
@@ -179,6 +204,7 @@ impl Store {
         let make = || {
             *services_changed = true;
             let mut pool = Pool::new(id, sender, reading.destination, &plan, max_text, now_ms);
+            pool.levels = levels.clone();
             pool.breaker = guard_of(&pool, breakers);
             pool
         };
@@ -240,7 +266,9 @@ impl Store {
         }
         let mut changed = false;
         for id in touched {
-            changed |= self.breakers.get_mut(id).is_some_and(|breaker| breaker.finish(&mut self.journal));
+            let Some(breaker) = self.breakers.get_mut(id) else { continue };
+            changed |= breaker.finish(&mut self.journal);
+            breaker.judge(&self.levels, now_ms);
         }
         changed
     }
@@ -262,8 +290,58 @@ impl Store {
         }
         for id in touched {
             if let Some(one) = self.protection.get_mut(id) {
-                one.finish(now_ms);
+                one.finish(&self.levels, now_ms);
             }
+        }
+    }
+
+    fn take_session_readings(&mut self, report: &Report<'_>, now_ms: u64) {
+        let mut touched: Vec<Id> = Vec::new();
+        let (max_series, max_text) = (self.limits.max_series, self.limits.max_text_bytes);
+        for reading in &report.sessions {
+            let at_ms = axis_ms(reading.reading.time_ns, now_ms);
+            let id = Id::session(report.sender, reading.name);
+            let (removed, services_changed) = (&mut self.removed, &mut self.services_changed);
+            let make = || {
+                *services_changed = true;
+                Session::new(id, report.sender, reading.name, max_text, now_ms)
+            };
+            let one = self.sessions.entry(id, now_ms, make, |gone| removed.session(&gone));
+            let Some(one) = one else { continue };
+            if one.begin(at_ms, now_ms) {
+                touched.push(id);
+            }
+            if !one.take(reading, at_ms, max_series, max_text) {
+                self.dropped_series += 1;
+            }
+        }
+        for id in touched {
+            if let Some(one) = self.sessions.get_mut(id) {
+                one.finish(&self.levels, now_ms);
+            }
+        }
+    }
+
+    /// Notes how an instance reports, and what it says that it lost.
+    fn take_telemetry(&mut self, report: &Report<'_>, now_ms: u64) {
+        let Some(instance) = self.instances.get_mut(Id::instance(report.sender)) else { return };
+        let times = [
+            report.pools.first().map(|one| one.reading.time_ns),
+            report.sessions.first().map(|one| one.reading.time_ns),
+            report.breakers.first().map(|one| one.reading.time_ns),
+        ];
+        let dated_ns = times.into_iter().flatten().find(|time_ns| *time_ns > 0);
+        instance.report(dated_ns.map(|time_ns| time_ns / 1_000_000), now_ms);
+        for dropped in &report.dropped {
+            instance.lose(dropped, axis_ms(dropped.reading.time_ns, now_ms));
+        }
+    }
+
+    /// Notes that an instance sent spans.
+    pub(crate) fn take_spans_of(&mut self, sender: Sender<'_>, count: u64, now_ms: u64) {
+        self.see(sender, now_ms);
+        if let Some(instance) = self.instances.get_mut(Id::instance(sender)) {
+            instance.spans = instance.spans.saturating_add(count);
         }
     }
 
@@ -305,6 +383,9 @@ impl Store {
         let mut changed = false;
         for record in records {
             self.see(record.sender, now_ms);
+            if let Some(instance) = self.instances.get_mut(Id::instance(record.sender)) {
+                instance.events = instance.events.saturating_add(1);
+            }
             let at_ms = axis_ms(record.time_ns, now_ms);
             let breaker = record.get(attr::BREAKER_NAME).filter(|name| !name.is_empty());
             if record.name == event::BREAKER_TRANSITION {
@@ -352,7 +433,11 @@ impl Store {
             window_calls: record.number(attr::BREAKER_WINDOW_CALLS).map(|calls| calls.max(0.0) as u64),
             open_for_s: record.number(attr::BREAKER_OPEN_FOR),
         };
-        breaker.change(&change, at_ms, now_ms, max_text)
+        let changed = breaker.change(&change, at_ms, now_ms, max_text);
+        if let Some(breaker) = self.breakers.get_mut(Id::breaker(record.sender, name)) {
+            breaker.judge(&self.levels, now_ms);
+        }
+        changed
     }
 
     /// A probe that only events tell of has no figures, so it is not made by them.
@@ -362,7 +447,9 @@ impl Store {
         let state = record.get(attr::HEALTH_STATE).and_then(HealthState::parse);
         let reason = record.get(attr::HEALTH_REASON).unwrap_or_default();
         if let (Some(state), Some(probe)) = (state, self.protection.get_mut(id)) {
-            probe.change(state, reason, at_ms, self.limits.max_text_bytes, now_ms);
+            probe.last_seen_ms = now_ms;
+            probe.change(state, reason, at_ms, self.limits.max_text_bytes);
+            probe.judge(&self.levels, now_ms);
         }
     }
 
@@ -437,6 +524,9 @@ impl Store {
         for one in self.protection.remove_where(|one| gone(one.last_seen_ms)) {
             self.removed.protection(&one);
         }
+        for one in self.sessions.remove_where(|one| gone(one.last_seen_ms)) {
+            self.removed.session(&one);
+        }
         self.services_changed |=
             !self.instances.remove_where(|instance| gone(instance.last_seen_ms)).is_empty();
         for pool in self.pools.values_mut() {
@@ -451,9 +541,14 @@ impl Store {
             let stale = breaker.rhythm.is_overdue(now_ms);
             breaker.dirty |= stale != breaker.stale;
             breaker.stale = stale;
+            breaker.judge(&self.levels, now_ms);
+        }
+        self.protection.values_mut().for_each(|one| one.tick(&self.levels, now_ms));
+        self.sessions.values_mut().for_each(|one| one.tick(&self.levels, now_ms));
+        for instance in self.instances.values_mut() {
+            self.services_changed |= instance.tick(&self.levels, now_ms);
         }
         self.tick_lanes(now_ms);
-        self.protection.values_mut().for_each(|one| one.tick(now_ms));
         self.events.forget(now_ms.saturating_sub(self.plan.retention_ms));
         self.pair_breakers(now_ms);
         self.bound_history();

@@ -1,11 +1,13 @@
 //! One pool: its series, the samples of the last minute, and the history.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use poolscope_semconv::event;
-use poolscope_semconv::value::{AcquireOutcome, ConnectPhase, ConnectionState, Observation};
+use poolscope_semconv::value::{AcquireOutcome, CloseReason, ConnectPhase, ConnectionState, Observation};
 use poolscope_wire::{BreakerState, PoolPoint};
 
+use super::buckets::Buckets;
 use super::capped::Seen;
 use super::history::{History, Plan, PoolFigures, Since, Step, Wanted};
 use super::id::Id;
@@ -20,7 +22,7 @@ use super::tallies::Tallies;
 use super::told::Told;
 use crate::clock::is_put_back;
 use crate::model::{Destination, EventRecord, PoolFigure, PoolKind, PoolReading, Sender, Value};
-use crate::rules::{Cause, Condition, Facts};
+use crate::rules::{Cause, Condition, Facts, Levels, Slowness, check, fine_sentence};
 use crate::words::{cut, cut_name};
 
 /// Readings this close belong to one report: SDKs date each instrument of a collection by itself.
@@ -108,6 +110,7 @@ pub(crate) struct Pool {
     pub(super) lanes: Lanes,
     pub(super) breaker: Option<(String, BreakerState)>,
     pub(super) condition: Condition,
+    pub(super) levels: Arc<Levels>,
     pub(super) stale: bool,
     /// Silent for so long that only its history is kept.
     pub(super) hidden: bool,
@@ -156,6 +159,7 @@ impl Pool {
             lanes: Lanes::default(),
             breaker: None,
             condition: Condition::new(now_ms),
+            levels: Arc::new(Levels::new(&[])),
             stale: false,
             hidden: false,
             last_seen_ms: now_ms,
@@ -298,7 +302,14 @@ impl Pool {
             PoolFigure::Timeouts => add(&mut current.timeouts, count),
             PoolFigure::Create => add(&mut current.created, count),
             PoolFigure::Asked if reading.marked => add(&mut current.refused, count),
-            PoolFigure::Closed => add(current.closed.get_or_insert(0), count),
+            PoolFigure::Closed => {
+                add(current.closed.get_or_insert(0), count);
+                if *reading.label == *CloseReason::PeerClosedIdle.as_str() {
+                    add(&mut current.closed_idle_by_peer, count);
+                }
+            }
+            PoolFigure::Phase if reading.phase == Some(ConnectPhase::Dns) => current.dns.add(&added),
+            PoolFigure::Phase if reading.phase == Some(ConnectPhase::Tls) => current.tls.add(&added),
             PoolFigure::Lifetime => add(&mut current.ended, count),
             PoolFigure::Wait => current.wait.add(&added),
             PoolFigure::Queue => current.queue.add(&added),
@@ -441,7 +452,9 @@ impl Pool {
         let mut newest = self.points.iter().rev();
         // Of a sender that is silent, nobody knows whether it still holds what it held.
         let held_until_ms = if self.stale { self.last_seen_ms } else { now_ms };
+        let slowness = |buckets: &Buckets| Slowness { p95_s: buckets.quantile(0.95), count: buckets.count() };
         let facts = Facts {
+            levels: &self.levels,
             now: newest.next().copied().unwrap_or_default(),
             before: newest.next().copied(),
             seconds: window.elapsed_s,
@@ -456,13 +469,17 @@ impl Pool {
             failed: window.failed,
             closed: window.closed(),
             wasted: window.wasted.unwrap_or_default(),
+            closed_idle_by_peer: window.closed_idle_by_peer,
+            dns: slowness(&window.dns),
+            tls: slowness(&window.tls),
             stale_reuse: window.stale_reuse,
             refused: window.refused,
             timeouts: window.timeouts,
             leak: self.leaks.longest(held_until_ms),
             breaker: self.breaker.as_ref(),
+            estimated: self.observation == Observation::Estimated,
         };
-        if self.condition.update(&facts, now_ms) {
+        if self.condition.update(&check(&facts), || fine_sentence(&facts), now_ms) {
             self.dirty = true;
         }
     }
@@ -512,6 +529,12 @@ impl Pool {
     pub(super) fn settle(&mut self, journal: &mut Journal) {
         let id = self.id;
         self.history.settle_newest(|tier, step| journal.push(Kind::Pool, id, tier, step));
+    }
+
+    /// True if it tells how long something took, and its buckets are too wide to tell that.
+    pub(super) fn has_wide_buckets(&self) -> bool {
+        let minute = self.last_minute();
+        [minute.wait(), &minute.held, &minute.duration].into_iter().any(Buckets::is_too_wide)
     }
 
     /// What happened in the last minute.

@@ -14,7 +14,7 @@ use super::pool::SAME_REPORT_MS;
 use super::rhythm::Rhythm;
 use super::series::Cumulative;
 use crate::model::{ProtectionFigure as Figure, ProtectionKind, ProtectionReading, Sender, Value};
-use crate::rules::protection_finding;
+use crate::rules::{About, Levels, protection_finding};
 use crate::words::{cut, cut_name};
 
 /// Limits of a timeout that are told, and causes and results of a policy.
@@ -72,6 +72,8 @@ pub(crate) struct Protection {
     reports: u64,
     rhythm: Rhythm,
     health: Health,
+    /// The rule that the condition is of, and its figure.
+    rule: (wire::Rule, Option<wire::Figure>),
     /// Since when a limit fares better than it is shown.
     better_since_ms: Option<u64>,
     figures: ProtectionFigures,
@@ -112,6 +114,7 @@ impl Protection {
             reports: 0,
             rhythm: Rhythm::default(),
             health: Health { since_ms: now_ms, ..Health::default() },
+            rule: Default::default(),
             better_since_ms: None,
             figures: ProtectionFigures::default(),
             stale: false,
@@ -187,24 +190,16 @@ impl Protection {
     }
 
     /// Ends a report.
-    pub(super) fn finish(&mut self, now_ms: u64) {
+    pub(super) fn finish(&mut self, levels: &Levels, now_ms: u64) {
         self.in_report = false;
         self.stale = false;
         self.dirty = true;
         self.figures = self.read();
-        self.judge(now_ms);
+        self.judge(levels, now_ms);
     }
 
     /// Takes what an event tells of a probe's state.
-    pub(super) fn change(
-        &mut self,
-        state: HealthState,
-        reason: &str,
-        at_ms: u64,
-        max_text: usize,
-        now_ms: u64,
-    ) {
-        self.last_seen_ms = now_ms;
+    pub(super) fn change(&mut self, state: HealthState, reason: &str, at_ms: u64, max_text: usize) {
         if self.since_ms.is_some_and(|since| since > at_ms.saturating_add(SAME_REPORT_MS))
             && self.state != Some(state)
         {
@@ -218,21 +213,22 @@ impl Protection {
             figures.since_ms = Some(at_ms);
         }
         self.dirty = true;
-        self.judge(now_ms);
     }
 
     /// What happens by time alone.
-    pub(super) fn tick(&mut self, now_ms: u64) {
+    pub(super) fn tick(&mut self, levels: &Levels, now_ms: u64) {
         let stale = self.rhythm.is_overdue(now_ms);
         self.dirty |= stale != self.stale;
         self.stale = stale;
-        self.judge(now_ms);
+        self.judge(levels, now_ms);
     }
 
-    fn judge(&mut self, now_ms: u64) {
+    /// Looks at it by the rules.
+    pub(super) fn judge(&mut self, levels: &Levels, now_ms: u64) {
         let told = self.told.as_ref().filter(|(state, _)| Some(*state) == self.state);
         let reason = told.map(|(_, reason)| reason.as_str()).filter(|reason| !reason.is_empty());
-        let finding = protection_finding(&self.name, &self.figures, reason);
+        let finding = protection_finding(&self.name, &self.figures, reason, levels);
+        self.rule = (finding.rule, finding.figure);
         let mut severity = finding.severity;
         if self.kind == ProtectionKind::Limit && severity < self.health.severity {
             let since_ms = *self.better_since_ms.get_or_insert(now_ms);
@@ -379,6 +375,22 @@ impl Protection {
         self.spread.until(self.at_ms).for_each(|part| sum.add(part));
         let share = |share| sum.quantile(share).map(|value| value as f32);
         Some(wire::Percentiles { p50: share(0.5)?, p99: share(0.99)? })
+    }
+
+    /// What is wrong with it, while it reports.
+    pub(super) fn warning(&self) -> Option<wire::Warning> {
+        let id = self.id.to_string();
+        let about = About {
+            what: wire::Subject::Protection,
+            id: &id,
+            name: &self.name,
+            service: &self.service,
+            instance: &self.instance,
+            link: "/protection",
+        };
+        let (rule, figure) = self.rule;
+        let is_wrong = !self.stale && self.health.severity > wire::Severity::Ok;
+        is_wrong.then(|| about.warning(rule, self.health.clone(), figure))
     }
 
     /// As the browser gets it.

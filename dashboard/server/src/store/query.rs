@@ -1,6 +1,6 @@
 //! What the store tells, in the browser's types.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use poolscope_semconv::value::{BreakerOutcome, ConnectPhase, IoDirection, Observation};
 use poolscope_wire as wire;
@@ -12,9 +12,10 @@ use super::history::{BreakerFigures, PoolFigures, Step, states};
 use super::id::Id;
 use super::pool::{Pool, Series};
 use super::protection::Protection;
+use super::session::Session;
 use super::{Removed, Store, Wanted};
 use crate::model::{Judged, PoolFigure, PoolKind};
-use crate::rules::{BreakerFacts, breaker_sentence};
+use crate::rules::breaker_sentence;
 
 /// Events in the first picture; older ones are asked for.
 const FULL_EVENTS: usize = 200;
@@ -23,23 +24,45 @@ impl Store {
     /// Services and their instances, in the order of their names.
     pub(crate) fn services(&self) -> Vec<wire::Service> {
         let mut pools: HashMap<(&str, &str), u64> = HashMap::new();
+        let mut lacking: HashMap<(&str, &str), BTreeSet<wire::Lack>> = HashMap::new();
         for pool in self.shown_pools() {
-            *pools.entry((&pool.service, &pool.instance)).or_default() += 1;
+            let key = (&*pool.service, &*pool.instance);
+            *pools.entry(key).or_default() += 1;
+            lacking.entry(key).or_default().extend(lacks(pool));
         }
         let mut breakers: HashMap<(&str, &str), u64> = HashMap::new();
         for breaker in self.shown_breakers() {
             *breakers.entry((&breaker.service, &breaker.instance)).or_default() += 1;
         }
+        let mut protection: HashMap<(&str, &str), u64> = HashMap::new();
+        for one in self.protection.values() {
+            *protection.entry((&one.service, &one.instance)).or_default() += 1;
+        }
+        let mut sessions: HashMap<(&str, &str), u64> = HashMap::new();
+        for one in self.sessions.values() {
+            *sessions.entry((&one.service, &one.instance)).or_default() += 1;
+        }
         let mut services: BTreeMap<&str, Vec<wire::Instance>> = BTreeMap::new();
         for instance in self.instances.values() {
-            let key = (&*instance.service, &*instance.id);
+            let key = (&*instance.service, &*instance.instance);
+            let of = |counts: &HashMap<(&str, &str), u64>| counts.get(&key).copied().unwrap_or(0);
             services.entry(&instance.service).or_default().push(wire::Instance {
-                id: instance.id.to_string(),
+                id: instance.instance.to_string(),
                 language: instance.language.to_string(),
                 version: instance.version.to_string(),
-                pools: pools.get(&key).copied().unwrap_or(0),
-                breakers: breakers.get(&key).copied().unwrap_or(0),
+                pools: of(&pools),
+                breakers: of(&breakers),
+                protection: of(&protection),
+                sessions: of(&sessions),
+                events: instance.events,
+                spans: instance.spans,
+                first_seen_ms: instance.first_seen_ms,
                 last_seen_ms: instance.last_seen_ms,
+                interval_ms: instance.interval_ms(),
+                clock_offset_ms: instance.clock_offset_ms,
+                vanished: instance.vanished,
+                dropped: instance.dropped(),
+                lacks: lacking.get(&key).map(|lacks| lacks.iter().copied().collect()).unwrap_or_default(),
             });
         }
         let service = |(name, mut instances): (&str, Vec<wire::Instance>)| {
@@ -100,11 +123,11 @@ impl Store {
         })
     }
 
-    fn shown_pools(&self) -> impl Iterator<Item = &Pool> {
+    pub(super) fn shown_pools(&self) -> impl Iterator<Item = &Pool> {
         self.pools.values().filter(|pool| !pool.hidden)
     }
 
-    fn shown_breakers(&self) -> impl Iterator<Item = &Breaker> {
+    pub(super) fn shown_breakers(&self) -> impl Iterator<Item = &Breaker> {
         self.breakers.values().filter(|breaker| !breaker.hidden)
     }
 
@@ -122,6 +145,13 @@ impl Store {
             (&a.service, &a.instance, &a.name, a.id).cmp(&(&b.service, &b.instance, &b.name, b.id))
         });
         all.into_iter().map(Protection::to_wire).collect()
+    }
+
+    /// Every registry of sessions, in the order of its names.
+    pub(crate) fn sessions(&mut self) -> Vec<wire::Sessions> {
+        let mut all: Vec<_> = self.sessions.values_mut().map(Session::read).collect();
+        all.sort_by(|a, b| (&a.service, &a.name, &a.instance).cmp(&(&b.service, &b.name, &b.instance)));
+        all
     }
 
     /// The newest events that are wanted, newest first.
@@ -155,6 +185,7 @@ impl Store {
             limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
             limit("changes of a breaker", changes, MAX_TRANSITIONS, dropped_changes),
             limit("other protection", self.protection.len(), limits.max_protection, self.protection.hits()),
+            limit("sessions", self.sessions.len(), limits.max_protection, self.sessions.hits()),
             limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
             limit("events", self.events.len(), limits.max_events, self.events.dropped()),
             limit(
@@ -188,16 +219,27 @@ impl Store {
         self.pools.values_mut().for_each(|pool| pool.published = true);
         self.breakers.values_mut().for_each(|breaker| breaker.published = true);
         self.protection.values_mut().for_each(|one| one.published = true);
+        self.sessions.values_mut().for_each(|one| one.published = true);
+        let warnings = self.warnings();
+        let sessions = self.sessions();
         wire::Full {
             status,
             services: self.services(),
             pools: self.pools(),
+            groups: self.groups(),
             history: self
                 .shown_pools()
                 .map(|pool| (pool.id.to_string(), pool.points.iter().copied().collect()))
                 .collect(),
             breakers: self.breakers(),
             protection: self.protection(),
+            sessions,
+            session_history: self
+                .sessions
+                .values()
+                .map(|one| (one.id.to_string(), one.points.iter().copied().collect()))
+                .collect(),
+            warnings,
             events: self.events(EventFilter::default(), FULL_EVENTS),
             lagged,
         }
@@ -206,16 +248,25 @@ impl Store {
     /// What changed since the last update.
     pub(crate) fn update(&mut self, now_ms: u64) -> wire::Update {
         let removed = std::mem::take(&mut self.removed);
+        let (groups, removed_groups) = self.changed_groups(now_ms);
+        let warnings = self.warnings();
+        let (warnings, removed_warnings) = self.told_warnings.change(warnings);
         let mut update = wire::Update {
             now_ms,
             status: None,
             services: std::mem::take(&mut self.services_changed).then(|| self.services()),
             pools: Vec::new(),
             removed_pools: removed.pools,
+            groups,
+            removed_groups,
             breakers: Vec::new(),
             removed_breakers: removed.breakers,
             protection: Vec::new(),
             removed_protection: removed.protection,
+            sessions: Vec::new(),
+            removed_sessions: removed.sessions,
+            warnings,
+            removed_warnings,
             events: self.events.take_unpublished(),
         };
         for pool in self.pools.values_mut().filter(|pool| pool.dirty && !pool.hidden) {
@@ -230,6 +281,10 @@ impl Store {
             (one.dirty, one.published) = (false, true);
             update.protection.push(one.to_wire());
         }
+        for one in self.sessions.values_mut().filter(|one| one.dirty) {
+            (one.dirty, one.published) = (false, true);
+            update.sessions.push(one.read());
+        }
         update
     }
 
@@ -240,6 +295,8 @@ impl Store {
             || !self.removed.pools.is_empty()
             || !self.removed.breakers.is_empty()
             || !self.removed.protection.is_empty()
+            || !self.removed.sessions.is_empty()
+            || self.sessions.values().any(|one| one.dirty)
             || self.shown_pools().any(|pool| pool.dirty)
             || self.shown_breakers().any(|breaker| breaker.dirty)
             || self.protection.values().any(|one| one.dirty)
@@ -259,6 +316,9 @@ impl Store {
         for one in self.protection.values_mut() {
             (one.dirty, one.published) = (false, false);
         }
+        for one in self.sessions.values_mut() {
+            (one.dirty, one.published) = (false, false);
+        }
     }
 }
 
@@ -266,7 +326,7 @@ fn pool_order(pool: &Pool) -> (&str, &str, &str, &str, u16, &str) {
     (&pool.service, &pool.client, &pool.address, &pool.scheme, pool.port, &pool.instance)
 }
 
-fn summary(pool: &Pool) -> wire::PoolSummary {
+pub(super) fn summary(pool: &Pool) -> wire::PoolSummary {
     let minute = pool.last_minute();
     let wait = |share| minute.wait().quantile(share).map(|seconds| seconds as f32);
     wire::PoolSummary {
@@ -311,7 +371,7 @@ fn first_total(pool: &Pool, figures: &[PoolFigure]) -> Option<u64> {
 }
 
 /// What the sender of a pool does not tell.
-fn lacks(pool: &Pool) -> Vec<wire::Lack> {
+pub(super) fn lacks(pool: &Pool) -> Vec<wire::Lack> {
     if pool.told.ours {
         return Vec::new();
     }
@@ -331,6 +391,7 @@ fn lacks(pool: &Pool) -> Vec<wire::Lack> {
         (wire::Lack::CloseReasons, pool.figure(PoolFigure::Closed).next().is_none()),
         (wire::Lack::FailedConnects, true),
         (wire::Lack::Reuse, true),
+        (wire::Lack::FineBuckets, pool.has_wide_buckets()),
     ];
     all.into_iter().filter(|(_, lacks)| *lacks).map(|(lack, _)| lack).collect()
 }
@@ -410,14 +471,6 @@ fn spread_of(buckets: &Buckets) -> Option<wire::Spread> {
 }
 
 fn breaker(breaker: &Breaker) -> wire::Breaker {
-    let facts = BreakerFacts {
-        state: breaker.state,
-        reason: breaker.reason(),
-        failed: (breaker.share(Judged::Failed), breaker.limit(Judged::Failed)),
-        slow: (breaker.share(Judged::Slow), breaker.limit(Judged::Slow)),
-        unconnected: (breaker.share(Judged::Unconnected), breaker.limit(Judged::Unconnected)),
-        window_calls: breaker.window_calls,
-    };
     let ratio = |of| breaker.share(of).map(|ratio| ratio as f32);
     let share = |of| {
         let limit = breaker.limit(of)? as f32;
@@ -430,7 +483,7 @@ fn breaker(breaker: &Breaker) -> wire::Breaker {
         name: breaker.name.to_string(),
         state: breaker.state,
         since_ms: breaker.since_ms,
-        sentence: breaker_sentence(&facts),
+        sentence: breaker_sentence(&breaker.facts()),
         failure_ratio: ratio(Judged::Failed),
         failure_ratio_limit: breaker.limit(Judged::Failed).map(|limit| limit as f32),
         slow_calls: share(Judged::Slow),

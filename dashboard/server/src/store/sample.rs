@@ -47,6 +47,8 @@ pub(super) struct Sample {
     pub(super) failed: Failures,
     /// `None` if the sender does not tell.
     pub(super) wasted: Option<u64>,
+    /// Of those that were closed, by the peer while no request used them.
+    pub(super) closed_idle_by_peer: u64,
     pub(super) stale_reuse: u64,
     /// Requests that the limit refused.
     pub(super) refused: u64,
@@ -65,6 +67,9 @@ pub(super) struct Sample {
     pub(super) queue: Buckets,
     pub(super) held: Buckets,
     pub(super) duration: Buckets,
+    /// Times that names took to resolve, and TLS to shake hands.
+    pub(super) dns: Buckets,
+    pub(super) tls: Buckets,
 }
 
 /// Adds to a count. A sender may claim any number; the sum stays at the largest there is.
@@ -115,6 +120,7 @@ impl Sample {
             sum.failed.merge(&sample.failed);
             sum.closed = both(sum.closed, sample.closed);
             sum.wasted = both(sum.wasted, sample.wasted);
+            add(&mut sum.closed_idle_by_peer, sample.closed_idle_by_peer);
             add(&mut sum.stale_reuse, sample.stale_reuse);
             add(&mut sum.refused, sample.refused);
             add(&mut sum.timeouts, sample.timeouts);
@@ -126,6 +132,8 @@ impl Sample {
                 (&mut sum.queue, &sample.queue),
                 (&mut sum.held, &sample.held),
                 (&mut sum.duration, &sample.duration),
+                (&mut sum.dns, &sample.dns),
+                (&mut sum.tls, &sample.tls),
             ] {
                 into.add(from);
             }

@@ -2,6 +2,7 @@
 
 mod breakers;
 mod connections;
+mod fleet;
 mod foreign;
 mod history;
 mod protection;

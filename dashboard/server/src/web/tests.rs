@@ -8,7 +8,8 @@ use axum::{Extension, Router};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use poolscope_wire::{
-    ApiError, Breaker, Event, PoolSummary, Protection, Service, Status, WIRE_VERSION, path,
+    ApiError, Breaker, Event, PoolGroup, PoolSummary, Protection, Rule, RuleSetting, Service, Sessions,
+    Status, WIRE_VERSION, Warning, path,
 };
 use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
@@ -54,6 +55,11 @@ async fn every_path_of_the_contract_answers_in_its_type() {
     assert!(json::<Vec<Breaker>>(get(path::BREAKERS).await).await.is_empty());
     assert!(json::<Vec<Protection>>(get(path::PROTECTION).await).await.is_empty());
     assert!(json::<Vec<Event>>(get(path::EVENTS).await).await.is_empty());
+    assert!(json::<Vec<PoolGroup>>(get(path::GROUPS).await).await.is_empty());
+    assert!(json::<Vec<Sessions>>(get(path::SESSIONS).await).await.is_empty());
+    assert!(json::<Vec<Warning>>(get(path::WARNINGS).await).await.is_empty());
+    let rules = json::<Vec<RuleSetting>>(get(path::RULES).await).await;
+    assert_eq!(rules.iter().map(|rule| rule.rule).collect::<Vec<_>>(), Rule::ALL);
     assert_eq!(get(path::HEALTH).await.status(), StatusCode::OK);
 }
 

@@ -60,6 +60,14 @@ fn Pages() -> impl IntoView {
             all.iter().filter(|one| one.health.severity == Severity::Bad).count() as u64
         })
     });
+    let bad_sessions = Derived::new(move || {
+        let service = navigation.query("service");
+        live.with_sessions(|store| {
+            let all = store.sessions.values().map(|entry| &entry.summary);
+            let of_service = all.filter(|one| service.is_empty() || one.service == service);
+            of_service.filter(|one| !one.stale && one.health.severity == Severity::Bad).count() as u64
+        })
+    });
     let link = move |route: Route, name: &'static str, testid: &'static str, count: Derived<u64>| {
         let here = {
             let route = route.clone();
@@ -85,6 +93,8 @@ fn Pages() -> impl IntoView {
             {link(Route::Protection, "Protection", "nav-protection", bad_protection)}
             {link(Route::Events, "Events", "nav-events", none)}
             {link(Route::Traces, "Traces", "nav-traces", none)}
+            {link(Route::Sessions, "Sessions", "nav-sessions", bad_sessions)}
+            {link(Route::Services, "Services", "nav-services", none)}
             {link(Route::About, "About", "nav-about", none)}
         </nav>
     }

@@ -15,3 +15,4 @@ pub mod phases;
 pub mod shape;
 pub mod spreads;
 pub mod timebar;
+pub mod warnings;

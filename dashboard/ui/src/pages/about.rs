@@ -1,10 +1,12 @@
 //! The server about itself: what it received, what it dropped, and how to send to it.
 
 use leptos::prelude::*;
-use poolscope_wire::{Limit, Service, Status, StoreFile};
+use leptos::task::spawn_local;
+use poolscope_wire::{Limit, RuleSetting, Status, StoreFile, Unit};
 
 use super::health::{Access, Browsers, Losses, Signals};
 use crate::{
+    api,
     components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable},
     derived::Derived,
     format,
@@ -77,8 +79,11 @@ pub fn About() -> impl IntoView {
                 <CopyLines text=lines />
             </section>
             <section>
-                <h2>"Who sends"</h2>
-                <Senders />
+                <h2>"Rules"</h2>
+                <p class="soft">"What is looked at, and from where on it is told. A limit is set by "
+                    <code>"--rule low_reuse=0.4"</code>", with what is bad by "<code>"--rule long_waits=0.2/2"</code>
+                    "; "<code>"--rule leak=off"</code>" turns a rule off."</p>
+                <Rules />
             </section>
             <section>
                 <h2>"Keyboard"</h2>
@@ -125,32 +130,74 @@ fn Limits(limits: Derived<Vec<Limit>>) -> impl IntoView {
     view! { <table class="facts limits"><tbody>{move || limits.get().into_iter().map(row).collect_view()}</tbody></table> }
 }
 
+/// What is looked at, and from where on it is told.
 #[component]
-fn Senders() -> impl IntoView {
-    let live = expect_context::<Live>();
-    let services = Derived::new(move || live.with_status(|store| store.services.clone()));
-    let rows = move |service: Service| {
-        let name = service.name;
-        service
-            .instances
-            .into_iter()
-            .map(|instance| {
-                let seen = instance.last_seen_ms;
-                let made_of = [instance.language, instance.version];
-                let made_of = made_of.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-                view! {
-                    <tr>
-                        <th scope="row" dir="auto">{name.clone()} <span class="soft mono block">{instance.id}</span></th>
-                        <td>{made_of}</td>
-                        <td>{format::counted(instance.pools, "pool", "pools")} <span class="block">{format::counted(instance.breakers, "breaker", "breakers")}</span></td>
-                        <td class="number soft" title=format::exact_time(seen)>{move || format::ago(live.now_ms(), seen)}</td>
-                    </tr>
-                }
-            })
-            .collect_view()
+fn Rules() -> impl IntoView {
+    let rules = RwSignal::new(None::<Result<Vec<RuleSetting>, String>>);
+    spawn_local(async move {
+        let answer = api::rules().await.map_err(|failure| failure.to_string());
+        // The page may be gone by now.
+        rules.try_set(Some(answer));
+    });
+    let row = |rule: RuleSetting| {
+        let set = rule.is_set.then(|| view! { <span class="under">"set here"</span> });
+        view! {
+            <tr data-testid="rule-row" data-rule=rule.rule.key()>
+                <th scope="row">{rule.title.clone()} <span class="block mono">{rule.rule.key()}</span></th>
+                <td>{level(&rule)} {set}</td>
+                <td class="why"><details><summary>"why"<span class="sr">{format!(": {}", rule.title)}</span></summary>{rule.advice}</details></td>
+            </tr>
+        }
     };
     view! {
-        {move || services.with(Vec::is_empty).then(|| view! { <p class="soft">"Nobody yet."</p> })}
-        <table class="facts"><tbody>{move || services.get().into_iter().map(rows).collect_view()}</tbody></table>
+        {move || match rules.get() {
+            None => view! { <p class="soft">"Reading the rules \u{2026}"</p> }.into_any(),
+            Some(Err(why)) => view! { <p class="is-warn">{why}</p> }.into_any(),
+            Some(Ok(rules)) => {
+                view! { <table class="facts rules"><tbody>{rules.into_iter().map(row).collect_view()}</tbody></table> }.into_any()
+            }
+        }}
+    }
+}
+
+/// From where on a rule warns, in words.
+fn level(rule: &RuleSetting) -> String {
+    let Some(level) = rule.level else { return "off".to_owned() };
+    let figure = |value: f64| match rule.unit {
+        Unit::Share => format::percent(value),
+        Unit::Seconds => format::duration(value),
+        Unit::Count | Unit::Fact => format::number(value),
+    };
+    if rule.unit == Unit::Fact {
+        return "on".to_owned();
+    }
+    let side = match (rule.rule.is_below(), level.warn > 0.0) {
+        (true, _) => format!("below {}", figure(level.warn)),
+        (false, true) => format!("from {}", figure(level.warn)),
+        (false, false) => "any".to_owned(),
+    };
+    level.bad.map_or_else(|| side.clone(), |bad| format!("{side}, bad from {}", figure(bad)))
+}
+
+#[cfg(test)]
+mod tests {
+    use poolscope_wire::{Level, Rule};
+
+    use super::*;
+
+    #[test]
+    fn limits_are_told_in_their_unit() {
+        let rule = |rule: Rule, level: Option<Level>| {
+            let unit = rule.unit();
+            let (title, advice) = (String::new(), String::new());
+            super::level(&RuleSetting { rule, title, advice, unit, level, is_set: false })
+        };
+        let usual = |one: Rule| rule(one, Some(one.default_level()));
+        assert_eq!(usual(Rule::LowReuse), "below 50 %");
+        assert_eq!(usual(Rule::LongWaits), "from 100 ms, bad from 1 s");
+        assert_eq!(usual(Rule::FailedConnects), "any, bad from 50 %");
+        assert_eq!(usual(Rule::StaleRace), "from 3");
+        assert_eq!(usual(Rule::Probe), "on");
+        assert_eq!(rule(Rule::Leak, None), "off");
     }
 }

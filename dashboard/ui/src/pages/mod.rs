@@ -8,5 +8,7 @@ pub mod not_found;
 pub mod overview;
 pub mod pool;
 pub mod protection;
+pub mod services;
+pub mod sessions;
 pub mod trace;
 pub mod traces;

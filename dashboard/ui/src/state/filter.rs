@@ -60,6 +60,7 @@ pub fn breakers_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Breaker> {
         store.breakers.values().filter(|breaker| service.is_empty() || breaker.service == service).collect();
     breakers.sort_by_key(|breaker| {
         (
+            breaker.stale,
             std::cmp::Reverse(words::breaker_severity(breaker.state)),
             &breaker.name,
             &breaker.instance,
@@ -87,6 +88,8 @@ pub struct Headline {
     pub warn: u64,
     /// Pools that are fine.
     pub fine: u64,
+    /// Pools that are not reported any more: how they are is not known, and nothing of them is counted elsewhere.
+    pub vanished: u64,
     /// Breakers that reject calls.
     pub open_breakers: u64,
     /// Breakers that try.
@@ -111,6 +114,10 @@ impl Headline {
         let (mut reused, mut weight) = (0.0, 0.0);
         let pools = store.pools.values().map(|entry| &entry.summary);
         for pool in pools.filter(|pool| service.is_empty() || pool.service == service) {
+            if pool.stale {
+                headline.vanished += 1;
+                continue;
+            }
             match pool.health.severity {
                 Severity::Bad => headline.bad += 1,
                 Severity::Warn => headline.warn += 1,
@@ -128,7 +135,7 @@ impl Headline {
                 weight += requests_per_s;
             }
         }
-        for breaker in breakers_of(store, service) {
+        for breaker in breakers_of(store, service).into_iter().filter(|breaker| !breaker.stale) {
             match breaker.state {
                 BreakerState::Open | BreakerState::ForcedOpen => headline.open_breakers += 1,
                 BreakerState::HalfOpen => headline.half_open_breakers += 1,
@@ -205,6 +212,27 @@ mod tests {
         assert_eq!(headline.reuse, Some(0.75));
         assert_eq!(headline.worst(), Severity::Bad);
         assert_eq!(Headline::of(&store, "no such service"), Headline::default());
+    }
+
+    #[test]
+    fn who_vanished_is_told_and_not_counted() {
+        let pool = |id: &str, stale| PoolSummary {
+            id: id.to_owned(),
+            health: Health { severity: Severity::Bad, ..Health::default() },
+            now: PoolPoint { requests_per_s: Some(9.0), active: Some(2), ..PoolPoint::default() },
+            stale,
+            ..PoolSummary::default()
+        };
+        let breaker = Breaker { state: BreakerState::Open, stale: true, ..Breaker::default() };
+        let mut store = Store::default();
+        store.apply_full(Full {
+            pools: vec![pool("a", false), pool("b", true)],
+            breakers: vec![breaker],
+            ..Full::default()
+        });
+        let headline = Headline::of(&store, "");
+        assert_eq!((headline.bad, headline.vanished, headline.open_breakers), (1, 1, 0));
+        assert_eq!((headline.connections, headline.requests_per_s), (2, 9.0));
     }
 
     #[test]

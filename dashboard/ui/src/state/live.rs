@@ -24,6 +24,8 @@ pub struct Live {
     list: Trigger,
     breakers: Trigger,
     protection: Trigger,
+    sessions: Trigger,
+    warnings: Trigger,
     events: Trigger,
     status: Trigger,
     /// Milliseconds that the server's clock is ahead of the browser's.
@@ -52,6 +54,8 @@ impl Live {
             list: Trigger::new(),
             breakers: Trigger::new(),
             protection: Trigger::new(),
+            sessions: Trigger::new(),
+            warnings: Trigger::new(),
             events: Trigger::new(),
             status: Trigger::new(),
             clock_offset_ms: RwSignal::new(0),
@@ -77,7 +81,7 @@ impl Live {
             Message::Update(update) => {
                 let now_ms = update.now_ms;
                 self.pool_triggers.update_value(|triggers| {
-                    for id in &update.removed_pools {
+                    for id in update.removed_pools.iter().chain(&update.removed_groups) {
                         triggers.remove(id);
                     }
                 });
@@ -168,7 +172,7 @@ impl Live {
         self.read(read)
     }
 
-    /// Reads a pool; runs again when that pool changes.
+    /// Reads a pool or a group of pools; runs again when that changes.
     pub fn with_pool<T>(self, id: &str, read: impl FnOnce(&PoolEntry) -> T) -> Option<T> {
         let trigger = self.pool_triggers.try_update_value(|triggers| match triggers.get(id) {
             Some(trigger) => trigger.clone(),
@@ -178,7 +182,7 @@ impl Live {
             trigger.track();
         }
         self.list.track();
-        self.read(|store| store.pools.get(id).map(read))
+        self.read(|store| store.entry(id).map(read))
     }
 
     /// The newest point of a pool.
@@ -202,6 +206,18 @@ impl Live {
     /// Reads what protects calls beside breakers.
     pub fn with_protection<T>(self, read: impl FnOnce(&Store) -> T) -> T {
         self.protection.track();
+        self.read(read)
+    }
+
+    /// Reads the registries of sessions.
+    pub fn with_sessions<T>(self, read: impl FnOnce(&Store) -> T) -> T {
+        self.sessions.track();
+        self.read(read)
+    }
+
+    /// Reads the warnings.
+    pub fn with_warnings<T>(self, read: impl FnOnce(&Store) -> T) -> T {
+        self.warnings.track();
         self.read(read)
     }
 
@@ -250,6 +266,12 @@ impl Live {
         }
         if all || changes.protection {
             self.protection.notify();
+        }
+        if all || changes.sessions {
+            self.sessions.notify();
+        }
+        if all || changes.warnings {
+            self.warnings.notify();
         }
         if all || changes.events {
             self.events.notify();

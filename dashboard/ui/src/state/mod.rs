@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod filter;
+pub mod fleet;
 pub mod live;
 pub mod message;
 pub mod order;

@@ -1,10 +1,10 @@
 //! Which pools are shown, and in which order. Pure.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashSet};
 
 use poolscope_wire::{PoolSummary, Severity};
 
-use super::store::{PoolEntry, Store};
+use super::store::{GroupEntry, PoolEntry, Store};
 use crate::words;
 
 /// What the list of pools is ordered by.
@@ -60,32 +60,65 @@ pub struct PoolFilter {
     pub service: String,
     /// Pools that have every word of this text somewhere.
     pub text: String,
+    /// Pools of this instance alone; empty for all.
+    pub instance: String,
     /// Pools of this severity.
     pub severity: Option<Severity>,
+    /// Pools of several instances are shown one by one, not as a group.
+    pub apart: bool,
+    /// Groups that are taken apart in place, by id.
+    pub open: Vec<String>,
     /// The order.
     pub sort: Sort,
 }
 
 impl PoolFilter {
-    /// Ids of the pools that pass, in order.
+    /// Ids of the pools and groups that pass, in order; those of a group that is taken apart follow it.
     #[must_use]
     pub fn ids(&self, store: &Store) -> Vec<String> {
         let words: Vec<String> = self.text.split_whitespace().map(str::to_lowercase).collect();
-        let mut entries: Vec<&PoolEntry> = store
-            .pools
-            .values()
-            .filter(|entry| self.service.is_empty() || entry.summary.service == self.service)
-            .filter(|entry| self.severity.is_none_or(|severity| entry.summary.health.severity == severity))
-            .filter(|entry| words.iter().all(|word| has_word(&entry.summary, word)))
-            .collect();
-        entries.sort_by(|a, b| self.compare(a, b).then_with(|| by_name(a, b)));
-        entries.into_iter().map(|entry| entry.summary.id.clone()).collect()
+        let is_merged = !self.apart && self.instance.is_empty();
+        let groups = || store.groups.values().filter(|_| is_merged);
+        let grouped: HashSet<&str> =
+            groups().flat_map(|group| group.group.members.iter().map(String::as_str)).collect();
+        let singles = store.pools.values().filter(|entry| !grouped.contains(entry.summary.id.as_str()));
+        let singles = singles.filter(|entry| self.passes(&entry.summary, &words));
+        // A group passes by what it is as a whole, or by one of its pools.
+        let members = |group: &GroupEntry| {
+            group.group.members.iter().filter_map(|id| store.pools.get(id)).collect::<Vec<_>>()
+        };
+        let passing = groups().filter(|group| {
+            let by_member = |pool: &&PoolEntry| self.severity.is_none() && self.passes(&pool.summary, &words);
+            self.passes(&group.entry.summary, &words) || members(group).iter().any(by_member)
+        });
+        let mut entries: Vec<&PoolEntry> = singles.chain(passing.map(|group| &group.entry)).collect();
+        let order = |a: &&PoolEntry, b: &&PoolEntry| self.compare(a, b).then_with(|| by_name(a, b));
+        entries.sort_by(order);
+        let mut ids = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let id = &entry.summary.id;
+            ids.push(id.clone());
+            if let Some(group) = store.groups.get(id).filter(|_| self.open.contains(id)) {
+                let mut members = members(group);
+                members.sort_by(order);
+                ids.extend(members.into_iter().map(|member| member.summary.id.clone()));
+            }
+        }
+        ids
+    }
+
+    fn passes(&self, pool: &PoolSummary, words: &[String]) -> bool {
+        (self.service.is_empty() || pool.service == self.service)
+            && (self.instance.is_empty() || pool.instance == self.instance)
+            && self.severity.is_none_or(|severity| pool.health.severity == severity && !pool.stale)
+            && words.iter().all(|word| has_word(pool, word))
     }
 
     fn compare(&self, a: &PoolEntry, b: &PoolEntry) -> Ordering {
         let (left, right) = (&a.summary, &b.summary);
         match self.sort {
-            Sort::Worst => b.place.cmp(&a.place),
+            // What vanished is not as bad as it was last; nobody knows how it is.
+            Sort::Worst => left.stale.cmp(&right.stale).then(b.place.cmp(&a.place)),
             Sort::Name => Ordering::Equal,
             Sort::Active => right.now.active.cmp(&left.now.active),
             Sort::Waiting => right.now.pending.cmp(&left.now.pending),
@@ -133,7 +166,7 @@ fn has_word(pool: &PoolSummary, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use poolscope_wire::{Full, Health};
+    use poolscope_wire::{Full, Health, PoolGroup};
 
     use super::*;
 
@@ -180,6 +213,55 @@ mod tests {
         assert_eq!(filter("shop", "PAY").ids(&store()), ["b"]);
         assert_eq!(filter("", "pay shop").ids(&store()), ["b"]);
         assert!(filter("other", "pay").ids(&store()).is_empty());
+    }
+
+    fn fleet() -> Store {
+        let pool = |id: &str, instance: &str, severity, stale| PoolSummary {
+            id: id.to_owned(),
+            client: "pay".to_owned(),
+            service: "shop".to_owned(),
+            instance: instance.to_owned(),
+            health: Health { severity, ..Health::default() },
+            stale,
+            ..PoolSummary::default()
+        };
+        let merged = PoolSummary { id: "g".to_owned(), ..pool("g", "", Severity::Bad, false) };
+        let members = ["1", "2", "3"].map(str::to_owned).to_vec();
+        let mut store = Store::default();
+        store.apply_full(Full {
+            pools: vec![
+                pool("1", "a", Severity::Ok, false),
+                pool("2", "b", Severity::Bad, false),
+                pool("3", "c", Severity::Bad, true),
+                PoolSummary { client: "alone".to_owned(), ..pool("4", "a", Severity::Warn, false) },
+            ],
+            groups: vec![PoolGroup { merged, members, current: 2, bad: 1, warn: 0 }],
+            ..Full::default()
+        });
+        store
+    }
+
+    #[test]
+    fn instances_are_one_row_until_they_are_taken_apart() {
+        let store = fleet();
+        let ids = |filter: PoolFilter| filter.ids(&store).join(" ");
+        assert_eq!(ids(PoolFilter::default()), "g 4");
+        let open = vec!["g".to_owned()];
+        assert_eq!(ids(PoolFilter { open, ..PoolFilter::default() }), "g 2 1 3 4", "what vanished goes last");
+        assert_eq!(ids(PoolFilter { apart: true, ..PoolFilter::default() }), "2 4 1 3");
+        assert_eq!(ids(PoolFilter { instance: "a".to_owned(), ..PoolFilter::default() }), "4 1");
+    }
+
+    #[test]
+    fn a_group_is_found_by_one_of_its_instances_and_counted_by_its_worst() {
+        let store = fleet();
+        let ids = |filter: PoolFilter| filter.ids(&store).join(" ");
+        let text = PoolFilter { text: "pay".to_owned(), ..PoolFilter::default() };
+        assert_eq!(ids(text), "g");
+        let fine = PoolFilter { severity: Some(Severity::Ok), ..PoolFilter::default() };
+        assert_eq!(ids(fine), "");
+        let bad = PoolFilter { severity: Some(Severity::Bad), apart: true, ..PoolFilter::default() };
+        assert_eq!(ids(bad), "2", "what vanished is not bad now");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use poolscope_semconv::event::LEAK_RETURNED;
-use poolscope_wire::{Breaker, Event, Full, PoolSummary, Protection, Service, Severity, Status, Update};
+use poolscope_wire::{
+    Breaker, Event, Full, PoolGroup, PoolSummary, Protection, Service, SessionPoint, Sessions, Severity,
+    Status, Update, Warning,
+};
 
 use super::ring::Ring;
 
@@ -51,6 +54,47 @@ impl PoolEntry {
     }
 }
 
+/// A group of pools with its newest points.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GroupEntry {
+    /// All of them together.
+    pub entry: PoolEntry,
+    /// The group without what the entry has.
+    pub group: PoolGroup,
+}
+
+impl GroupEntry {
+    fn take(&mut self, mut group: PoolGroup) {
+        self.entry.summary = std::mem::take(&mut group.merged);
+        self.entry.ring.push(self.entry.summary.now);
+        self.group = group;
+    }
+}
+
+/// A registry of sessions with its newest points.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SessionEntry {
+    /// The newest figures.
+    pub summary: Sessions,
+    /// The newest points, oldest first.
+    pub points: VecDeque<SessionPoint>,
+}
+
+/// The most points of a registry of sessions that are kept.
+const MAX_SESSION_POINTS: usize = 240;
+
+impl SessionEntry {
+    fn take(&mut self, summary: Sessions) {
+        if self.points.back().is_none_or(|newest| newest.at_ms < summary.now.at_ms) {
+            self.points.push_back(summary.now);
+        }
+        if self.points.len() > MAX_SESSION_POINTS {
+            self.points.pop_front();
+        }
+        self.summary = summary;
+    }
+}
+
 /// The picture.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Store {
@@ -64,6 +108,12 @@ pub struct Store {
     pub breakers: BTreeMap<String, Breaker>,
     /// What else protects calls, by id.
     pub protection: BTreeMap<String, Protection>,
+    /// Pools of several instances as one, by id.
+    pub groups: BTreeMap<String, GroupEntry>,
+    /// Every registry of sessions, by id.
+    pub sessions: BTreeMap<String, SessionEntry>,
+    /// Everything that is wrong, by id.
+    pub warnings: BTreeMap<String, Warning>,
     /// The newest events, newest first.
     pub events: VecDeque<Event>,
     /// True from the first message on.
@@ -83,6 +133,10 @@ pub struct Changes {
     pub breakers: bool,
     /// What else protects calls.
     pub protection: bool,
+    /// Registries of sessions.
+    pub sessions: bool,
+    /// Warnings.
+    pub warnings: bool,
     /// Events.
     pub events: bool,
     /// The server about itself, or who sends.
@@ -90,6 +144,12 @@ pub struct Changes {
 }
 
 impl Store {
+    /// A pool or a group of pools.
+    #[must_use]
+    pub fn entry(&self, id: &str) -> Option<&PoolEntry> {
+        self.pools.get(id).or_else(|| self.groups.get(id).map(|group| &group.entry))
+    }
+
     fn keep_event(&mut self, event: Event) {
         self.events.push_front(event);
         if self.events.len() > MAX_EVENTS {
@@ -100,7 +160,31 @@ impl Store {
 
     /// Replaces the picture. Places that are held over from before are forgotten.
     pub fn apply_full(&mut self, full: Full) -> Changes {
-        let Full { status, services, pools, mut history, breakers, protection, events, lagged: _ } = full;
+        let Full { status, services, pools, groups, mut history, breakers, protection, events, .. } = full;
+        let (sessions, mut session_history) = (full.sessions, full.session_history);
+        self.warnings = full.warnings.into_iter().map(|one| (one.id.clone(), one)).collect();
+        self.groups = groups
+            .into_iter()
+            .map(|group| {
+                let (id, place) = (group.merged.id.clone(), group.merged.health.severity);
+                let members = group.members.iter().filter_map(|id| history.get(id));
+                let ring = Ring::from_history(super::fleet::merge_history(members));
+                let mut entry = GroupEntry::default();
+                (entry.entry.ring, entry.entry.place) = (ring, place);
+                entry.take(group);
+                (id, entry)
+            })
+            .collect();
+        self.sessions = sessions
+            .into_iter()
+            .map(|summary| {
+                let points = session_history.remove(&summary.id).unwrap_or_default().into();
+                let mut entry = SessionEntry { points, ..SessionEntry::default() };
+                let id = summary.id.clone();
+                entry.take(summary);
+                (id, entry)
+            })
+            .collect();
         self.pools = pools
             .into_iter()
             .map(|summary| {
@@ -124,6 +208,8 @@ impl Store {
         let mut changes = Changes {
             breakers: !update.breakers.is_empty() || !update.removed_breakers.is_empty(),
             protection: !update.protection.is_empty() || !update.removed_protection.is_empty(),
+            sessions: !update.sessions.is_empty() || !update.removed_sessions.is_empty(),
+            warnings: !update.warnings.is_empty() || !update.removed_warnings.is_empty(),
             events: !update.events.is_empty(),
             status: update.status.is_some() || update.services.is_some(),
             ..Changes::default()
@@ -139,6 +225,31 @@ impl Store {
         }
         for id in &update.removed_pools {
             changes.list |= self.pools.remove(id).is_some();
+        }
+        for group in update.groups {
+            let id = group.merged.id.clone();
+            let known = self.groups.get(&id).map(|entry| entry.group.members.len());
+            changes.list |= known != Some(group.members.len());
+            self.groups.entry(id.clone()).or_default().take(group);
+            changes.pools.push(id);
+        }
+        for id in &update.removed_groups {
+            changes.list |= self.groups.remove(id).is_some();
+        }
+        for entry in self.groups.values_mut() {
+            changes.list |= entry.entry.settle_place(update.now_ms);
+        }
+        for summary in update.sessions {
+            self.sessions.entry(summary.id.clone()).or_default().take(summary);
+        }
+        for id in &update.removed_sessions {
+            self.sessions.remove(id);
+        }
+        for warning in update.warnings {
+            self.warnings.insert(warning.id.clone(), warning);
+        }
+        for id in &update.removed_warnings {
+            self.warnings.remove(id);
         }
         for entry in self.pools.values_mut() {
             changes.list |= entry.settle_place(update.now_ms);

@@ -3,10 +3,12 @@
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric::Data};
-use poolscope_semconv::metric::MetricKind;
+use poolscope_semconv::metric::{MetricKind, TELEMETRY_DROPPED};
 
-use super::{attributes, breaker, foreign, pool, protection, resource, value};
-use crate::model::{BreakerFigure, PoolFigure, ProtectionFigure, Reading, Rejected, Report, Value};
+use super::{attributes, breaker, foreign, pool, protection, resource, session, value};
+use crate::model::{
+    BreakerFigure, PoolFigure, ProtectionFigure, Reading, Rejected, Report, SessionFigure, Value,
+};
 
 /// Longest name that is repeated in a sentence to the sender.
 const MAX_NAME_CHARS: usize = 80;
@@ -43,6 +45,9 @@ pub(super) enum Figure {
     Pool(PoolFigure),
     Breaker(BreakerFigure),
     Protection(ProtectionFigure),
+    Session(SessionFigure),
+    /// What the sender lost.
+    Dropped,
     /// Of a pool, as only other senders tell it.
     Foreign(PoolFigure),
 }
@@ -59,7 +64,10 @@ fn find(name: &str) -> Option<(Shape, Figure)> {
     let pools = pool::METRICS.iter().map(|(def, figure)| (*def, Figure::Pool(*figure)));
     let breakers = breaker::METRICS.iter().map(|(def, figure)| (*def, Figure::Breaker(*figure)));
     let protection = protection::METRICS.iter().map(|(def, figure)| (*def, Figure::Protection(*figure)));
-    let ours = pools.chain(breakers).chain(protection).find(|(def, _)| def.name == name);
+    let sessions = session::METRICS.iter().map(|(def, figure)| (*def, Figure::Session(*figure)));
+    let dropped = std::iter::once((&TELEMETRY_DROPPED, Figure::Dropped));
+    let mut all = pools.chain(breakers).chain(protection).chain(sessions).chain(dropped);
+    let ours = all.find(|(def, _)| def.name == name);
     let ours =
         ours.map(|(def, figure)| (Shape { kind: def.kind, unit: def.unit, bounds: def.bounds }, figure));
     ours.or_else(|| {
@@ -174,6 +182,10 @@ impl<'a> Sink<'a, '_> {
             Figure::Protection(figure) => {
                 self.report.protection.extend(protection::reading(figure, attributes, reading));
             }
+            Figure::Session(figure) => {
+                self.report.sessions.extend(session::reading(figure, attributes, reading));
+            }
+            Figure::Dropped => self.report.dropped.push(session::dropped(attributes, reading)),
         }
         Ok(())
     }

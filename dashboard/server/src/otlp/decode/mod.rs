@@ -8,6 +8,7 @@ mod metrics;
 mod pool;
 mod protection;
 mod resource;
+mod session;
 mod spans;
 mod value;
 
@@ -16,4 +17,5 @@ mod tests;
 
 pub(crate) use logs::logs;
 pub(crate) use metrics::metrics;
+pub(crate) use resource::sender;
 pub(crate) use spans::spans;

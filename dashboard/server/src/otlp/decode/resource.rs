@@ -10,7 +10,8 @@ use crate::model::Sender;
 /// OpenTelemetry's own name for a service that has none.
 const UNKNOWN_SERVICE: &str = "unknown_service";
 
-pub(super) fn sender(resource: Option<&Resource>) -> Sender<'_> {
+/// The sender that a resource names.
+pub(crate) fn sender(resource: Option<&Resource>) -> Sender<'_> {
     let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
     let get = |key| text(attributes, key).unwrap_or_default();
     Sender {

@@ -2,7 +2,7 @@
 
 use leptos::{html::Article, prelude::*};
 use poolscope_semconv::value::BreakerReason;
-use poolscope_wire::{Breaker, BreakerState, Share, Transition};
+use poolscope_wire::{Breaker, BreakerState, Share, Subject, Transition};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 
@@ -11,7 +11,7 @@ use super::{
     strip::{Strip, transitions_in},
 };
 use crate::{
-    components::{bar::Bar, shape::BreakerBadge},
+    components::{bar::Bar, shape::BreakerBadge, warnings::WarningsAbout},
     derived::Derived,
     format,
     navigation::Navigation,
@@ -45,9 +45,7 @@ pub fn Card(
         let since = breaker.with(|breaker| breaker.since_ms)?;
         Some(format::span(live.now_ms().saturating_sub(since) / 1_000))
     };
-    let of_instances = Derived::new(move || {
-        breaker.with(|breaker| live.with_breakers(|store| of_instances(breaker, store.breakers.values())))
-    });
+    let own = Derived::from(vec![id.clone()]);
     let class = move || {
         let severity = words::severity_key(words::breaker_severity(state.get()));
         let stale = if breaker.with(|breaker| breaker.stale) { " is-stale" } else { "" };
@@ -85,7 +83,6 @@ pub fn Card(
             <h2 dir="auto" title=text(|b| b.name.clone())>{text(|b| b.name.clone())}</h2>
             <p class="soft clip" dir="auto">{text(|b| format!("{} \u{b7} {}", b.service, b.instance))}</p>
             <p class="sentence">{text(|b| b.sentence.clone())}</p>
-            {move || of_instances.get().map(|text| view! { <p class="soft">{text}</p> })}
             {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
             <Ratios breaker />
             <dl class="figures">
@@ -94,6 +91,7 @@ pub fn Card(
                 {figure("failed", |b| b.failed_total)}
                 {figure("rejected", |b| b.rejected_total)}
             </dl>
+            <WarningsAbout what=Subject::Breaker ids=own />
             <Strip breaker past />
             <Transitions breaker past />
             <p class="soft"><a data-testid="breaker-traces" href=traces>"traces of its calls"</a></p>
@@ -116,17 +114,6 @@ fn next_try(breaker: &Breaker, now_ms: u64) -> Option<String> {
         0 => Some("next call tries".to_owned()),
         seconds => Some(format!("next try in {}", format::span(seconds))),
     }
-}
-
-/// How the breakers of the same name stand over all instances, if there is more than one.
-fn of_instances<'a>(breaker: &Breaker, all: impl Iterator<Item = &'a Breaker>) -> Option<String> {
-    let same: Vec<_> =
-        all.filter(|other| other.name == breaker.name && other.service == breaker.service).collect();
-    let open = same
-        .iter()
-        .filter(|other| matches!(other.state, BreakerState::Open | BreakerState::ForcedOpen))
-        .count();
-    (same.len() > 1).then(|| format!("open on {open} of {} instances", same.len()))
 }
 
 /// The shares of calls that the breaker judges, each against its limit.
@@ -256,17 +243,6 @@ mod tests {
         assert_eq!(next_try(&breaker, 99_000).as_deref(), Some("next call tries"));
         breaker.state = BreakerState::Closed;
         assert_eq!(next_try(&breaker, 200), None);
-    }
-
-    #[test]
-    fn instances_are_counted_only_when_there_are_several() {
-        let one = Breaker { name: "pay".to_owned(), state: BreakerState::Open, ..Breaker::default() };
-        let other = Breaker { state: BreakerState::Closed, ..one.clone() };
-        assert_eq!(of_instances(&one, [&one].into_iter()), None);
-        assert_eq!(
-            of_instances(&one, [&one, &other].into_iter()).as_deref(),
-            Some("open on 1 of 2 instances")
-        );
     }
 
     #[test]

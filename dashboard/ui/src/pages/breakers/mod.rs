@@ -1,6 +1,7 @@
 //! Every breaker as a card: its state as a word and a shape, why, and what it did over time.
 
 pub mod card;
+pub mod group;
 pub mod past;
 pub mod strip;
 
@@ -16,12 +17,14 @@ use crate::{
     navigation::Navigation,
     state::{
         filter::{Headline, breakers_of},
+        fleet::{BreakerGroup, breaker_groups},
         live::Live,
     },
     time::Time,
 };
 
 use card::Card;
+use group::Group;
 
 /// The breakers page.
 #[component]
@@ -38,6 +41,11 @@ pub fn Breakers(
             breakers_of(store, &service).iter().map(|b| b.id.clone()).collect::<Vec<_>>()
         })
     });
+    let groups = Derived::new(move || {
+        let service = navigation.query("service");
+        live.with_breakers(|store| breaker_groups(&breakers_of(store, &service)))
+    });
+    let keys = move || groups.with(|groups| groups.iter().map(BreakerGroup::key).collect());
     let is_empty = Derived::new(move || ids.with(Vec::is_empty));
     let nobody_sends = Derived::new(move || live.with_list(|store| store.pools.is_empty()));
     let is_filled = Derived::new(move || live.with_list(|store| store.filled));
@@ -45,11 +53,15 @@ pub fn Breakers(
         let service = navigation.query("service");
         let headline = live.with_breakers(|store| Headline::of(store, &service));
         let all = ids.with(Vec::len) as u64;
-        let rest = all - headline.open_breakers - headline.half_open_breakers;
+        let silent = live.with_breakers(|store| {
+            breakers_of(store, &service).iter().filter(|breaker| breaker.stale).count() as u64
+        });
+        let rest = all - silent - headline.open_breakers - headline.half_open_breakers;
         let parts = [
             (headline.open_breakers, "open"),
             (headline.half_open_breakers, "half open"),
             (rest, "let calls pass"),
+            (silent, "not heard any more"),
         ];
         let parts: Vec<String> = parts
             .into_iter()
@@ -68,8 +80,21 @@ pub fn Breakers(
             if !is_empty.get() {
                 view! {
                     <div class="cards">
-                        {each(move || ids.get(), move |id| {
-                            view! { <Card marked=marked.as_deref() == Some(id.as_str()) id /> }.into_any()
+                        {each(keys, move |key| {
+                            let marked = marked.clone();
+                            let group = Derived::new(move || {
+                                groups.with(|groups| groups.iter().find(|group| group.key() == key).cloned())
+                            });
+                            let alone = Derived::new(move || group.with(|group| {
+                                group.as_ref().filter(|group| group.ids.len() == 1).map(|group| group.ids[0].clone())
+                            }));
+                            view! {
+                                {move || match alone.get() {
+                                    Some(id) => view! { <Card marked=marked.as_deref() == Some(id.as_str()) id /> }.into_any(),
+                                    None => view! { <Group group marked=marked.clone() /> }.into_any(),
+                                }}
+                            }
+                            .into_any()
                         })}
                     </div>
                 }

@@ -34,6 +34,15 @@ pub fn Headlines() -> impl IntoView {
                 <Chip severity=Severity::Warn count=Derived::new(move || headline.with(|h| h.warn)) />
                 <Chip severity=Severity::Ok count=Derived::new(move || headline.with(|h| h.fine)) />
                 {move || {
+                    let vanished = headline.with(|headline| headline.vanished);
+                    (vanished > 0).then(|| view! {
+                        <a class="chip plain" href=move || navigation.link(&Route::Services)
+                            title="Nothing of them is counted as current">
+                            {format!("{} not heard any more", format::counted(vanished, "pool is", "pools are"))}
+                        </a>
+                    })
+                }}
+                {move || {
                     let open = headline.with(|headline| headline.open_breakers);
                     (open > 0).then(|| view! {
                         <a class="chip" href=move || navigation.link(&Route::Breakers(None))>
@@ -60,6 +69,7 @@ fn sentence(headline: &Headline) -> String {
         (0, 0) if open_breakers > 0 => {
             format!("{} open", format::counted(open_breakers, "breaker is", "breakers are"))
         }
+        (0, 0) if fine == 0 => "No pool is heard any more".to_owned(),
         (0, 0) if fine == 1 => "The one pool is fine".to_owned(),
         (0, 0) => format!("All {} are fine", format::counted(fine, "pool", "pools")),
         (0, warn) => format!("{} worth a look", format::counted(warn, "pool is", "pools are")),
@@ -98,6 +108,7 @@ mod tests {
         assert_eq!(sentence(&headline(0, 2, 3)), "2 pools are worth a look");
         assert_eq!(sentence(&headline(0, 0, 3)), "All 3 pools are fine");
         assert_eq!(sentence(&headline(0, 0, 1)), "The one pool is fine");
+        assert_eq!(sentence(&headline(0, 0, 0)), "No pool is heard any more");
         let open = Headline { open_breakers: 1, ..headline(0, 0, 3) };
         assert_eq!(sentence(&open), "1 breaker is open");
     }

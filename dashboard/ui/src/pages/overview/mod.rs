@@ -2,6 +2,7 @@
 
 pub mod headline;
 pub mod past;
+pub mod problems;
 pub mod row;
 pub mod toolbar;
 pub mod view;
@@ -22,6 +23,7 @@ use crate::{
 };
 
 use headline::Headlines;
+use problems::Problems;
 use row::{ColumnHeads, Row};
 use toolbar::Toolbar;
 
@@ -36,6 +38,9 @@ fn use_filter(navigation: Navigation) -> Derived<PoolFilter> {
             "ok" => Some(Severity::Ok),
             _ => None,
         },
+        instance: navigation.query("instance"),
+        apart: navigation.query("apart") == "yes",
+        open: navigation.query("open").split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
         sort: Sort::from_key(&navigation.query("sort")),
     })
 }
@@ -75,6 +80,7 @@ pub fn Overview() -> impl IntoView {
             Stage::NoData => view! { <NoData /> }.into_any(),
             stage => view! {
                 <Headlines />
+                <Problems />
                 <Toolbar shown=Derived::new(move || ids.with(Vec::len)) />
                 <p class="soft" data-testid="overview-time" hidden=move || time.fixed().is_none()>
                     "Words, order and severity are those of now. The figures of a row are those of this time: most connections and waiting, worst wait, mean reuse and rates."
@@ -107,7 +113,7 @@ enum Stage {
 fn NoMatch() -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     let clear = move |_| {
-        for key in ["q", "severity", "service"] {
+        for key in ["q", "severity", "service", "instance"] {
             navigation.set_query(key, "");
         }
     };

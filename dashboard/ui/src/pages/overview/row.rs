@@ -91,9 +91,64 @@ pub fn Row(
     };
     let severity = Derived::new(move || view.with(|v| v.as_ref().map(|v| v.severity).unwrap_or_default()));
     let severity_key = move || words::severity_key(severity.get());
+    let group = Derived::new({
+        let id = id.clone();
+        // How many there are in a group, and how many of them are heard; the list follows who comes and goes.
+        move || {
+            live.with_figures(|store| {
+                store.groups.get(&id).map(|group| (group.group.members.len() as u64, group.group.current))
+            })
+        }
+    });
+    let opened = move || navigation.query("open");
+    let is_open = {
+        let id = id.clone();
+        Derived::new(move || opened().split(',').any(|one| one == id))
+    };
+    let is_member = {
+        let id = id.clone();
+        Derived::new(move || {
+            let opened = opened();
+            !opened.is_empty()
+                && live.with_list(|store| {
+                    let open = opened.split(',').filter_map(|group| store.groups.get(group));
+                    open.flat_map(|group| &group.group.members).any(|member| *member == id)
+                })
+        })
+    };
+    let toggle = {
+        let id = id.clone();
+        move |_| {
+            let opened = opened();
+            let mut ids: Vec<&str> = opened.split(',').filter(|one| !one.is_empty()).collect();
+            match ids.iter().position(|one| *one == id) {
+                Some(place) => drop(ids.remove(place)),
+                None => ids.push(&id),
+            }
+            navigation.set_query("open", &ids.join(","));
+        }
+    };
+    let instances = move || {
+        group.get().map(|(all, current)| match all - u64::from(current) {
+            0 => format!("{} instances", format::count(all)),
+            gone => format!("{} instances, {} vanished", format::count(all), format::count(gone)),
+        })
+    };
     let class = move || {
         let stale = view.with(|view| view.as_ref().is_some_and(|view| view.stale));
-        format!("pool v-{}{}", severity_key(), if stale { " is-stale" } else { "" })
+        let member = if is_member.get() { " is-member" } else { "" };
+        format!("pool v-{}{}{member}", severity_key(), if stale { " is-stale" } else { "" })
+    };
+    let name = move || {
+        let of_member = is_member.get();
+        view.with(|view| {
+            view.as_ref()
+                .map(|view| match (of_member, view.instance.is_empty()) {
+                    (true, false) => view.instance.clone(),
+                    _ => view.name.clone(),
+                })
+                .unwrap_or_default()
+        })
     };
     let silent_for = move || {
         let seen_ms =
@@ -121,7 +176,17 @@ pub fn Row(
         <li class=class data-testid="pool-row" data-pool-id=id data-severity=severity_key>
             <span class="sev"><SeverityShape severity /></span>
             <div class="cell name">
-                <a href=href data-stop data-testid="pool-name" dir="auto" title=text(|v| v.name.clone())>{text(|v| v.name.clone())}</a>
+                {move || if group.with(Option::is_some) {
+                    view! {
+                        <button type="button" class="apart" data-stop data-testid="pool-group" dir="auto" on:click=toggle.clone()
+                            aria-expanded=move || if is_open.get() { "true" } else { "false" } title="Take apart by instance">
+                            <span class="twist" aria-hidden="true">{move || if is_open.get() { "\u{2212}" } else { "+" }}</span>
+                            {name} <span class="soft" data-testid="pool-instances">{instances}</span>
+                        </button>
+                    }.into_any()
+                } else {
+                    view! { <a href=href.clone() data-stop data-testid="pool-name" dir="auto" title=name>{name}</a> }.into_any()
+                }}
                 <span class="soft clip" dir="auto" title=text(|v| format!("{} {}", v.destination, v.origin).trim().to_owned())>
                     {text(|v| v.destination.clone())}
                     <span class="origin">{text(|v| if v.destination.is_empty() { "" } else { " \u{b7} " }.to_owned())} {text(|v| v.origin.clone())}</span>

@@ -18,6 +18,8 @@ pub struct PoolView {
     pub destination: String,
     /// Protocol, service and instance in one line.
     pub origin: String,
+    /// Instance of the service; empty for several.
+    pub instance: String,
     /// How bad it is.
     pub severity: Severity,
     /// How it is, in words.
@@ -68,6 +70,7 @@ impl PoolView {
             name: words::pool_name(pool),
             destination: if pool.client.is_empty() { String::new() } else { words::destination(pool) },
             origin: origin(pool),
+            instance: pool.instance.clone(),
             severity: pool.health.severity,
             sentence: pool.health.sentence.clone(),
             stale: pool.stale,

@@ -1,11 +1,14 @@
 //! What a pool is, how it is, and since when.
 
 use leptos::prelude::*;
-use poolscope_wire::{Connections, Observation, PoolDetail, PoolSummary};
+use poolscope_wire::{Connections, Observation, PoolDetail, PoolSummary, Subject};
 
 use super::detail::Loaded;
 use crate::{
-    components::shape::{BreakerBadge, SeverityShape},
+    components::{
+        shape::{BreakerBadge, SeverityShape},
+        warnings::WarningsAbout,
+    },
     derived::Derived,
     format,
     navigation::Navigation,
@@ -244,6 +247,18 @@ pub fn Head(
     let traces = Derived::new(move || {
         pool.with(|pool| navigation.link_to(&Route::Traces.path(), &[("pool", pool.id.clone())]))
     });
+    let own = Derived::new(move || pool.with(|pool| vec![pool.id.clone()]));
+    let guards = Derived::new(move || {
+        pool.with(|pool| {
+            live.with_breakers(|store| {
+                let guard = store.breakers.values().find(|one| {
+                    let is_named = pool.breaker.as_ref().is_some_and(|(name, _)| *name == one.name);
+                    is_named && one.service == pool.service && one.instance == pool.instance
+                });
+                guard.map(|breaker| breaker.id.clone()).into_iter().collect::<Vec<_>>()
+            })
+        })
+    });
     view! {
         <header class="poolhead">
             <p class="crumb"><a href=move || navigation.link(&Route::Overview)>"Overview"</a></p>
@@ -274,6 +289,8 @@ pub fn Head(
                     view! { <a class="badgelink" href=navigation.link(&Route::Breakers(id))>"breaker " <BreakerBadge state /></a> }
                 })}
             </p>
+            <WarningsAbout what=Subject::Pool ids=own />
+            <WarningsAbout what=Subject::Breaker ids=guards />
             {move || words::lacks(&pool.with(|pool| pool.lacks.clone())).map(|text| view! {
                 <p class="soft" data-testid="pool-lacks">{text}</p>
             })}

@@ -1,0 +1,303 @@
+//! Pools of several instances that are one pool to people: their figures are merged, not averaged.
+
+use std::collections::{BTreeSet, HashMap};
+
+use poolscope_wire as wire;
+use wire::{Health, PoolGroup, PoolLimit, PoolPoint, Severity};
+
+use super::Store;
+use super::buckets::Buckets;
+use super::id::Id;
+use super::pool::Pool;
+use super::query::{lacks, summary};
+use super::sample::Sample;
+use crate::model::{Destination, Sender};
+
+/// Groups are told at most so often: their members report one after the other.
+const TELL_EVERY_MS: u64 = 900;
+
+/// What the live stream has told of the groups.
+#[derive(Debug, Default)]
+pub(super) struct ToldGroups {
+    told: BTreeSet<String>,
+    /// Groups of pools that changed since they were told.
+    dirty: BTreeSet<Id>,
+    told_ms: u64,
+}
+
+/// What the pools of a group have in common, as an identity.
+fn group_of(pool: &Pool) -> Id {
+    let sender = Sender { service: &pool.service, ..Sender::default() };
+    let destination = Destination {
+        kind: pool.kind,
+        client: &pool.client,
+        scheme: &pool.scheme,
+        address: &pool.address,
+        port: pool.port,
+    };
+    Id::pool(sender, destination)
+}
+
+/// A group must not be taken for the pool of a sender that names no instance.
+fn text_of(group: Id) -> String {
+    format!("g-{group}")
+}
+
+impl Store {
+    /// Pools by what they have in common, where there is more than one of them.
+    fn grouped(&self) -> HashMap<Id, Vec<&Pool>> {
+        let mut groups: HashMap<Id, Vec<&Pool>> = HashMap::new();
+        for pool in self.shown_pools() {
+            groups.entry(group_of(pool)).or_default().push(pool);
+        }
+        groups.retain(|_, members| members.len() > 1);
+        groups
+    }
+
+    /// Every group of pools, in the order of their names.
+    pub(crate) fn groups(&self) -> Vec<PoolGroup> {
+        let mut groups: Vec<_> = self.grouped().into_iter().map(|(id, members)| merge(id, members)).collect();
+        groups.sort_by(|a, b| {
+            let key = |one: &'_ PoolGroup| {
+                (
+                    one.merged.service.clone(),
+                    one.merged.client.clone(),
+                    one.merged.address.clone(),
+                    one.merged.id.clone(),
+                )
+            };
+            key(a).cmp(&key(b))
+        });
+        groups
+    }
+
+    /// Groups that changed, and the ids of those that are none any more. Asked before the pools are told.
+    pub(super) fn changed_groups(&mut self, now_ms: u64) -> (Vec<PoolGroup>, Vec<String>) {
+        let changed: Vec<Id> = self.shown_pools().filter(|pool| pool.dirty).map(group_of).collect();
+        self.told_groups.dirty.extend(changed);
+        let is_due = now_ms.saturating_sub(self.told_groups.told_ms) >= TELL_EVERY_MS;
+        let is_news = !self.told_groups.dirty.is_empty() || !self.told_groups.told.is_empty();
+        if !is_due || !is_news {
+            return (Vec::new(), Vec::new());
+        }
+        let dirty = std::mem::take(&mut self.told_groups.dirty);
+        let mut before = std::mem::take(&mut self.told_groups.told);
+        let mut told = BTreeSet::new();
+        let mut groups = Vec::new();
+        for (id, members) in self.grouped() {
+            let text = text_of(id);
+            if dirty.contains(&id) || !before.contains(&text) {
+                groups.push(merge(id, members));
+            }
+            before.remove(&text);
+            told.insert(text);
+        }
+        self.told_groups.told = told;
+        self.told_groups.told_ms = now_ms;
+        (groups, before.into_iter().collect())
+    }
+}
+
+/// The pools of a group as one.
+fn merge(id: Id, mut members: Vec<&Pool>) -> PoolGroup {
+    members.sort_by(|a, b| (&a.instance, a.id).cmp(&(&b.instance, b.id)));
+    let current: Vec<&Pool> = members.iter().copied().filter(|pool| !pool.stale).collect();
+    // Where all have vanished, what they were last is all that there is to tell.
+    let counted = if current.is_empty() { &members } else { &current };
+    let count = |severity| current.iter().filter(|pool| pool.condition.health().severity == severity).count();
+    let (bad, warn) = (count(Severity::Bad) as u32, count(Severity::Warn) as u32);
+    PoolGroup {
+        merged: merged(id, counted, current.is_empty()),
+        members: members.iter().map(|pool| pool.id.to_string()).collect(),
+        current: current.len() as u32,
+        bad,
+        warn,
+    }
+}
+
+fn merged(id: Id, pools: &[&Pool], stale: bool) -> wire::PoolSummary {
+    let all: Vec<wire::PoolSummary> = pools.iter().map(|pool| summary(pool)).collect();
+    let Some(first) = all.first() else { return wire::PoolSummary::default() };
+    let minutes: Vec<_> = pools.iter().map(|pool| pool.last_minute()).collect();
+    let wait = merge_buckets(minutes.iter().map(Sample::wait));
+    let (reused, served) = minutes.iter().fold((0, 0), |(reused, served): (u64, u64), minute| {
+        (reused.saturating_add(minute.reused), served.saturating_add(minute.served))
+    });
+    let total =
+        |read: fn(&wire::PoolSummary) -> Option<u64>| all.iter().filter_map(read).reduce(u64::saturating_add);
+    let mut protocols: Vec<String> = all.iter().flat_map(|one| one.protocols.iter().cloned()).collect();
+    protocols.sort();
+    protocols.dedup();
+    // What one of them tells is told, if not by all.
+    let mut lacking = lacks(pools[0]);
+    lacking.retain(|lack| pools.iter().all(|pool| lacks(pool).contains(lack)));
+    wire::PoolSummary {
+        id: text_of(id),
+        instance: String::new(),
+        protocols,
+        lacks: lacking,
+        observation: all.iter().map(|one| one.observation).max().unwrap_or_default(),
+        health: merge_health(all.iter().map(|one| &one.health)),
+        now: merge_points(all.iter().map(|one| &one.now)),
+        reuse: (served > 0).then(|| (reused as f64 / served as f64) as f32),
+        wait_p50_s: wait.quantile(0.5).map(|seconds| seconds as f32),
+        wait_p99_s: wait.quantile(0.99).map(|seconds| seconds as f32),
+        requests_total: total(|one| one.requests_total),
+        opened_total: total(|one| one.opened_total),
+        closed_total: total(|one| one.closed_total),
+        failed_total: total(|one| one.failed_total),
+        breaker: None,
+        last_seen_ms: all.iter().map(|one| one.last_seen_ms).max().unwrap_or_default(),
+        stale,
+        ..first.clone()
+    }
+}
+
+fn merge_buckets<'a>(all: impl Iterator<Item = &'a Buckets>) -> Buckets {
+    all.fold(Buckets::default(), |mut sum, one| {
+        sum.add(one);
+        sum
+    })
+}
+
+/// The worst condition; where it is not that of all, how many have it.
+fn merge_health<'a>(all: impl Iterator<Item = &'a Health>) -> Health {
+    let all: Vec<&Health> = all.collect();
+    let Some(worst) = all.iter().map(|health| health.severity).max() else { return Health::default() };
+    let having: Vec<_> = all.iter().filter(|health| health.severity == worst).collect();
+    let since_ms = having.iter().map(|health| health.since_ms).min().unwrap_or_default();
+    let of = format!("{} of {} instances", having.len(), all.len());
+    let needing = match (worst, having.len()) {
+        (Severity::Ok, _) => {
+            let sentence = format!("fine on all {} instances", all.len());
+            return Health { severity: worst, sentence, since_ms };
+        }
+        (Severity::Warn, 1) => "is worth a look",
+        (Severity::Warn, _) => "are worth a look",
+        (Severity::Bad, 1) => "needs you",
+        (Severity::Bad, _) => "need you",
+    };
+    // Of several that have it, the one that has had it for longest says what it is.
+    let told = having.iter().min_by_key(|health| health.since_ms).map_or("", |health| &health.sentence);
+    Health { severity: worst, sentence: format!("{of} {needing}: {told}"), since_ms }
+}
+
+/// Sums of what is told; percentiles can't be summed and are left out.
+fn merge_points<'a>(all: impl Iterator<Item = &'a PoolPoint>) -> PoolPoint {
+    all.fold(PoolPoint::default(), |sum, one| {
+        let count = |a: Option<u32>, b: Option<u32>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+        let rate = |a: Option<f32>, b: Option<f32>| match (a, b) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+        PoolPoint {
+            at_ms: sum.at_ms.max(one.at_ms),
+            idle: count(sum.idle, one.idle),
+            active: count(sum.active, one.active),
+            upgraded: count(sum.upgraded, one.upgraded),
+            connecting: count(sum.connecting, one.connecting),
+            leaked: count(sum.leaked, one.leaked),
+            limit: match (sum.limit, one.limit) {
+                (Some(a), Some(b)) => Some(PoolLimit {
+                    max: a.max.saturating_add(b.max),
+                    in_use: a.in_use.saturating_add(b.in_use),
+                    queued: a.queued.saturating_add(b.queued),
+                    oldest_wait_s: a.oldest_wait_s.max(b.oldest_wait_s),
+                }),
+                (a, b) => a.or(b),
+            },
+            max_open: count(sum.max_open, one.max_open),
+            idle_max: count(sum.idle_max, one.idle_max),
+            idle_min: count(sum.idle_min, one.idle_min),
+            pending: count(sum.pending, one.pending),
+            in_flight: count(sum.in_flight, one.in_flight),
+            requests_per_s: rate(sum.requests_per_s, one.requests_per_s),
+            errors_per_s: rate(sum.errors_per_s, one.errors_per_s),
+            opened_per_s: rate(sum.opened_per_s, one.opened_per_s),
+            closed_per_s: rate(sum.closed_per_s, one.closed_per_s),
+            timeouts_per_s: rate(sum.timeouts_per_s, one.timeouts_per_s),
+            wasted_per_s: rate(sum.wasted_per_s, one.wasted_per_s),
+            ..PoolPoint::default()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that look random and are the same each time.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn next(&mut self, below: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % below
+        }
+
+        fn maybe(&mut self) -> Option<u32> {
+            let told = self.next(4) > 0;
+            told.then(|| self.next(1_000) as u32)
+        }
+    }
+
+    #[test]
+    fn merged_figures_are_the_sums_of_what_is_told() {
+        let mut numbers = Numbers(7);
+        for _ in 0..500 {
+            let points: Vec<PoolPoint> = (0..1 + numbers.next(8))
+                .map(|at_ms| PoolPoint {
+                    at_ms,
+                    idle: numbers.maybe(),
+                    active: numbers.maybe(),
+                    pending: numbers.maybe(),
+                    requests_per_s: numbers.maybe().map(|count| count as f32),
+                    ..PoolPoint::default()
+                })
+                .collect();
+            let merged = merge_points(points.iter());
+            let sum =
+                |read: fn(&PoolPoint) -> Option<u32>| points.iter().filter_map(read).reduce(|a, b| a + b);
+            assert_eq!(merged.idle, sum(|point| point.idle));
+            assert_eq!(merged.active, sum(|point| point.active));
+            assert_eq!(merged.pending, sum(|point| point.pending));
+            assert_eq!(
+                merged.requests_per_s.map(|rate| rate as u32),
+                sum(|p| p.requests_per_s.map(|r| r as u32))
+            );
+            assert_eq!(merged.at_ms, points.len() as u64 - 1, "the newest");
+        }
+    }
+
+    #[test]
+    fn merged_percentiles_are_those_of_all_that_was_counted() {
+        let mut numbers = Numbers(11);
+        let bounds: std::sync::Arc<[f64]> = [0.001, 0.01, 0.1, 1.0].into();
+        for _ in 0..200 {
+            let parts: Vec<Vec<u64>> =
+                (0..1 + numbers.next(6)).map(|_| (0..5).map(|_| numbers.next(50)).collect()).collect();
+            let all = (0..5).map(|index| parts.iter().map(|part| part[index]).sum()).collect();
+            let whole = Buckets::new(bounds.clone(), all);
+            let parts: Vec<Buckets> =
+                parts.into_iter().map(|counts| Buckets::new(bounds.clone(), counts)).collect();
+            let merged = merge_buckets(parts.iter());
+            assert_eq!(merged.count(), parts.iter().map(Buckets::count).sum::<u64>());
+            assert_eq!(merged.quantile(0.99), whole.quantile(0.99));
+            assert_eq!(merged.quantile(0.5), whole.quantile(0.5));
+        }
+    }
+
+    #[test]
+    fn the_worst_condition_is_told_with_how_many_have_it() {
+        let health =
+            |severity, sentence: &str, since_ms| Health { severity, sentence: sentence.to_owned(), since_ms };
+        let fine = health(Severity::Ok, "fine", 1);
+        let (new, old) = (health(Severity::Bad, "12 wait", 9), health(Severity::Bad, "3 wait", 5));
+        let merged = merge_health([&fine, &new, &old].into_iter());
+        assert_eq!(merged, health(Severity::Bad, "2 of 3 instances need you: 3 wait", 5));
+        assert_eq!(merge_health([&fine, &fine].into_iter()).sentence, "fine on all 2 instances");
+    }
+}

@@ -1,0 +1,254 @@
+//! Many instances: warnings, merged pools, sessions, and who vanished.
+
+use poolscope_wire::{Rule, Subject, Update};
+
+use super::*;
+
+fn of(instance: &'static str) -> Sender<'static> {
+    Sender { service: "shop", instance, ..Sender::default() }
+}
+
+impl Maker {
+    fn send_of(self, instance: &'static str, store: &mut Store) {
+        let report =
+            Report { sender: of(instance), pools: self.pools, breakers: self.breakers, ..Report::default() };
+        store.take_metrics(&[report], self.at_ms);
+    }
+}
+
+/// Requests wait in two reports one after the other, which makes a pool ill.
+fn waiting(instance: &'static str, at_ms: u64, store: &mut Store) {
+    for at_ms in [at_ms, at_ms + 1_000] {
+        at(at_ms)
+            .number(PoolFigure::Opened, "", 1.0)
+            .number(PoolFigure::Open, "active", 3.0)
+            .number(PoolFigure::Pending, "", 5.0)
+            .waits([0, 0, 0, 10, 0])
+            .send_of(instance, store);
+    }
+}
+
+fn fine(instance: &'static str, at_ms: u64, store: &mut Store) {
+    for at_ms in [at_ms, at_ms + 1_000] {
+        at(at_ms)
+            .number(PoolFigure::Opened, "", 1.0)
+            .number(PoolFigure::Open, "active", 4.0)
+            .send_of(instance, store);
+    }
+}
+
+fn configured(rule: &str) -> Store {
+    Store::new(&Config { rule: vec![rule.parse().unwrap()], ..Config::default() })
+}
+
+#[test]
+fn a_warning_names_rule_figure_sentence_and_where_to_look() {
+    let mut store = store();
+    waiting("one", T0, &mut store);
+    let warnings = store.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    let one = &warnings[0];
+    let pool = only(&store);
+    assert_eq!(
+        (one.rule, one.what, one.what_id.as_str()),
+        (Rule::Exhausted, Subject::Pool, pool.id.as_str())
+    );
+    assert_eq!((one.name.as_str(), one.service.as_str(), one.instance.as_str()), ("pay", "shop", "one"));
+    assert_eq!(one.figure.map(|figure| (figure.value, figure.limit)), Some((5.0, Some(1.0))));
+    assert_eq!((one.since_ms, one.link.as_str()), (T0 + 1_000, &*format!("/pools/{}", pool.id)));
+    assert_eq!(one.sentence, pool.health.sentence, "there is one truth");
+    assert_eq!(one.severity, pool.health.severity);
+}
+
+#[test]
+fn limits_that_are_set_hold() {
+    let mut store = configured("exhausted=6");
+    waiting("one", T0, &mut store);
+    assert_eq!(store.warnings(), []);
+    assert_eq!(only(&store).health.severity, Severity::Ok);
+    let rules = store.rules();
+    let set: Vec<_> = rules.iter().filter(|rule| rule.is_set).map(|rule| rule.rule).collect();
+    assert_eq!(set, [Rule::Exhausted]);
+}
+
+#[test]
+fn an_open_breaker_is_told_once_and_its_pool_is_ill_by_it() {
+    let mut store = store();
+    at(T0).number(PoolFigure::Opened, "", 1.0).breaker_state(Word::Open).send(&mut store);
+    let rules: Vec<_> = store.warnings().iter().map(|one| (one.rule, one.what)).collect();
+    assert_eq!(rules, [(Rule::BreakerOpen, Subject::Breaker)]);
+    assert_eq!(only(&store).health.severity, Severity::Bad);
+}
+
+#[test]
+fn a_breaker_that_opens_again_and_again_flaps() {
+    let mut store = store();
+    for n in 0..3_u64 {
+        let at_ms = T0 + n * 20_000;
+        store.take_events(&[transition(Word::Open, at_ms)], at_ms);
+        store.take_events(&[transition_from(Word::Open, Word::Closed, at_ms + 9_000)], at_ms + 9_000);
+    }
+    let found = store.warnings();
+    let flaps = found.iter().find(|one| one.rule == Rule::BreakerFlapping).unwrap();
+    assert_eq!(flaps.sentence, "opened 3 times in the last 10 min");
+}
+
+#[test]
+fn only_changes_of_warnings_are_told() {
+    let mut store = store();
+    waiting("one", T0, &mut store);
+    let told = |update: Update| (update.warnings.len(), update.removed_warnings.len());
+    assert_eq!(told(store.update(T0 + 1_000)), (1, 0));
+    assert_eq!(told(store.update(T0 + 1_100)), (0, 0));
+    for n in 2..15_u64 {
+        let at_ms = T0 + n * 1_000;
+        at(at_ms).number(PoolFigure::Opened, "", 1.0).number(PoolFigure::Pending, "", 0.0).send(&mut store);
+        store.tick(at_ms);
+    }
+    assert_eq!(told(store.update(T0 + 15_000)), (0, 1));
+}
+
+#[test]
+fn instances_merge_and_what_vanished_is_not_counted() {
+    let mut store = store();
+    for instance in ["a", "b"] {
+        fine(instance, T0, &mut store);
+    }
+    waiting("c", T0, &mut store);
+    let groups = store.groups();
+    assert_eq!(groups.len(), 1);
+    let group = &groups[0];
+    assert_eq!((group.members.len(), group.current, group.bad, group.warn), (3, 3, 0, 1));
+    assert_eq!((group.merged.now.active, group.merged.now.pending), (Some(11), Some(5)));
+    let sentence = &group.merged.health.sentence;
+    assert!(sentence.starts_with("1 of 3 instances is worth a look: 5 requests wait"), "{sentence}");
+
+    // One goes on, the others are silent for longer than they ever were.
+    for n in 2..30_u64 {
+        at(T0 + n * 1_000).number(PoolFigure::Open, "active", 4.0).send_of("a", &mut store);
+        store.tick(T0 + n * 1_000);
+    }
+    let group = &store.groups()[0];
+    assert_eq!((group.members.len(), group.current, group.warn), (3, 1, 0));
+    assert_eq!((group.merged.now.active, group.merged.health.severity), (Some(4), Severity::Ok));
+    let gone: Vec<_> = store.warnings().into_iter().map(|one| (one.rule, one.instance)).collect();
+    let vanished = |instance: &str| (Rule::InstanceVanished, instance.to_owned());
+    assert_eq!(gone, [vanished("b"), vanished("c")], "nothing else is said of who is silent");
+    let services = store.services();
+    let told: Vec<_> = services[0].instances.iter().map(|one| (one.id.as_str(), one.vanished)).collect();
+    assert_eq!(told, [("a", false), ("b", true), ("c", true)]);
+}
+
+#[test]
+fn groups_are_told_when_they_change_and_when_they_are_none_any_more() {
+    let mut store = store();
+    fine("a", T0, &mut store);
+    assert_eq!(store.update(T0 + 1_000).groups, []);
+    fine("b", T0, &mut store);
+    let update = store.update(T0 + 2_000);
+    assert_eq!(update.groups.len(), 1);
+    assert_eq!(store.update(T0 + 3_000).groups, []);
+    fine("a", T0 + 4_000, &mut store);
+    assert_eq!(store.update(T0 + 5_000).groups.len(), 1);
+    // The other is forgotten.
+    fine("a", T0 + 1_000_000, &mut store);
+    store.tick(T0 + 1_000_000);
+    assert_eq!(store.update(T0 + 1_001_000).removed_groups, [update.groups[0].merged.id.clone()]);
+}
+
+fn sessions(
+    instance: &'static str,
+    at_ms: u64,
+    figures: &[(SessionFigure, &'static str, f64)],
+) -> Report<'static> {
+    let reading = |(figure, label, value): &(SessionFigure, &'static str, f64)| {
+        let series = *figure as u64 * 100 + label.len() as u64;
+        let value = Value::Number { value: *value, delta: false };
+        let reading =
+            Reading { series, start_ns: (T0 - 3_600_000) * 1_000_000, time_ns: at_ms * 1_000_000, value };
+        SessionReading { name: "chat", figure: *figure, label, reading }
+    };
+    Report { sender: of(instance), sessions: figures.iter().map(reading).collect(), ..Report::default() }
+}
+
+#[test]
+fn sessions_are_counted_by_how_they_end_and_those_that_hang_are_told() {
+    use SessionFigure as F;
+    let mut store = store();
+    let report = |n: f64, overdue| {
+        let at_ms = T0 + n as u64 * 1_000;
+        let figures = [
+            (F::Active, "", 3.0),
+            (F::Limit, "", 10.0),
+            (F::Started, "", 100.0 + 2.0 * n),
+            (F::Ended, "completed", 90.0 + 9.0 * n),
+            (F::Ended, "idle_timeout", 7.0 + n),
+            (F::Overdue, "", overdue),
+            (F::OldestAge, "", 74.0),
+        ];
+        (sessions("one", at_ms, &figures), at_ms)
+    };
+    for (n, overdue) in [(0.0, 0.0), (1.0, 0.0), (2.0, 1.0)] {
+        let (report, at_ms) = report(n, overdue);
+        store.take_metrics(&[report], at_ms);
+    }
+    let all = store.sessions();
+    let one = &all[0];
+    assert_eq!((one.now.active, one.now.overdue, one.limit, one.oldest_age_s), (3, 1, Some(10), Some(74.0)));
+    assert_eq!((one.now.started_per_s, one.now.ended_per_s), (2.0, 10.0));
+    assert_eq!((one.started.minute, one.started.total), (4, 104));
+    let ends: Vec<_> = one.ends.iter().map(|(reason, n)| (reason.as_str(), n.minute, n.total)).collect();
+    assert_eq!(ends, [("idle_timeout", 2, 9), ("completed", 18, 108)], "how they should end goes last");
+    let warnings = store.warnings();
+    assert_eq!((warnings[0].rule, warnings[0].what), (Rule::SessionOverdue, Subject::Session));
+    assert_eq!(one.health.sentence, "1 session was told to end and is still there after the time for it");
+    assert_eq!(store.services()[0].instances[0].sessions, 1);
+    let update = store.update(T0 + 3_000);
+    assert_eq!((update.sessions.len(), store.update(T0 + 3_001).sessions.len()), (1, 0));
+}
+
+#[test]
+fn what_a_sender_lost_is_told_for_a_minute_and_counted_for_ever() {
+    let mut store = store();
+    let report = |lost: f64, at_ms: u64| {
+        let value = Value::Number { value: lost, delta: false };
+        let reading =
+            Reading { series: 1, start_ns: (T0 - 3_600_000) * 1_000_000, time_ns: at_ms * 1_000_000, value };
+        let dropped = vec![DroppedReading { signal: "spans", reading }];
+        (Report { sender: of("one"), dropped, ..Report::default() }, at_ms)
+    };
+    for (lost, at_ms) in [(5.0, T0), (12.0, T0 + 1_000)] {
+        let (report, at_ms) = report(lost, at_ms);
+        store.take_metrics(&[report], at_ms);
+    }
+    store.tick(T0 + 1_500);
+    let warnings = store.warnings();
+    assert_eq!(warnings[0].sentence, "7 spans were lost in the last minute before they came here");
+    assert_eq!(store.services()[0].instances[0].dropped, [("spans".to_owned(), 12)]);
+    for n in 2..90_u64 {
+        let (report, at_ms) = report(12.0, T0 + n * 1_000);
+        store.take_metrics(&[report], at_ms);
+        store.tick(at_ms);
+    }
+    assert_eq!(store.warnings(), []);
+}
+
+#[test]
+fn buckets_that_are_too_wide_are_a_lack_that_is_told() {
+    let mut store = store();
+    let wide = |count: u64, at_ms| {
+        let value = Value::Histogram {
+            bounds: (&[5.0, 10.0]).into(),
+            counts: vec![count, 0, 0].into(),
+            delta: false,
+        };
+        at(at_ms).push(PoolFigure::Duration, "200", value)
+    };
+    wide(1, T0).send(&mut store);
+    wide(9, T0 + 1_000).send(&mut store);
+    assert!(only(&store).lacks.contains(&poolscope_wire::Lack::FineBuckets));
+    let mut fine = super::store();
+    at(T0).results("200", 1).send(&mut fine);
+    at(T0 + 1_000).results("200", 9).send(&mut fine);
+    assert!(!only(&fine).lacks.contains(&poolscope_wire::Lack::FineBuckets));
+}

@@ -1,0 +1,99 @@
+//! Everything that is wrong, and what of that changed.
+
+use std::collections::BTreeMap;
+
+use poolscope_wire as wire;
+use wire::{Rule, Subject, Warning};
+
+use super::Store;
+use super::protection::Protection;
+use crate::rules::About;
+
+/// What the live stream has told of the warnings.
+#[derive(Debug, Default)]
+pub(super) struct ToldWarnings(BTreeMap<String, Warning>);
+
+impl ToldWarnings {
+    /// What of all is new or changed, and the ids of what is over.
+    pub(super) fn change(&mut self, all: Vec<Warning>) -> (Vec<Warning>, Vec<String>) {
+        let mut before = std::mem::take(&mut self.0);
+        let mut changed = Vec::new();
+        for warning in all {
+            if before.remove(&warning.id).as_ref() != Some(&warning) {
+                changed.push(warning.clone());
+            }
+            self.0.insert(warning.id.clone(), warning);
+        }
+        (changed, before.into_keys().collect())
+    }
+}
+
+impl Store {
+    /// Everything that is wrong with those who still report, worst first, then in the order of the rules; the notes last.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        let mut all = Vec::new();
+        for pool in self.shown_pools().filter(|pool| !pool.stale) {
+            let id = pool.id.to_string();
+            let name = match (&*pool.client, &*pool.address) {
+                ("", address) => address,
+                (client, _) => client,
+            };
+            let about = About {
+                what: Subject::Pool,
+                id: &id,
+                name,
+                service: &pool.service,
+                instance: &pool.instance,
+                link: &format!("/pools/{id}"),
+            };
+            // That its breaker is open is told once, of the breaker.
+            all.extend(pool.condition.warnings(about).filter(|one| one.rule != Rule::BreakerOpen));
+        }
+        for breaker in self.shown_breakers().filter(|breaker| !breaker.stale) {
+            let id = breaker.id.to_string();
+            all.extend(breaker.condition.warnings(About {
+                what: Subject::Breaker,
+                id: &id,
+                name: &breaker.name,
+                service: &breaker.service,
+                instance: &breaker.instance,
+                link: &format!("/breakers/{id}"),
+            }));
+        }
+        all.extend(self.protection.values().filter_map(Protection::warning));
+        for one in self.sessions.values().filter(|one| !one.stale) {
+            let id = one.id.to_string();
+            all.extend(one.condition.warnings(About {
+                what: Subject::Session,
+                id: &id,
+                name: &one.name,
+                service: &one.service,
+                instance: &one.instance,
+                link: "/sessions",
+            }));
+        }
+        for one in self.instances.values() {
+            let id = one.id.to_string();
+            all.extend(one.condition.warnings(About {
+                what: Subject::Instance,
+                id: &id,
+                name: &one.service,
+                service: &one.service,
+                instance: &one.instance,
+                link: "/services",
+            }));
+        }
+        all.sort_by(|a, b| {
+            let key = |one: &'_ Warning| (std::cmp::Reverse(one.severity), one.rule);
+            key(a).cmp(&key(b)).then_with(|| {
+                (&a.service, &a.name, &a.instance, &a.id).cmp(&(&b.service, &b.name, &b.instance, &b.id))
+            })
+        });
+        all
+    }
+
+    /// The rules and their limits.
+    pub(crate) fn rules(&self) -> Vec<wire::RuleSetting> {
+        self.levels.to_wire()
+    }
+}

@@ -1,0 +1,273 @@
+//! Many instances seen as one: histories, breakers, who vanished, and what is wrong. Pure.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use poolscope_wire::{Breaker, BreakerState, PoolPoint, Service, Severity, Subject, Warning};
+
+use super::store::Store;
+use crate::{format, words};
+
+/// Points of members are put together by so much time.
+const STEP_MS: u64 = 2_000;
+
+/// A member that reports more rarely than this has no point for the time between.
+const MAX_STEPS: u64 = 10;
+
+/// Histories of several pools as one: in each step of time, the sum of the newest that each had told by then.
+#[must_use]
+pub fn merge_history<'a>(members: impl Iterator<Item = &'a Vec<PoolPoint>>) -> Vec<PoolPoint> {
+    let mut steps: BTreeMap<u64, PoolPoint> = BTreeMap::new();
+    for points in members {
+        for (index, point) in points.iter().enumerate() {
+            let step = point.at_ms / STEP_MS;
+            let next = points.get(index + 1).map_or(step + 1, |next| next.at_ms / STEP_MS);
+            // The last of a step stands for it, and for those up to the next report.
+            for held in step..next.min(step + MAX_STEPS) {
+                let sum = steps.entry(held).or_default();
+                sum.at_ms = (held + 1) * STEP_MS;
+                add(sum, point);
+            }
+        }
+    }
+    // The newest step may still be growing, and the merged figures of now follow it.
+    steps.pop_last();
+    steps.into_values().collect()
+}
+
+fn add(sum: &mut PoolPoint, point: &PoolPoint) {
+    let pairs = [
+        (&mut sum.active, point.active),
+        (&mut sum.idle, point.idle),
+        (&mut sum.upgraded, point.upgraded),
+        (&mut sum.pending, point.pending),
+    ];
+    for (sum, told) in pairs {
+        if let Some(told) = told {
+            *sum = Some(sum.unwrap_or(0).saturating_add(told));
+        }
+    }
+}
+
+/// Breakers of the same name on several instances of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BreakerGroup {
+    /// Service that has them.
+    pub service: String,
+    /// Their name.
+    pub name: String,
+    /// Ids, worst first; those that are silent last.
+    pub ids: Vec<String>,
+    /// How many are in each state, worst first, of those that report.
+    pub states: Vec<(BreakerState, u64)>,
+    /// How many are silent.
+    pub silent: u64,
+}
+
+impl BreakerGroup {
+    /// `open 3 / closed 5`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut parts: Vec<String> = self
+            .states
+            .iter()
+            .map(|(state, count)| format!("{} {count}", words::breaker_state(*state)))
+            .collect();
+        if self.silent > 0 {
+            parts.push(format!("silent {}", self.silent));
+        }
+        parts.join(" / ")
+    }
+
+    /// The worst state of those that report.
+    #[must_use]
+    pub fn worst(&self) -> BreakerState {
+        self.states.first().map_or(BreakerState::Closed, |(state, _)| *state)
+    }
+
+    /// What it is known by.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}\u{1f}{}", self.service, self.name)
+    }
+}
+
+/// Breakers in their order, those of the same name on several instances together where the worst of them stands.
+#[must_use]
+pub fn breaker_groups(ordered: &[&Breaker]) -> Vec<BreakerGroup> {
+    let mut groups: Vec<BreakerGroup> = Vec::new();
+    for breaker in ordered {
+        let known = groups.iter_mut().find(|g| g.name == breaker.name && g.service == breaker.service);
+        let group = match known {
+            Some(group) => group,
+            None => {
+                let (service, name) = (breaker.service.clone(), breaker.name.clone());
+                groups.push(BreakerGroup { service, name, ids: Vec::new(), states: Vec::new(), silent: 0 });
+                let last = groups.len() - 1;
+                &mut groups[last]
+            }
+        };
+        group.ids.push(breaker.id.clone());
+        if breaker.stale {
+            group.silent += 1;
+        } else {
+            match group.states.iter_mut().find(|(state, _)| *state == breaker.state) {
+                Some((_, count)) => *count += 1,
+                None => group.states.push((breaker.state, 1)),
+            }
+        }
+    }
+    for group in &mut groups {
+        group.states.sort_by_key(|(state, _)| Reverse(words::breaker_severity(*state)));
+    }
+    groups
+}
+
+/// Who has vanished, in a sentence; `None` if nobody has.
+#[must_use]
+pub fn vanished(services: &[Service], service: &str, now_ms: u64) -> Option<String> {
+    let gone: Vec<_> = services
+        .iter()
+        .filter(|one| service.is_empty() || one.name == service)
+        .flat_map(|one| one.instances.iter().filter(|instance| instance.vanished))
+        .collect();
+    let last = gone.iter().map(|instance| instance.last_seen_ms).max()?;
+    let when = format::ago(now_ms, last);
+    Some(match gone.len() {
+        1 => format!("1 instance vanished, last heard {when}"),
+        many => format!("{many} instances vanished, the last of them heard {when}"),
+    })
+}
+
+/// Warnings of a service (empty for all) and of an instance (empty for all), worst first; notes last.
+#[must_use]
+pub fn warnings_of<'a>(store: &'a Store, service: &str, instance: &str) -> Vec<&'a Warning> {
+    let mut all: Vec<&Warning> = store
+        .warnings
+        .values()
+        .filter(|one| service.is_empty() || one.service == service)
+        .filter(|one| instance.is_empty() || one.instance == instance)
+        .collect();
+    all.sort_by(|a, b| order(a).cmp(&order(b)));
+    all
+}
+
+/// Worst first, what goes on before what is over, then in the order of the rules, which moves with no figure.
+fn order(one: &Warning) -> (Reverse<Severity>, bool, poolscope_wire::Rule, &str, &str, &str) {
+    (Reverse(one.severity), one.recovering, one.rule, &one.service, &one.name, &one.id)
+}
+
+/// Warnings about one thing, or about several of the same kind, worst first.
+#[must_use]
+pub fn warnings_about<'a>(store: &'a Store, what: Subject, ids: &[String]) -> Vec<&'a Warning> {
+    let mut all: Vec<&Warning> =
+        store.warnings.values().filter(|one| one.what == what && ids.contains(&one.what_id)).collect();
+    all.sort_by(|a, b| order(a).cmp(&order(b)));
+    all
+}
+
+/// What one rule finds wrong with several instances of the same thing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WarningRow {
+    /// The worst of them.
+    pub worst: Warning,
+    /// On how many instances it is so.
+    pub instances: usize,
+}
+
+/// Warnings that one rule has of the same thing on several instances become one row, at the place of the worst.
+#[must_use]
+pub fn merge_warnings(ordered: &[&Warning]) -> Vec<WarningRow> {
+    let mut rows: Vec<WarningRow> = Vec::new();
+    for one in ordered {
+        let same = |row: &&mut WarningRow| {
+            let worst = &row.worst;
+            (worst.rule, worst.what, worst.severity) == (one.rule, one.what, one.severity)
+                && (&worst.service, &worst.name) == (&one.service, &one.name)
+        };
+        match rows.iter_mut().find(same) {
+            Some(row) => row.instances += 1,
+            None => rows.push(WarningRow { worst: (*one).clone(), instances: 1 }),
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use poolscope_wire::{Full, Instance, Rule};
+
+    use super::*;
+
+    fn breaker(id: &str, name: &str, state: BreakerState, stale: bool) -> Breaker {
+        Breaker { id: id.to_owned(), name: name.to_owned(), state, stale, ..Breaker::default() }
+    }
+
+    #[test]
+    fn breakers_merge_by_name_and_silent_ones_are_told_apart() {
+        let all = [
+            breaker("1", "pay", BreakerState::Open, false),
+            breaker("2", "mail", BreakerState::HalfOpen, false),
+            breaker("3", "pay", BreakerState::Closed, false),
+            breaker("4", "pay", BreakerState::Closed, false),
+            breaker("5", "pay", BreakerState::Open, true),
+        ];
+        let groups = breaker_groups(&all.iter().collect::<Vec<_>>());
+        assert_eq!(groups.len(), 2);
+        assert_eq!(groups[0].ids, ["1", "3", "4", "5"]);
+        assert_eq!(groups[0].summary(), "open 1 / closed 2 / silent 1");
+        assert_eq!(groups[0].worst(), BreakerState::Open);
+        assert_eq!(groups[1].summary(), "half open 1");
+    }
+
+    #[test]
+    fn histories_add_up_step_by_step_and_a_gap_is_a_gap() {
+        let point = |at_ms, active| PoolPoint { at_ms, active: Some(active), ..PoolPoint::default() };
+        let one = vec![point(2_000, 1), point(4_000, 2), point(6_000, 3)];
+        // It reports every four seconds, so it holds over a step; and a silence is not filled for ever.
+        let other = vec![point(2_500, 10), point(6_500, 20)];
+        let merged = merge_history([&one, &other].into_iter());
+        let told: Vec<_> = merged.iter().map(|point| (point.at_ms, point.active)).collect();
+        assert_eq!(told, [(4_000, Some(11)), (6_000, Some(12))]);
+        let silent = vec![point(2_000, 1), point(200_000, 1), point(202_000, 1)];
+        assert_eq!(merge_history([&silent].into_iter()).len(), MAX_STEPS as usize + 1);
+    }
+
+    #[test]
+    fn who_vanished_is_said() {
+        let instance = |vanished, last_seen_ms| Instance { vanished, last_seen_ms, ..Instance::default() };
+        let service = |name: &str, instances| Service { name: name.to_owned(), instances };
+        let shop =
+            service("shop", vec![instance(true, 10_000), instance(true, 50_000), instance(false, 99_000)]);
+        let all = [shop, service("other", vec![instance(false, 99_000)])];
+        let said = vanished(&all, "", 100_000).unwrap();
+        assert_eq!(said, "2 instances vanished, the last of them heard 50 s ago");
+        assert_eq!(vanished(&all, "other", 100_000), None);
+    }
+
+    #[test]
+    fn warnings_come_worst_first_and_the_same_on_many_instances_is_one_row() {
+        let warning = |id: &str, rule, severity, instance: &str| Warning {
+            id: id.to_owned(),
+            rule,
+            severity,
+            name: "pay".to_owned(),
+            instance: instance.to_owned(),
+            ..Warning::default()
+        };
+        let mut store = Store::default();
+        store.apply_full(Full {
+            warnings: vec![
+                warning("1", Rule::TelemetryEstimated, Severity::Ok, "a"),
+                warning("2", Rule::LowReuse, Severity::Warn, "a"),
+                warning("3", Rule::Leak, Severity::Bad, "b"),
+                warning("4", Rule::Leak, Severity::Bad, "a"),
+            ],
+            ..Full::default()
+        });
+        let all = warnings_of(&store, "", "");
+        assert_eq!(all.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["3", "4", "2", "1"]);
+        let rows = merge_warnings(&all);
+        assert_eq!(rows.iter().map(|row| row.instances).collect::<Vec<_>>(), [2, 1, 1]);
+        assert_eq!(warnings_of(&store, "", "b").len(), 1);
+    }
+}

@@ -1,0 +1,21 @@
+//! The same pool on several instances of a service, seen as one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::PoolSummary;
+
+/// The pools of several instances of one service that lead to the same destination.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PoolGroup {
+    /// All of them together, under the id of the group and without an instance. Counts and rates are sums, percentiles are
+    /// of all waits together, and the condition is the worst; those that vanished are left out.
+    pub merged: PoolSummary,
+    /// Ids of the pools, those that vanished included.
+    pub members: Vec<String>,
+    /// How many of them report.
+    pub current: u32,
+    /// Of those, how many are bad.
+    pub bad: u32,
+    /// Of those, how many are worth a look.
+    pub warn: u32,
+}
