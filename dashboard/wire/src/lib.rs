@@ -11,6 +11,7 @@ mod lanes;
 mod own;
 mod pool;
 mod protection;
+mod source;
 mod status;
 mod stream;
 mod trace;
@@ -28,6 +29,7 @@ pub use protection::{
     ClientLimitFigures, Count, Percentiles, ProbeFigures, Protection, ProtectionFigures, ResourceFigures,
     RetryFigures, TimeoutFigures, TimeoutLimit,
 };
+pub use source::PrometheusStatus;
 pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
 pub use trace::{

@@ -13,5 +13,6 @@ pub mod menu;
 pub mod notice;
 pub mod phases;
 pub mod shape;
+pub mod source;
 pub mod spreads;
 pub mod timebar;

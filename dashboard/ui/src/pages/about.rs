@@ -5,7 +5,7 @@ use poolscope_wire::{Limit, Service, Status, StoreFile};
 
 use super::health::{Access, Browsers, Losses, Signals};
 use crate::{
-    components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable},
+    components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable, source::Source},
     derived::Derived,
     format,
     state::live::Live,
@@ -50,6 +50,7 @@ pub fn About() -> impl IntoView {
                     </tbody>
                 </table>
             </section>
+            <Source />
             <section>
                 <h2>"Received"</h2>
                 <Signals own />
