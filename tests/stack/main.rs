@@ -8,4 +8,5 @@ mod filled;
 mod grafana;
 mod peers;
 mod prometheus;
+mod prometheus_source;
 mod whole_way;

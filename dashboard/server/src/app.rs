@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::conn::{Files, Places};
 use crate::live::Streams;
 use crate::own::{Counts, Ready};
+use crate::prometheus;
 use crate::store::Store;
 use crate::trace::Traces;
 
@@ -34,6 +35,8 @@ pub(crate) struct App {
     pub(crate) changed: Notify,
     /// OTLP requests that may be read and decoded at once.
     pub(crate) admission: Semaphore,
+    /// Where the figures are asked from Prometheus.
+    pub(crate) prometheus: Option<Arc<prometheus::State>>,
     pub(crate) otlp_grpc: String,
     pub(crate) otlp_http: String,
     started_ms: u64,
@@ -55,6 +58,7 @@ impl App {
             streams: Streams::new(config.limits.max_streams),
             changed: Notify::new(),
             admission: Semaphore::new(config.limits.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+            prometheus: prometheus::State::new(&config.prometheus),
             otlp_grpc,
             otlp_http,
             started_ms: now_ms(),
@@ -94,6 +98,7 @@ impl App {
             retention_ms: self.config.retention_s * 1_000,
             otlp_grpc: self.otlp_grpc.clone(),
             otlp_http: self.otlp_http.clone(),
+            prometheus: self.prometheus.as_ref().map(|state| state.status()),
             received: self.counts.received(),
             limits,
             streams: self.streams.open(),

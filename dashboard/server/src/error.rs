@@ -31,6 +31,17 @@ pub enum Error {
     /// The files of TLS can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Prometheus is the source, and nobody told where it is.
+    #[error("--source prometheus needs to know where: --prometheus-url http://127.0.0.1:9090")]
+    NoPrometheus,
+    /// Prometheus is the source, and history is to be kept in a file as well.
+    #[error(
+        "--store keeps what is sent here; with --source prometheus, Prometheus keeps it: leave one of the two out"
+    )]
+    StoreAndPrometheus,
+    /// A file by which Prometheus is asked can't be used.
+    #[error("Prometheus can't be asked: {0}; see --prometheus-ca, --prometheus-cert and --prometheus-key")]
+    PrometheusFile(String),
     /// A listener failed while the server ran.
     #[error("the listener for {purpose} failed: {source}")]
     Serve {

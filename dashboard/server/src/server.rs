@@ -16,6 +16,7 @@ use crate::conn::{Audience, Bound, Certificates, Patience, Places, Reload, Servi
 use crate::error::Error;
 use crate::file::Keeper;
 use crate::host::HostRule;
+use crate::prometheus::Poller;
 use crate::{file, live, otlp, web};
 
 /// How long requests in flight may take when the server ends.
@@ -34,6 +35,8 @@ pub struct Server {
     otlp_grpc: Bound,
     otlp_http: Bound,
     keeper: Option<Keeper>,
+    /// Asks Prometheus, where that is the source.
+    poller: Option<Poller>,
 }
 
 impl Server {
@@ -42,7 +45,8 @@ impl Server {
     ///
     /// # Errors
     /// If an address cannot be bound; the error names it and the flag that changes it. If a file cannot be used, or the
-    /// rules of access cannot be meant so.
+    /// rules of access cannot be meant so. If
+    /// Prometheus is the source and its address is missing.
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let certificates = Certificates::new(&config.tls)?.map(Arc::new);
         let http = Bound::new(config.http_addr, HTTP, "--http-addr").await?;
@@ -65,8 +69,10 @@ impl Server {
         let mut app = App::new(config, access, url(&otlp_grpc), url(&otlp_http));
         app.places = places.into();
         let app = Arc::new(app);
+        let state = app.prometheus.clone();
+        let poller = state.map(|state| Poller::new(app.clone(), state)).transpose()?;
         let keeper = file::open(app.clone()).await;
-        Ok(Self { app, certificates, http, otlp_grpc, otlp_http, keeper })
+        Ok(Self { app, certificates, http, otlp_grpc, otlp_http, keeper, poller })
     }
 
     /// Where the dashboard listens for browsers.
@@ -141,7 +147,7 @@ impl Server {
     /// If a listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let (end, ending) = watch::channel(false);
-        let Self { app, certificates, http, otlp_grpc, otlp_http, keeper } = self;
+        let Self { app, certificates, http, otlp_grpc, otlp_http, keeper, poller } = self;
         let access = &app.access;
         let public = access.public.as_ref().map(|public| &*public.host);
         let allowed = app.config.allowed_host.iter().map(String::as_str).chain(public);
@@ -165,6 +171,13 @@ impl Server {
             let keeping = file::keep(app.clone(), keeper, ended(ending.clone()));
             tasks.spawn(async move {
                 keeping.await;
+                Ok(())
+            });
+        }
+        if let Some(poller) = poller {
+            let poller = poller.run(ended(ending.clone()));
+            tasks.spawn(async move {
+                poller.await;
                 Ok(())
             });
         }

@@ -14,6 +14,7 @@ mod pool;
 mod protection;
 mod rule;
 mod session;
+mod source;
 mod status;
 mod stream;
 mod trace;
@@ -35,6 +36,7 @@ pub use protection::{
 };
 pub use rule::{Level, Rule, RuleSetting, Unit};
 pub use session::{SessionPoint, Sessions};
+pub use source::PrometheusStatus;
 pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
 pub use trace::{

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Lack, Own, StoreFile};
+use crate::{Lack, Own, PrometheusStatus, StoreFile};
 
 /// What was received, and what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Status {
     pub otlp_grpc: String,
     /// Address that takes OTLP over HTTP.
     pub otlp_http: String,
+    /// How it goes with asking Prometheus, where the figures are from there.
+    #[serde(default)]
+    pub prometheus: Option<PrometheusStatus>,
     /// What was received.
     pub received: Received,
     /// Bounds and how full they are.

@@ -15,6 +15,7 @@ use super::export::{self, Format};
 use super::range::{self, RangeQuery};
 use crate::app::App;
 use crate::clock::now_ms;
+use crate::prometheus;
 use crate::store::{EventFilter, Id, Wanted};
 
 /// Events in an answer that asks for no number; a table holds all.
@@ -61,7 +62,11 @@ pub(super) async fn pool(
     let (Query(query), now_ms) = (query?, now_ms());
     let wanted = query.wanted(now_ms)?;
     let detail = Id::parse(&id).and_then(|id| app.store().pool(id, wanted, now_ms));
-    let detail = detail.ok_or_else(no_pool)?;
+    let mut detail = detail.ok_or_else(no_pool)?;
+    if let Some(state) = &app.prometheus {
+        let older = prometheus::complete(state, &app.config, detail, wanted, now_ms).await;
+        detail = older.map_err(|problem| ApiFailure::new(StatusCode::BAD_GATEWAY, problem.to_string()))?;
+    }
     let name = format!("poolscope-pool-{}", detail.summary.id);
     Ok(export::answer(query.format, &detail, |detail| &*detail.points, &name))
 }

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use clap::{Args, Command};
 
+use crate::prometheus::Prometheus;
 use crate::rules::RuleArg;
 
 const fn loopback(port: u16) -> SocketAddr {
@@ -145,6 +146,9 @@ pub struct Config {
     /// Certificates
     #[command(flatten)]
     pub tls: Tls,
+    /// Where the figures are from
+    #[command(flatten)]
+    pub prometheus: Prometheus,
     /// Bounds of what is kept and taken
     #[command(flatten)]
     pub limits: Limits,
@@ -257,7 +261,7 @@ impl Default for Limits {
 }
 
 /// The defaults that the fields name. The environment is left out: a library must not read it unasked.
-fn defaults<A: Args>() -> A {
+pub(crate) fn defaults<A: Args>() -> A {
     let command = A::augment_args(Command::new("defaults")).mut_args(|arg| arg.env(None::<&str>));
     let matches = command.get_matches_from(["defaults"]);
     // A test holds it.

@@ -6,7 +6,7 @@ use flate2::read::MultiGzDecoder;
 
 /// Why a body could not be inflated.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InflateError {
+pub(crate) enum InflateError {
     /// More came out than is allowed.
     #[error("the body is larger than {0} bytes after decompression; send fewer items at once")]
     TooLarge(usize),
@@ -16,7 +16,7 @@ pub(super) enum InflateError {
 }
 
 /// Inflates gzip to at most so many bytes.
-pub(super) fn gunzip(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
+pub(crate) fn gunzip(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
     let mut inflated = Vec::with_capacity(body.len().saturating_mul(4).min(max_bytes));
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
     MultiGzDecoder::new(body).take(limit).read_to_end(&mut inflated)?;

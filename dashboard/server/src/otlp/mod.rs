@@ -13,3 +13,4 @@ mod signal;
 
 pub(crate) use grpc::router as grpc_router;
 pub(crate) use http::{counted as http_counted, router as http_router};
+pub(crate) use inflate::{InflateError, gunzip};

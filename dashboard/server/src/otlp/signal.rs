@@ -12,6 +12,9 @@ use crate::clock::now_ms;
 use crate::model::Rejected;
 use crate::own::SignalKind;
 
+/// What a sender of metrics is told where they are asked from Prometheus.
+const NOT_HERE: &str = "this dashboard asks Prometheus for metrics; send it traces and logs only";
+
 /// The request of a signal.
 pub(super) trait Signal: prost::Message + Default + DeserializeOwned + 'static {
     /// Path over HTTP.
@@ -38,6 +41,13 @@ impl Signal for ExportMetricsServiceRequest {
 
     fn take(&self, app: &App) -> Rejected {
         let metrics = decode::metrics(self);
+        if app.prometheus.is_some() {
+            // Told twice, every figure would jump between what was scraped and what is sent.
+            let mut rejected = Rejected::default();
+            rejected.add(usize::try_from(metrics.taken).unwrap_or(usize::MAX), || NOT_HERE.to_owned());
+            app.counts.taken(Self::KIND, 0, rejected.count);
+            return rejected;
+        }
         app.store().take_metrics(&metrics.reports, now_ms());
         app.counts.taken(Self::KIND, metrics.taken, metrics.rejected.count);
         app.changed.notify_one();

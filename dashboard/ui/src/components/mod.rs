@@ -13,6 +13,7 @@ pub mod menu;
 pub mod notice;
 pub mod phases;
 pub mod shape;
+pub mod source;
 pub mod spreads;
 pub mod timebar;
 pub mod warnings;

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
+    components::source,
     format,
     state::{connection::Connection, live::Live},
     time::{Time, zone},
@@ -33,7 +34,9 @@ pub fn Notice() -> impl IntoView {
                 let age = live.held_for_s().map_or_else(String::new, format::span);
                 Some(format!("The picture is held and {age} old. Press space to let it go on."))
             }
-            Connection::Connecting | Connection::Live => None,
+            Connection::Connecting | Connection::Live => {
+                live.with_status(|store| source::trouble(&store.status))
+            }
         }
     };
     // A time that stands still is what was asked for: it is said, and is nothing to worry about.

@@ -7,7 +7,7 @@ use poolscope_wire::{Limit, RuleSetting, Status, StoreFile, Unit};
 use super::health::{Access, Browsers, Losses, Signals};
 use crate::{
     api,
-    components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable},
+    components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable, source::Source},
     derived::Derived,
     format,
     state::live::Live,
@@ -52,6 +52,7 @@ pub fn About() -> impl IntoView {
                     </tbody>
                 </table>
             </section>
+            <Source />
             <section>
                 <h2>"Received"</h2>
                 <Signals own />

@@ -76,6 +76,31 @@ fn find(name: &str) -> Option<(Shape, Figure)> {
     })
 }
 
+/// A metric that has a place in the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KnownMetric {
+    pub(crate) name: &'static str,
+    pub(crate) kind: MetricKind,
+    pub(crate) unit: &'static str,
+    /// Bounds for those who send none; empty unless it is a histogram.
+    pub(crate) bounds: &'static [f64],
+}
+
+/// All of them.
+pub(crate) fn known_metrics() -> impl Iterator<Item = KnownMetric> {
+    let ours = pool::METRICS.iter().map(|(def, _)| *def);
+    let ours = ours.chain(breaker::METRICS.iter().map(|(def, _)| *def));
+    let ours = ours.chain(protection::METRICS.iter().map(|(def, _)| *def));
+    let ours =
+        ours.map(|def| KnownMetric { name: def.name, kind: def.kind, unit: def.unit, bounds: def.bounds });
+    ours.chain(foreign::METRICS.iter().map(|(metric, _, bounds)| KnownMetric {
+        name: metric.name,
+        kind: metric.kind,
+        unit: metric.unit,
+        bounds,
+    }))
+}
+
 fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
     let Some(data) = &metric.data else {
         // The number of points is not known; the metric counts as one.

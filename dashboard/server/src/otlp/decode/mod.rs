@@ -16,6 +16,6 @@ mod value;
 mod tests;
 
 pub(crate) use logs::logs;
-pub(crate) use metrics::metrics;
+pub(crate) use metrics::{KnownMetric, known_metrics, metrics};
 pub(crate) use resource::sender;
 pub(crate) use spans::spans;

@@ -1,0 +1,97 @@
+//! How the questions go, for the About page and the notice, and what they taught.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use poolscope_wire::PrometheusStatus;
+
+use super::config::{DataSource, Prometheus, PrometheusUrl};
+use super::older::Older;
+use super::picture::Label;
+
+/// Senders whose labels are remembered; beyond, all are learned anew.
+const MAX_SENDERS: usize = 10_000;
+
+/// A service and an instance of it.
+type Sender = (Box<str>, Box<str>);
+
+/// Changed by the poller, read by whoever answers browsers.
+#[derive(Debug)]
+pub(crate) struct State {
+    status: Mutex<PrometheusStatus>,
+    /// By service and instance, the labels that tell them.
+    senders: Mutex<HashMap<Sender, Vec<Label>>>,
+    older: OnceLock<Older>,
+}
+
+impl State {
+    /// `None` where Prometheus is not the source.
+    pub(crate) fn new(config: &Prometheus) -> Option<Arc<Self>> {
+        if config.source != DataSource::Prometheus {
+            return None;
+        }
+        let url = config.prometheus_url.as_ref().map_or("", PrometheusUrl::as_str).to_owned();
+        let interval_s = config.prometheus_interval_s;
+        let status = PrometheusStatus { url, interval_s, ..PrometheusStatus::default() };
+        Some(Arc::new(Self { status: Mutex::new(status), senders: Mutex::default(), older: OnceLock::new() }))
+    }
+
+    /// As it is now.
+    pub(crate) fn status(&self) -> PrometheusStatus {
+        lock(&self.status).clone()
+    }
+
+    /// Who asks for what is older; `None` until the poller is made.
+    pub(super) fn older(&self) -> Option<&Older> {
+        self.older.get()
+    }
+
+    /// Sets who asks for what is older; once.
+    pub(super) fn set_older(&self, older: Older) {
+        // There is one poller for a state.
+        let _ = self.older.set(older);
+    }
+
+    /// Learns by which labels a sender is told.
+    pub(super) fn learn(&self, (service, instance): (&str, &str), labels: &[Label]) {
+        let mut senders = lock(&self.senders);
+        if senders.len() >= MAX_SENDERS {
+            senders.clear();
+        }
+        senders.insert((service.into(), instance.into()), labels.to_vec());
+    }
+
+    /// The labels by which a sender is told.
+    pub(super) fn labels(&self, service: &str, instance: &str) -> Option<Vec<Label>> {
+        lock(&self.senders).get(&(service.into(), instance.into())).cloned()
+    }
+
+    /// An answer came and was used.
+    pub(super) fn answered(&self, change: impl FnOnce(&mut PrometheusStatus)) {
+        let mut status = lock(&self.status);
+        status.questions += 1;
+        change(&mut status);
+    }
+
+    /// All that was asked for is there.
+    pub(super) fn well(&self, now_ms: u64, notices: Vec<String>) {
+        let mut status = lock(&self.status);
+        status.notices = notices;
+        status.answered_ms = Some(now_ms);
+        status.problem = None;
+        status.problem_since_ms = None;
+    }
+
+    /// Something is wrong; since when is told of the first that is.
+    pub(super) fn failed(&self, problem: String, now_ms: u64) {
+        let mut status = lock(&self.status);
+        status.questions += 1;
+        status.failures += 1;
+        status.problem_since_ms.get_or_insert(now_ms);
+        status.problem = Some(problem);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,50 @@
+//! Whom we trust, and who we are, when Prometheus is asked over TLS.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::config::Prometheus;
+
+/// Settings of the client, from the files that the configuration names.
+pub(super) fn client(config: &Prometheus) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    match &config.prometheus_ca {
+        Some(file) => {
+            for certificate in certificates(file)? {
+                roots.add(certificate).map_err(|error| told(file, error))?;
+            }
+        }
+        // What can't be read of the system's certificates is missed only where it is needed, and then it is told there.
+        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    // Named, because rustls can't choose by itself where two providers are compiled in.
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots);
+    match (&config.prometheus_cert, &config.prometheus_key) {
+        (Some(cert), Some(key)) => {
+            let private = PrivateKeyDer::from_pem_file(key).map_err(|error| told(key, error))?;
+            builder.with_client_auth_cert(certificates(cert)?, private).map_err(|error| told(cert, error))
+        }
+        _ => Ok(builder.with_no_client_auth()),
+    }
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match all {
+        Ok(all) if all.is_empty() => Err(told(file, "it holds no certificate")),
+        Ok(all) => Ok(all),
+        Err(error) => Err(told(file, error)),
+    }
+}
+
+fn told(file: &Path, error: impl std::fmt::Display) -> String {
+    format!("{}: {error}", file.display())
+}
