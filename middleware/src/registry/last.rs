@@ -2,6 +2,9 @@
 //!
 //! To read host and port out of an authority and to hash them costs more than all the counting of a request. Most requests
 //! of a thread go where the one before went, and for those a comparison of bytes is enough.
+//!
+//! The thread keeps a record of a request for that pool too: what ended last is used for what begins next, without a word
+//! to the other threads.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -10,6 +13,7 @@ use http::Uri;
 
 use super::key::{DestinationRef, WrittenUri};
 use super::pool::Pool;
+use super::request::Request;
 
 thread_local! {
     static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
@@ -21,6 +25,15 @@ struct Last {
     pool: Weak<Pool>,
     /// The destination as the request wrote it, if it wrote it as a URI.
     uri: Option<WrittenUri>,
+    /// A record of the pool that waits to be used.
+    spare: Option<Arc<Request>>,
+}
+
+impl Last {
+    #[inline]
+    fn is(&self, pool: &Pool) -> bool {
+        std::ptr::eq(self.pool.as_ptr(), pool)
+    }
 }
 
 /// The pool of a URI, if the last request of this thread by the same client went there too.
@@ -48,17 +61,41 @@ fn read<R>(read: impl FnOnce(&Last) -> Option<R>) -> Option<R> {
     LAST.try_with(|last| read(last.borrow().as_ref()?)).ok().flatten()
 }
 
+/// A record that this thread keeps for a pool.
+#[inline]
+pub(super) fn spare(pool: &Pool) -> Option<Arc<Request>> {
+    LAST.try_with(|last| last.borrow_mut().as_mut().filter(|last| last.is(pool))?.spare.take()).ok().flatten()
+}
+
+/// Keeps a record for the next request to its pool; gives it back if this thread has one, or asks another pool.
+#[inline]
+pub(super) fn keep(pool: &Pool, record: Arc<Request>) -> Option<Arc<Request>> {
+    let mut record = Some(record);
+    let _ = LAST.try_with(|last| {
+        if let Some(last) = last.borrow_mut().as_mut().filter(|last| last.is(pool) && last.spare.is_none()) {
+            last.spare = record.take();
+        }
+    });
+    record
+}
+
 /// Remembers where a request went.
 pub(super) fn remember(client: u64, uri: Option<&Uri>, pool: &Arc<Pool>) {
-    let last = Last { client, pool: Arc::downgrade(pool), uri: uri.and_then(WrittenUri::of) };
+    let last = Last { client, pool: Arc::downgrade(pool), uri: uri.and_then(WrittenUri::of), spare: None };
     // A thread that is about to end has nothing to remember any more.
-    let _ = LAST.try_with(|kept| kept.replace(Some(last)));
+    let before = LAST.try_with(|kept| kept.replace(Some(last))).ok().flatten();
+    if let Some(Last { pool, spare: Some(spare), .. }) = before
+        && let Some(pool) = pool.upgrade()
+    {
+        pool.put_back(spare);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Scope;
+    use crate::clock::Instant;
 
     #[test]
     fn a_destination_is_one_pool_however_it_is_written() {
@@ -73,6 +110,38 @@ mod tests {
             let destination = DestinationRef::lower_case("http", "host.example", Some(8080));
             assert!(Arc::ptr_eq(&pool, &client.pool(&destination)));
         }
+    }
+
+    #[test]
+    fn a_record_is_used_again_by_its_pool_alone() {
+        let scope = Scope::new();
+        let client = scope.client("test");
+        let at = |text: &'static str| client.pool_at(&Uri::from_static(text));
+        let start = |pool: &Arc<Pool>| Request::start(Arc::clone(pool), &http::Method::GET, Instant::now());
+        let (first, second) = ("http://first.example", "http://second.example");
+        let record = start(&at(first));
+        let place = Arc::as_ptr(&record);
+        Pool::take_back(record);
+        let record = start(&at(first));
+        assert_eq!(Arc::as_ptr(&record), place);
+        Pool::take_back(record);
+        let other = start(&at(second));
+        assert_ne!(Arc::as_ptr(&other), place, "another pool's record");
+        let record = start(&at(first));
+        assert_eq!(
+            Arc::as_ptr(&record),
+            place,
+            "a thread that has asked another pool since has given it back"
+        );
+        // What two requests leave at a time is not lost.
+        let both = [record, start(&at(first))];
+        let mut places = both.each_ref().map(Arc::as_ptr);
+        both.into_iter().for_each(Pool::take_back);
+        let both = [start(&at(first)), start(&at(first))];
+        let mut again = both.each_ref().map(Arc::as_ptr);
+        places.sort();
+        again.sort();
+        assert_eq!(places, again);
     }
 
     /// Each client has its place in memory from the one before it.

@@ -22,6 +22,7 @@ use super::exemplar::{ExemplarSwitch, Traced};
 use super::histogram::Histogram;
 use super::holder::Holder;
 use super::key::{Destination, DestinationRef, Scheme};
+use super::last;
 use super::leak::Leaks;
 use super::limit::Limit;
 use super::lookups::Lookups;
@@ -271,27 +272,37 @@ impl Pool {
     /// A record for one more request, used before or new.
     #[inline]
     pub(super) fn record(&self) -> Arc<Request> {
-        self.spare.pop().unwrap_or_else(|| {
-            let request = Arc::new(Request::default());
-            let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
-            // What is gone is swept out only where the list would grow, so that a wave of requests is not swept for each.
-            if holders.len() == holders.capacity() {
-                holders.retain(|holder| holder.strong_count() > 0);
-                let len = holders.len();
-                holders.reserve(len + SPARE_REQUESTS);
-            }
-            holders.push(Arc::downgrade(request.holder()));
-            request
-        })
+        last::spare(self).or_else(|| self.spare.pop()).unwrap_or_else(|| self.new_record())
+    }
+
+    #[cold]
+    fn new_record(&self) -> Arc<Request> {
+        let request = Arc::new(Request::default());
+        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is gone is swept out only where the list would grow, so that a wave of requests is not swept for each.
+        if holders.len() == holders.capacity() {
+            holders.retain(|holder| holder.strong_count() > 0);
+            let len = holders.len();
+            holders.reserve(len + SPARE_REQUESTS);
+        }
+        holders.push(Arc::downgrade(request.holder()));
+        request
     }
 
     /// Takes the record of a request that is over, if nobody else has it any more.
     #[inline]
     pub(crate) fn take_back(mut record: Arc<Request>) {
-        if let Some(pool) = Arc::get_mut(&mut record).and_then(Request::clear) {
-            // A pool that has enough of them lets it go.
-            let _ = pool.spare.push(record);
+        if let Some(pool) = Arc::get_mut(&mut record).and_then(Request::clear)
+            && let Some(record) = last::keep(&pool, record)
+        {
+            pool.put_back(record);
         }
+    }
+
+    /// Keeps a record for whichever thread needs one.
+    pub(super) fn put_back(&self, record: Arc<Request>) {
+        // A pool that has enough of them lets it go.
+        let _ = self.spare.push(record);
     }
 
     /// The requests that wait for a connection or hold one.
