@@ -62,6 +62,7 @@ impl Origin {
         run()
     }
 
+    #[inline]
     pub(crate) fn current() -> Option<Self> {
         CURRENT.get()
     }

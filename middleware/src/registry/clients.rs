@@ -137,21 +137,24 @@ impl ClientScope {
     }
 
     /// The pool that a request goes to by its URI. Costs a comparison when the last request of this thread went there too.
+    #[inline]
     pub(crate) fn pool_at(&self, uri: &http::Uri) -> Arc<Pool> {
         if crate::trace::is_suppressed() {
             return self.unseen();
         }
-        let client = self.inner().number;
-        if let Some(pool) = last::pool_at(client, uri) {
-            return pool;
-        }
+        last::pool_at(self.inner().number, uri).unwrap_or_else(|| self.find_at(uri))
+    }
+
+    #[cold]
+    fn find_at(&self, uri: &http::Uri) -> Arc<Pool> {
         let destination =
             DestinationRef::from_uri(uri).unwrap_or_else(|| DestinationRef::new("http", "", None));
         let pool = self.find(&destination);
-        last::remember(client, Some(uri), &pool);
+        last::remember(self.inner().number, Some(uri), &pool);
         pool
     }
 
+    #[cold]
     fn unseen(&self) -> Arc<Pool> {
         Arc::clone(self.inner().unseen.get_or_init(|| Arc::new(Pool::unseen())))
     }

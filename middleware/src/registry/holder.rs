@@ -166,6 +166,7 @@ impl Holder {
     // --- what the request writes
 
     /// A request begins to wait for a connection.
+    #[inline]
     pub(super) fn wait(&self, since: Instant, method: KnownMethod, origin: Option<Origin>) {
         // Who reads any of what follows sees as well that the request before is over.
         fence(Release);

@@ -38,6 +38,7 @@ impl KnownMethod {
     }
 
     /// A number below 16, to be packed.
+    #[inline]
     pub(super) fn bits(self) -> u8 {
         self.0
     }

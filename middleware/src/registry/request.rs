@@ -124,6 +124,7 @@ pub(crate) struct Acquired {
 
 impl Request {
     /// A request that asks for a connection now.
+    #[inline]
     pub(crate) fn start(pool: Arc<Pool>, method: &http::Method, now: Instant) -> Arc<Self> {
         let method = KnownMethod::of(method);
         let started = Started { pool, method, at: now, queued_nanos: current::take_queued() };

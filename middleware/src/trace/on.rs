@@ -286,6 +286,7 @@ impl Caller {
 }
 
 /// True inside of work that telemetry itself does, such as an exporter's requests.
+#[inline]
 pub(crate) fn is_suppressed() -> bool {
     Context::is_current_telemetry_suppressed()
 }
