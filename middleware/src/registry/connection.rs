@@ -1,5 +1,7 @@
 //! One connection: its state, and how it moves the counts of its pool.
 
+mod figures;
+
 use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,13 +13,13 @@ use std::sync::atomic::{
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use poolscope_semconv::value::{Certainty, CloseReason, ConnectionState, Observation};
+use poolscope_semconv::value::{Certainty, CloseReason, Observation};
 
 use super::key::Scheme;
 use super::pool::{ACTIVE, OPEN, Pool, UPGRADED};
 use super::reason::{CloseCause, Ending, HARMLESS, HAS_ENDED, reason};
 use super::senders::Task;
-use super::snapshot::{ConnectionSnapshot, Protocol};
+use super::snapshot::Protocol;
 use super::upkeep::Upkeep;
 use crate::clock::Instant;
 use crate::trace::SetupSpan;
@@ -545,69 +547,5 @@ impl Connection {
     /// Span over the set-up of the connection.
     pub(crate) fn setup(&self) -> &SetupSpan {
         &self.made.setup
-    }
-
-    pub(crate) fn age(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.opened)
-    }
-
-    /// Time since a request last used it; its age if none did, zero while one does.
-    pub(crate) fn idle_for(&self, now: Instant) -> Duration {
-        Duration::from_nanos(self.idle_nanos(now))
-    }
-
-    /// The same in nanoseconds.
-    pub(super) fn idle_nanos(&self, now: Instant) -> u64 {
-        if self.state.load(Acquire) & IN_FLIGHT > 0 {
-            return 0;
-        }
-        now.nanos_since(self.opened).saturating_sub(self.last_used.load(Relaxed))
-    }
-
-    /// Time since requests use it without a break; zero while none does.
-    pub(super) fn active_for(&self, now: Instant) -> Duration {
-        if self.state.load(Acquire) & IN_FLIGHT == 0 {
-            return Duration::ZERO;
-        }
-        self.age(now).saturating_sub(Duration::from_nanos(self.active_since.load(Relaxed)))
-    }
-
-    /// Time in which requests used it. It may be told a little too long while one begins.
-    pub(super) fn active_time(&self, now: Instant) -> Duration {
-        Duration::from_nanos(self.active_time.load(Relaxed)) + self.active_for(now)
-    }
-
-    pub(crate) fn bytes(&self) -> (u64, u64) {
-        (self.sent.load(Relaxed), self.received.load(Relaxed))
-    }
-
-    pub(super) fn snapshot(&self, now: Instant) -> ConnectionSnapshot {
-        let state = self.state.load(Acquire);
-        let (bytes_sent, bytes_received) =
-            (self.observation() != Observation::Estimated).then(|| self.bytes()).unzip();
-        ConnectionSnapshot {
-            id: self.id,
-            protocol: self.protocol(),
-            state: if state & IS_UPGRADED != 0 {
-                ConnectionState::Upgraded
-            } else if state & IN_FLIGHT > 0 {
-                ConnectionState::Active
-            } else {
-                ConnectionState::Idle
-            },
-            local: self.made.ends.local,
-            peer: self.made.ends.peer,
-            age: self.age(now),
-            idle_for: self.idle_for(now),
-            active_for: self.active_for(now),
-            active_time: self.active_time(now),
-            requests: self.requests(),
-            in_flight: u64::from(state & IN_FLIGHT),
-            draining: self.upkeep().and_then(Upkeep::retired),
-            bytes_sent,
-            bytes_received,
-            rtt: self.tcp_known().map(|(rtt, _)| rtt),
-            retransmits: self.tcp_known().map(|(_, segments)| segments),
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A range selector over all names of the contract gives the samples as they were scraped, with their own times. So what is
 //! asked every few seconds, what is asked at the start for the history, and what is asked after Prometheus was away are the
-//! same question about a shorter or longer stretch of time. [`picture`] sorts the series, [`replay`] tells them moment by
+//! same question about a shorter or longer stretch of time. `picture` sorts the series, `replay` tells them moment by
 //! moment as the OTLP requests that they once were, and everything from there on is the same for both sources.
 //!
 //! The address is a setting. Nothing that a browser sends has a part in any URL or query.

@@ -6,6 +6,7 @@ pub mod kinds;
 pub mod strip;
 
 use leptos::prelude::*;
+use poolscope_semconv::event::{SESSION_ENDED, SESSION_OVERDUE};
 use poolscope_wire::{Severity, Subject};
 
 use crate::{
@@ -26,8 +27,8 @@ use crate::{
 use kinds::{Kind, end_reason, kinds};
 use strip::Strip;
 
-/// Names of events of sessions begin so.
-const EVENTS: &str = "poolscope.session.";
+/// Events of sessions.
+const EVENTS: [&str; 2] = [SESSION_ENDED, SESSION_OVERDUE];
 /// The most events that are listed.
 const MAX_EVENTS: usize = 20;
 
@@ -199,7 +200,7 @@ fn SessionEvents() -> impl IntoView {
     let events = Derived::new(move || {
         let service = navigation.query("service");
         live.with_events(|store| {
-            let of_sessions = store.events.iter().filter(|event| event.kind.starts_with(EVENTS));
+            let of_sessions = store.events.iter().filter(|event| EVENTS.contains(&&*event.kind));
             let of_service = of_sessions.filter(|event| service.is_empty() || event.service == service);
             of_service.take(MAX_EVENTS).cloned().collect::<Vec<_>>()
         })

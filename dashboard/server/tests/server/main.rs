@@ -32,6 +32,8 @@ use tonic::Code;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Channel;
 
+mod traces;
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running server that ends with the test.
@@ -364,97 +366,6 @@ async fn grpc_takes_gzip_and_says_that_a_dashboard_listens() {
     let status: Status = server.get(path::STATUS).await;
     assert_eq!((status.received.spans, status.received.log_records), (1, 1));
     server.stop().await;
-}
-
-/// A span of a request that took so many milliseconds until now.
-fn a_request(trace: u32, took_ms: u64, extra: &Json) -> Json {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let now = u64::try_from(now.as_nanos()).unwrap();
-    let attributes = [
-        text(attr::SERVER_ADDRESS, "pay"),
-        text(attr::URL_SCHEME, "https"),
-        text(attr::URL_FULL, "https://pay/<script>alert(1)</script>"),
-        text(attr::HTTP_REQUEST_METHOD, "GET"),
-    ];
-    let mut span = json!({
-        "traceId": format!("{trace:032x}"), "spanId": "b7ad6b7169203331", "name": "GET <b>", "kind": 3,
-        "startTimeUnixNano": (now - took_ms * 1_000_000).to_string(), "endTimeUnixNano": now.to_string(),
-        "attributes": attributes,
-    });
-    span.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-    span
-}
-
-#[tokio::test]
-async fn traces_are_taken_over_http_and_found_again() {
-    let mut config = config();
-    config.trace_url = Some("http://jaeger:16686/trace/{trace_id}".parse().unwrap());
-    let server = Running::start(config).await;
-    MetricsServiceClient::new(server.grpc().await).export(request("pay", 3)).await.unwrap();
-    let failed = json!({ "status": { "code": 2, "message": "no" } });
-    let spans = [
-        a_request(1, 5, &json!({})),
-        a_request(2, 900, &json!({})),
-        a_request(3, 20, &failed),
-        a_request(4, 20, &json!({ "startTimeUnixNano": "7" })),
-    ];
-    let body = json!({ "resourceSpans": [{ "resource": resource(), "scopeSpans": [{ "spans": spans }] }] });
-    let body = serde_json::to_vec(&body).unwrap();
-    let answer = server.post("/v1/traces", "application/json", None, body.clone()).await;
-    let answer: Json = answer.json().await.unwrap();
-    assert_eq!(answer["partialSuccess"]["rejectedSpans"], "1");
-    assert!(answer["partialSuccess"]["errorMessage"].as_str().unwrap().contains("between 2001 and 2200"));
-    let protobuf: ExportTraceServiceRequest = serde_json::from_slice(&body).unwrap();
-    let body = gzip(&protobuf.encode_to_vec());
-    server.post("/v1/traces", "application/x-protobuf", Some("gzip"), body).await;
-
-    let pools: Vec<PoolSummary> = server.get(path::POOLS).await;
-    let list = async |query: &str| -> Vec<String> {
-        let list: TraceList = server.get(&format!("{}{query}", path::TRACES)).await;
-        list.traces.into_iter().map(|trace| trace.trace_id[31..].to_owned()).collect()
-    };
-    // The second sending of the same spans added none.
-    assert_eq!(list("").await, ["3", "2"]);
-    assert_eq!(list("?status=all&sort=slowest").await, ["2", "3", "1"]);
-    assert_eq!(list(&format!("?status=slow&pool={}", pools[0].id)).await, ["2"]);
-    assert_eq!(list("?status=all&min_ms=10&limit=1&q=script").await, ["3"]);
-    assert_eq!(list("?service=shop&breaker=0000000000000001").await, [""; 0]);
-    assert_eq!(list("?to_ms=5").await, [""; 0]);
-
-    let id = format!("{:032x}", 3);
-    let detail: TraceDetail = server.get(&format!("{}/{id}", path::TRACES)).await;
-    assert_eq!(detail.spans[0].name, "GET <b>");
-    assert_eq!(detail.spans[0].error_text.as_deref(), Some("no"));
-    assert_eq!(detail.elsewhere.unwrap().url, format!("http://jaeger:16686/trace/{id}"));
-    let url = |query: &str| format!("http://{}{}{query}", server.http, path::TRACES);
-    for (query, status, why) in [
-        ("?status=bad", 400, "failed, slow, rejected or all"),
-        ("?sort=best", 400, "newest or slowest"),
-        ("?pool=pay", 400, "16 hexadecimal"),
-        ("?from_ms=9&to_ms=8", 400, "before"),
-        ("?colour=red", 400, "can't be read"),
-        ("/pay", 404, "32 hexadecimal"),
-        ("/00000000000000000000000000000009", 404, "no span of this trace"),
-    ] {
-        let answer = server.client.get(url(query)).send().await.unwrap();
-        assert_eq!(answer.status(), status, "{query}");
-        let answer: Json = answer.json().await.unwrap();
-        assert!(answer["error"].as_str().unwrap().contains(why), "{query}: {answer}");
-    }
-    let status: Status = server.get(path::STATUS).await;
-    assert_eq!((status.received.spans, status.received.rejected_items), (6, 2));
-    assert!(status.limits.iter().any(|limit| limit.name == "traces" && limit.used == 3));
-    server.stop().await;
-}
-
-#[test]
-fn a_template_that_leads_nowhere_is_one_sentence_of_the_program() {
-    let program = std::process::Command::new(env!("CARGO_BIN_EXE_poolscope-dashboard"))
-        .args(["--trace-url", "javascript:alert(1)"])
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8(program.stderr).unwrap();
-    assert!(!program.status.success() && stderr.contains("must begin with http:// or https://"), "{stderr}");
 }
 
 #[tokio::test]
