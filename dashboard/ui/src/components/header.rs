@@ -35,7 +35,7 @@ pub fn Header(
             </a>
             <Pages />
             <span class="grow"></span>
-            <TimeBar />
+            <div class="contents" hidden=move || shows_now(&navigation.route())><TimeBar /></div>
             <ServiceChoice />
             <StreamState />
             <ThemeButton />
@@ -43,6 +43,19 @@ pub fn Header(
                 on:click=move |_| help.set(true)>"?"</button>
         </header>
     }
+}
+
+/// True for a page that tells what is now, or one thing of its own time: the time that is looked at changes nothing there.
+fn shows_now(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::Protection
+            | Route::Trace(_)
+            | Route::Sessions
+            | Route::Services
+            | Route::About
+            | Route::NotFound(_)
+    )
 }
 
 #[component]

@@ -26,6 +26,8 @@ struct Drawing {
 
 fn draw(points: &[SessionPoint]) -> Drawing {
     let Some(newest) = points.last() else { return Drawing::default() };
+    let older = points.partition_point(|point| point.at_ms + SPAN_MS < newest.at_ms);
+    let points = &points[older..];
     let most = points.iter().map(|point| point.active.max(point.overdue)).max().unwrap_or(0);
     let least = points.iter().map(|point| point.active).min().unwrap_or(0);
     let from = newest.at_ms.saturating_sub(SPAN_MS) as f64;
@@ -83,5 +85,7 @@ mod tests {
         assert_eq!((drawn.most, drawn.overdue.is_empty()), (7, false));
         assert_eq!(drawn.about, "Last two minutes: 3 to 7 there, at most 1 overdue");
         assert!(draw(&[point(1_000, 3, 0)]).overdue.is_empty());
+        let old = draw(&[point(1_000, 9, 9), point(SPAN_MS + 1_001, 3, 0)]);
+        assert_eq!((old.most, old.overdue.is_empty()), (3, true), "what is older is not drawn");
     }
 }

@@ -16,30 +16,23 @@ use crate::{
     format,
     navigation::Navigation,
     state::live::Live,
+    time::Time,
     words,
 };
 
 use row::Rows;
 use say::{MAX_SHOWN, Question};
 
-/// Windows of time that can be chosen, in seconds.
-const WINDOWS: [(&str, &str); 3] = [("60", "last minute"), ("300", "last 5 min"), ("900", "last 15 min")];
-
-fn use_question(navigation: Navigation) -> Derived<Question> {
-    Derived::new(move || {
-        let number = |key| navigation.query(key).parse().ok();
-        Question {
-            service: navigation.query("service"),
-            pool: navigation.query("pool"),
-            breaker: navigation.query("breaker"),
-            connection: navigation.query("connection"),
-            text: navigation.query("q"),
-            status: navigation.query("status"),
-            sort: navigation.query("sort"),
-            from: number("from"),
-            to: number("to"),
-            window_s: number("window"),
-        }
+fn use_question(navigation: Navigation, time: Time) -> Derived<Question> {
+    Derived::new(move || Question {
+        service: navigation.query("service"),
+        pool: navigation.query("pool"),
+        breaker: navigation.query("breaker"),
+        connection: navigation.query("connection"),
+        text: navigation.query("q"),
+        status: navigation.query("status"),
+        sort: navigation.query("sort"),
+        range: time.range(),
     })
 }
 
@@ -61,7 +54,7 @@ enum Stage {
 pub fn Traces() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let question = use_question(navigation);
+    let question = use_question(navigation, expect_context::<Time>());
     let key = Derived::new(move || question.with(|question| question.url(0)));
     let loaded: RwSignal<Loaded<TraceList>> =
         use_loaded(live, key, move || question.with(|question| question.url(live.now_ms())));
@@ -102,8 +95,8 @@ pub fn Traces() -> impl IntoView {
             }
             .into_any(),
             Stage::OnlyGood(kept) => view! {
-                <Empty title="Nothing failed and nothing was slow">
-                    <p>{format!("{} that went well are kept. ", format::counted(kept, "trace", "traces"))}
+                <Empty title="Nothing failed and nothing was slow in this time">
+                    <p>{format!("{} are kept. ", format::counted(kept, "trace", "traces"))}
                         <a href=move || navigation.link_with("status", "all") data-stop>"See all of them"</a></p>
                 </Empty>
             }
@@ -174,20 +167,10 @@ fn Filters() -> impl IntoView {
         let number = navigation.query("connection");
         (!number.is_empty()).then(|| format!("connection #{number}"))
     };
-    let range = move || {
-        let at = |key| navigation.query(key).parse::<u64>().ok().map(format::clock_time);
-        match (at("from"), at("to")) {
-            (None, None) => None,
-            (Some(from), None) => Some(format!("from {from} UTC")),
-            (None, Some(to)) => Some(format!("to {to} UTC")),
-            (Some(from), Some(to)) => Some(format!("{from} to {to} UTC")),
-        }
-    };
-    let chip = move |text: String, keys: &'static [&'static str]| {
+    let chip = move |text: String, key: &'static str| {
         view! {
             <button type="button" class="chip" data-testid="filter-chip" title="Remove this filter"
-                on:click=move |_| keys.iter().for_each(|key| navigation.set_query(key, ""))
-            >
+                on:click=move |_| navigation.set_query(key, "")>
                 <span class="clip" dir="auto">{text}</span> <span aria-hidden="true">"\u{d7}"</span>
             </button>
         }
@@ -203,7 +186,6 @@ fn Filters() -> impl IntoView {
         option("sort", "", "newest first".to_owned()),
         option("sort", "slowest", "slowest first".to_owned()),
     ];
-    let windows = WINDOWS.map(|(seconds, name)| option("window", seconds, name.to_owned()));
     view! {
         <div class="toolbar" role="search">
             <input type="search" data-search data-testid="search" placeholder="Search traces ( / )" aria-label="Search traces"
@@ -211,15 +193,9 @@ fn Filters() -> impl IntoView {
                 on:input=move |event| navigation.set_query("q", &event_target_value(&event)) />
             {select("status", "How they went", "trace-status", statuses.into_iter().collect_view().into_any())}
             {select("pool", "Pool", "trace-pool", view! { <option value="">"every pool"</option> {pool_options} }.into_any())}
-            <span class="contents" hidden=move || range().is_some()>
-                {select("window", "Time", "trace-window", view! {
-                    <option value="">"all that is kept"</option> {windows.into_iter().collect_view()}
-                }.into_any())}
-            </span>
             {select("sort", "Order", "trace-sort", sorts.into_iter().collect_view().into_any())}
-            {move || breaker().map(|text| chip(text, &["breaker"]))}
-            {move || connection().map(|text| chip(text, &["connection"]))}
-            {move || range().map(|text| chip(text, &["from", "to"]))}
+            {move || breaker().map(|text| chip(text, "breaker"))}
+            {move || connection().map(|text| chip(text, "connection"))}
         </div>
     }
 }

@@ -4,6 +4,7 @@ use poolscope_wire::{TraceStatus, TraceSummary, path};
 
 use crate::components::phases;
 use crate::route::Query;
+use crate::time::range::Range;
 use crate::{format, words};
 
 /// The most traces that are listed: whoever looks for others filters.
@@ -66,21 +67,20 @@ pub struct Question {
     pub status: String,
     /// `slowest`; empty for the newest first.
     pub sort: String,
-    /// A fixed range in Unix milliseconds.
-    pub from: Option<u64>,
-    /// Its end.
-    pub to: Option<u64>,
-    /// The last so many seconds, where no range is fixed.
-    pub window_s: Option<u64>,
+    /// The time that they were at.
+    pub range: Range,
 }
 
 impl Question {
     /// The address that answers it at a moment of the server's clock.
     #[must_use]
     pub fn url(&self, now_ms: u64) -> String {
-        let recent = self.window_s.filter(|_| self.from.is_none());
-        let from = self.from.or_else(|| recent.map(|seconds| now_ms.saturating_sub(seconds * 1_000)));
-        let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+        let from_ms = self.range.span(now_ms).from_ms.to_string();
+        // What comes now belongs to a time that moves on.
+        let to_ms = match self.range {
+            Range::Fixed(span) => span.to_ms.to_string(),
+            Range::Live(_) => String::new(),
+        };
         let query = [
             ("service", &self.service),
             ("pool", &self.pool),
@@ -89,8 +89,8 @@ impl Question {
             ("q", &self.text),
             ("status", &self.status),
             ("sort", &self.sort),
-            ("from_ms", &number(from)),
-            ("to_ms", &number(self.to)),
+            ("from_ms", &from_ms),
+            ("to_ms", &to_ms),
             ("limit", &MAX_SHOWN.to_string()),
         ];
         let query = query.into_iter().fold(Query::default(), |query, (key, value)| query.with(key, value));
@@ -102,9 +102,7 @@ impl Question {
     pub fn narrows(&self) -> bool {
         let texts = [&self.service, &self.pool, &self.breaker, &self.connection, &self.text];
         texts.into_iter().any(|text| !text.is_empty())
-            || self.from.is_some()
-            || self.to.is_some()
-            || self.window_s.is_some()
+            || !self.range.is_live()
             || matches!(self.status.as_str(), "failed" | "slow" | "rejected")
     }
 }
@@ -112,6 +110,7 @@ impl Question {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::range::Span;
     use poolscope_wire::{Phase, PhaseKind};
 
     #[test]
@@ -143,9 +142,11 @@ mod tests {
 
     #[test]
     fn a_question_is_an_address() {
-        let question = Question { text: "a&b".to_owned(), window_s: Some(60), ..Question::default() };
+        let range = Range::Live(60_000);
+        let question = Question { text: "a&b".to_owned(), range, ..Question::default() };
         assert_eq!(question.url(100_000), "/api/v1/traces?q=a%26b&from_ms=40000&limit=100");
-        let fixed = Question { from: Some(5), to: Some(9), ..question };
+        let range = Range::Fixed(Span { from_ms: 5, to_ms: 9 });
+        let fixed = Question { range, ..question };
         assert_eq!(fixed.url(100_000), "/api/v1/traces?q=a%26b&from_ms=5&to_ms=9&limit=100");
         assert!(fixed.narrows() && !Question { status: "all".into(), ..Question::default() }.narrows());
     }

@@ -30,7 +30,10 @@ pub fn Legend() -> impl IntoView {
 
 /// The figures behind the lanes.
 #[component]
-pub fn Table(view: View) -> impl IntoView {
+pub fn Table(
+    /// What is seen of the lanes.
+    view: View,
+) -> impl IntoView {
     let rows = move || {
         let (to_ms, interval_ms) = (view.span.get().1, view.known.with(|known| known.lanes.interval_ms));
         view.known.with(|known| {
