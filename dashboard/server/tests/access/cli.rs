@@ -93,7 +93,7 @@ async fn who_can_not_ask_is_told_what_to_do() {
         // The port is free for as long as nobody may have it.
         ("http://127.0.0.1:1".to_owned(), None, "nothing listens"),
     ] {
-        let (code, out, said) = ask(url, token.map(|path| path.as_path()), &["snapshot"]).await;
+        let (code, out, said) = ask(url, token.map(std::path::PathBuf::as_path), &["snapshot"]).await;
         assert_eq!((code, &*out), (Some(1), ""), "{said}");
         assert!(said.contains(words) && said.lines().count() == 1, "{said}");
     }

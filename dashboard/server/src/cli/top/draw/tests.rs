@@ -20,7 +20,8 @@ fn drawn(app: &mut App, (width, height): (u16, u16), look: Look) -> Buffer {
 fn screen(app: &mut App, size: (u16, u16)) -> Vec<String> {
     let buffer = drawn(app, size, PLAIN);
     let rows = buffer.content.chunks(usize::from(size.0));
-    rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()).collect()
+    rows.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned())
+        .collect()
 }
 
 fn say(app: &mut App, full: Full) {
