@@ -100,3 +100,46 @@ async fn who_can_not_ask_is_told_what_to_do() {
     let (code, _, said) = ask(url, None, &["top"]).await;
     assert!(code == Some(1) && said.contains("snapshot"), "{said}");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn top_draws_on_a_terminal_and_gives_it_back() {
+    use std::fs::File;
+    use std::io::{Read as _, Write as _};
+
+    use nix::pty::{Winsize, openpty};
+    use nix::sys::termios::tcgetattr;
+
+    let server = server().await;
+    send(&server).await;
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = openpty(&size, None).unwrap();
+    let before = tcgetattr(&pty.slave).unwrap();
+    let mut command = program(&["top", "--url", &format!("http://{}", server.http)]);
+    command.env("POOLSCOPE_LOGIN_TOKEN", TOKEN).env("TERM", "xterm");
+    let [input, output] = [(); 2].map(|()| pty.slave.try_clone().unwrap());
+    let mut child = command.stdin(input).stdout(output).spawn().unwrap();
+    // It keeps the ends of the program open.
+    drop(command);
+    let mut terminal = File::from(pty.master);
+    let slave = pty.slave;
+    let work = move || {
+        let mut seen = String::new();
+        let mut until = |terminal: &mut File, words: &str| {
+            let mut bytes = [0; 4_096];
+            while !seen.contains(words) {
+                let read = terminal.read(&mut bytes).unwrap();
+                seen += &String::from_utf8_lossy(&bytes[..read]);
+            }
+        };
+        until(&mut terminal, "pay");
+        assert_ne!(tcgetattr(&slave).unwrap(), before, "keys come at once");
+        terminal.write_all(b"q").unwrap();
+        // It leaves the other screen.
+        until(&mut terminal, "\u{1b}[?1049l");
+        assert!(child.wait().unwrap().success());
+        assert_eq!(tcgetattr(&slave).unwrap(), before);
+        assert!(!seen.contains('\u{202e}'));
+    };
+    tokio::time::timeout(crate::PATIENCE, tokio::task::spawn_blocking(work)).await.unwrap().unwrap();
+}
