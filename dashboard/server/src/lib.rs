@@ -16,6 +16,7 @@ mod access;
 mod api;
 mod app;
 mod assets;
+pub mod cli;
 mod clock;
 pub mod config;
 mod conn;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use poolscope_dashboard::config::{LoadError, Loaded, load};
-use poolscope_dashboard::{Config, Server};
+use poolscope_dashboard::{Config, Server, cli};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -25,6 +25,8 @@ Examples:
       Senders of other machines, who show the key in the header x-otlp-api-key
   poolscope-dashboard --config poolscope.toml --print-config
       What is in force, and from where: a flag, the environment, a line of the file, or the default
+  poolscope-dashboard top
+      The overview of a dashboard that runs, in this terminal; `snapshot` prints it once, for scripts with --json
 
 Configuration file, each key named like its flag:
   http-addr = \"0.0.0.0:4320\"
@@ -35,7 +37,7 @@ A flag outranks its environment variable, which outranks the file, which outrank
 
 /// Shows what the HTTP connection pools of your services do: takes OTLP, serves a live dashboard
 #[derive(Debug, Parser)]
-#[command(name = "poolscope-dashboard", version, after_help = EXAMPLES)]
+#[command(name = "poolscope-dashboard", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Args {
     /// File with settings, in TOML, each named like its flag
     #[arg(long, env = "POOLSCOPE_CONFIG", value_name = "FILE")]
@@ -45,6 +47,9 @@ struct Args {
     print_config: bool,
     #[command(flatten)]
     settings: Config,
+    /// Asks a dashboard that runs; without it, this one serves.
+    #[command(subcommand)]
+    command: Option<cli::Command>,
 }
 
 #[tokio::main]
@@ -57,6 +62,12 @@ async fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    if let Some(command) = loaded.args.command {
+        return cli::run(command).await.unwrap_or_else(|problem| {
+            say(&problem);
+            ExitCode::FAILURE
+        });
+    }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(loaded).await {

@@ -17,7 +17,7 @@ mod poller;
 mod problem;
 mod replay;
 mod state;
-mod tls;
+pub(crate) mod tls;
 
 #[cfg(test)]
 mod tests;

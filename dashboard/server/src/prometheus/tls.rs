@@ -12,8 +12,15 @@ use super::config::Prometheus;
 
 /// Settings of the client, from the files that the configuration names.
 pub(super) fn client(config: &Prometheus) -> Result<ClientConfig, String> {
+    let own = config.prometheus_cert.as_deref().zip(config.prometheus_key.as_deref());
+    trusting(config.prometheus_ca.as_deref(), own)
+}
+
+/// A client that trusts the certificates of a file, or of the system, and shows its own certificate (with its key) if it
+/// has one.
+pub(crate) fn trusting(ca: Option<&Path>, own: Option<(&Path, &Path)>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
-    match &config.prometheus_ca {
+    match ca {
         Some(file) => {
             for certificate in certificates(file)? {
                 roots.add(certificate).map_err(|error| told(file, error))?;
@@ -27,12 +34,12 @@ pub(super) fn client(config: &Prometheus) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots);
-    match (&config.prometheus_cert, &config.prometheus_key) {
-        (Some(cert), Some(key)) => {
+    match own {
+        Some((cert, key)) => {
             let private = PrivateKeyDer::from_pem_file(key).map_err(|error| told(key, error))?;
             builder.with_client_auth_cert(certificates(cert)?, private).map_err(|error| told(cert, error))
         }
-        _ => Ok(builder.with_no_client_auth()),
+        None => Ok(builder.with_no_client_auth()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who may look and who may send, on real sockets: each rule is tried and broken.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod cli;
 mod connections;
 mod health;
 mod hosts;

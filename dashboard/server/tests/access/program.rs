@@ -9,7 +9,7 @@ use crate::{client, file, until};
 
 const KEY: &str = "0123456789abcdef-key";
 
-fn program(args: &[&str]) -> Command {
+pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_poolscope-dashboard"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("POOLSCOPE_"))
     {

@@ -1,0 +1,101 @@
+//! The subcommands of the program: they ask a dashboard that runs, for those on a server without a browser.
+
+mod client;
+mod picture;
+mod problem;
+mod snapshot;
+mod sse;
+mod text;
+mod top;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use problem::Problem;
+pub use snapshot::{SNAPSHOT_VERSION, Threshold};
+
+use client::Client;
+
+/// The environment variable of the token; the server reads the same.
+const TOKEN_ENV: &str = "POOLSCOPE_LOGIN_TOKEN";
+
+/// What the program does instead of serving.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Command {
+    /// Prints how the pools are right now, worst first
+    Snapshot(Snapshot),
+    /// Shows the overview in this terminal, live
+    Top(Top),
+}
+
+/// Which dashboard is asked, and how.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Target {
+    /// Address of the dashboard that runs
+    #[arg(long, default_value = "http://127.0.0.1:4320", value_name = "URL")]
+    pub url: String,
+    /// File with the login token, where the dashboard asks for one; else it is taken from the environment variable
+    /// POOLSCOPE_LOGIN_TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Certificates to trust instead of the system's, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Shows this service only
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+}
+
+/// `snapshot`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Snapshot {
+    /// Which dashboard.
+    #[command(flatten)]
+    pub target: Target,
+    /// Prints one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Ends with exit code 2 if something is as bad as this
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<Threshold>,
+}
+
+/// `top`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Top {
+    /// Which dashboard.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Runs a subcommand to its end and says how the program shall end.
+///
+/// # Errors
+/// If the dashboard can't be asked, or what it says can't be shown.
+pub async fn run(command: Command) -> Result<ExitCode, Problem> {
+    match command {
+        Command::Snapshot(snapshot) => snapshot::run(&snapshot).await,
+        Command::Top(top) => top::run(&top.target).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+impl Target {
+    fn client(&self) -> Result<Client, Problem> {
+        let token = match &self.token_file {
+            Some(file) => {
+                let told = |why: String| Problem::File(format!("{}: {why}", file.display()));
+                let text = std::fs::read_to_string(file).map_err(|error| told(error.to_string()))?;
+                match text.trim() {
+                    "" => return Err(told("it is empty".to_owned())),
+                    token => Some(token.to_owned()),
+                }
+            }
+            None => std::env::var(TOKEN_ENV).ok().filter(|token| !token.is_empty()),
+        };
+        Client::new(&self.url, token.as_deref(), self.ca.as_deref())
+    }
+
+    fn is_of_service(&self, service: &str) -> bool {
+        self.service.as_deref().is_none_or(|wanted| wanted == service)
+    }
+}
