@@ -176,6 +176,8 @@ async fn who_tells_no_connections_tells_only_their_ends() {
         Upstream::start(Options::default(), |_| async { answer(StatusCode::OK, "ok") }).await.unwrap();
     let client = Client::new(&world.scope, Kind::HyperH1, Settings::default()).unwrap();
     client.read(&upstream.url("/")).await.unwrap();
+    // An end that is told before the pool is has no place.
+    world.lanes(&upstream, |lanes| lanes.to_ms > 0).await;
     drop(client);
     let lanes = world.lanes(&upstream, |lanes| lanes.counts.closed == 1).await;
     assert!(!lanes.told && lanes.open.is_none());
