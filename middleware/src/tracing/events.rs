@@ -85,6 +85,8 @@ fn emit(event: &Event, fields: &Fields) {
             CLOSE_CERTAINTY,
             CONNECTION_LIFETIME,
             CONNECTION_REQUESTS,
+            CONNECTION_ACTIVE_TIME,
+            CONNECTION_WASTED,
             CONNECTION_SENT,
             CONNECTION_RECEIVED,
             CONNECTION_RTT,
