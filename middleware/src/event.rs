@@ -156,6 +156,19 @@ pub struct BreakerTransition {
     pub window_calls: u64,
     /// How long it stays open, if it opened.
     pub open_for: Option<Duration>,
+    /// Who moved it from the dashboard, if somebody did.
+    pub forced: Option<Forced>,
+}
+
+/// A breaker was moved from the dashboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forced {
+    /// Who asked for it, in the dashboard's words.
+    pub by: Arc<str>,
+    /// Why, in the words of who asked.
+    pub why: Arc<str>,
+    /// How long it is held; `None` if it was let go.
+    pub lasts: Option<Duration>,
 }
 
 /// A named timeout fired: the event, and the error of what it ended.

@@ -177,6 +177,7 @@ impl Circuit {
             connect_failure_ratio: None,
             window_calls: 0,
             open_for,
+            forced: None,
         }));
     }
 

@@ -252,6 +252,12 @@ attributes! {
     BREAKER_CONNECT_FAILURE_RATIO: Double = "poolscope.breaker.connect_failure_ratio";
     /// Calls in the window when a transition happened.
     BREAKER_WINDOW_CALLS: Int = "poolscope.breaker.window_calls";
+    /// Who moved a breaker from the dashboard.
+    BREAKER_FORCED_BY: String = "poolscope.breaker.forced_by" such as "token login (10.1.2.x)";
+    /// Why, in the words of who did.
+    BREAKER_FORCED_WHY: String = "poolscope.breaker.forced_why" such as "upstream is being moved";
+    /// Time until a breaker that is held from the dashboard is let go, in seconds.
+    BREAKER_FORCED_FOR: Double = "poolscope.breaker.forced_for";
     /// Name of a retry policy.
     RETRY_NAME: String = "poolscope.retry.name" such as "checkout";
     /// How a call under a retry policy ended.

@@ -90,7 +90,8 @@ events! {
     BREAKER_TRANSITION = Info | Error "poolscope.breaker.transition"
         &[attr::BREAKER_NAME, attr::BREAKER_FROM, attr::BREAKER_TO, attr::BREAKER_REASON],
         &[attr::BREAKER_WINDOW_CALLS, attr::BREAKER_FAILURE_RATIO, attr::BREAKER_SLOW_CALL_RATIO,
-          attr::BREAKER_CONNECT_FAILURE_RATIO, attr::BREAKER_OPEN_FOR];
+          attr::BREAKER_CONNECT_FAILURE_RATIO, attr::BREAKER_OPEN_FOR, attr::BREAKER_FORCED_BY, attr::BREAKER_FORCED_WHY,
+          attr::BREAKER_FORCED_FOR];
     /// A connection was closed.
     CONNECTION_CLOSED = Debug | Info | Warn "poolscope.connection.closed"
         &[attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT, attr::CONNECTION_ID, attr::CLOSE_REASON,

@@ -252,6 +252,10 @@ values! {
         TrialFailed = "trial_failed",
         /// The user asked for it.
         Manual = "manual",
+        /// A command from the dashboard asked for it.
+        Forced = "forced",
+        /// What a command from the dashboard asked for is over.
+        ForceEnded = "force_ended",
         /// A resource of the process was used up.
         Resources = "resources",
         /// The resources of the process are below their limits again.

@@ -15,7 +15,7 @@ use super::state::{Change, Force, Kept, Machine, Rejected, Report};
 use super::store::{Saver, StoredBreaker, StoredState};
 use super::window::GoodCalls;
 use crate::BreakerSnapshot;
-use crate::event::{BreakerTransition, Event, Events};
+use crate::event::{BreakerTransition, Event, Events, Forced};
 use crate::http_message::{Target, Written};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use crate::sync::{Mutex, MutexGuard};
@@ -225,6 +225,24 @@ impl Circuit {
         self.with(|machine| ((), machine.force(force)));
     }
 
+    /// Holds it for somebody outside of the application; false if the application itself holds it.
+    #[cfg(feature = "control")]
+    pub(super) fn hold(&self, force: Force, forced: Forced) -> bool {
+        let (_, change) = self.change(|machine| ((), machine.hold(force)));
+        if let Some(change) = &change {
+            self.tell_of(change, Some(forced));
+        }
+        change.is_some()
+    }
+
+    /// Lets it go, if it is held for somebody outside.
+    #[cfg(feature = "control")]
+    pub(super) fn let_go(&self, forced: Option<Forced>) {
+        if let (_, Some(change)) = self.change(|machine| ((), machine.let_go())) {
+            self.tell_of(&change, forced);
+        }
+    }
+
     pub(super) fn reset(&self) {
         self.with(|machine| ((), machine.reset()));
     }
@@ -292,6 +310,10 @@ impl Circuit {
 
     /// Tells of a change that has happened. No lock of the breakers may be held: listeners may do what they like.
     pub(super) fn tell(&self, change: &Change) {
+        self.tell_of(change, None);
+    }
+
+    fn tell_of(&self, change: &Change, forced: Option<Forced>) {
         if let Some(saver) = self.saver.get() {
             saver.wake();
         }
@@ -305,6 +327,7 @@ impl Circuit {
             connect_failure_ratio: change.shares.unconnected,
             window_calls: change.window_calls,
             open_for: change.open_for,
+            forced,
         }));
     }
 

@@ -158,6 +158,13 @@ impl Circuits {
         self.all().into_iter().find(|circuit| circuit.name() == name)
     }
 
+    /// The breaker of a name that calls go through. One that only waits for its first call after a restart is none.
+    #[cfg(feature = "control")]
+    pub(super) fn in_use(&self, name: &str) -> Option<Arc<Circuit>> {
+        let circuits = self.by_key.pin();
+        circuits.values().chain(self.other.get()).find(|circuit| circuit.name() == name).cloned()
+    }
+
     pub(super) fn snapshot(&self) -> Vec<BreakerSnapshot> {
         let now = now();
         let mut breakers: Vec<_> = self.all().iter().map(|circuit| circuit.snapshot(now)).collect();

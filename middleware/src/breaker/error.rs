@@ -28,6 +28,9 @@ impl fmt::Display for BreakerOpen {
             (BreakerState::HalfOpen, _) => {
                 write!(f, "breaker {name} is half open and waits for the results of its trial calls")
             }
+            (BreakerState::ForcedOpen, _) if self.reason == BreakerReason::Forced => {
+                write!(f, "breaker {name} is held open from the dashboard")
+            }
             (BreakerState::ForcedOpen, _) => write!(f, "breaker {name} is held open by hand"),
             (_, Some(wait)) => write!(f, "breaker {name} is open and lets a call try in {wait:.1?}"),
             (_, None) => write!(f, "breaker {name} is open"),

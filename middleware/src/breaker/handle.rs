@@ -36,6 +36,12 @@ impl BreakerHandle {
         self.circuits.named(name)
     }
 
+    /// What somebody outside may do with these breakers. It holds none of them.
+    #[cfg(feature = "control")]
+    pub(crate) fn reach(&self) -> super::control::Reach {
+        super::control::Reach::new(&self.circuits)
+    }
+
     /// Name of the breaker of a destination.
     #[cfg(feature = "health")]
     pub(super) fn name_of(&self, destination: &str) -> String {

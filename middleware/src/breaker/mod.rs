@@ -55,6 +55,8 @@ mod builder;
 mod circuit;
 mod circuits;
 mod classify;
+#[cfg(feature = "control")]
+pub(crate) mod control;
 mod error;
 mod fallback;
 mod future;

@@ -90,6 +90,12 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
             if let Some(open_for) = change.open_for {
                 record.add_attribute(attr::BREAKER_OPEN_FOR, open_for.as_secs_f64());
             }
+            if let Some(forced) = &change.forced {
+                record.add_attribute(attr::BREAKER_FORCED_BY, forced.by.to_string());
+                record.add_attribute(attr::BREAKER_FORCED_WHY, forced.why.to_string());
+                let lasts = forced.lasts.map(|lasts| (attr::BREAKER_FORCED_FOR, lasts.as_secs_f64()));
+                record.add_attributes(lasts);
+            }
             let severity = match change.to {
                 BreakerState::Open | BreakerState::ForcedOpen => Severity::Error,
                 _ => Severity::Info,

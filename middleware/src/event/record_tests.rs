@@ -55,6 +55,7 @@ fn transition(to: BreakerState) -> Event {
         connect_failure_ratio: Some(0.0),
         window_calls: 20,
         open_for: Some(Duration::from_millis(2500)),
+        forced: None,
     })
 }
 

@@ -105,6 +105,7 @@ impl Watched {
             connect_failure_ratio: None,
             window_calls: 0,
             open_for: None,
+            forced: None,
         }))
     }
 

@@ -26,6 +26,16 @@ impl Audience {
         self.0[signal.index()].store(who, Relaxed);
     }
 
+    /// Who takes the metrics; `None` if nobody answered.
+    #[cfg(feature = "control")]
+    pub(super) fn of_metrics(&self) -> Option<Receiver> {
+        match self.0[Signal::Metrics.index()].load(Relaxed) {
+            DASHBOARD => Some(Receiver::Dashboard),
+            OTHER => Some(Receiver::Other),
+            _ => None,
+        }
+    }
+
     /// True if the dashboard listens to events. As long as there was none, who takes the metrics tells; each signal may go
     /// elsewhere.
     pub(super) fn is_dashboard(&self) -> bool {

@@ -81,6 +81,20 @@ impl GrpcClient {
         }
     }
 
+    /// Sends nothing but a header, and tells the headers of the answer; `None` if there was none.
+    #[cfg(feature = "control")]
+    pub(super) async fn ask(&self, question: http::HeaderValue) -> Option<http::HeaderMap> {
+        use poolscope_semconv::protocol::control::HEADER;
+        let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
+        client.ready().await.ok()?;
+        let mut headers = self.headers.clone().into_headers();
+        headers.insert(HEADER, question);
+        let request =
+            tonic::Request::from_parts(MetadataMap::from_headers(headers), Default::default(), Bytes::new());
+        let answer = client.unary(request, self.path.clone(), Encoded).await.ok()?;
+        Some(answer.metadata().clone().into_headers())
+    }
+
     /// Leaves the connection, which answers no more, for a new one.
     pub(super) fn reconnect(&mut self) {
         self.channel = self.endpoint.connect_lazy();

@@ -84,6 +84,19 @@ impl HttpSender {
     }
 }
 
+#[cfg(feature = "control")]
+impl HttpSender {
+    /// Sends nothing but a header, and tells the headers of the answer; `None` if there was none.
+    pub(super) async fn ask(&self, question: HeaderValue) -> Option<HeaderMap> {
+        use poolscope_semconv::protocol::control::HEADER;
+        let mut headers = self.headers.clone();
+        headers.insert(HEADER, question);
+        let request = self.client.post(&self.url).headers(headers).body(self.packed(Bytes::new()));
+        let answer = request.send().await.ok().filter(|answer| answer.status().is_success())?;
+        Some(answer.headers().clone())
+    }
+}
+
 /// Reads what a receiver says of a request that it took.
 async fn taken(mut answer: reqwest::Response) -> Result<Taken, Refused> {
     let is_json = answer

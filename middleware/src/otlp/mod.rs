@@ -93,6 +93,11 @@
 //! nothing is missing if one of them is lost. [`Otlp::dashboard_connections`] sets how many, or turns it off. No other
 //! receiver gets these events, unless [`Otlp::pool_snapshots`] is called.
 //!
+//! # Commands
+//!
+//! Data goes one way, from the application to the receiver. With the feature `control`, [`Otlp::control`] makes one
+//! exception: it lets a dashboard hold the breakers that it names, for a time. See [`control`].
+//!
 //! # Exemplars
 //!
 //! The points of `http.client.request.duration`, `http.client.request.time_in_queue`, `poolscope.connection.wait_time` and
@@ -104,6 +109,8 @@ mod audience;
 mod batch;
 mod command;
 mod config;
+#[cfg(feature = "control")]
+pub mod control;
 mod dropped;
 mod endpoint;
 mod env;
@@ -136,6 +143,8 @@ use std::time::Duration;
 pub use config::{
     DEFAULT_BATCH, DEFAULT_EVENT_DELAY, DEFAULT_QUEUE, DEFAULT_SPAN_DELAY, DEFAULT_TIMEOUT, Protocol,
 };
+#[cfg(feature = "control")]
+pub use control::Control;
 pub use dropped::Lost;
 pub use error::OtlpError;
 pub use pace::{DASHBOARD_INTERVAL, DEFAULT_INTERVAL, SEARCH_INTERVAL};
@@ -156,6 +165,8 @@ pub struct Otlp {
     environment: Lookup,
     global_propagator: bool,
     pool_events: pool_events::PoolEvents,
+    #[cfg(feature = "control")]
+    control: Option<Control>,
 }
 
 impl Otlp {
@@ -169,6 +180,8 @@ impl Otlp {
             }),
             global_propagator: true,
             pool_events: pool_events::PoolEvents::default(),
+            #[cfg(feature = "control")]
+            control: None,
         }
     }
 
@@ -250,6 +263,13 @@ impl Otlp {
         self
     }
 
+    /// Lets the dashboard hold breakers, those that are named here. Without it, none is. See [`control`].
+    #[cfg(feature = "control")]
+    pub fn control(mut self, control: Control) -> Self {
+        self.control = Some(control);
+        self
+    }
+
     /// Leaves the process's propagator alone.
     ///
     /// Without it, [`Otlp::start`] makes the W3C `traceparent` propagator, or what `OTEL_PROPAGATORS` names, the global one of
@@ -281,7 +301,12 @@ impl Otlp {
             true => propagators::propagator(env::Env(&*self.environment))?,
             false => None,
         };
-        let telemetry = Telemetry::start(&self.scope, &config, self.pool_events)?;
+        let extras = telemetry::Extras {
+            pool_events: self.pool_events,
+            #[cfg(feature = "control")]
+            control: self.control,
+        };
+        let telemetry = Telemetry::start(&self.scope, &config, &extras)?;
         if let Some(propagator) = propagator {
             opentelemetry::global::set_text_map_propagator(propagator);
         }

@@ -28,6 +28,13 @@ pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A thread that blocks gives up this much later than the export, which ends in time by itself.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// What an export does beside the three signals.
+pub(super) struct Extras {
+    pub(super) pool_events: PoolEvents,
+    #[cfg(feature = "control")]
+    pub(super) control: Option<super::control::Control>,
+}
+
 /// A running export. Keep it for as long as the program runs; dropping it is [`Telemetry::shutdown`].
 #[derive(Debug)]
 #[must_use = "the export ends when it is dropped"]
@@ -44,16 +51,24 @@ impl Telemetry {
         Self { tracer_provider: spans::off(), dropped: Dropped::default(), running: None }
     }
 
-    pub(super) fn start(scope: &Scope, config: &Config, pool_events: PoolEvents) -> Result<Self, OtlpError> {
+    pub(super) fn start(scope: &Scope, config: &Config, extras: &Extras) -> Result<Self, OtlpError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OtlpError::Thread)?;
         let (sender, commands) = mpsc::unbounded_channel();
         let flush = Flush { commands: sender };
         let dropped = Dropped::default();
         let parts = {
             let _context = runtime.enter();
-            workers::prepare(scope, config, &dropped, &flush)
+            workers::prepare(scope, config, extras, &dropped, &flush)
         };
-        let Parts { workers, tracer_provider, logger, audience } = match parts {
+        let pool_events = extras.pool_events;
+        let Parts {
+            workers,
+            tracer_provider,
+            logger,
+            audience,
+            #[cfg(feature = "control")]
+            control,
+        } = match parts {
             Ok(parts) => parts,
             Err(error) => {
                 // Dropping it would wait, which is forbidden where the caller is in a runtime of its own.
@@ -61,6 +76,10 @@ impl Telemetry {
                 return Err(error);
             }
         };
+        #[cfg(feature = "control")]
+        if let Some(control) = control {
+            runtime.spawn(control.run());
+        }
         if let Some(logger) = logger.as_ref().filter(|_| pool_events.max_connections > 0) {
             runtime.spawn(pool_events.run(scope.clone(), Weak::clone(logger), audience, config.interval));
         }

@@ -19,12 +19,14 @@ use super::audience::Audience;
 use super::batch::Batcher;
 use super::command::{Command, Task};
 use super::config::Config;
+#[cfg(feature = "control")]
+use super::control;
 use super::dropped::Dropped;
 use super::error::OtlpError;
 use super::export::{Exporter, SentExemplars};
 use super::queue::Queue;
 use super::sender::Sender;
-use super::telemetry::Flush;
+use super::telemetry::{Extras, Flush};
 use super::temporality::Series;
 use super::{logs, resource, spans};
 use crate::{Scope, export};
@@ -37,6 +39,9 @@ pub(super) struct Parts {
     pub(super) logger: Option<Weak<SdkLogger>>,
     /// Who hears them.
     pub(super) audience: Audience,
+    /// Asks for commands, where some are wanted.
+    #[cfg(feature = "control")]
+    pub(super) control: Option<control::Worker>,
 }
 
 /// The workers, started when the thread is there.
@@ -52,12 +57,26 @@ pub(super) struct Workers {
 pub(super) fn prepare(
     scope: &Scope,
     config: &Config,
+    #[cfg_attr(not(feature = "control"), expect(unused_variables, reason = "it holds control alone"))] extras: &Extras,
     dropped: &Dropped,
     flush: &Flush,
 ) -> Result<Parts, OtlpError> {
     let resource = resource::resource(&config.attributes);
     let (ending, ends) = watch::channel(None);
     let audience = Audience::default();
+    #[cfg(feature = "control")]
+    let control = match &extras.control {
+        Some(_) if !config.metrics.enabled => {
+            tracing::warn!(
+                "breakers can't be held from a dashboard: metrics, by which it is asked, are not exported"
+            );
+            None
+        }
+        Some(control) => {
+            Some(control::Worker::new(control.clone(), &config.metrics, audience.clone(), &resource)?)
+        }
+        None => None,
+    };
     let mut workers = Workers { tasks: JoinSet::new(), senders: Vec::new(), ending, logger: None };
     if config.metrics.enabled {
         let exporter = Exporter {
@@ -87,7 +106,14 @@ pub(super) fn prepare(
         tracer_provider = spans::provider(resource, queue, flush.clone());
     }
     let logger = workers.logger.as_ref().map(Arc::downgrade);
-    Ok(Parts { workers, tracer_provider, logger, audience })
+    Ok(Parts {
+        workers,
+        tracer_provider,
+        logger,
+        audience,
+        #[cfg(feature = "control")]
+        control,
+    })
 }
 
 fn message(resource: &Resource) -> ResourceMessage {

@@ -143,7 +143,10 @@ fn emit(event: &Event, fields: &Fields) {
             BREAKER_FAILURE_RATIO,
             BREAKER_SLOW_CALL_RATIO,
             BREAKER_CONNECT_FAILURE_RATIO,
-            BREAKER_OPEN_FOR
+            BREAKER_OPEN_FOR,
+            BREAKER_FORCED_BY,
+            BREAKER_FORCED_WHY,
+            BREAKER_FORCED_FOR
         ),
         Event::TimeoutFired(_) => emit!(
             fields,

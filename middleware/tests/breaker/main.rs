@@ -148,6 +148,7 @@ async fn it_opens_rejects_tries_and_closes_and_tells_each_step() {
         connect_failure_ratio: Some(0.0),
         window_calls: 5,
         open_for: Some(OPEN_TIME),
+        forced: None,
     };
     assert_eq!(events.lock().unwrap()[0], Event::BreakerTransition(first));
 }

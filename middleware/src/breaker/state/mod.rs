@@ -303,6 +303,8 @@ impl Machine {
                 overdue: self.overdue(now),
                 reopened: self.reopened,
             }),
+            // Nobody is left after a restart who would let it go in time.
+            State::Forced(_) if self.reason == BreakerReason::Forced => None,
             State::Forced(force) => Some(Kept::Forced(force)),
         }
     }
@@ -325,9 +327,27 @@ impl Machine {
         }
     }
 
-    /// Holds the breaker in a state.
+    /// Holds the breaker in a state, for the application, whoever has held it so far.
     pub(in crate::breaker) fn force(&mut self, force: Force) -> Option<Change> {
-        (self.state != State::Forced(force)).then(|| self.begin(State::Forced(force), BreakerReason::Manual))
+        if self.state == State::Forced(force) {
+            self.reason = BreakerReason::Manual;
+            return None;
+        }
+        Some(self.begin(State::Forced(force), BreakerReason::Manual))
+    }
+
+    /// Holds the breaker in a state, for somebody outside of the application; not if the application itself holds it.
+    #[cfg(feature = "control")]
+    pub(in crate::breaker) fn hold(&mut self, force: Force) -> Option<Change> {
+        let is_ours = matches!(self.state, State::Forced(_)) && self.reason == BreakerReason::Manual;
+        (self.is_at_rest() || !is_ours).then(|| self.begin(State::Forced(force), BreakerReason::Forced))
+    }
+
+    /// Lets the breaker go, if it is held for somebody outside.
+    #[cfg(feature = "control")]
+    pub(in crate::breaker) fn let_go(&mut self) -> Option<Change> {
+        let is_held = matches!(self.state, State::Forced(_)) && self.reason == BreakerReason::Forced;
+        is_held.then(|| self.begin(self.rest, BreakerReason::ForceEnded))
     }
 
     /// Brings the breaker back to where it started and forgets all results.

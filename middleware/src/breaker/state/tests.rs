@@ -391,3 +391,27 @@ fn a_probe_does_not_end_the_open_time_before_the_destination_wants_to_be_called(
     assert_eq!(bench.machine.end_open_time(bench.now + 19 * SECOND), None);
     assert!(bench.machine.state() == BreakerState::Open);
 }
+
+#[cfg(feature = "control")]
+#[test]
+fn what_is_held_from_outside_is_neither_kept_nor_stronger_than_the_application() {
+    let mut bench = Bench::new(rules());
+    let held = bench.machine.hold(Force::Open).map(|change| change.reason);
+    assert_eq!((held, bench.machine.kept(bench.now)), (Some(BreakerReason::Forced), None));
+    assert_eq!(
+        bench.admit(),
+        Err(Rejected { state: BreakerState::ForcedOpen, reason: BreakerReason::Forced, retry_in: None })
+    );
+    assert_eq!(bench.machine.let_go().map(|change| change.to), Some(BreakerState::Closed));
+    assert_eq!(bench.machine.let_go(), None);
+    // The application takes over what is held already.
+    bench.machine.hold(Force::Open);
+    bench.machine.force(Force::Open);
+    assert_eq!((bench.machine.hold(Force::Closed), bench.machine.let_go()), (None, None));
+    assert_eq!(bench.machine.kept(bench.now), Some(Kept::Forced(Force::Open)));
+    // A layer that only measures can be held, and measures again afterwards.
+    let mut machine = Machine::new(rules(), Some(Force::MetricsOnly));
+    assert!(machine.hold(Force::Open).is_some());
+    assert_eq!(machine.let_go().map(|change| change.to), Some(BreakerState::MetricsOnly));
+    assert!(machine.hold(Force::Closed).is_some());
+}
