@@ -22,7 +22,7 @@ pub enum BreakerState {
 }
 
 /// One change of state.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Transition {
     /// When.
     pub at_ms: u64,
@@ -40,6 +40,20 @@ pub struct Transition {
     pub connect_failure_ratio: Option<f32>,
     /// Calls in the window at that moment.
     pub window_calls: Option<u64>,
+    /// Who moved it from a dashboard, if somebody did.
+    #[serde(default)]
+    pub forced: Option<ForcedBy>,
+}
+
+/// Who moved a breaker from a dashboard, and why.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ForcedBy {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When it is let go; `None` if it was let go by this.
+    pub until_ms: Option<u64>,
 }
 
 /// A share of the calls in the window, and where it is too much.

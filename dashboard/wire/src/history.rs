@@ -88,6 +88,30 @@ pub struct BreakerDetail {
     pub points: Vec<BreakerPoint>,
 }
 
+/// Figures of one moment that is not a pool's or a breaker's.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FigurePoint {
+    /// The moment.
+    pub at_ms: u64,
+    /// In the order of [`FigureHistory::names`]; `None` where nothing is known.
+    pub values: Vec<Option<f32>>,
+}
+
+/// The history of something that protects calls, or of a registry of sessions.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FigureHistory {
+    /// What the answer holds.
+    pub range: Range,
+    /// Usual distance of two reports.
+    pub interval_ms: u64,
+    /// How many instances it is of.
+    pub instances: u64,
+    /// What each value of a point is, with its unit at the end: `queued`, `fired_per_s`, `wait_p99_s`.
+    pub names: Vec<String>,
+    /// Its figures, oldest first.
+    pub points: Vec<FigurePoint>,
+}
+
 /// The file in which history survives a restart of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StoreFile {

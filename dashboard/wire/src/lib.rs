@@ -5,9 +5,11 @@
 //! decides on, which are enums here.
 
 mod breaker;
+mod control;
 mod event;
 mod group;
 mod history;
+pub mod json;
 mod lanes;
 mod own;
 mod pool;
@@ -20,10 +22,13 @@ mod stream;
 mod trace;
 mod warning;
 
-pub use breaker::{Breaker, BreakerState, Share, Transition};
+pub use breaker::{Breaker, BreakerState, ForcedBy, Share, Transition};
+pub use control::{CONTROL_HEADER, Control, ControlAction, ControlList, ControlOrder, ControlState};
 pub use event::Event;
 pub use group::PoolGroup;
-pub use history::{BreakerDetail, BreakerPoint, Range, Silence, StateSpan, StoreFile};
+pub use history::{
+    BreakerDetail, BreakerPoint, FigureHistory, FigurePoint, Range, Silence, StateSpan, StoreFile,
+};
 pub use lanes::{ConnectionLane, ConnectionLanes, LaneClose, LaneCounts, LaneLeak, LaneSegment, LaneState};
 pub use own::{Browser, Loss, Own, SignalFigures};
 pub use pool::{
@@ -43,7 +48,7 @@ pub use trace::{
     Call, ClockShift, ConnectionSetUp, OutLink, Phase, PhaseKind, Span, SpanKind, SpanLink, SpanNote,
     TraceDetail, TraceList, TraceStatus, TraceSummary,
 };
-pub use warning::{Figure, Subject, Warning};
+pub use warning::{Figure, PastWarning, Subject, Warning, WarningLog};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
 pub const WIRE_VERSION: u32 = 5;
@@ -62,12 +67,17 @@ pub mod path {
     pub const GROUPS: &str = "/api/v1/groups";
     /// List of [`crate::Breaker`]; `/{id}` below it is one [`crate::BreakerDetail`].
     pub const BREAKERS: &str = "/api/v1/breakers";
-    /// List of [`crate::Protection`].
+    /// The [`crate::ControlList`], and by POST a [`crate::ControlOrder`], answered by its [`crate::Control`]. Nothing is
+    /// there unless the server offers control.
+    pub const CONTROL: &str = "/api/v1/control";
+    /// List of [`crate::Protection`]; `/{id}` below it is one [`crate::FigureHistory`].
     pub const PROTECTION: &str = "/api/v1/protection";
-    /// List of [`crate::Sessions`].
+    /// List of [`crate::Sessions`]; `/{id}` below it is one [`crate::FigureHistory`].
     pub const SESSIONS: &str = "/api/v1/sessions";
     /// List of [`crate::Warning`], worst first.
     pub const WARNINGS: &str = "/api/v1/warnings";
+    /// One [`crate::WarningLog`].
+    pub const WARNING_LOG: &str = "/api/v1/warnings/log";
     /// List of [`crate::RuleSetting`].
     pub const RULES: &str = "/api/v1/rules";
     /// List of [`crate::Event`], newest first.
@@ -89,7 +99,7 @@ pub mod path {
 }
 
 /// Body of every answer of the read API that is not a success.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ApiError {
     /// One sentence that names what was wrong and what to do.
     pub error: String,

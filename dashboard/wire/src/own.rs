@@ -11,6 +11,9 @@ pub struct Own {
     pub asks_for_login: bool,
     /// Senders have to show a key.
     pub asks_for_key: bool,
+    /// Breakers can be held from here.
+    #[serde(default)]
+    pub offers_control: bool,
     /// The listeners speak TLS.
     pub has_tls: bool,
     /// How often certificates and key files were read again.

@@ -53,10 +53,11 @@ pub enum PoolKind {
 }
 
 /// What the sender of a pool does not tell, so that it is not known; that is not 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lack {
     /// How many connections are open, and which of them are in use.
+    #[default]
     Connections,
     /// How many requests wait.
     Waiting,
@@ -212,7 +213,7 @@ impl PoolSummary {
 }
 
 /// How often something happened for one reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CountByReason {
     /// Value of the telemetry contract, such as `idle_timeout`.
     pub reason: String,
@@ -223,7 +224,7 @@ pub struct CountByReason {
 }
 
 /// Connects that failed in one way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FailedConnects {
     /// `error.type` of the telemetry contract, such as `dns`.
     pub error: String,

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 /// What a rule's limits are measured in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// So many of something.
+    #[default]
     Count,
     /// 0 to 1.
     Share,
@@ -17,7 +18,7 @@ pub enum Unit {
 }
 
 /// Where a rule begins to warn, and where it is bad.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Level {
     /// Worth a look from here on.
     pub warn: f64,
@@ -205,7 +206,7 @@ impl Rule {
 }
 
 /// A rule as it is set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RuleSetting {
     /// Which.
     pub rule: Rule,

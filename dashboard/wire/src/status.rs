@@ -22,7 +22,7 @@ pub struct Received {
 }
 
 /// A bound of the server and how full it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Limit {
     /// What is bounded, in words: "pools", "events".
     pub name: String,

@@ -35,10 +35,11 @@ pub enum SpanKind {
 }
 
 /// A part of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PhaseKind {
     /// It waits for its turn under a limit of requests in flight.
+    #[default]
     Limit,
     /// It waits for a connection.
     Wait,
@@ -59,7 +60,7 @@ pub enum PhaseKind {
 }
 
 /// A part of a request, placed in its trace.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Phase {
     /// Which part.
     pub kind: PhaseKind,

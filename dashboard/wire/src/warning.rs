@@ -22,7 +22,7 @@ pub enum Subject {
 }
 
 /// The figure that crossed the line.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Figure {
     /// What it is.
     pub value: f64,
@@ -61,4 +61,32 @@ pub struct Warning {
     pub instance: String,
     /// Path of its page in the dashboard.
     pub link: String,
+}
+
+/// A warning that was there for a time: how it was at its worst.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PastWarning {
+    /// Severity, figure and sentence are those of its worst moment.
+    pub warning: Warning,
+    /// When it began.
+    pub from_ms: u64,
+    /// When it ended; `None` while it lasts.
+    pub to_ms: Option<u64>,
+    /// How often it came: one that is back within a minute counts as the same.
+    pub times: u32,
+}
+
+/// What was wrong in a time.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct WarningLog {
+    /// Begin of the time, as asked for.
+    pub from_ms: u64,
+    /// Its end.
+    pub to_ms: u64,
+    /// Since when warnings are kept: what was before is not known.
+    pub since_ms: u64,
+    /// Those of the time, the one that began last first.
+    pub warnings: Vec<PastWarning>,
+    /// Those of the time beyond the most that were asked for.
+    pub more: u64,
 }
