@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use poolscope_wire::{Status, StoreFile, WIRE_VERSION};
+use poolscope_wire::{Limit, Status, StoreFile, WIRE_VERSION};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::access::Access;
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::conn::{Files, Places};
+use crate::control::Control;
 use crate::live::Streams;
+use crate::otlp::Intake;
 use crate::own::{Counts, Ready};
 use crate::prometheus;
 use crate::store::Store;
@@ -33,8 +35,12 @@ pub(crate) struct App {
     pub(crate) streams: Streams,
     /// Rung when the store has changed.
     pub(crate) changed: Notify,
-    /// OTLP requests that may be read and decoded at once.
+    /// Bodies of OTLP requests that are being read.
+    pub(crate) intake: Intake,
+    /// OTLP requests that may be decoded at once.
     pub(crate) admission: Semaphore,
+    /// Orders for breakers, where they are offered.
+    pub(crate) control: Option<Control>,
     /// Where the figures are asked from Prometheus.
     pub(crate) prometheus: Option<Arc<prometheus::State>>,
     pub(crate) otlp_grpc: String,
@@ -48,6 +54,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(config: Config, access: Access, otlp_grpc: String, otlp_http: String) -> Self {
         let tls = [&config.tls.tls_cert, &config.tls.tls_key, &config.tls.otlp_client_ca];
+        let limits = config.limits;
         let files = tls.into_iter().flatten().cloned().chain(access.files());
         Self {
             files: Files::new(files.collect()),
@@ -57,7 +64,9 @@ impl App {
             ready: Ready::default(),
             streams: Streams::new(config.limits.max_streams),
             changed: Notify::new(),
+            intake: Intake::new(limits.max_requests.saturating_mul(limits.max_inflated_bytes)),
             admission: Semaphore::new(config.limits.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+            control: config.access.allow_control.then(Control::default),
             prometheus: prometheus::State::new(&config.prometheus),
             otlp_grpc,
             otlp_http,
@@ -79,17 +88,22 @@ impl App {
         self.store_file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The traces, behind a lock of their own: who searches them holds up no metrics. Where both locks are needed, the
-    /// store's comes first.
+    /// The traces, behind a lock of their own: who searches them holds up no metrics. So nobody waits for it who holds the
+    /// store's.
     pub(crate) fn traces(&self) -> MutexGuard<'_, Traces> {
         self.traces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The bounds of the traces, which are asked for before the store is locked.
+    pub(crate) fn trace_limits(&self) -> Vec<Limit> {
+        self.traces().limits()
+    }
+
     /// The server about itself.
-    pub(crate) fn status(&self, store: &Store, now_ms: u64) -> Status {
+    pub(crate) fn status(&self, store: &Store, trace_limits: Vec<Limit>, now_ms: u64) -> Status {
         let mut limits = store.limits();
         limits.extend(self.own_limits());
-        limits.extend(self.traces().limits());
+        limits.extend(trace_limits);
         Status {
             version: VERSION.to_owned(),
             wire_version: WIRE_VERSION,
@@ -113,5 +127,30 @@ impl App {
         let here = |port| ([127, 0, 0, 1], port).into();
         let access = Access::new(&config, here(4320), [here(4317), here(4318)]).expect("nothing to refuse");
         Self::new(config, access, "http://g".into(), "http://h".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn whoever_holds_the_store_waits_for_nobody_who_searches_traces() {
+        let app = Arc::new(App::on_loopback(Config::default()));
+        let limits = app.trace_limits();
+        let searching = app.traces();
+        let (done, is_done) = mpsc::channel();
+        let teller = thread::spawn({
+            let app = app.clone();
+            move || done.send(app.status(&app.store(), limits, 1).limits.len())
+        });
+        let told = is_done.recv_timeout(Duration::from_secs(10));
+        drop(searching);
+        assert!(told.is_ok_and(|limits| limits > 0));
+        teller.join().unwrap().unwrap();
     }
 }

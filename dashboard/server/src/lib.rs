@@ -15,11 +15,14 @@
 mod access;
 mod api;
 mod app;
+mod asking;
 mod assets;
+mod certificates;
 pub mod cli;
 mod clock;
 pub mod config;
 mod conn;
+mod control;
 mod error;
 mod file;
 mod host;

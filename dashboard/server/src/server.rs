@@ -189,8 +189,11 @@ impl Server {
         let watched = app.clone();
         tasks.spawn(async move {
             let read_again = || {
-                certificates.as_ref().map_or(Ok(()), |certificates| certificates.read_again())?;
-                Ok::<_, Error>(watched.access.read_again()?)
+                // Both in any case: a certificate that can't be used must not keep a key in force that was taken back.
+                let certificates =
+                    certificates.as_ref().map_or(Ok(()), |certificates| certificates.read_again());
+                watched.access.read_again()?;
+                Ok::<_, Error>(certificates?)
             };
             tokio::select! {
                 () = watched.files.watch(read_again) => {}
@@ -206,6 +209,9 @@ impl Server {
             ended = tasks.join_next() => ended,
         };
         app.ready.set(false);
+        if let Some(control) = &app.control {
+            control.end();
+        }
         // Fails only if every task has ended already.
         let _ = end.send(true);
         let rest = async {

@@ -60,6 +60,11 @@ pub(crate) fn cut_name(text: &str, max_bytes: usize) -> Box<str> {
     if cut.contains(is_odd) { cut.replace(is_odd, "\u{fffd}").into() } else { cut.into() }
 }
 
+/// How many of these have to be cut.
+pub(crate) fn too_long(texts: &[&str], max_bytes: usize) -> u64 {
+    texts.iter().filter(|text| text.len() > max_bytes).count() as u64
+}
+
 /// Cuts a text to so many bytes, at the border of a character.
 pub(crate) fn cut(text: &str, max_bytes: usize) -> &str {
     if text.len() <= max_bytes {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use poolscope_semconv::{attr, metric};
+use poolscope_semconv::{attr, event, metric};
 use poolscope_wire::{PoolDetail, PoolSummary, Status, path};
 use reqwest::Client;
 use serde::de::DeserializeOwned;
@@ -24,9 +24,15 @@ struct Program {
     client: Client,
 }
 
+fn client() -> Client {
+    // The builder wants a provider of TLS, also where none is used; a second call changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
+}
+
 impl Program {
     fn start(mut command: Command, file: &Path) -> Self {
-        let mut child = command
+        let child = command
             .args(["--http-addr", "127.0.0.1:0", "--otlp-grpc-addr", "127.0.0.1:0"])
             .args(["--otlp-http-addr", "127.0.0.1:0", "--store"])
             .arg(file)
@@ -34,12 +40,13 @@ impl Program {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Before anything can panic: it is killed with this.
+        let mut program = Self { child, http: String::new(), otlp: String::new(), client: client() };
+        let lines = BufReader::new(program.child.stdout.take().unwrap()).lines();
         let words: Vec<String> =
             lines.take(3).map(|line| line.unwrap().split_whitespace().last().unwrap().to_owned()).collect();
-        // The builder wants a provider of TLS, also where none is used; a second call changes nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { child, http: words[0].clone(), otlp: words[2].clone(), client: Client::new() }
+        (program.http, program.otlp) = (words[0].clone(), words[2].clone());
+        program
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
@@ -50,6 +57,32 @@ impl Program {
         let answer =
             self.client.post(format!("{}/v1/metrics", self.otlp)).json(&report(hosts, count)).send().await;
         assert!(answer.unwrap().status().is_success());
+    }
+
+    /// Sends a request of any signal.
+    async fn send_to(&self, signal: &str, request: &Json) {
+        let answer = self.client.post(format!("{}/v1/{signal}", self.otlp)).json(request).send().await;
+        assert!(answer.unwrap().status().is_success());
+    }
+
+    /// What the pages show, beside the histories of pools.
+    async fn pages(&self) -> Vec<(&'static str, Json)> {
+        let pools: Vec<PoolSummary> = self.get(path::POOLS).await;
+        let range = "from_ms=1700000000000&to_ms=4000000000000";
+        let mut lanes: Json =
+            self.get(&format!("{}/{}/{}?{range}", path::POOLS, pools[0].id, path::CONNECTIONS)).await;
+        lanes["rows"].as_array_mut().unwrap().sort_by_key(|row| row["id"].as_u64());
+        let traces: Json = self.get(path::TRACES).await;
+        let first = traces["traces"][0]["trace_id"].as_str().unwrap().to_owned();
+        vec![
+            ("services", self.get(path::SERVICES).await),
+            ("protection", self.get(path::PROTECTION).await),
+            ("sessions", self.get(path::SESSIONS).await),
+            ("events", self.get(path::EVENTS).await),
+            ("trace", self.get(&format!("{}/{first}", path::TRACES)).await),
+            ("traces", traces),
+            ("connections", lanes),
+        ]
     }
 
     async fn history(&self) -> PoolDetail {
@@ -167,6 +200,95 @@ async fn a_program_that_is_killed_at_any_moment_finds_its_history_again() {
     assert!(kept > 60, "{kept} points are kept");
 }
 
+/// A number of one of ours, in an instance that nobody hears from again.
+fn number(name: &str, attributes: &[Json], value: u64) -> Json {
+    let point = json!({
+        "timeUnixNano": now().as_nanos().to_string(),
+        "asInt": value.to_string(),
+        "attributes": attributes,
+    });
+    json!({ "name": name, "sum": { "aggregationTemporality": 2, "dataPoints": [point] } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_every_page_shows_is_there_after_a_kill() {
+    let folder = Folder::new("pages");
+    let resource =
+        json!({ "attributes": [text(attr::SERVICE_NAME, "shop"), text(attr::SERVICE_INSTANCE_ID, "one")] });
+    let destination =
+        [text(attr::SERVER_ADDRESS, "pay"), text(attr::URL_SCHEME, "https"), text(attr::CLIENT_NAME, "web")];
+    let state = |state| [&destination[..], &[text(attr::HTTP_CONNECTION_STATE, state)]].concat();
+    let (session, client) = (text(attr::SESSION_NAME, "chat"), text(attr::CLIENT_NAME, "web"));
+    let pool = || number(metric::HTTP_CLIENT_OPEN_CONNECTIONS.name, &state("active"), 2);
+    let of = |metrics: &[Json]| json!({ "resourceMetrics": [{ "resource": resource, "scopeMetrics": [{ "metrics": metrics }] }] });
+    let first = of(&[pool()]);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let second = of(&[
+        pool(),
+        number(metric::LIMIT_MAX.name, std::slice::from_ref(&client), 20),
+        number(metric::LIMIT_IN_USE.name, &[client], 7),
+        number(metric::SESSION_ACTIVE.name, std::slice::from_ref(&session), 12),
+        number(metric::SESSION_OVERDUE.name, std::slice::from_ref(&session), 1),
+        number(metric::SESSION_STARTED.name, &[session], 40),
+    ]);
+    let at = now().as_nanos().to_string();
+    let rows = ["17 idle 0 72.400 2.500 40 31.200 10.0.0.7:443", "18 active 1 9 4 3 8 -"];
+    let rows: Vec<Json> = rows.iter().map(|row| json!({ "stringValue": row })).collect();
+    let rows = json!({ "key": attr::POOL_CONNECTIONS, "value": { "arrayValue": { "values": rows } } });
+    let open = json!({ "key": attr::POOL_OPEN, "value": { "intValue": "2" } });
+    let closed = [text(attr::CONNECTION_ID, "18"), text(attr::CLOSE_REASON, "reset")];
+    let record = |name: &str, attributes: &[Json]| {
+        let attributes = [&destination[..], attributes].concat();
+        json!({ "timeUnixNano": at, "eventName": name, "attributes": attributes })
+    };
+    let records = [record(event::POOL_SNAPSHOT, &[rows, open]), record(event::CONNECTION_CLOSED, &closed)];
+    let logs =
+        json!({ "resourceLogs": [{ "resource": resource, "scopeLogs": [{ "logRecords": records }] }] });
+    let begin = (now() - Duration::from_secs(3)).as_nanos().to_string();
+    let span = json!({
+        "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "kind": 3,
+        "name": "GET", "startTimeUnixNano": begin, "endTimeUnixNano": at, "status": { "code": 2 },
+        "attributes": [text(attr::HTTP_REQUEST_METHOD, "GET"), text(attr::SERVER_ADDRESS, "pay")],
+    });
+    let spans = json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [{ "spans": [span] }] }] });
+
+    let program = Program::start(Command::new(PROGRAM), &folder.file());
+    // The newest report of a pool is not complete before there is another.
+    program.send_to("metrics", &first).await;
+    program.send_to("metrics", &second).await;
+    program.send_to("logs", &logs).await;
+    program.send_to("traces", &spans).await;
+    // What one writing just missed is in the next.
+    let sent_ms = now().as_millis() as u64;
+    for after_ms in [sent_ms, sent_ms + 2_100] {
+        let is_written = |status: &Status| {
+            let file = status.store_file.as_ref().unwrap();
+            file.written_ms.is_some_and(|written_ms| written_ms > after_ms)
+        };
+        program.until("the file is written", is_written).await;
+    }
+    let mut before = program.pages().await;
+    program.kill();
+    let program = Program::start(Command::new(PROGRAM), &folder.file());
+    let mut after = program.pages().await;
+    // How much an instance has sent is written now and then.
+    for pages in [&mut before, &mut after] {
+        let instance = &mut pages[0].1[0]["instances"][0];
+        assert_eq!(instance["id"], "one");
+        for key in ["events", "spans", "last_seen_ms", "clock_offset_ms"] {
+            instance[key].take();
+        }
+        // Since when a warning stands begins anew.
+        pages[2].1[0]["health"]["since_ms"].take();
+    }
+    for ((name, before), (_, after)) in before.iter().zip(&after) {
+        assert_eq!(before, after, "{name}");
+    }
+    let rows = after[6].1["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[1]["closed"]["reason"], "reset");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_stops_nothing() {
     let folder = Folder::new("full");
@@ -188,6 +310,11 @@ async fn a_full_disk_is_told_and_stops_nothing() {
         tokio::time::sleep(Duration::from_millis(110)).await;
     };
     assert!(problem.contains("there is no room for"), "{problem}");
+    // It serves, and says what is amiss without saying where the file is.
+    let ready = program.client.get(format!("{}{}", program.http, path::READY)).send().await.unwrap();
+    assert_eq!(ready.status(), 200);
+    let told = ready.text().await.unwrap();
+    assert!(told.starts_with("ready; the history is not written"), "{told}");
     program.send(&hosts, count + 1).await;
     assert_eq!(program.get::<Vec<PoolSummary>>(path::POOLS).await.len(), hosts.len());
     // With room again it is written again, with what came in meanwhile.

@@ -6,16 +6,17 @@ mod tries;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use http::{HeaderMap, Uri, header};
 
-pub(crate) use origin::{Asker, asks_from_elsewhere, comes_from_elsewhere};
+pub(crate) use origin::{Asker, asks_from_elsewhere, comes_from_elsewhere, comes_from_own_page};
 pub(crate) use sessions::{Sessions, Visit};
 pub(crate) use tries::Tries;
 
 use crate::config::{self, Config, Login, Secret};
+use crate::prometheus::DataSource;
 
 /// Random bytes of a token that is made here.
 const TOKEN_BYTES: usize = 16;
@@ -48,6 +49,18 @@ pub enum AccessError {
          or leave --login none out"
     )]
     Anonymous(SocketAddr),
+    /// Everybody could hold breakers.
+    #[error(
+        "with --allow-control a login is always asked for, also on loopback, so --login none can't be meant: leave one of \
+         them out"
+    )]
+    ControlWithoutLogin,
+    /// Nobody would ask for commands.
+    #[error(
+        "--allow-control needs applications that send their metrics here, and with --source prometheus none does: leave one \
+         of them out"
+    )]
+    ControlWithoutSenders,
     /// It is no address of a page.
     #[error("--public-url {0} is not like https://dash.example.com: http or https, a host, no path")]
     PublicUrl(String),
@@ -60,9 +73,12 @@ pub enum AccessError {
 #[derive(Debug)]
 pub(crate) struct Access {
     login: Option<LoginRule>,
-    scrape_key: Option<Secret>,
+    scrape_key: RwLock<Option<Secret>>,
     keys: RwLock<Arc<[Secret]>>,
     key_file: Option<PathBuf>,
+    scrape_key_file: Option<PathBuf>,
+    /// Only where a login is asked for.
+    token_file: Option<PathBuf>,
     pub(crate) public: Option<PublicUrl>,
     pub(crate) warnings: Vec<String>,
 }
@@ -70,7 +86,7 @@ pub(crate) struct Access {
 /// A login that is asked for.
 #[derive(Debug)]
 pub(crate) struct LoginRule {
-    token: Secret,
+    token: RwLock<Secret>,
     pub(crate) sessions: Sessions,
     pub(crate) tries: Tries,
     /// Cookies know no ports, and two dashboards of one host must not log each other out.
@@ -101,22 +117,33 @@ impl PublicUrl {
 impl Access {
     /// Puts the rules in force for listeners at these addresses.
     pub(crate) fn new(config: &Config, http: SocketAddr, otlp: [SocketAddr; 2]) -> Result<Self, AccessError> {
-        let config::Access { login, allow_anonymous, public_url, .. } = &config.access;
+        let config::Access { login, allow_anonymous, allow_control, public_url, .. } = &config.access;
         let public = public_url.as_deref().map(PublicUrl::parse).transpose()?;
         let has_tls = config.tls.tls_cert.is_some();
         let is_secure = has_tls || public.as_ref().is_some_and(|public| public.is_https);
         let mut warnings = Vec::new();
         let is_open = !is_loopback(http);
+        // Who gives the page a name means others to reach it, as through a proxy on this machine.
+        let is_named = public.is_some() || !config.allowed_host.is_empty();
         let asks = match login {
             Login::Token => true,
-            Login::Auto => is_open,
+            Login::Auto => is_open || is_named || *allow_control,
+            Login::None if *allow_control => return Err(AccessError::ControlWithoutLogin),
             Login::None => false,
         };
+        if *allow_control && config.prometheus.source == DataSource::Prometheus {
+            return Err(AccessError::ControlWithoutSenders);
+        }
         if is_open && !asks {
             if !allow_anonymous {
                 return Err(AccessError::Anonymous(http));
             }
             warnings.push(format!("everybody who reaches {http} sees everything: there is no login"));
+        }
+        if is_named && !is_open && !asks {
+            warnings.push(format!(
+                "everybody who reaches {http} by way of a proxy sees everything that the proxy shows them: there is no login"
+            ));
         }
         if is_open && asks && !is_secure {
             warnings.push(format!(
@@ -126,9 +153,12 @@ impl Access {
         }
         let login =
             if asks { Some(login_rule(&config.access, http.port(), has_tls, is_secure)?) } else { None };
+        let scrape_key = one_of("scrape-key", &config.access.scrape_key, &config.access.scrape_key_file)?;
         let mut access = Self {
+            token_file: config.access.login_token_file.clone().filter(|_| login.is_some()),
             login,
-            scrape_key: one_of("scrape-key", &config.access.scrape_key, &config.access.scrape_key_file)?,
+            scrape_key: RwLock::new(scrape_key),
+            scrape_key_file: config.access.scrape_key_file.clone(),
             keys: RwLock::new(keys(&config.access)?),
             key_file: config.access.otlp_api_key_file.clone(),
             public,
@@ -154,7 +184,7 @@ impl Access {
     }
 
     fn keys(&self) -> Arc<[Secret]> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read_lock(&self.keys).clone()
     }
 
     /// True if a sender may send. Each key is compared, so that the time tells nothing about which it was.
@@ -169,7 +199,7 @@ impl Access {
 
     /// True if whoever shows this may read `/metrics`.
     pub(crate) fn may_scrape(&self, headers: &HeaderMap) -> bool {
-        match &self.scrape_key {
+        match &*read_lock(&self.scrape_key) {
             Some(key) => bearer(headers).is_some_and(|shown| key.is(shown)),
             None => self.login.is_none(),
         }
@@ -177,29 +207,54 @@ impl Access {
 
     /// Files that are read again when they change.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
-        self.key_file.clone().into_iter()
+        [&self.key_file, &self.scrape_key_file, &self.token_file].into_iter().flatten().cloned()
     }
 
-    /// Reads the keys of senders again; if something is wrong with them, those in force stay.
+    /// Reads the keys and the token again; if something is wrong with one file, all that is in force stays.
     pub(crate) fn read_again(&self) -> Result<(), AccessError> {
-        if let Some(file) = &self.key_file {
-            let keys = keys_of(file)?;
-            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let keys = self.key_file.as_deref().map(keys_of).transpose()?;
+        let scrape_key = self.scrape_key_file.as_deref().map(one_in).transpose()?;
+        let token = self.token_file.as_deref().map(one_in).transpose()?;
+        if let Some(keys) = keys {
+            *write_lock(&self.keys) = keys;
+        }
+        if let Some(key) = scrape_key {
+            *write_lock(&self.scrape_key) = Some(key);
+        }
+        if let (Some(token), Some(login)) = (token, &self.login) {
+            login.renew(token);
         }
         Ok(())
     }
 }
 
+fn read_lock<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_lock<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl LoginRule {
     /// The token, for the link that is printed once.
-    pub(crate) fn token(&self) -> &str {
-        self.token.reveal()
+    pub(crate) fn token(&self) -> String {
+        read_lock(&self.token).reveal().to_owned()
+    }
+
+    /// Puts a token in force. If it is another one, logins by the one before end.
+    fn renew(&self, token: Secret) {
+        let mut current = write_lock(&self.token);
+        if !current.is(token.reveal()) {
+            *current = token;
+            self.sessions.close_all();
+        }
     }
 
     /// True if it is the token; `Err` is how long this address has to wait until it may try again.
     pub(crate) fn try_token(&self, tried: &str, from: IpAddr) -> Result<bool, Duration> {
         self.tries.check(from)?;
-        let is_it = self.token.is(tried);
+        let is_it = read_lock(&self.token).is(tried);
         if !is_it {
             self.tries.failed(from);
         }
@@ -257,7 +312,13 @@ fn login_rule(
         format!("{prefix}poolscope-login-{port}")
     };
     let life = Duration::from_secs(config.login_life_s);
-    Ok(LoginRule { token, sessions: Sessions::new(life), tries: Tries::default(), cookie, is_secure })
+    Ok(LoginRule {
+        token: RwLock::new(token),
+        sessions: Sessions::new(life),
+        tries: Tries::default(),
+        cookie,
+        is_secure,
+    })
 }
 
 fn one_of(
@@ -268,7 +329,7 @@ fn one_of(
     match (value, file) {
         (Some(_), Some(_)) => Err(AccessError::Both(name)),
         (Some(secret), None) => Ok(Some(secret.clone())),
-        (None, Some(file)) => Ok(read(file, 1)?.into_iter().next()),
+        (None, Some(file)) => one_in(file).map(Some),
         (None, None) => Ok(None),
     }
 }
@@ -284,6 +345,12 @@ fn keys(config: &config::Access) -> Result<Arc<[Secret]>, AccessError> {
 
 fn keys_of(file: &Path) -> Result<Arc<[Secret]>, AccessError> {
     read(file, MAX_KEYS).map(Into::into)
+}
+
+/// The secret in a file.
+fn one_in(file: &Path) -> Result<Secret, AccessError> {
+    let one = read(file, 1)?.into_iter().next();
+    one.ok_or_else(|| AccessError::File { file: file.to_owned(), problem: "it is empty".to_owned() })
 }
 
 /// The secrets in a file, one a line.
@@ -337,7 +404,23 @@ mod tests {
         let warnings = access([10, 0, 0, 1], &open).unwrap().warnings;
         assert!(warnings[0].contains("no login") && warnings[1].contains("no key"), "{warnings:?}");
         assert!(access([127, 0, 0, 1], &Config::default()).unwrap().warnings.is_empty());
+        let mut named = config(|access| access.public_url = Some("https://dash.example.com".to_owned()));
+        assert!(access([127, 0, 0, 1], &named).unwrap().login.is_some(), "a proxy leads others to it");
+        named.access.login = Login::None;
+        assert!(access([127, 0, 0, 1], &named).unwrap().warnings[0].contains("no login"));
+        let named = Config { allowed_host: vec!["dash.internal".to_owned()], ..Config::default() };
+        assert!(access([127, 0, 0, 1], &named).unwrap().login.is_some());
         assert!(is_loopback("[::ffff:127.0.0.1]:1".parse().unwrap()));
+    }
+
+    #[test]
+    fn who_offers_control_asks_for_a_login_wherever_the_page_is() {
+        let of = |login| access([127, 0, 0, 1], &config(|a| (a.login, a.allow_control) = (login, true)));
+        assert!(of(Login::Auto).unwrap().login.is_some() && of(Login::Token).unwrap().login.is_some());
+        assert!(of(Login::None).unwrap_err().to_string().contains("--allow-control"));
+        let mut asked = config(|access| access.allow_control = true);
+        asked.prometheus.source = DataSource::Prometheus;
+        assert!(access([127, 0, 0, 1], &asked).unwrap_err().to_string().contains("--source prometheus"));
     }
 
     #[test]

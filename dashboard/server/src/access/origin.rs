@@ -19,6 +19,16 @@ pub(crate) fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
     matches!(said(headers, "sec-fetch-site"), Some("cross-site" | "same-site"))
 }
 
+/// True if it is our own page that asks, and a browser says so; a program that says nothing is none.
+pub(crate) fn comes_from_own_page(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter().peekable();
+    if sites.peek().is_some() {
+        return sites.all(|site| site == "same-origin");
+    }
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    origin.is_some_and(|origin| is_host(origin, headers))
+}
+
 /// Who asks to change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asker {
@@ -56,7 +66,11 @@ mod tests {
     use http::HeaderValue;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
     }
 
     #[test]
@@ -73,6 +87,22 @@ mod tests {
             (&[("host", "box:4320"), ("origin", "null")], Asker::Hidden),
         ] {
             assert_eq!(Asker::of(&headers(pairs)), asker, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_comes_from_our_own_page_and_says_so() {
+        for (pairs, is_own) in [
+            (&[("sec-fetch-site", "same-origin")][..], true),
+            (&[("host", "box:4320"), ("origin", "http://box:4320")], true),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")], false),
+            (&[("sec-fetch-site", "same-site"), ("host", "box:4320"), ("origin", "http://box:4320")], false),
+            (&[("host", "box:4320"), ("origin", "http://box:4321")], false),
+            (&[("host", "box:4320"), ("origin", "null")], false),
+            (&[("host", "box:4320")], false),
+        ] {
+            assert_eq!(comes_from_own_page(&headers(pairs)), is_own, "{pairs:?}");
         }
     }
 

@@ -54,6 +54,11 @@ impl Sessions {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends all sessions.
+    pub(crate) fn close_all(&self) {
+        self.lock().clear();
+    }
+
     /// Begins a session and gives what the cookie has to say.
     pub(crate) fn open(&self) -> Result<String, getrandom::Error> {
         let id = Secret::random(BYTES)?.reveal().to_owned();

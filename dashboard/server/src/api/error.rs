@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use poolscope_wire::ApiError;
 
 /// A status and one sentence.
@@ -11,11 +11,17 @@ use poolscope_wire::ApiError;
 pub(crate) struct ApiFailure {
     status: StatusCode,
     sentence: String,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl ApiFailure {
     pub(crate) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
-        Self { status, sentence: sentence.into() }
+        Self { status, sentence: sentence.into(), header: None }
+    }
+
+    /// The same with a header.
+    pub(crate) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 }
 
@@ -27,6 +33,8 @@ impl From<QueryRejection> for ApiFailure {
 
 impl IntoResponse for ApiFailure {
     fn into_response(self) -> Response {
-        (self.status, Json(ApiError { error: self.sentence })).into_response()
+        let mut response = (self.status, Json(ApiError { error: self.sentence })).into_response();
+        response.headers_mut().extend(self.header);
+        response
     }
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, header};
-use poolscope_wire::{BreakerPoint, Event, PoolPoint};
+use poolscope_wire::{BreakerPoint, Event, FigureHistory, PastWarning, PoolPoint};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -99,6 +99,33 @@ impl Line for Event {
     }
 }
 
+impl Line for PastWarning {
+    const CELLS: &'static [&'static str] = &[
+        "from_ms",
+        "to_ms",
+        "times",
+        "warning.id",
+        "warning.rule",
+        "warning.severity",
+        "warning.sentence",
+        "warning.figure.value",
+        "warning.figure.limit",
+        "warning.figure.unit",
+        "warning.since_ms",
+        "warning.recovering",
+        "warning.what",
+        "warning.what_id",
+        "warning.name",
+        "warning.service",
+        "warning.instance",
+        "warning.link",
+    ];
+
+    fn at_ms(&self) -> u64 {
+        self.from_ms
+    }
+}
+
 /// A table as a file of a plain name.
 pub(super) fn csv<L: Line>(lines: &[L], name: &str) -> Response {
     let mut text = format!("time,{}\r\n", L::CELLS.join(","));
@@ -113,6 +140,10 @@ pub(super) fn csv<L: Line>(lines: &[L], name: &str) -> Response {
         }
         text.push_str("\r\n");
     }
+    file(text, name)
+}
+
+fn file(text: String, name: &str) -> Response {
     let mut response = text.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
@@ -121,6 +152,23 @@ pub(super) fn csv<L: Line>(lines: &[L], name: &str) -> Response {
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
     response
+}
+
+/// A history as it is, or as the table of its figures.
+pub(super) fn figures(format: Format, history: &FigureHistory, name: &str) -> Response {
+    if format == Format::Json {
+        return Json(history).into_response();
+    }
+    let mut text = format!("time,at_ms,{}\r\n", history.names.join(","));
+    for point in &history.points {
+        text.push_str(&format!("{},{}", utc(point.at_ms), point.at_ms));
+        for value in &point.values {
+            text.push(',');
+            text.extend(value.map(|value| value.to_string()));
+        }
+        text.push_str("\r\n");
+    }
+    file(text, name)
 }
 
 /// A normal answer, or the table of what it holds.
@@ -150,11 +198,20 @@ fn push(text: &mut String, value: &Value) {
     }
 }
 
+/// What a formula begins with; some spreadsheets take the wide forms as well.
+const FORMULAS: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// What some spreadsheets skip.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
+}
+
 /// Text in quotes. A spreadsheet would take one that begins so for a formula and run it, also out of quotes; a quote in
 /// front makes it text.
 fn push_text(text: &mut String, one: &str) {
     text.push('"');
-    if one.trim_start().starts_with(['=', '+', '-', '@']) || one.starts_with(['\t', '\r', '\n']) {
+    let seen = one.trim_start_matches(is_unseen);
+    if seen.starts_with(FORMULAS) || one.starts_with(['\t', '\r', '\n']) {
         text.push('\'');
     }
     text.push_str(&one.replace('"', "\"\""));
@@ -163,19 +220,21 @@ fn push_text(text: &mut String, one: &str) {
 
 #[cfg(test)]
 mod tests {
-    use poolscope_wire::PoolLimit;
+    use poolscope_wire::{Figure, PoolLimit, Unit, Warning};
 
     use super::*;
 
+    fn keys(json: &Value) -> Vec<String> {
+        let of = |(key, value): (&String, &Value)| match value {
+            Value::Object(_) => keys(value).into_iter().map(|inner| format!("{key}.{inner}")).collect(),
+            _ => vec![key.clone()],
+        };
+        json.as_object().unwrap().iter().flat_map(of).collect()
+    }
+
     fn names<L: Line>(line: &L) {
         let json = serde_json::to_value(line).unwrap();
-        let mut keys: Vec<String> = Vec::new();
-        for (key, value) in json.as_object().unwrap() {
-            match value {
-                Value::Object(inner) => keys.extend(inner.keys().map(|inner| format!("{key}.{inner}"))),
-                _ => keys.push(key.clone()),
-            }
-        }
+        let mut keys = keys(&json);
         let mut cells: Vec<&str> = L::CELLS.to_vec();
         cells.sort_unstable();
         keys.sort_unstable();
@@ -187,6 +246,9 @@ mod tests {
         names(&PoolPoint { limit: Some(PoolLimit::default()), ..PoolPoint::default() });
         names(&BreakerPoint::default());
         names(&Event::default());
+        let figure = Some(Figure { value: 1.0, limit: None, unit: Unit::Count });
+        let warning = Warning { figure, ..Warning::default() };
+        names(&PastWarning { warning, ..PastWarning::default() });
     }
 
     #[tokio::test]
@@ -222,6 +284,8 @@ mod tests {
             ("+1", "\"'+1\""),
             ("  =1", "\"'  =1\""),
             ("\t=1", "\"'\t=1\""),
+            ("\u{feff}\u{1}=1", "\"'\u{feff}\u{1}=1\""),
+            ("\u{ff1d}1", "\"'\u{ff1d}1\""),
             ("a=1", "\"a=1\""),
             ("", "\"\""),
         ] {

@@ -24,8 +24,9 @@ const DEFAULT_EVENTS: usize = 200;
 pub(super) type Answer<T> = Result<Json<T>, ApiFailure>;
 
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<wire::Status> {
+    let trace_limits = app.trace_limits();
     let store = app.store();
-    Json(app.status(&store, now_ms()))
+    Json(app.status(&store, trace_limits, now_ms()))
 }
 
 pub(super) async fn services(State(app): State<Arc<App>>) -> Json<Vec<wire::Service>> {
@@ -79,7 +80,11 @@ pub(super) async fn breaker(
     let (Query(query), now_ms) = (query?, now_ms());
     let wanted = query.wanted(now_ms)?;
     let detail = Id::parse(&id).and_then(|id| app.store().breaker_detail(id, wanted, now_ms));
-    let detail = detail.ok_or_else(|| forgotten("breaker"))?;
+    let mut detail = detail.ok_or_else(|| forgotten("breaker"))?;
+    if let Some(state) = &app.prometheus {
+        let older = prometheus::complete_breaker(state, &app.config, detail, wanted, now_ms).await;
+        detail = older.map_err(|problem| ApiFailure::new(StatusCode::BAD_GATEWAY, problem.to_string()))?;
+    }
     let name = format!("poolscope-breaker-{}", detail.breaker.id);
     Ok(export::answer(query.format, &detail, |detail| &*detail.points, &name))
 }
@@ -88,7 +93,7 @@ pub(super) fn no_pool() -> ApiFailure {
     forgotten("pool")
 }
 
-fn forgotten(what: &str) -> ApiFailure {
+pub(super) fn forgotten(what: &str) -> ApiFailure {
     let sentence = format!("no {what} has this id; it may have been silent for longer than the retention");
     ApiFailure::new(StatusCode::NOT_FOUND, sentence)
 }
@@ -107,10 +112,6 @@ pub(super) async fn protection(State(app): State<Arc<App>>) -> Json<Vec<wire::Pr
 
 pub(super) async fn sessions(State(app): State<Arc<App>>) -> Json<Vec<wire::Sessions>> {
     Json(app.store().sessions())
-}
-
-pub(super) async fn warnings(State(app): State<Arc<App>>) -> Json<Vec<wire::Warning>> {
-    Json(app.store().warnings())
 }
 
 pub(super) async fn rules(State(app): State<Arc<App>>) -> Json<Vec<wire::RuleSetting>> {

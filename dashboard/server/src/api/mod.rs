@@ -3,9 +3,11 @@
 mod connections;
 mod error;
 mod export;
+mod figures;
 mod handlers;
 mod range;
 mod traces;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use poolscope_wire::path;
 pub(crate) use error::ApiFailure;
 
 use crate::app::App;
-use crate::{live, own};
+use crate::{control, live, own};
 
 /// Everything under this belongs to the API and is never answered by the page.
 pub(crate) const PREFIX: &str = "/api/";
@@ -36,9 +38,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(path::GROUPS, get(handlers::groups))
         .route(path::BREAKERS, get(handlers::breakers))
         .route(&format!("{}/{{id}}", path::BREAKERS), get(handlers::breaker))
+        .route(path::CONTROL, get(control::list).post(control::order))
         .route(path::PROTECTION, get(handlers::protection))
+        .route(&format!("{}/{{id}}", path::PROTECTION), get(figures::protection))
         .route(path::SESSIONS, get(handlers::sessions))
-        .route(path::WARNINGS, get(handlers::warnings))
+        .route(&format!("{}/{{id}}", path::SESSIONS), get(figures::sessions))
+        .route(path::WARNINGS, get(warnings::now))
+        .route(path::WARNING_LOG, get(warnings::log))
         .route(path::RULES, get(handlers::rules))
         .route(path::EVENTS, get(handlers::events))
         .route(path::TRACES, get(traces::list))

@@ -8,10 +8,6 @@ use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as Hyper;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use poolscope_wire::{ApiError, Status, WIRE_VERSION, path};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -20,9 +16,9 @@ use super::problem::Problem;
 use super::sse::Frames;
 use super::text::plain;
 use crate::app::VERSION;
+use crate::asking::{self, BodyError, Http};
 use crate::prometheus::tls;
 
-const CONNECT: Duration = Duration::from_secs(3);
 /// For a whole answer.
 const ANSWER: Duration = Duration::from_secs(15);
 /// The stream says something each second; after so long it is lost.
@@ -33,7 +29,7 @@ pub(super) const MAX_BYTES: usize = 128 * 1024 * 1024;
 /// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    http: Hyper<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    http: Http<Empty<Bytes>>,
     /// Without a slash at the end.
     url: String,
     authorization: Option<HeaderValue>,
@@ -55,15 +51,7 @@ impl Client {
                 Ok::<_, Problem>(value)
             })
             .transpose()?;
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::trusting(ca, None).map_err(Problem::File)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let http = Hyper::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        let http = asking::client(tls::trusting(ca, None).map_err(Problem::File)?);
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), authorization })
     }
 
@@ -130,18 +118,11 @@ impl Client {
         }
     }
 
-    async fn body(&self, mut body: Incoming) -> Result<BytesMut, Problem> {
-        let mut bytes = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Problem::unanswered(&self.url, &error))?;
-            if let Ok(data) = frame.into_data() {
-                bytes.extend_from_slice(&data);
-            }
-            if bytes.len() > MAX_BYTES {
-                return Err(self.stranger("its answer does not end"));
-            }
-        }
-        Ok(bytes)
+    async fn body(&self, body: Incoming) -> Result<BytesMut, Problem> {
+        asking::body(body, MAX_BYTES).await.map_err(|error| match error {
+            BodyError::Broken(error) => Problem::unanswered(&self.url, &error),
+            BodyError::TooLarge => self.stranger("its answer does not end"),
+        })
     }
 
     fn stranger(&self, why: &str) -> Problem {

@@ -10,7 +10,7 @@ pub const DEFAULT_LOGIN_LIFE_S: u64 = 24 * 3600;
 /// When a browser has to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Login {
-    /// With the token, unless the page is on loopback
+    /// With the token, unless the page is on loopback and has no name but loopback's
     #[default]
     Auto,
     /// With the token, wherever the page is
@@ -30,10 +30,13 @@ pub struct Access {
     /// Lets `--login none` stand although the page is not on loopback: everybody who reaches it sees everything
     #[arg(long, env = "POOLSCOPE_ALLOW_ANONYMOUS")]
     pub allow_anonymous: bool,
+    /// Offers to hold breakers open or closed for a time, of applications that allow it too; asks for a login always
+    #[arg(long, env = "POOLSCOPE_ALLOW_CONTROL")]
+    pub allow_control: bool,
     /// Token to log in with; without one, a new one is made at each start and printed as a link
     #[arg(long, env = "POOLSCOPE_LOGIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub login_token: Option<Secret>,
-    /// File that holds the token to log in with
+    /// File that holds the token to log in with; read again when it changes, and logins by the one before end
     #[arg(long, env = "POOLSCOPE_LOGIN_TOKEN_FILE", value_name = "FILE")]
     pub login_token_file: Option<PathBuf>,
     /// Seconds that a login lasts
@@ -55,7 +58,7 @@ pub struct Access {
     /// Key that opens `/metrics` to Prometheus, as `authorization: Bearer`, and nothing else
     #[arg(long, env = "POOLSCOPE_SCRAPE_KEY", hide_env_values = true, value_name = "KEY")]
     pub scrape_key: Option<Secret>,
-    /// File that holds the key of Prometheus
+    /// File that holds the key of Prometheus; read again when it changes
     #[arg(long, env = "POOLSCOPE_SCRAPE_KEY_FILE", value_name = "FILE")]
     pub scrape_key_file: Option<PathBuf>,
 }

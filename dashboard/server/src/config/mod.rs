@@ -87,7 +87,7 @@ pub const DEFAULT_MAX_CONNECTIONS: usize = 256;
 pub const DEFAULT_MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of one OTLP request after decompression.
 pub const DEFAULT_MAX_INFLATED_BYTES: usize = 16 * 1024 * 1024;
-/// OTLP requests that are read and decoded at once. Each can take 150 MB at worst, however it is made.
+/// OTLP requests that are decoded at once. Each can take 150 MB at worst, however it is made.
 pub const DEFAULT_MAX_REQUESTS: usize = 4;
 
 /// Bytes of the head of a request, its path and query too: far more than a browser with many cookies sends.
@@ -232,13 +232,13 @@ pub struct Limits {
     /// seven eighths
     #[arg(long, env = "POOLSCOPE_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS, value_name = "N")]
     pub max_connections: usize,
-    /// Bytes of one OTLP request as it travels
+    /// Bytes of one OTLP request over HTTP as it travels; over gRPC those after decompression are its bound
     #[arg(long, env = "POOLSCOPE_MAX_BODY_BYTES", default_value_t = DEFAULT_MAX_BODY_BYTES, value_name = "BYTES")]
     pub max_body_bytes: usize,
     /// Bytes of one OTLP request after decompression
     #[arg(long, env = "POOLSCOPE_MAX_INFLATED_BYTES", default_value_t = DEFAULT_MAX_INFLATED_BYTES, value_name = "BYTES")]
     pub max_inflated_bytes: usize,
-    /// OTLP requests that are read and decoded at once
+    /// OTLP requests that are decoded at once
     #[arg(long, env = "POOLSCOPE_MAX_REQUESTS", default_value_t = DEFAULT_MAX_REQUESTS, value_name = "N")]
     pub max_requests: usize,
     /// Bytes of the head of a request: path, query and headers

@@ -30,12 +30,12 @@ impl<P> Loaded<P> {
         });
         match (arg.get_action(), raw) {
             (ArgAction::SetTrue, _) => format!("{key} = {}", self.matches.get_flag(id)),
+            // What can't be copied into a file stands there as a comment.
+            (_, Some(values)) if is_secret => format!("# {key} = {}", values.join(", ")),
             (ArgAction::Append, raw) => {
                 let all: Vec<String> = raw.unwrap_or_default().iter().map(|value| literal(value)).collect();
                 format!("{key} = [{}]", all.join(", "))
             }
-            // What can't be copied into a file stands there as a comment.
-            (_, Some(values)) if is_secret => format!("# {key} = {}", values.join("")),
             (_, Some(values)) => format!("{key} = {}", literal(&values.join(""))),
             (_, None) => format!("# {key} is not set"),
         }

@@ -66,6 +66,11 @@ fn a_printed_configuration_is_a_file_again() {
     let again = load_with(&file("again", &loaded.to_string()), &[]).unwrap();
     assert_eq!(again.args.all.retention_s, 77);
     assert_eq!(again.args.all.allowed_host, ["a\"b"]);
+    let secrets =
+        ["program", "--prometheus-header", "X-Scope-OrgID: team", "--prometheus-header", "X-Key: hush"];
+    let loaded = load::<Program>(secrets.map(OsString::from)).unwrap();
+    let again = load_with(&file("again-headers", &loaded.to_string()), &[]).unwrap();
+    assert!(again.args.all.prometheus.prometheus_header.is_empty(), "what is masked is left out: {loaded}");
 }
 
 #[test]

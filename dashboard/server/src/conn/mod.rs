@@ -1,9 +1,10 @@
 //! Connections: who gets a place, for how long, and by TLS or not.
 //!
-//! A listener has a bounded number of places. A connection that asks for nothing can't keep one: when all are taken, the
-//! one that was idle for longest makes room, those first that never asked at all. So hundreds of sockets that send their
-//! requests byte by byte, or never, are in nobody's way. Connections that are busy stay.
+//! A listener has a bounded number of places. A connection that waits for its peer can't keep one: when all are taken, the
+//! one that has waited for longest makes room, those first that never got anything done. So hundreds of sockets that send
+//! their requests byte by byte, or never, or take no answers, are in nobody's way. Connections that are busy stay.
 
+mod body;
 mod io;
 mod places;
 mod reload;

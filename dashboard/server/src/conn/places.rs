@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// One address may take all but one of so many parts of what there is.
 pub(crate) const ADDRESS_SHARE: usize = 8;
+/// What has asked for nothing yet, or waits for its peer, keeps its place so long at least: honest peers go on at once.
+const GRACE: Duration = Duration::from_millis(250);
+/// Bytes of answers that wait to be taken: beyond it, who takes none of them for a while has to go.
+const MAX_HELD: usize = 64 * 1024 * 1024;
 /// A peer that takes nothing is told from one that is slow after so long at least: answers that go on have a byte a second.
 const MIN_STALL: Duration = Duration::from_secs(5);
 
@@ -80,9 +84,20 @@ pub(crate) struct Places {
     taken: Mutex<Taken>,
     /// Rung when there may be room again.
     room: Notify,
+    /// Bytes of answers that wait to be taken.
+    held: AtomicUsize,
     accepted: AtomicU64,
     waits: AtomicU64,
     cuts: [AtomicU64; Cut::ALL.len()],
+}
+
+/// Why a connection has no place.
+#[derive(Debug)]
+enum NoPlace {
+    /// Its address has its share.
+    Share,
+    /// All are taken, and all who have one are busy.
+    Busy,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +116,7 @@ impl Places {
             started: Instant::now(),
             taken: Mutex::default(),
             room: Notify::new(),
+            held: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
             waits: AtomicU64::new(0),
             cuts: Default::default(),
@@ -116,11 +132,11 @@ impl Places {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    /// Waits until a connection could be taken: a place is free, or somebody idle has one.
+    /// Waits until a connection could be taken: a place is free, or can be made free.
     pub(crate) async fn room(&self) {
         let has_room = || {
-            let taken = self.lock();
-            taken.all.len() < self.max || taken.all.values().any(|place| place.is_idle())
+            let (taken, now_ms) = (self.lock(), self.now_ms());
+            taken.all.len() < self.max || taken.all.values().any(|place| place.can_go(now_ms))
         };
         if has_room() {
             return;
@@ -131,13 +147,26 @@ impl Places {
             if has_room() {
                 return;
             }
-            room.await;
+            // Time alone makes room as well.
+            let _ = timeout(GRACE / 2, room).await;
         }
     }
 
-    /// Gives a connection a place, if its address may have one more.
-    pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Placed> {
+    /// Finds a place for a connection that was accepted, and waits for it where all are busy; `None` if its address has
+    /// its share already.
+    pub(crate) async fn find(self: &Arc<Self>, address: IpAddr) -> Option<Placed> {
         self.accepted.fetch_add(1, Relaxed);
+        loop {
+            match self.take(address) {
+                Ok(placed) => return Some(placed),
+                Err(NoPlace::Share) => return None,
+                // Who could have made room when this one was accepted may be busy by now.
+                Err(NoPlace::Busy) => self.room().await,
+            }
+        }
+    }
+
+    fn take(self: &Arc<Self>, address: IpAddr) -> Result<Placed, NoPlace> {
         let subscriber = subscriber_of(address);
         let mut taken = self.lock();
         let of_address = taken.all.values().filter(|place| place.subscriber == subscriber).count();
@@ -145,26 +174,28 @@ impl Places {
             && !self.make_room(&mut taken, Some(subscriber))
         {
             self.count(Cut::Share);
-            return None;
+            return Err(NoPlace::Share);
         }
         if taken.all.len() >= self.max && !self.make_room(&mut taken, None) {
-            return None;
+            return Err(NoPlace::Busy);
         }
         let id = taken.next;
         taken.next += 1;
         let place = Arc::new(Place::new(subscriber, self.now_ms()));
         taken.all.insert(id, place.clone());
         drop(taken);
-        Some(Placed { places: self.clone(), id, place })
+        Ok(Placed { places: self.clone(), id, place })
     }
 
-    /// Cuts the connection that was idle for longest; those first that never asked for anything.
+    /// Cuts the connection that has waited for its peer for longest; those first that never got anything done.
     fn make_room(&self, taken: &mut Taken, of: Option<IpAddr>) -> bool {
-        let idle = taken.all.iter().filter(|(_, place)| {
-            place.is_idle() && of.is_none_or(|subscriber| place.subscriber == subscriber)
+        let now_ms = self.now_ms();
+        let waiting = taken.all.iter().filter(|(_, place)| {
+            place.can_go(now_ms) && of.is_none_or(|subscriber| place.subscriber == subscriber)
         });
-        let longest =
-            idle.min_by_key(|(_, place)| (place.served.load(Relaxed), place.idle_since_ms.load(Relaxed)));
+        let longest = waiting.min_by_key(|(_, place)| {
+            (place.completed.load(Relaxed), !place.is_idle(), place.waits_since_ms.load(Relaxed))
+        });
         let Some(id) = longest.map(|(id, _)| *id) else { return false };
         if let Some(place) = taken.all.remove(&id) {
             self.cut(&place, Cut::MadeRoom);
@@ -183,13 +214,33 @@ impl Places {
         self.cuts[why as usize].fetch_add(1, Relaxed);
     }
 
-    /// Cuts all that have taken too long.
+    /// Cuts all that have taken too long, and where answers hold too much, those that are taken the least.
     pub(crate) fn sweep(&self) {
         let now_ms = self.now_ms();
         let since = |ms: u64| Duration::from_millis(now_ms.saturating_sub(ms));
-        for place in self.lock().all.values() {
+        let taken = self.lock();
+        for place in taken.all.values() {
             if let Some(why) = place.overdue(self.patience, since) {
                 self.cut(place, why);
+            }
+        }
+        let mut excess = self.held.load(Relaxed).saturating_sub(MAX_HELD);
+        if excess == 0 {
+            return;
+        }
+        let mut waiting: Vec<_> = taken
+            .all
+            .values()
+            .filter(|place| place.waits_for_peer() && place.held.load(Relaxed) > 0)
+            .map(|place| (place.waits_since_ms.load(Relaxed), place))
+            .filter(|(since_ms, _)| since(*since_ms) >= MIN_STALL)
+            .collect();
+        waiting.sort_unstable_by_key(|(since_ms, _)| *since_ms);
+        for (_, place) in waiting {
+            self.cut(place, Cut::Stalled);
+            excess = excess.saturating_sub(place.held.load(Relaxed));
+            if excess == 0 {
+                break;
             }
         }
     }
@@ -223,13 +274,20 @@ impl Places {
 pub(crate) struct Place {
     subscriber: IpAddr,
     in_flight: AtomicUsize,
+    /// Of these, requests that wait for the peer: it has to send more of them, or to take more of their answers.
+    waiting: AtomicUsize,
+    /// Bytes of answers that wait to be taken.
+    held: AtomicUsize,
     /// It has sent something at least once: browsers open connections that they may never use.
     has_sent: AtomicBool,
     /// It has asked for something at least once.
     served: AtomicBool,
+    /// It has got an answer at least once.
+    completed: AtomicBool,
     /// It asks by HTTP/1, where each byte between two requests belongs to the next.
     is_http1: AtomicBool,
-    idle_since_ms: AtomicU64,
+    /// When it became idle, or something last went on with its requests.
+    waits_since_ms: AtomicU64,
     /// When the head of the next request began; 0 while it has not.
     head_since_ms: AtomicU64,
     last_byte_ms: AtomicU64,
@@ -242,10 +300,13 @@ impl Place {
         Self {
             subscriber,
             in_flight: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             has_sent: AtomicBool::new(false),
             served: AtomicBool::new(false),
+            completed: AtomicBool::new(false),
             is_http1: AtomicBool::new(false),
-            idle_since_ms: AtomicU64::new(now_ms),
+            waits_since_ms: AtomicU64::new(now_ms),
             head_since_ms: AtomicU64::new(now_ms),
             last_byte_ms: AtomicU64::new(now_ms),
             is_cut: AtomicBool::new(false),
@@ -257,17 +318,33 @@ impl Place {
         self.in_flight.load(Relaxed) == 0
     }
 
+    /// Nothing goes on here without its peer.
+    fn waits_for_peer(&self) -> bool {
+        self.waiting.load(Relaxed) >= self.in_flight.load(Relaxed)
+    }
+
+    /// It can make room: it waits for its peer, and not only just so if it is new or busy.
+    fn can_go(&self, now_ms: u64) -> bool {
+        let is_known = self.is_idle() && self.completed.load(Relaxed);
+        let waits_ms = now_ms.saturating_sub(self.waits_since_ms.load(Relaxed));
+        is_known || (self.waits_for_peer() && Duration::from_millis(waits_ms) >= GRACE)
+    }
+
     fn overdue(&self, patience: Patience, since: impl Fn(u64) -> Duration) -> Option<Cut> {
         if !self.is_idle() {
-            let silent = since(self.last_byte_ms.load(Relaxed));
-            return (silent >= patience.idle.max(MIN_STALL)).then_some(Cut::Stalled);
+            // Bytes that move need not be of the answer.
+            let moved = match self.waits_for_peer() {
+                true => self.waits_since_ms.load(Relaxed),
+                false => self.last_byte_ms.load(Relaxed),
+            };
+            return (since(moved) >= patience.idle.max(MIN_STALL)).then_some(Cut::Stalled);
         }
         let head = self.head_since_ms.load(Relaxed);
         let has_begun = head > 0 && (self.is_http1.load(Relaxed) || !self.served.load(Relaxed));
         if has_begun && since(head) >= patience.header {
             return Some(if self.has_sent.load(Relaxed) { Cut::SlowHead } else { Cut::Idle });
         }
-        (since(self.idle_since_ms.load(Relaxed)) >= patience.idle).then_some(Cut::Idle)
+        (since(self.waits_since_ms.load(Relaxed)) >= patience.idle).then_some(Cut::Idle)
     }
 }
 
@@ -312,13 +389,15 @@ impl Placed {
 
     /// A request begins; it ends when what is given is dropped.
     pub(crate) fn begin(self: &Arc<Self>, is_http1: bool) -> InFlight {
-        let place = &self.place;
-        place.in_flight.fetch_add(1, Relaxed);
+        let (place, now_ms) = (&self.place, self.places.now_ms());
+        if place.in_flight.fetch_add(1, Relaxed) == 0 {
+            place.waits_since_ms.store(now_ms, Relaxed);
+        }
         place.served.store(true, Relaxed);
         place.is_http1.store(is_http1, Relaxed);
         place.head_since_ms.store(0, Relaxed);
-        place.last_byte_ms.store(self.places.now_ms(), Relaxed);
-        InFlight(self.clone())
+        place.last_byte_ms.store(now_ms, Relaxed);
+        InFlight { placed: self.clone(), waits: AtomicBool::new(false), held: AtomicUsize::new(0) }
     }
 }
 
@@ -331,12 +410,45 @@ impl Drop for Placed {
 
 /// A request whose answer has not ended.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<Placed>);
+pub(crate) struct InFlight {
+    placed: Arc<Placed>,
+    waits: AtomicBool,
+    held: AtomicUsize,
+}
+
+impl InFlight {
+    /// Whether it is the peer's turn, who has to send or to take more.
+    pub(crate) fn waits_for_peer(&self, waits: bool) {
+        if self.waits.swap(waits, Relaxed) == waits {
+            return;
+        }
+        let Placed { places, place, .. } = &*self.placed;
+        place.waits_since_ms.store(places.now_ms(), Relaxed);
+        if waits {
+            place.waiting.fetch_add(1, Relaxed);
+        } else {
+            place.waiting.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// So many bytes of its answer wait to be taken.
+    pub(crate) fn holds(&self, bytes: usize) {
+        let before = self.held.swap(bytes, Relaxed);
+        let Placed { places, place, .. } = &*self.placed;
+        for held in [&places.held, &place.held] {
+            // Wraps to what is right, whichever is larger.
+            held.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let Placed { places, place, .. } = &*self.0;
-        place.idle_since_ms.store(places.now_ms(), Relaxed);
+        self.holds(0);
+        self.waits_for_peer(false);
+        let Placed { places, place, .. } = &*self.placed;
+        place.completed.store(true, Relaxed);
+        place.waits_since_ms.store(places.now_ms(), Relaxed);
         if place.in_flight.fetch_sub(1, Relaxed) == 1 {
             places.room.notify_one();
         }
@@ -374,10 +486,15 @@ mod tests {
         // All are busy now.
         let waiting = places.room();
         tokio::pin!(waiting);
-        assert!(tokio::time::timeout(Duration::from_secs(1), &mut waiting).await.is_err());
+        assert!(timeout(Duration::from_secs(1), &mut waiting).await.is_err());
+        // One that was accepted before they were is not turned away.
+        let accepted = places.find(address(6));
+        tokio::pin!(accepted);
+        assert!(timeout(Duration::from_secs(1), &mut accepted).await.is_err());
         drop(request);
-        tokio::time::timeout(Duration::from_secs(1), waiting).await.unwrap();
-        assert_eq!((places.cuts(Cut::MadeRoom), places.waits()), (2, 1));
+        timeout(Duration::from_secs(1), waiting).await.unwrap();
+        let _found = timeout(Duration::from_secs(1), accepted).await.unwrap().unwrap();
+        assert_eq!((places.cuts(Cut::MadeRoom), places.waits()), (3, 2));
     }
 
     #[tokio::test(start_paused = true)]
@@ -385,10 +502,10 @@ mod tests {
         let places = Arc::new(Places::new(8, true, PATIENCE));
         let mine: Vec<_> = (0..7).map(|_| Arc::new(places.take(address(1)).unwrap())).collect();
         let requests: Vec<_> = mine.iter().map(|placed| placed.begin(true)).collect();
-        assert!(places.take(address(1)).is_none());
-        assert!(places.take(address(2)).is_some());
+        assert!(matches!(places.take(address(1)), Err(NoPlace::Share)));
+        assert!(places.take(address(2)).is_ok());
         drop(requests);
-        assert!(places.take(address(1)).is_some());
+        assert!(places.take(address(1)).is_ok());
         assert_eq!((places.cuts(Cut::Share), places.cuts(Cut::MadeRoom)), (1, 1));
         let network: [IpAddr; 2] = ["2001:db8::1".parse().unwrap(), "2001:db8::2:0:0:1".parse().unwrap()];
         assert_eq!(subscriber_of(network[0]), subscriber_of(network[1]));

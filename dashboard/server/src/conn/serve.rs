@@ -6,14 +6,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use bytes::Bytes;
 use http::{Request, Response, Version};
-use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -23,8 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 use tower_service::Service as _;
 
+use super::body::{Answer, Sent};
 use super::io::{Io, Stream};
-use super::places::{InFlight, Placed, Places};
+use super::places::{Placed, Places};
 use super::tls::{Audience, Certificates};
 use crate::error::Error;
 
@@ -96,8 +94,9 @@ impl Bound {
                     () = ended(&mut end) => break 'all,
                 }
             };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
+            let (stream, peer, placed) = match accepted {
+                Ok(Some(accepted)) => accepted,
+                Ok(None) => continue,
                 Err(error) if is_of_connection(&error) => continue,
                 Err(error) => {
                     tracing::warn!(%error, purpose, "cannot accept a connection");
@@ -105,8 +104,6 @@ impl Bound {
                     continue;
                 }
             };
-            let Some(placed) = places.take(peer.ip()) else { continue };
-            let placed = Arc::new(placed);
             let tls = certificates.as_ref().map(|(certificates, audience)| certificates.acceptor(*audience));
             let service = Service { router: router.clone(), placed: placed.clone(), peer: Peer(peer.ip()) };
             connections.spawn(connection(stream, tls, service, builder.clone(), end.clone()));
@@ -117,10 +114,15 @@ impl Bound {
     }
 }
 
-/// Accepts when there is room: others wait in the system's queue.
-async fn accept(listener: &TcpListener, places: &Places) -> io::Result<(TcpStream, SocketAddr)> {
+/// Accepts when there is room, and finds a place; `None` if the address has its share already. Others wait in the
+/// system's queue.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Places>,
+) -> io::Result<Option<(TcpStream, SocketAddr, Arc<Placed>)>> {
     places.room().await;
-    listener.accept().await
+    let (stream, peer) = listener.accept().await?;
+    Ok(places.find(peer.ip()).await.map(|placed| (stream, peer, Arc::new(placed))))
 }
 
 /// Done when the end is rung, or nobody is left to ring it.
@@ -192,41 +194,15 @@ struct Service {
 }
 
 impl hyper::service::Service<Request<Incoming>> for Service {
-    type Response = Response<Counted>;
+    type Response = Response<Answer>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let in_flight = self.placed.begin(request.version() < Version::HTTP_2);
-        let mut request = request.map(Body::new);
+        let in_flight = Arc::new(self.placed.begin(request.version() < Version::HTTP_2));
+        let mut request = request.map(|body| Body::new(Sent::new(body, in_flight.clone())));
         request.extensions_mut().insert(self.peer);
         let answer = self.router.clone().call(request);
-        Box::pin(async move { Ok(answer.await?.map(|body| Counted { body, _in_flight: in_flight })) })
-    }
-}
-
-/// A body that knows that its request is in flight.
-struct Counted {
-    body: Body,
-    _in_flight: InFlight,
-}
-
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        Box::pin(async move { Ok(answer.await?.map(|body| Answer::new(body, in_flight))) })
     }
 }

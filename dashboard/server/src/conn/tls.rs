@@ -1,16 +1,16 @@
 //! Certificates of the listeners, and of who may send.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::crypto::ring::default_provider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
+use crate::certificates::certificates;
 use crate::config::Tls;
 
 /// What is wrong with the files of TLS.
@@ -83,13 +83,13 @@ impl Certificates {
 
 fn read(files: &Tls) -> Result<InForce, TlsError> {
     let (Some(cert), Some(key)) = (&files.tls_cert, &files.tls_key) else { return Err(TlsError::Half) };
-    let chain = certificates(cert)?;
+    let chain = certificates(cert).map_err(|error| bad(cert, error))?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error))?;
     let clients = match &files.otlp_client_ca {
         None => None,
         Some(file) => {
             let mut roots = RootCertStore::empty();
-            for certificate in certificates(file)? {
+            for certificate in certificates(file).map_err(|error| bad(file, error))? {
                 roots.add(certificate).map_err(|error| bad(file, error))?;
             }
             let verifier =
@@ -109,15 +109,6 @@ fn read(files: &Tls) -> Result<InForce, TlsError> {
         Ok(config.into())
     };
     Ok(InForce { browsers: make(None)?, senders: make(clients)? })
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let all: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(|error| bad(file, error));
-    match all {
-        Ok(none) if none.is_empty() => Err(bad(file, io::Error::other("it holds no certificate"))),
-        all => all,
-    }
 }
 
 fn bad(file: &Path, problem: impl std::fmt::Display) -> TlsError {

@@ -8,13 +8,18 @@ use std::time::{Duration, Instant};
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
 
 use super::problem::Problem;
-use crate::store::{Changes, Restore, TIERS};
+use super::shelf::Shelf;
+use crate::store::{self, Changes, Kind, Restore, TIERS};
 
 /// Version of what the tables hold. One that is read by no older dashboard is the next.
-const FORMAT: u64 = 1;
-/// Of the file, so much may be steps; the rest is for everything else, and for what the engine keeps until the next
-/// writing is done.
+const FORMAT: u64 = 2;
+/// The version before it, which has fewer tables and is made this one when it is opened.
+const FORMAT_BEFORE: u64 = 1;
+/// Of the file, so much may be steps, traces and connections; the rest is for everything else, and for what the engine
+/// keeps until the next writing is done.
 const STEPS_SHARE: f64 = 0.5;
+const TRACES_SHARE: f64 = 0.125;
+const LANES_SHARE: f64 = 0.0625;
 /// How often the file is written anew at most, which costs much.
 const COMPACT_EVERY: Duration = Duration::from_secs(600);
 /// Memory that the engine keeps pages in.
@@ -25,9 +30,18 @@ const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("poolscope");
 const FORMAT_KEY: &str = "format";
 /// Steps by tier and time of writing. What is written together is read together, and goes together.
 const STEPS: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("steps");
-const POOLS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pools");
-const BREAKERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("breakers");
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
+
+/// What is kept of each thing as a whole, by its id.
+fn things(kind: Kind) -> TableDefinition<'static, u64, &'static [u8]> {
+    TableDefinition::new(match kind {
+        Kind::Pool => "pools",
+        Kind::Breaker => "breakers",
+        Kind::Protection => "protection",
+        Kind::Session => "sessions",
+        Kind::Instance => "instances",
+    })
+}
 
 /// A file that is open, and locked against others.
 #[derive(Debug)]
@@ -39,6 +53,8 @@ pub(super) struct File {
     sizes: [u64; TIERS],
     /// When steps were last written; later ones come after, whatever the clock does.
     last_ms: u64,
+    lanes: Shelf,
+    traces: Shelf,
     /// No sooner is it written anew to make it smaller.
     compact_at: Instant,
 }
@@ -53,8 +69,17 @@ impl File {
             let database =
                 builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path)?;
             let compact_at = Instant::now();
-            let (path, sizes, last_ms) = (path.to_owned(), [0; TIERS], 0);
-            let mut file = Self { path, database, max_bytes, sizes, last_ms, compact_at };
+            let share = |share: f64| (usable(max_bytes) as f64 * share) as u64;
+            let mut file = Self {
+                path: path.to_owned(),
+                database,
+                max_bytes,
+                sizes: [0; TIERS],
+                last_ms: 0,
+                lanes: Shelf::new("lanes", share(LANES_SHARE)),
+                traces: Shelf::new("traces", share(TRACES_SHARE)),
+                compact_at,
+            };
             file.check()?;
             Ok(file)
         })
@@ -63,24 +88,28 @@ impl File {
     /// Looks whether the file is ours and of this version; an empty one becomes so.
     fn check(&mut self) -> Result<(), Problem> {
         let reader = self.database.begin_read()?;
-        let is_new = reader.list_tables()?.next().is_none();
-        if is_new {
-            let writer = self.database.begin_write()?;
-            writer.open_table(ABOUT)?.insert(FORMAT_KEY, FORMAT)?;
-            writer.open_table(STEPS)?;
-            writer.open_table(POOLS)?;
-            writer.open_table(BREAKERS)?;
-            writer.open_table(EVENTS)?;
-            return Ok(writer.commit()?);
+        if reader.list_tables()?.next().is_none() {
+            return self.create();
         }
         let format = reader.open_table(ABOUT)?.get(FORMAT_KEY)?.map(|format| format.value());
+        drop(reader);
         match format {
             Some(FORMAT) => {}
+            Some(FORMAT_BEFORE) => {
+                self.create()?;
+                tracing::info!(
+                    "{} was written by an earlier version and is now of this one, with its history",
+                    self.path.display()
+                );
+            }
             Some(other) => {
                 return Err(Problem::OtherVersion(format!("format {other}, and this one has {FORMAT}")));
             }
             None => return Err(Problem::Foreign),
         }
+        let reader = self.database.begin_read()?;
+        self.lanes.look(&reader)?;
+        self.traces.look(&reader)?;
         for entry in reader.open_table(STEPS)?.iter()? {
             let (key, steps) = entry?;
             let (tier, at_ms) = key.value();
@@ -92,17 +121,29 @@ impl File {
         Ok(())
     }
 
+    /// Makes the tables that are not there yet; the file is then of this version.
+    fn create(&self) -> Result<(), Problem> {
+        let writer = self.database.begin_write()?;
+        writer.open_table(ABOUT)?.insert(FORMAT_KEY, FORMAT)?;
+        writer.open_table(STEPS)?;
+        writer.open_table(EVENTS)?;
+        for kind in Kind::ALL {
+            writer.open_table(things(kind))?;
+        }
+        self.lanes.create(&writer)?;
+        self.traces.create(&writer)?;
+        Ok(writer.commit()?)
+    }
+
     /// Hands out all that the file holds.
     pub(super) fn read(&self, into: &mut dyn Restore) -> Result<(), Problem> {
         guarded(|| {
             let reader = self.database.begin_read()?;
-            for entry in reader.open_table(POOLS)?.iter()? {
-                let (id, pool) = entry?;
-                into.pool(id.value(), pool.value());
-            }
-            for entry in reader.open_table(BREAKERS)?.iter()? {
-                let (id, breaker) = entry?;
-                into.breaker(id.value(), breaker.value());
+            for kind in Kind::ALL {
+                for entry in reader.open_table(things(kind))?.iter()? {
+                    let (id, thing) = entry?;
+                    into.thing(kind, id.value(), thing.value());
+                }
             }
             for entry in reader.open_table(EVENTS)?.iter()? {
                 let (_, event) = entry?;
@@ -112,7 +153,8 @@ impl File {
                 let (key, steps) = entry?;
                 into.steps(usize::from(key.value().0), steps.value());
             }
-            Ok(())
+            self.lanes.read(&reader, |id, lanes| into.large(store::Shelf::Lanes, id, lanes))?;
+            self.traces.read(&reader, |id, trace| into.large(store::Shelf::Traces, id, trace))
         })
     }
 
@@ -121,9 +163,17 @@ impl File {
         guarded(|| {
             let (mut sizes, mut last_ms) = (self.sizes, self.last_ms);
             let writer = self.database.begin_write()?;
-            replace(&writer, POOLS, &changes.pools)?;
-            replace(&writer, BREAKERS, &changes.breakers)?;
-            replace(&writer, EVENTS, &changes.events)?;
+            for kind in Kind::ALL {
+                let of_kind = changes.things.iter().filter(|(of, ..)| *of == kind);
+                replace(&writer, things(kind), of_kind.map(|(_, id, value)| (*id, value.as_deref())))?;
+            }
+            replace(&writer, EVENTS, changes.events.iter().map(|(id, value)| (*id, value.as_deref())))?;
+            let on = |shelf| {
+                let on_it = changes.large.iter().filter(move |(on, ..)| *on == shelf);
+                on_it.map(|(_, id, value)| (*id, value.as_deref()))
+            };
+            self.lanes.write(&writer, on(store::Shelf::Lanes))?;
+            self.traces.write(&writer, on(store::Shelf::Traces))?;
             {
                 let mut table = writer.open_table(STEPS)?;
                 for (tier, pieces) in changes.steps.iter().enumerate() {
@@ -178,22 +228,22 @@ fn usable(max_bytes: u64) -> u64 {
 }
 
 /// What a value takes: a large one has pages of its own, a power of two together, small ones share theirs.
-fn room(value: &[u8]) -> u64 {
+pub(super) fn room(value: &[u8]) -> u64 {
     const PAGE: u64 = 4_096;
     let bytes = value.len() as u64 + 64;
     if bytes > PAGE / 2 { bytes.next_power_of_two().max(PAGE) } else { bytes * 3 / 2 }
 }
 
 /// Puts what is new in the place of what was, and takes out what is gone.
-fn replace(
+fn replace<'a>(
     writer: &WriteTransaction,
     table: TableDefinition<'_, u64, &[u8]>,
-    changes: &[(u64, Option<Vec<u8>>)],
+    changes: impl Iterator<Item = (u64, Option<&'a [u8]>)>,
 ) -> Result<(), Problem> {
     let mut table = writer.open_table(table)?;
     for (id, value) in changes {
         match value {
-            Some(value) => table.insert(id, value.as_slice())?,
+            Some(value) => table.insert(id, value)?,
             None => table.remove(id)?,
         };
     }

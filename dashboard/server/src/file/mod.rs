@@ -6,6 +6,7 @@
 
 mod database;
 mod problem;
+mod shelf;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ use self::database::File;
 use self::problem::Problem;
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::store::Changes;
+use crate::store::{Changes, Kind, Restore, Shelf, Store};
+use crate::trace::Traces;
 
 /// How much a crash can cost.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -43,6 +45,33 @@ pub(crate) struct Keeper {
     retry_at: Instant,
 }
 
+/// What takes back what a file holds.
+struct Into<'a> {
+    store: &'a mut Store,
+    traces: &'a mut Traces,
+}
+
+impl Restore for Into<'_> {
+    fn thing(&mut self, kind: Kind, id: u64, json: &[u8]) {
+        self.store.restore_thing(kind, id, json);
+    }
+
+    fn event(&mut self, json: &[u8]) {
+        self.store.restore_event(json);
+    }
+
+    fn steps(&mut self, tier: usize, bytes: &[u8]) {
+        self.store.restore_steps(tier, bytes);
+    }
+
+    fn large(&mut self, shelf: Shelf, id: u128, json: &[u8]) {
+        match shelf {
+            Shelf::Lanes => self.store.restore_lanes(id, json),
+            Shelf::Traces => self.traces.restore(id, json),
+        }
+    }
+}
+
 /// Opens the file that is configured, and takes back what it holds. `None` if there is none, or none that can be used.
 pub(crate) async fn open(app: Arc<App>) -> Option<Keeper> {
     let path = app.config.store.clone()?;
@@ -51,9 +80,10 @@ pub(crate) async fn open(app: Arc<App>) -> Option<Keeper> {
         let (app, path) = (app.clone(), path.clone());
         tokio::task::spawn_blocking(move || {
             let file = File::open(&path, max_bytes)?;
-            let mut store = app.store();
-            let read = file.read(&mut *store);
+            let (mut traces, mut store) = (app.traces(), app.store());
+            let read = file.read(&mut Into { store: &mut store, traces: &mut traces });
             store.restored(now_ms());
+            traces.restored(now_ms());
             read.map(|()| file)
         })
     };
@@ -71,7 +101,7 @@ pub(crate) async fn open(app: Arc<App>) -> Option<Keeper> {
     keeper.tell(&app, problem.as_ref(), None);
     if problem.is_some() {
         // What was read before it went wrong stays; nobody fetches what changes.
-        app.store().drop_changes();
+        drop_changes(&app);
         return None;
     }
     Some(keeper)
@@ -89,6 +119,7 @@ pub(crate) async fn keep(app: Arc<App>, mut keeper: Keeper, end: impl Future<Out
         }
     }
     app.store().settle();
+    app.traces().settle();
     if timeout(LAST_WRITE, keeper.round(&app)).await.is_err() {
         tracing::warn!("the last seconds were not written into the file: that took too long");
     }
@@ -120,8 +151,7 @@ impl Keeper {
         }
         let problem = result.err();
         if problem.as_ref().is_some_and(|problem| !problem.may_pass()) {
-            // Nobody will write what is gathered.
-            app.store().drop_changes();
+            drop_changes(app);
             self.retry_at = Instant::now() + Duration::from_secs(u32::MAX.into());
         }
         self.tell(app, problem.as_ref(), Some(now_ms()));
@@ -135,10 +165,15 @@ impl Keeper {
             none => none.insert(File::open(&self.path, self.max_bytes)?),
         };
         if self.unwritten.is_none() {
-            self.unwritten = app.store().take_changes();
+            let mut changes = app.store().take_changes(now_ms());
+            let traces = app.traces().take_changes();
+            changes.large.extend(traces.into_iter().map(|(id, trace)| (Shelf::Traces, id, trace)));
+            self.unwritten = Some(changes).filter(|changes| !changes.is_empty());
         }
         if let Some(changes) = &self.unwritten {
+            let begin = std::time::Instant::now();
             file.write(changes, now_ms())?;
+            tracing::debug!(took = ?begin.elapsed(), things = changes.things.len(), "the file is written");
         }
         self.unwritten = None;
         Ok(())
@@ -166,6 +201,12 @@ impl Keeper {
             problem: sentence,
         });
     }
+}
+
+/// Nobody will write what is gathered.
+fn drop_changes(app: &App) {
+    app.store().drop_changes();
+    app.traces().drop_changes();
 }
 
 fn show(path: &Path) -> String {

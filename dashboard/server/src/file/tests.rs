@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableDatabase as _, TableDefinition};
 
 use super::*;
 use crate::config::{Config, Limits};
@@ -69,6 +69,19 @@ fn report(app: &App, at_ms: u64, count: u64) {
             pool(PoolFigure::Opened, "", count as f64 * 10.0),
         ],
         breakers: vec![breaker(BreakerFigure::State, "closed", 1.0)],
+        sessions: vec![SessionReading {
+            name: "chat",
+            figure: SessionFigure::Active,
+            label: "",
+            reading: reading(10, count as f64),
+        }],
+        protection: vec![ProtectionReading {
+            name: "web",
+            guard: "",
+            figure: ProtectionFigure::LimitInUse,
+            label: "".into(),
+            reading: reading(11, count as f64),
+        }],
         ..Report::default()
     };
     app.store().take_metrics(&[report], at_ms);
@@ -97,6 +110,21 @@ fn all(app: &App) -> poolscope_wire::PoolDetail {
     store.pool(id, wanted, now_ms()).unwrap()
 }
 
+/// The histories of sessions and of a limit, and what a sparkline of the sessions shows.
+fn courses(app: &App) -> [String; 3] {
+    let trace_limits = app.trace_limits();
+    let mut store = app.store();
+    let wanted = Wanted { since: Since::Moment(1), to_ms: Some(now_ms()), max_points: 10_000 };
+    let session = Id::parse(&store.sessions()[0].id).unwrap();
+    let limit = Id::parse(&store.protection()[0].id).unwrap();
+    let session = store.session_figures(session, false, wanted, now_ms()).unwrap();
+    let limit = store.protection_figures(limit, false, wanted, now_ms()).unwrap();
+    assert_eq!(session.points.len(), 50);
+    let status = app.status(&store, trace_limits, now_ms());
+    let recent = store.full(status, false).session_history;
+    [format!("{:?}", session.points), format!("{:?}", limit.points), format!("{recent:?}")]
+}
+
 /// Opens a file that can't be used; what the About page says, and that the file is as it was.
 async fn refused(path: &Path) -> String {
     let before = fs::read(path).unwrap();
@@ -105,7 +133,8 @@ async fn refused(path: &Path) -> String {
     assert_eq!(fs::read(path).unwrap(), before, "the file is not touched");
     let problem = app.store_file().clone().unwrap().problem.unwrap();
     report(&app, now_ms(), 1);
-    assert!(app.store().take_changes().is_none_or(|changes| changes.steps.iter().all(Vec::is_empty)));
+    assert!(app.store().take_changes(now_ms()).steps.iter().all(Vec::is_empty));
+    assert!(app.traces().take_changes().is_empty());
     problem
 }
 
@@ -121,7 +150,7 @@ async fn history_survives_a_restart() {
             keeper = keeper.round(&first).await;
         }
     }
-    let before = all(&first);
+    let (before, courses_before) = (all(&first), courses(&first));
     keep(first.clone(), keeper, async {}).await;
     assert!(first.store_file().clone().unwrap().written_ms.is_some());
 
@@ -129,6 +158,7 @@ async fn history_survives_a_restart() {
     let keeper = open(second.clone()).await.unwrap();
     let after = all(&second);
     assert_eq!(after.points, before.points);
+    assert_eq!(courses(&second), courses_before);
     assert_eq!((after.summary.id, after.summary.client), (before.summary.id, before.summary.client));
     assert_eq!(after.summary.now, before.summary.now);
     assert_eq!((after.summary.requests_total, after.summary.opened_total), (None, None), "not counted yet");
@@ -218,6 +248,39 @@ async fn a_file_of_another_version_is_left_as_it_is() {
     assert!(open(app.clone()).await.is_none());
     let problem = app.store_file().clone().unwrap().problem.unwrap();
     assert!(problem.contains("another version (format 77"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_file_of_the_version_before_is_made_one_of_this() {
+    let folder = Folder::new();
+    let begin = now_ms() - 60_000;
+    let first = app(&folder.path());
+    let keeper = open(first.clone()).await.unwrap();
+    (0..20).for_each(|second| report(&first, begin + second * 1_000, second));
+    keep(first.clone(), keeper, async {}).await;
+    let before = all(&first);
+    // As the version before wrote it.
+    let older = Database::open(folder.path()).unwrap();
+    let writer = older.begin_write().unwrap();
+    writer.open_table(TableDefinition::<&str, u64>::new("poolscope")).unwrap().insert("format", 1).unwrap();
+    for name in ["protection", "sessions", "instances"] {
+        assert!(writer.delete_table(TableDefinition::<u64, &[u8]>::new(name)).unwrap(), "{name}");
+    }
+    for name in ["lanes", "traces"] {
+        assert!(writer.delete_table(TableDefinition::<u128, &[u8]>::new(name)).unwrap(), "{name}");
+    }
+    writer.commit().unwrap();
+    drop(older);
+    for _ in 0..2 {
+        let again = app(&folder.path());
+        let keeper = open(again.clone()).await.expect("it is upgraded");
+        assert_eq!(all(&again).points, before.points);
+        drop(keeper);
+    }
+    let now = Database::open(folder.path()).unwrap();
+    let reader = now.begin_read().unwrap();
+    let about = reader.open_table(TableDefinition::<&str, u64>::new("poolscope")).unwrap();
+    assert_eq!(about.get("format").unwrap().unwrap().value(), 2);
 }
 
 #[tokio::test]

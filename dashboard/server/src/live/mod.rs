@@ -9,4 +9,4 @@ mod streams;
 
 pub(crate) use publisher::publish;
 pub(crate) use sse::stream;
-pub(crate) use streams::Streams;
+pub(crate) use streams::{Streams, network};

@@ -56,19 +56,20 @@ fn publish_once(app: &App, is_heartbeat: bool) -> bool {
         }
         return false;
     }
-    let mut store = app.store();
     let wants_full = app.streams.wants_full();
+    let trace_limits = if is_heartbeat || wants_full { app.trace_limits() } else { Vec::new() };
+    let mut store = app.store();
     if !(is_heartbeat || wants_full || store.has_news()) {
         return false;
     }
     let now_ms = now_ms();
     let mut update = store.update(now_ms);
-    update.status = is_heartbeat.then(|| app.status(&store, now_ms));
+    update.status = is_heartbeat.then(|| app.status(&store, trace_limits.clone(), now_ms));
     if let Some(message) = encode(&ServerMessage::Update(update)) {
         app.streams.send_update(&message);
     }
     if wants_full {
-        let status = app.status(&store, now_ms);
+        let status = app.status(&store, trace_limits, now_ms);
         // One picture for all; only those who lagged are told so.
         let mut made: [Option<Bytes>; 2] = [None, None];
         app.streams.send_full(|lagged| {

@@ -58,7 +58,9 @@ impl Streams {
     pub(crate) fn subscribe(&self, address: IpAddr, now_ms: u64) -> Result<mpsc::Receiver<Bytes>, TooMany> {
         let mut subscribers = self.lock();
         subscribers.retain(|one| !one.sender.is_closed());
-        let address = subscriber_of(address);
+        // Of this machine there is one; the network that it would be of is nobody's.
+        let own = address.to_canonical();
+        let address = if own.is_loopback() { own } else { subscriber_of(address) };
         let of_address = subscribers.iter().filter(|one| one.address == address).count();
         let share = if address.is_loopback() { self.max } else { share_of(self.max) };
         if subscribers.len() >= self.max || of_address >= share {
@@ -176,7 +178,7 @@ impl Subscriber {
 }
 
 /// Where somebody is, without telling who: all who look see it.
-fn network(address: IpAddr) -> String {
+pub(crate) fn network(address: IpAddr) -> String {
     match address {
         own if own.is_loopback() => "this machine".to_owned(),
         IpAddr::V4(v4) => {
@@ -253,6 +255,16 @@ mod tests {
         assert_eq!(streams.browsers()[0].network, "10.1.2.x");
         assert_eq!(network("2001:db8:5::9".parse().unwrap()), "2001:db8:5::x");
         assert_eq!(network(HERE), "this machine");
+    }
+
+    #[test]
+    fn this_machine_may_have_all_places_however_it_is_called() {
+        for own in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            let streams = Streams::new(8);
+            let all: Vec<_> = (0..8).map(|_| streams.subscribe(own.parse().unwrap(), 0)).collect();
+            assert!(all.iter().all(Result::is_ok), "{own}");
+            assert_eq!(streams.browsers()[0].network, "this machine");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use bytes::{Buf as _, Bytes};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message as _;
+use serde_json::Value;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
@@ -82,5 +83,29 @@ pub(super) fn decode_protobuf<S: Signal>(body: Bytes) -> Result<S, DecodeError> 
 /// Decodes JSON.
 pub(super) fn decode_json<S: Signal>(body: &[u8]) -> Result<S, DecodeError> {
     budget::check_json(body)?;
-    Ok(serde_json::from_slice(body)?)
+    serde_json::from_slice(body).or_else(|error| {
+        // The form of JSON of protobuf leaves out lists that are empty, and the types do not take that of values.
+        if !error.to_string().starts_with("missing field `values`") {
+            return Err(error.into());
+        }
+        let mut json = serde_json::from_slice(body)?;
+        fill_lists(&mut json);
+        Ok(S::deserialize(json)?)
+    })
+}
+
+/// Writes down empty lists of values. As deep as the parser went, which has a bound.
+fn fill_lists(json: &mut Value) {
+    match json {
+        Value::Array(all) => all.iter_mut().for_each(fill_lists),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if let ("arrayValue" | "kvlistValue", Value::Object(list)) = (&**name, &mut *value) {
+                    list.entry("values").or_insert_with(|| Value::Array(Vec::new()));
+                }
+                fill_lists(value);
+            }
+        }
+        _ => {}
+    }
 }

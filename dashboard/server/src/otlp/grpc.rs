@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -23,7 +24,11 @@ use super::admit::{self, Refused};
 use super::codec::OtlpCodec;
 use super::signal::{self, Signal};
 use crate::app::App;
+use crate::control;
 use crate::own::Reason;
+
+/// Bytes before a message of gRPC: whether it is compressed, and its length.
+const MESSAGE_HEAD: usize = 5;
 
 /// The three services of OTLP/gRPC.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -33,9 +38,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(ExportLogsServiceRequest::GRPC_PATH, post(export::<ExportLogsServiceRequest>))
         .fallback(|| async {
             Status::unimplemented("OTLP's Export of metrics, traces and logs is all that is taken here")
-                .into_http::<axum::body::Body>()
+                .into_http::<Body>()
         })
         .layer(middleware::from_fn_with_state(app.clone(), admitted))
+        .layer(middleware::from_fn_with_state(app.clone(), control::answer))
         .layer(middleware::from_fn(by_http2))
         .with_state(app)
 }
@@ -51,21 +57,27 @@ async fn by_http2(request: Request, next: Next) -> Response {
 
 async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let kind = signal::kind_of(request.uri().path());
-    let response = match admit::admit(&app, request, next).await {
-        Ok(response) => with_otlp_code(response),
-        Err(why) => {
-            let status = match why {
-                Refused::Busy => Status::unavailable(why.sentence()),
-                Refused::Slow => Status::deadline_exceeded(why.sentence()),
-                Refused::NoKey => Status::unauthenticated(why.sentence()),
-            };
-            status.into_http()
-        }
+    let response = if app.access.may_send(request.headers()) {
+        next.run(request).await
+    } else {
+        refused(&Refused::NoKey)
     };
     if let (Some(kind), Some(why)) = (kind, refusal(&response)) {
         app.counts.refused(kind, why);
     }
     admit::introduce(response)
+}
+
+fn refused(why: &Refused) -> Response {
+    let sentence = why.sentence();
+    let status = match why {
+        Refused::Busy => Status::unavailable(sentence),
+        Refused::Slow => Status::deadline_exceeded(sentence),
+        Refused::NoKey => Status::unauthenticated(sentence),
+        Refused::TooLarge(_) => Status::resource_exhausted(sentence),
+        Refused::Broken(_) => Status::invalid_argument(sentence),
+    };
+    status.into_http()
 }
 
 fn code(response: &Response) -> Option<Code> {
@@ -103,12 +115,18 @@ async fn export<S: Signal>(State(app): State<Arc<App>>, request: Request) -> Res
     gzip.enable(Gzip);
     // The limit holds for a message as it travels and after decompression alike.
     let max_bytes = app.config.limits.max_inflated_bytes;
+    let (parts, mut body) = request.into_parts();
+    let received = match admit::receive(&app, &mut body, max_bytes.saturating_add(MESSAGE_HEAD)).await {
+        Ok(received) => received,
+        Err(why) => return refused(&why),
+    };
+    let request = Request::from_parts(parts, Body::from(received.bytes.clone()));
     let response = Grpc::new(OtlpCodec::<S>::default())
         .apply_compression_config(gzip, EnabledCompressionEncodings::default())
         .apply_max_message_size_config(Some(max_bytes), None)
-        .unary(Take(app), request)
+        .unary(Take(app.clone()), request)
         .await;
-    response.map(axum::body::Body::new)
+    with_otlp_code(response.map(Body::new))
 }
 
 /// Takes decoded requests.

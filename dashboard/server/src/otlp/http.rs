@@ -9,7 +9,6 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::post;
-use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -23,6 +22,7 @@ use super::inflate::{InflateError, gunzip};
 use super::reply::{self, Encoding};
 use super::signal::{self, Signal};
 use crate::app::App;
+use crate::control;
 use crate::model::Rejected;
 use crate::own::Reason;
 
@@ -52,29 +52,20 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             )
         })
         .layer(middleware::from_fn_with_state(app.clone(), admitted))
+        .layer(middleware::from_fn_with_state(app.clone(), control::answer))
         .layer(middleware::map_response(async |response: Response| admit::introduce(response)))
         .with_state(app)
 }
 
+/// Lets through who shows a key, where one is asked for.
 async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let encoding = answer_encoding(request.headers());
-    match admit::admit(&app, request, next).await {
-        Ok(response) => response,
-        Err(why) => {
-            let status = match why {
-                Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
-                Refused::Slow => StatusCode::REQUEST_TIMEOUT,
-                Refused::NoKey => StatusCode::UNAUTHORIZED,
-            };
-            let mut response = reply::refused(encoding, status, why.sentence());
-            let (name, value) = match why {
-                Refused::NoKey => (header::WWW_AUTHENTICATE, "Bearer"),
-                Refused::Busy | Refused::Slow => (header::RETRY_AFTER, "1"),
-            };
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-            response
-        }
+    if app.access.may_send(request.headers()) {
+        return next.run(request).await;
     }
+    let sentence = Refused::NoKey.sentence();
+    let mut response = refuse(request.headers(), StatusCode::UNAUTHORIZED, &sentence);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
 }
 
 /// Counts what is refused, here or by the rule of hosts.
@@ -109,7 +100,11 @@ fn answer_encoding(headers: &HeaderMap) -> Encoding {
 }
 
 fn refuse(headers: &HeaderMap, status: StatusCode, message: &str) -> Response {
-    reply::refused(answer_encoding(headers), status, message)
+    let mut response = reply::refused(answer_encoding(headers), status, message);
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// A refusal: status and sentence.
@@ -126,7 +121,7 @@ async fn export<S: Signal>(State(app): State<Arc<App>>, request: Request) -> Res
 async fn take<S: Signal>(
     app: &App,
     headers: &HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Result<(Encoding, Rejected), Refusal> {
     let encoding = Encoding::of(headers.get(header::CONTENT_TYPE)).ok_or_else(|| {
         let message = "the content type must be application/x-protobuf or application/json";
@@ -134,20 +129,30 @@ async fn take<S: Signal>(
     })?;
     let is_gzip = is_gzip(headers)?;
     let limits = &app.config.limits;
-    let mut body = read(body, limits.max_body_bytes).await?;
+    let received = match admit::receive(app, &mut body, limits.max_body_bytes).await {
+        Ok(received) => received,
+        Err(why) => {
+            if matches!(why, Refused::TooLarge(_)) {
+                // Nothing depends on how the rest ends.
+                let _ = tokio::time::timeout(DRAIN_TIME, drain(body)).await;
+            }
+            return Err((status_of(&why), why.sentence()));
+        }
+    };
+    let mut bytes = received.bytes.clone();
     if is_gzip {
-        let inflated = gunzip(&body, limits.max_inflated_bytes).map_err(|error| {
+        let inflated = gunzip(&bytes, limits.max_inflated_bytes).map_err(|error| {
             let status = match error {
                 InflateError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
                 InflateError::Malformed(_) => StatusCode::BAD_REQUEST,
             };
             (status, error.to_string())
         })?;
-        body = inflated.into();
+        bytes = inflated.into();
     }
     let request = match encoding {
-        Encoding::Protobuf => decode_protobuf::<S>(body),
-        Encoding::Json => decode_json(&body),
+        Encoding::Protobuf => decode_protobuf::<S>(bytes),
+        Encoding::Json => decode_json(&bytes),
     };
     let request = request.map_err(|error| {
         let status = match error {
@@ -157,6 +162,16 @@ async fn take<S: Signal>(
         (status, error.to_string())
     })?;
     Ok((encoding, request.take(app)))
+}
+
+fn status_of(why: &Refused) -> StatusCode {
+    match why {
+        Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Refused::Slow => StatusCode::REQUEST_TIMEOUT,
+        Refused::NoKey => StatusCode::UNAUTHORIZED,
+        Refused::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Refused::Broken(_) => StatusCode::BAD_REQUEST,
+    }
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
@@ -169,25 +184,6 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
             Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, message.to_owned()))
         }
     }
-}
-
-/// Reads a body of at most so many bytes.
-async fn read(mut body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
-    let mut all = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            (StatusCode::BAD_REQUEST, format!("the body ended before it was complete: {error}"))
-        })?;
-        let Ok(data) = frame.into_data() else { continue };
-        if data.len() > max_bytes - all.len() {
-            // Nothing depends on how the rest ends.
-            let _ = tokio::time::timeout(DRAIN_TIME, drain(body)).await;
-            let message = format!("the body is larger than {max_bytes} bytes; send fewer items at once");
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, message));
-        }
-        all.extend_from_slice(&data);
-    }
-    Ok(all.freeze())
 }
 
 async fn drain(mut body: Body) {

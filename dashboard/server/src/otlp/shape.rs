@@ -36,6 +36,7 @@ static SCOPE: Shape = Shape(&[(3, Many(&KEY_VALUE))]);
 static EXEMPLAR: Shape = Shape(&[(7, Many(&KEY_VALUE))]);
 static NUMBER_POINT: Shape = Shape(&[(5, Many(&EXEMPLAR)), (7, Many(&KEY_VALUE))]);
 static NUMBERS: Shape = Shape(&[(1, Many(&NUMBER_POINT))]);
+// Its counts and bounds, fields 6 and 7, are eight bytes each as they travel, and no more as they are held.
 static HISTOGRAM_POINT: Shape = Shape(&[(8, Many(&EXEMPLAR)), (9, Many(&KEY_VALUE))]);
 static HISTOGRAM: Shape = Shape(&[(1, Many(&HISTOGRAM_POINT))]);
 static BUCKETS: Shape = Shape(&[(2, Numbers)]);

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::clock::now_ms;
 use crate::model::Rejected;
 use crate::own::SignalKind;
+use crate::trace::by_trace;
 
 /// What a sender of metrics is told where they are asked from Prometheus.
 const NOT_HERE: &str = "this dashboard asks Prometheus for metrics; send it traces and logs only";
@@ -41,6 +42,7 @@ impl Signal for ExportMetricsServiceRequest {
 
     fn take(&self, app: &App) -> Rejected {
         let metrics = decode::metrics(self);
+        app.counts.wide_histograms(metrics.wide_histograms);
         if app.prometheus.is_some() {
             // Told twice, every figure would jump between what was scraped and what is sent.
             let mut rejected = Rejected::default();
@@ -88,7 +90,10 @@ impl Signal for ExportTraceServiceRequest {
         }
         // Which pools they went through is the store's to know; it is not locked while they are kept.
         let places = app.store().place_spans(&decoded.spans, now_ms);
-        app.traces().take(&decoded.spans, &places, now_ms);
+        // Who searches them gets a turn between two of them.
+        for (id, spans) in by_trace(&decoded.spans, &places) {
+            app.traces().take(id, &spans, now_ms);
+        }
         app.counts.taken(Self::KIND, decoded.spans.len() as u64, decoded.rejected.count);
         decoded.rejected
     }

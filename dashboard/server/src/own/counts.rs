@@ -89,6 +89,7 @@ pub(crate) struct Counts {
     signals: [OfSignal; SignalKind::ALL.len()],
     refused_streams: AtomicU64,
     large_heads: AtomicU64,
+    wide_histograms: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -139,6 +140,15 @@ impl Counts {
 
     pub(crate) fn large_heads(&self) -> u64 {
         self.large_heads.load(Relaxed)
+    }
+
+    /// So many histograms had too many buckets.
+    pub(crate) fn wide_histograms(&self, count: u64) {
+        self.wide_histograms.fetch_add(count, Relaxed);
+    }
+
+    pub(crate) fn all_wide_histograms(&self) -> u64 {
+        self.wide_histograms.load(Relaxed)
     }
 
     pub(crate) fn signals(&self) -> [SignalCounts; 3] {

@@ -70,7 +70,8 @@ fn text(app: &App) -> String {
     use Kind::{Counter, Gauge};
     let mut page = Page::default();
     let now = now_ms();
-    let status = app.status(&app.store(), now);
+    let trace_limits = app.trace_limits();
+    let status = app.status(&app.store(), trace_limits, now);
     page.family(Gauge, "build_info", "Version of the dashboard.", [(vec![("version", VERSION)], 1.0)]);
     page.one(
         Gauge,

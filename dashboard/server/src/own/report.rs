@@ -6,6 +6,7 @@ use super::counts::Reason;
 use super::memory::resident_bytes;
 use crate::app::App;
 use crate::conn::{Cut, Places};
+use crate::model::MAX_BUCKETS;
 
 /// Browsers that are told one by one, those first that lag most.
 const MAX_BROWSERS: usize = 20;
@@ -20,6 +21,7 @@ impl App {
             memory_bytes: resident_bytes(),
             asks_for_login: self.access.login().is_some(),
             asks_for_key: self.access.wants_key(),
+            offers_control: self.control.is_some(),
             has_tls: self.config.tls.tls_cert.is_some(),
             reloads,
             failed_reloads,
@@ -105,6 +107,7 @@ impl App {
                 limits.max_header_bytes,
                 self.counts.large_heads(),
             ),
+            limit("buckets of a histogram".to_owned(), 0, MAX_BUCKETS, self.counts.all_wide_histograms()),
         ];
         all.extend(self.places.iter().map(|(name, places)| {
             let (used, max) = places.used();
@@ -124,7 +127,7 @@ fn words(why: Cut) -> &'static str {
         Cut::SlowHead => "the request did not arrive in time",
         Cut::Idle => "nobody used it",
         Cut::Stalled => "it took nothing of its answer",
-        Cut::MadeRoom => "idle, while others needed its place",
+        Cut::MadeRoom => "idle or slow, while others needed its place",
         Cut::Share => "its address has its share already",
         Cut::Handshake => "no TLS came about",
     }

@@ -38,6 +38,39 @@ pub(super) struct Series {
     pub(super) histograms: Vec<(Seconds, Native)>,
 }
 
+/// The result of a query for one number, of which the time matters. Prometheus answers with the number, VictoriaMetrics
+/// with a series that has no name and one value.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "ScalarOrVector")]
+pub(super) struct Scalar {
+    pub(super) at: Seconds,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ScalarOrVector {
+    Scalar((Seconds, Number)),
+    Vector(Vec<Instant>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Instant {
+    value: (Seconds, Number),
+}
+
+impl TryFrom<ScalarOrVector> for Scalar {
+    type Error = &'static str;
+
+    fn try_from(told: ScalarOrVector) -> Result<Self, Self::Error> {
+        match told {
+            ScalarOrVector::Scalar((at, _)) => Ok(Self { at }),
+            ScalarOrVector::Vector(all) => {
+                all.first().map(|one| Self { at: one.value.0 }).ok_or("a vector without a value")
+            }
+        }
+    }
+}
+
 /// A native histogram: only the buckets that hold something.
 #[derive(Debug, Deserialize)]
 pub(super) struct Native {
@@ -143,8 +176,15 @@ mod tests {
             let text = format!(r#"{{"status":"success","data":{{"result":{result}}}}}"#);
             assert!(serde_json::from_str::<Answer<Vec<Series>>>(&text).is_err(), "{result}");
         }
-        let text = r#"{"status":"success","data":{"resultType":"scalar","result":[1.5,"1.5"]}}"#;
-        let answer: Answer<(Seconds, Number)> = serde_json::from_str(text).unwrap();
-        assert_eq!(answer.data.result.0.ms, 1_500);
+        // Prometheus, and VictoriaMetrics.
+        for result in [r#"[1.5,"1.5"]"#, r#"[{"metric":{},"value":[1.5,"1.5"]}]"#] {
+            let text = format!(r#"{{"status":"success","data":{{"result":{result}}}}}"#);
+            let answer: Answer<Scalar> = serde_json::from_str(&text).unwrap();
+            assert_eq!(answer.data.result.at.ms, 1_500);
+        }
+        for result in ["[]", r#"["x"]"#, r#"[{"metric":{}}]"#, "7"] {
+            let text = format!(r#"{{"status":"success","data":{{"result":{result}}}}}"#);
+            assert!(serde_json::from_str::<Answer<Scalar>>(&text).is_err(), "{result}");
+        }
     }
 }

@@ -1,18 +1,15 @@
 //! Asks the query API over HTTP: one connection that is kept, nothing followed, everything bounded.
 
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, USER_AGENT,
 };
+use http::response::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as Hyper;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -21,18 +18,17 @@ use super::config::Prometheus;
 use super::problem::Problem;
 use super::tls;
 use crate::app::VERSION;
+use crate::asking::{self, BodyError, Http};
 use crate::error::Error;
 use crate::otlp::{InflateError, gunzip};
 
-/// A host that is away is given up sooner than a query that takes its time.
-const CONNECT: Duration = Duration::from_secs(3);
 /// Largest file of a token or password.
 const MAX_SECRET_BYTES: usize = 16 * 1024;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: Hyper<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Http<Full<Bytes>>,
     config: Prometheus,
     /// Address of the API, to which the path of a kind of query is added.
     api: String,
@@ -50,18 +46,7 @@ impl Client {
     /// A client for the address of the configuration; fails if there is none, or if a file can't be used.
     pub(super) fn new(config: &Prometheus) -> Result<Self, Error> {
         let base = config.prometheus_url.as_ref().ok_or(Error::NoPrometheus)?;
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client(config).map_err(Error::PrometheusFile)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let http = Hyper::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(2)
-            .build(connector);
+        let http = asking::client(tls::client(config).map_err(Error::PrometheusFile)?);
         Ok(Self { http, config: config.clone(), api: format!("{base}/api/v1") })
     }
 
@@ -96,11 +81,14 @@ impl Client {
             let response = self.http.request(request).await.map_err(|error| unreached(&error))?;
             self.body(response).await
         };
-        let (status, body) = timeout(limit, answer).await.map_err(|_| Problem::Slow(limit.as_secs()))??;
-        let bytes = body.len();
-        // An answer of megabytes takes longer to read than others should wait.
-        let read = tokio::task::spawn_blocking(move || read::<R>(status, &body));
-        let answer = read.await.map_err(|error| Problem::stranger(&error.to_string()))??;
+        let (head, body) = timeout(limit, answer).await.map_err(|_| Problem::Slow(limit.as_secs()))??;
+        let max = self.config.prometheus_max_bytes;
+        // An answer of megabytes takes longer to inflate and to read than others should wait.
+        let read = tokio::task::spawn_blocking(move || {
+            let body = inflated(&head, body, max)?;
+            Ok((read::<R>(head.status, &body)?, body.len()))
+        });
+        let (answer, bytes) = read.await.map_err(|error| Problem::stranger(&error.to_string()))??;
         Ok(Answered { result: answer.data.result, warnings: answer.warnings, bytes })
     }
 
@@ -110,6 +98,8 @@ impl Client {
         form.append_pair("timeout", &format!("{}s", self.config.prometheus_timeout_s));
         // One more than may be, so that too many are seen. Older Prometheus does not know it and answers with all.
         form.append_pair("limit", &self.config.prometheus_max_series.saturating_add(1).to_string());
+        // VictoriaMetrics would otherwise answer as of half a minute ago. Others do not know it and pass it over.
+        form.append_pair("nocache", "1");
         form.extend_pairs(times);
         form.finish()
     }
@@ -158,36 +148,31 @@ impl Client {
         .transpose()
     }
 
-    /// The body, inflated, of at most so many bytes.
-    async fn body(
-        &self,
-        response: Response<hyper::body::Incoming>,
-    ) -> Result<(StatusCode, Vec<u8>), Problem> {
-        let (head, mut body) = response.into_parts();
+    /// The body as it came, of at most so many bytes.
+    async fn body(&self, response: Response<Incoming>) -> Result<(Parts, BytesMut), Problem> {
+        let (head, body) = response.into_parts();
         if head.status.is_redirection() {
             let to = head.headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
             return Err(Problem::Elsewhere(crate::words::cut_name(to, 200).into_string()));
         }
         let max = self.config.prometheus_max_bytes;
-        let mut bytes = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Problem::Unreached(sources(&error)))?;
-            if let Ok(data) = frame.into_data() {
-                bytes.extend_from_slice(&data);
-            }
-            if bytes.len() > max {
-                return Err(Problem::TooLarge(max));
-            }
-        }
-        let is_gzip = head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
-        if !is_gzip {
-            return Ok((head.status, bytes.into()));
-        }
-        match gunzip(&bytes, max) {
-            Ok(inflated) => Ok((head.status, inflated)),
-            Err(InflateError::TooLarge(_)) => Err(Problem::TooLarge(max)),
-            Err(error) => Err(Problem::stranger(&error.to_string())),
-        }
+        let body = asking::body(body, max).await.map_err(|error| match error {
+            BodyError::Broken(error) => Problem::Unreached(sources(&error)),
+            BodyError::TooLarge => Problem::TooLarge(max),
+        })?;
+        Ok((head, body))
+    }
+}
+
+/// A body of at most so many bytes after decompression.
+fn inflated(head: &Parts, body: BytesMut, max_bytes: usize) -> Result<Bytes, Problem> {
+    if head.headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding != "gzip") {
+        return Ok(body.freeze());
+    }
+    match gunzip(&body, max_bytes) {
+        Ok(inflated) => Ok(inflated.into()),
+        Err(InflateError::TooLarge(_)) => Err(Problem::TooLarge(max_bytes)),
+        Err(error) => Err(Problem::stranger(&error.to_string())),
     }
 }
 

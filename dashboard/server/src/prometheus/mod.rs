@@ -26,6 +26,6 @@ pub use config::{
     Credential, DEFAULT_INTERVAL_S, DEFAULT_MAX_BYTES, DEFAULT_MAX_SERIES, DEFAULT_TIMEOUT_S, DataSource,
     Header, LabelIs, Prometheus, PrometheusUrl, SettingError,
 };
-pub(crate) use older::complete;
+pub(crate) use older::{complete, complete_breaker};
 pub(crate) use poller::Poller;
 pub(crate) use state::State;

@@ -1,11 +1,11 @@
-//! What the store does not hold: the history of one pool, asked when somebody looks at it.
+//! What the store does not hold: the history of one pool or breaker, asked when somebody looks at it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use poolscope_semconv::attr;
-use poolscope_wire::{PoolDetail, PoolPoint, PoolSummary, Range};
+use poolscope_wire::{BreakerDetail, PoolDetail, PoolPoint, PoolSummary, Range, StateSpan};
 use tokio::sync::Semaphore;
 
 use super::client::Client;
@@ -26,51 +26,67 @@ const FRESH: Duration = Duration::from_secs(10);
 const KEPT: usize = 16;
 /// Steps are whole seconds.
 const STEP_MS: u64 = 1_000;
+/// Of a breaker only the step of what is shown is known, and that it is reported about as often as this or more often.
+const MAX_INTERVAL_MS: u64 = 60_000;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Older {
     client: Arc<Client>,
     turns: Semaphore,
-    answers: Mutex<VecDeque<(Key, Instant, Part)>>,
+    answers: Mutex<VecDeque<(Key, Instant, Arc<Part>)>>,
 }
 
-/// A part of the history of a pool.
-type Part = Arc<(Vec<PoolPoint>, Range)>;
+/// A part of a history.
+#[derive(Debug)]
+enum Part {
+    Pool(Vec<PoolPoint>, Range),
+    Breaker(Box<BreakerDetail>),
+}
 
-/// What was asked for: the pool, begin, end and step.
+/// What was asked for: of which pool or breaker, begin, end and step.
 type Key = (String, u64, u64, u64);
+
+/// What a history is asked of.
+struct Asked<'a> {
+    /// Its id.
+    id: &'a str,
+    interval_ms: u64,
+    /// The series that tell of it.
+    query: String,
+    /// Reads it from a store that was told the answer.
+    read: fn(&Store, Id, Wanted, u64) -> Option<Part>,
+}
 
 impl Older {
     pub(super) fn new(client: Arc<Client>) -> Self {
         Self { client, turns: Semaphore::new(AT_ONCE), answers: Mutex::default() }
     }
 
-    /// The history of a pool between two moments, of so many points at most. The labels tell its sender.
-    async fn pool(
+    /// A history between two moments, of so many points at most; `None` if there is none.
+    async fn part(
         &self,
         config: &Config,
-        pool: &PoolDetail,
-        sender: &[Label],
+        asked: Asked<'_>,
         (from_ms, to_ms, max_points): (u64, u64, usize),
-    ) -> Result<Part, Problem> {
-        let shortest = pool.interval_ms.max(STEP_MS);
+    ) -> Result<Option<Arc<Part>>, Problem> {
+        let shortest = asked.interval_ms.max(STEP_MS);
         let wanted = (to_ms - from_ms) / (max_points.max(2) as u64 - 1);
         let step_ms = shortest.max(wanted).div_ceil(STEP_MS) * STEP_MS;
         // On whole steps, so that those who look at nearly the same get the same.
         let (from_ms, to_ms) = (from_ms / step_ms * step_ms, to_ms / step_ms * step_ms);
-        let key = (pool.summary.id.clone(), from_ms, to_ms, step_ms);
+        let key = (asked.id.to_owned(), from_ms, to_ms, step_ms);
         if let Some(part) = self.fresh(&key) {
-            return Ok(part);
+            return Ok(Some(part));
         }
         // Closed never; an error would mean that it is.
         let _turn = self.turns.acquire().await;
         if let Some(part) = self.fresh(&key) {
-            return Ok(part);
+            return Ok(Some(part));
         }
         // One step more, from which the first difference is taken.
         let range = (from_ms.saturating_sub(step_ms), to_ms, step_ms);
-        let answer = self.client.range(&selector(&pool.summary, sender), range).await?;
+        let answer = self.client.range(&asked.query, range).await?;
         let max = config.prometheus.prometheus_max_series;
         if answer.result.len() > max {
             return Err(Problem::TooMany(max));
@@ -78,29 +94,45 @@ impl Older {
         // It has to hold all that it is told, however little the server keeps.
         let retention_s = (to_ms - from_ms + 2 * step_ms).div_ceil(1_000);
         let config = Config { retention_s, forget_after_s: retention_s, ..config.clone() };
-        let id = pool.summary.id.clone();
+        let (id, read) = (Id::parse(asked.id), asked.read);
         let wanted = Wanted { since: Since::Moment(from_ms), to_ms: Some(to_ms), max_points };
         let part = tokio::task::spawn_blocking(move || {
-            part_of(&config, Picture::of(answer.result, &[]), &id, wanted)
+            let (store, end_ms) = play(&config, Picture::of(answer.result, &[]));
+            id.and_then(|id| read(&store, id, wanted, end_ms))
         });
-        let mut part = part.await.map_err(|error| Problem::stranger(&error.to_string()))?;
-        part.1.step_ms = part.1.step_ms.max(step_ms);
+        let Some(mut part) = part.await.map_err(|error| Problem::stranger(&error.to_string()))? else {
+            return Ok(None);
+        };
+        let range = match &mut part {
+            Part::Pool(_, range) => range,
+            Part::Breaker(detail) => &mut detail.range,
+        };
+        range.step_ms = range.step_ms.max(step_ms);
         let part = Arc::new(part);
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|(other, at, _)| *other != key && at.elapsed() < FRESH);
         answers.truncate(KEPT - 1);
         answers.push_front((key, Instant::now(), part.clone()));
-        Ok(part)
+        Ok(Some(part))
     }
 
-    fn fresh(&self, key: &Key) -> Option<Part> {
+    fn fresh(&self, key: &Key) -> Option<Arc<Part>> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = answers.iter().find(|(other, at, _)| other == key && at.elapsed() < FRESH);
         known.map(|(.., part)| part.clone())
     }
 }
 
-/// Puts what Prometheus keeps in the place of a history that begins later than what is asked for by its moment.
+/// The begin and end of what the store does not hold of a range that is asked for by its moment; `None` if it holds all.
+fn missing(wanted: Wanted, held: &Range, interval_ms: u64, now_ms: u64) -> Option<(u64, u64, usize)> {
+    let Since::Moment(from_ms) = wanted.since else { return None };
+    let to_ms = wanted.to_ms.unwrap_or(now_ms).min(now_ms);
+    let slack_ms = interval_ms.saturating_mul(2);
+    let is_held = held.oldest_ms.is_some_and(|oldest| oldest <= from_ms.saturating_add(slack_ms));
+    (!is_held && from_ms < to_ms).then_some((from_ms, to_ms, wanted.max_points))
+}
+
+/// Puts what Prometheus keeps in the place of a history that begins later than what is asked for.
 pub(crate) async fn complete(
     state: &State,
     config: &Config,
@@ -108,25 +140,66 @@ pub(crate) async fn complete(
     wanted: Wanted,
     now_ms: u64,
 ) -> Result<PoolDetail, Problem> {
-    let Since::Moment(from_ms) = wanted.since else { return Ok(pool) };
-    let to_ms = wanted.to_ms.unwrap_or(now_ms).min(now_ms);
-    let slack_ms = pool.interval_ms.saturating_mul(2);
-    let is_held = pool.range.oldest_ms.is_some_and(|oldest| oldest <= from_ms.saturating_add(slack_ms));
+    let missing = missing(wanted, &pool.range, pool.interval_ms, now_ms);
     let sender = state.labels(&pool.summary.service, &pool.summary.instance);
-    let (Some(older), Some(sender), false) = (state.older(), sender, is_held || from_ms >= to_ms) else {
+    let (Some(older), Some(sender), Some(missing)) = (state.older(), sender, missing) else {
         return Ok(pool);
     };
-    let part = older.pool(config, &pool, &sender, (from_ms, to_ms, wanted.max_points)).await?;
+    let read = |store: &Store, id, wanted, end_ms| {
+        let detail = store.pool(id, wanted, end_ms)?;
+        Some(Part::Pool(detail.points, detail.range))
+    };
+    let query = pool_selector(&pool.summary, &sender);
+    let asked = Asked { id: &pool.summary.id, interval_ms: pool.interval_ms, query, read };
+    let part = older.part(config, asked, missing).await?;
+    let Some(Part::Pool(points, range)) = part.as_deref() else { return Ok(pool) };
     // A pool that is as young as its history has nothing older there either.
-    if part.0.first().is_some_and(|first| pool.points.first().is_none_or(|held| first.at_ms < held.at_ms)) {
-        pool.points.clone_from(&part.0);
-        pool.range.clone_from(&part.1);
+    if points.first().is_some_and(|first| pool.points.first().is_none_or(|held| first.at_ms < held.at_ms)) {
+        pool.points.clone_from(points);
+        pool.range.clone_from(range);
     }
     Ok(pool)
 }
 
-/// Plays the answer to a store of its own, and reads the pool from it.
-fn part_of(config: &Config, picture: Picture, id: &str, wanted: Wanted) -> (Vec<PoolPoint>, Range) {
+/// As [`complete`], for a breaker: its states and changes as far as the samples tell, and from where the store holds them
+/// those of the store, which sees more.
+pub(crate) async fn complete_breaker(
+    state: &State,
+    config: &Config,
+    mut detail: BreakerDetail,
+    wanted: Wanted,
+    now_ms: u64,
+) -> Result<BreakerDetail, Problem> {
+    let interval_ms = detail.range.step_ms.min(MAX_INTERVAL_MS);
+    let missing = missing(wanted, &detail.range, interval_ms, now_ms);
+    let breaker = &detail.breaker;
+    let sender = state.labels(&breaker.service, &breaker.instance);
+    let (Some(older), Some(sender), Some(missing)) = (state.older(), sender, missing) else {
+        return Ok(detail);
+    };
+    let read = |store: &Store, id, wanted, end_ms| {
+        Some(Part::Breaker(Box::new(store.breaker_detail(id, wanted, end_ms)?)))
+    };
+    let query = breaker_selector(&breaker.name, &sender);
+    let asked = Asked { id: &breaker.id, interval_ms, query, read };
+    let part = older.part(config, asked, missing).await?;
+    let Some(Part::Breaker(part)) = part.as_deref() else { return Ok(detail) };
+    let held_ms = detail.points.first().map_or(u64::MAX, |held| held.at_ms);
+    if part.points.first().is_none_or(|first| first.at_ms >= held_ms) {
+        return Ok(detail);
+    }
+    let older = part.states.iter().filter(|span| span.from_ms < held_ms);
+    let older = older.map(|span| StateSpan { to_ms: span.to_ms.min(held_ms), ..*span });
+    detail.states = older.chain(detail.states).collect();
+    let older = part.transitions.iter().filter(|change| change.at_ms < held_ms).cloned();
+    detail.transitions = older.chain(detail.transitions).collect();
+    detail.points.clone_from(&part.points);
+    detail.range.clone_from(&part.range);
+    Ok(detail)
+}
+
+/// Plays an answer to a store of its own; tells the moment of its end.
+fn play(config: &Config, picture: Picture) -> (Store, u64) {
     let mut store = Store::new(config);
     let mut end_ms = 0;
     for (sender, of) in picture.senders {
@@ -137,22 +210,39 @@ fn part_of(config: &Config, picture: Picture, id: &str, wanted: Wanted) -> (Vec<
             store.take_metrics(&metrics.reports, moment.last_ms);
         }
     }
-    let detail = Id::parse(id).and_then(|id| store.pool(id, wanted, end_ms));
-    detail.map(|detail| (detail.points, detail.range)).unwrap_or_default()
+    (store, end_ms)
 }
 
-/// The series of one sender that lead to where the pool does.
-fn selector(pool: &PoolSummary, sender: &[Label]) -> String {
+/// All series of a sender that are shown; what follows narrows them.
+fn selector(sender: &[Label]) -> String {
     let mut query = format!("{{__name__=~\"{}\"", names::expression());
     for (name, value) in sender {
         add_matcher(&mut query, name, value);
     }
+    query
+}
+
+/// A key of ours as this sender's labels have it.
+fn label(key: &str, sender: &[Label]) -> String {
+    let is_dotted = sender.iter().any(|(name, _)| name.contains('.'));
+    if is_dotted { key.to_owned() } else { key.replace('.', "_") }
+}
+
+/// The series of one sender that lead to where the pool does.
+fn pool_selector(pool: &PoolSummary, sender: &[Label]) -> String {
+    let mut query = selector(sender);
     // A sender of ours names the address of every pool by the same label.
     if pool.lacks.is_empty() {
-        let is_dotted = sender.iter().any(|(name, _)| name.contains('.'));
-        let name = if is_dotted { attr::SERVER_ADDRESS } else { "server_address" };
-        add_matcher(&mut query, name, &pool.address);
+        add_matcher(&mut query, &label(attr::SERVER_ADDRESS, sender), &pool.address);
     }
+    query.push('}');
+    query
+}
+
+/// The series of one sender that tell of a breaker.
+fn breaker_selector(name: &str, sender: &[Label]) -> String {
+    let mut query = selector(sender);
+    add_matcher(&mut query, &label(attr::BREAKER_NAME, sender), name);
     query.push('}');
     query
 }

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answer::{Number, Seconds, Series};
+use super::answer::{Scalar, Series};
 use super::client::Client;
 use super::config::Prometheus;
 use super::names;
@@ -195,8 +195,8 @@ impl Poller {
             return Ok(ahead_ms);
         }
         let before = now_ms();
-        let answer = self.client.query::<(Seconds, Number)>("time()", None).await;
-        let theirs = answer.inspect_err(|_| self.clock = None)?.result.0.ms;
+        let answer = self.client.query::<Scalar>("time()", None).await;
+        let theirs = answer.inspect_err(|_| self.clock = None)?.result.at.ms;
         let ours = u64::midpoint(before, now_ms());
         let ahead_ms = theirs.cast_signed().saturating_sub(ours.cast_signed());
         let ahead_ms = if ahead_ms.unsigned_abs() < CLOCK_OFF_MS { 0 } else { ahead_ms };
@@ -243,6 +243,7 @@ fn apply(app: &App, picture: Picture, mut told: Told, ahead_ms: i64, apart_ms: u
         for moment in replay.moments(after, apart_ms) {
             let at_ms = moment.last_ms.saturating_add_signed(-ahead_ms);
             let metrics = decode::metrics(replay.at(moment, at_ms));
+            app.counts.wide_histograms(metrics.wide_histograms);
             if let (Some(state), Some(report), true) = (&app.prometheus, metrics.reports.first(), is_first) {
                 state.learn((report.sender.service, report.sender.instance), &of.labels);
             }

@@ -9,14 +9,14 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
-use poolscope_wire::{PoolDetail, PrometheusStatus};
+use poolscope_wire::{BreakerState, PoolDetail, PrometheusStatus};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
 use super::answer::{Answer, Series};
 use super::picture::Picture;
 use super::replay::Replay;
-use super::{DataSource, Poller, Prometheus, complete};
+use super::{DataSource, Poller, Prometheus, complete, complete_breaker};
 use crate::access::Access;
 use crate::app::App;
 use crate::clock::now_ms;
@@ -331,6 +331,78 @@ async fn what_is_older_is_asked_for_one_pool_and_once() {
     let recent = Wanted { since: Since::Moment(held.points[0].at_ms), ..wanted };
     let kept = complete(&state, &app.config, held.clone(), recent, now).await.unwrap();
     assert_eq!((kept.points.len(), heads.lock().unwrap().len()), (held.points.len(), before + 1));
+}
+
+/// The series of a breaker: its states, and its changes of state by their reason.
+fn breaker_series(name: &str, more: &[(&str, &str)]) -> Json {
+    let labels = [&[("poolscope_breaker_name", "pay")], more].concat();
+    series(name, &labels, &[])
+}
+
+/// Open between 60 and 30 minutes ago, closed otherwise.
+fn breaker_answer(times: &[u64]) -> Response {
+    let now = now_ms() / 1_000;
+    let is_open = move |at: u64| (now - 3_600..now - 1_800).contains(&at);
+    let values = |value: &dyn Fn(u64) -> u64| -> Json {
+        times.iter().map(|at| json!([at, value(*at).to_string()])).collect()
+    };
+    let state =
+        |state: &str| breaker_series("poolscope_breaker_state", &[("poolscope_breaker_state", state)]);
+    let mut result = [
+        state("open"),
+        state("closed"),
+        breaker_series(
+            "poolscope_breaker_transitions_total",
+            &[("poolscope_breaker_reason", "failure_ratio")],
+        ),
+    ];
+    result[0]["values"] = values(&|at| u64::from(is_open(at)));
+    result[1]["values"] = values(&|at| u64::from(!is_open(at)));
+    result[2]["values"] = values(&|at| u64::from(at >= now - 3_600));
+    axum::Json(json!({ "status": "success", "data": { "resultType": "matrix", "result": result } }))
+        .into_response()
+}
+
+#[tokio::test]
+async fn what_is_older_is_asked_for_one_breaker_and_its_changes_are_told() {
+    let (addr, heads) = serve(|form| {
+        if form.contains("query=time") {
+            return well(form);
+        }
+        if !form.contains("step=") {
+            let now = now_ms() / 1_000;
+            return breaker_answer(&[now - 6, now - 1]);
+        }
+        let form: Vec<_> = form_urlencoded::parse(form.as_bytes()).collect();
+        let get = |name: &str| form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value);
+        let query = get("query");
+        assert!(query.ends_with(r#",job="shop",instance="a1",poolscope_breaker_name="pay"}"#), "{query}");
+        let number = |name| get(name).parse::<f64>().unwrap() as u64;
+        breaker_answer(
+            &(number("start")..=number("end")).step_by(number("step") as usize).collect::<Vec<_>>(),
+        )
+    })
+    .await;
+    let (app, _) = asked(at(addr)).await;
+    let (now, state) = (now_ms(), app.prometheus.clone().unwrap());
+    let id = Id::parse(&app.store().breakers()[0].id).unwrap();
+    let wanted = Wanted { since: Since::Moment(now - 7_200_000), to_ms: None, max_points: 500 };
+    let held = app.store().breaker_detail(id, wanted, now).unwrap();
+    assert_eq!((held.transitions.len(), held.states.len()), (0, 1));
+    let before = heads.lock().unwrap().len();
+    for _ in 0..2 {
+        let whole = complete_breaker(&state, &app.config, held.clone(), wanted, now).await.unwrap();
+        let states: Vec<_> = whole.states.iter().map(|span| span.state).collect();
+        let (closed, open) = (BreakerState::Closed, BreakerState::Open);
+        assert_eq!(states[..3], [closed, open, closed], "{:?}", whole.states);
+        assert!(whole.states.windows(2).all(|pair| pair[0].to_ms <= pair[1].from_ms), "{:?}", whole.states);
+        let told: Vec<_> = whole.transitions.iter().map(|one| (one.from, one.to, &*one.reason)).collect();
+        assert_eq!(told, [(closed, open, "failure_ratio"), (open, closed, "unknown")]);
+        let off = whole.transitions[0].at_ms.abs_diff(now - 3_600_000);
+        assert!(off <= whole.range.step_ms + 1_000, "{off} ms off, in steps of {}", whole.range.step_ms);
+        assert!(whole.points.first().unwrap().at_ms < now - 7_000_000);
+    }
+    assert_eq!(heads.lock().unwrap().len(), before + 1);
 }
 
 #[tokio::test]

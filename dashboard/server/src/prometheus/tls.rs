@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::config::Prometheus;
+use crate::certificates::certificates;
 
 /// Settings of the client, from the files that the configuration names.
 pub(super) fn client(config: &Prometheus) -> Result<ClientConfig, String> {
@@ -22,7 +23,7 @@ pub(crate) fn trusting(ca: Option<&Path>, own: Option<(&Path, &Path)>) -> Result
     let mut roots = RootCertStore::empty();
     match ca {
         Some(file) => {
-            for certificate in certificates(file)? {
+            for certificate in certificates(file).map_err(|error| told(file, error))? {
                 roots.add(certificate).map_err(|error| told(file, error))?;
             }
         }
@@ -37,18 +38,10 @@ pub(crate) fn trusting(ca: Option<&Path>, own: Option<(&Path, &Path)>) -> Result
     match own {
         Some((cert, key)) => {
             let private = PrivateKeyDer::from_pem_file(key).map_err(|error| told(key, error))?;
-            builder.with_client_auth_cert(certificates(cert)?, private).map_err(|error| told(cert, error))
+            let own = certificates(cert).map_err(|error| told(cert, error))?;
+            builder.with_client_auth_cert(own, private).map_err(|error| told(cert, error))
         }
         None => Ok(builder.with_no_client_auth()),
-    }
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match all {
-        Ok(all) if all.is_empty() => Err(told(file, "it holds no certificate")),
-        Ok(all) => Ok(all),
-        Err(error) => Err(told(file, error)),
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
     let (_, state) = facts.breaker?;
     let (severity, what) = match state {
         BreakerState::Open => (Severity::Bad, "breaker open: calls are rejected"),
-        BreakerState::ForcedOpen => (Severity::Bad, "breaker held open by hand: calls are rejected"),
+        BreakerState::ForcedOpen => (Severity::Bad, "breaker held open: calls are rejected"),
         BreakerState::HalfOpen => (Severity::Warn, "breaker half-open: trial calls decide whether it closes"),
         BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => return None,
     };
@@ -66,8 +66,8 @@ pub(crate) fn sentence(facts: &BreakerFacts) -> String {
     match facts.state {
         BreakerState::Closed => format!("closed: {}", judged(facts)),
         BreakerState::MetricsOnly => format!("never opens: {}", judged(facts)),
-        BreakerState::ForcedOpen => "held open by hand: every call is rejected".to_owned(),
-        BreakerState::ForcedClosed => format!("held closed by hand: {}", judged(facts)),
+        BreakerState::ForcedOpen => format!("held open {}: every call is rejected", by_whom(facts)),
+        BreakerState::ForcedClosed => format!("held closed {}: {}", by_whom(facts), judged(facts)),
         BreakerState::HalfOpen => "half-open: trial calls decide whether it closes".to_owned(),
         BreakerState::Open => match facts.reason {
             Some(BreakerReason::TrialFailed) => "open: a trial call failed".to_owned(),
@@ -88,6 +88,10 @@ pub(crate) fn sentence(facts: &BreakerFacts) -> String {
             _ => "open: calls are rejected".to_owned(),
         },
     }
+}
+
+fn by_whom(facts: &BreakerFacts) -> &'static str {
+    if facts.reason == Some(BreakerReason::Forced) { "from a dashboard" } else { "by hand" }
 }
 
 fn judged(facts: &BreakerFacts) -> String {

@@ -31,6 +31,8 @@ impl Held {
             self.calm = None;
         } else {
             let (since_ms, worst) = self.calm.unwrap_or((now_ms, severity));
+            // Where the clock was put back, the calm begins anew.
+            let since_ms = since_ms.min(now_ms);
             let worst = worst.max(severity);
             self.calm = Some((since_ms, worst));
             if now_ms.saturating_sub(since_ms) >= CALM_MS {
@@ -38,9 +40,7 @@ impl Held {
                 self.calm = (worst > severity).then_some((now_ms, severity));
             }
         }
-        if self.severity != before {
-            self.since_ms = now_ms;
-        }
+        self.since_ms = if self.severity == before { self.since_ms.min(now_ms) } else { now_ms };
         if let Some(finding) = found {
             self.figure = finding.figure;
             self.sentence.clone_from(&finding.sentence);
@@ -114,9 +114,8 @@ impl Condition {
         let severity = self.held.values().map(|held| held.severity).max().unwrap_or_default();
         let sentence = self.sentence(severity, findings, fine);
         let changed = severity != self.health.severity || sentence != self.health.sentence;
-        if severity != self.health.severity {
-            self.health.since_ms = now_ms;
-        }
+        let is_same = severity == self.health.severity;
+        self.health.since_ms = if is_same { self.health.since_ms.min(now_ms) } else { now_ms };
         self.health.severity = severity;
         self.health.sentence = sentence;
         changed
@@ -192,6 +191,17 @@ mod tests {
         assert_eq!(condition.health().since_ms, 12_000);
         assert!(!condition.health().sentence.contains("recovering"));
         assert_eq!(warnings(&condition), []);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_costs_one_more_calm_and_no_hour() {
+        let mut condition = Condition::new(3_600_000);
+        look(&mut condition, Some(BreakerState::Open), 3_601_000);
+        look(&mut condition, None, 3_602_000);
+        assert_eq!(look(&mut condition, None, 2_000), Severity::Bad);
+        assert_eq!(condition.health().since_ms, 2_000);
+        assert_eq!(look(&mut condition, None, 11_999), Severity::Bad);
+        assert_eq!(look(&mut condition, None, 12_000), Severity::Ok);
     }
 
     #[test]

@@ -3,18 +3,16 @@
 use std::collections::{HashMap, VecDeque};
 
 use poolscope_semconv::value::{self, BreakerOutcome, BreakerReason};
-use poolscope_wire::{BreakerState, Transition};
+use poolscope_wire::{BreakerState, ForcedBy, Transition};
 
 use super::capped::Seen;
 use super::history::{BreakerFigures, Figures as _, History, Plan, Step};
 use super::id::Id;
 use super::journal::{Journal, Kind};
-use super::pool::SAME_REPORT_MS;
+use super::reports::Reports;
 use super::restore::SavedBreaker;
-use super::rhythm::Rhythm;
 use super::sample::add;
 use super::series::Cumulative;
-use crate::clock::is_put_back;
 use crate::model::{BreakerFigure, BreakerReading, Judged, Sender, Value};
 use crate::rules::{BreakerFacts, Condition, FLAPPING_MS, Levels, breaker_findings, breaker_sentence};
 use crate::words::{cut, cut_name};
@@ -56,6 +54,7 @@ pub(super) struct Change<'a> {
     pub(super) shares: Shares,
     pub(super) window_calls: Option<u64>,
     pub(super) open_for_s: Option<f64>,
+    pub(super) forced: Option<ForcedBy>,
 }
 
 /// A change of state, and whether it was concluded from a report.
@@ -69,6 +68,8 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Pending {
     at_ms: u64,
+    /// It is the next report, and not more of the newest or a late one.
+    is_next: bool,
     state: Option<BreakerState>,
     reason: Option<Box<str>>,
     shares: Shares,
@@ -104,12 +105,8 @@ pub(crate) struct Breaker {
     /// Changes of state for which there was no room.
     pub(super) dropped: u64,
     pub(super) history: History<BreakerFigures>,
-    /// Nothing was reported for a while before the report that is being taken.
-    after_silence: bool,
     pending: Pending,
-    in_report: bool,
-    reports: u64,
-    pub(super) rhythm: Rhythm,
+    pub(super) reports: Reports,
     pub(super) condition: Condition,
     pub(super) stale: bool,
     /// Silent for so long that only its history is kept.
@@ -149,11 +146,8 @@ impl Breaker {
             entries: VecDeque::new(),
             dropped: 0,
             history: History::new(plan),
-            after_silence: false,
             pending: Pending::default(),
-            in_report: false,
-            reports: 0,
-            rhythm: Rhythm::default(),
+            reports: Reports::default(),
             condition: Condition::new(now_ms),
             stale: false,
             hidden: false,
@@ -166,21 +160,14 @@ impl Breaker {
 
     /// Begins a report; false if it has begun already.
     pub(super) fn begin(&mut self, at_ms: u64, now_ms: u64) -> bool {
-        if std::mem::replace(&mut self.in_report, true) {
-            return false;
-        }
+        let Some(begun) = self.reports.begin(at_ms, now_ms) else { return false };
         self.last_seen_ms = now_ms;
         self.hidden = false;
-        let before_ms = self.history.last_ms();
-        self.after_silence =
-            before_ms.is_some_and(|before_ms| at_ms.saturating_sub(before_ms) > self.rhythm.patience_ms());
-        self.rhythm.beat(now_ms);
-        if before_ms.is_some_and(|before_ms| is_put_back(at_ms, before_ms)) {
+        if begun.is_put_back {
             self.rewind(at_ms);
         }
-        self.reports += 1;
-        self.unsaved |= self.reports == LEARNED;
-        self.pending = Pending { at_ms, ..Pending::default() };
+        self.unsaved |= begun.is_next && self.reports.count() == LEARNED;
+        self.pending = Pending { at_ms, is_next: begun.is_next, ..Pending::default() };
         true
     }
 
@@ -208,7 +195,7 @@ impl Breaker {
             Some(series) => series.state.advance(&reading.reading),
             None if full => return false,
             None => {
-                let (state, added) = Cumulative::first(&reading.reading, self.reports > 1);
+                let (state, added) = Cumulative::first(&reading.reading, self.reports.count() > 1);
                 let outcome = BreakerOutcome::parse(reading.label);
                 self.series.insert(key, Series { figure: reading.figure, outcome, state });
                 added
@@ -232,12 +219,13 @@ impl Breaker {
     /// The server's clock was put back: what was noted for moments that are still to come goes.
     fn rewind(&mut self, to_ms: u64) {
         self.history.rewind(to_ms);
+        self.series.values_mut().for_each(|series| series.state.rewind());
         self.entries.retain(|entry| entry.transition.at_ms <= to_ms);
         self.state_at_ms = self.state_at_ms.map(|at_ms| at_ms.min(to_ms));
         self.since_ms = self.since_ms.map(|since_ms| since_ms.min(to_ms));
     }
 
-    /// Puts a report into the history. One of the same moment as the newest adds to it.
+    /// Puts a report into the history. One that is not the next adds to the newest.
     fn keep(&mut self, pending: &Pending, journal: &mut Journal) {
         let [succeeded, failed, rejected] = pending.calls;
         let figures = BreakerFigures {
@@ -249,10 +237,10 @@ impl Breaker {
             rejected,
         };
         let before_ms = self.history.last_ms();
-        let newest = self.history.newest_mut();
-        if let Some(newest) = newest.filter(|step| pending.at_ms <= step.at_ms.saturating_add(SAME_REPORT_MS))
-        {
-            newest.figures.merge(&figures);
+        if !pending.is_next {
+            if let Some(newest) = self.history.newest_mut() {
+                newest.figures.merge(&figures);
+            }
             return;
         }
         let id = self.id;
@@ -260,7 +248,7 @@ impl Breaker {
             first_ms: pending.at_ms,
             at_ms: pending.at_ms,
             elapsed_ms: before_ms.map_or(0, |before_ms| pending.at_ms.saturating_sub(before_ms)),
-            after_silence: self.after_silence,
+            after_silence: self.reports.is_after_silence(),
             figures,
         };
         self.history.report(step, |tier, step| journal.push(Kind::Breaker, id, tier, step));
@@ -268,7 +256,7 @@ impl Breaker {
 
     /// Ends a report; true if the state changed.
     pub(super) fn finish(&mut self, journal: &mut Journal) -> bool {
-        self.in_report = false;
+        self.reports.end();
         let pending = std::mem::take(&mut self.pending);
         self.stale = false;
         self.dirty = true;
@@ -306,8 +294,10 @@ impl Breaker {
         self.stale = false;
         self.dirty = true;
         let reason = cut(change.reason, max_text).to_owned();
-        let transition =
-            transition((at_ms, change.from, change.to), reason, change.shares, change.window_calls);
+        let transition = Transition {
+            forced: change.forced.clone(),
+            ..transition((at_ms, change.from, change.to), reason, change.shares, change.window_calls)
+        };
         if self.entries.iter().any(|entry| !entry.concluded && entry.transition == transition) {
             return false;
         }
@@ -345,7 +335,7 @@ impl Breaker {
             self.window_calls = 0;
         }
         if change.shares.iter().any(Option::is_some) {
-            self.shares = change.shares.map(|share| share.map(|share| share.clamp(0.0, 1.0)));
+            self.shares = change.shares;
         }
         self.window_calls = change.window_calls.filter(|calls| *calls > 0).unwrap_or(self.window_calls);
         self.next_try_ms = change
@@ -395,7 +385,7 @@ impl Breaker {
             state: self.state,
             since_ms: self.since_ms,
             limits: self.limits,
-            interval_ms: self.rhythm.interval_ms(),
+            interval_ms: self.reports.interval_ms(),
             last_seen_ms: self.last_seen_ms,
             changes: self.entries.iter().map(|one| (one.transition.clone(), one.concluded)).collect(),
         }
@@ -411,7 +401,7 @@ impl Breaker {
         };
         self.entries = saved.changes[newest..].iter().map(entry).collect();
         self.last_seen_ms = saved.last_seen_ms;
-        self.rhythm = Rhythm::restored(saved.interval_ms, 0);
+        self.reports = Reports::restored(saved.interval_ms, None);
         self.unsaved = false;
     }
 
@@ -419,8 +409,9 @@ impl Breaker {
     pub(super) fn restored(&mut self, now_ms: u64, journal: &mut Journal) {
         let id = self.id;
         self.history.restored(now_ms, |tier, step| journal.push(Kind::Breaker, id, tier, step));
-        self.last_seen_ms = self.last_seen_ms.max(self.history.last_ms().unwrap_or_default());
-        self.rhythm = Rhythm::restored(self.rhythm.interval_ms(), self.last_seen_ms);
+        let newest_ms = self.history.last_ms();
+        self.last_seen_ms = self.last_seen_ms.max(newest_ms.unwrap_or_default());
+        self.reports = Reports::restored(self.reports.interval_ms(), newest_ms);
         self.state_at_ms = Some(self.last_seen_ms);
     }
 
@@ -495,6 +486,7 @@ fn transition(
         slow_call_ratio,
         connect_failure_ratio,
         window_calls,
+        forced: None,
     }
 }
 

@@ -51,8 +51,8 @@ fn transition(record: &EventRecord<'_>) -> (Severity, String) {
         Some(BreakerState::Open) => (Severity::Bad, "opened"),
         Some(BreakerState::HalfOpen) => (Severity::Warn, "is half-open"),
         Some(BreakerState::Closed) => (Severity::Ok, "closed"),
-        Some(BreakerState::ForcedOpen) => (Severity::Bad, "is held open by hand"),
-        Some(BreakerState::ForcedClosed) => (Severity::Warn, "is held closed by hand"),
+        Some(BreakerState::ForcedOpen) => (Severity::Bad, "is held open"),
+        Some(BreakerState::ForcedClosed) => (Severity::Warn, "is held closed"),
         Some(BreakerState::MetricsOnly) => (Severity::Ok, "only observes now"),
         None => (Severity::Warn, "changed its state"),
     };
@@ -76,7 +76,9 @@ fn transition(record: &EventRecord<'_>) -> (Severity, String) {
         Some(BreakerReason::OpenTimeElapsed) => ": the time to stay open is over".to_owned(),
         Some(BreakerReason::TrialSucceeded) => ": the trial calls succeeded".to_owned(),
         Some(BreakerReason::TrialFailed) => ": a trial call failed".to_owned(),
-        Some(BreakerReason::Manual) => ": by hand".to_owned(),
+        Some(BreakerReason::Manual) => " by hand".to_owned(),
+        Some(BreakerReason::Forced) => forced(record),
+        Some(BreakerReason::ForceEnded) => format!(" again{}", forced(record)),
         Some(BreakerReason::Resources) => ": a resource of the process is used up".to_owned(),
         Some(BreakerReason::ResourcesFreed) => ": the resources of the process are enough again".to_owned(),
         Some(BreakerReason::ProbeSucceeded) => ": a health probe succeeded".to_owned(),
@@ -86,6 +88,17 @@ fn transition(record: &EventRecord<'_>) -> (Severity, String) {
     let next = record.number(attr::BREAKER_OPEN_FOR).filter(|seconds| *seconds > 0.0);
     let next = next.map(|seconds| format!("; next try in {}", words::duration(seconds))).unwrap_or_default();
     (severity, format!("breaker {name} {verb}{why}{next}"))
+}
+
+/// Who moved a breaker from a dashboard, for how long, and why.
+fn forced(record: &EventRecord<'_>) -> String {
+    let Some(by) = record.get(attr::BREAKER_FORCED_BY) else {
+        return ": the time that it was held from the dashboard is over".to_owned();
+    };
+    let lasts = record.number(attr::BREAKER_FORCED_FOR).map(words::duration);
+    let lasts = lasts.map(|lasts| format!(" for {lasts}")).unwrap_or_default();
+    let why = record.get(attr::BREAKER_FORCED_WHY).unwrap_or_default();
+    format!("{lasts} by {by}: {why}")
 }
 
 fn closed(record: &EventRecord<'_>) -> (Severity, String) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use poolscope_wire as wire;
-use wire::{Health, PoolGroup, PoolLimit, PoolPoint, Severity};
+use wire::{BreakerState, Health, PoolGroup, PoolLimit, PoolPoint, Severity};
 
 use super::Store;
 use super::buckets::Buckets;
@@ -75,7 +75,8 @@ impl Store {
     pub(super) fn changed_groups(&mut self, now_ms: u64) -> (Vec<PoolGroup>, Vec<String>) {
         let changed: Vec<Id> = self.shown_pools().filter(|pool| pool.dirty).map(group_of).collect();
         self.told_groups.dirty.extend(changed);
-        let is_due = now_ms.saturating_sub(self.told_groups.told_ms) >= TELL_EVERY_MS;
+        // Also after the clock was put back.
+        let is_due = now_ms.abs_diff(self.told_groups.told_ms) >= TELL_EVERY_MS;
         let is_news = !self.told_groups.dirty.is_empty() || !self.told_groups.told.is_empty();
         if !is_due || !is_news {
             return (Vec::new(), Vec::new());
@@ -106,20 +107,70 @@ fn merge(id: Id, mut members: Vec<&Pool>) -> PoolGroup {
     let counted = if current.is_empty() { &members } else { &current };
     let count = |severity| current.iter().filter(|pool| pool.condition.health().severity == severity).count();
     let (bad, warn) = (count(Severity::Bad) as u32, count(Severity::Warn) as u32);
+    let times = Times::of(counted);
+    let breakers = states(counted);
     PoolGroup {
-        merged: merged(id, counted, current.is_empty()),
+        merged: merged(id, counted, current.is_empty(), &times, &breakers),
         members: members.iter().map(|pool| pool.id.to_string()).collect(),
         current: current.len() as u32,
         bad,
         warn,
+        breakers,
+        unequal_buckets: times.unequal,
     }
 }
 
-fn merged(id: Id, pools: &[&Pool], stale: bool) -> wire::PoolSummary {
+/// How long everything took in the last minute, of all pools of a group.
+struct Times {
+    wait: Buckets,
+    held: Buckets,
+    duration: Buckets,
+    /// Some can't be told, since their buckets have unequal bounds.
+    unequal: bool,
+}
+
+impl Times {
+    fn of(pools: &[&Pool]) -> Self {
+        let minutes: Vec<Sample> = pools.iter().map(|pool| pool.last_minute()).collect();
+        let wait = merge_buckets(minutes.iter().map(Sample::wait));
+        let held = merge_buckets(minutes.iter().map(|minute| &minute.held));
+        let duration = merge_buckets(minutes.iter().map(|minute| &minute.duration));
+        let unequal = [&wait, &held, &duration].into_iter().any(Option::is_none);
+        let [wait, held, duration] = [wait, held, duration].map(Option::unwrap_or_default);
+        Self { wait, held, duration, unequal }
+    }
+}
+
+/// The states of the breakers that guard pools, worst first, each with how many are in it.
+fn states(pools: &[&Pool]) -> Vec<(BreakerState, u32)> {
+    const WORST_FIRST: [BreakerState; 6] = [
+        BreakerState::Open,
+        BreakerState::ForcedOpen,
+        BreakerState::HalfOpen,
+        BreakerState::ForcedClosed,
+        BreakerState::MetricsOnly,
+        BreakerState::Closed,
+    ];
+    let is_in = |state| {
+        let of_all = pools.iter().filter_map(|pool| pool.breaker.as_ref());
+        (state, of_all.filter(|(_, of)| *of == state).count() as u32)
+    };
+    WORST_FIRST.map(is_in).into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+fn merged(
+    id: Id,
+    pools: &[&Pool],
+    stale: bool,
+    times: &Times,
+    breakers: &[(BreakerState, u32)],
+) -> wire::PoolSummary {
     let all: Vec<wire::PoolSummary> = pools.iter().map(|pool| summary(pool)).collect();
     let Some(first) = all.first() else { return wire::PoolSummary::default() };
     let minutes: Vec<_> = pools.iter().map(|pool| pool.last_minute()).collect();
-    let wait = merge_buckets(minutes.iter().map(Sample::wait));
+    let share = |buckets: &Buckets, share| buckets.quantile(share).map(|seconds| seconds as f32);
+    let worst = breakers.first().map(|(state, _)| *state);
+    let worst = all.iter().find(|one| one.breaker.as_ref().map(|(_, state)| *state) == worst);
     let (reused, served) = minutes.iter().fold((0, 0), |(reused, served): (u64, u64), minute| {
         (reused.saturating_add(minute.reused), served.saturating_add(minute.served))
     });
@@ -138,31 +189,47 @@ fn merged(id: Id, pools: &[&Pool], stale: bool) -> wire::PoolSummary {
         lacks: lacking,
         observation: all.iter().map(|one| one.observation).max().unwrap_or_default(),
         health: merge_health(all.iter().map(|one| &one.health)),
-        now: merge_points(all.iter().map(|one| &one.now)),
+        now: PoolPoint {
+            wait_p50_s: share(&times.wait, 0.5),
+            wait_p99_s: share(&times.wait, 0.99),
+            use_p50_s: share(&times.held, 0.5),
+            use_p99_s: share(&times.held, 0.99),
+            duration_p50_s: share(&times.duration, 0.5),
+            duration_p99_s: share(&times.duration, 0.99),
+            ..merge_points(all.iter().map(|one| &one.now))
+        },
         reuse: (served > 0).then(|| (reused as f64 / served as f64) as f32),
-        wait_p50_s: wait.quantile(0.5).map(|seconds| seconds as f32),
-        wait_p99_s: wait.quantile(0.99).map(|seconds| seconds as f32),
+        wait_p50_s: share(&times.wait, 0.5),
+        wait_p99_s: share(&times.wait, 0.99),
         requests_total: total(|one| one.requests_total),
         opened_total: total(|one| one.opened_total),
         closed_total: total(|one| one.closed_total),
         failed_total: total(|one| one.failed_total),
-        breaker: None,
+        breaker: worst.and_then(|one| one.breaker.clone()),
         last_seen_ms: all.iter().map(|one| one.last_seen_ms).max().unwrap_or_default(),
         stale,
         ..first.clone()
     }
 }
 
-fn merge_buckets<'a>(all: impl Iterator<Item = &'a Buckets>) -> Buckets {
-    all.fold(Buckets::default(), |mut sum, one| {
+/// The sum of all that counted something; `None` if their bounds are not the same, which no sum is right for.
+fn merge_buckets<'a>(all: impl Iterator<Item = &'a Buckets>) -> Option<Buckets> {
+    let mut sum = Buckets::default();
+    for one in all.filter(|one| one.count() > 0) {
+        if !sum.is_void() && sum.bounds() != one.bounds() {
+            return None;
+        }
         sum.add(one);
-        sum
-    })
+    }
+    Some(sum)
 }
 
 /// The worst condition; where it is not that of all, how many have it.
 fn merge_health<'a>(all: impl Iterator<Item = &'a Health>) -> Health {
     let all: Vec<&Health> = all.collect();
+    if let [only] = all[..] {
+        return only.clone();
+    }
     let Some(worst) = all.iter().map(|health| health.severity).max() else { return Health::default() };
     let having: Vec<_> = all.iter().filter(|health| health.severity == worst).collect();
     let since_ms = having.iter().map(|health| health.since_ms).min().unwrap_or_default();
@@ -182,7 +249,7 @@ fn merge_health<'a>(all: impl Iterator<Item = &'a Health>) -> Health {
     Health { severity: worst, sentence: format!("{of} {needing}: {told}"), since_ms }
 }
 
-/// Sums of what is told; percentiles can't be summed and are left out.
+/// Sums of what is told, without percentiles, which are no sums.
 fn merge_points<'a>(all: impl Iterator<Item = &'a PoolPoint>) -> PoolPoint {
     all.fold(PoolPoint::default(), |sum, one| {
         let count = |a: Option<u32>, b: Option<u32>| match (a, b) {
@@ -283,11 +350,21 @@ mod tests {
             let whole = Buckets::new(bounds.clone(), all);
             let parts: Vec<Buckets> =
                 parts.into_iter().map(|counts| Buckets::new(bounds.clone(), counts)).collect();
-            let merged = merge_buckets(parts.iter());
+            let merged = merge_buckets(parts.iter()).unwrap();
             assert_eq!(merged.count(), parts.iter().map(Buckets::count).sum::<u64>());
             assert_eq!(merged.quantile(0.99), whole.quantile(0.99));
             assert_eq!(merged.quantile(0.5), whole.quantile(0.5));
         }
+    }
+
+    #[test]
+    fn unequal_bounds_are_told_and_not_guessed_over() {
+        let buckets = |bounds: &[f64], counts: &[u64]| Buckets::new(bounds.into(), counts.to_vec());
+        let (one, other) = (buckets(&[1.0, 2.0], &[1, 2, 3]), buckets(&[1.0, 5.0], &[1, 0, 0]));
+        assert_eq!(merge_buckets([&one, &other].into_iter()), None);
+        // What counted nothing has no say.
+        let none = buckets(&[9.0], &[0, 0]);
+        assert_eq!(merge_buckets([&none, &one, &Buckets::default()].into_iter()), Some(one));
     }
 
     #[test]
@@ -299,5 +376,6 @@ mod tests {
         let merged = merge_health([&fine, &new, &old].into_iter());
         assert_eq!(merged, health(Severity::Bad, "2 of 3 instances need you: 3 wait", 5));
         assert_eq!(merge_health([&fine, &fine].into_iter()).sentence, "fine on all 2 instances");
+        assert_eq!(merge_health([&new].into_iter()), new, "one alone speaks for itself");
     }
 }

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Destination, PoolKind, ProtectionKind, Sender};
 
 /// Separates the parts, so that moving a letter from one to the next makes another identity.
 const SEPARATOR: &[u8] = &[0xff];
 
 /// Identity of a pool, a breaker or an instance; in a URL, 16 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Id(u64);
 
 impl Id {

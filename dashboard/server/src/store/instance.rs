@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::capped::Seen;
 use super::id::Id;
+use super::kept::SavedInstance;
 use super::minute::Minute;
 use super::rhythm::Rhythm;
 use super::series::Cumulative;
+use super::unsaved::Unsaved;
 use crate::model::{DroppedReading, Sender};
 use crate::rules::{Condition, InstanceFacts, Levels, instance_findings};
 use crate::words::cut_name;
@@ -42,6 +44,9 @@ pub(super) struct Instance {
     reports: u64,
     pub(super) clock_offset_ms: Option<i64>,
     lost: BTreeMap<Box<str>, Lost>,
+    /// How often it reported and what it had lost before a restart of the server.
+    before: Option<(u64, Vec<(String, u64)>)>,
+    pub(super) unsaved: Unsaved,
     pub(super) vanished: bool,
     pub(super) condition: Condition,
     /// When the live stream last told that it was heard.
@@ -65,6 +70,8 @@ impl Instance {
             reports: 0,
             clock_offset_ms: None,
             lost: BTreeMap::new(),
+            before: None,
+            unsaved: Unsaved::default(),
             vanished: false,
             condition: Condition::new(now_ms),
             told_ms: now_ms,
@@ -74,6 +81,7 @@ impl Instance {
     /// It was heard; true if that is to be told, which is not worth it with every report.
     pub(super) fn hear(&mut self, now_ms: u64) -> bool {
         self.last_seen_ms = now_ms;
+        self.unsaved.change();
         let is_due = now_ms.saturating_sub(self.told_ms) >= TELL_EVERY_MS;
         if is_due {
             self.told_ms = now_ms;
@@ -134,13 +142,47 @@ impl Instance {
 
     /// How often it reports; `None` until that is known.
     pub(super) fn interval_ms(&self) -> Option<u64> {
-        (self.reports > 1).then(|| self.rhythm.interval_ms())
+        let before_ms = self.before.as_ref().map(|(interval_ms, _)| *interval_ms);
+        (self.reports > 1).then(|| self.rhythm.interval_ms()).or(before_ms)
     }
 
     /// What it lost since it is known, by signal.
     pub(super) fn dropped(&self) -> Vec<(String, u64)> {
         let lost = self.lost.iter().map(|(signal, lost)| (signal.to_string(), lost.all.total()));
-        lost.filter(|(_, count)| *count > 0).collect()
+        let mut lost: Vec<_> = lost.filter(|(_, count)| *count > 0).collect();
+        // What it tells again has all that was before.
+        for (signal, count) in self.before.iter().flat_map(|(_, lost)| lost) {
+            if !self.lost.contains_key(&**signal) {
+                lost.push((signal.clone(), *count));
+            }
+        }
+        lost
+    }
+
+    /// What a file keeps of it.
+    pub(super) fn saved(&self) -> SavedInstance {
+        SavedInstance {
+            service: self.service.to_string(),
+            instance: self.instance.to_string(),
+            language: self.language.to_string(),
+            version: self.version.to_string(),
+            first_seen_ms: self.first_seen_ms,
+            last_seen_ms: self.last_seen_ms,
+            events: self.events,
+            spans: self.spans,
+            interval_ms: self.interval_ms(),
+            dropped: self.dropped(),
+        }
+    }
+
+    /// Takes back what a file kept.
+    pub(super) fn restore(&mut self, saved: &SavedInstance) {
+        (self.last_seen_ms, self.told_ms) = (saved.last_seen_ms, saved.last_seen_ms);
+        (self.events, self.spans) = (saved.events, saved.spans);
+        if let Some(interval_ms) = saved.interval_ms {
+            self.rhythm = Rhythm::restored(interval_ms, saved.last_seen_ms);
+            self.before = Some((interval_ms, saved.dropped.iter().take(MAX_SIGNALS).cloned().collect()));
+        }
     }
 }
 

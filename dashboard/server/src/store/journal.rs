@@ -19,11 +19,19 @@ const STEP_BYTES: usize = 300;
 /// Bytes that wait for the file at most: a minute of a thousand busy pools, if it stalls.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a step is of.
+/// What a step is of, and what is written as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Pool = 0,
     Breaker = 1,
+    Protection = 2,
+    Session = 3,
+    Instance = 4,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Pool, Self::Breaker, Self::Protection, Self::Session, Self::Instance];
 }
 
 /// Steps of one tier, with the bounds of their histograms.
@@ -61,7 +69,7 @@ pub(crate) struct Journal {
     tiers: [Vec<Packed>; TIERS],
     /// Bytes of all steps.
     bytes: usize,
-    /// Pools and breakers that are gone.
+    /// What is gone.
     gone: Vec<(Kind, Id)>,
     /// Steps for which there was no room.
     dropped: u64,

@@ -25,6 +25,15 @@ impl<T: Default> Minute<T> {
         &mut self.parts[Self::place(part.max(oldest))]
     }
 
+    /// The clock was put back: what was counted for moments that are to come goes.
+    pub(super) fn rewind(&mut self, to_ms: u64) {
+        let part = to_ms / PART_MS;
+        for ahead in 0..self.newest.saturating_sub(part).min(PARTS as u64) {
+            self.parts[Self::place(self.newest - ahead)] = T::default();
+        }
+        self.newest = self.newest.min(part);
+    }
+
     fn place(part: u64) -> usize {
         (part % PARTS as u64) as usize
     }
@@ -54,6 +63,20 @@ mod tests {
         assert_eq!(sum(&mut minute, t0 + 55_000), 7);
         assert_eq!(sum(&mut minute, t0 + 60_000), 4);
         assert_eq!(sum(&mut minute, t0 + 3_600_000), 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_takes_what_is_to_come() {
+        let mut minute = Minute::default();
+        let t0 = 1_700_000_000_000;
+        *minute.at(t0) += 1;
+        *minute.at(t0 + 30_000) += 2;
+        minute.rewind(t0 + 12_000);
+        assert_eq!(sum(&mut minute, t0 + 12_000), 1);
+        minute.rewind(t0 - 3_600_000);
+        assert_eq!(sum(&mut minute, t0 - 3_600_000), 0);
+        *minute.at(t0 - 3_600_000) += 4;
+        assert_eq!(sum(&mut minute, t0 - 3_600_000 + 61_000), 0);
     }
 
     #[test]

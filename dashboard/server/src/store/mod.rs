@@ -6,19 +6,26 @@
 mod breaker;
 mod buckets;
 mod capped;
+mod course;
+mod early;
 mod event_text;
 mod events;
+mod forced;
 mod groups;
 mod history;
 mod id;
 mod instance;
 mod journal;
+mod kept;
+mod labelled;
 mod lanes;
 mod leaks;
+mod logs;
 mod minute;
 mod pool;
 mod protection;
 mod query;
+mod reports;
 mod restore;
 mod rhythm;
 mod sample;
@@ -27,6 +34,8 @@ mod session;
 mod tallies;
 mod tick;
 mod told;
+mod unsaved;
+mod warning_log;
 mod warnings;
 
 #[cfg(test)]
@@ -35,33 +44,33 @@ mod tests;
 pub(crate) use events::EventFilter;
 pub(crate) use history::{Since, TIERS, Wanted};
 pub(crate) use id::Id;
+pub(crate) use journal::Kind;
 pub(crate) use lanes::{LaneQuery, LaneSort};
-pub(crate) use restore::{Changes, Restore};
+pub(crate) use restore::{Changes, Restore, Shelf};
+pub(crate) use warning_log::WarningFilter;
 
 use std::sync::Arc;
 
-use poolscope_semconv::value::HealthState;
-use poolscope_semconv::{attr, event};
-
-use self::breaker::{Breaker, Change, parse_state};
+use self::breaker::Breaker;
 use self::capped::Capped;
+use self::early::Early;
 use self::events::Events;
 use self::groups::ToldGroups;
 use self::history::Plan;
 use self::instance::Instance;
-use self::journal::{Journal, Kind};
+use self::journal::Journal;
 use self::lanes::Budget;
-use self::pool::{Pool, SAME_REPORT_MS};
+use self::pool::Pool;
 use self::protection::Protection;
+use self::reports::SAME_REPORT_MS;
 use self::session::Session;
+use self::warning_log::WarningLog;
 use self::warnings::ToldWarnings;
 use crate::clock::axis_ms;
 use crate::config::{Config, Limits};
-use crate::model::{
-    Destination, EventRecord, PoolKind, PoolReading, ProtectionKind, Report, Sender, SpanRecord,
-};
+use crate::model::{Destination, PoolKind, PoolReading, ProtectionKind, Report, Sender, SpanRecord};
 use crate::rules::Levels;
-use crate::words::cut_name;
+use crate::words::{cut_name, too_long};
 
 /// See the module.
 #[derive(Debug)]
@@ -82,12 +91,18 @@ pub(crate) struct Store {
     instances: Capped<Instance>,
     levels: Arc<Levels>,
     told_warnings: ToldWarnings,
+    warning_log: WarningLog,
     told_groups: ToldGroups,
     events: Events,
+    early: Early,
     /// Room for the lanes of all connections.
     lane_budget: Budget,
-    /// Series for which there was no room.
+    /// The server ends, and what is asked for the file is asked for the last time.
+    is_settled: bool,
+    /// Readings of series for which there was no room.
     dropped_series: u64,
+    /// Names that were too long.
+    cut_names: u64,
     removed: Removed,
     /// Services or instances came or went since the last update of the live stream.
     services_changed: bool,
@@ -149,9 +164,13 @@ impl Store {
             instances: Capped::new(limits.max_instances),
             levels: Arc::new(Levels::new(&config.rule)),
             told_warnings: ToldWarnings::default(),
+            warning_log: WarningLog::default(),
             told_groups: ToldGroups::default(),
             events: Events::new(limits.max_events),
+            early: Early::default(),
+            is_settled: false,
             dropped_series: 0,
+            cut_names: 0,
             removed: Removed::default(),
             services_changed: false,
         }
@@ -197,13 +216,16 @@ impl Store {
         let (removed, breakers) = (&mut self.removed, &self.breakers);
         let (max_text, services_changed) = (self.limits.max_text_bytes, &mut self.services_changed);
         let levels = &self.levels;
-        let (plan, journal) = (self.plan, &mut self.journal);
+        let (plan, journal, cut_names) = (self.plan, &mut self.journal, &mut self.cut_names);
         let evicted = |gone: Pool| {
             removed.pool(&gone);
             journal.forget(Kind::Pool, gone.id);
         };
+        let mut is_new = false;
         let make = || {
-            *services_changed = true;
+            (*services_changed, is_new) = (true, true);
+            let Destination { client, scheme, address, .. } = reading.destination;
+            *cut_names += too_long(&[client, scheme, address], max_text);
             let mut pool = Pool::new(id, sender, reading.destination, &plan, max_text, now_ms);
             pool.levels = levels.clone();
             pool.breaker = guard_of(&pool, breakers);
@@ -211,6 +233,11 @@ impl Store {
         };
         let Some(pool) = self.pools.entry(id, now_ms, make, evicted) else { return };
         self.services_changed |= pool.hidden;
+        if is_new {
+            for close in self.early.take(id) {
+                pool.lanes.closed(&close.record(), close.at_ms, max_text, &mut self.lane_budget);
+            }
+        }
         if pool.begin(at_ms, now_ms) {
             touched.push(id);
         }
@@ -276,7 +303,7 @@ impl Store {
 
     fn take_protection_readings(&mut self, report: &Report<'_>, now_ms: u64) {
         let mut touched: Vec<Id> = Vec::new();
-        let (max_series, max_text) = (self.limits.max_series, self.limits.max_text_bytes);
+        let limits = self.limits;
         for reading in &report.protection {
             let at_ms = axis_ms(reading.reading.time_ns, now_ms);
             let (kind, name) = (reading.figure.kind(), (reading.name, reading.guard));
@@ -285,40 +312,48 @@ impl Store {
             if one.begin(at_ms, now_ms) {
                 touched.push(id);
             }
-            if !one.take(reading, at_ms, max_series, max_text) {
+            if !one.take(reading, at_ms, &limits) {
                 self.dropped_series += 1;
             }
         }
         for id in touched {
             if let Some(one) = self.protection.get_mut(id) {
-                one.finish(&self.levels, now_ms);
+                one.finish(&self.levels, now_ms, &mut self.journal);
             }
         }
     }
 
     fn take_session_readings(&mut self, report: &Report<'_>, now_ms: u64) {
         let mut touched: Vec<Id> = Vec::new();
-        let (max_series, max_text) = (self.limits.max_series, self.limits.max_text_bytes);
+        let (limits, plan) = (self.limits, self.plan);
         for reading in &report.sessions {
             let at_ms = axis_ms(reading.reading.time_ns, now_ms);
             let id = Id::session(report.sender, reading.name);
             let (removed, services_changed) = (&mut self.removed, &mut self.services_changed);
+            let cut_names = &mut self.cut_names;
             let make = || {
                 *services_changed = true;
-                Session::new(id, report.sender, reading.name, max_text, now_ms)
+                *cut_names += too_long(&[reading.name], limits.max_text_bytes);
+                Session::new(id, report.sender, reading.name, &plan, limits.max_text_bytes, now_ms)
             };
-            let one = self.sessions.entry(id, now_ms, make, |gone| removed.session(&gone));
+            let journal = &mut self.journal;
+            let evicted = |gone: Session| {
+                removed.session(&gone);
+                journal.forget(Kind::Session, gone.id);
+            };
+            let one = self.sessions.entry(id, now_ms, make, evicted);
             let Some(one) = one else { continue };
+            self.services_changed |= one.hidden;
             if one.begin(at_ms, now_ms) {
                 touched.push(id);
             }
-            if !one.take(reading, at_ms, max_series, max_text) {
+            if !one.take(reading, at_ms, &limits) {
                 self.dropped_series += 1;
             }
         }
         for id in touched {
             if let Some(one) = self.sessions.get_mut(id) {
-                one.finish(&self.levels, now_ms);
+                one.finish(&self.levels, now_ms, &mut self.journal);
             }
         }
     }
@@ -355,18 +390,28 @@ impl Store {
         now_ms: u64,
     ) -> Option<&mut Protection> {
         let id = Id::protection(sender, kind, name);
-        let (removed, max_text) = (&mut self.removed, self.limits.max_text_bytes);
-        let make = || Protection::new(id, kind, sender, name, max_text, now_ms);
-        self.protection.entry(id, now_ms, make, |gone| removed.protection(&gone))
+        let (removed, max_text, plan) = (&mut self.removed, self.limits.max_text_bytes, self.plan);
+        let cut_names = &mut self.cut_names;
+        let make = || {
+            *cut_names += too_long(&[name.0, name.1], max_text);
+            Protection::new(id, kind, sender, name, (&plan, max_text), now_ms)
+        };
+        let journal = &mut self.journal;
+        let evicted = |gone: Protection| {
+            removed.protection(&gone);
+            journal.forget(Kind::Protection, gone.id);
+        };
+        self.protection.entry(id, now_ms, make, evicted)
     }
 
     /// The breaker of a name, made if it is new.
     fn breaker(&mut self, sender: Sender<'_>, name: &str, now_ms: u64) -> Option<&mut Breaker> {
         let id = Id::breaker(sender, name);
         let (removed, services_changed) = (&mut self.removed, &mut self.services_changed);
-        let (max_text, plan) = (self.limits.max_text_bytes, self.plan);
+        let (max_text, plan, cut_names) = (self.limits.max_text_bytes, self.plan, &mut self.cut_names);
         let make = || {
             *services_changed = true;
+            *cut_names += too_long(&[name], max_text);
             Breaker::new(id, sender, name, &plan, max_text, now_ms)
         };
         let journal = &mut self.journal;
@@ -377,81 +422,6 @@ impl Store {
         let breaker = self.breakers.entry(id, now_ms, make, evicted)?;
         self.services_changed |= std::mem::take(&mut breaker.hidden);
         Some(breaker)
-    }
-
-    /// Applies a logs request.
-    pub(crate) fn take_events(&mut self, records: &[EventRecord<'_>], now_ms: u64) {
-        let mut changed = false;
-        for record in records {
-            self.see(record.sender, now_ms);
-            if let Some(instance) = self.instances.get_mut(Id::instance(record.sender)) {
-                instance.events = instance.events.saturating_add(1);
-            }
-            let at_ms = axis_ms(record.time_ns, now_ms);
-            let breaker = record.get(attr::BREAKER_NAME).filter(|name| !name.is_empty());
-            if record.name == event::BREAKER_TRANSITION {
-                changed |= self.take_transition(record, at_ms, now_ms);
-            }
-            if record.name == event::HEALTH_CHANGED {
-                self.take_health(record, at_ms, now_ms);
-            }
-            let pool = destination(record).map(|destination| Id::pool(record.sender, destination));
-            // An event that names no client belongs to a pool only where a pool has none either.
-            let names_client = record.get(attr::CLIENT_NAME).is_some();
-            let pool = pool.filter(|id| names_client || self.pools.get(*id).is_some());
-            if let Some(pool) = pool.and_then(|id| self.pools.get_mut(id)) {
-                pool.take_event(record, at_ms, now_ms, self.limits.max_text_bytes, &mut self.lane_budget);
-            }
-            // What a pool is like now is no news; it is in its lanes.
-            if record.name == event::POOL_SNAPSHOT {
-                continue;
-            }
-            let breaker = breaker.map(|name| Id::breaker(record.sender, name));
-            self.events.push(record, at_ms, pool, breaker, self.limits.max_text_bytes);
-        }
-        if changed {
-            self.pair_breakers(now_ms);
-        }
-    }
-
-    fn take_transition(&mut self, record: &EventRecord<'_>, at_ms: u64, now_ms: u64) -> bool {
-        let state = |key| record.get(key).and_then(parse_state);
-        let (Some(name), Some(to)) = (record.get(attr::BREAKER_NAME), state(attr::BREAKER_TO)) else {
-            return false;
-        };
-        let max_text = self.limits.max_text_bytes;
-        let Some(breaker) = self.breaker(record.sender, name, now_ms) else { return false };
-        let change = Change {
-            from: state(attr::BREAKER_FROM).unwrap_or(breaker.state),
-            to,
-            reason: record.get(attr::BREAKER_REASON).unwrap_or_default(),
-            shares: [
-                attr::BREAKER_FAILURE_RATIO,
-                attr::BREAKER_SLOW_CALL_RATIO,
-                attr::BREAKER_CONNECT_FAILURE_RATIO,
-            ]
-            .map(|key| record.number(key)),
-            window_calls: record.number(attr::BREAKER_WINDOW_CALLS).map(|calls| calls.max(0.0) as u64),
-            open_for_s: record.number(attr::BREAKER_OPEN_FOR),
-        };
-        let changed = breaker.change(&change, at_ms, now_ms, max_text);
-        if let Some(breaker) = self.breakers.get_mut(Id::breaker(record.sender, name)) {
-            breaker.judge(&self.levels, now_ms);
-        }
-        changed
-    }
-
-    /// A probe that only events tell of has no figures, so it is not made by them.
-    fn take_health(&mut self, record: &EventRecord<'_>, at_ms: u64, now_ms: u64) {
-        let name = record.get(attr::HEALTH_NAME).unwrap_or_default();
-        let id = Id::protection(record.sender, ProtectionKind::Probe, (name, ""));
-        let state = record.get(attr::HEALTH_STATE).and_then(HealthState::parse);
-        let reason = record.get(attr::HEALTH_REASON).unwrap_or_default();
-        if let (Some(state), Some(probe)) = (state, self.protection.get_mut(id)) {
-            probe.last_seen_ms = now_ms;
-            probe.change(state, reason, at_ms, self.limits.max_text_bytes);
-            probe.judge(&self.levels, now_ms);
-        }
     }
 
     /// Says which pool and breaker each span belongs to.
@@ -479,11 +449,15 @@ impl Store {
     /// Notes that an instance was heard.
     fn see(&mut self, sender: Sender<'_>, now_ms: u64) {
         let (max_text, changed) = (self.limits.max_text_bytes, &mut self.services_changed);
+        let cut_names = &mut self.cut_names;
         let make = || {
             *changed = true;
+            *cut_names += too_long(&[sender.service, sender.instance], max_text);
             Instance::new(sender, max_text, now_ms)
         };
-        let instance = self.instances.entry(Id::instance(sender), now_ms, make, drop);
+        let journal = &mut self.journal;
+        let evicted = |gone: Instance| journal.forget(Kind::Instance, gone.id);
+        let instance = self.instances.entry(Id::instance(sender), now_ms, make, evicted);
         self.services_changed |= instance.is_some_and(|instance| instance.hear(now_ms));
     }
 
@@ -534,15 +508,4 @@ fn guard_of(pool: &Pool, breakers: &Capped<Breaker>) -> Option<(String, poolscop
     let known = |name: &String| breakers.get(Id::breaker(sender, name)).filter(|breaker| !breaker.hidden);
     let breaker = names.find_map(known)?;
     Some((breaker.name.to_string(), breaker.state))
-}
-
-/// The pool that an event names.
-fn destination<'a>(record: &'a EventRecord<'_>) -> Option<Destination<'a>> {
-    let address = record.get(attr::SERVER_ADDRESS).filter(|address| !address.is_empty())?;
-    Some(Destination::new(
-        record.get(attr::CLIENT_NAME).unwrap_or_default(),
-        record.get(attr::URL_SCHEME).unwrap_or_default(),
-        address,
-        record.get(attr::SERVER_PORT).and_then(|port| port.parse().ok()),
-    ))
 }

@@ -1,5 +1,7 @@
 //! One pool: its series, the samples of the last minute, and the history.
 
+mod over;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use poolscope_semconv::event;
 use poolscope_semconv::value::{AcquireOutcome, CloseReason, ConnectPhase, ConnectionState, Observation};
 use poolscope_wire::{BreakerState, PoolPoint};
 
+use self::over::Over;
 use super::buckets::Buckets;
 use super::capped::Seen;
 use super::history::{History, Plan, PoolFigures, Since, Step, Wanted};
@@ -14,19 +17,16 @@ use super::id::Id;
 use super::journal::{Journal, Kind};
 use super::lanes::{Budget, Lanes};
 use super::leaks::Leaks;
+use super::reports::Reports;
 use super::restore::SavedPool;
-use super::rhythm::Rhythm;
 use super::sample::{Gauges, Open, Sample, add};
 use super::series::{Cumulative, whole, young_age_s};
 use super::tallies::Tallies;
 use super::told::Told;
-use crate::clock::is_put_back;
 use crate::model::{Destination, EventRecord, PoolFigure, PoolKind, PoolReading, Sender, Value};
 use crate::rules::{Cause, Condition, Facts, Levels, Slowness, check, fine_sentence};
 use crate::words::{cut, cut_name};
 
-/// Readings this close belong to one report: SDKs date each instrument of a collection by itself.
-pub(super) const SAME_REPORT_MS: u64 = 100;
 /// The window of the summary's percentiles.
 const WINDOW_MS: u64 = 60_000;
 /// The window that the rules judge: long enough for a share to mean something, short enough to see a recovery.
@@ -57,6 +57,7 @@ pub(super) struct Series {
     state: State,
     /// Sample in which it was last reported.
     sample: u64,
+    seen_ms: u64,
 }
 
 #[derive(Debug)]
@@ -67,6 +68,8 @@ enum State {
         kept: bool,
     },
     Cumulative(Cumulative),
+    /// Silent for so long that only what it had counted is kept.
+    Over(u64),
 }
 
 impl Series {
@@ -75,6 +78,7 @@ impl Series {
         match &self.state {
             State::Cumulative(series) => series.total(),
             State::Gauge { .. } => 0,
+            State::Over(total) => *total,
         }
     }
 }
@@ -91,17 +95,12 @@ pub(crate) struct Pool {
     pub(super) address: Box<str>,
     pub(super) port: u16,
     pub(super) series: HashMap<u64, Series>,
+    over: Over,
     /// The newest points.
     pub(super) points: VecDeque<PoolPoint>,
     pub(super) history: History<PoolFigures>,
-    /// Nothing was reported for a while before the newest sample.
-    after_silence: bool,
     window: VecDeque<Sample>,
-    samples: u64,
-    in_report: bool,
-    /// True while readings older than the newest sample come in: they count, but tell nothing about now.
-    late: bool,
-    pub(super) rhythm: Rhythm,
+    pub(super) reports: Reports,
     pub(super) protocols: Vec<Box<str>>,
     pub(super) observation: Observation,
     pub(super) tallies: Tallies,
@@ -143,14 +142,11 @@ impl Pool {
             address: text(destination.address),
             port: destination.port,
             series: HashMap::new(),
+            over: Over::default(),
             points: VecDeque::new(),
             history: History::new(plan),
-            after_silence: false,
             window: VecDeque::new(),
-            samples: 0,
-            in_report: false,
-            late: false,
-            rhythm: Rhythm::default(),
+            reports: Reports::default(),
             protocols: Vec::new(),
             observation: Observation::Exact,
             tallies: Tallies::default(),
@@ -171,24 +167,16 @@ impl Pool {
 
     /// Begins a report, which is the newest sample again if it is as old as that; false if it has begun already.
     pub(super) fn begin(&mut self, at_ms: u64, now_ms: u64) -> bool {
-        if std::mem::replace(&mut self.in_report, true) {
-            return false;
-        }
+        let Some(begun) = self.reports.begin(at_ms, now_ms) else { return false };
         self.last_seen_ms = now_ms;
         self.hidden = false;
-        let before_ms = self.history.last_ms();
-        let is_silence =
-            before_ms.is_some_and(|before_ms| at_ms.saturating_sub(before_ms) > self.rhythm.patience_ms());
-        self.rhythm.beat(now_ms);
-        if before_ms.is_some_and(|before_ms| is_put_back(at_ms, before_ms)) {
+        if begun.is_put_back {
             self.rewind(at_ms);
         }
-        let last = self.window.back();
-        self.late = last.is_some_and(|last| at_ms.saturating_add(SAME_REPORT_MS) < last.at_ms);
-        if last.is_some_and(|last| at_ms <= last.at_ms.saturating_add(SAME_REPORT_MS)) {
+        if !begun.is_next {
             return true;
         }
-        let sample = match last {
+        let sample = match self.window.back() {
             Some(last) => Sample {
                 at_ms,
                 elapsed_s: (at_ms - last.at_ms) as f64 / 1e3,
@@ -198,9 +186,8 @@ impl Pool {
             None => Sample { at_ms, ..Sample::default() },
         };
         self.window.push_back(sample);
-        self.samples += 1;
-        self.unsaved |= self.samples == LEARNED || self.samples.is_multiple_of(SAVE_AGAIN);
-        self.after_silence = is_silence;
+        let count = self.reports.count();
+        self.unsaved |= count == LEARNED || count.is_multiple_of(SAVE_AGAIN);
         self.protocols.clear();
         self.observation = Observation::Exact;
         true
@@ -231,10 +218,10 @@ impl Pool {
 
     fn take_gauge(&mut self, reading: &PoolReading<'_>, max_text: usize) {
         let Value::Number { value, delta } = reading.reading.value else { return };
-        if self.late && !delta {
+        if self.reports.is_late() && !delta {
             return;
         }
-        let sample = self.samples;
+        let sample = self.reports.count();
         let series = self.series.entry(reading.reading.series).or_insert_with(|| Series {
             figure: reading.figure,
             label: cut(&reading.label, max_text).into(),
@@ -242,28 +229,31 @@ impl Pool {
             phase: None,
             state: State::Gauge { value: 0.0, kept: delta },
             sample,
+            seen_ms: 0,
         });
-        series.sample = sample;
+        (series.sample, series.seen_ms) = (sample, self.last_seen_ms);
         if let State::Gauge { value: held, .. } = &mut series.state {
             *held = if delta { *held + value } else { value };
         }
     }
 
     fn take_cumulative(&mut self, reading: &PoolReading<'_>, max_text: usize) {
-        let known = self.samples > 1;
-        let sample = self.samples;
+        let sample = self.reports.count();
+        let known = sample > 1;
         let mut added = None;
         // Beside what was added since the report before, a distribution has what a series that is new here counted before.
         let mut earlier = None;
         match self.series.get_mut(&reading.reading.series) {
             Some(series) => {
-                series.sample = sample;
+                (series.sample, series.seen_ms) = (sample, self.last_seen_ms);
                 if let State::Cumulative(state) = &mut series.state {
                     added = state.advance(&reading.reading);
                 }
             }
             None => {
-                let (state, first) = Cumulative::first(&reading.reading, known);
+                // One that is old may be one that was silent and made room; then it was counted already.
+                let began_since = known && self.over.is_empty();
+                let (state, first) = Cumulative::first(&reading.reading, began_since);
                 earlier = first.is_none().then(|| whole(&reading.reading.value));
                 added = first;
                 let series = Series {
@@ -273,6 +263,7 @@ impl Pool {
                     phase: reading.phase,
                     state: State::Cumulative(state),
                     sample,
+                    seen_ms: self.last_seen_ms,
                 };
                 self.series.insert(reading.reading.series, series);
             }
@@ -358,21 +349,44 @@ impl Pool {
         self.judge(now_ms);
     }
 
+    /// Where there is no room for another series, those make some that were silent for so long.
+    pub(super) fn make_room(&mut self, now_ms: u64, silent_ms: u64, max_series: usize) {
+        if self.series.len() < max_series {
+            return;
+        }
+        let goes = |_: &u64, series: &mut Series| {
+            // A gauge of which only changes are told is never silent.
+            let is_kept = matches!(series.state, State::Gauge { kept: true, .. });
+            !is_kept && now_ms.saturating_sub(series.seen_ms) > silent_ms
+        };
+        for (_, series) in self.series.extract_if(goes) {
+            if matches!(series.state, State::Cumulative(_)) {
+                self.over.keep(series, max_series);
+            }
+        }
+    }
+
     /// The server's clock was put back: what was noted for moments that are still to come goes.
     fn rewind(&mut self, to_ms: u64) {
         self.window.clear();
         self.points.retain(|point| point.at_ms <= to_ms);
+        self.lanes.rewind(to_ms);
+        for series in self.series.values_mut() {
+            if let State::Cumulative(series) = &mut series.state {
+                series.rewind();
+            }
+        }
         self.history.rewind(to_ms);
     }
 
     /// Ends a report: its point stands in the history.
     pub(super) fn finish(&mut self, now_ms: u64, max_points: usize, journal: &mut Journal) {
-        self.in_report = false;
+        self.reports.end();
         let gauges = self.gauges();
         let Some(current) = self.window.back_mut() else { return };
         current.gauges = gauges;
         self.leaks.report(gauges.leaked, current.at_ms);
-        let mut step = Step::of_sample(current, self.told, self.after_silence);
+        let mut step = Step::of_sample(current, self.told, self.reports.is_after_silence());
         step.figures.set_leaked(self.leaks.active());
         let point = step.point();
         let id = self.id;
@@ -404,7 +418,7 @@ impl Pool {
         let mut seen = [false; 12];
         for series in self.series.values() {
             let State::Gauge { value, kept } = series.state else { continue };
-            if series.sample != self.samples && !kept {
+            if series.sample != self.reports.count() && !kept {
                 continue;
             }
             let value = value.max(0.0);
@@ -497,7 +511,7 @@ impl Pool {
             protocols: self.protocols.iter().map(ToString::to_string).collect(),
             observation: self.observation.as_str().to_owned(),
             is_ours: self.told.ours,
-            interval_ms: self.rhythm.interval_ms(),
+            interval_ms: self.reports.interval_ms(),
         }
     }
 
@@ -506,7 +520,7 @@ impl Pool {
         self.protocols = saved.protocols.iter().take(MAX_PROTOCOLS).map(|one| one.as_str().into()).collect();
         self.observation = Observation::parse(&saved.observation).unwrap_or(self.observation);
         self.told.ours = saved.is_ours;
-        self.rhythm = Rhythm::restored(saved.interval_ms, 0);
+        self.reports = Reports::restored(saved.interval_ms, None);
         self.unsaved = false;
     }
 
@@ -514,9 +528,10 @@ impl Pool {
     pub(super) fn restored(&mut self, now_ms: u64, journal: &mut Journal) {
         let id = self.id;
         self.history.restored(now_ms, |tier, step| journal.push(Kind::Pool, id, tier, step));
-        let last_ms = self.history.last_ms().unwrap_or_default();
+        let newest_ms = self.history.last_ms();
+        let last_ms = newest_ms.unwrap_or_default();
         self.last_seen_ms = last_ms;
-        self.rhythm = Rhythm::restored(self.rhythm.interval_ms(), last_ms);
+        self.reports = Reports::restored(self.reports.interval_ms(), newest_ms);
         let since = Since::Last(RECENT_MS);
         let recent =
             self.history.select(Wanted { since, to_ms: Some(last_ms), max_points: usize::MAX }, now_ms);
@@ -553,9 +568,9 @@ impl Pool {
         self.figure(figure).map(Series::total).fold(0, u64::saturating_add)
     }
 
-    /// The series of a figure.
+    /// The series of a figure, also those that are over.
     pub(super) fn figure(&self, figure: PoolFigure) -> impl Iterator<Item = &Series> {
-        self.series.values().filter(move |series| series.figure == figure)
+        self.series.values().chain(self.over.iter()).filter(move |series| series.figure == figure)
     }
 }
 

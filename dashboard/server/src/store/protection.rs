@@ -1,6 +1,6 @@
 //! What protects calls beside breakers: one policy, timeout, limit, probe or resource, and its last minute.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use poolscope_semconv::value::{HealthState, LimitKind, ProbeOutcome, RetryOutcome, TimeoutOutcome};
 use poolscope_wire as wire;
@@ -8,12 +8,17 @@ use wire::{Count, Health, ProtectionFigures};
 
 use super::buckets::Buckets;
 use super::capped::Seen;
+use super::course::{Course, PER_SECOND};
+use super::history::Plan;
 use super::id::Id;
+use super::journal::{Journal, Kind};
+use super::kept::Told;
+use super::labelled::{Added, Labelled, percentiles, sum};
 use super::minute::Minute;
-use super::pool::SAME_REPORT_MS;
-use super::rhythm::Rhythm;
-use super::series::Cumulative;
-use crate::model::{ProtectionFigure as Figure, ProtectionKind, ProtectionReading, Sender, Value};
+use super::reports::{Reports, SAME_REPORT_MS};
+use super::unsaved::Unsaved;
+use crate::config::Limits;
+use crate::model::{ProtectionFigure as Figure, ProtectionKind, ProtectionReading, Sender};
 use crate::rules::{About, Levels, protection_finding};
 use crate::words::{cut, cut_name};
 
@@ -24,39 +29,16 @@ const MAX_LISTED: usize = 32;
 /// need none: they are judged by their last minute, or have thresholds of their own.
 const CALM_MS: u64 = 10_000;
 
-#[derive(Debug)]
-struct Series {
-    figure: Figure,
-    label: Box<str>,
-    state: State,
-    /// Report in which it last came.
-    report: u64,
-}
-
-#[derive(Debug)]
-enum State {
-    /// A sender of deltas tells a gauge only when it changes, so it is kept over reports that are silent about it.
-    Gauge {
-        value: f64,
-        kept: bool,
-    },
-    Counter {
-        all: Cumulative,
-        minute: Minute<u64>,
-    },
-    Histogram(Cumulative),
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Protection {
     pub(super) id: Id,
-    kind: ProtectionKind,
+    pub(super) kind: ProtectionKind,
     pub(super) service: Box<str>,
     pub(super) instance: Box<str>,
     pub(super) name: Box<str>,
-    guard: Box<str>,
-    series: HashMap<u64, Series>,
+    pub(super) guard: Box<str>,
+    series: Labelled<Figure>,
     /// Each kind has one distribution.
     spread: Minute<Buckets>,
     /// Requests in flight and waiting, the most of them.
@@ -66,11 +48,9 @@ pub(crate) struct Protection {
     since_ms: Option<u64>,
     /// What the event of the newest change told.
     told: Option<(HealthState, String)>,
-    at_ms: u64,
-    in_report: bool,
-    late: bool,
-    reports: u64,
-    rhythm: Rhythm,
+    pub(super) reports: Reports,
+    pub(super) unsaved: Unsaved,
+    pub(super) course: Course,
     health: Health,
     /// The rule that the condition is of, and its figure.
     rule: (wire::Rule, Option<wire::Figure>),
@@ -78,6 +58,8 @@ pub(crate) struct Protection {
     better_since_ms: Option<u64>,
     figures: ProtectionFigures,
     stale: bool,
+    /// Silent for so long that only its history is kept.
+    pub(super) hidden: bool,
     pub(super) last_seen_ms: u64,
     /// Changed since the last update of the live stream.
     pub(super) dirty: bool,
@@ -91,7 +73,7 @@ impl Protection {
         kind: ProtectionKind,
         sender: Sender<'_>,
         (name, guard): (&str, &str),
-        max_text: usize,
+        (plan, max_text): (&Plan, usize),
         now_ms: u64,
     ) -> Self {
         let text = |text| cut_name(text, max_text);
@@ -102,22 +84,21 @@ impl Protection {
             instance: text(sender.instance),
             name: text(name),
             guard: text(guard),
-            series: HashMap::new(),
+            series: Labelled::default(),
             spread: Minute::default(),
             most: Minute::default(),
             state: None,
             since_ms: None,
             told: None,
-            at_ms: 0,
-            in_report: false,
-            late: false,
-            reports: 0,
-            rhythm: Rhythm::default(),
+            reports: Reports::default(),
+            unsaved: Unsaved::default(),
+            course: Course::new(plan),
             health: Health { since_ms: now_ms, ..Health::default() },
             rule: Default::default(),
             better_since_ms: None,
             figures: ProtectionFigures::default(),
             stale: false,
+            hidden: false,
             last_seen_ms: now_ms,
             dirty: true,
             published: false,
@@ -126,75 +107,46 @@ impl Protection {
 
     /// Begins a report; false if it has begun already.
     pub(super) fn begin(&mut self, at_ms: u64, now_ms: u64) -> bool {
-        if std::mem::replace(&mut self.in_report, true) {
-            return false;
+        let Some(begun) = self.reports.begin(at_ms, now_ms) else { return false };
+        self.course.begin(begun, at_ms);
+        if begun.is_put_back {
+            self.series.rewind(at_ms);
+            self.spread.rewind(at_ms);
+            self.most.rewind(at_ms);
+            self.since_ms = self.since_ms.map(|since_ms| since_ms.min(at_ms));
         }
-        self.last_seen_ms = now_ms;
-        self.rhythm.beat(now_ms);
-        self.late = at_ms.saturating_add(SAME_REPORT_MS) < self.at_ms;
-        if at_ms > self.at_ms.saturating_add(SAME_REPORT_MS) || self.reports == 0 {
-            self.reports += 1;
-            self.at_ms = at_ms;
-        }
+        (self.last_seen_ms, self.hidden) = (now_ms, false);
         true
     }
 
     /// Takes a reading of the report that has begun; false if there is no room for its series.
-    pub(super) fn take(
-        &mut self,
-        reading: &ProtectionReading<'_>,
-        at_ms: u64,
-        max_series: usize,
-        max_text: usize,
-    ) -> bool {
-        let key = reading.reading.series;
-        if self.series.len() >= max_series && !self.series.contains_key(&key) {
-            return false;
-        }
-        let mut added = None;
-        let (known, report) = (self.reports > 1, self.reports);
-        let is_counted = reading.figure.is_counted();
-        let series = self.series.entry(key).or_insert_with(|| {
-            let state = match &reading.reading.value {
-                Value::Number { delta, .. } if !is_counted => State::Gauge { value: 0.0, kept: *delta },
-                value => {
-                    let (all, first) = Cumulative::first(&reading.reading, known);
-                    added = first;
-                    match value {
-                        Value::Number { .. } => State::Counter { all, minute: Minute::default() },
-                        Value::Histogram { .. } => State::Histogram(all),
-                    }
-                }
-            };
-            // No report yet has had it; that tells the new one below.
-            Series { figure: reading.figure, label: cut(&reading.label, max_text).into(), state, report: 0 }
-        });
-        let is_new = std::mem::replace(&mut series.report, report) == 0;
-        match (&mut series.state, &reading.reading.value) {
-            (State::Gauge { value, .. }, Value::Number { value: told, delta }) if *delta => *value += told,
-            (State::Gauge { value, .. }, Value::Number { value: told, .. }) if !self.late => *value = *told,
-            (State::Counter { all, minute }, Value::Number { .. }) => {
-                let added = if is_new { added } else { all.advance(&reading.reading) };
-                let part = minute.at(at_ms);
-                *part = part.saturating_add(added.map_or(0, |added| added.count()));
+    pub(super) fn take(&mut self, reading: &ProtectionReading<'_>, at_ms: u64, limits: &Limits) -> bool {
+        let of = (reading.figure, &*reading.label);
+        let added = self.series.take(of, &reading.reading, at_ms, &self.reports, limits);
+        match (&added, place(reading.figure, &reading.label)) {
+            (Some(Added::Spread(spread)), _) => {
+                self.spread.at(at_ms).add(spread);
+                self.course.spread(spread);
             }
-            (State::Histogram(all), Value::Histogram { .. }) => {
-                let added = if is_new { added } else { all.advance(&reading.reading) };
-                if let Some(added) = added {
-                    self.spread.at(at_ms).add(&added);
-                }
+            (Some(Added::Count(count)), Some(places)) => {
+                places.iter().for_each(|place| self.course.count(*place, *count));
             }
             _ => {}
         }
-        true
+        added.is_some()
     }
 
     /// Ends a report.
-    pub(super) fn finish(&mut self, levels: &Levels, now_ms: u64) {
-        self.in_report = false;
+    pub(super) fn finish(&mut self, levels: &Levels, now_ms: u64, journal: &mut Journal) {
+        let id = self.id;
+        self.reports.end();
+        self.unsaved.change();
         self.stale = false;
         self.dirty = true;
         self.figures = self.read();
+        self.course.finish(&self.reports, gauges(&self.figures), |tier, step| {
+            journal.push(Kind::Protection, id, tier, step);
+        });
         self.judge(levels, now_ms);
     }
 
@@ -205,6 +157,7 @@ impl Protection {
         {
             return;
         }
+        self.unsaved.change();
         self.told = Some((state, cut(reason, max_text).to_owned()));
         self.state = Some(state);
         self.since_ms = Some(at_ms);
@@ -217,7 +170,8 @@ impl Protection {
 
     /// What happens by time alone.
     pub(super) fn tick(&mut self, levels: &Levels, now_ms: u64) {
-        let stale = self.rhythm.is_overdue(now_ms);
+        self.course.history.forget(now_ms);
+        let stale = self.reports.is_overdue(now_ms);
         self.dirty |= stale != self.stale;
         self.stale = stale;
         self.judge(levels, now_ms);
@@ -231,8 +185,10 @@ impl Protection {
         self.rule = (finding.rule, finding.figure);
         let mut severity = finding.severity;
         if self.kind == ProtectionKind::Limit && severity < self.health.severity {
-            let since_ms = *self.better_since_ms.get_or_insert(now_ms);
-            if now_ms.saturating_sub(since_ms) < CALM_MS {
+            // Where the clock was put back, the calm begins anew.
+            let since_ms = self.better_since_ms.map_or(now_ms, |since_ms| since_ms.min(now_ms));
+            self.better_since_ms = Some(since_ms);
+            if now_ms - since_ms < CALM_MS {
                 severity = self.health.severity;
             }
         } else {
@@ -261,7 +217,7 @@ impl Protection {
         let calls = self.counts(Figure::RetryCalls);
         let of = |outcome: RetryOutcome| calls.get(outcome.as_str()).copied().unwrap_or_default();
         wire::RetryFigures {
-            calls: sum(calls.values()),
+            calls: sum(calls.values().copied()),
             after_retry: of(RetryOutcome::AfterRetry),
             exhausted: of(RetryOutcome::Exhausted),
             budget_refused: of(RetryOutcome::BudgetRefused),
@@ -288,7 +244,7 @@ impl Protection {
         wire::TimeoutFigures {
             limits,
             more_limits,
-            calls: sum(calls.values()),
+            calls: sum(calls.values().copied()),
             fired: calls.get(TimeoutOutcome::Fired.as_str()).copied().unwrap_or_default(),
             used: self.percentiles(),
         }
@@ -299,7 +255,7 @@ impl Protection {
         let (in_use, queued) =
             (whole(Figure::LimitInUse).unwrap_or(0), whole(Figure::LimitQueued).unwrap_or(0));
         let (max, queue_max) = (whole(Figure::LimitMax).unwrap_or(0), whole(Figure::LimitQueueMax));
-        let at_ms = self.at_ms;
+        let at_ms = self.reports.newest_ms();
         let now = self.most.at(at_ms);
         *now = (now.0.max(in_use), now.1.max(queued));
         let most = |a: (u32, u32), b: &(u32, u32)| (a.0.max(b.0), a.1.max(b.1));
@@ -313,9 +269,9 @@ impl Protection {
         let told = self.gauges(Figure::ProbeState).find(|(_, value)| *value >= 0.5);
         let state = told.and_then(|(label, _)| HealthState::parse(label));
         // An event may have told a change that this report is older than.
-        let is_newer = self.since_ms.is_none_or(|since| since <= self.at_ms);
+        let is_newer = self.since_ms.is_none_or(|since| since <= self.reports.newest_ms());
         if let Some(state) = state.filter(|state| is_newer && self.state != Some(*state)) {
-            self.since_ms = self.state.is_some().then_some(self.at_ms);
+            self.since_ms = self.state.is_some().then_some(self.reports.newest_ms());
             self.state = Some(state);
         }
         wire::ProbeFigures {
@@ -339,31 +295,15 @@ impl Protection {
             refused: Count::default(),
         };
         let refused = self.counts(Figure::ResourceRefused);
-        wire::ResourceFigures { refused: sum(refused.values()), ..figures }
+        wire::ResourceFigures { refused: sum(refused.values().copied()), ..figures }
     }
 
-    /// Counts of a figure by label.
     fn counts(&mut self, figure: Figure) -> BTreeMap<String, Count> {
-        let mut counts: BTreeMap<String, Count> = BTreeMap::new();
-        for series in self.series.values_mut().filter(|series| series.figure == figure) {
-            let State::Counter { all, minute } = &mut series.state else { continue };
-            let count = counts.entry(series.label.to_string()).or_default();
-            let in_minute = minute.until(self.at_ms).fold(0, |sum: u64, part| sum.saturating_add(*part));
-            count.minute = count.minute.saturating_add(in_minute);
-            count.total = count.total.saturating_add(all.total());
-        }
-        counts
+        self.series.counts(figure, &self.reports)
     }
 
-    /// Gauges of a figure that hold now, by label.
     fn gauges(&self, figure: Figure) -> impl Iterator<Item = (&str, f64)> {
-        let holding = self.series.values().filter(move |series| series.figure == figure);
-        holding.filter_map(|series| match series.state {
-            State::Gauge { value, kept } if kept || series.report == self.reports => {
-                Some((&*series.label, value.max(0.0)))
-            }
-            _ => None,
-        })
+        self.series.gauges(figure, &self.reports)
     }
 
     fn gauge(&self, figure: Figure, label: &str) -> Option<f64> {
@@ -371,10 +311,7 @@ impl Protection {
     }
 
     fn percentiles(&mut self) -> Option<wire::Percentiles> {
-        let mut sum = Buckets::default();
-        self.spread.until(self.at_ms).for_each(|part| sum.add(part));
-        let share = |share| sum.quantile(share).map(|value| value as f32);
-        Some(wire::Percentiles { p50: share(0.5)?, p99: share(0.99)? })
+        percentiles(&mut self.spread, &self.reports)
     }
 
     /// What is wrong with it, while it reports.
@@ -389,8 +326,33 @@ impl Protection {
             link: "/protection",
         };
         let (rule, figure) = self.rule;
-        let is_wrong = !self.stale && self.health.severity > wire::Severity::Ok;
+        let is_wrong = !self.stale && !self.hidden && self.health.severity > wire::Severity::Ok;
         is_wrong.then(|| about.warning(rule, self.health.clone(), figure))
+    }
+
+    /// Takes back what a file kept: it is as it was, until it is reported again.
+    pub(super) fn restore(&mut self, saved: Told<wire::Protection>) {
+        let Told { interval_ms, one } = saved;
+        if let ProtectionFigures::Probe(probe) = &one.figures {
+            (self.state, self.since_ms) = (HealthState::parse(&probe.state), probe.since_ms);
+        }
+        (self.figures, self.health, self.last_seen_ms) = (one.figures, one.health, one.last_seen_ms);
+        self.reports = Reports::restored(interval_ms, Some(one.last_seen_ms));
+    }
+
+    /// Its history is complete.
+    pub(super) fn restored(&mut self, now_ms: u64, journal: &mut Journal) {
+        let id = self.id;
+        let packed = |tier, step: &_| journal.push(Kind::Protection, id, tier, step);
+        let newest_ms = self.course.restored(now_ms, packed);
+        self.last_seen_ms = self.last_seen_ms.max(newest_ms);
+        self.reports = Reports::restored(self.reports.interval_ms(), Some(self.last_seen_ms));
+    }
+
+    /// The server ends: the newest report is complete.
+    pub(super) fn settle(&mut self, journal: &mut Journal) {
+        let id = self.id;
+        self.course.history.settle_newest(|tier, step| journal.push(Kind::Protection, id, tier, step));
     }
 
     /// As the browser gets it.
@@ -416,15 +378,52 @@ fn by_frequency(counts: BTreeMap<String, Count>) -> Vec<(String, Count)> {
     counts
 }
 
-fn sum<'a>(counts: impl Iterator<Item = &'a Count>) -> Count {
-    counts.fold(Count::default(), |sum, count| Count {
-        minute: sum.minute.saturating_add(count.minute),
-        total: sum.total.saturating_add(count.total),
-    })
+/// What holds at a moment, as its history has it: see [`super::course::layout_of`].
+fn gauges(figures: &ProtectionFigures) -> [Option<u64>; 4] {
+    match figures {
+        ProtectionFigures::Limit(limit) => {
+            let whole = |count: u32| Some(u64::from(count));
+            [whole(limit.in_use), whole(limit.queued), whole(limit.max), limit.queue_max.map(u64::from)]
+        }
+        ProtectionFigures::Timeout(timeout) => {
+            let micros = |limit: &wire::TimeoutLimit| (f64::from(limit.limit_s) * PER_SECOND) as u64;
+            [timeout.limits.first().map(micros), timeout.limits.last().map(micros), None, None]
+        }
+        ProtectionFigures::Resource(resource) => {
+            [resource.usage, resource.peak, resource.soft, resource.hard]
+        }
+        ProtectionFigures::Retry(_) | ProtectionFigures::Probe(_) => [None; 4],
+    }
+}
+
+/// Where its history has what was counted of a figure.
+fn place(figure: Figure, label: &str) -> Option<&'static [usize]> {
+    match figure {
+        Figure::RetryCalls => Some(match RetryOutcome::parse(label) {
+            Some(RetryOutcome::AfterRetry) => &[0, 1],
+            Some(RetryOutcome::Exhausted) => &[0, 2],
+            Some(RetryOutcome::BudgetRefused) => &[0, 3],
+            Some(RetryOutcome::NotReplayable) => &[0, 4],
+            _ => &[0],
+        }),
+        Figure::RetryAttempts => Some(&[5]),
+        Figure::TimeoutCalls if label == TimeoutOutcome::Fired.as_str() => Some(&[0, 1]),
+        Figure::TimeoutCalls | Figure::ResourceRefused => Some(&[0]),
+        Figure::Probes => match ProbeOutcome::parse(label)? {
+            ProbeOutcome::Success => Some(&[0]),
+            ProbeOutcome::Slow => Some(&[1]),
+            ProbeOutcome::Failure => Some(&[2]),
+        },
+        _ => None,
+    }
 }
 
 impl Seen for Protection {
     fn last_seen_ms(&self) -> u64 {
         self.last_seen_ms
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.hidden
     }
 }

@@ -7,13 +7,15 @@ use poolscope_wire as wire;
 
 use super::breaker::{Breaker, MAX_TRANSITIONS};
 use super::buckets::Buckets;
+use super::early::MAX_WAITING;
 use super::events::EventFilter;
 use super::history::{BreakerFigures, PoolFigures, Step, states};
 use super::id::Id;
 use super::pool::{Pool, Series};
 use super::protection::Protection;
 use super::session::Session;
-use super::{Removed, Store, Wanted};
+use super::warning_log::MAX_WARNINGS;
+use super::{Removed, Store, Wanted, course};
 use crate::model::{Judged, PoolFigure, PoolKind};
 use crate::rules::breaker_sentence;
 
@@ -35,11 +37,11 @@ impl Store {
             *breakers.entry((&breaker.service, &breaker.instance)).or_default() += 1;
         }
         let mut protection: HashMap<(&str, &str), u64> = HashMap::new();
-        for one in self.protection.values() {
+        for one in self.shown_protection() {
             *protection.entry((&one.service, &one.instance)).or_default() += 1;
         }
         let mut sessions: HashMap<(&str, &str), u64> = HashMap::new();
-        for one in self.sessions.values() {
+        for one in self.shown_sessions() {
             *sessions.entry((&one.service, &one.instance)).or_default() += 1;
         }
         let mut services: BTreeMap<&str, Vec<wire::Instance>> = BTreeMap::new();
@@ -83,7 +85,7 @@ impl Store {
     pub(crate) fn pool(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::PoolDetail> {
         let pool = self.pools.get(id)?;
         let part = pool.history.select(wanted, now_ms);
-        let interval_ms = pool.rhythm.interval_ms();
+        let interval_ms = pool.reports.interval_ms();
         let is_io = pool.figure(PoolFigure::Io).next().is_some();
         let bytes = |direction: IoDirection| {
             let series = pool.figure(PoolFigure::Io).filter(move |one| *one.label == *direction.as_str());
@@ -119,7 +121,7 @@ impl Store {
             states: states(&part, one.transitions(), one.dropped > 0),
             transitions: in_range.cloned().collect(),
             points: part.steps.iter().map(Step::<BreakerFigures>::point).collect(),
-            range: part.range(one.rhythm.interval_ms(), one.history.oldest_ms()),
+            range: part.range(one.reports.interval_ms(), one.history.oldest_ms()),
         })
     }
 
@@ -127,8 +129,57 @@ impl Store {
         self.pools.values().filter(|pool| !pool.hidden)
     }
 
+    /// Service, instance and name of a breaker that is shown.
+    pub(crate) fn breaker_names(&self, id: Id) -> Option<[String; 3]> {
+        let one = self.breakers.get(id).filter(|one| !one.hidden)?;
+        Some([&one.service, &one.instance, &one.name].map(ToString::to_string))
+    }
+
     pub(super) fn shown_breakers(&self) -> impl Iterator<Item = &Breaker> {
         self.breakers.values().filter(|breaker| !breaker.hidden)
+    }
+
+    pub(super) fn shown_protection(&self) -> impl Iterator<Item = &Protection> {
+        self.protection.values().filter(|one| !one.hidden)
+    }
+
+    pub(super) fn shown_sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values().filter(|one| !one.hidden)
+    }
+
+    /// The history of something that protects, or of its like on all instances of the service.
+    pub(crate) fn protection_figures(
+        &self,
+        id: Id,
+        everywhere: bool,
+        wanted: Wanted,
+        now_ms: u64,
+    ) -> Option<wire::FigureHistory> {
+        let one = self.protection.get(id)?;
+        let is_like = |other: &&Protection| {
+            let names = (&other.service, &other.name, &other.guard) == (&one.service, &one.name, &one.guard);
+            other.id == id || (everywhere && other.kind == one.kind && names)
+        };
+        let all = self.protection.values().filter(is_like);
+        let all: Vec<_> = all.map(|one| (&one.course, one.reports.interval_ms())).collect();
+        course::answer(&all, course::layout_of(one.kind), wanted, now_ms)
+    }
+
+    /// The history of a registry of sessions, or of those of its name on all instances of the service.
+    pub(crate) fn session_figures(
+        &self,
+        id: Id,
+        everywhere: bool,
+        wanted: Wanted,
+        now_ms: u64,
+    ) -> Option<wire::FigureHistory> {
+        let one = self.sessions.get(id)?;
+        let is_like = |other: &&Session| {
+            other.id == id || (everywhere && (&other.service, &other.name) == (&one.service, &one.name))
+        };
+        let all = self.sessions.values().filter(is_like);
+        let all: Vec<_> = all.map(|one| (&one.course, one.reports.interval_ms())).collect();
+        course::answer(&all, &course::SESSIONS, wanted, now_ms)
     }
 
     /// Every breaker, in the order of its names.
@@ -140,7 +191,7 @@ impl Store {
 
     /// Everything else that protects calls, in the order of its names.
     pub(crate) fn protection(&self) -> Vec<wire::Protection> {
-        let mut all: Vec<_> = self.protection.values().collect();
+        let mut all: Vec<_> = self.shown_protection().collect();
         all.sort_by(|a, b| {
             (&a.service, &a.instance, &a.name, a.id).cmp(&(&b.service, &b.instance, &b.name, b.id))
         });
@@ -149,7 +200,8 @@ impl Store {
 
     /// Every registry of sessions, in the order of its names.
     pub(crate) fn sessions(&mut self) -> Vec<wire::Sessions> {
-        let mut all: Vec<_> = self.sessions.values_mut().map(Session::read).collect();
+        let shown = self.sessions.values_mut().filter(|one| !one.hidden);
+        let mut all: Vec<_> = shown.map(Session::read).collect();
         all.sort_by(|a, b| (&a.service, &a.name, &a.instance).cmp(&(&b.service, &b.name, &b.instance)));
         all
     }
@@ -172,6 +224,8 @@ impl Store {
         let stretches = self.pools.values().map(|pool| pool.lanes.longest()).max().unwrap_or(0);
         let reports = self.pools.values().map(|pool| pool.history.raw_steps()).max().unwrap_or(0);
         let hidden = self.pools.len() - self.shown_pools().count();
+        let protection = self.shown_protection().count();
+        let sessions = self.shown_sessions().count();
         let changes = self.breakers.values().map(|one| one.transitions().count()).max().unwrap_or(0);
         let dropped_changes = self.breakers.values().map(|breaker| breaker.dropped).sum();
         let history = (self.history_bytes(), self.max_history_bytes);
@@ -184,10 +238,12 @@ impl Store {
             limit("bytes of history", history.0, history.1, self.dropped_steps),
             limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
             limit("changes of a breaker", changes, MAX_TRANSITIONS, dropped_changes),
-            limit("other protection", self.protection.len(), limits.max_protection, self.protection.hits()),
-            limit("sessions", self.sessions.len(), limits.max_protection, self.sessions.hits()),
+            limit("other protection", protection, limits.max_protection, self.protection.hits()),
+            limit("sessions", sessions, limits.max_protection, self.sessions.hits()),
+            limit("past warnings", self.warning_log.len(), MAX_WARNINGS, self.warning_log.dropped()),
             limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
             limit("events", self.events.len(), limits.max_events, self.events.dropped()),
+            limit("closes that wait for their pool", self.early.len(), MAX_WAITING, self.early.dropped),
             limit(
                 "connections of a pool",
                 lanes,
@@ -207,7 +263,7 @@ impl Store {
                 self.lane_budget.coarsened[1],
             ),
             limit("attributes of an event", 0, limits.max_event_attributes, self.events.dropped_attributes),
-            limit("bytes of a text", 0, limits.max_text_bytes, self.events.cuts),
+            limit("bytes of a text", 0, limits.max_text_bytes, self.events.cuts + self.cut_names),
         ]
         .into_iter()
         .chain(self.journal.limit())
@@ -218,8 +274,8 @@ impl Store {
     pub(crate) fn full(&mut self, status: wire::Status, lagged: bool) -> wire::Full {
         self.pools.values_mut().for_each(|pool| pool.published = true);
         self.breakers.values_mut().for_each(|breaker| breaker.published = true);
-        self.protection.values_mut().for_each(|one| one.published = true);
-        self.sessions.values_mut().for_each(|one| one.published = true);
+        self.protection.values_mut().filter(|one| !one.hidden).for_each(|one| one.published = true);
+        self.sessions.values_mut().filter(|one| !one.hidden).for_each(|one| one.published = true);
         let warnings = self.warnings();
         let sessions = self.sessions();
         wire::Full {
@@ -235,8 +291,7 @@ impl Store {
             protection: self.protection(),
             sessions,
             session_history: self
-                .sessions
-                .values()
+                .shown_sessions()
                 .map(|one| (one.id.to_string(), one.points.iter().copied().collect()))
                 .collect(),
             warnings,
@@ -277,11 +332,11 @@ impl Store {
             (one.dirty, one.published) = (false, true);
             update.breakers.push(breaker(one));
         }
-        for one in self.protection.values_mut().filter(|one| one.dirty) {
+        for one in self.protection.values_mut().filter(|one| one.dirty && !one.hidden) {
             (one.dirty, one.published) = (false, true);
             update.protection.push(one.to_wire());
         }
-        for one in self.sessions.values_mut().filter(|one| one.dirty) {
+        for one in self.sessions.values_mut().filter(|one| one.dirty && !one.hidden) {
             (one.dirty, one.published) = (false, true);
             update.sessions.push(one.read());
         }
@@ -296,10 +351,10 @@ impl Store {
             || !self.removed.breakers.is_empty()
             || !self.removed.protection.is_empty()
             || !self.removed.sessions.is_empty()
-            || self.sessions.values().any(|one| one.dirty)
+            || self.shown_sessions().any(|one| one.dirty)
             || self.shown_pools().any(|pool| pool.dirty)
             || self.shown_breakers().any(|breaker| breaker.dirty)
-            || self.protection.values().any(|one| one.dirty)
+            || self.shown_protection().any(|one| one.dirty)
     }
 
     /// Nobody listens: what changed need not be told, and what is told next is the whole picture.

@@ -7,34 +7,53 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::breaker::Breaker;
-use super::history::{BreakerFigures, PoolFigures, Reader, Step, TIERS};
+use super::history::{BreakerFigures, Figures, History, PlainFigures, PoolFigures, Reader, Step, TIERS};
 use super::id::Id;
 use super::journal::Kind;
 use super::pool::Pool;
-use crate::model::{Destination, PoolKind, Sender};
+use crate::model::{Destination, MAX_BUCKETS, PoolKind, Sender, is_plausible_bound};
 
-/// Different bounds of histograms, and buckets of one, that are believed to a file.
+/// Different bounds of histograms that are believed to a file.
 const MAX_BOUNDS: u64 = 256;
-const MAX_BUCKETS: u64 = 10_000;
 
-/// Takes what a file holds: pools, breakers and events first, then steps in the order of their writing.
+/// What takes so much room in a file that each has a bound there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shelf {
+    /// The connections of a pool, by its id.
+    Lanes,
+    /// A trace, by its id.
+    Traces,
+}
+
+/// Takes what a file holds: things and events first, then steps and what stands on shelves, in the order of their
+/// writing.
 pub(crate) trait Restore {
-    fn pool(&mut self, id: u64, json: &[u8]);
-    fn breaker(&mut self, id: u64, json: &[u8]);
+    fn thing(&mut self, kind: Kind, id: u64, json: &[u8]);
     fn event(&mut self, json: &[u8]);
     fn steps(&mut self, tier: usize, bytes: &[u8]);
+    fn large(&mut self, shelf: Shelf, id: u128, json: &[u8]);
 }
 
 /// What has changed since it was last asked; `None` is gone.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    pub(crate) pools: Vec<(u64, Option<Vec<u8>>)>,
-    pub(crate) breakers: Vec<(u64, Option<Vec<u8>>)>,
+    pub(crate) things: Vec<(Kind, u64, Option<Vec<u8>>)>,
     pub(crate) events: Vec<(u64, Option<Vec<u8>>)>,
+    pub(crate) large: Vec<(Shelf, u128, Option<Vec<u8>>)>,
     /// By tier, in pieces of a size that suits the file.
     pub(crate) steps: [Vec<Vec<u8>>; TIERS],
     /// How long the steps of each tier are kept.
     pub(crate) keep_ms: [u64; TIERS],
+}
+
+impl Changes {
+    /// True if there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.things.is_empty()
+            && self.events.is_empty()
+            && self.large.is_empty()
+            && self.steps.iter().all(Vec::is_empty)
+    }
 }
 
 /// A pool, beside its history.
@@ -82,32 +101,33 @@ impl Store {
         self.events.want(false);
     }
 
-    /// Hands out what has changed; `None` if that is nothing.
-    pub(crate) fn take_changes(&mut self) -> Option<Changes> {
+    /// Hands out what has changed and is due.
+    pub(crate) fn take_changes(&mut self, now_ms: u64) -> Changes {
         let mut changes = Changes { keep_ms: self.plan.keep_ms(), ..Changes::default() };
         for (kind, id) in self.journal.take_gone() {
-            let list = if kind == Kind::Pool { &mut changes.pools } else { &mut changes.breakers };
-            list.push((id.number(), None));
+            changes.things.push((kind, id.number(), None));
+            if kind == Kind::Pool {
+                changes.large.push((Shelf::Lanes, id.number().into(), None));
+            }
         }
         for pool in self.pools.values_mut().filter(|pool| pool.unsaved) {
             pool.unsaved = false;
-            changes.pools.push((pool.id.number(), serde_json::to_vec(&pool.saved()).ok()));
+            changes.things.push((Kind::Pool, pool.id.number(), serde_json::to_vec(&pool.saved()).ok()));
         }
         for breaker in self.breakers.values_mut().filter(|breaker| breaker.unsaved) {
             breaker.unsaved = false;
-            changes.breakers.push((breaker.id.number(), serde_json::to_vec(&breaker.saved()).ok()));
+            let saved = serde_json::to_vec(&breaker.saved()).ok();
+            changes.things.push((Kind::Breaker, breaker.id.number(), saved));
         }
+        self.take_kept(&mut changes, now_ms);
         changes.events = self.events.take_unsaved();
         changes.steps = self.journal.take();
-        let is_empty = changes.pools.is_empty()
-            && changes.breakers.is_empty()
-            && changes.events.is_empty()
-            && changes.steps.iter().all(Vec::is_empty);
-        (!is_empty).then_some(changes)
+        changes
     }
 
     /// The server ends: the newest reports are complete.
     pub(crate) fn settle(&mut self) {
+        self.is_settled = true;
         let journal = &mut self.journal;
         for pool in self.pools.values_mut() {
             pool.settle(journal);
@@ -115,6 +135,8 @@ impl Store {
         for breaker in self.breakers.values_mut() {
             breaker.settle(journal);
         }
+        self.protection.values_mut().for_each(|one| one.settle(journal));
+        self.sessions.values_mut().for_each(|one| one.settle(journal));
     }
 
     /// All that the file held was handed in.
@@ -127,13 +149,15 @@ impl Store {
         for breaker in self.breakers.values_mut() {
             breaker.restored(now_ms, journal);
         }
+        self.protection.values_mut().for_each(|one| one.restored(now_ms, journal));
+        self.sessions.values_mut().for_each(|one| one.restored(now_ms, journal));
         self.services_changed = true;
         self.tick(now_ms);
     }
 }
 
-impl Restore for Store {
-    fn pool(&mut self, id: u64, json: &[u8]) {
+impl Store {
+    fn restore_pool(&mut self, id: u64, json: &[u8]) {
         let Ok(saved) = serde_json::from_slice::<SavedPool>(json) else { return };
         let sender = Sender { service: &saved.service, instance: &saved.instance, ..Sender::default() };
         let kind = if saved.is_database { PoolKind::Database } else { PoolKind::Http };
@@ -151,7 +175,7 @@ impl Restore for Store {
         }
     }
 
-    fn breaker(&mut self, id: u64, json: &[u8]) {
+    fn restore_breaker(&mut self, id: u64, json: &[u8]) {
         let Ok(saved) = serde_json::from_slice::<SavedBreaker>(json) else { return };
         let sender = Sender { service: &saved.service, instance: &saved.instance, ..Sender::default() };
         let (id, plan, max_text) = (Id::from_number(id), self.plan, self.limits.max_text_bytes);
@@ -161,46 +185,78 @@ impl Restore for Store {
         }
     }
 
-    fn event(&mut self, json: &[u8]) {
+    /// Takes back something that a file kept.
+    pub(crate) fn restore_thing(&mut self, kind: Kind, id: u64, json: &[u8]) {
+        match kind {
+            Kind::Pool => self.restore_pool(id, json),
+            Kind::Breaker => self.restore_breaker(id, json),
+            Kind::Protection => self.restore_protection(id, json),
+            Kind::Session => self.restore_session(id, json),
+            Kind::Instance => self.restore_instance(json),
+        }
+    }
+
+    /// Takes back an event.
+    pub(crate) fn restore_event(&mut self, json: &[u8]) {
         if let Ok(event) = serde_json::from_slice::<Event>(json) {
             self.events.restore(event);
         }
     }
 
-    fn steps(&mut self, tier: usize, bytes: &[u8]) {
-        // What can't be read ends here; the rest of the file is none the worse for it.
+    /// Takes back steps. What can't be read ends them; the rest of the file is none the worse for it.
+    pub(crate) fn restore_steps(&mut self, tier: usize, bytes: &[u8]) {
         let _ = self.read_steps(tier, bytes);
     }
-}
 
-impl Store {
     fn read_steps(&mut self, tier: usize, bytes: &[u8]) -> Option<()> {
         let mut input = Reader { bytes, bounds: &[] };
         let count = input.number().filter(|count| *count <= MAX_BOUNDS)?;
         let mut bounds: Vec<Arc<[f64]>> = Vec::new();
         for _ in 0..count {
-            let length = input.number().filter(|length| *length <= MAX_BUCKETS)?;
-            let one = (0..length).map(|_| Some(f64::from_le_bytes(input.take(8)?.try_into().ok()?)));
-            bounds.push(one.collect::<Option<Vec<f64>>>()?.into());
+            let length = usize::try_from(input.number()?).ok()?;
+            let (all, _) = input.take(length.checked_mul(8)?)?.as_chunks();
+            let one: Vec<f64> = all.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+            let is_believed = one.len() < MAX_BUCKETS && one.iter().all(|bound| is_plausible_bound(*bound));
+            // Histograms of bounds that nothing here would take any more only count.
+            bounds.push(if is_believed { one.into() } else { Arc::default() });
         }
         let mut input = Reader { bytes: input.bytes, bounds: &bounds };
         while !input.bytes.is_empty() {
             let kind = input.number()?;
             let id = Id::from_number(u64::from_le_bytes(input.take(8)?.try_into().ok()?));
-            if kind == Kind::Pool as u64 {
-                let step = Step::<PoolFigures>::read(0, &mut input)?;
-                if let Some(pool) = self.pools.get_mut(id) {
-                    pool.history.restore(tier, &step);
+            match Kind::ALL.into_iter().find(|known| *known as u64 == kind)? {
+                Kind::Pool => {
+                    let history = self.pools.get_mut(id).map(|one| &mut one.history);
+                    read_step::<PoolFigures>(history, tier, &mut input)?;
                 }
-            } else if kind == Kind::Breaker as u64 {
-                let step = Step::<BreakerFigures>::read(0, &mut input)?;
-                if let Some(breaker) = self.breakers.get_mut(id) {
-                    breaker.history.restore(tier, &step);
+                Kind::Breaker => {
+                    let history = self.breakers.get_mut(id).map(|one| &mut one.history);
+                    read_step::<BreakerFigures>(history, tier, &mut input)?;
                 }
-            } else {
-                return None;
+                Kind::Protection => {
+                    let history = self.protection.get_mut(id).map(|one| &mut one.course.history);
+                    read_step::<PlainFigures>(history, tier, &mut input)?;
+                }
+                Kind::Session => {
+                    let history = self.sessions.get_mut(id).map(|one| &mut one.course.history);
+                    read_step::<PlainFigures>(history, tier, &mut input)?;
+                }
+                Kind::Instance => return None,
             }
         }
         Some(())
     }
+}
+
+/// Reads a step; of what is not known any more it is left out.
+fn read_step<F: Figures>(
+    history: Option<&mut History<F>>,
+    tier: usize,
+    input: &mut Reader<'_>,
+) -> Option<()> {
+    let step = Step::<F>::read(0, input)?;
+    if let Some(history) = history {
+        history.restore(tier, &step);
+    }
+    Some(())
 }

@@ -73,6 +73,11 @@ impl Cumulative {
         Some(added)
     }
 
+    /// The clock was put back: the next point is no late one.
+    pub(super) fn rewind(&mut self) {
+        self.time_ns = 0;
+    }
+
     fn set_bounds(&mut self, bounds: &[f64]) {
         if self.bounds[..] != *bounds {
             self.bounds = bounds.into();

@@ -1,6 +1,6 @@
 //! One registry of sessions: who is there, how they end, and its last minutes.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use poolscope_semconv::value::SessionEnd;
 use poolscope_wire as wire;
@@ -8,40 +8,22 @@ use wire::{Count, Rule, SessionPoint};
 
 use super::buckets::Buckets;
 use super::capped::Seen;
+use super::course::Course;
+use super::history::{PlainFigures, Plan, Step};
 use super::id::Id;
+use super::journal::{Journal, Kind};
+use super::kept::Told;
+use super::labelled::{Added, Labelled, percentiles, sum};
 use super::minute::Minute;
-use super::pool::SAME_REPORT_MS;
-use super::rhythm::Rhythm;
-use super::series::Cumulative;
-use crate::model::{Sender, SessionFigure as Figure, SessionReading, Value};
+use super::reports::Reports;
+use super::unsaved::Unsaved;
+use crate::config::Limits;
+use crate::model::{Sender, SessionFigure as Figure, SessionReading};
 use crate::rules::{Condition, Finding, Levels};
-use crate::words::{self, cut, cut_name};
+use crate::words::{self, cut_name};
 
 /// Points that are kept: what a sparkline shows, at one report a second.
 const MAX_POINTS: usize = 240;
-
-#[derive(Debug)]
-struct Series {
-    figure: Figure,
-    label: Box<str>,
-    state: State,
-    /// Report in which it last came.
-    report: u64,
-}
-
-#[derive(Debug)]
-enum State {
-    /// A sender of deltas tells a gauge only when it changes, so it is kept over reports that are silent about it.
-    Gauge {
-        value: f64,
-        kept: bool,
-    },
-    Counter {
-        all: Cumulative,
-        minute: Minute<u64>,
-    },
-    Histogram(Cumulative),
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -50,19 +32,21 @@ pub(crate) struct Session {
     pub(super) service: Box<str>,
     pub(super) instance: Box<str>,
     pub(super) name: Box<str>,
-    series: HashMap<u64, Series>,
+    series: Labelled<Figure>,
     life: Minute<Buckets>,
     pub(super) points: VecDeque<SessionPoint>,
     /// Counted since the point before.
     started: u64,
     ended: u64,
-    at_ms: u64,
-    in_report: bool,
-    late: bool,
-    reports: u64,
-    rhythm: Rhythm,
+    pub(super) reports: Reports,
+    /// What was told of it before a restart of the server, until it is reported again.
+    before: Option<Box<wire::Sessions>>,
+    pub(super) unsaved: Unsaved,
+    pub(super) course: Course,
     pub(super) condition: Condition,
     pub(super) stale: bool,
+    /// Silent for so long that only its history is kept.
+    pub(super) hidden: bool,
     pub(super) last_seen_ms: u64,
     /// Changed since the last update of the live stream.
     pub(super) dirty: bool,
@@ -71,25 +55,32 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(id: Id, sender: Sender<'_>, name: &str, max_text: usize, now_ms: u64) -> Self {
+    pub(super) fn new(
+        id: Id,
+        sender: Sender<'_>,
+        name: &str,
+        plan: &Plan,
+        max_text: usize,
+        now_ms: u64,
+    ) -> Self {
         let text = |text| cut_name(text, max_text);
         Self {
             id,
             service: text(sender.service),
             instance: text(sender.instance),
             name: text(name),
-            series: HashMap::new(),
+            series: Labelled::default(),
             life: Minute::default(),
             points: VecDeque::new(),
             started: 0,
             ended: 0,
-            at_ms: 0,
-            in_report: false,
-            late: false,
-            reports: 0,
-            rhythm: Rhythm::default(),
+            reports: Reports::default(),
+            before: None,
+            unsaved: Unsaved::default(),
+            course: Course::new(plan),
             condition: Condition::new(now_ms),
             stale: false,
+            hidden: false,
             last_seen_ms: now_ms,
             dirty: true,
             published: false,
@@ -98,88 +89,57 @@ impl Session {
 
     /// Begins a report; false if it has begun already.
     pub(super) fn begin(&mut self, at_ms: u64, now_ms: u64) -> bool {
-        if std::mem::replace(&mut self.in_report, true) {
-            return false;
+        let Some(begun) = self.reports.begin(at_ms, now_ms) else { return false };
+        self.course.begin(begun, at_ms);
+        if begun.is_put_back {
+            self.series.rewind(at_ms);
+            self.life.rewind(at_ms);
+            self.points.retain(|point| point.at_ms <= at_ms);
         }
-        self.last_seen_ms = now_ms;
-        self.rhythm.beat(now_ms);
-        self.late = at_ms.saturating_add(SAME_REPORT_MS) < self.at_ms;
-        if at_ms > self.at_ms.saturating_add(SAME_REPORT_MS) || self.reports == 0 {
-            self.reports += 1;
-            self.at_ms = at_ms;
-        }
+        (self.last_seen_ms, self.hidden) = (now_ms, false);
         true
     }
 
     /// Takes a reading of the report that has begun; false if there is no room for its series.
-    pub(super) fn take(
-        &mut self,
-        reading: &SessionReading<'_>,
-        at_ms: u64,
-        max_series: usize,
-        max_text: usize,
-    ) -> bool {
-        let key = reading.reading.series;
-        if self.series.len() >= max_series && !self.series.contains_key(&key) {
+    pub(super) fn take(&mut self, reading: &SessionReading<'_>, at_ms: u64, limits: &Limits) -> bool {
+        let of = (reading.figure, reading.label);
+        let Some(added) = self.series.take(of, &reading.reading, at_ms, &self.reports, limits) else {
             return false;
+        };
+        match (&added, place(reading.figure, reading.label)) {
+            (Added::Count(count), Some(place)) => self.course.count(place, *count),
+            (Added::Spread(life), _) => self.course.spread(life),
+            _ => {}
         }
-        let mut first = None;
-        let (known, report) = (self.reports > 1, self.reports);
-        let series = self.series.entry(key).or_insert_with(|| {
-            let state = match &reading.reading.value {
-                Value::Number { delta, .. } if !reading.figure.is_counted() => {
-                    State::Gauge { value: 0.0, kept: *delta }
-                }
-                value => {
-                    let (all, added) = Cumulative::first(&reading.reading, known);
-                    first = added;
-                    match value {
-                        Value::Number { .. } => State::Counter { all, minute: Minute::default() },
-                        Value::Histogram { .. } => State::Histogram(all),
-                    }
-                }
-            };
-            // No report yet has had it; that tells the new one below.
-            Series { figure: reading.figure, label: cut(reading.label, max_text).into(), state, report: 0 }
-        });
-        let is_new = std::mem::replace(&mut series.report, report) == 0;
-        match (&mut series.state, &reading.reading.value) {
-            (State::Gauge { value, .. }, Value::Number { value: told, delta }) if *delta => *value += told,
-            (State::Gauge { value, .. }, Value::Number { value: told, .. }) if !self.late => *value = *told,
-            (State::Counter { all, minute }, Value::Number { .. }) => {
-                let added = if is_new { first } else { all.advance(&reading.reading) };
-                let added = added.map_or(0, |added| added.count());
-                let part = minute.at(at_ms);
-                *part = part.saturating_add(added);
-                match reading.figure {
-                    Figure::Started => self.started = self.started.saturating_add(added),
-                    Figure::Ended => self.ended = self.ended.saturating_add(added),
-                    _ => {}
-                }
-            }
-            (State::Histogram(all), Value::Histogram { .. }) => {
-                let added = if is_new { first } else { all.advance(&reading.reading) };
-                if let Some(added) = added {
-                    self.life.at(at_ms).add(&added);
-                }
-            }
+        match (reading.figure, added) {
+            (Figure::Started, Added::Count(count)) => self.started = self.started.saturating_add(count),
+            (Figure::Ended, Added::Count(count)) => self.ended = self.ended.saturating_add(count),
+            (_, Added::Spread(life)) => self.life.at(at_ms).add(&life),
             _ => {}
         }
         true
     }
 
     /// Ends a report.
-    pub(super) fn finish(&mut self, levels: &Levels, now_ms: u64) {
-        self.in_report = false;
+    pub(super) fn finish(&mut self, levels: &Levels, now_ms: u64, journal: &mut Journal) {
+        let id = self.id;
+        self.reports.end();
+        self.before = None;
+        self.unsaved.change();
         self.stale = false;
         self.dirty = true;
+        let gauges = [Figure::Active, Figure::Overdue, Figure::Limit]
+            .map(|figure| self.gauge(figure).map(|value| value as u64));
+        self.course.finish(&self.reports, [gauges[0], gauges[1], gauges[2], None], |tier, step| {
+            journal.push(Kind::Session, id, tier, step);
+        });
         let whole = |figure| self.gauge(figure).unwrap_or(0.0) as u32;
         let before_ms = self.points.back().map(|last| last.at_ms);
-        if before_ms.is_none_or(|before| before < self.at_ms) {
-            let elapsed_s = before_ms.map_or(0.0, |before| (self.at_ms - before) as f64 / 1e3);
+        if before_ms.is_none_or(|before| before < self.reports.newest_ms()) {
+            let elapsed_s = before_ms.map_or(0.0, |before| (self.reports.newest_ms() - before) as f64 / 1e3);
             let rate = |count: u64| if elapsed_s > 0.0 { (count as f64 / elapsed_s) as f32 } else { 0.0 };
             let point = SessionPoint {
-                at_ms: self.at_ms,
+                at_ms: self.reports.newest_ms(),
                 active: whole(Figure::Active),
                 overdue: whole(Figure::Overdue),
                 started_per_s: rate(self.started),
@@ -196,7 +156,8 @@ impl Session {
 
     /// What happens by time alone.
     pub(super) fn tick(&mut self, levels: &Levels, now_ms: u64) {
-        let stale = self.rhythm.is_overdue(now_ms);
+        self.course.history.forget(now_ms);
+        let stale = self.reports.is_overdue(now_ms);
         self.dirty |= stale != self.stale;
         self.stale = stale;
         self.judge(levels, now_ms);
@@ -221,45 +182,58 @@ impl Session {
     }
 
     fn gauge(&self, figure: Figure) -> Option<f64> {
-        let of_figure = self.series.values().filter(|series| series.figure == figure);
-        let values = of_figure.filter_map(|series| match series.state {
-            State::Gauge { value, kept } if kept || series.report == self.reports => Some(value.max(0.0)),
-            _ => None,
-        });
-        values.reduce(|sum, value| sum + value)
-    }
-
-    /// Counts of a figure by label.
-    fn counts(&mut self, figure: Figure) -> BTreeMap<String, Count> {
-        let mut counts: BTreeMap<String, Count> = BTreeMap::new();
-        for series in self.series.values_mut().filter(|series| series.figure == figure) {
-            let State::Counter { all, minute } = &mut series.state else { continue };
-            let count = counts.entry(series.label.to_string()).or_default();
-            let in_minute = minute.until(self.at_ms).fold(0, |sum: u64, part| sum.saturating_add(*part));
-            count.minute = count.minute.saturating_add(in_minute);
-            count.total = count.total.saturating_add(all.total());
-        }
-        counts
+        self.series.gauges(figure, &self.reports).map(|(_, value)| value).reduce(|sum, value| sum + value)
     }
 
     fn count(&mut self, figure: Figure) -> Count {
-        self.counts(figure).into_values().fold(Count::default(), |sum, count| Count {
-            minute: sum.minute.saturating_add(count.minute),
-            total: sum.total.saturating_add(count.total),
-        })
+        sum(self.series.counts(figure, &self.reports).into_values())
+    }
+
+    /// Takes back what a file kept.
+    pub(super) fn restore(&mut self, saved: Told<wire::Sessions>) {
+        let Told { interval_ms, one } = saved;
+        self.last_seen_ms = one.last_seen_ms;
+        self.reports = Reports::restored(interval_ms, Some(one.last_seen_ms));
+        self.condition = Condition::new(one.health.since_ms);
+        self.before = Some(Box::new(one));
+    }
+
+    /// Its history is complete.
+    pub(super) fn restored(&mut self, now_ms: u64, journal: &mut Journal) {
+        let id = self.id;
+        let newest_ms = self.course.restored(now_ms, |tier, step: &_| {
+            journal.push(Kind::Session, id, tier, step);
+        });
+        self.last_seen_ms = self.last_seen_ms.max(newest_ms);
+        self.reports = Reports::restored(self.reports.interval_ms(), Some(self.last_seen_ms));
+        self.points = self.course.newest(MAX_POINTS, now_ms).iter().map(point).collect();
+        let told = self.before.as_ref().map(|before| before.now);
+        let is_newest = |told: &SessionPoint| told.at_ms > self.points.back().map_or(0, |last| last.at_ms);
+        self.points.extend(told.filter(is_newest));
+    }
+
+    /// The server ends: the newest report is complete.
+    pub(super) fn settle(&mut self, journal: &mut Journal) {
+        let id = self.id;
+        self.course.history.settle_newest(|tier, step| journal.push(Kind::Session, id, tier, step));
     }
 
     /// As the browser gets it.
     pub(super) fn read(&mut self) -> wire::Sessions {
-        let mut ends: Vec<_> = self.counts(Figure::Ended).into_iter().filter(|(_, n)| n.total > 0).collect();
+        if let Some(before) = &self.before {
+            return wire::Sessions {
+                health: self.condition.health(),
+                stale: self.stale,
+                ..(**before).clone()
+            };
+        }
+        let ends = self.series.counts(Figure::Ended, &self.reports).into_iter();
+        let mut ends: Vec<_> = ends.filter(|(_, n)| n.total > 0).collect();
         ends.sort_by_key(|(reason, n)| {
             // How they should end goes last: the list is read for the others.
             (reason == SessionEnd::Completed.as_str(), std::cmp::Reverse((n.minute, n.total)))
         });
-        let mut life = Buckets::default();
-        self.life.until(self.at_ms).for_each(|part| life.add(part));
-        let share = |share| life.quantile(share).map(|value| value as f32);
-        let life_s = share(0.5).zip(share(0.99)).map(|(p50, p99)| wire::Percentiles { p50, p99 });
+        let life_s = percentiles(&mut self.life, &self.reports);
         let now = self.points.back().copied().unwrap_or_default();
         wire::Sessions {
             id: self.id.to_string(),
@@ -281,8 +255,34 @@ impl Session {
     }
 }
 
+/// Where its history has what was counted of a figure: see [`super::course::SESSIONS`].
+fn place(figure: Figure, label: &str) -> Option<usize> {
+    match figure {
+        Figure::Started => Some(0),
+        Figure::Refused => Some(1),
+        Figure::Ended => {
+            let end = SessionEnd::parse(label)?;
+            SessionEnd::ALL.iter().position(|one| *one == end).map(|place| place + 2)
+        }
+        Figure::LateSweeps => Some(9),
+        _ => None,
+    }
+}
+
+/// What a step of its history was: see [`super::course::SESSIONS`].
+fn point(step: &Step<PlainFigures>) -> SessionPoint {
+    let [active, overdue, ..] = step.figures.gauges.map(|gauge| gauge.unwrap_or_default() as u32);
+    let rates = step.rates();
+    let ended_per_s = rates[2..2 + SessionEnd::ALL.len()].iter().sum();
+    SessionPoint { at_ms: step.at_ms, active, overdue, started_per_s: rates[0], ended_per_s }
+}
+
 impl Seen for Session {
     fn last_seen_ms(&self) -> u64 {
         self.last_seen_ms
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.hidden
     }
 }

@@ -5,6 +5,7 @@ mod connections;
 mod fleet;
 mod foreign;
 mod history;
+mod numbers;
 mod protection;
 
 use std::borrow::Cow;
@@ -528,4 +529,25 @@ fn numbers_beyond_reason_overflow_nothing() {
     assert_eq!(detail_of(&store, id).unwrap().summary.opened_total, Some(u64::MAX));
     store.tick(u64::MAX);
     assert!(detail_of(&store, id).is_none());
+}
+
+#[test]
+fn a_series_that_is_silent_makes_room_for_a_new_one_and_its_count_stays() {
+    let limits = Limits { max_series: 3, ..Limits::default() };
+    let mut store = Store::new(&Config { limits, forget_after_s: 600, ..Config::default() });
+    at(T0).results("200", 5).results("404", 2).results("500", 3).send(&mut store);
+    for n in 1..=700 {
+        at(T0 + n * 1_000).results("200", 5 + n).send(&mut store);
+    }
+    let before: Vec<_> = detail_of(&store, only_id(&store)).unwrap().results;
+    store.tick(T0 + 700_000);
+    assert_eq!(detail_of(&store, only_id(&store)).unwrap().results, before);
+    for n in 701..=702 {
+        at(T0 + n * 1_000).results("200", 5 + n).results("429", n - 697).send(&mut store);
+    }
+    let detail = detail_of(&store, only_id(&store)).unwrap();
+    let results: Vec<_> = detail.results.iter().map(|one| (one.reason.as_str(), one.count)).collect();
+    assert_eq!(results, [("200", 707), ("429", 5), ("500", 3), ("404", 2)]);
+    assert_eq!(detail.summary.requests_total, Some(717));
+    assert_eq!(detail.summary.now.requests_per_s, Some(2.0), "one of each");
 }

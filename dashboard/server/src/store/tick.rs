@@ -27,24 +27,37 @@ impl Store {
             self.removed.breaker(breaker);
             (breaker.hidden, breaker.published, self.services_changed) = (true, false, true);
         }
-        for one in self.protection.remove_where(|one| gone(one.last_seen_ms)) {
+        for one in self.protection.remove_where(|one| silent_ms(one.last_seen_ms) > kept_ms) {
             self.removed.protection(&one);
+            self.journal.forget(Kind::Protection, one.id);
         }
-        for one in self.sessions.remove_where(|one| gone(one.last_seen_ms)) {
+        for one in self.protection.values_mut().filter(|one| !one.hidden && gone(one.last_seen_ms)) {
+            self.removed.protection(one);
+            (one.hidden, one.published, self.services_changed) = (true, false, true);
+        }
+        for one in self.sessions.remove_where(|one| silent_ms(one.last_seen_ms) > kept_ms) {
             self.removed.session(&one);
+            self.journal.forget(Kind::Session, one.id);
         }
-        self.services_changed |=
-            !self.instances.remove_where(|instance| gone(instance.last_seen_ms)).is_empty();
+        for one in self.sessions.values_mut().filter(|one| !one.hidden && gone(one.last_seen_ms)) {
+            self.removed.session(one);
+            (one.hidden, one.published, self.services_changed) = (true, false, true);
+        }
+        for one in self.instances.remove_where(|instance| gone(instance.last_seen_ms)) {
+            self.journal.forget(Kind::Instance, one.id);
+            self.services_changed = true;
+        }
         for pool in self.pools.values_mut() {
             pool.history.forget(now_ms);
-            let stale = pool.rhythm.is_overdue(now_ms);
+            pool.make_room(now_ms, self.forget_after_ms, self.limits.max_series);
+            let stale = pool.reports.is_overdue(now_ms);
             pool.dirty |= stale != pool.stale;
             pool.stale = stale;
             pool.judge(now_ms);
         }
         for breaker in self.breakers.values_mut() {
             breaker.forget(now_ms, self.plan.retention_ms);
-            let stale = breaker.rhythm.is_overdue(now_ms);
+            let stale = breaker.reports.is_overdue(now_ms);
             breaker.dirty |= stale != breaker.stale;
             breaker.stale = stale;
             breaker.judge(&self.levels, now_ms);
@@ -55,15 +68,20 @@ impl Store {
             self.services_changed |= instance.tick(&self.levels, now_ms);
         }
         self.tick_lanes(now_ms);
+        self.early.forget(now_ms);
         self.events.forget(now_ms.saturating_sub(self.plan.retention_ms));
         self.pair_breakers(now_ms);
+        self.log_warnings(now_ms);
         self.bound_history();
     }
 
     /// Memory of all histories.
     pub(super) fn history_bytes(&self) -> usize {
         let pools = self.pools.values().map(|pool| pool.history.bytes());
-        pools.chain(self.breakers.values().map(|breaker| breaker.history.bytes())).sum()
+        let breakers = self.breakers.values().map(|breaker| breaker.history.bytes());
+        let protection = self.protection.values().map(|one| one.course.history.bytes());
+        let sessions = self.sessions.values().map(|one| one.course.history.bytes());
+        pools.chain(breakers).chain(protection).chain(sessions).sum()
     }
 
     /// Keeps the memory of all histories together in its bound: those that take more than their part give of it.
@@ -72,7 +90,8 @@ impl Store {
         if over == 0 {
             return;
         }
-        let part = self.max_history_bytes / (self.pools.len() + self.breakers.len()).max(1);
+        let all = self.pools.len() + self.breakers.len() + self.protection.len() + self.sessions.len();
+        let part = self.max_history_bytes / all.max(1);
         let mut shrink = |bytes: usize, shrink: &mut dyn FnMut(usize) -> u64| {
             let excess = bytes.saturating_sub(part).min(over);
             if excess > 0 {
@@ -85,6 +104,10 @@ impl Store {
         }
         for breaker in self.breakers.values_mut() {
             shrink(breaker.history.bytes(), &mut |max_bytes| breaker.history.shrink(max_bytes));
+        }
+        let courses = self.protection.values_mut().map(|one| &mut one.course);
+        for course in courses.chain(self.sessions.values_mut().map(|one| &mut one.course)) {
+            shrink(course.history.bytes(), &mut |max_bytes| course.history.shrink(max_bytes));
         }
     }
 

@@ -6,6 +6,7 @@ use poolscope_wire as wire;
 use wire::{Rule, Subject, Warning};
 
 use super::Store;
+use super::WarningFilter;
 use super::protection::Protection;
 use crate::rules::About;
 
@@ -61,7 +62,7 @@ impl Store {
             }));
         }
         all.extend(self.protection.values().filter_map(Protection::warning));
-        for one in self.sessions.values().filter(|one| !one.stale) {
+        for one in self.shown_sessions().filter(|one| !one.stale) {
             let id = one.id.to_string();
             all.extend(one.condition.warnings(About {
                 what: Subject::Session,
@@ -90,6 +91,30 @@ impl Store {
             })
         });
         all
+    }
+
+    /// Notes what is wrong now, and what is over.
+    pub(super) fn log_warnings(&mut self, now_ms: u64) {
+        let all = self.warnings();
+        self.warning_log.note(all, now_ms);
+        self.warning_log.forget(now_ms.saturating_sub(self.plan.retention_ms));
+    }
+
+    /// What was wrong in a time: so many that began last.
+    pub(crate) fn warning_log(
+        &self,
+        filter: WarningFilter<'_>,
+        limit: usize,
+        now_ms: u64,
+    ) -> wire::WarningLog {
+        let found = self.warning_log.of(filter);
+        wire::WarningLog {
+            from_ms: filter.from_ms,
+            to_ms: filter.to_ms,
+            since_ms: self.warning_log.since_ms(now_ms),
+            more: found.len().saturating_sub(limit) as u64,
+            warnings: found.into_iter().take(limit).cloned().collect(),
+        }
     }
 
     /// The rules and their limits.

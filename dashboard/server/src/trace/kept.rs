@@ -1,6 +1,7 @@
 //! One trace as it is kept: its spans, in the order in which they came, within bounds.
 
 use poolscope_wire::{PhaseKind, SpanKind, TraceStatus};
+use serde::{Deserialize, Serialize};
 
 use crate::config::Limits;
 use crate::model::{CallRecord, NoteRecord, SpanRecord};
@@ -16,13 +17,14 @@ const MAX_PLACES: usize = 16;
 pub(super) type Pair = (Box<str>, Box<str>);
 
 /// What a trace is kept as: which share of the room it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Class {
     Failed,
     Slow,
     /// Calls of it were turned away. An open breaker does that thousands of times, and one is like the other.
     Rejected,
     /// None of these.
+    #[default]
     Recent,
     /// The set-up of a connection, which is there for the requests that link to it.
     SetUp,
@@ -48,7 +50,7 @@ impl Class {
 }
 
 /// An HTTP request of a client.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Call {
     pub(super) method: Box<str>,
     pub(super) url: Box<str>,
@@ -64,7 +66,7 @@ pub(super) struct Call {
 }
 
 /// What a span tells of a moment.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Note {
     pub(super) name: Box<str>,
     pub(super) time_ns: u64,
@@ -72,7 +74,7 @@ pub(super) struct Note {
 }
 
 /// A span.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Span {
     pub(super) id: u64,
     pub(super) parent: u64,
@@ -96,12 +98,18 @@ pub(super) struct Span {
     pub(super) notes: Box<[Note]>,
     pub(super) links: Box<[(u128, u64)]>,
     pub(super) dropped: usize,
+    #[serde(skip)]
     bytes: usize,
 }
 
 impl Span {
     pub(super) fn duration_ns(&self) -> u64 {
         self.end_ns - self.start_ns
+    }
+
+    /// Traces that it links to.
+    pub(super) fn linked(&self) -> impl Iterator<Item = u128> {
+        self.links.iter().map(|(trace, _)| *trace)
     }
 
     /// True if it is worth more than another one when there is no room for both.
@@ -131,17 +139,21 @@ impl Span {
     }
 }
 
-/// What became of what a span had too much of.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Loss {
+/// What a span changed in its trace.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    /// The first span that is new; it and what follows.
+    pub(super) came: usize,
+    /// Those that made room for it, or that it was sent again for.
+    pub(super) went: Vec<Span>,
     /// Spans for which there was no room.
-    pub(super) spans: u64,
+    pub(super) lost: u64,
     /// Texts that were cut.
     pub(super) cuts: u64,
 }
 
 /// A trace.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Trace {
     pub(super) id: u128,
     pub(super) spans: Vec<Span>,
@@ -156,10 +168,16 @@ pub(super) struct Trace {
     pub(super) evicted_before: bool,
     pub(super) first_seen_ms: u64,
     pub(super) last_seen_ms: u64,
+    #[serde(skip)]
     pub(super) class: Class,
     /// Rises with every span of any trace; the least of a class makes room first.
+    #[serde(skip)]
     pub(super) order: u64,
+    #[serde(skip)]
     pub(super) bytes: usize,
+    /// The file has it, maybe as it was.
+    #[serde(skip)]
+    pub(super) is_saved: bool,
 }
 
 impl Trace {
@@ -177,50 +195,71 @@ impl Trace {
             class: Class::Recent,
             order: 0,
             bytes: size_of::<Self>(),
+            is_saved: false,
         }
     }
 
+    /// Makes whole what a file kept, within the bounds of now; `None` if there can be no such trace.
+    pub(super) fn restored(mut self, limits: &Limits) -> Option<Self> {
+        let senders = self.senders.len();
+        let is_right = |span: &Span| span.sender < senders && span.end_ns >= span.start_ns;
+        self.dropped_spans += self.spans.extract_if(.., |span| !is_right(span)).count() as u64;
+        let more = self.spans.len().saturating_sub(limits.max_trace_spans.max(1));
+        self.spans.truncate(limits.max_trace_spans.max(1));
+        self.dropped_spans = self.dropped_spans.saturating_add(more as u64);
+        self.spans.iter_mut().for_each(Span::count_bytes);
+        let senders = self.senders.iter().map(|(name, id)| size_of::<Pair>() + name.len() + id.len());
+        let spans = self.spans.iter().map(|span| span.bytes);
+        self.bytes = size_of::<Self>() + senders.chain(spans).sum::<usize>();
+        self.is_saved = true;
+        (!self.spans.is_empty()).then_some(self)
+    }
+
     /// Takes a span; one that is there already is sent again, and the later one counts.
-    pub(super) fn add(&mut self, record: &SpanRecord<'_>, place: SpanPlace, limits: &Limits) -> Loss {
+    pub(super) fn add(&mut self, record: &SpanRecord<'_>, place: SpanPlace, limits: &Limits) -> Change {
         let max_text = limits.max_text_bytes;
-        let mut loss = Loss::default();
+        let mut change = Change { came: self.spans.len(), ..Change::default() };
         let Some(sender) = self.sender(record, max_text) else {
-            loss.spans = 1;
+            change.lost = 1;
             self.dropped_spans += 1;
-            return loss;
+            return change;
         };
-        let span = span(record, place, sender, max_text, &mut loss.cuts);
+        let span = span(record, place, sender, max_text, &mut change.cuts);
         for (known, new) in [(&mut self.pools, span.pool), (&mut self.breakers, span.breaker)] {
             if let Some(new) = new.filter(|new| known.len() < MAX_PLACES && !known.contains(new)) {
                 known.push(new);
             }
         }
+        let (max_spans, max_bytes) = (limits.max_trace_spans.max(1), limits.max_trace_bytes / SHARE_OF_BYTES);
         let old = self.spans.iter().position(|known| known.id == span.id);
-        let is_full = self.spans.len() >= limits.max_trace_spans.max(1)
-            || self.bytes + span.bytes > limits.max_trace_bytes / SHARE_OF_BYTES;
         // The first span of a trace ends last, so it comes when there may be no room any more.
-        let matters = span.matters();
-        let weak = || self.spans.iter().position(|known| matters && !known.matters());
-        match (old, is_full) {
-            (Some(at), _) => self.replace(at, span),
-            (None, false) => {
-                self.bytes += span.bytes;
-                self.spans.push(span);
+        let is_weak = |(_, known): &(usize, &Span)| span.matters() && !known.matters() && known.id != span.id;
+        let weak = self.spans.iter().enumerate().filter(is_weak).map(|(at, _)| at);
+        let mut goes = Vec::new();
+        let (mut spans, mut bytes) = (self.spans.len() + 1, self.bytes + span.bytes);
+        for at in old.into_iter().chain(weak) {
+            if Some(at) != old && spans <= max_spans && bytes <= max_bytes {
+                break;
             }
-            (None, true) => {
-                if let Some(at) = weak() {
-                    self.replace(at, span);
-                }
-                self.dropped_spans += 1;
-                loss.spans = 1;
-            }
+            (spans, bytes) = (spans - 1, bytes - self.spans[at].bytes);
+            goes.push(at);
         }
-        loss
-    }
-
-    fn replace(&mut self, at: usize, span: Span) {
-        self.bytes = self.bytes + span.bytes - self.spans[at].bytes;
-        self.spans[at] = span;
+        if spans > max_spans || bytes > max_bytes {
+            // What is there already stays.
+            goes.clear();
+            change.lost = 1;
+        } else {
+            change.lost = (goes.len() - old.iter().len()) as u64;
+        }
+        self.dropped_spans += change.lost;
+        goes.sort_unstable();
+        change.went = goes.into_iter().rev().map(|at| self.spans.remove(at)).collect();
+        change.came = self.spans.len();
+        if spans <= max_spans && bytes <= max_bytes {
+            self.bytes = bytes;
+            self.spans.push(span);
+        }
+        change
     }
 
     /// Place of a sender, if there is room for it.
@@ -290,7 +329,7 @@ impl Trace {
 
     /// Traces that its spans link to.
     pub(super) fn links(&self) -> impl Iterator<Item = u128> {
-        self.spans.iter().flat_map(|span| span.links.iter().map(|(trace, _)| *trace))
+        self.spans.iter().flat_map(Span::linked)
     }
 
     pub(super) fn span(&self, id: u64) -> Option<&Span> {

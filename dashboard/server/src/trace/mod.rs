@@ -9,6 +9,7 @@ mod clock;
 mod kept;
 mod phases;
 mod query;
+mod saved;
 mod url;
 mod view;
 
@@ -23,10 +24,28 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use poolscope_wire::Limit;
 
-use self::kept::{Class, Trace};
+use self::kept::{Class, Span, Trace};
+use self::saved::Unsaved;
 use crate::config::{Config, Limits};
 use crate::model::SpanRecord;
 use crate::store::SpanPlace;
+
+/// Spans of a request by their trace, each with what it belongs to.
+pub(crate) type ByTrace<'r, 'a> = Vec<(u128, Vec<(&'r SpanRecord<'a>, SpanPlace)>)>;
+
+/// Puts the spans of a request together by trace, in the order in which they came.
+pub(crate) fn by_trace<'r, 'a>(spans: &'r [SpanRecord<'a>], places: &[SpanPlace]) -> ByTrace<'r, 'a> {
+    let mut groups: ByTrace<'r, 'a> = Vec::new();
+    let mut known: HashMap<u128, usize> = HashMap::new();
+    for (span, place) in spans.iter().zip(places) {
+        let at = *known.entry(span.trace_id).or_insert_with(|| {
+            groups.push((span.trace_id, Vec::new()));
+            groups.len() - 1
+        });
+        groups[at].1.push((span, *place));
+    }
+    groups
+}
 
 /// Ids of traces that are gone, of which it is remembered that they were here.
 const MAX_GONE: usize = 20_000;
@@ -52,6 +71,8 @@ pub(crate) struct Traces {
     gone: VecDeque<u128>,
     gone_ids: HashSet<u128>,
     any_spans: bool,
+    /// What differs from the file; `None` while there is none.
+    unsaved: Option<Unsaved>,
     /// Traces that made room for others, and those of them that did for their bytes.
     evicted: u64,
     evicted_for_bytes: u64,
@@ -73,6 +94,7 @@ impl Traces {
             gone: VecDeque::new(),
             gone_ids: HashSet::new(),
             any_spans: false,
+            unsaved: None,
             evicted: 0,
             evicted_for_bytes: 0,
             dropped_spans: 0,
@@ -81,51 +103,65 @@ impl Traces {
         }
     }
 
-    /// Takes spans, each with what it belongs to.
-    pub(crate) fn take(&mut self, spans: &[SpanRecord<'_>], places: &[SpanPlace], now_ms: u64) {
-        for (span, place) in spans.iter().zip(places) {
-            self.take_one(span, *place, now_ms);
-        }
-    }
-
-    fn take_one(&mut self, span: &SpanRecord<'_>, place: SpanPlace, now_ms: u64) {
+    /// Takes spans of one trace, each with what it belongs to.
+    pub(crate) fn take(&mut self, id: u128, spans: &[(&SpanRecord<'_>, SpanPlace)], now_ms: u64) {
         self.any_spans = true;
-        self.dropped_attributes += span.dropped as u64;
-        let id = span.trace_id;
-        let mut trace =
-            self.take_out(id).unwrap_or_else(|| Trace::new(id, self.gone_ids.contains(&id), now_ms));
-        let loss = trace.add(span, place, &self.limits);
-        self.dropped_spans += loss.spans;
-        self.cuts += loss.cuts;
+        let known = self.take_out(id);
+        let was_notable = known.as_ref().is_some_and(|trace| trace.class.is_notable());
+        let mut trace = known.unwrap_or_else(|| Trace::new(id, self.gone_ids.contains(&id), now_ms));
+        for (span, place) in spans {
+            self.dropped_attributes += span.dropped as u64;
+            let change = trace.add(span, *place, &self.limits);
+            self.dropped_spans += change.lost;
+            self.cuts += change.cuts;
+            if was_notable {
+                change.went.iter().flat_map(Span::linked).for_each(|linked| self.want_less(linked));
+                trace.spans[change.came..].iter().flat_map(Span::linked).for_each(|id| self.want(id));
+            }
+        }
         if !trace.spans.is_empty() {
-            trace.class = match trace.classify(self.slow_ns) {
-                Class::SetUp if self.wanted.contains_key(&id) => Class::WantedSetUp,
-                class => class,
-            };
+            trace.class = self.class_of(&trace);
+            match (was_notable, trace.class.is_notable()) {
+                (false, true) => trace.links().for_each(|linked| self.want(linked)),
+                (true, false) => trace.links().for_each(|linked| self.want_less(linked)),
+                _ => {}
+            }
             trace.last_seen_ms = now_ms;
             self.put_in(trace);
         }
-        for (linked, _) in &span.links {
+        for (linked, _) in spans.iter().flat_map(|(span, _)| &span.links) {
             self.still_wanted(*linked, now_ms);
         }
         self.make_room();
     }
 
+    /// One link more of a trace that failed or was slow.
+    fn want(&mut self, id: u128) {
+        *self.wanted.entry(id).or_insert(0) += 1;
+    }
+
+    fn want_less(&mut self, id: u128) {
+        if let Entry::Occupied(mut times) = self.wanted.entry(id) {
+            *times.get_mut() -= 1;
+            if *times.get() == 0 {
+                times.remove();
+            }
+        }
+    }
+
+    fn class_of(&self, trace: &Trace) -> Class {
+        match trace.classify(self.slow_ns) {
+            Class::SetUp if self.wanted.contains_key(&trace.id) => Class::WantedSetUp,
+            class => class,
+        }
+    }
+
+    /// Takes a trace out, of which its links stay counted: it comes in again.
     fn take_out(&mut self, id: u128) -> Option<Trace> {
         let trace = self.traces.remove(&id)?;
         let lane = &mut self.lanes[trace.class as usize];
         lane.by_order.remove(&trace.order);
         lane.bytes -= trace.bytes;
-        if trace.class.is_notable() {
-            for linked in trace.links() {
-                if let Entry::Occupied(mut times) = self.wanted.entry(linked) {
-                    *times.get_mut() -= 1;
-                    if *times.get() == 0 {
-                        times.remove();
-                    }
-                }
-            }
-        }
         Some(trace)
     }
 
@@ -136,10 +172,8 @@ impl Traces {
         let lane = &mut self.lanes[trace.class as usize];
         lane.by_order.insert(trace.order, trace.id);
         lane.bytes += trace.bytes;
-        if trace.class.is_notable() {
-            for linked in trace.links() {
-                *self.wanted.entry(linked).or_insert(0) += 1;
-            }
+        if let Some(unsaved) = &mut self.unsaved {
+            unsaved.change(trace.id);
         }
         self.traces.insert(trace.id, trace);
     }
@@ -179,7 +213,13 @@ impl Traces {
     }
 
     fn forget(&mut self, id: u128) {
-        self.take_out(id);
+        let trace = self.take_out(id);
+        if let Some(unsaved) = &mut self.unsaved {
+            unsaved.forget(id, trace.as_ref().is_some_and(|trace| trace.is_saved));
+        }
+        if let Some(trace) = trace.filter(|trace| trace.class.is_notable()) {
+            trace.links().for_each(|linked| self.want_less(linked));
+        }
         if self.gone_ids.insert(id) {
             self.gone.push_back(id);
         }

@@ -80,11 +80,13 @@ fn of_call(trace: &Trace, span: &Span, call: &Call, setup: Option<(&Trace, &Span
     let wait = child(PhaseKind::Wait);
     // Without an answer and a connection, it waited until the wait ended.
     let got = acquired(span).or_else(|| wait.map(|wait| wait.end_ns));
-    let own = || connecting(trace, span).map(|part| part.end).max();
-    let got = got.or_else(own).unwrap_or(span.start_ns).clamp(span.start_ns, span.end_ns);
     let set_up = setup.filter(|(_, setup)| waited_for(span, setup));
     let of_setup = set_up.into_iter().flat_map(|(trace, setup)| connecting(trace, setup));
-    waiting(&mut parts, span.start_ns, got, connecting(trace, span).chain(of_setup).collect());
+    let connecting: Vec<Part> = connecting(trace, span).chain(of_setup).collect();
+    // Where a connect failed, or its sender does not tell of waits, it had none before the last part of that ended.
+    let connected = || connecting.iter().map(|part| part.end).max();
+    let got = got.or_else(connected).unwrap_or(span.start_ns).clamp(span.start_ns, span.end_ns);
+    waiting(&mut parts, span.start_ns, got, connecting);
     let head = call.headers_ns.map(|after| span.start_ns.saturating_add(after));
     let head = head.or_else(|| child(PhaseKind::Body).map(|body| body.start_ns));
     match head.map(|head| head.clamp(got, span.end_ns)) {

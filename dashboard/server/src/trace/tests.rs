@@ -1,10 +1,11 @@
 //! Spans in, traces out: bounds, what stays, order, links, clocks.
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
 use poolscope_wire::{PhaseKind, SpanKind, TraceStatus};
 
-use super::{Sort, TraceFilter, Traces, Wanted};
+use super::{Sort, TraceFilter, Traces, Wanted, by_trace};
 use crate::config::{Config, Limits};
 use crate::model::{CallRecord, Destination, Sender, SpanRecord};
 use crate::store::{Id, SpanPlace};
@@ -84,7 +85,13 @@ fn setup(trace_id: u128, from_ms: u64, to_ms: u64) -> [SpanRecord<'static>; 3] {
 fn take(traces: &mut Traces, spans: impl IntoIterator<Item = SpanRecord<'static>>, now_ms: u64) {
     let spans: Vec<_> = spans.into_iter().collect();
     let places = vec![SpanPlace::default(); spans.len()];
-    traces.take(&spans, &places, now_ms);
+    take_placed(traces, &spans, &places, now_ms);
+}
+
+fn take_placed(traces: &mut Traces, spans: &[SpanRecord<'static>], places: &[SpanPlace], now_ms: u64) {
+    for (id, spans) in by_trace(spans, places) {
+        traces.take(id, &spans, now_ms);
+    }
 }
 
 fn ids(traces: &Traces, filter: &TraceFilter<'_>) -> Vec<u128> {
@@ -253,6 +260,20 @@ fn a_request_that_got_no_connection_waited_until_it_gave_up() {
 }
 
 #[test]
+fn a_failed_connect_that_a_request_links_to_is_drawn_in_it() {
+    let mut traces = traces(|_| {});
+    let mut gone = failed(request(1, 1, 0, 100, 200), "connect");
+    gone.links = vec![(99, 1)];
+    let call = gone.call.as_mut().unwrap();
+    (call.connection, call.status_code, call.acquire, call.wait_s) = (None, None, None, None);
+    take(&mut traces, [gone], T0);
+    take(&mut traces, setup(99, 110, 155), T0);
+    let detail = traces.detail(1, None).unwrap();
+    use PhaseKind::{Dns, Exchange, Tcp, Wait};
+    assert_eq!(parts(&detail, 0), [(Wait, 0, 10), (Dns, 10, 10), (Tcp, 20, 35), (Exchange, 55, 45)]);
+}
+
+#[test]
 fn the_parts_of_another_language_are_found_by_its_spans() {
     use PhaseKind::{Body, Dns, Headers, Tls, Wait};
     let mut traces = traces(|_| {});
@@ -320,7 +341,8 @@ fn a_filter_asks_for_pool_breaker_connection_service_text_length_and_time() {
     };
     let spans = [request(1, 1, 0, 0, 50), other, rejected];
     let place = |pool, breaker| SpanPlace { pool, breaker };
-    traces.take(&spans, &[place(Some(pay), None), place(Some(search), None), place(None, Some(breaker))], T0);
+    let places = [place(Some(pay), None), place(Some(search), None), place(None, Some(breaker))];
+    take_placed(&mut traces, &spans, &places, T0);
     let check = |what: &str, filter: TraceFilter<'_>, expected: &[u128]| {
         assert_eq!(ids(&traces, &filter), expected, "{what}");
     };
@@ -401,10 +423,111 @@ fn attempts_without_a_count_are_counted_below_their_call() {
 #[test]
 fn a_trace_that_comes_back_says_that_a_part_of_it_is_gone() {
     let mut traces = traces(|limits| limits.max_traces = 1);
-    take(&mut traces, [span(1, 2, 1, 0, 5), span(2, 1, 0, 0, 5), span(1, 1, 0, 0, 5)], T0);
+    for one in [span(1, 2, 1, 0, 5), span(2, 1, 0, 0, 5), span(1, 1, 0, 0, 5)] {
+        take(&mut traces, [one], T0);
+    }
     assert!(traces.detail(1, None).unwrap().evicted_before);
     // No room at all is no reason to fail.
     let mut none = self::traces(|limits| (limits.max_traces, limits.max_trace_bytes) = (0, 0));
     take(&mut none, [span(1, 1, 0, 0, 5)], T0);
     assert_eq!((none.traces.len(), none.bytes()), (0, 0));
+}
+
+/// How long a trace of 200 spans with so many links each takes for spans that come one by one.
+fn one_by_one(links: u64) -> Duration {
+    let mut traces = traces(|_| {});
+    let linked = |id| SpanRecord {
+        links: (0..links).map(|link| (u128::from(id * 100 + link), 7)).collect(),
+        ..failed(span(9, id, 1, 0, 5), "timeout")
+    };
+    take(&mut traces, (1..=200).map(linked), T0);
+    let begun = Instant::now();
+    for id in 1_000..2_000 {
+        take(&mut traces, [span(9, id, 1, 0, 5)], T0);
+    }
+    begun.elapsed()
+}
+
+#[test]
+fn what_a_trace_links_to_already_costs_its_next_span_nothing() {
+    let quickest = |links| (0..3).map(|_| one_by_one(links)).min().unwrap();
+    let (without, with) = (quickest(0), quickest(8));
+    assert!(with < without * 5, "{with:?} with links, {without:?} without");
+}
+
+#[test]
+fn what_is_linked_to_is_counted_whatever_becomes_of_the_spans_that_link() {
+    let mut traces = traces(|limits| limits.max_trace_spans = 3);
+    let linked = |id, to: u128| SpanRecord { links: vec![(to, 1)], ..span(1, id, 1, 0, 5) };
+    let wanted = |traces: &Traces| {
+        let mut wanted: Vec<_> = traces.wanted.iter().map(|(id, times)| (*id, *times)).collect();
+        wanted.sort_unstable();
+        wanted
+    };
+    take(&mut traces, [linked(2, 70), linked(3, 71)], T0);
+    assert_eq!(wanted(&traces), [], "it is neither slow nor failed");
+    take(&mut traces, [failed(linked(4, 70), "timeout")], T0);
+    assert_eq!(wanted(&traces), [(70, 2), (71, 1)]);
+    take(&mut traces, [linked(3, 72)], T0);
+    assert_eq!(wanted(&traces), [(70, 2), (72, 1)], "sent again with another link");
+    take(&mut traces, [SpanRecord { links: vec![(73, 1)], ..request(1, 1, 0, 0, 9) }], T0);
+    assert_eq!(wanted(&traces), [(70, 1), (72, 1), (73, 1)], "the first one found no room without another's");
+    take(&mut traces, [linked(4, 70)], T0);
+    assert_eq!(wanted(&traces), [], "sent again as one that did not fail");
+    traces.tick(u64::MAX);
+    assert!(traces.traces.is_empty() && traces.wanted.is_empty());
+}
+
+#[test]
+fn a_span_that_is_sent_again_larger_takes_no_more_than_the_share_of_its_trace() {
+    let text: &'static str = "x".repeat(500).leak();
+    let mut traces = traces(|limits| limits.max_trace_bytes = 800_000);
+    take(&mut traces, (1..=100).map(|id| failed(span(id, 1, 0, 0, 5), "timeout")), T0);
+    take(&mut traces, (1..=100).map(|id| failed(span(9_000, id, 1, 0, 5), "timeout")), T0 + 1);
+    for id in 1..=100 {
+        let large = SpanRecord { attributes: vec![(text, text.into()); 32], ..span(9_000, id, 1, 0, 5) };
+        take(&mut traces, [failed(large, "timeout")], T0 + 2);
+    }
+    assert!(traces.bytes() < 250_000, "{}", traces.bytes());
+    assert!((1..=100).all(|id| traces.detail(id, None).is_some()), "nobody else had to go");
+    let detail = traces.detail(9_000, None).unwrap();
+    assert_eq!(detail.spans.len(), 100, "those stay as they were");
+    assert!(detail.dropped_spans > 90, "{}", detail.dropped_spans);
+}
+
+#[test]
+fn a_file_gets_what_changed_and_gives_it_back_with_its_class() {
+    let mut traces = traces(|limits| limits.max_traces = 3);
+    take(&mut traces, [span(1, 1, 0, 0, 5)], T0);
+    assert!(traces.take_changes().is_empty(), "there is no file");
+    traces.restored(T0);
+    let linked = SpanRecord { links: vec![(7, 1)], ..failed(request(2, 1, 0, 10, 20), "timeout") };
+    take(&mut traces, setup(7, 0, 20), T0);
+    take(&mut traces, [linked, request(2, 2, 1, 12, 18)], T0);
+    take(&mut traces, [span(3, 1, 0, 30, 35)], T0);
+    let changes = traces.take_changes();
+    let ids: Vec<_> = changes.iter().map(|(id, value)| (*id, value.is_some())).collect();
+    // The quick one that made room was never written.
+    assert_eq!(ids, [(2, true), (7, true), (3, true)], "who failed comes first");
+    assert!(traces.take_changes().is_empty());
+
+    let mut again = self::traces(|limits| limits.max_traces = 3);
+    for (id, value) in &changes {
+        again.restore(*id, value.as_ref().unwrap());
+    }
+    again.restore(9, b"{}");
+    again.restore(9, changes[0].1.as_ref().unwrap());
+    again.restored(T0);
+    assert!(again.take_changes().is_empty(), "the file has it");
+    let all = |traces: &Traces| {
+        let mut all: Vec<_> =
+            traces.traces.values().map(|one| (one.id, one.class as usize, one.bytes)).collect();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(all(&again), all(&traces));
+    // What makes room leaves the file as well.
+    take(&mut again, [failed(request(4, 1, 0, 10, 20), "reset")], T0);
+    let ids: Vec<_> = again.take_changes().iter().map(|(id, value)| (*id, value.is_some())).collect();
+    assert_eq!(ids, [(3, false), (4, true)]);
 }

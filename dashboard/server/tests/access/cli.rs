@@ -1,9 +1,10 @@
 //! The subcommands: the real program asks a real server.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
-use poolscope_semconv::{attr, metric};
+use poolscope_semconv::value::BreakerState;
+use poolscope_semconv::{attr, event, metric};
 use poolscope_wire::WIRE_VERSION;
 use serde_json::{Value as Json, json};
 
@@ -81,6 +82,38 @@ async fn snapshot_tells_the_pool_as_a_document_and_as_text() {
 }
 
 #[tokio::test]
+async fn the_exit_code_tells_how_bad_it_is_and_that_nobody_knows() {
+    let server = server().await;
+    send(&server).await;
+    let url = format!("http://{}", server.http);
+    let token = file("exit.token", TOKEN);
+    let code = async |args| ask(url.clone(), Some(&token), args).await.0;
+    assert_eq!(code(&["snapshot", "--fail-on", "warn"]).await, Some(0));
+    let text = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+    let states = [BreakerState::Closed, BreakerState::Open].map(BreakerState::as_str);
+    let attributes = [
+        text(attr::BREAKER_NAME, "pay"),
+        text(attr::BREAKER_FROM, states[0]),
+        text(attr::BREAKER_TO, states[1]),
+    ];
+    let record = json!({ "eventName": event::BREAKER_TRANSITION, "attributes": attributes });
+    let logs = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }] }] });
+    let logs =
+        server.client.post(format!("http://{}/v1/logs", server.otlp)).json(&logs).send().await.unwrap();
+    assert!(logs.status().is_success());
+    assert_eq!(code(&["snapshot"]).await, Some(0), "nobody asked for more");
+    assert_eq!(code(&["snapshot", "--json", "--fail-on", "bad"]).await, Some(2));
+    assert_eq!(code(&["snapshot", "--fail-on", "warn"]).await, Some(2));
+    // Not how bad it is, but that nobody can tell; and that nobody knows what is asked for.
+    let wrong = file("exit.wrong", "0123456789abcdef-not-it");
+    assert_eq!(ask(url.clone(), Some(&wrong), &["snapshot", "--fail-on", "bad"]).await.0, Some(1));
+    for args in [&["snapshot", "--fail-on", "worse"][..], &["snapshot", "--jsn"], &["top", "--json"]] {
+        let command = program(args).output().unwrap();
+        assert_eq!(command.status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[tokio::test]
 async fn who_can_not_ask_is_told_what_to_do() {
     let server = server().await;
     let url = format!("http://{}", server.http);
@@ -134,6 +167,11 @@ async fn top_draws_on_a_terminal_and_gives_it_back() {
         };
         until(&mut terminal, "pay");
         assert_ne!(tcgetattr(&slave).unwrap(), before, "keys come at once");
+        // A terminal that grows is filled at the next drawing: its last line is far below the one of before.
+        let mut stty = Command::new("stty");
+        stty.args(["rows", "40", "cols", "100"]).stdin(slave.try_clone().unwrap());
+        assert!(stty.status().unwrap().success());
+        until(&mut terminal, "\u{1b}[40;");
         terminal.write_all(b"q").unwrap();
         // It leaves the other screen.
         until(&mut terminal, "\u{1b}[?1049l");

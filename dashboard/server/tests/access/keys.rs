@@ -2,10 +2,11 @@
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use poolscope_wire::{Status, path};
 use reqwest::StatusCode;
 use tonic::{Code, Request};
 
-use crate::{Running, file, until};
+use crate::{Running, TOKEN, file, until};
 
 const OLD: &str = "0123456789abcdef-old";
 const NEW: &str = "0123456789abcdef-new";
@@ -85,4 +86,40 @@ async fn keys_in_a_file_are_rotated_without_a_gap() {
     std::fs::write(&keys, format!("{NEW}\n")).unwrap();
     until("the old key is gone", async || !takes(OLD).await).await;
     assert!(takes(NEW).await);
+}
+
+#[tokio::test]
+async fn a_token_that_changes_ends_the_logins_by_the_old_one_and_the_key_of_prometheus_is_read_again() {
+    const NEXT: &str = "0123456789abcdef-the-next";
+    let (token, scrape) = (file("next.token", TOKEN), file("next.scrape", OLD));
+    let server = Running::with(|config| {
+        config.access.login = poolscope_dashboard::config::Login::Token;
+        config.access.login_token_file = Some(token.clone());
+        config.access.scrape_key_file = Some(scrape.clone());
+    })
+    .await;
+    let ask =
+        async |path: &str, shown: &str| server.get(path).bearer_auth(shown).send().await.unwrap().status();
+    let login = server.get(&format!("{}?t={TOKEN}", path::LOGIN)).send().await.unwrap();
+    let cookie = login.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let visit = async || server.get(path::STATUS).header("cookie", &cookie).send().await.unwrap().status();
+    assert_eq!((visit().await, ask(path::METRICS, OLD).await), (StatusCode::OK, StatusCode::OK));
+    // A file that can't be used changes nothing, in the other one neither.
+    std::fs::write(&scrape, NEW).unwrap();
+    std::fs::write(&token, "short").unwrap();
+    server.read_again();
+    until("it is told", async || {
+        let status: Status =
+            server.get(path::STATUS).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap();
+        status.own.failed_reloads >= 1
+    })
+    .await;
+    assert_eq!((visit().await, ask(path::METRICS, OLD).await), (StatusCode::OK, StatusCode::OK));
+    std::fs::write(&token, NEXT).unwrap();
+    server.read_again();
+    until("logins by the old one have ended", async || visit().await == StatusCode::UNAUTHORIZED).await;
+    assert_eq!(ask(path::STATUS, NEXT).await, StatusCode::OK);
+    assert_eq!(ask(path::STATUS, TOKEN).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(path::METRICS, NEW).await, StatusCode::OK);
+    assert_eq!(ask(path::METRICS, OLD).await, StatusCode::UNAUTHORIZED);
 }

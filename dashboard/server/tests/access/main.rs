@@ -3,6 +3,7 @@
 
 mod cli;
 mod connections;
+mod control;
 mod health;
 mod hosts;
 mod keys;

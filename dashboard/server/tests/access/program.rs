@@ -53,6 +53,30 @@ fn the_configuration_in_force_is_printed_with_its_sources_and_without_secrets() 
 }
 
 #[test]
+fn rules_are_a_list_in_a_file_and_a_flag_that_is_repeated() {
+    let config = file("rules.toml", "rule = [\"low_reuse=0.5\", \"long_waits=0.2/2\", \"leak=off\"]\n");
+    let config = config.to_str().unwrap();
+    let (code, of_file, said) = run(&mut program(&["--print-config", "--config", config]));
+    assert_eq!(code, Some(0), "{said}");
+    let line =
+        of_file.lines().find(|line| line.starts_with("rule = [")).unwrap_or_else(|| panic!("{of_file}"));
+    for rule in ["low_reuse=0.5", "long_waits=0.2/2", "leak=off"] {
+        assert!(line.contains(rule), "{line}");
+    }
+    assert!(line.contains("rules.toml:1"), "{line}");
+    let flags = ["--print-config", "--rule", "low_reuse=0.5", "--rule", "long_waits=0.2/2,leak=off"];
+    let (_, of_flags, _) = run(&mut program(&flags));
+    let rules = |text: &str| {
+        text.lines().find_map(|line| Some(line.strip_prefix("rule = ")?.split('#').next()?.trim().to_owned()))
+    };
+    assert_eq!(rules(&of_file), rules(&of_flags));
+    let wrong = file("norule.toml", "\nrule = [\"low_reuse=0.5\", \"lo_reuse=1\"]\n");
+    let (code, _, said) = run(&mut program(&["--config", wrong.to_str().unwrap()]));
+    assert_eq!(code, Some(2));
+    assert!(said.contains("norule.toml:2") && said.contains("low_reuse"), "{said}");
+}
+
+#[test]
 fn what_can_not_be_meant_ends_with_a_sentence() {
     let config = file("slip.toml", "\nretnetion = 60\n");
     let (code, _, said) = run(&mut program(&["--config", config.to_str().unwrap()]));

@@ -123,6 +123,28 @@ async fn all_three_listeners_speak_tls_and_certificates_are_renewed() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_taken_back_is_out_of_force_although_a_certificate_is_half_written() {
+    let authority = Authority::new();
+    let (cert, key) = files("half", &authority.issue(&LOOPBACK));
+    let keys = file("half.keys", "0123456789abcdef-old\n");
+    let mut config = with_tls(&cert, &key);
+    config.access.otlp_api_key_file = Some(keys.clone());
+    let server = Running::start(config).await;
+    let url = format!("https://localhost:{}/v1/metrics", server.otlp.port());
+    let takes = async |key: &str| {
+        let post = authority.client(None).post(&url).header("x-otlp-api-key", key);
+        let answer = post.header("content-type", "application/json").body("{}").send().await.unwrap();
+        answer.status() == StatusCode::OK
+    };
+    assert!(takes("0123456789abcdef-old").await);
+    std::fs::write(&cert, "-----BEGIN").unwrap();
+    std::fs::write(&keys, "0123456789abcdef-new\n").unwrap();
+    server.read_again();
+    until("the new key", || takes("0123456789abcdef-new")).await;
+    assert!(!takes("0123456789abcdef-old").await);
+}
+
+#[tokio::test]
 async fn senders_show_a_certificate_where_one_is_wanted_and_browsers_do_not() {
     let (ours, others) = (Authority::new(), Authority::new());
     let (cert, key) = files("mutual", &ours.issue(&LOOPBACK));

@@ -19,8 +19,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use poolscope_dashboard::{Config, Server};
 use poolscope_semconv::{attr, event, metric, protocol::DASHBOARD_HEADER, value::BreakerState as Word};
 use poolscope_wire::{
-    ApiError, BreakerState, ConnectionLanes, Event, PoolDetail, PoolGroup, PoolSummary, Rule, ServerMessage,
-    Service, Sessions, Status, TraceDetail, TraceList, Warning, path,
+    ApiError, BreakerState, ConnectionLanes, Event, FigureHistory, PoolDetail, PoolGroup, PoolSummary, Rule,
+    ServerMessage, Service, Sessions, Status, TraceDetail, TraceList, Warning, WarningLog, path,
 };
 use prost::Message as _;
 use reqwest::{Client, Response, StatusCode};
@@ -32,6 +32,7 @@ use tonic::Code;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Channel;
 
+mod hostile;
 mod traces;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -546,6 +547,33 @@ async fn two_instances_are_one_pool_and_what_hangs_in_one_is_told() {
     let warnings: Vec<Warning> = server.get(path::WARNINGS).await;
     let told: Vec<_> = warnings.iter().map(|one| (one.rule, one.instance.as_str())).collect();
     assert_eq!(told, [(Rule::SessionOverdue, "two")]);
+    // Both have a past, alone and together.
+    let of_one = format!("{}/{}", path::SESSIONS, sessions[0].id);
+    let one: FigureHistory = server.get(&of_one).await;
+    assert_eq!((one.points.len(), one.instances, one.points[0].values[0]), (1, 1, Some(3.0)));
+    let all: FigureHistory = server.get(&format!("{of_one}?instances=all")).await;
+    assert_eq!((all.instances, all.points[0].values[0]), (2, Some(6.0)));
+    let csv = server.client.get(format!("http://{}{of_one}?format=csv", server.http)).send().await.unwrap();
+    let csv = csv.text().await.unwrap();
+    assert!(csv.starts_with("time,at_ms,active,overdue,limit,") && csv.lines().count() == 2, "{csv}");
+    for (wrong, status) in [
+        (format!("{of_one}?instances=some"), StatusCode::BAD_REQUEST),
+        (format!("{of_one}?from_ms=9&to_ms=9"), StatusCode::BAD_REQUEST),
+        (format!("{}/none", path::PROTECTION), StatusCode::NOT_FOUND),
+        (format!("{}?from_ms=9&to_ms=9", path::WARNING_LOG), StatusCode::BAD_REQUEST),
+    ] {
+        let answer = server.client.get(format!("http://{}{wrong}", server.http)).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{wrong}");
+    }
+    let told = async || -> WarningLog { server.get(path::WARNING_LOG).await };
+    let is_noted = async {
+        while told().await.warnings.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_noted).await.unwrap();
+    let log = told().await;
+    assert_eq!((log.warnings[0].warning.instance.as_str(), log.warnings[0].to_ms), ("two", None));
     let services: Vec<Service> = server.get(path::SERVICES).await;
     assert_eq!(
         services[0].instances.iter().map(|one| (one.pools, one.sessions)).collect::<Vec<_>>(),

@@ -81,8 +81,13 @@ fn a_group_stands_for_its_members_and_its_trend_is_their_sum() {
     let mut full =
         full(vec![pool("a", "x", Severity::Bad), pool("b", "x", Severity::Ok), pool("c", "y", Severity::Ok)]);
     let members = vec!["a".to_owned(), "b".to_owned()];
-    full.groups =
-        vec![PoolGroup { merged: pool("g", "x", Severity::Bad), members, current: 2, bad: 1, warn: 0 }];
+    full.groups = vec![PoolGroup {
+        merged: pool("g", "x", Severity::Bad),
+        members,
+        current: 2,
+        bad: 1,
+        ..PoolGroup::default()
+    }];
     let mut picture = Picture::default();
     picture.apply(ServerMessage::Full(full));
     assert_eq!(order(&picture), ["g", "c"]);

@@ -20,6 +20,8 @@ pub(crate) struct Metrics<'a> {
     /// Points that were taken, those that nothing here is interested in included.
     pub(crate) taken: u64,
     pub(crate) rejected: Rejected,
+    /// Histograms among those that have too many buckets.
+    pub(crate) wide_histograms: u64,
 }
 
 /// Decodes a metrics request.
@@ -91,6 +93,7 @@ pub(crate) fn known_metrics() -> impl Iterator<Item = KnownMetric> {
     let ours = pool::METRICS.iter().map(|(def, _)| *def);
     let ours = ours.chain(breaker::METRICS.iter().map(|(def, _)| *def));
     let ours = ours.chain(protection::METRICS.iter().map(|(def, _)| *def));
+    let ours = ours.chain(session::METRICS.iter().map(|(def, _)| *def)).chain([&TELEMETRY_DROPPED]);
     let ours =
         ours.map(|def| KnownMetric { name: def.name, kind: def.kind, unit: def.unit, bounds: def.bounds });
     ours.chain(foreign::METRICS.iter().map(|(metric, _, bounds)| KnownMetric {
@@ -112,7 +115,9 @@ fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
         return;
     };
     let scale = value::scale(&metric.unit, def.unit);
-    let mut sink = Sink { metric, figure, scale, report, all };
+    // A sum of times may be of any length.
+    let is_time = value::is_time(def.unit) && def.kind != MetricKind::Counter;
+    let mut sink = Sink { metric, figure, scale, is_time, report, all };
     match (data, def.kind) {
         (Data::Gauge(gauge), MetricKind::Gauge | MetricKind::UpDownCounter) => {
             sink.numbers(&gauge.data_points, Ok(false), true);
@@ -150,6 +155,7 @@ struct Sink<'a, 'b> {
     figure: Figure,
     /// From its unit to ours.
     scale: f64,
+    is_time: bool,
     report: &'b mut Report<'a>,
     all: &'b mut Metrics<'a>,
 }
@@ -176,7 +182,10 @@ impl<'a> Sink<'a, '_> {
         }
         match value.and_then(|value| self.keep(attributes, (start_ns, time_ns), value)) {
             Ok(()) => self.all.taken += 1,
-            Err(what) => self.all.rejected.add(1, || sentence(self.metric, what)),
+            Err(what) => {
+                self.all.wide_histograms += u64::from(what == value::TOO_MANY_BUCKETS);
+                self.all.rejected.add(1, || sentence(self.metric, what));
+            }
         }
     }
 
@@ -186,6 +195,9 @@ impl<'a> Sink<'a, '_> {
         (start_ns, time_ns): (u64, u64),
         value: Value<'a>,
     ) -> Result<(), &'static str> {
+        if self.is_time {
+            value::plausible_time(&value)?;
+        }
         match self.figure {
             Figure::Pool(figure) | Figure::Foreign(figure) if figure.is_count() => value::plausible(&value)?,
             // Whoever has no limit may send the largest number there is.

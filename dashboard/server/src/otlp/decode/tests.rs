@@ -12,7 +12,7 @@ use prost::Message as _;
 use serde_json::{Value as Json, json};
 
 use super::{logs, metrics, spans};
-use crate::model::{PoolFigure, ProtectionFigure, Value};
+use crate::model::{MAX_BUCKETS, PoolFigure, ProtectionFigure, Value};
 
 fn kv(key: &str, value: Json) -> Json {
     json!({ "key": key, "value": value })
@@ -110,6 +110,8 @@ fn numbers_that_can_not_be_are_rejected() {
     for absurd in [json!({ "asInt": i64::MAX.to_string() }), json!({ "asDouble": 1e300 })] {
         rejected(open, sum(absurd), "above 10 million");
     }
+    let waits = metric::LIMIT_OLDEST_WAIT.name;
+    rejected(waits, sum(json!({ "asDouble": 1e39 })), "more than 30 years");
     // The largest number as a limit is none.
     for (name, value, kept) in [(open, "10000000", 1), ("db.client.connection.max", "2147483647", 0)] {
         let request = request(name, sum(json!({ "asInt": value })));
@@ -141,6 +143,15 @@ fn histograms_whose_parts_disagree_are_rejected() {
     rejected(name, of("3", json!(["1", "2"]), json!([0.1, 0.2])), "do not match");
     rejected(name, of("4", json!(["1", "2"]), json!([0.1])), "add up");
     rejected(name, of("3", json!(["1", "1", "1"]), json!([0.2, 0.1])), "do not rise");
+    rejected(name, of("2", json!(["1", "1"]), json!([1e39])), "beyond a billion");
+    rejected(name, of("2", json!(["1", "1"]), json!([-1e39])), "beyond a billion");
+    let wide = |buckets: usize| {
+        let bounds: Vec<_> = (1..buckets).collect();
+        of(&buckets.to_string(), json!(vec!["1"; buckets]), json!(bounds))
+    };
+    rejected(name, wide(MAX_BUCKETS + 1), &format!("more than {MAX_BUCKETS} buckets"));
+    assert_eq!(metrics(&request(name, wide(MAX_BUCKETS + 1))).wide_histograms, 1);
+    assert_eq!(metrics(&request(name, wide(MAX_BUCKETS))).taken, 1);
     let huge = u64::MAX.to_string();
     rejected(name, of("1", json!([huge, "2"]), json!([0.1])), "add up");
     rejected(name, sum(json!({ "asInt": "1" })), "is a sum");
@@ -167,6 +178,7 @@ fn exponential_histograms_are_put_into_the_bounds_of_the_contract() {
     assert_eq!(*bounds, metric::REQUEST_BOUNDS);
     let index = |bound: f64| bounds.iter().position(|one| *one == bound).unwrap();
     assert_eq!((counts[0], counts[index(0.25)], counts[index(0.5)]), (1, 2, 3));
+    assert_eq!(counts.len(), bounds.len() + 1, "however many they are told in");
 }
 
 #[test]

@@ -7,7 +7,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
     number_data_point::Value as Number,
 };
 
-use crate::model::Value;
+use crate::model::{GREATEST, MAX_BUCKETS, Value, is_plausible_bound};
+
+/// What is wrong with a histogram of more than [`MAX_BUCKETS`].
+pub(super) const TOO_MANY_BUCKETS: &str = "has a histogram of more than 256 buckets";
 
 /// Set on a point whose series has ended; it carries no value.
 const NO_RECORDED_VALUE: u32 = 1;
@@ -62,6 +65,16 @@ pub(super) fn plausible(value: &Value<'_>) -> Result<(), &'static str> {
     }
 }
 
+/// Checks a time in seconds.
+pub(super) fn plausible_time(value: &Value<'_>) -> Result<(), &'static str> {
+    match value {
+        Value::Number { value, .. } if value.abs() > GREATEST => {
+            Err("has a time of more than 30 years, which nothing here can take")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A histogram whose parts agree.
 pub(super) fn histogram(
     point: &HistogramDataPoint,
@@ -74,10 +87,16 @@ pub(super) fn histogram(
         let counts = Cow::Owned(vec![point.count]);
         return Ok(Value::Histogram { bounds: Cow::Borrowed(&[]), counts, delta });
     }
+    if counts.len() > MAX_BUCKETS {
+        return Err(TOO_MANY_BUCKETS);
+    }
     if counts.len() != bounds.len() + 1 {
         return Err("has a histogram whose bounds and buckets do not match");
     }
-    if !bounds.iter().all(|bound| bound.is_finite()) || !bounds.windows(2).all(|pair| pair[0] < pair[1]) {
+    if !bounds.iter().all(|bound| is_plausible_bound(bound * scale)) {
+        return Err("has a histogram with a bound beyond a billion");
+    }
+    if !bounds.windows(2).all(|pair| pair[0] < pair[1]) {
         return Err("has a histogram whose bounds do not rise");
     }
     if counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count)) != Some(point.count) {
@@ -124,15 +143,24 @@ pub(super) fn exponential(
 /// What a value is multiplied by, so that times are in seconds: senders of older conventions tell milliseconds. A unit
 /// that is no time is taken as the metric's own.
 pub(super) fn scale(unit: &str, usual: &str) -> f64 {
-    let seconds = |unit: &str| match unit {
+    match seconds(usual) {
+        Some(usual) => seconds(unit).unwrap_or(usual),
+        None => 1.0,
+    }
+}
+
+/// True for a unit of time.
+pub(super) fn is_time(unit: &str) -> bool {
+    seconds(unit).is_some()
+}
+
+/// The seconds that a unit of time is.
+fn seconds(unit: &str) -> Option<f64> {
+    match unit {
         "s" => Some(1.0),
         "ms" => Some(1e-3),
         "us" | "\u{b5}s" => Some(1e-6),
         "ns" => Some(1e-9),
         _ => None,
-    };
-    match seconds(usual) {
-        Some(usual) => seconds(unit).unwrap_or(usual),
-        None => 1.0,
     }
 }

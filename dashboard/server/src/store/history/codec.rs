@@ -95,7 +95,9 @@ impl<'a> Reader<'a> {
         let mut index = 0_usize;
         for _ in 0..filled {
             index = index.checked_add(usize::try_from(self.number()?).ok()?)?;
-            *buckets.count_mut(index)? = self.number()?;
+            // Without bounds there is one bucket for all, also where they are not believed any more.
+            let count = buckets.count_mut(if bounds.is_empty() { 0 } else { index })?;
+            *count = count.saturating_add(self.number()?);
         }
         Some(buckets)
     }

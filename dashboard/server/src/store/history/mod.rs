@@ -7,6 +7,7 @@
 mod breaker;
 mod chunk;
 mod codec;
+mod plain;
 mod pool;
 mod select;
 mod states;
@@ -19,7 +20,9 @@ mod tests;
 
 pub(super) use breaker::BreakerFigures;
 pub(super) use codec::{Reader, Writer};
+pub(super) use plain::{COUNTS, GAUGES, PlainFigures};
 pub(super) use pool::PoolFigures;
+pub(super) use select::Selection;
 pub(super) use states::states;
 pub(super) use step::{Figures, Step};
 pub(super) use tier::Plan;
@@ -28,7 +31,7 @@ pub(crate) use wanted::{Since, Wanted};
 
 use self::tier::Tier;
 
-/// The history of one pool or breaker.
+/// The history of one pool, breaker or what else reports.
 #[derive(Debug)]
 pub(super) struct History<F> {
     /// The newest report. More of it may still come, so it is in no tier yet.

@@ -163,7 +163,10 @@ impl Figures for PoolFigures {
         if is_told() {
             let mut number = || u32::try_from(input.number()?).ok();
             let (max, in_use, queued) = (number()?, number()?, number()?);
-            figures.limit = Some(PoolLimit { max, in_use, queued, oldest_wait_s: input.float()? });
+            // A file may hold what was believed before.
+            let oldest_wait_s =
+                Some(input.float()?).filter(|seconds| seconds.is_finite()).unwrap_or_default();
+            figures.limit = Some(PoolLimit { max, in_use, queued, oldest_wait_s });
         }
         if is_told() {
             (figures.reused, figures.served) = (input.number()?, input.number()?);

@@ -301,6 +301,7 @@ fn change(at_ms: u64, from: BreakerState, to: BreakerState) -> Transition {
         slow_call_ratio: None,
         connect_failure_ratio: None,
         window_calls: None,
+        forced: None,
     }
 }
 

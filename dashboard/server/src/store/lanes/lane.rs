@@ -58,7 +58,7 @@ pub(super) struct Lane {
     pub(super) in_flight: u64,
     pub(super) requests: u64,
     /// All time in use, as the sender counts it.
-    active_ms: u64,
+    pub(super) active_ms: u64,
     pub(super) closed: Option<LaneClose>,
     pub(super) wasted: bool,
     pub(super) leaks: Vec<LaneLeak>,
@@ -222,6 +222,22 @@ impl Lane {
         }
         self.leaks.retain(|leak| leak.until_ms.is_none_or(|until| until >= oldest_ms));
         before - self.segments.len()
+    }
+
+    /// The clock was put back: what is noted for moments that are to come goes. False if that is all of it.
+    pub(super) fn rewind(&mut self, to_ms: u64) -> bool {
+        if self.opened_ms > to_ms || self.closed.as_ref().is_some_and(|closed| closed.at_ms > to_ms) {
+            return false;
+        }
+        while self.segments.back().is_some_and(|last| last.to_ms > to_ms) {
+            self.segments.pop_back();
+        }
+        self.leaks.retain(|leak| leak.since_ms <= to_ms);
+        self.start_ms = self.start_ms.min(to_ms);
+        self.since_ms = self.since_ms.min(to_ms);
+        // What is told at this moment is news.
+        self.seen_ms = self.seen_ms.min(to_ms.saturating_sub(1));
+        true
     }
 
     /// A request is told to hold it without reading.

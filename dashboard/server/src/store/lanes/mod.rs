@@ -7,6 +7,7 @@
 mod lane;
 mod query;
 mod row;
+mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +20,13 @@ use poolscope_wire::{LaneClose, LaneLeak};
 use self::lane::Lane;
 use self::row::Row;
 use super::rhythm::Rhythm;
+use super::unsaved::Unsaved;
 use crate::config::Limits;
 use crate::model::EventRecord;
 use crate::words::cut_name;
 
 pub(crate) use self::query::{LaneQuery, LaneSort};
+pub(super) use self::saved::SavedLanes;
 
 /// A connection that a complete snapshot does not have is gone; its close may still be on its way for as long.
 const CLOSE_COMES_WITHIN_MS: u64 = 5_000;
@@ -69,6 +72,7 @@ pub(super) struct Lanes {
     open: Option<u64>,
     /// Connections for which there was no room, and rows that are none.
     pub(super) dropped: u64,
+    pub(super) unsaved: Unsaved,
 }
 
 impl Lanes {
@@ -89,6 +93,7 @@ impl Lanes {
     /// Takes a snapshot of the pool.
     pub(super) fn snapshot(&mut self, record: &EventRecord<'_>, at_ms: u64, budget: &mut Budget) {
         self.told = true;
+        self.unsaved.change();
         self.rhythm.beat(at_ms);
         self.open = record.number(attr::POOL_OPEN).map(|open| open.max(0.0) as u64);
         let mut rows = 0;
@@ -122,6 +127,7 @@ impl Lanes {
         budget: &mut Budget,
     ) {
         let Some(id) = id_of(record) else { return };
+        self.unsaved.change();
         let millis =
             |key| record.number(key).filter(|seconds| *seconds >= 0.0).map(|s| (s * 1e3).round() as u64);
         let lifetime_ms = millis(attr::CONNECTION_LIFETIME).unwrap_or_default();
@@ -166,6 +172,7 @@ impl Lanes {
         if let Some(lane) = id.and_then(|id| self.lanes.get_mut(&id))
             && budget.used < budget.max
         {
+            self.unsaved.change();
             budget.used -= cost(lane).min(budget.used);
             lane.leaked(leak);
             budget.used += cost(lane);
@@ -176,6 +183,7 @@ impl Lanes {
     pub(super) fn returned(&mut self, record: &EventRecord<'_>, at_ms: u64, max_text: usize) {
         let (leak, id) = (leak(record, at_ms, max_text), id_of(record));
         if let Some(lane) = id.and_then(|id| self.lanes.get_mut(&id)) {
+            self.unsaved.change();
             lane.returned(&leak.trace_id, leak.since_ms, at_ms);
         }
     }
@@ -187,6 +195,11 @@ impl Lanes {
             self.gone(u64::MAX, now_ms);
         }
         self.forget(now_ms, budget);
+    }
+
+    /// The clock was put back: what is noted for moments that are to come goes.
+    pub(super) fn rewind(&mut self, to_ms: u64) {
+        self.lanes.retain(|_, lane| lane.rewind(to_ms));
     }
 
     /// Connections that were last told before `at_ms`, and long enough ago, are gone, and their close was lost.

@@ -320,3 +320,14 @@ fn a_page_gets_only_what_it_does_not_have() {
         assert_eq!(had.segments, whole.segments);
     }
 }
+
+#[test]
+fn a_clock_that_is_put_back_stops_no_lane() {
+    let mut world = world(Limits::default());
+    world.told(3_700, "2", &["7 idle 0 3650 3650 0 0 10.0.0.7:443", "8 idle 0 50 50 0 0 10.0.0.8:443"]);
+    world.lanes.rewind(T0 + 100_000);
+    world.told(100, "2", &["7 active 1 50 0 1 0 10.0.0.7:443", "8 active 1 50 0 1 0 10.0.0.8:443"]);
+    let rows = world.all(0, 200).rows;
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.state == LaneState::Active), "{rows:#?}");
+}

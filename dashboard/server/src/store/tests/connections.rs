@@ -139,3 +139,61 @@ fn a_leak_is_told_at_once_and_taken_back_at_once() {
     assert_eq!(only(&store).now.leaked, Some(0));
     assert!(only(&store).health.sentence.starts_with("recovering"), "{}", only(&store).health.sentence);
 }
+
+fn close(id: &'static str, at_ms: u64) -> EventRecord<'static> {
+    let attributes = [
+        (attr::SERVER_ADDRESS, "pay"),
+        (attr::URL_SCHEME, "https"),
+        (attr::CONNECTION_ID, id),
+        (attr::CONNECTION_LIFETIME, "0.4"),
+        (attr::CLOSE_REASON, "reset"),
+    ];
+    EventRecord {
+        name: event::CONNECTION_CLOSED,
+        time_ns: at_ms * 1_000_000,
+        attributes: attributes.map(|(key, value)| (key, Cow::Borrowed(value))).into(),
+        ..transition(Word::Open, at_ms)
+    }
+}
+
+#[test]
+fn a_close_that_is_told_before_its_pool_gets_its_lane_when_the_pool_comes() {
+    let mut store = store();
+    let waiting = |store: &Store| {
+        let limits = store.limits();
+        let limit = limits.iter().find(|limit| limit.name == "closes that wait for their pool").unwrap();
+        (limit.used, limit.max, limit.hits)
+    };
+    store.take_events(&[close("7", T0), close("8", T0 + 100)], T0 + 100);
+    assert_eq!((waiting(&store), store.pools().len()), ((2, 1_000, 0), 0));
+    at(T0 + 1_000).number(PoolFigure::Opened, "", 1.0).send(&mut store);
+    assert_eq!(waiting(&store), (0, 1_000, 0));
+    let lanes = |store: &Store| {
+        let query = crate::store::LaneQuery {
+            from_ms: T0 - 10_000,
+            to_ms: T0 + 10_000,
+            after_ms: None,
+            max_rows: 100,
+            max_points: 100,
+            sort: crate::store::LaneSort::Id,
+            only: |_| true,
+        };
+        store.lanes(only_id(store), &query).unwrap().rows
+    };
+    let rows = lanes(&store);
+    let told: Vec<_> = rows.iter().map(|row| (row.id, row.closed.as_ref().map(|one| one.at_ms))).collect();
+    assert_eq!(told, [(7, Some(T0)), (8, Some(T0 + 100))]);
+    assert_eq!(rows[0].closed.as_ref().map(|one| one.reason.as_str()), Some("reset"));
+    // A pool that is known needs no waiting.
+    store.take_events(&[close("9", T0 + 2_000)], T0 + 2_000);
+    assert_eq!((waiting(&store).0, lanes(&store).len()), (0, 3));
+
+    // What nobody comes for goes, and so does what is too much.
+    let mut store = self::store();
+    store.take_events(&[close("7", T0)], T0);
+    store.tick(T0 + 121_000);
+    assert_eq!(waiting(&store), (0, 1_000, 1));
+    let many: Vec<_> = (0..1_500).map(|_| close("7", T0 + 122_000)).collect();
+    store.take_events(&many, T0 + 122_000);
+    assert_eq!(waiting(&store), (1_000, 1_000, 501));
+}

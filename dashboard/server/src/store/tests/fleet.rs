@@ -1,8 +1,9 @@
 //! Many instances: warnings, merged pools, sessions, and who vanished.
 
-use poolscope_wire::{Rule, Subject, Update};
+use poolscope_wire::{FigureHistory, Rule, Subject, Update};
 
 use super::*;
+use crate::store::WarningFilter;
 
 fn of(instance: &'static str) -> Sender<'static> {
     Sender { service: "shop", instance, ..Sender::default() }
@@ -140,6 +141,44 @@ fn instances_merge_and_what_vanished_is_not_counted() {
 }
 
 #[test]
+fn a_group_has_the_times_of_all_and_the_states_of_their_breakers() {
+    let mut store = store();
+    let mut one = |instance: &'static str, state: Word, counts: [u64; 5], bounds: &'static [f64]| {
+        for n in 0..2_u64 {
+            let spread = |figure, maker: Maker| {
+                let counts = counts.map(|count| count * n).to_vec();
+                maker.push(
+                    figure,
+                    "",
+                    Value::Histogram { bounds: bounds.into(), counts: counts.into(), delta: false },
+                )
+            };
+            let maker = at(T0 + n * 1_000).number(PoolFigure::Opened, "", 1.0).breaker_state(state);
+            let maker = spread(PoolFigure::Use, spread(PoolFigure::Duration, maker));
+            maker.send_of(instance, &mut store);
+        }
+        store.groups()
+    };
+    one("a", Word::Closed, [90, 0, 0, 0, 0], BOUNDS);
+    one("b", Word::Open, [0, 0, 0, 10, 0], BOUNDS);
+    let groups = one("c", Word::Closed, [0; 5], &[9.0, 10.0, 11.0, 12.0]);
+    let [group] = groups.as_slice() else { panic!("one group") };
+    let now = &group.merged.now;
+    assert!(now.use_p50_s.is_some_and(|p50| p50 < 0.001), "{now:?}");
+    assert!(
+        now.duration_p99_s.is_some_and(|p99| (1.0..5.0).contains(&p99)),
+        "not that of one of them: {now:?}"
+    );
+    assert!(!group.unequal_buckets, "who counted nothing has no say");
+    assert_eq!(group.breakers, [(BreakerState::Open, 1), (BreakerState::Closed, 2)]);
+    assert_eq!(group.merged.breaker, Some(("pay:443".to_owned(), BreakerState::Open)));
+    // Buckets of other bounds: nothing is told of all together.
+    let group = &one("d", Word::Closed, [1, 0, 0, 0, 0], &[0.5, 2.0, 3.0, 4.0])[0];
+    assert!(group.unequal_buckets);
+    assert_eq!((group.merged.now.use_p50_s, group.merged.now.duration_p99_s), (None, None));
+}
+
+#[test]
 fn groups_are_told_when_they_change_and_when_they_are_none_any_more() {
     let mut store = store();
     fine("a", T0, &mut store);
@@ -208,6 +247,91 @@ fn sessions_are_counted_by_how_they_end_and_those_that_hang_are_told() {
 }
 
 #[test]
+fn sessions_have_a_past_alone_and_together_that_outlives_them() {
+    use SessionFigure as F;
+    let mut store = store();
+    let report = |instance, n: u64, active| {
+        let figures = [
+            (F::Active, "", active),
+            (F::Limit, "", 10.0),
+            (F::Started, "", 2.0 * n as f64),
+            (F::Ended, "idle_timeout", n as f64),
+        ];
+        sessions(instance, T0 + n * 1_000, &figures)
+    };
+    for n in 0..60 {
+        store.take_metrics(&[report("one", n, 3.0), report("two", n, 4.0)], T0 + n * 1_000);
+    }
+    let id = Id::parse(&store.sessions()[0].id).unwrap();
+    let now_ms = T0 + 59_000;
+    let wanted = |to_ms| Wanted { since: Since::Moment(T0), to_ms: Some(to_ms), max_points: 1_000 };
+    let value = |history: &FigureHistory, name: &str, place: usize| {
+        let column = history.names.iter().position(|one| one == name).unwrap();
+        history.points[place].values[column]
+    };
+    let one = store.session_figures(id, false, wanted(now_ms), now_ms).unwrap();
+    assert_eq!((one.points.len(), one.instances, one.interval_ms), (60, 1, 1_000));
+    let last = [
+        "active",
+        "overdue",
+        "limit",
+        "started_per_s",
+        "idle_timeout_per_s",
+        "completed_per_s",
+        "life_p50_s",
+    ]
+    .map(|name| value(&one, name, 59));
+    assert_eq!(last, [Some(3.0), None, Some(10.0), Some(2.0), Some(1.0), Some(0.0), None]);
+    let both = store.session_figures(id, true, wanted(now_ms), now_ms).unwrap();
+    assert_eq!((value(&both, "active", 30), value(&both, "started_per_s", 30)), (Some(7.0), Some(4.0)));
+    assert_eq!((both.instances, value(&both, "limit", 30)), (2, Some(20.0)));
+
+    // Silent for long they leave the page; what they did is still known, until the retention is over.
+    store.full(poolscope_wire::Status::default(), false);
+    let later = T0 + 3_600_000;
+    store.tick(later);
+    assert!(
+        store.sessions().is_empty()
+            && store.full(poolscope_wire::Status::default(), false).sessions.is_empty()
+    );
+    assert_eq!(store.update(later).removed_sessions.len(), 2);
+    let both = store.session_figures(id, true, wanted(later), later).unwrap();
+    assert_eq!(both.instances, 2);
+    assert!(both.points.iter().any(|point| point.values[0] == Some(7.0)));
+    store.take_metrics(&[report("one", 3_700, 5.0)], T0 + 3_700_000);
+    assert_eq!((store.sessions().len(), store.update(later).sessions.len()), (1, 1), "it is back");
+    store.tick(later + 25 * 3_600_000);
+    assert!(store.session_figures(id, true, wanted(later), later).is_none());
+}
+
+#[test]
+fn what_was_wrong_is_known_when_it_is_over() {
+    let mut store = store();
+    for (n, overdue) in [(0, 0.0), (1, 3.0), (2, 1.0), (3, 0.0)] {
+        let (at_ms, figures) = (T0 + n * 1_000, [(SessionFigure::Overdue, "", overdue)]);
+        store.take_metrics(&[sessions("one", at_ms, &figures)], at_ms);
+        store.tick(at_ms);
+    }
+    // A severity falls only after a time of calm.
+    let end_ms = T0 + 30_000;
+    store.take_metrics(&[sessions("one", end_ms, &[(SessionFigure::Overdue, "", 0.0)])], end_ms);
+    store.tick(end_ms);
+    let of = |from_ms, to_ms| {
+        let filter = WarningFilter { from_ms, to_ms, ..WarningFilter::default() };
+        store.warning_log(filter, 10, end_ms)
+    };
+    let log = of(T0, end_ms);
+    assert_eq!((log.warnings.len(), log.more, log.since_ms), (1, 0, T0));
+    let past = &log.warnings[0];
+    assert_eq!(
+        (past.warning.rule, past.from_ms, past.to_ms),
+        (Rule::SessionOverdue, T0 + 1_000, Some(end_ms))
+    );
+    assert!(past.warning.sentence.starts_with("3 sessions"), "{}", past.warning.sentence);
+    assert!(of(T0, T0 + 500).warnings.is_empty() && of(end_ms + 1, end_ms + 2).warnings.is_empty());
+}
+
+#[test]
 fn what_a_sender_lost_is_told_for_a_minute_and_counted_for_ever() {
     let mut store = store();
     let report = |lost: f64, at_ms: u64| {
@@ -251,4 +375,15 @@ fn buckets_that_are_too_wide_are_a_lack_that_is_told() {
     at(T0).results("200", 1).send(&mut fine);
     at(T0 + 1_000).results("200", 9).send(&mut fine);
     assert!(!only(&fine).lacks.contains(&poolscope_wire::Lack::FineBuckets));
+}
+
+#[test]
+fn groups_are_told_also_after_the_clock_was_put_back() {
+    let mut store = store();
+    let back = T0 - 3_600_000;
+    for at_ms in [T0, back] {
+        fine("one", at_ms, &mut store);
+        fine("two", at_ms, &mut store);
+        assert_eq!(store.update(at_ms + 2_000).groups.len(), 1, "{at_ms}");
+    }
 }

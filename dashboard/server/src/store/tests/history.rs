@@ -99,6 +99,58 @@ fn a_clock_that_is_put_back_stops_nothing() {
     assert_eq!(store.breakers()[0].state, BreakerState::Open);
 }
 
+/// A report of a registry of sessions and a timeout, by a sender of deltas.
+fn send_protected(store: &mut Store, at_ms: u64, value: f64) {
+    let ns = 1_000_000;
+    let reading = |series, value, delta| Reading {
+        series,
+        start_ns: (at_ms - 1_000) * ns,
+        time_ns: at_ms * ns,
+        value: Value::Number { value, delta },
+    };
+    let session = |figure, reading| SessionReading { name: "ws", figure, label: "", reading };
+    let timeout = |figure, label: &'static str, reading| ProtectionReading {
+        name: "t",
+        guard: "",
+        figure,
+        label: label.into(),
+        reading,
+    };
+    let report = Report {
+        sender: sender(),
+        sessions: vec![
+            session(SessionFigure::Active, reading(1, value, false)),
+            session(SessionFigure::Started, reading(2, 1.0, true)),
+        ],
+        protection: vec![
+            timeout(ProtectionFigure::TimeoutLimit, "", reading(3, value, false)),
+            timeout(ProtectionFigure::TimeoutCalls, "fired", reading(4, 1.0, true)),
+        ],
+        ..Report::default()
+    };
+    store.take_metrics(&[report], at_ms);
+}
+
+#[test]
+fn a_clock_that_is_put_back_leaves_sessions_and_protection_their_figures() {
+    let mut store = store();
+    (0..10).for_each(|n| send_protected(&mut store, T0 + n * 1_000, 3.0));
+    let back = T0 - 3_600_000;
+    for n in 0..120 {
+        send_protected(&mut store, back + n * 1_000, 50.0);
+        store.tick(back + n * 1_000);
+    }
+    let session = store.sessions().remove(0);
+    assert_eq!((session.now.at_ms, session.now.active, session.stale), (back + 119_000, 50, false));
+    assert_eq!(session.started.total, 130);
+    assert!((55..=60).contains(&session.started.minute), "{:?}", session.started);
+    let poolscope_wire::ProtectionFigures::Timeout(timeout) = store.protection().remove(0).figures else {
+        panic!("no timeout");
+    };
+    assert_eq!((timeout.limits[0].limit_s, timeout.fired.total), (50.0, 130));
+    assert!((55..=60).contains(&timeout.fired.minute), "{:?}", timeout.fired);
+}
+
 #[test]
 fn a_late_report_counts_and_tells_nothing_new() {
     let mut store = store();
@@ -167,4 +219,30 @@ fn the_memory_of_all_histories_is_bounded() {
     let range =
         store.pool(Id::parse(&store.pools()[0].id).unwrap(), between(0, T0 + 1_500_000), T0).unwrap().range;
     assert!(range.oldest_ms.unwrap() <= T0 + 900_000, "what is left still reaches back");
+}
+
+#[test]
+fn a_histogram_that_is_not_believed_any_more_costs_a_file_nothing_else() {
+    let mut before = store();
+    before.save_changes();
+    for n in 0..10 {
+        let bounds = if n == 3 { (1..=10_001).map(f64::from).collect() } else { BOUNDS.to_vec() };
+        let counts = Cow::Owned(vec![1; bounds.len() + 1]);
+        let waits = Value::Histogram { bounds: Cow::Owned(bounds), counts, delta: true };
+        at(T0 + n * 1_000).push(PoolFigure::Wait, "", waits).send(&mut before);
+    }
+    before.settle();
+    let id = only_id(&before);
+    let changes = before.take_changes(T0 + 10_000);
+    let mut after = store();
+    for (kind, id, json) in &changes.things {
+        after.restore_thing(*kind, *id, json.as_ref().unwrap());
+    }
+    for (tier, pieces) in changes.steps.iter().enumerate() {
+        pieces.iter().for_each(|piece| after.restore_steps(tier, piece));
+    }
+    after.restored(T0 + 10_000);
+    let points = after.pool(id, between(T0, T0 + 10_000), T0 + 10_000).unwrap().points;
+    let told: Vec<_> = points.iter().map(|point| point.wait_p50_s.is_some()).collect();
+    assert_eq!(told, (0..10).map(|n| n != 3).collect::<Vec<_>>());
 }

@@ -72,6 +72,42 @@ fn retries(at_ms: u64, calls: f64, saved: f64, cause: f64) -> Maker {
 }
 
 #[test]
+fn what_protects_has_a_past() {
+    let mut store = store();
+    for n in 0..30_u32 {
+        let at_ms = T0 + u64::from(n) * 1_000;
+        let n = f64::from(n);
+        retries(at_ms, 10.0 * n, 2.0 * n, 3.0 * n)
+            .number("all", Figure::LimitMax, "", 20.0)
+            .number("all", Figure::LimitInUse, "", if n == 7.0 { 20.0 } else { 5.0 })
+            .number("all", Figure::LimitQueued, "", 0.0)
+            .number("slow", Figure::TimeoutLimit, "", 0.25)
+            .number("slow", Figure::TimeoutCalls, "completed", 4.0 * n)
+            .number("slow", Figure::TimeoutCalls, "fired", n)
+            .spread("slow", Figure::TimeoutUsed, [n as u64, 0, n as u64, 0, 0])
+            .send(&mut store);
+    }
+    let figures = |name: &str, max_points| {
+        let id = Id::parse(&one(&store, name).id).unwrap();
+        let wanted = Wanted { since: Since::Moment(T0), to_ms: Some(T0 + 29_000), max_points };
+        store.protection_figures(id, false, wanted, T0 + 29_000).unwrap()
+    };
+    let pay = figures("pay", 100);
+    assert_eq!(pay.names[..3], ["calls_per_s", "after_retry_per_s", "exhausted_per_s"]);
+    assert_eq!(pay.points.len(), 30);
+    assert_eq!(pay.points[9].values[..2], [Some(12.0), Some(2.0)]);
+    assert_eq!(pay.points[9].values[5], Some(3.0), "attempts beyond the first");
+    let all = figures("all", 5);
+    assert!(all.points.len() <= 6, "{}", all.points.len());
+    let most = all.points.iter().filter_map(|point| point.values[0]).fold(0.0, f32::max);
+    assert_eq!((most, all.points[0].values[2]), (20.0, Some(20.0)), "a peak is not smoothed away");
+    let slow = figures("slow", 100);
+    let last = &slow.points[20].values;
+    assert_eq!(last[..4], [Some(0.25), Some(0.25), Some(5.0), Some(1.0)]);
+    assert!(last[4].is_some() && last[5] > last[4]);
+}
+
+#[test]
 fn a_minute_is_told_beside_the_total() {
     let mut store = store();
     retries(T0, 1_000.0, 50.0, 60.0).send(&mut store);

@@ -1,0 +1,264 @@
+//! [`Orders`]: who takes orders, and what became of those that were given.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use poolscope_semconv::protocol::control::{Action, Command, Done};
+use poolscope_wire::{Control, ControlAction, ControlList, ControlState};
+use tokio::time::Instant;
+
+use super::pace::Pace;
+use super::{Instance, PATIENCE};
+
+/// Instances that take orders at once.
+const MAX_LISTENERS: usize = 1_000;
+/// Questions of one instance that wait at once: a new one, and one whose connection is lost.
+const MAX_WAITING: usize = 2;
+/// Orders that are remembered, done ones too.
+const MAX_ORDERS: usize = 500;
+/// Orders of one instance that wait to be fetched.
+const MAX_QUEUE: usize = 16;
+/// An instance that asks no more still counts as listening for so long: from one question to the next it is silent.
+const BREATH: Duration = Duration::from_secs(2);
+
+/// An order that somebody may give.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) id: String,
+    pub(super) to: Instance,
+    /// Id and name of the breaker.
+    pub(super) breaker: (String, String),
+    pub(super) action: ControlAction,
+    pub(super) lasts: Duration,
+    pub(super) by: String,
+    pub(super) reason: String,
+}
+
+/// Why an order is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Too many came; the next one may after so long.
+    Pace(Duration),
+    /// The instance does not ask for orders.
+    Deaf,
+    /// Too many wait for it.
+    Full,
+}
+
+#[derive(Debug)]
+struct Listener {
+    waiting: usize,
+    last: Instant,
+}
+
+#[derive(Debug)]
+struct Entry {
+    to: Instance,
+    name: String,
+    lasts: Duration,
+    asked: Instant,
+    /// It was handed over at least once.
+    fetched: bool,
+    told: Control,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    listeners: HashMap<Instance, Listener>,
+    /// Oldest first.
+    entries: VecDeque<Entry>,
+    pace: Pace,
+}
+
+impl Orders {
+    /// An instance asks, and tells what came of the order before: the next order for it. `None` if too many ask.
+    #[expect(
+        clippy::option_option,
+        reason = "that it may not ask, and that there is nothing for it, are not the same"
+    )]
+    pub(super) fn hear(
+        &mut self,
+        from: &Instance,
+        done: Option<&Done>,
+        now_ms: u64,
+        now: Instant,
+    ) -> Option<Option<Command>> {
+        self.listeners.retain(|_, listener| listener.is_there(now));
+        if let Some(listener) = self.listeners.get_mut(from) {
+            if listener.waiting >= MAX_WAITING {
+                return None;
+            }
+            (listener.waiting, listener.last) = (listener.waiting + 1, now);
+        } else if self.listeners.len() >= MAX_LISTENERS {
+            return None;
+        } else {
+            self.listeners.insert(from.clone(), Listener { waiting: 1, last: now });
+        }
+        if let Some(done) = done {
+            self.done(from, done, now_ms);
+        }
+        Some(self.next(from, now_ms, now))
+    }
+
+    /// A question is answered, or its connection lost.
+    pub(super) fn left(&mut self, from: &Instance, now: Instant) {
+        if let Some(listener) = self.listeners.get_mut(from) {
+            (listener.waiting, listener.last) = (listener.waiting.saturating_sub(1), now);
+        }
+    }
+
+    /// The next order for an instance. It stays the next until the instance has told what came of it.
+    pub(super) fn next(&mut self, to: &Instance, now_ms: u64, now: Instant) -> Option<Command> {
+        self.pass(now_ms, now);
+        let asked = |entry: &&mut Entry| entry.told.state == ControlState::Asked && entry.to == *to;
+        let entry = self.entries.iter_mut().find(asked)?;
+        entry.fetched = true;
+        let told = &entry.told;
+        Some(Command {
+            id: told.id.clone(),
+            breaker: entry.name.clone(),
+            action: match told.action {
+                ControlAction::ForceOpen => Action::ForceOpen,
+                ControlAction::ForceClosed => Action::ForceClosed,
+                ControlAction::Automatic => Action::Automatic,
+            },
+            lasts: entry.lasts,
+            by: told.by.clone(),
+            why: told.reason.clone(),
+        })
+    }
+
+    /// Takes an order, or says why not.
+    pub(super) fn take(&mut self, order: Order, now_ms: u64, now: Instant) -> Result<Control, Refused> {
+        self.pace.take(now).map_err(Refused::Pace)?;
+        self.pass(now_ms, now);
+        if !self.listeners.get(&order.to).is_some_and(|listener| listener.is_there(now)) {
+            return Err(Refused::Deaf);
+        }
+        let waits = |entry: &Entry| entry.told.state == ControlState::Asked;
+        let queued = self.entries.iter().filter(|entry| waits(entry) && entry.to == order.to).count();
+        if queued >= MAX_QUEUE {
+            return Err(Refused::Full);
+        }
+        if self.entries.len() >= MAX_ORDERS {
+            // Those in force go too before one that nobody has fetched: the application holds them, whoever remembers.
+            let oldest = self.entries.iter().position(|entry| !waits(entry)).ok_or(Refused::Full)?;
+            self.entries.remove(oldest);
+        }
+        let told = Control {
+            id: order.id,
+            breaker: order.breaker.0,
+            action: order.action,
+            for_s: order.lasts.as_secs(),
+            reason: order.reason,
+            by: order.by,
+            at_ms: now_ms,
+            state: ControlState::Asked,
+            until_ms: None,
+            sentence: None,
+        };
+        let entry = Entry {
+            to: order.to,
+            name: order.breaker.1,
+            lasts: order.lasts,
+            asked: now,
+            fetched: false,
+            told: told.clone(),
+        };
+        self.entries.push_back(entry);
+        Ok(told)
+    }
+
+    /// All that is known, newest order first.
+    pub(super) fn list(&mut self, now_ms: u64, now: Instant) -> ControlList {
+        self.pass(now_ms, now);
+        let there = self.listeners.iter().filter(|(_, listener)| listener.is_there(now));
+        let mut listening: Vec<_> = there.map(|(one, _)| (one.service.clone(), one.id.clone())).collect();
+        listening.sort();
+        ControlList { listening, orders: self.entries.iter().rev().map(|entry| entry.told.clone()).collect() }
+    }
+
+    /// An instance tells what came of an order; of one that is not its own, nothing.
+    fn done(&mut self, from: &Instance, done: &Done, now_ms: u64) {
+        let open = |entry: &Entry| {
+            let waits = matches!(entry.told.state, ControlState::Asked | ControlState::Unanswered);
+            waits && entry.told.id == done.id && entry.to == *from
+        };
+        let Some(index) = self.entries.iter().position(open) else { return };
+        let entry = &mut self.entries[index];
+        match &done.result {
+            Err(sentence) => {
+                entry.told.state = ControlState::Refused;
+                entry.told.sentence = Some(sentence.clone());
+            }
+            Ok(left) => {
+                let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+                let is_over = entry.told.action == ControlAction::Automatic;
+                entry.told.state = if is_over { ControlState::Over } else { ControlState::InForce };
+                entry.told.until_ms = Some(now_ms.saturating_add(left_ms));
+                entry.told.sentence = None;
+            }
+        }
+        log(&entry.told, &entry.to, &entry.name);
+        if entry.told.state != ControlState::Refused {
+            self.replace_before(index, now_ms);
+        }
+    }
+
+    /// What was in force for the same breaker is so no more.
+    fn replace_before(&mut self, index: usize, now_ms: u64) {
+        let breaker = self.entries[index].told.breaker.clone();
+        for (other, entry) in self.entries.iter_mut().enumerate() {
+            if other != index && entry.told.breaker == breaker && entry.told.state == ControlState::InForce {
+                (entry.told.state, entry.told.until_ms) = (ControlState::Over, Some(now_ms));
+            }
+        }
+    }
+
+    /// Time passes.
+    fn pass(&mut self, now_ms: u64, now: Instant) {
+        for entry in &mut self.entries {
+            let told = &mut entry.told;
+            match told.state {
+                ControlState::Asked if now.saturating_duration_since(entry.asked) >= PATIENCE => {
+                    told.state = ControlState::Unanswered;
+                    told.sentence = Some(if entry.fetched {
+                        "the instance got it and did not answer: the state of the breaker tells whether it is done".to_owned()
+                    } else {
+                        "the instance did not fetch it in time, and it is withdrawn".to_owned()
+                    });
+                    log(told, &entry.to, &entry.name);
+                }
+                ControlState::InForce if told.until_ms.is_some_and(|until_ms| until_ms <= now_ms) => {
+                    told.state = ControlState::Over;
+                    log(told, &entry.to, &entry.name);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Listener {
+    fn is_there(&self, now: Instant) -> bool {
+        self.waiting > 0 || now.saturating_duration_since(self.last) < BREATH
+    }
+}
+
+/// Writes down how far an order has come.
+pub(super) fn log(told: &Control, to: &Instance, name: &str) {
+    tracing::warn!(
+        id = told.id,
+        service = to.service,
+        instance = to.id,
+        breaker = name,
+        action = ?told.action,
+        seconds = told.for_s,
+        by = told.by,
+        reason = told.reason,
+        state = ?told.state,
+        sentence = told.sentence,
+        "control of a breaker"
+    );
+}

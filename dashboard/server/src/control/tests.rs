@@ -1,0 +1,147 @@
+//! Orders from the one side to the other, without sockets.
+
+use std::time::Duration;
+
+use poolscope_semconv::protocol::control::{Action, Done};
+use poolscope_wire::{ControlAction, ControlState};
+use tokio::time::{Instant, advance};
+
+use super::orders::{Order, Refused};
+use super::*;
+
+fn shop(id: &str) -> Instance {
+    Instance { service: "shop".to_owned(), id: id.to_owned() }
+}
+
+fn order(id: &str, to: &str, action: ControlAction) -> Order {
+    Order {
+        id: id.to_owned(),
+        to: shop(to),
+        breaker: (format!("{to}-id"), "http://pay.example:80".to_owned()),
+        action,
+        lasts: Duration::from_secs(60),
+        by: "token login (this machine)".to_owned(),
+        reason: "moved".to_owned(),
+    }
+}
+
+fn question(from: &str, done: Option<(&str, Result<Duration, String>)>) -> Question {
+    Question {
+        service: "shop".to_owned(),
+        instance: from.to_owned(),
+        number: 1,
+        wait: Duration::from_secs(5),
+        done: done.map(|(id, result)| Done { id: id.to_owned(), result }),
+    }
+}
+
+fn states(control: &Control, now_ms: u64) -> Vec<(String, ControlState)> {
+    control.list(now_ms).orders.into_iter().rev().map(|order| (order.id, order.state)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_reaches_who_waits_and_only_them() {
+    let control = Control::default();
+    let (a, b) = (question("a", None), question("b", None));
+    let heard = async { tokio::join!(control.hear(&a, || 0), control.hear(&b, || 0)) };
+    let asked = async {
+        tokio::task::yield_now().await;
+        assert_eq!(control.list(0).listening, [("shop".into(), "a".into()), ("shop".into(), "b".into())]);
+        control.take(order("1", "a", ControlAction::ForceOpen), 0).unwrap();
+    };
+    let begin = Instant::now();
+    let ((to_a, to_b), ()) = tokio::join!(heard, asked);
+    let command = to_a.unwrap().unwrap();
+    assert_eq!(
+        (&*command.id, &*command.breaker, command.action),
+        ("1", "http://pay.example:80", Action::ForceOpen)
+    );
+    assert_eq!((to_b, begin.elapsed()), (Some(None), Duration::from_secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_is_handed_over_until_it_is_answered_and_answered_by_its_own_instance_alone() {
+    let control = Control::default();
+    let hear = async |from, done| control.hear(&question(from, done), || 1_000).await.unwrap().map(|c| c.id);
+    tokio::join!(hear("a", None), async {
+        tokio::task::yield_now().await;
+        control.take(order("1", "a", ControlAction::ForceOpen), 1_000).unwrap();
+        control.take(order("2", "a", ControlAction::ForceClosed), 1_000).unwrap();
+    });
+    assert_eq!(hear("a", None).await.as_deref(), Some("1"), "the answer was lost");
+    hear("b", Some(("1", Ok(Duration::from_secs(60))))).await;
+    assert_eq!(states(&control, 1_000)[0].1, ControlState::Asked, "it is not b's");
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(hear("a", Some(("1", Ok(Duration::from_secs(60))))).await.as_deref(), Some("2"));
+    assert_eq!(states(&control, 1_000)[0].1, ControlState::InForce);
+    hear("a", Some(("2", Err("no".to_owned())))).await;
+    let told = control.list(1_000).orders;
+    assert_eq!((told[0].state, told[0].sentence.as_deref()), (ControlState::Refused, Some("no")));
+    assert_eq!((told[1].state, told[1].until_ms), (ControlState::InForce, Some(61_000)));
+    assert_eq!(states(&control, 61_000)[0].1, ControlState::Over);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_replaces_what_was_in_force() {
+    let control = Control::default();
+    let hear = async |done| control.hear(&question("a", done), || 0).await.unwrap();
+    tokio::join!(hear(None), async {
+        tokio::task::yield_now().await;
+        control.take(order("1", "a", ControlAction::ForceOpen), 0).unwrap();
+        control.take(order("2", "a", ControlAction::Automatic), 0).unwrap();
+    });
+    hear(Some(("1", Ok(Duration::from_secs(60))))).await;
+    hear(Some(("2", Ok(Duration::ZERO)))).await;
+    let over = |id: &str| (id.to_owned(), ControlState::Over);
+    assert_eq!(states(&control, 1), [over("1"), over("2")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_nobody_answers_is_withdrawn() {
+    let control = Control::default();
+    assert_eq!(
+        control.take(order("0", "a", ControlAction::ForceOpen), 0).unwrap_err(),
+        Refused::Deaf,
+        "nobody listens"
+    );
+    control.hear(&question("a", None), || 0).await.unwrap();
+    control.take(order("1", "a", ControlAction::ForceOpen), 0).unwrap();
+    advance(PATIENCE).await;
+    assert_eq!(states(&control, 0)[0].1, ControlState::Unanswered);
+    assert_eq!(control.hear(&question("a", None), || 0).await, Some(None), "it comes too late");
+    assert!(control.list(0).orders[0].sentence.as_ref().unwrap().contains("withdrawn"));
+    // What it has done all the same is told when it says so.
+    control.hear(&question("a", Some(("1", Ok(Duration::from_secs(60))))), || 0).await;
+    assert_eq!(states(&control, 0)[0].1, ControlState::InForce);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_bounded() {
+    let control = Control::default();
+    control.hear(&question("a", None), || 0).await.unwrap();
+    let give = |n: usize| control.take(order(&n.to_string(), "a", ControlAction::ForceOpen), 0);
+    (0..16).for_each(|n| drop(give(n).unwrap()));
+    assert_eq!(give(16).unwrap_err(), Refused::Full);
+    (0..43).for_each(|n| assert_eq!(give(n).unwrap_err(), Refused::Full));
+    assert!(matches!(give(99), Err(Refused::Pace(_))));
+    let waiting = question("b", None);
+    let (one, two, three) = tokio::join!(
+        control.hear(&waiting, || 0),
+        control.hear(&waiting, || 0),
+        control.hear(&waiting, || 0)
+    );
+    assert_eq!((one, two, three), (Some(None), Some(None), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_server_lets_all_go() {
+    let control = Control::default();
+    let begin = Instant::now();
+    let waiting = question("a", None);
+    tokio::join!(control.hear(&waiting, || 0), async {
+        tokio::task::yield_now().await;
+        control.end();
+    });
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!(control.hear(&waiting, || 0).await, Some(None));
+}
