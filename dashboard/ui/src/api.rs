@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use poolscope_wire::{ApiError, BreakerDetail, ConnectionLanes, Event, PoolDetail, RuleSetting, path};
-use serde::de::DeserializeOwned;
+use poolscope_wire::{ApiError, BreakerDetail, ConnectionLanes, Event, PoolDetail, RuleSetting, json, path};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
@@ -71,18 +70,18 @@ pub async fn rules() -> Result<Vec<RuleSetting>, Failure> {
 }
 
 /// Reads what an address of the server answers with.
-pub async fn read<T: DeserializeOwned>(url: &str) -> Result<T, Failure> {
+pub async fn read<T: json::Read + Default>(url: &str) -> Result<T, Failure> {
     let body = body(url).await?;
-    serde_json::from_str(&body).map_err(|error| Failure::Malformed(error.to_string()))
+    json::read(&body).map_err(|error| Failure::Malformed(error.to_string()))
 }
 
 /// The body of an answer that is a success.
-async fn body(url: &str) -> Result<String, Failure> {
+pub async fn body(url: &str) -> Result<String, Failure> {
     let (status, body) = get(url).await.ok_or(Failure::Unreachable)?;
     if status == 200 {
         return Ok(body);
     }
-    let sentence = serde_json::from_str::<ApiError>(&body)
+    let sentence = json::read::<ApiError>(&body)
         .map_or_else(|_| format!("The server answered with status {status}."), |error| error.error);
     Err(if status == 404 { Failure::NotFound(sentence) } else { Failure::Refused(sentence) })
 }

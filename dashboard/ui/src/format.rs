@@ -1,6 +1,6 @@
 //! Figures as text: a unit always, three significant digits, durations as people say them.
 
-use crate::time::zone;
+use crate::{compact::fixed, time::zone};
 
 /// Shown where a figure is not known; a zero is shown as a zero.
 pub const UNKNOWN: &str = "\u{2013}";
@@ -15,7 +15,7 @@ pub fn number(value: f64) -> String {
     if size >= 999.5 {
         count(value.round() as u64)
     } else if size >= 99.95 {
-        format!("{value:.0}")
+        fixed(value, 0)
     } else if size >= 9.995 {
         trimmed(value, 1)
     } else if size >= 0.005 {
@@ -292,8 +292,8 @@ pub fn bytes(value: u64) -> String {
 }
 
 /// A number with at most `places` decimals and no zeros at its end.
-fn trimmed(value: f64, places: usize) -> String {
-    let text = format!("{value:.places$}");
+fn trimmed(value: f64, places: u32) -> String {
+    let text = fixed(value, places);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 

@@ -7,6 +7,7 @@
 pub mod api;
 pub mod browser;
 pub mod chart;
+pub mod compact;
 pub mod components;
 pub mod derived;
 pub mod export;
@@ -29,6 +30,7 @@ use poolscope_wire::Severity;
 use components::{header::Header, help::Help, notice::Notice};
 use derived::Derived;
 use navigation::Navigation;
+use pages::part::{self, Piece};
 use route::Route;
 use state::{connection::Connection, filter::Headline, live::Live};
 use time::Time;
@@ -49,6 +51,7 @@ pub fn App() -> impl IntoView {
     stream::start(live);
     browser::use_interval(TICK, move || live.tick(browser::now_ms()));
     show_state_outside(live, navigation);
+    part::fetch_early();
 
     view! {
         <a class="skip" href="#main">"Skip to the content"</a>
@@ -58,26 +61,10 @@ pub fn App() -> impl IntoView {
             {move || {
                 // In another zone everything reads differently.
                 let _ = time.utc();
-                page(navigation.route())
+                part::piece(Piece::Page(navigation.route()))
             }}
         </main>
         <Help open=help />
-    }
-}
-
-fn page(route: Route) -> AnyView {
-    match route {
-        Route::Overview => pages::overview::Overview().into_any(),
-        Route::Pool(id) => view! { <pages::pool::Pool id /> }.into_any(),
-        Route::Breakers(marked) => view! { <pages::breakers::Breakers marked /> }.into_any(),
-        Route::Protection => pages::protection::Protection().into_any(),
-        Route::Events => pages::events::Events().into_any(),
-        Route::Traces => pages::traces::Traces().into_any(),
-        Route::Trace(id) => view! { <pages::trace::Trace id /> }.into_any(),
-        Route::Sessions => pages::sessions::SessionsPage().into_any(),
-        Route::Services => pages::services::Services().into_any(),
-        Route::About => pages::about::About().into_any(),
-        Route::NotFound(path) => view! { <pages::not_found::NotFound path /> }.into_any(),
     }
 }
 

@@ -40,6 +40,12 @@ pub fn breaker_state(state: BreakerState) -> &'static str {
     }
 }
 
+/// How many breakers are in each state: `open 3 / closed 5`.
+#[must_use]
+pub fn breaker_states(states: impl Iterator<Item = (BreakerState, u64)>) -> String {
+    states.map(|(state, count)| format!("{} {count}", breaker_state(state))).collect::<Vec<_>>().join(" / ")
+}
+
 /// The value of a breaker's state in URLs, classes and `data-state`.
 #[must_use]
 pub fn breaker_key(state: BreakerState) -> &'static str {
@@ -89,6 +95,8 @@ pub fn breaker_reason(reason: &str) -> String {
         Some(BreakerReason::TrialSucceeded) => "the trial calls succeeded".to_owned(),
         Some(BreakerReason::TrialFailed) => "a trial call failed".to_owned(),
         Some(BreakerReason::Manual) => "a user asked for it".to_owned(),
+        Some(BreakerReason::Forced) => "somebody asked for it in a dashboard".to_owned(),
+        Some(BreakerReason::ForceEnded) => "what was asked for in a dashboard is over".to_owned(),
         Some(BreakerReason::Resources) => "a resource of the process is used up".to_owned(),
         Some(BreakerReason::ResourcesFreed) => "the resources of the process are enough again".to_owned(),
         Some(BreakerReason::ProbeSucceeded) => "a health probe succeeded".to_owned(),

@@ -24,8 +24,8 @@ pub fn sheet(charts: &[&Chart], course: Course<'_>, before: Option<(Course<'_>, 
         columns.extend(before.map(|(_, compare)| format!("{name}, {}", compare.words())));
     }
     let rows = course.points.iter().map(|point| {
-        let earlier = before.and_then(|(course, _)| course.grain.about(course.points, point.at_ms));
-        let mut row = vec![Cell::Moment(point.at_ms)];
+        let earlier = before.and_then(|(course, _)| course.grain.about(course.points, point.at_ms()));
+        let mut row = vec![Cell::Moment(point.at_ms())];
         for series in charts.iter().flat_map(|chart| chart.series) {
             row.push((series.value)(point).into());
             row.extend(before.map(|_| earlier.and_then(|point| (series.value)(point)).into()));
@@ -40,6 +40,7 @@ pub fn sheet(charts: &[&Chart], course: Course<'_>, before: Option<(Course<'_>, 
 pub fn with_unit(name: &str, unit: Unit) -> String {
     match unit {
         Unit::Count => name.to_owned(),
+        Unit::Bytes => format!("{name} (bytes)"),
         Unit::Rate => format!("{name} (1/s)"),
         Unit::Seconds => format!("{name} (s)"),
         Unit::Share => format!("{name} (0 to 1)"),
@@ -51,11 +52,11 @@ mod tests {
     use poolscope_wire::PoolPoint;
 
     use super::*;
-    use crate::chart::{grain::Grain, series::CHARTS};
+    use crate::chart::{grain::Grain, point::Point, series::CHARTS};
 
     #[test]
     fn what_is_seen_is_what_is_written() {
-        let point = |at_ms, wait_p99_s| PoolPoint { at_ms, wait_p99_s, ..PoolPoint::default() };
+        let point = |at_ms, wait_p99_s| Point::Pool(PoolPoint { at_ms, wait_p99_s, ..PoolPoint::default() });
         let points = [point(1_000, Some(0.25)), point(2_000, None)];
         let earlier = [point(1_100, Some(0.5))];
         let grain = Grain::new(1_000, &poolscope_wire::Range::default());

@@ -1,6 +1,8 @@
 //! How fine a history is, and where it has gaps. Pure.
 
-use poolscope_wire::{PoolPoint, Range as HistoryRange};
+use poolscope_wire::Range as HistoryRange;
+
+use super::point::Point;
 
 /// A course whose points stand for more than this many reports is drawn in steps, because each is true for all of its time.
 const STEPPED_FROM: u64 = 2;
@@ -62,33 +64,33 @@ impl Grain {
 
     /// Cuts points into runs without a gap.
     #[must_use]
-    pub fn runs<'a>(&self, points: &'a [PoolPoint]) -> Vec<&'a [PoolPoint]> {
-        points.chunk_by(|before, after| !self.is_gap(before.at_ms, after.at_ms)).collect()
+    pub fn runs<'a>(&self, points: &'a [Point]) -> Vec<&'a [Point]> {
+        points.chunk_by(|before, after| !self.is_gap(before.at_ms(), after.at_ms())).collect()
     }
 
     /// The point that tells about a moment: of points that stand for a time, the one of whose time it is; else the
     /// nearest. `None` where nothing is known.
     #[must_use]
-    pub fn about<'a>(&self, points: &'a [PoolPoint], at_ms: u64) -> Option<&'a PoolPoint> {
-        let after = points.partition_point(|point| point.at_ms < at_ms);
+    pub fn about<'a>(&self, points: &'a [Point], at_ms: u64) -> Option<&'a Point> {
+        let after = points.partition_point(|point| point.at_ms() < at_ms);
         let [before, after] = [after.checked_sub(1).and_then(|index| points.get(index)), points.get(after)];
         let nearest = if self.is_stepped && after.is_some() {
             after
         } else {
-            [before, after].into_iter().flatten().min_by_key(|point| point.at_ms.abs_diff(at_ms))
+            [before, after].into_iter().flatten().min_by_key(|point| point.at_ms().abs_diff(at_ms))
         };
-        nearest.filter(|point| point.at_ms.abs_diff(at_ms) <= self.gap_ms())
+        nearest.filter(|point| point.at_ms().abs_diff(at_ms) <= self.gap_ms())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use poolscope_wire::Silence;
+    use poolscope_wire::{PoolPoint, Silence};
 
     use super::*;
 
-    fn at(at_ms: u64) -> PoolPoint {
-        PoolPoint { at_ms, ..PoolPoint::default() }
+    fn at(at_ms: u64) -> Point {
+        Point::Pool(PoolPoint { at_ms, ..PoolPoint::default() })
     }
 
     fn grain(step_ms: u64, silences: &[(u64, u64)]) -> Grain {
@@ -121,7 +123,7 @@ mod tests {
     #[test]
     fn a_moment_is_told_by_its_point_and_a_gap_by_none() {
         let points = [at(10_000), at(20_000), at(90_000)];
-        let about = |grain: &Grain, at_ms| grain.about(&points, at_ms).map(|point| point.at_ms);
+        let about = |grain: &Grain, at_ms| grain.about(&points, at_ms).map(Point::at_ms);
         let coarse = grain(10_000, &[]);
         assert_eq!(about(&coarse, 11_000), Some(20_000), "its time is from 10 to 20");
         assert_eq!(about(&coarse, 50_000), None);

@@ -1,12 +1,14 @@
 //! Places labels beside the ends of their lines so that none covers another.
 
+use crate::compact::sort_by;
+
 /// Places for labels that want to be at `wanted`, at least `gap` apart and within `low..=high`, in the order given.
 ///
 /// Labels keep the order of the places they want; if there is no room for all, they run over the high end.
 #[must_use]
 pub fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
+    sort_by(&mut order, |a, b| wanted[*a].total_cmp(&wanted[*b]));
     let mut places = vec![0.0; wanted.len()];
     let mut lowest = low;
     for index in &order {

@@ -1,13 +1,12 @@
 //! A chart with its title, its labels, the cursor and the brush that all charts of a page share, and the table behind it.
 
 use leptos::{html::Div, prelude::*};
-use poolscope_wire::PoolPoint;
-use wasm_bindgen::JsCast;
-use web_sys::{Element, PointerEvent};
 
 use super::{
     export::with_unit,
     grain::Grain,
+    point::Point,
+    pointer::Pointer,
     save::chart_menu,
     scale::Scale,
     series::{Chart, Course, Drawing, Frame, Shape, value_text},
@@ -17,7 +16,7 @@ use crate::{
     browser,
     derived::Derived,
     format,
-    time::{Time, brush, range::Span, zone},
+    time::{Time, range::Span, zone},
 };
 
 const HEIGHT: f64 = 150.0;
@@ -38,9 +37,9 @@ const TABLE_ROWS: usize = 120;
 #[derive(Debug, Clone, Copy)]
 pub struct ChartData {
     /// The points in view, oldest first.
-    pub points: Derived<Vec<PoolPoint>>,
+    pub points: Derived<Vec<Point>>,
     /// Those of an earlier time, moved to this one; empty without a comparison.
-    pub before: Derived<Vec<PoolPoint>>,
+    pub before: Derived<Vec<Point>>,
     /// How fine the points are, and where nothing is known.
     pub grain: Derived<Grain>,
     /// The same of the earlier ones.
@@ -53,19 +52,21 @@ pub struct ChartData {
     pub estimated: Derived<bool>,
     /// What the figures are of.
     pub name: Derived<String>,
+    /// The charts of the page.
+    pub charts: &'static [Chart],
     /// What is marked, and what it is compared with.
     pub time: Time,
 }
 
 impl ChartData {
     /// The point to read at the cursor, or the newest; and the earlier one beside it.
-    fn read(self) -> [Option<PoolPoint>; 2] {
+    fn read(self) -> [Option<Point>; 2] {
         let grain = self.grain.get();
         let now = self.points.with(|points| match self.cursor.get() {
             Some(at) => grain.about(points, at).copied(),
             None => points.last().copied(),
         });
-        let at = self.cursor.get().or(now.map(|point| point.at_ms));
+        let at = self.cursor.get().or(now.map(|point| point.at_ms()));
         let before_grain = self.before_grain.get();
         let before = self.before.with(|before| at.and_then(|at| before_grain.about(before, at).copied()));
         [now, before]
@@ -123,7 +124,7 @@ pub fn ChartPanel(
         let (frame, wide) = (frame(width.get()), data.span.get().width_ms().max(1));
         data.grain.get().step_ms as f64 / wide as f64 * (frame.right - frame.left) < DENSE_PX
     });
-    let brush = Brush { data, width, down: StoredValue::new(None) };
+    let pointer = Pointer::new(data.time, data.cursor, data.span, width, frame);
     view! {
         <figure class=format!("chart chart-{}", chart.id) data-testid=format!("chart-{}", chart.id)>
             <figcaption>
@@ -132,20 +133,20 @@ pub fn ChartPanel(
                     <span class="soft" title="Closes can't be seen here: they are concluded from what requests show">"~ estimated"</span>
                 })}
                 <button type="button" class="quiet" aria-expanded=move || if table_open.get() { "true" } else { "false" }
-                    aria-label=format!("{} as a table", chart.title)
                     on:click=move |_| set_table_open.update(|open| *open = !*open)>
+                    <span class="sr">{chart.title}": "</span>
                     {move || if table_open.get() { "chart only" } else { "table" }}
                 </button>
                 {chart_menu(chart, data)}
             </figcaption>
             <div class="plot" node_ref=plot>
                 <svg width=move || width.get().to_string() height=HEIGHT.to_string() role="img" aria-label=about
-                    on:pointerdown=move |event| brush.down(&event) on:pointermove=move |event| brush.moved(&event)
-                    on:pointerup=move |event| brush.up(&event) on:pointercancel=move |_| brush.cancel()
-                    on:pointerleave=move |_| data.cursor.set(None)
+                    on:pointerdown=move |event| pointer.down(&event) on:pointermove=move |event| pointer.moved(&event)
+                    on:pointerup=move |event| pointer.up(&event) on:pointercancel=move |_| pointer.cancel()
+                    on:pointerleave=move |_| pointer.left()
                 >
                     <Axes drawing data width />
-                    <Marked data width />
+                    <Marked pointer />
                     {chart.series.iter().enumerate().rev().map(|(index, series)| {
                         let kind = move || match (chart.shape, is_dense.get()) {
                             (Shape::Stack, false) => "area edged",
@@ -188,63 +189,14 @@ fn time_scale(span: Span, frame: Frame) -> Scale {
     Scale::new((span.from_ms as f64, span.to_ms as f64), (frame.left, frame.right))
 }
 
-/// Follows the pointer over a chart: it moves the cursor, and marks a time while it is down.
-#[derive(Clone, Copy)]
-struct Brush {
-    data: ChartData,
-    width: ReadSignal<f64>,
-    /// Place and moment at which the pointer went down.
-    down: StoredValue<Option<(f64, u64)>>,
-}
-
-impl Brush {
-    fn place(self, event: &PointerEvent) -> (f64, Frame, Span) {
-        (f64::from(event.offset_x()), frame(self.width.get_untracked()), self.data.span.get_untracked())
-    }
-
-    fn down(self, event: &PointerEvent) {
-        let (x, frame, span) = self.place(event);
-        if event.button() != 0 || x > frame.right + 6.0 {
-            return;
-        }
-        self.down.set_value(Some((x, brush::moment_at(x, frame, span))));
-        if let Some(target) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok()) {
-            // Where it can't be captured, the mark ends at the edge of the chart.
-            drop(target.set_pointer_capture(event.pointer_id()));
-        }
-    }
-
-    fn moved(self, event: &PointerEvent) {
-        let (x, frame, span) = self.place(event);
-        let is_inside = x >= frame.left - 6.0 && x <= frame.right + 6.0;
-        self.data.cursor.set(is_inside.then(|| brush::moment_at(x, frame, span)));
-        if let Some(down) = self.down.get_value() {
-            self.data.time.draw(brush::dragged(down, x, frame, span));
-        }
-    }
-
-    fn up(self, event: &PointerEvent) {
-        let (x, frame, span) = self.place(event);
-        if let Some(down) = self.down.try_update_value(Option::take).flatten() {
-            // A click marks nothing, and clears what was marked.
-            self.data.time.mark(brush::dragged(down, x, frame, span));
-        }
-    }
-
-    fn cancel(self) {
-        self.down.set_value(None);
-        self.data.time.draw(None);
-    }
-}
-
 /// The time that is marked.
 #[component]
-fn Marked(data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
-    let place = Derived::new(move || brush::place(data.time.marked()?, frame(width.get()), data.span.get()));
-    let x = move || place.get().map_or(0.0, |(x, _)| x).to_string();
-    // A moment must be seen, too.
-    let wide = move || place.get().map_or(0.0, |(_, wide)| wide.max(1.5)).to_string();
-    view! { <rect class="brush" x=x width=wide y="4" height=(HEIGHT - 26.0).to_string() /> }
+fn Marked(pointer: Pointer) -> impl IntoView {
+    let place = Derived::new(move || pointer.marked().unwrap_or_default());
+    view! {
+        <rect class="brush" x=move || place.get().0.to_string() width=move || place.get().1.to_string()
+            y="4" height=(HEIGHT - 26.0).to_string() />
+    }
 }
 
 /// Hairlines and labels of both axes.
@@ -294,11 +246,11 @@ fn Axes(drawing: Derived<Drawing>, data: ChartData, width: ReadSignal<f64>) -> i
 
 /// The line of the cursor.
 #[component]
-fn Cursor(read: Derived<[Option<PoolPoint>; 2]>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
+fn Cursor(read: Derived<[Option<Point>; 2]>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
     let place = move || {
         let at = data.cursor.get()?;
         // It jumps to the point that is read; where nothing is known it is where the pointer is.
-        let at = read.with(|[now, _]| now.map_or(at, |point| point.at_ms));
+        let at = read.with(|[now, _]| now.map_or(at, |point| point.at_ms()));
         Some(time_scale(data.span.get(), frame(width.get())).map(at as f64))
     };
     let x = move || format!("{:.1}", place().unwrap_or(0.0));
@@ -314,20 +266,20 @@ fn Table(chart: &'static Chart, data: ChartData) -> impl IntoView {
     let compare = Derived::new(move || data.time.compare());
     let rows = move || {
         let (compare, before_grain) = (compare.get(), data.before_grain.get());
-        let cell = |point: Option<&PoolPoint>, value: fn(&PoolPoint) -> Option<f64>| {
+        let cell = |point: Option<&Point>, value: fn(&Point) -> Option<f64>| {
             view! { <td class="number">{value_text(point.and_then(value), chart.unit)}</td> }
         };
         data.points.with(|points| {
             data.before.with(|before| {
-                let row = |point: &PoolPoint| {
-                    let earlier = before_grain.about(before, point.at_ms);
+                let row = |point: &Point| {
+                    let earlier = before_grain.about(before, point.at_ms());
                     let cells = chart.series.iter().map(|series| {
                         let beside = compare.map(|_| cell(earlier, series.value));
                         view! { {cell(Some(point), series.value)} {beside} }
                     });
                     view! {
                         <tr>
-                            <th scope="row" title=format::exact_time(point.at_ms)>{format::clock_time(point.at_ms)}</th>
+                            <th scope="row" title=format::exact_time(point.at_ms())>{format::clock_time(point.at_ms())}</th>
                             {cells.collect_view()}
                         </tr>
                     }

@@ -6,7 +6,7 @@ use super::{
     export::sheet,
     panel::ChartData,
     picture::{FRAME, Part, Picture, picture},
-    series::{CHARTS, Chart, Course, Drawing, value_text},
+    series::{Chart, Course, Drawing, value_text},
 };
 use crate::{
     browser,
@@ -24,7 +24,7 @@ pub fn chart_menu(chart: &'static Chart, data: ChartData) -> AnyView {
 
 /// The menu of all charts of the page.
 pub fn page_menu(data: ChartData) -> AnyView {
-    let mut entries = entries(&CHARTS, data);
+    let mut entries = entries(data.charts, data);
     entries.push(("Copy a link to this time", "save-link", Box::new(move || copy_link(data))));
     menu("save all", "all charts", entries)
 }
@@ -49,7 +49,7 @@ fn entries(charts: &'static [Chart], data: ChartData) -> Vec<Entry> {
     ]
 }
 
-/// What a file is named after: the pool, the chart, and the time.
+/// What a file is named after: what is shown, the chart, and the time.
 fn name(charts: &[Chart], data: ChartData) -> Vec<String> {
     let span = data.span.get_untracked();
     let chart = if let [only] = charts { only.id } else { "charts" };
@@ -78,7 +78,7 @@ fn figures(charts: &'static [Chart], data: ChartData) -> Sheet {
         with_courses(data, |course, before| sheet(&charts, course, compare.map(|by| (before, by))));
     let span = data.span.get_untracked();
     sheet.facts = vec![
-        ("pool", data.name.get_untracked()),
+        ("name", data.name.get_untracked()),
         ("from", format::iso_time(span.from_ms)),
         ("to", format::iso_time(span.to_ms)),
         ("time_zone", zone::name(span.to_ms)),

@@ -1,11 +1,10 @@
-//! What the charts of a pool show, and the geometry of one chart. Pure.
-
-use poolscope_wire::PoolPoint;
+//! What a chart shows, those of a pool, and the geometry of one chart. Pure.
 
 use super::{
     grain::Grain,
     labels,
     path::{self, Place},
+    point::Point,
     scale::Scale,
     ticks::{self, Unit},
 };
@@ -19,7 +18,7 @@ pub struct Series {
     /// Class that gives it its colour.
     pub class: &'static str,
     /// Its value in a point; `None` is a gap.
-    pub value: fn(&PoolPoint) -> Option<f64>,
+    pub value: fn(&Point) -> Option<f64>,
 }
 
 /// How the series of a chart are drawn.
@@ -52,10 +51,10 @@ pub struct Chart {
     pub estimable: bool,
 }
 
-/// A series of a figure that may be unknown.
+/// A series of a figure of a pool that may be unknown.
 macro_rules! maybe {
     ($name:literal, $class:literal, $field:ident) => {
-        Series { name: $name, class: $class, value: |p| p.$field.map(f64::from) }
+        Series { name: $name, class: $class, value: |p| p.pool()?.$field.map(f64::from) }
     };
 }
 
@@ -153,6 +152,7 @@ pub fn value_text(value: Option<f64>, unit: Unit) -> String {
         (Some(value), Unit::Rate) => format!("{}/s", format::number(value)),
         (Some(value), Unit::Seconds) => format::duration(value),
         (Some(value), Unit::Share) => format::percent(value),
+        (Some(value), Unit::Bytes) => format::bytes(value as u64),
     }
 }
 
@@ -182,7 +182,7 @@ pub struct Mark {
 #[derive(Debug, Clone, Copy)]
 pub struct Course<'a> {
     /// The points, oldest first.
-    pub points: &'a [PoolPoint],
+    pub points: &'a [Point],
     /// How fine they are.
     pub grain: &'a Grain,
 }
@@ -232,18 +232,18 @@ impl Drawing {
 }
 
 /// True if a series gets a label: what is stacked has none while there is nothing of it, but for the first.
-fn is_labelled(chart: &Chart, series: &Series, points: &[PoolPoint]) -> bool {
+fn is_labelled(chart: &Chart, series: &Series, points: &[Point]) -> bool {
     chart.shape != Shape::Stack
         || chart.series.first().is_some_and(|first| first.name == series.name)
         || points.iter().any(|point| (series.value)(point).is_some_and(|value| value > 0.0))
 }
 
 /// The greatest value that a chart has to show.
-fn top(chart: &Chart, points: &[PoolPoint]) -> f64 {
+fn top(chart: &Chart, points: &[Point]) -> f64 {
     if chart.unit == Unit::Share {
         return 1.0;
     }
-    let of_point = |point: &PoolPoint| {
+    let of_point = |point: &Point| {
         let values = chart.series.iter().filter_map(|series| (series.value)(point));
         if chart.shape == Shape::Stack { values.sum() } else { values.fold(0.0, f64::max) }
     };
@@ -251,14 +251,14 @@ fn top(chart: &Chart, points: &[PoolPoint]) -> f64 {
 }
 
 /// How high a series is drawn at a point: in a stack, on top of those below it.
-fn height(chart: &Chart, level: usize, point: &PoolPoint) -> Option<f64> {
+fn height(chart: &Chart, level: usize, point: &Point) -> Option<f64> {
     if chart.shape == Shape::Stack {
         return Some(sum(&chart.series[..=level], point));
     }
     (chart.series[level].value)(point)
 }
 
-fn sum(series: &[Series], point: &PoolPoint) -> f64 {
+fn sum(series: &[Series], point: &Point) -> f64 {
     series.iter().filter_map(|series| (series.value)(point)).sum()
 }
 
@@ -284,8 +284,8 @@ fn lines(chart: &Chart, course: Course<'_>, x: Scale, y: Scale) -> (Vec<String>,
                 let mut line = Vec::with_capacity(part.len() + 1);
                 for point in part {
                     let place = y.map(height(chart, level, point).unwrap_or_default());
-                    line.push((x.map(grain.start(point.at_ms, before) as f64), place));
-                    before = Some(point.at_ms);
+                    line.push((x.map(grain.start(point.at_ms(), before) as f64), place));
+                    before = Some(point.at_ms());
                 }
                 if let (true, Some(last), Some((_, place))) = (grain.is_stepped, before, line.last().copied())
                 {
@@ -310,7 +310,7 @@ fn stack(chart: &Chart, course: Course<'_>, x: Scale, y: Scale) -> (Vec<String>,
         let edges: Vec<Vec<(f64, f64, f64)>> = runs
             .iter()
             .map(|run| {
-                let edge = |at_ms: u64, point: &PoolPoint| {
+                let edge = |at_ms: u64, point: &Point| {
                     let [low, high] =
                         [level, level + 1].map(|count| y.map(sum(&chart.series[..count], point)));
                     (x.map(at_ms as f64), low, high)
@@ -318,10 +318,10 @@ fn stack(chart: &Chart, course: Course<'_>, x: Scale, y: Scale) -> (Vec<String>,
                 let mut before = None;
                 let mut edges: Vec<_> = run
                     .iter()
-                    .map(|point| edge(grain.start(point.at_ms, before.replace(point.at_ms)), point))
+                    .map(|point| edge(grain.start(point.at_ms(), before.replace(point.at_ms())), point))
                     .collect();
                 if let (true, Some(last)) = (grain.is_stepped, run.last()) {
-                    edges.push(edge(last.at_ms, last));
+                    edges.push(edge(last.at_ms(), last));
                 }
                 edges
             })
@@ -335,6 +335,8 @@ fn stack(chart: &Chart, course: Course<'_>, x: Scale, y: Scale) -> (Vec<String>,
 
 #[cfg(test)]
 mod tests {
+    use poolscope_wire::PoolPoint;
+
     use super::*;
 
     const FRAME: Frame = Frame { left: 0.0, right: 100.0, top: 0.0, bottom: 100.0 };
@@ -362,7 +364,10 @@ mod tests {
     }
 
     fn draw(chart: &Chart, points: &[PoolPoint], before: &[PoolPoint], grain: &Grain) -> Drawing {
-        Drawing::new(chart, Course { points, grain }, Course { points: before, grain }, SPAN, FRAME)
+        let [points, before] =
+            [points, before].map(|points| points.iter().map(Point::from).collect::<Vec<_>>());
+        let [course, before] = [&points, &before].map(|points| Course { points, grain });
+        Drawing::new(chart, course, before, SPAN, FRAME)
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub enum Unit {
     Seconds,
     /// A share from 0 to 1.
     Share,
+    /// Bytes of memory.
+    Bytes,
 }
 
 /// Ticks of a value axis from zero on: the last is the top of the axis and at or above `max`.
@@ -23,11 +25,16 @@ pub enum Unit {
 #[must_use]
 pub fn values(max: f64, unit: Unit) -> Vec<f64> {
     let floor = match unit {
-        Unit::Count | Unit::Rate | Unit::Share => 1.0,
+        Unit::Count | Unit::Rate | Unit::Share | Unit::Bytes => 1.0,
         Unit::Seconds => 1e-6,
     };
     let max = if max.is_finite() { max.max(floor) } else { floor };
-    let mut step = if unit == Unit::Share { 0.5 } else { nice_above(max / 4.0) };
+    let mut step = match unit {
+        Unit::Share => 0.5,
+        // A power of two, which is round in the units that bytes are told in.
+        Unit::Bytes => (max / 4.0).log2().ceil().max(0.0).exp2(),
+        Unit::Count | Unit::Rate | Unit::Seconds => nice_above(max / 4.0),
+    };
     if unit == Unit::Count {
         step = step.max(1.0);
     }

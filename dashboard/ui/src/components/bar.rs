@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::derived::Derived;
+use crate::{compact::fixed, derived::Derived};
 
 /// Width of a share as the browser wants it.
 fn percent_of(share: f64) -> String {
-    format!("{:.1}%", share.clamp(0.0, 1.0) * 100.0)
+    format!("{}%", fixed(share.clamp(0.0, 1.0) * 100.0, 1))
 }
 
 /// One bar, with a mark where its limit is.

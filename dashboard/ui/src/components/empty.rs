@@ -13,12 +13,17 @@ pub fn Empty(
     /// What is not there, in a few words.
     #[prop(into)]
     title: String,
+    /// True where it is the whole page, which has no other title then.
+    #[prop(optional)]
+    alone: bool,
     /// Why, and what to do.
     children: Children,
 ) -> impl IntoView {
+    let title =
+        if alone { view! { <h1>{title}</h1> }.into_any() } else { view! { <h2>{title}</h2> }.into_any() };
     view! {
         <section class="empty" data-testid="empty-state">
-            <h2>{title}</h2>
+            {title}
             {children()}
         </section>
     }
@@ -55,13 +60,17 @@ fn reachable(address: &str) -> String {
 
 /// There is no picture yet.
 #[component]
-pub fn Waiting() -> impl IntoView {
+pub fn Waiting(
+    /// True where it is the whole page.
+    #[prop(optional)]
+    alone: bool,
+) -> impl IntoView {
     let live = expect_context::<Live>();
     view! {
         {move || {
             if live.connection() == Connection::Lost {
                 view! {
-                    <Empty title="The server does not answer">
+                    <Empty title="The server does not answer" alone>
                         <p>"Is it running? Start it with " <code>"poolscope-dashboard"</code>
                             ". This page connects by itself as soon as it is there."</p>
                     </Empty>
@@ -76,12 +85,16 @@ pub fn Waiting() -> impl IntoView {
 
 /// Nobody has sent anything yet.
 #[component]
-pub fn NoData() -> impl IntoView {
+pub fn NoData(
+    /// True where it is the whole page.
+    #[prop(optional)]
+    alone: bool,
+) -> impl IntoView {
     let live = expect_context::<Live>();
     let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));
     let requests = move || live.with_status(|store| store.status.received.requests);
     view! {
-        <Empty title="No pools yet">
+        <Empty title="No pools yet" alone>
             <p>"Start a service with these lines in its environment, and its connection pools appear here within seconds."</p>
             <CopyLines text=lines />
             <p class="soft">

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use poolscope_wire::Severity;
 
-use super::timebar::TimeBar;
+use super::{choice::Choice, timebar::TimeBar};
 use crate::{
     derived::Derived,
     format,
@@ -24,6 +24,10 @@ pub fn Header(
     help: RwSignal<bool>,
 ) -> impl IntoView {
     let navigation = expect_context::<Navigation>();
+    let live = expect_context::<Live>();
+    let services = Derived::new(move || {
+        live.with_status(|store| store.services.iter().map(|one| one.name.clone()).collect::<Vec<_>>())
+    });
     view! {
         <header class="top">
             <a class="brand" href=move || navigation.link(&Route::Overview)>
@@ -36,7 +40,7 @@ pub fn Header(
             <Pages />
             <span class="grow"></span>
             <div class="contents" hidden=move || shows_now(&navigation.route())><TimeBar /></div>
-            <ServiceChoice />
+            <Choice key="service" label="Service" all="all services" names=services />
             <StreamState />
             <ThemeButton />
             <button type="button" class="icon" aria-label="Keyboard help" title="Keyboard help (?)"
@@ -47,15 +51,7 @@ pub fn Header(
 
 /// True for a page that tells what is now, or one thing of its own time: the time that is looked at changes nothing there.
 fn shows_now(route: &Route) -> bool {
-    matches!(
-        route,
-        Route::Protection
-            | Route::Trace(_)
-            | Route::Sessions
-            | Route::Services
-            | Route::About
-            | Route::NotFound(_)
-    )
+    matches!(route, Route::Trace(_) | Route::About | Route::NotFound(_))
 }
 
 #[component]
@@ -110,40 +106,6 @@ fn Pages() -> impl IntoView {
             {link(Route::Services, "Services", "nav-services", none)}
             {link(Route::About, "About", "nav-about", none)}
         </nav>
-    }
-}
-
-#[component]
-fn ServiceChoice() -> impl IntoView {
-    let live = expect_context::<Live>();
-    let navigation = expect_context::<Navigation>();
-    let names = Derived::new(move || {
-        live.with_status(|store| {
-            store.services.iter().map(|service| service.name.clone()).collect::<Vec<_>>()
-        })
-    });
-    let chosen = move || navigation.query("service");
-    let options = move || {
-        let chosen = chosen();
-        let mut names = names.get();
-        // A service of the address stays to be seen even if nobody of that name sends any more.
-        if !chosen.is_empty() && !names.contains(&chosen) {
-            names.push(chosen.clone());
-        }
-        names
-            .into_iter()
-            .map(|name| view! { <option value=name.clone() prop:selected=name == chosen>{name.clone()}</option> })
-            .collect_view()
-    };
-    let needed = move || names.with(|names| names.len() > 1) || !chosen().is_empty();
-    view! {
-        <label class="service" hidden=move || !needed()>
-            <span class="sr">"Service"</span>
-            <select data-testid="service" on:change=move |event| navigation.set_query("service", &event_target_value(&event))>
-                <option value="">"all services"</option>
-                {options}
-            </select>
-        </label>
     }
 }
 

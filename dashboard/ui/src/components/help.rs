@@ -2,7 +2,10 @@
 
 use leptos::{html::Dialog, prelude::*};
 
-use crate::keys;
+use crate::{
+    keys,
+    pages::part::{self, Piece},
+};
 
 /// The keys and what they do.
 #[component]
@@ -37,7 +40,7 @@ pub fn Help(
     view! {
         <dialog node_ref=dialog aria-labelledby="help-title" data-testid="help" on:close=move |_| open.set(false)>
             <h2 id="help-title">"Keyboard"</h2>
-            <KeyTable />
+            {move || open.get().then(|| part::piece(Piece::Keys))}
             <form method="dialog"><button class="button">"Close"</button></form>
         </dialog>
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leptos::{prelude::*, task::spawn_local};
-use serde::de::DeserializeOwned;
+use poolscope_wire::json::Read;
 
 use crate::{
     api::{self, Failure},
@@ -54,20 +54,28 @@ impl<T> Loaded<T> {
     }
 }
 
-/// Reads an address, again when it changes, and now and then for as long as the picture is not held. The address is
-/// made anew for each reading, since it may have a time in it; `key` is what makes another question of it.
+/// Reads an address, again when it changes, and now and then for as long as the picture is not held and `again` says so.
+/// The address is made anew for each reading, since it may have a time in it; `key` is what makes another question of it.
+/// An empty address is nothing to read.
 pub fn use_loaded<T>(
     live: Live,
     key: Derived<String>,
     url: impl Fn() -> String + Copy + 'static,
+    again: impl Fn() -> bool + Copy + 'static,
 ) -> RwSignal<Loaded<T>>
 where
-    T: DeserializeOwned + Send + Sync + 'static,
+    T: Read + Default + Send + Sync + 'static,
 {
     let loaded = RwSignal::new(Loaded::Loading);
     let wanted = StoredValue::new(String::new());
     let fetch = move || {
         let (asked, url) = (wanted.get_value(), untrack(url));
+        if url.is_empty() {
+            if !loaded.with_untracked(|loaded| matches!(loaded, Loaded::Loading)) {
+                loaded.set(Loaded::Loading);
+            }
+            return;
+        }
         spawn_local(async move {
             let answer = api::read(&url).await;
             // The page may be gone by now, or ask for something else.
@@ -81,7 +89,8 @@ where
         fetch();
     });
     browser::use_interval(REFRESH, move || {
-        if !untrack(|| live.held()) {
+        let is_here = loaded.with_untracked(|loaded| loaded.ready().is_some());
+        if !is_here || untrack(|| !live.held() && again()) {
             fetch();
         }
     });

@@ -2,7 +2,7 @@
 
 use leptos::{html::Details, prelude::*};
 use wasm_bindgen::JsCast;
-use web_sys::{FocusEvent, Node};
+use web_sys::{FocusEvent, HtmlElement, Node};
 
 /// One entry: its words, its `data-testid`, and what it does.
 pub type Entry = (&'static str, &'static str, Box<dyn Fn()>);
@@ -15,6 +15,13 @@ pub fn menu(name: &'static str, about: &str, entries: Vec<Entry>) -> AnyView {
             details.set_open(false);
         }
     };
+    // What closes around the focus would lose it, and a dialog gives it back to where it was.
+    let rest = move || {
+        let summary = details.get_untracked().and_then(|details| details.first_element_child());
+        if let Some(summary) = summary.and_then(|summary| summary.dyn_into::<HtmlElement>().ok()) {
+            drop(summary.focus());
+        }
+    };
     let on_focus_out = move |event: FocusEvent| {
         let next = event.related_target().and_then(|target| target.dyn_into::<Node>().ok());
         let details = details.get_untracked();
@@ -25,7 +32,7 @@ pub fn menu(name: &'static str, about: &str, entries: Vec<Entry>) -> AnyView {
     };
     let entries = entries.into_iter().map(|(words, testid, act)| {
         view! {
-            <li><button type="button" data-testid=testid on:click=move |_| { close(); act(); }>{words}</button></li>
+            <li><button type="button" data-testid=testid on:click=move |_| { close(); rest(); act(); }>{words}</button></li>
         }
     });
     view! {

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::{
     components::source,
+    derived::Derived,
     format,
     state::{connection::Connection, live::Live},
     time::{Time, zone},
@@ -14,30 +15,34 @@ use crate::{
 pub fn Notice() -> impl IntoView {
     let live = expect_context::<Live>();
     let time = expect_context::<Time>();
-    let age = move || live.age_s().map_or_else(|| "unknown".to_owned(), format::span);
-    let text = move || {
+    let text = Derived::new(move || {
         if let Some(trouble) = live.trouble.get() {
             return Some(format!("The live stream stopped: {trouble}."));
         }
-        match live.connection() {
+        let text = match live.connection() {
             Connection::Lost if live.age_s().is_none() => {
-                Some("The server does not answer. The page keeps trying by itself.".to_owned())
+                "The server does not answer. The page keeps trying by itself."
             }
-            Connection::Lost => Some(format!(
-                "The server is lost. This is the last picture, {} old. The page keeps trying by itself.",
-                age()
-            )),
-            Connection::Stale => {
-                Some(format!("Nothing has come from the server for {}. This is the last picture.", age()))
+            Connection::Lost => {
+                "The server is lost. This is the last picture. The page keeps trying by itself."
             }
+            Connection::Stale => "Nothing has come from the server for a while. This is the last picture.",
             Connection::Connecting | Connection::Live if live.held() => {
-                let age = live.held_for_s().map_or_else(String::new, format::span);
-                Some(format!("The picture is held and {age} old. Press space to let it go on."))
+                "The picture is held. Press space to let it go on."
             }
             Connection::Connecting | Connection::Live => {
-                live.with_status(|store| source::trouble(&store.status))
+                return live.with_status(|store| source::trouble(&store.status));
             }
-        }
+        };
+        Some(text.to_owned())
+    });
+    // Told aloud it would never end.
+    let age = move || {
+        let age_s = match live.connection() {
+            Connection::Lost | Connection::Stale => live.age_s(),
+            Connection::Connecting | Connection::Live => live.held_for_s(),
+        };
+        age_s.map(|age_s| view! { <span aria-hidden="true">{format!(" It is {} old.", format::span(age_s))}</span> })
     };
     // A time that stands still is what was asked for: it is said, and is nothing to worry about.
     let still = move || {
@@ -51,11 +56,11 @@ pub fn Notice() -> impl IntoView {
     };
     view! {
         <div role="status">
-            {move || text().map(|text| view! { <p class="notice" data-testid="notice">{text}</p> })}
+            {move || text.get().map(|text| view! { <p class="notice" data-testid="notice">{text} {age}</p> })}
         </div>
         <div>
             {move || still().map(|text| view! {
-                <p class="notice still" data-testid="still">{text}</p>
+                <section aria-label="Time that is shown"><p class="notice still" data-testid="still">{text}</p></section>
             })}
         </div>
     }

@@ -1,14 +1,13 @@
 //! Warnings in words: what is wrong, with what, since when, and what to do about it.
 
 use leptos::prelude::*;
-use poolscope_wire::{Severity, Subject};
+use poolscope_wire::{Severity, Subject, Warning};
 
 use super::{each::each, shape::SeverityShape};
 use crate::{
     derived::Derived,
     format,
     navigation::Navigation,
-    route::Route,
     state::{
         fleet::{WarningRow, merge_warnings, warnings_about},
         live::Live,
@@ -45,10 +44,8 @@ fn Row(id: String, rows: Derived<Vec<WarningRow>>, names: bool) -> impl IntoView
     let recovering =
         Derived::new(move || row.with(|row| row.as_ref().is_some_and(|row| row.worst.recovering)));
     let key = move || words::severity_key(severity.get());
-    let href = move || {
-        let path = row.with(|row| row.as_ref().map(|row| row.worst.link.clone()).unwrap_or_default());
-        navigation.link(&Route::parse(&path))
-    };
+    let href =
+        move || row.with(|row| row.as_ref().map(|row| link(navigation, &row.worst, &[])).unwrap_or_default());
     let since = Derived::new(move || row.with(|row| row.as_ref().map_or(0, |row| row.worst.since_ms)));
     let lasting = move || {
         let since = since.get();
@@ -64,7 +61,7 @@ fn Row(id: String, rows: Derived<Vec<WarningRow>>, names: bool) -> impl IntoView
                     <a href=href data-stop dir="auto" class="clip" title=worst(|row| row.worst.name.clone())>
                         {worst(|row| row.worst.name.clone())}
                     </a>
-                    <span class="soft clip" dir="auto">{worst(place)}</span>
+                    <span class="soft clip" dir="auto">{worst(|row| place(&row.worst, row.instances))}</span>
                 })}
             </div>
             <p class="say">
@@ -80,10 +77,20 @@ fn Row(id: String, rows: Derived<Vec<WarningRow>>, names: bool) -> impl IntoView
     }
 }
 
-/// Whose it is.
-fn place(row: &WarningRow) -> String {
-    let worst = &row.worst;
-    match (worst.what, row.instances) {
+/// The page of what a warning is about, with more in its query.
+#[must_use]
+pub fn link(navigation: Navigation, warning: &Warning, more: &[(&str, String)]) -> String {
+    let mut query = more.to_vec();
+    if matches!(warning.what, Subject::Protection | Subject::Session) {
+        query.push(("show", warning.what_id.clone()));
+    }
+    navigation.link_to(&warning.link, &query)
+}
+
+/// Whose it is, of so many instances.
+#[must_use]
+pub fn place(worst: &Warning, instances: usize) -> String {
+    match (worst.what, instances) {
         (_, many) if many > 1 => format!("{} \u{b7} {many} instances", worst.service),
         (Subject::Instance, _) => worst.instance.clone(),
         _ => [worst.service.as_str(), &worst.instance]
@@ -108,7 +115,7 @@ pub fn WarningsAbout(
     });
     view! {
         <Show when=move || rows.with(|rows| !rows.is_empty())>
-            <section class="about-it" aria-label="Warnings"><Warnings rows names=false /></section>
+            <div class="about-it" role="group" aria-label="Warnings"><Warnings rows names=false /></div>
         </Show>
     }
 }
@@ -129,8 +136,6 @@ pub fn counts(rows: &[WarningRow]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use poolscope_wire::Warning;
-
     use super::*;
 
     #[test]

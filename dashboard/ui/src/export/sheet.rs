@@ -112,9 +112,19 @@ fn pair(name: &str, value: &str) -> String {
     format!("{}:{value}", json_text(name))
 }
 
-fn json_text(text: &str) -> String {
-    // A string always has a form in JSON.
-    serde_json::to_string(text).unwrap_or_default()
+/// A text of JSON.
+#[must_use]
+pub fn json_text(text: &str) -> String {
+    let mut json = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => json.extend(['\\', letter]),
+            '\0'..='\u{1f}' => json.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            _ => json.push(letter),
+        }
+    }
+    json.push('"');
+    json
 }
 
 /// A name for a file of what is named `parts`: letters and digits of any language, and hyphens.

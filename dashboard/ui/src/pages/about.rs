@@ -61,7 +61,7 @@ pub fn About() -> impl IntoView {
                 <h2>"Refused and cut off"</h2>
                 <Losses own />
             </section>
-            <section>
+            <section data-testid="access">
                 <h2>"Access"</h2>
                 <Access own />
             </section>

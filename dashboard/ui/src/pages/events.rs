@@ -9,17 +9,15 @@ use crate::{
     api, browser,
     components::{
         empty::{Empty, NoData, Waiting},
-        menu::menu,
+        save::sheet_menu,
         shape::SeverityShape,
+        told::told,
     },
     derived::Derived,
-    export::{
-        save_csv, save_json,
-        sheet::{Cell, Sheet},
-    },
+    export::sheet::{Cell, Sheet},
     format,
     navigation::Navigation,
-    route::Route,
+    route::{Query, Route},
     state::{filter::EventFilter, live::Live},
     time::{
         Time,
@@ -184,15 +182,8 @@ pub fn Events() -> impl IntoView {
         })
     };
     let file = move || vec!["events".to_owned(), format::iso_time(untrack(|| live.now_ms()))];
-    let save = menu(
-        "save",
-        "events",
-        vec![
-            ("Events as CSV", "save-csv", Box::new(move || save_csv(&rows(), &file()))),
-            ("Events as JSON", "save-json", Box::new(move || save_json(&rows(), &file()))),
-        ],
-    );
-    let count = move || {
+    let save = sheet_menu("events", rows, file);
+    let count = Derived::new(move || {
         let matching = found.with(|(matching, _)| *matching);
         let shown =
             if matching > MAX_SHOWN { format!(", the newest {MAX_SHOWN} shown") } else { String::new() };
@@ -204,7 +195,8 @@ pub fn Events() -> impl IntoView {
             Some(_) => format!(", {}", time.range().words(live.now_ms())),
             None => String::new(),
         })
-    };
+    });
+    let asked = Derived::new(move || navigation.with_query(Query::to_text));
     let stage = Derived::new(move || {
         if found.with(|(matching, _)| *matching > 0) {
             Stage::List
@@ -228,7 +220,7 @@ pub fn Events() -> impl IntoView {
         <div class="pagehead"><h1>"Events"</h1><span class="grow"></span>{save}</div>
         <Filters source />
         {move || source.failure().map(|text| view! { <p class="is-bad" role="alert">{text}</p> })}
-        <p class="soft" role="status" data-testid="event-count" hidden=move || all.get() == 0>{count}</p>
+        <p hidden=move || all.get() == 0>{told("event-count", count, asked)}</p>
         {move || match stage.get() {
             Stage::List => view! {
                 <ul class="events" aria-label="Events">

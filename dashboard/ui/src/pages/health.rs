@@ -21,6 +21,10 @@ pub fn Access(
             <tbody>
                 {fact("To look", |own| if own.asks_for_login { "a login" } else { "no login, whoever reaches the page" })}
                 {fact("To send", |own| if own.asks_for_key { "a key" } else { "no key, whoever reaches the port" })}
+                {fact("To hold breakers", |own| match own.offers_control {
+                    true => "on: whoever has logged in may, where the application allows it",
+                    false => "off: nothing here changes an application",
+                })}
                 {fact("On the way", |own| if own.has_tls { "TLS" } else { "readable: no TLS here" })}
             </tbody>
         </table>

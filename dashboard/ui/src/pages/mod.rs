@@ -6,6 +6,7 @@ pub mod events;
 pub mod health;
 pub mod not_found;
 pub mod overview;
+pub mod part;
 pub mod pool;
 pub mod protection;
 pub mod services;

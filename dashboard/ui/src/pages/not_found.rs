@@ -12,7 +12,7 @@ pub fn NotFound(
 ) -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     view! {
-        <Empty title="No such page">
+        <Empty title="No such page" alone=true>
             <p>"Nothing is at " <code>{path}</code> "."</p>
             <p><a href=move || navigation.link(&Route::Overview) data-stop>"See all pools"</a></p>
         </Empty>

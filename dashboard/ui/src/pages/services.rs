@@ -7,6 +7,7 @@ use crate::{
     components::{
         empty::{NoData, Waiting},
         shape::SeverityShape,
+        stretch::Stretch,
     },
     derived::Derived,
     format,
@@ -16,11 +17,15 @@ use crate::{
         fleet::{vanished, warnings_of},
         live::Live,
     },
+    time::{Time, range::Span},
     words,
 };
 
 /// A clock that is off by less is on time: a report takes a while.
 const CLOCK_SLACK_MS: u64 = 2_000;
+
+/// So long after its begin the server has heard everybody who was there before: the longest usual interval of reports.
+const SETTLED_MS: u64 = 60_000;
 
 /// The services page.
 #[component]
@@ -72,8 +77,14 @@ fn OneService(service: Service) -> impl IntoView {
     let mut instances = service.instances;
     // Who vanished goes last; the others keep their places.
     instances.sort_by(|a, b| (a.vanished, &a.id).cmp(&(b.vanished, &b.id)));
+    let live = expect_context::<Live>();
+    let time = expect_context::<Time>();
+    let seen: Vec<_> =
+        instances.iter().map(|one| (one.first_seen_ms, one.last_seen_ms, one.vanished)).collect();
+    let turnover =
+        Derived::new(move || turnover(&seen, time.span(), live.with_status(|store| store.status.started_ms)));
     let count = format::counted(instances.len() as u64, "instance", "instances");
-    let heads = ["instance", "sends", "lacks", "reports", "since", "last heard"];
+    let heads = ["instance", "sends", "lacks", "reports", "since", "last heard", "heard in this time"];
     let rows = instances.into_iter().map(|instance| {
         let service = name.clone();
         view! { <Row service instance /> }
@@ -82,7 +93,7 @@ fn OneService(service: Service) -> impl IntoView {
         <section class="service-block" data-testid="service-block">
             <div class="sectionhead">
                 <h2 class="clip" dir="auto" title=service.name.clone()><a href=href data-stop>{service.name.clone()}</a></h2>
-                <span class="soft">{count}</span>
+                <span class="soft">{count} {move || turnover.get()}</span>
             </div>
             <table class="facts instances">
                 <thead><tr>{heads.map(|head| view! { <th scope="col">{head}</th> }).collect_view()}</tr></thead>
@@ -141,8 +152,20 @@ fn Row(service: String, instance: Instance) -> impl IntoView {
                 {move || format::ago(live.now_ms(), last)}
                 {gone.then(|| view! { <span class="under is-warn">"vanished"</span> })}
             </td>
+            <td class="heard" data-label="heard in this time"><Stretch of=Span { from_ms: first, to_ms: last }.into() /></td>
         </tr>
     }
+}
+
+/// How many came and went in a time: one after the other is a restart. Who was here when the server began is not new.
+fn turnover(seen: &[(u64, u64, bool)], span: Span, started_ms: u64) -> String {
+    let is_new = |first: u64| span.contains(first) && first > started_ms + SETTLED_MS;
+    let came = seen.iter().filter(|(first, ..)| is_new(*first)).count() as u64;
+    let went = seen.iter().filter(|(_, last, gone)| *gone && span.contains(*last)).count() as u64;
+    let parts = [(came, "came"), (went, "vanished")];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, word)| format!("{} {word}", format::count(count))).collect();
+    if parts.is_empty() { String::new() } else { format!("\u{b7} {} in this time", parts.join(", ")) }
 }
 
 /// Language and version.
@@ -231,6 +254,14 @@ mod tests {
         let nothing = Instance::default();
         assert_eq!((sends(&nothing).as_str(), lost(&nothing).as_str()), ("nothing that is shown here", ""));
         assert_eq!(reports(&nothing), "not known yet");
+    }
+
+    #[test]
+    fn who_came_and_went_is_counted() {
+        let span = Span { from_ms: 1_000_000, to_ms: 2_000_000 };
+        let seen = [(10, 1_500_000, true), (1_500_000, 1_990_000, false), (100, 900_000, true)];
+        assert_eq!(turnover(&seen, span, 0), "\u{b7} 1 came, 1 vanished in this time");
+        assert_eq!(turnover(&seen[1..2], span, 1_450_000), "", "it was here before the server");
     }
 
     #[test]

@@ -1,9 +1,15 @@
 //! Which events and breakers are shown, and the counts of the headline. Pure.
 
+use std::cmp::Reverse;
+
 use poolscope_wire::{Breaker, BreakerState, Event, Protection, Severity};
 
 use super::store::{Store, is_routine};
-use crate::{time::range::Span, words};
+use crate::{
+    compact::{lower_case, sort_by},
+    time::range::Span,
+    words,
+};
 
 /// Which events are shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,7 +44,7 @@ impl EventFilter {
     }
 
     fn has_text(&self, event: &Event) -> bool {
-        let wanted = self.text.to_lowercase();
+        let wanted = lower_case(&self.text);
         [
             Some(&event.text),
             Some(&event.service),
@@ -49,7 +55,7 @@ impl EventFilter {
         .into_iter()
         .flatten()
         .chain(event.attributes.iter().map(|(_, value)| value))
-        .any(|text| text.to_lowercase().contains(&wanted))
+        .any(|text| lower_case(text).contains(&wanted))
     }
 }
 
@@ -58,15 +64,11 @@ impl EventFilter {
 pub fn breakers_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Breaker> {
     let mut breakers: Vec<&Breaker> =
         store.breakers.values().filter(|breaker| service.is_empty() || breaker.service == service).collect();
-    breakers.sort_by_key(|breaker| {
-        (
-            breaker.stale,
-            std::cmp::Reverse(words::breaker_severity(breaker.state)),
-            &breaker.name,
-            &breaker.instance,
-            &breaker.id,
-        )
-    });
+    fn key(one: &Breaker) -> (bool, Reverse<Severity>, &str, &str, &str) {
+        let severity = Reverse(words::breaker_severity(one.state));
+        (one.stale, severity, &one.name, &one.instance, &one.id)
+    }
+    sort_by(&mut breakers, |a, b| key(a).cmp(&key(b)));
     breakers
 }
 
@@ -75,7 +77,10 @@ pub fn breakers_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Breaker> {
 pub fn protection_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Protection> {
     let mut all: Vec<&Protection> =
         store.protection.values().filter(|one| service.is_empty() || one.service == service).collect();
-    all.sort_by_key(|one| (std::cmp::Reverse(one.health.severity), &one.name, &one.id));
+    fn key(one: &Protection) -> (Reverse<Severity>, &str, &str) {
+        (Reverse(one.health.severity), &one.name, &one.id)
+    }
+    sort_by(&mut all, |a, b| key(a).cmp(&key(b)));
     all
 }
 

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use poolscope_wire::{Breaker, BreakerState, PoolPoint, Service, Severity, Subject, Warning};
 
 use super::store::Store;
-use crate::{format, words};
+use crate::{compact::sort_by, format, words};
 
 /// Points of members are put together by so much time.
 const STEP_MS: u64 = 2_000;
@@ -67,15 +67,12 @@ impl BreakerGroup {
     /// `open 3 / closed 5`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let mut parts: Vec<String> = self
-            .states
-            .iter()
-            .map(|(state, count)| format!("{} {count}", words::breaker_state(*state)))
-            .collect();
-        if self.silent > 0 {
-            parts.push(format!("silent {}", self.silent));
+        let states = words::breaker_states(self.states.iter().copied());
+        match self.silent {
+            0 => states,
+            silent if states.is_empty() => format!("silent {silent}"),
+            silent => format!("{states} / silent {silent}"),
         }
-        parts.join(" / ")
     }
 
     /// The worst state of those that report.
@@ -117,7 +114,9 @@ pub fn breaker_groups(ordered: &[&Breaker]) -> Vec<BreakerGroup> {
         }
     }
     for group in &mut groups {
-        group.states.sort_by_key(|(state, _)| Reverse(words::breaker_severity(*state)));
+        sort_by(&mut group.states, |(a, _), (b, _)| {
+            words::breaker_severity(*b).cmp(&words::breaker_severity(*a))
+        });
     }
     groups
 }
@@ -147,7 +146,7 @@ pub fn warnings_of<'a>(store: &'a Store, service: &str, instance: &str) -> Vec<&
         .filter(|one| service.is_empty() || one.service == service)
         .filter(|one| instance.is_empty() || one.instance == instance)
         .collect();
-    all.sort_by(|a, b| order(a).cmp(&order(b)));
+    sort_by(&mut all, |a, b| order(a).cmp(&order(b)));
     all
 }
 
@@ -161,7 +160,7 @@ fn order(one: &Warning) -> (Reverse<Severity>, bool, poolscope_wire::Rule, &str,
 pub fn warnings_about<'a>(store: &'a Store, what: Subject, ids: &[String]) -> Vec<&'a Warning> {
     let mut all: Vec<&Warning> =
         store.warnings.values().filter(|one| one.what == what && ids.contains(&one.what_id)).collect();
-    all.sort_by(|a, b| order(a).cmp(&order(b)));
+    sort_by(&mut all, |a, b| order(a).cmp(&order(b)));
     all
 }
 
@@ -177,19 +176,27 @@ pub struct WarningRow {
 /// Warnings that one rule has of the same thing on several instances become one row, at the place of the worst.
 #[must_use]
 pub fn merge_warnings(ordered: &[&Warning]) -> Vec<WarningRow> {
-    let mut rows: Vec<WarningRow> = Vec::new();
+    let mut rows: Vec<(WarningRow, Vec<&str>)> = Vec::new();
     for one in ordered {
-        let same = |row: &&mut WarningRow| {
+        let same = |(row, _): &&mut (WarningRow, _)| {
             let worst = &row.worst;
             (worst.rule, worst.what, worst.severity) == (one.rule, one.what, one.severity)
                 && (&worst.service, &worst.name) == (&one.service, &one.name)
         };
         match rows.iter_mut().find(same) {
-            Some(row) => row.instances += 1,
-            None => rows.push(WarningRow { worst: (*one).clone(), instances: 1 }),
+            Some((row, instances)) => {
+                if !instances.contains(&one.instance.as_str()) {
+                    instances.push(&one.instance);
+                    row.instances += 1;
+                }
+            }
+            None => {
+                let row = WarningRow { worst: (*one).clone(), instances: 1 };
+                rows.push((row, vec![one.instance.as_str()]));
+            }
         }
     }
-    rows
+    rows.into_iter().map(|(row, _)| row).collect()
 }
 
 #[cfg(test)]
@@ -261,12 +268,14 @@ mod tests {
                 warning("2", Rule::LowReuse, Severity::Warn, "a"),
                 warning("3", Rule::Leak, Severity::Bad, "b"),
                 warning("4", Rule::Leak, Severity::Bad, "a"),
+                warning("5", Rule::Leak, Severity::Bad, "a"),
             ],
             ..Full::default()
         });
         let all = warnings_of(&store, "", "");
-        assert_eq!(all.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["3", "4", "2", "1"]);
+        assert_eq!(all.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["3", "4", "5", "2", "1"]);
         let rows = merge_warnings(&all);
+        // A client has a pool for each destination: two of an instance are of one instance.
         assert_eq!(rows.iter().map(|row| row.instances).collect::<Vec<_>>(), [2, 1, 1]);
         assert_eq!(warnings_of(&store, "", "b").len(), 1);
     }

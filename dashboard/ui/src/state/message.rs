@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use poolscope_wire::{Full, Update, WIRE_VERSION};
-use serde::Deserialize;
+use poolscope_wire::{Full, Update, WIRE_VERSION, json, objects};
 
 /// A message of the live stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,21 +38,25 @@ impl fmt::Display for Unreadable {
 }
 
 /// What every version of a full picture must have.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Versioned {
     status: Version,
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Version {
     wire_version: u32,
+}
+
+objects! {
+    Versioned { status }
+    Version { wire_version }
 }
 
 impl Message {
     /// Reads a message.
     ///
-    /// The contract puts the type first (a test of the wire crate pins it). Looking at it spares what reading an
-    /// internally tagged enum costs: serde would first build a tree of the whole message.
+    /// The contract puts the type first (a test of the wire crate pins it).
     pub fn parse(text: &str) -> Result<Self, Unreadable> {
         if text.starts_with(r#"{"type":"update""#) {
             return read(text).map(|update| Self::Update(Box::new(update)));
@@ -68,8 +71,8 @@ impl Message {
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
-    serde_json::from_str(text).map_err(|error| Unreadable::Malformed(error.to_string()))
+fn read<T: json::Read + Default>(text: &str) -> Result<T, Unreadable> {
+    json::read(text).map_err(|error| Unreadable::Malformed(error.to_string()))
 }
 
 #[cfg(test)]

@@ -8,3 +8,4 @@ pub mod message;
 pub mod order;
 pub mod ring;
 pub mod store;
+pub mod table;

@@ -5,7 +5,10 @@ use std::{cmp::Ordering, collections::HashSet};
 use poolscope_wire::{PoolSummary, Severity};
 
 use super::store::{GroupEntry, PoolEntry, Store};
-use crate::words;
+use crate::{
+    compact::{lower_case, sort_by},
+    words,
+};
 
 /// What the list of pools is ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,7 +79,7 @@ impl PoolFilter {
     /// Ids of the pools and groups that pass, in order; those of a group that is taken apart follow it.
     #[must_use]
     pub fn ids(&self, store: &Store) -> Vec<String> {
-        let words: Vec<String> = self.text.split_whitespace().map(str::to_lowercase).collect();
+        let words: Vec<String> = self.text.split_whitespace().map(lower_case).collect();
         let is_merged = !self.apart && self.instance.is_empty();
         let groups = || store.groups.values().filter(|_| is_merged);
         let grouped: HashSet<&str> =
@@ -93,14 +96,14 @@ impl PoolFilter {
         });
         let mut entries: Vec<&PoolEntry> = singles.chain(passing.map(|group| &group.entry)).collect();
         let order = |a: &&PoolEntry, b: &&PoolEntry| self.compare(a, b).then_with(|| by_name(a, b));
-        entries.sort_by(order);
+        sort_by(&mut entries, order);
         let mut ids = Vec::with_capacity(entries.len());
         for entry in entries {
             let id = &entry.summary.id;
             ids.push(id.clone());
             if let Some(group) = store.groups.get(id).filter(|_| self.open.contains(id)) {
                 let mut members = members(group);
-                members.sort_by(order);
+                sort_by(&mut members, order);
                 ids.extend(members.into_iter().map(|member| member.summary.id.clone()));
             }
         }
@@ -160,8 +163,8 @@ fn by_name(a: &PoolEntry, b: &PoolEntry) -> Ordering {
 fn has_word(pool: &PoolSummary, word: &str) -> bool {
     [&pool.client, &pool.address, &pool.service, &pool.instance, &pool.health.sentence]
         .into_iter()
-        .any(|text| text.to_lowercase().contains(word))
-        || words::destination(pool).to_lowercase().contains(word)
+        .any(|text| lower_case(text).contains(word))
+        || lower_case(&words::destination(pool)).contains(word)
 }
 
 #[cfg(test)]
@@ -235,7 +238,7 @@ mod tests {
                 pool("3", "c", Severity::Bad, true),
                 PoolSummary { client: "alone".to_owned(), ..pool("4", "a", Severity::Warn, false) },
             ],
-            groups: vec![PoolGroup { merged, members, current: 2, bad: 1, warn: 0 }],
+            groups: vec![PoolGroup { merged, members, current: 2, bad: 1, ..PoolGroup::default() }],
             ..Full::default()
         });
         store

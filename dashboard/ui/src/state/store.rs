@@ -1,6 +1,6 @@
 //! The picture, and how the stream's messages change it. Pure: no signals, no browser.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use poolscope_semconv::event::LEAK_RETURNED;
 use poolscope_wire::{
@@ -8,7 +8,7 @@ use poolscope_wire::{
     Status, Update, Warning,
 };
 
-use super::ring::Ring;
+use super::{ring::Ring, table::Table};
 
 /// The most events that are kept: more than anybody scrolls through. When there are more, routine goes first, so that a
 /// thousand connections that close after use push out no change of a breaker.
@@ -103,17 +103,17 @@ pub struct Store {
     /// Who sends.
     pub services: Vec<Service>,
     /// Every pool, by id.
-    pub pools: BTreeMap<String, PoolEntry>,
+    pub pools: Table<PoolEntry>,
     /// Every breaker, by id.
-    pub breakers: BTreeMap<String, Breaker>,
+    pub breakers: Table<Breaker>,
     /// What else protects calls, by id.
-    pub protection: BTreeMap<String, Protection>,
+    pub protection: Table<Protection>,
     /// Pools of several instances as one, by id.
-    pub groups: BTreeMap<String, GroupEntry>,
+    pub groups: Table<GroupEntry>,
     /// Every registry of sessions, by id.
-    pub sessions: BTreeMap<String, SessionEntry>,
+    pub sessions: Table<SessionEntry>,
     /// Everything that is wrong, by id.
-    pub warnings: BTreeMap<String, Warning>,
+    pub warnings: Table<Warning>,
     /// The newest events, newest first.
     pub events: VecDeque<Event>,
     /// True from the first message on.
@@ -217,30 +217,31 @@ impl Store {
         for summary in update.pools {
             let id = summary.id.clone();
             let known = self.pools.contains_key(&id);
-            let entry = self.pools.entry(id.clone()).or_default();
+            let entry = self.pools.of(&id);
             entry.ring.push(summary.now);
             entry.summary = summary;
             changes.list |= !known;
             changes.pools.push(id);
         }
         for id in &update.removed_pools {
-            changes.list |= self.pools.remove(id).is_some();
+            changes.list |= self.pools.remove(id);
         }
         for group in update.groups {
             let id = group.merged.id.clone();
             let known = self.groups.get(&id).map(|entry| entry.group.members.len());
             changes.list |= known != Some(group.members.len());
-            self.groups.entry(id.clone()).or_default().take(group);
+            self.groups.of(&id).take(group);
             changes.pools.push(id);
         }
         for id in &update.removed_groups {
-            changes.list |= self.groups.remove(id).is_some();
+            changes.list |= self.groups.remove(id);
         }
         for entry in self.groups.values_mut() {
             changes.list |= entry.entry.settle_place(update.now_ms);
         }
         for summary in update.sessions {
-            self.sessions.entry(summary.id.clone()).or_default().take(summary);
+            let id = summary.id.clone();
+            self.sessions.of(&id).take(summary);
         }
         for id in &update.removed_sessions {
             self.sessions.remove(id);
@@ -309,8 +310,10 @@ mod tests {
     #[test]
     fn a_full_picture_replaces_everything() {
         let mut store = filled(&[pool("old", Severity::Bad, 1)]);
-        let history =
-            BTreeMap::from([("new".to_owned(), vec![PoolPoint { at_ms: 1, ..PoolPoint::default() }])]);
+        let history = std::collections::BTreeMap::from([(
+            "new".to_owned(),
+            vec![PoolPoint { at_ms: 1, ..PoolPoint::default() }],
+        )]);
         let changes =
             store.apply_full(Full { pools: vec![pool("new", Severity::Ok, 2)], history, ..Full::default() });
         assert!(changes.all);

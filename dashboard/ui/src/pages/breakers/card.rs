@@ -7,12 +7,14 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 
 use super::{
+    control::panel::Panel,
     past::{Past, use_past},
     strip::{Strip, transitions_in},
 };
 use crate::{
-    components::{bar::Bar, shape::BreakerBadge, warnings::WarningsAbout},
+    components::{bar::Bar, save::sheet_menu, shape::BreakerBadge, warnings::WarningsAbout},
     derived::Derived,
+    export::sheet::{Cell, Sheet},
     format,
     navigation::Navigation,
     route::Route,
@@ -34,7 +36,8 @@ pub fn Card(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let card = NodeRef::<Article>::new();
-    let past = use_past(expect_context::<Time>(), id.clone());
+    let time = expect_context::<Time>();
+    let past = use_past(time, id.clone());
     let breaker = Derived::after({
         let id = id.clone();
         move |before: Option<&Breaker>| live.breaker(&id).or_else(|| before.cloned()).unwrap_or_default()
@@ -64,6 +67,17 @@ pub fn Card(
         let id = id.clone();
         move || navigation.link_to(&Route::Traces.path(), &[("breaker", id.clone())])
     };
+    let save = sheet_menu(
+        "changes of state",
+        move || breaker.with(|breaker| past.with(|past| sheet(breaker, &seen(breaker, past, time)))),
+        move || {
+            vec![
+                "breaker".to_owned(),
+                breaker.with(|breaker| breaker.name.clone()),
+                format::iso_time(live.now_ms()),
+            ]
+        },
+    );
     if marked {
         Effect::new(move |_| {
             if let Some(card) = card.get() {
@@ -84,6 +98,7 @@ pub fn Card(
             <p class="soft clip" dir="auto">{text(|b| format!("{} \u{b7} {}", b.service, b.instance))}</p>
             <p class="sentence">{text(|b| b.sentence.clone())}</p>
             {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
+            <Panel breaker />
             <Ratios breaker />
             <dl class="figures">
                 {figure("calls in the window", |b| b.window_calls)}
@@ -94,8 +109,58 @@ pub fn Card(
             <WarningsAbout what=Subject::Breaker ids=own />
             <Strip breaker past />
             <Transitions breaker past />
-            <p class="soft"><a data-testid="breaker-traces" href=traces>"traces of its calls"</a></p>
+            <p class="soft foot">
+                <a data-testid="breaker-traces" href=traces>"traces of its calls"</a>
+                <span class="grow"></span>
+                {save}
+            </p>
         </article>
+    }
+}
+
+/// The changes of state that are seen: those of a time that stands still, or the newest.
+fn seen(breaker: &Breaker, past: &Past, time: Time) -> Vec<Transition> {
+    time.fixed().map_or_else(|| breaker.transitions.clone(), |span| transitions_in(breaker, past, span))
+}
+
+/// The changes as rows, and how the breaker is now.
+fn sheet(breaker: &Breaker, changes: &[Transition]) -> Sheet {
+    let columns = [
+        "time",
+        "from",
+        "to",
+        "reason",
+        "failed (0 to 1)",
+        "slow (0 to 1)",
+        "without a connection (0 to 1)",
+        "calls in the window",
+    ];
+    let row = |change: &Transition| {
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let share = |share: Option<f32>| Cell::from(share.map(f64::from));
+        vec![
+            Cell::Moment(change.at_ms),
+            text(words::breaker_key(change.from)),
+            text(words::breaker_key(change.to)),
+            text(&change.reason),
+            share(change.failure_ratio),
+            share(change.slow_call_ratio),
+            share(change.connect_failure_ratio),
+            change.window_calls.map(|calls| calls as f64).into(),
+        ]
+    };
+    Sheet {
+        facts: vec![
+            ("breaker", breaker.name.clone()),
+            ("service", breaker.service.clone()),
+            ("instance", breaker.instance.clone()),
+            ("state_now", words::breaker_key(breaker.state).to_owned()),
+            ("succeeded", breaker.succeeded_total.to_string()),
+            ("failed", breaker.failed_total.to_string()),
+            ("rejected", breaker.rejected_total.to_string()),
+        ],
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: changes.iter().map(row).collect(),
     }
 }
 
@@ -182,12 +247,7 @@ fn failed_connects(share: Option<f64>) -> String {
 fn Transitions(breaker: Derived<Breaker>, past: RwSignal<Past>) -> impl IntoView {
     let live = expect_context::<Live>();
     let time = expect_context::<Time>();
-    let all = Derived::new(move || {
-        breaker.with(|breaker| match time.fixed() {
-            Some(span) => past.with(|past| transitions_in(breaker, past, span)),
-            None => breaker.transitions.clone(),
-        })
-    });
+    let all = Derived::new(move || breaker.with(|breaker| past.with(|past| seen(breaker, past, time))));
     let listed =
         Derived::new(move || all.with(|all| all.iter().rev().take(MAX_LISTED).cloned().collect::<Vec<_>>()));
     let more = move || all.with(|all| all.len().saturating_sub(MAX_LISTED));
@@ -216,6 +276,9 @@ fn Transitions(breaker: Derived<Breaker>, past: RwSignal<Past>) -> impl IntoView
 
 /// Why a breaker changed its state, with the figures of that moment.
 fn reason(transition: &Transition) -> String {
+    if let Some(forced) = &transition.forced {
+        return format!("by {}: {}", forced.by, forced.why);
+    }
     let why = words::breaker_reason(&transition.reason);
     let (share, what) = match BreakerReason::parse(&transition.reason) {
         Some(BreakerReason::SlowCallRatio) => (transition.slow_call_ratio, "were slow"),
@@ -256,10 +319,14 @@ mod tests {
             slow_call_ratio: Some(0.8),
             connect_failure_ratio: None,
             window_calls: Some(200),
+            forced: None,
         };
         let failed = reason(&of("failure_ratio"));
         assert_eq!(failed, "too many calls failed: 52 % of 200 calls failed");
         assert_eq!(reason(&of("slow_call_ratio")), "too many calls were slow: 80 % of 200 calls were slow");
         assert_eq!(reason(&of("connect_failure_ratio")), "too many calls found no connection");
+        let sheet = sheet(&Breaker::default(), &[of("failure_ratio")]);
+        assert_eq!(sheet.rows[0].len(), sheet.columns.len());
+        assert_eq!(sheet.rows[0][4], Cell::Number(f64::from(0.52_f32)));
     }
 }

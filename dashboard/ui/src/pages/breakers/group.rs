@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use poolscope_wire::Subject;
 
-use super::card::Card;
+use super::{card::Card, control::panel::GroupPanel};
 use crate::{
     components::{each::each, shape::BreakerBadge, warnings::WarningsAbout},
     derived::Derived,
@@ -53,6 +53,7 @@ pub fn Group(
             <h2 dir="auto" title=text(|g| g.name.clone())>{text(|g| g.name.clone())}</h2>
             <p class="soft clip" dir="auto">{text(|g| g.service.clone())}</p>
             <WarningsAbout what=Subject::Breaker ids />
+            <GroupPanel name=Derived::new(text(|g| g.name.clone())) ids />
             <p>
                 <button type="button" class="button" data-stop data-testid="breaker-apart" on:click=toggle
                     aria-expanded=move || if is_open.get() { "true" } else { "false" }>

@@ -1,6 +1,7 @@
 //! Every breaker as a card: its state as a word and a shape, why, and what it did over time.
 
 pub mod card;
+pub mod control;
 pub mod group;
 pub mod past;
 pub mod strip;
@@ -24,6 +25,7 @@ use crate::{
 };
 
 use card::Card;
+use control::{Desk, dialog::Dialog};
 use group::Group;
 
 /// The breakers page.
@@ -35,6 +37,8 @@ pub fn Breakers(
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let time = expect_context::<Time>();
+    let desk = Desk::start(live);
+    provide_context(desk);
     let ids = Derived::new(move || {
         let service = navigation.query("service");
         live.with_breakers(|store| {
@@ -75,6 +79,7 @@ pub fn Breakers(
         <p class="soft" hidden=move || time.fixed().is_none()>
             "States and figures are those of now. The strip of a breaker and its changes are those of this time."
         </p>
+        <Show when=move || desk.offered.get()><Dialog desk /></Show>
         {move || {
             let marked = marked.clone();
             if !is_empty.get() {

@@ -151,6 +151,7 @@ mod tests {
             slow_call_ratio: None,
             connect_failure_ratio: None,
             window_calls: None,
+            forced: None,
         }
     }
 

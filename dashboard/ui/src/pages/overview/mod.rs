@@ -1,9 +1,11 @@
 //! Every pool as one readable row, worst first, with the reason in words.
 
 pub mod headline;
+pub mod log;
 pub mod past;
 pub mod problems;
 pub mod row;
+pub mod sheet;
 pub mod toolbar;
 pub mod view;
 pub mod window;
@@ -12,7 +14,10 @@ use leptos::prelude::*;
 use poolscope_wire::Severity;
 
 use crate::{
-    components::empty::{Empty, NoData, Waiting},
+    components::{
+        each::each,
+        empty::{Empty, Waiting},
+    },
     derived::Derived,
     navigation::Navigation,
     state::{
@@ -22,6 +27,7 @@ use crate::{
     time::Time,
 };
 
+use super::part::{self, Piece};
 use headline::Headlines;
 use problems::Problems;
 use row::{ColumnHeads, Row};
@@ -76,12 +82,15 @@ pub fn Overview() -> impl IntoView {
     });
     view! {
         {move || match stage.get() {
-            Stage::Waiting => view! { <Waiting /> }.into_any(),
-            Stage::NoData => view! { <NoData /> }.into_any(),
+            Stage::Waiting => view! { <Waiting alone=true /> }.into_any(),
+            Stage::NoData => part::piece(Piece::NoData),
             stage => view! {
                 <Headlines />
+                // What is looked at comes first.
+                <Show when=move || time.fixed().is_some()>{part::piece(Piece::WarningLog)}</Show>
                 <Problems />
-                <Toolbar shown=Derived::new(move || ids.with(Vec::len)) />
+                <Show when=move || time.fixed().is_none() && navigation.query("warnings") == "log">{part::piece(Piece::WarningLog)}</Show>
+                <Toolbar ids />
                 <p class="soft" data-testid="overview-time" hidden=move || time.fixed().is_none()>
                     "Words, order and severity are those of now. The figures of a row are those of this time: most connections and waiting, worst wait, mean reuse and rates."
                 </p>
@@ -136,11 +145,9 @@ fn List(ids: Derived<Vec<String>>) -> impl IntoView {
     view! {
         <ColumnHeads />
         <ul class="pools" node_ref=list aria-label="Pools">
-            <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.above.get())></li>
-            <For each=move || shown.get() key=String::clone let:id>
-                <Row id />
-            </For>
-            <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.below.get())></li>
+            <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.above.get() as u64)></li>
+            {each(move || shown.get(), |id| view! { <Row id /> }.into_any())}
+            <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.below.get() as u64)></li>
         </ul>
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         fleet::{merge_warnings, vanished, warnings_of},
         live::Live,
     },
+    time::Time,
 };
 
 /// Rows that are shown before somebody asks for all.
@@ -27,7 +28,9 @@ pub fn Problems() -> impl IntoView {
         let (service, instance) = (navigation.query("service"), navigation.query("instance"));
         live.with_warnings(|store| merge_warnings(&warnings_of(store, &service, &instance)))
     });
+    let time = expect_context::<Time>();
     let is_open = move || navigation.query("warnings") == "all";
+    let log = move || if navigation.query("warnings") == "log" { "" } else { "log" };
     let rows = Derived::new(move || {
         let open = is_open();
         all.with(|all| {
@@ -47,16 +50,18 @@ pub fn Problems() -> impl IntoView {
         (true, _) => "show the worst alone".to_owned(),
         (false, many) => format!("show {} more", format::count(many)),
     };
-    let is_any = move || all.with(|all| !all.is_empty());
     view! {
-        <section class="problems" aria-label="Warnings" data-testid="warnings" hidden=move || !is_any() && gone().is_none()>
+        <section class="problems" aria-label="Warnings" data-testid="warnings">
             <p class="bar-line">
-                <b>"Warnings"</b>
-                <span class="soft" role="status" data-testid="warning-counts">{move || all.with(|all| counts(all))}</span>
+                <b>{move || if time.fixed().is_some() { "Warnings now" } else { "Warnings" }}</b>
+                <span class="soft" data-testid="warning-counts">{move || all.with(|all| if all.is_empty() { "none".to_owned() } else { counts(all) })}</span>
                 {move || gone().map(|text| view! {
                     <a href=navigation.link(&Route::Services) data-testid="vanished">{text}</a>
                 })}
                 <span class="grow"></span>
+                <button type="button" class="quiet" data-testid="warning-log-open" hidden=move || time.fixed().is_some()
+                    aria-expanded=move || if log().is_empty() { "true" } else { "false" }
+                    on:click=move |_| navigation.set_query("warnings", log())>"what was wrong"</button>
                 <button type="button" class="quiet" data-testid="all-warnings" on:click=toggle
                     aria-expanded=move || if is_open() { "true" } else { "false" }
                     hidden=move || hidden.get() == 0 && !is_open()>{label}</button>

@@ -16,10 +16,14 @@ use crate::{
     format,
     navigation::Navigation,
     route::Route,
-    state::{live::Live, order::Sort, ring::SPAN_MS},
+    state::{live::Live, order::Sort, ring::SPAN_MS, store::Store},
     time::{Time, range::Range},
     words,
 };
+
+/// Why a group has no percentiles.
+const UNEQUAL: &str =
+    "Its instances count times in buckets of unequal bounds: open it to see the percentiles of each.";
 
 /// Heads of the columns, which also choose the order.
 #[component]
@@ -100,6 +104,22 @@ pub fn Row(
             })
         }
     });
+    // The states of the breakers of a group in words, and why there is no percentile of all of it.
+    let states = Derived::new({
+        let id = id.clone();
+        move || {
+            let states = |store: &Store| {
+                let group = &store.groups.get(&id)?.group;
+                let states = group.breakers.iter().map(|(state, count)| (*state, u64::from(*count)));
+                (!group.breakers.is_empty()).then(|| words::breaker_states(states))
+            };
+            live.with_figures(states)
+        }
+    });
+    let unequal = Derived::new({
+        let id = id.clone();
+        move || live.with_figures(|store| store.groups.get(&id).is_some_and(|one| one.group.unequal_buckets))
+    });
     let opened = move || navigation.query("open");
     let is_open = {
         let id = id.clone();
@@ -131,7 +151,8 @@ pub fn Row(
     let instances = move || {
         group.get().map(|(all, current)| match all - u64::from(current) {
             0 => format!("{} instances", format::count(all)),
-            gone => format!("{} instances, {} vanished", format::count(all), format::count(gone)),
+            // Short, since it stands beside a name; who is gone is told above the list.
+            _ => format!("{} of {} instances", format::count(u64::from(current)), format::count(all)),
         })
     };
     let class = move || {
@@ -154,6 +175,10 @@ pub fn Row(
         let seen_ms =
             view.with(|view| view.as_ref().and_then(|view| view.stale.then_some(view.last_seen_ms)))?;
         Some(format!("last reported {}", format::ago(live.now_ms(), seen_ms)))
+    };
+    let times = move || match unequal.get() {
+        true => UNEQUAL.to_owned(),
+        false => view.with(|view| view.as_ref().map(|view| view.times.clone()).unwrap_or_default()),
     };
     let shares = Derived::new(move || view.with(|v| v.as_ref().map(|v| v.shares).unwrap_or_default()));
     let spark = Derived::new(move || view.with(|v| v.as_ref().map(|v| v.spark.clone()).unwrap_or_default()));
@@ -207,7 +232,7 @@ pub fn Row(
                 <span class="key">"waiting"</span>
                 <span data-testid="pool-pending">{text(|v| v.pending.clone())}</span>
             </div>
-            <div class="cell p number">
+            <div class="cell p number" title=times>
                 <span class="key">"wait p50 / p99"</span>
                 <span data-testid="pool-wait-p50">{text(|v| v.wait_p50.clone())}</span>
                 <span class="under"><span data-testid="pool-wait-p99">{text(|v| v.wait_p99.clone())}</span></span>
@@ -229,6 +254,7 @@ pub fn Row(
                     });
                     view! { <a href=navigation.link(&Route::Breakers(id))><BreakerBadge state /></a> }
                 })}
+                {move || states.get().map(|states| view! { <span class="under" data-testid="pool-breakers">{states}</span> })}
             </div>
         </li>
     }

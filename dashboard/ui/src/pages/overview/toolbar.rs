@@ -2,27 +2,46 @@
 
 use leptos::prelude::*;
 
+use super::sheet::sheet;
 use crate::{
+    components::{choice::Choice, save::sheet_menu, told::told},
     derived::Derived,
     format,
     navigation::Navigation,
+    route::Query,
     state::{live::Live, order::Sort},
 };
 
 /// Search and order of the pools.
 #[component]
 pub fn Toolbar(
-    /// How many pools are shown.
-    shown: Derived<usize>,
+    /// The pools that are shown, in their order.
+    ids: Derived<Vec<String>>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let shown = Derived::new(move || ids.with(Vec::len));
     let all = Derived::new(move || live.with_list(|store| store.pools.len()));
+    let rows = move || {
+        let now = format::iso_time(live.now_ms());
+        live.peek(|store| {
+            ids.with(|ids| {
+                let entry = |id: &String| {
+                    store
+                        .pools
+                        .get(id)
+                        .map(|entry| &entry.summary)
+                        .or_else(|| store.groups.get(id).map(|group| &group.entry.summary))
+                };
+                sheet(ids.iter().filter_map(entry), now)
+            })
+        })
+    };
     let grouped = Derived::new(move || {
         let apart = navigation.query("apart") == "yes" || !navigation.query("instance").is_empty();
         !apart && live.with_list(|store| !store.groups.is_empty())
     });
-    let count = move || match (shown.get(), all.get()) {
+    let count = Derived::new(move || match (shown.get(), all.get()) {
         (rows, all) if grouped.get() => {
             let rows = format::counted(rows as u64, "row", "rows");
             format!("{rows}, {}", format::counted(all as u64, "pool", "pools"))
@@ -31,7 +50,8 @@ pub fn Toolbar(
         (shown, all) => {
             format!("{} of {}", format::count(shown as u64), format::counted(all as u64, "pool", "pools"))
         }
-    };
+    });
+    let asked = Derived::new(move || navigation.with_query(Query::to_text));
     let names = [
         "worst first",
         "by name",
@@ -46,6 +66,15 @@ pub fn Toolbar(
             <option value=sort.key() prop:selected=move || Sort::from_key(&navigation.query("sort")) == sort>{name}</option>
         }
     });
+    let instances = Derived::new(move || {
+        let service = navigation.query("service");
+        live.with_status(|store| {
+            let services = store.services.iter().filter(|one| service.is_empty() || one.name == service);
+            // Where a service has one alone, that is no choice.
+            let several = services.filter(|one| one.instances.len() > 1);
+            several.flat_map(|one| one.instances.iter().map(|one| one.id.clone())).collect::<Vec<_>>()
+        })
+    });
     let has_groups = Derived::new(move || live.with_list(|store| !store.groups.is_empty()));
     view! {
         <div class="toolbar" role="search">
@@ -59,53 +88,14 @@ pub fn Toolbar(
                     navigation.set_query("sort", if key == Sort::Worst.key() { "" } else { &key });
                 }>{options.collect_view()}</select>
             </label>
-            <InstanceChoice />
+            <Choice key="instance" label="Instance" all="all instances" names=instances />
             <label class="check" hidden=move || !has_groups.get()>
                 <input type="checkbox" data-testid="apart" prop:checked=move || navigation.query("apart") == "yes"
                     on:change=move |event| navigation.set_query("apart", if event_target_checked(&event) { "yes" } else { "" }) />
                 "each instance by itself"
             </label>
-            <span class="soft" role="status">{count}</span>
+            {told("pool-count", count, asked)}
+            {sheet_menu("the list, with the figures of now", rows, move || vec!["pools".to_owned(), format::iso_time(live.now_ms())])}
         </div>
-    }
-}
-
-/// Pools of one instance alone, where a service has several.
-#[component]
-fn InstanceChoice() -> impl IntoView {
-    let live = expect_context::<Live>();
-    let navigation = expect_context::<Navigation>();
-    let names = Derived::new(move || {
-        let service = navigation.query("service");
-        live.with_status(|store| {
-            let services = store.services.iter().filter(|one| service.is_empty() || one.name == service);
-            // One alone is no choice.
-            let several = services.filter(|one| one.instances.len() > 1);
-            several
-                .flat_map(|one| one.instances.iter().map(|instance| instance.id.clone()))
-                .collect::<Vec<_>>()
-        })
-    });
-    let chosen = move || navigation.query("instance");
-    let options = move || {
-        let chosen = chosen();
-        let mut names = names.get();
-        // One of the address stays to be seen even if it does not send any more.
-        if !chosen.is_empty() && !names.contains(&chosen) {
-            names.push(chosen.clone());
-        }
-        names
-            .into_iter()
-            .map(|name| view! { <option value=name.clone() prop:selected=name == chosen>{name.clone()}</option> })
-            .collect_view()
-    };
-    view! {
-        <label class="service" hidden=move || names.with(Vec::is_empty) && chosen().is_empty()>
-            <span class="sr">"Instance"</span>
-            <select data-testid="instance" on:change=move |event| navigation.set_query("instance", &event_target_value(&event))>
-                <option value="">"all instances"</option>
-                {options}
-            </select>
-        </label>
     }
 }

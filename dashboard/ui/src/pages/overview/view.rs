@@ -46,6 +46,8 @@ pub struct PoolView {
     pub wait_p50: String,
     /// 99th percentile of the wait.
     pub wait_p99: String,
+    /// How long connections are in use and requests take, where that is told; empty otherwise.
+    pub times: String,
     /// Share of requests on open connections.
     pub reuse: String,
     /// Requests per second.
@@ -87,6 +89,7 @@ impl PoolView {
             is_waiting: now.pending.is_some_and(|pending| pending > 0),
             wait_p50: format::duration_or_unknown(pool.wait_p50_s),
             wait_p99: format::duration_or_unknown(pool.wait_p99_s),
+            times: times(pool),
             reuse: format::percent_or_unknown(pool.reuse),
             requests: format::number_or_unknown(now.requests_per_s),
             errors: now
@@ -97,6 +100,21 @@ impl PoolView {
             spark: Spark::new(&entry.ring),
         }
     }
+}
+
+/// Percentiles for which a row has no column.
+fn times(pool: &PoolSummary) -> String {
+    let now = &pool.now;
+    let pair = |name: &str, p50: Option<f32>, p99: Option<f32>| {
+        let (p50, p99) = (p50?, p99?);
+        let [p50, p99] = [p50, p99].map(|seconds| format::duration_or_unknown(Some(seconds)));
+        Some(format!("{name} p50 {p50}, p99 {p99}"))
+    };
+    let parts = [
+        pair("connection in use", now.use_p50_s, now.use_p99_s),
+        pair("request", now.duration_p50_s, now.duration_p99_s),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" \u{b7} ")
 }
 
 /// Protocol, service and instance in one line.
@@ -123,6 +141,15 @@ mod tests {
     use poolscope_wire::{Observation, PoolPoint};
 
     use super::*;
+
+    #[test]
+    fn times_without_a_column_are_told_in_words() {
+        let mut entry = PoolEntry::default();
+        assert_eq!(PoolView::new(&entry).times, "");
+        entry.summary.now =
+            PoolPoint { use_p50_s: Some(0.012), use_p99_s: Some(0.08), ..PoolPoint::default() };
+        assert_eq!(PoolView::new(&entry).times, "connection in use p50 12 ms, p99 80 ms");
+    }
 
     #[test]
     fn estimated_figures_carry_a_tilde_and_unknown_ones_a_dash() {

@@ -61,7 +61,7 @@ fn Failed(failure: Failure) -> impl IntoView {
         Failure::Refused(_) | Failure::Unreachable | Failure::Malformed(_) => "This pool can't be shown",
     };
     view! {
-        <Empty title>
+        <Empty title alone=true>
             <p>{failure.to_string()}</p>
             <p><a href=move || navigation.link(&Route::Overview) data-stop>"See all pools"</a></p>
         </Empty>

@@ -16,8 +16,10 @@ use crate::{
     format,
     navigation::Navigation,
     state::{filter::protection_of, live::Live},
+    time::Time,
 };
 
+use cells::Kind;
 use groups::{Group, groups};
 use table::Instance;
 
@@ -26,6 +28,7 @@ use table::Instance;
 pub fn Protection() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
     let found = Derived::new(move || {
         let service = navigation.query("service");
         // The limits of pools come with their figures.
@@ -34,6 +37,14 @@ pub fn Protection() -> impl IntoView {
     });
     let keys = move || found.with(|found| found.iter().map(Group::key).collect());
     let is_empty = Derived::new(move || found.with(Vec::is_empty));
+    // The first row is shown over time until the address says which, or that none is.
+    let shown = Derived::after(move |before: Option<&String>| match navigation.query("show") {
+        asked if !asked.is_empty() => asked,
+        _ => {
+            let before = before.filter(|before| !before.is_empty()).cloned();
+            before.unwrap_or_else(|| found.with(|found| first(found)))
+        }
+    });
     let nobody_sends =
         Derived::new(move || live.with_list(|store| store.pools.is_empty() && store.breakers.is_empty()));
     let is_filled = Derived::new(move || live.with_list(|store| store.filled));
@@ -61,11 +72,14 @@ pub fn Protection() -> impl IntoView {
             <h1>"Protection"</h1>
             <span class="soft">{summary}</span>
             <span class="grow"></span>
-            <span class="soft" hidden=move || is_empty.get()>"Counts are of the last minute, with what was counted in all below them."</span>
+            <span class="soft" hidden=move || is_empty.get()>
+                "Counts are of the last minute, with what was counted in all below them."
+                {move || time.fixed().map(|_| " Charts are of the time that is looked at.")}
+            </span>
         </div>
         {move || {
             if !is_empty.get() {
-                each(keys, move |key| view! { <Instance groups=found key /> }.into_any())
+                each(keys, move |key| view! { <Instance groups=found key shown /> }.into_any())
             } else if !is_filled.get() {
                 view! { <Waiting /> }.into_any()
             } else if nobody_sends.get() {
@@ -75,6 +89,13 @@ pub fn Protection() -> impl IntoView {
             }
         }}
     }
+}
+
+/// The first row that has a history of its own.
+fn first(groups: &[Group]) -> String {
+    let tables = groups.iter().flat_map(|group| &group.tables);
+    let own = tables.filter(|table| table.kind != Kind::PoolLimit);
+    own.flat_map(|table| &table.ids).next().cloned().unwrap_or_default()
 }
 
 /// What makes something appear.

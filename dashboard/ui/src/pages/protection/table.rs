@@ -1,14 +1,15 @@
 //! One table: a row for each policy, timeout, limit, probe or resource.
 
 use leptos::prelude::*;
-use poolscope_wire::Severity;
+use poolscope_wire::{Severity, path};
 
 use super::{
     cells::{Cell, Kind, cells, pool_limit, pool_limit_sentence},
     groups::Group,
 };
 use crate::{
-    components::{bar::MarkedBar, each::each, shape::SeverityShape},
+    chart::figures,
+    components::{bar::MarkedBar, each::each, over_time::OverTime, shape::SeverityShape},
     derived::Derived,
     format,
     navigation::Navigation,
@@ -24,6 +25,8 @@ pub fn Instance(
     groups: Derived<Vec<Group>>,
     /// Its key.
     key: String,
+    /// Id of what is shown over time.
+    shown: Derived<String>,
 ) -> impl IntoView {
     let group = Derived::new(move || {
         groups.with(|groups| groups.iter().find(|group| group.key() == key).cloned().unwrap_or_default())
@@ -36,14 +39,14 @@ pub fn Instance(
                 <span dir="auto">{service}</span>" "
                 <span class="mono soft" dir="auto">{instance}</span>
             </h2>
-            {Kind::ALL.map(|kind| view! { <TableOf group kind /> }).into_iter().collect_view()}
+            {Kind::ALL.map(|kind| view! { <TableOf group kind shown /> }).into_iter().collect_view()}
         </section>
     }
 }
 
 /// A table of an instance; nothing if it has no rows.
 #[component]
-fn TableOf(group: Derived<Group>, kind: Kind) -> impl IntoView {
+fn TableOf(group: Derived<Group>, kind: Kind, shown: Derived<String>) -> impl IntoView {
     let is_there = Derived::new(move || group.with(|group| group.table(kind).is_some()));
     let ids =
         move || group.with(|group| group.table(kind).map(|table| table.ids.clone()).unwrap_or_default());
@@ -55,7 +58,7 @@ fn TableOf(group: Derived<Group>, kind: Kind) -> impl IntoView {
             <table class=format!("protection k-{}", kind.key())>
                 <caption>{kind.title()}</caption>
                 <thead><tr><th scope="col"><span class="sr">"Name and condition"</span></th>{heads()}</tr></thead>
-                <tbody>{each(ids, move |id| view! { <Row kind id /> }.into_any())}</tbody>
+                <tbody>{each(ids, move |id| view! { <Row kind id shown /> }.into_any())}</tbody>
             </table>
             {move || (more() > 0).then(|| view! { <p class="soft">{format!("and {} more, none of them worse", more())}</p> })}
         }
@@ -77,7 +80,7 @@ struct Shown {
     quiet_since_ms: Option<u64>,
 }
 
-fn shown(live: Live, kind: Kind, id: &str) -> Option<Shown> {
+fn read(live: Live, kind: Kind, id: &str) -> Option<Shown> {
     if kind == Kind::PoolLimit {
         return live.with_pool(id, |entry| {
             let pool = &entry.summary;
@@ -105,12 +108,34 @@ fn shown(live: Live, kind: Kind, id: &str) -> Option<Shown> {
 }
 
 #[component]
-fn Row(kind: Kind, id: String) -> impl IntoView {
+fn Row(kind: Kind, id: String, shown: Derived<String>) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let link = (kind == Kind::PoolLimit).then(|| Route::Pool(id.clone()));
+    let has_history = kind != Kind::PoolLimit;
+    let is_shown = Derived::new({
+        let id = id.clone();
+        move || has_history && shown.with(|shown| *shown == id)
+    });
+    let toggle = {
+        let id = id.clone();
+        move |_| navigation.set_query("show", if is_shown.get_untracked() { "none" } else { &id })
+    };
+    let over_time = {
+        let id = id.clone();
+        move || {
+            let one = live.peek(|store| store.protection.get(&id).cloned())?;
+            let charts = figures::protection(&one.figures, &one.name);
+            let (path, name) =
+                (format!("{}/{id}", path::PROTECTION), format!("{} {}", one.service, one.name));
+            let columns = kind.columns().len() + 1;
+            Some(view! {
+                <tr class="over"><td colspan=columns.to_string()><OverTime path of="" charts name title="Over time".to_owned() /></td></tr>
+            })
+        }
+    };
     let row = Derived::after(move |before: Option<&Shown>| {
-        shown(live, kind, &id).or_else(|| before.cloned()).unwrap_or_default()
+        read(live, kind, &id).or_else(|| before.cloned()).unwrap_or_default()
     });
     let text = move |read: fn(&Shown) -> String| move || row.with(read);
     let severity = Derived::new(move || row.with(|row| row.severity));
@@ -138,6 +163,11 @@ fn Row(kind: Kind, id: String) -> impl IntoView {
                 <div>
                     <b title=text(|row| row.name.clone())>{name()}</b>
                     <span class="soft beside" dir="auto">{text(|row| row.beside.clone())}</span>
+                    <button type="button" class="quiet" data-testid="protection-over-time" hidden=!has_history on:click=toggle
+                        aria-expanded=move || if is_shown.get() { "true" } else { "false" }>
+                        {move || if is_shown.get() { "hide charts" } else { "over time" }}
+                        <span class="sr">{text(|row| format!(": {}", row.name))}</span>
+                    </button>
                     <p class="sentence" dir="auto" data-testid="protection-sentence">{text(|row| row.sentence.clone())}</p>
                     {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
                 </div>
@@ -146,6 +176,7 @@ fn Row(kind: Kind, id: String) -> impl IntoView {
                 <td data-label=*head>{move || row.with(|row| row.cells.get(place).cloned()).map(cell)}</td>
             }).collect_view()}
         </tr>
+        {move || is_shown.get().then(&over_time)}
     }
 }
 

@@ -7,12 +7,14 @@ pub mod strip;
 
 use leptos::prelude::*;
 use poolscope_semconv::event::{SESSION_ENDED, SESSION_OVERDUE};
-use poolscope_wire::{Severity, Subject};
+use poolscope_wire::{Severity, Subject, path};
 
 use crate::{
+    chart::figures::SESSIONS,
     components::{
         each::each,
         empty::{Empty, NoData, Waiting},
+        over_time::OverTime,
         shape::SeverityShape,
         warnings::WarningsAbout,
     },
@@ -21,6 +23,7 @@ use crate::{
     navigation::Navigation,
     pages::events::EventRow,
     state::live::Live,
+    time::Time,
     words,
 };
 
@@ -37,6 +40,7 @@ const MAX_EVENTS: usize = 20;
 pub fn SessionsPage() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
     let all = Derived::new(move || {
         let service = navigation.query("service");
         live.with_sessions(|store| kinds(store, &service))
@@ -45,6 +49,12 @@ pub fn SessionsPage() -> impl IntoView {
     let nobody_sends = Derived::new(move || live.with_status(|store| store.services.is_empty()));
     let is_empty = Derived::new(move || all.with(Vec::is_empty));
     let keys = move || all.with(|all| all.iter().map(Kind::key).collect());
+    let shown = Derived::after(move |before: Option<&Option<(String, String)>>| {
+        let asked = navigation.query("show");
+        // What was shown stays while registries come and go.
+        let before = before.and_then(|before| before.as_ref()).map_or("", |(_, id)| id.as_str());
+        all.with(|all| chosen(all, if asked.is_empty() { before } else { &asked }))
+    });
     let summary = move || {
         all.with(|all| {
             let there = all.iter().map(|kind| u64::from(kind.active)).sum();
@@ -58,9 +68,18 @@ pub fn SessionsPage() -> impl IntoView {
     };
     view! {
         <div class="pagehead"><h1>"Sessions"</h1><span class="soft" hidden=move || is_empty.get()>{summary}</span></div>
+        <p class="soft" hidden=move || is_empty.get() || time.fixed().is_none()>"The cards tell how it is now. The charts are of this time."</p>
         {move || {
             if !is_empty.get() {
-                view! { <div class="kinds">{each(keys, move |key| view! { <KindCard all key /> }.into_any())}</div> <SessionEvents /> }.into_any()
+                view! {
+                    <div class="kinds">{each(keys, move |key| view! { <KindCard all key shown /> }.into_any())}</div>
+                    {move || shown.get().map(|(name, id)| {
+                        let path = format!("{}/{id}", path::SESSIONS);
+                        let title = format!("{name} over time");
+                        view! { <OverTime path of="instances=all&" charts=&SESSIONS name title /> }
+                    })}
+                    <SessionEvents />
+                }.into_any()
             } else if !is_filled.get() {
                 view! { <Waiting /> }.into_any()
             } else if nobody_sends.get() {
@@ -70,6 +89,16 @@ pub fn SessionsPage() -> impl IntoView {
             }
         }}
     }
+}
+
+/// Name of the kind that charts are shown of, and the registry that they are asked for by: the one that has the id, else
+/// the first by name, which does not change with how they fare.
+fn chosen(all: &[Kind], asked: &str) -> Option<(String, String)> {
+    let is_asked = |kind: &&Kind| kind.instances.iter().any(|one| one.id == asked);
+    let kind = all.iter().find(is_asked).or_else(|| all.iter().min_by_key(|kind| kind.key()))?;
+    let ids = kind.instances.iter().map(|one| &one.id);
+    let id = ids.clone().find(|id| *id == asked).or_else(|| ids.min())?;
+    Some((format!("{} {}", kind.service, kind.name), id.clone()))
 }
 
 /// What makes something appear.
@@ -90,8 +119,14 @@ fn Nothing() -> impl IntoView {
 
 /// A kind of sessions.
 #[component]
-fn KindCard(all: Derived<Vec<Kind>>, key: String) -> impl IntoView {
+fn KindCard(
+    all: Derived<Vec<Kind>>,
+    key: String,
+    /// Name and registry of the kind that charts are shown of.
+    shown: Derived<Option<(String, String)>>,
+) -> impl IntoView {
     let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
     let kind = Derived::after(move |before: Option<&Kind>| {
         let found = all.with(|all| all.iter().find(|kind| kind.key() == key).cloned());
         found.or_else(|| before.cloned()).unwrap_or_default()
@@ -101,6 +136,13 @@ fn KindCard(all: Derived<Vec<Kind>>, key: String) -> impl IntoView {
     let ids = Derived::new(move || {
         kind.with(|kind| kind.instances.iter().map(|one| one.id.clone()).collect::<Vec<_>>())
     });
+    let is_shown = Derived::new(move || {
+        shown.with(|shown| shown.as_ref().is_some_and(|(_, id)| ids.with(|ids| ids.contains(id))))
+    });
+    let show = move |_| {
+        let first = ids.with_untracked(|ids| ids.iter().min().cloned());
+        navigation.set_query("show", &first.unwrap_or_default());
+    };
     let figure = move |label: &'static str,
                        about: &'static str,
                        testid: &'static str,
@@ -174,6 +216,9 @@ fn KindCard(all: Derived<Vec<Kind>>, key: String) -> impl IntoView {
             </dl>
             <WarningsAbout what=Subject::Session ids />
             <Strip points=Derived::new(move || kind.with(|kind| kind.points.clone())) />
+            <p hidden=move || is_shown.get()>
+                <button type="button" class="button" data-testid="session-over-time" on:click=show>"Show over time, below"</button>
+            </p>
             <table class="facts">
                 <caption class="sr">"How sessions ended"</caption>
                 <thead><tr><th scope="col">"ended"</th><th scope="col" class="number">"last minute"</th><th scope="col" class="number">"in all"</th></tr></thead>
@@ -215,5 +260,27 @@ fn SessionEvents() -> impl IntoView {
                 </For>
             </ul>
         </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poolscope_wire::Sessions;
+
+    use super::*;
+
+    #[test]
+    fn charts_are_of_the_kind_that_was_asked_for_else_of_the_first_by_name() {
+        let kind = |name: &str, ids: &[&str]| {
+            let one = |id: &&str| Sessions { id: (*id).to_owned(), ..Sessions::default() };
+            Kind { name: name.to_owned(), instances: ids.iter().map(one).collect(), ..Kind::default() }
+        };
+        let all = [kind("visit", &["c"]), kind("chat", &["b", "a"])];
+        let chosen = |asked: &str| chosen(&all, asked).unwrap_or_default();
+        assert_eq!(chosen("b"), (" chat".to_owned(), "b".to_owned()));
+        assert_eq!(chosen("c").1, "c");
+        assert_eq!(chosen(""), (" chat".to_owned(), "a".to_owned()));
+        assert_eq!(chosen("gone").1, "a");
+        assert_eq!(super::chosen(&[], ""), None);
     }
 }

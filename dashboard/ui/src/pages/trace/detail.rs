@@ -14,7 +14,7 @@ fn pairs(title: &'static str, rows: Vec<(String, String)>) -> Option<AnyView> {
     (!rows.is_empty()).then(|| {
         view! {
             <section>
-                <h3>{title}</h3>
+                <h2>{title}</h2>
                 <table class="facts"><tbody>{rows.into_iter().map(row).collect_view()}</tbody></table>
             </section>
         }
@@ -59,7 +59,7 @@ fn note(note: &SpanNote) -> AnyView {
     let rows = note.attributes.iter().map(|(key, value)| format!("{key} = {value}"));
     view! {
         <section>
-            <h3 dir="auto">{head}</h3>
+            <h2 dir="auto">{head}</h2>
             <ul class="mono">{rows.map(|text| view! { <li dir="auto" class="stack">{text}</li> }).collect_view()}</ul>
         </section>
     }
@@ -78,7 +78,7 @@ fn links(links: &[SpanLink]) -> Option<AnyView> {
         }
     };
     (!links.is_empty()).then(|| {
-        view! { <section><h3>"Links"</h3><ul>{links.iter().map(link).collect_view()}</ul></section> }
+        view! { <section><h2>"Links"</h2><ul>{links.iter().map(link).collect_view()}</ul></section> }
             .into_any()
     })
 }

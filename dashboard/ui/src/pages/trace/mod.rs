@@ -37,7 +37,7 @@ pub fn Trace(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let key = Derived::from(format!("{}/{}", path::TRACES, encode(&id)));
-    let loaded: RwSignal<Loaded<TraceDetail>> = use_loaded(live, key, move || key.get());
+    let loaded: RwSignal<Loaded<TraceDetail>> = use_loaded(live, key, move || key.get(), || true);
     // An answer that says the same leaves the page as it is, with what is open in it.
     let detail = Derived::new(move || loaded.with(|loaded| loaded.ready().cloned()));
     let failure = Derived::new(move || loaded.with(|loaded| loaded.failure().map(ToString::to_string)));
@@ -55,7 +55,7 @@ pub fn Trace(
 fn Gone(sentence: String, id: String) -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     view! {
-        <Empty title="This trace is not here">
+        <Empty title="This trace is not here" alone=true>
             <p class="mono">{id}</p>
             <p data-testid="trace-gone">{sentence}"."</p>
             <p><a href=move || navigation.link(&Route::Traces) data-stop>"See the traces that are"</a></p>
@@ -94,7 +94,7 @@ fn head(detail: &TraceDetail) -> AnyView {
     let navigation = expect_context::<Navigation>();
     let live = expect_context::<Live>();
     let summary = &detail.summary;
-    let severity = severity(summary.status);
+    let severity = severity(summary);
     let at_ms = summary.at_ms;
     let sentence = say::verdict(detail);
     let phases: Vec<_> = detail.spans.iter().flat_map(|span| span.phases.iter().copied()).collect();

@@ -11,6 +11,7 @@ use crate::{
         copy::CopyLines,
         empty::{Empty, sender_lines},
         loaded::{Loaded, use_loaded},
+        told::told,
     },
     derived::Derived,
     format,
@@ -57,7 +58,7 @@ pub fn Traces() -> impl IntoView {
     let question = use_question(navigation, expect_context::<Time>());
     let key = Derived::new(move || question.with(|question| question.url(0)));
     let loaded: RwSignal<Loaded<TraceList>> =
-        use_loaded(live, key, move || question.with(|question| question.url(live.now_ms())));
+        use_loaded(live, key, move || question.with(|question| question.url(live.now_ms())), || true);
     let stage = Derived::new(move || {
         loaded.with(|loaded| match loaded {
             Loaded::Loading => Stage::Loading,
@@ -76,12 +77,12 @@ pub fn Traces() -> impl IntoView {
     let traces = Derived::new(move || {
         loaded.with(|loaded| loaded.ready().map(|list| list.traces.clone()).unwrap_or_default())
     });
-    let count = move || loaded.with(|loaded| loaded.ready().map(count));
+    let count = Derived::new(move || loaded.with(|loaded| loaded.ready().map(count).unwrap_or_default()));
     let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));
     view! {
         <div class="pagehead"><h1>"Traces"</h1></div>
         <Filters />
-        <p class="soft" role="status" data-testid="trace-count">{count}</p>
+        <p>{told("trace-count", count, key)}</p>
         {move || match stage.get() {
             Stage::List => view! { <Rows traces /> }.into_any(),
             Stage::Loading => view! { <p class="loading" role="status">"Reading the traces \u{2026}"</p> }.into_any(),

@@ -15,12 +15,13 @@ use crate::{
     words,
 };
 
-/// How badly somebody should look at a trace.
+/// How badly somebody should look at a trace. What a later attempt mended is no failure to whoever asked.
 #[must_use]
-pub fn severity(status: TraceStatus) -> Severity {
-    match status {
+pub fn severity(trace: &TraceSummary) -> Severity {
+    match trace.status {
         TraceStatus::Good => Severity::Ok,
         TraceStatus::Slow | TraceStatus::Rejected => Severity::Warn,
+        TraceStatus::Failed if trace.recovered => Severity::Warn,
         TraceStatus::Failed => Severity::Bad,
     }
 }
@@ -48,7 +49,7 @@ fn Row(trace: TraceSummary, longest: Derived<f64>) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let at_ms = trace.at_ms;
-    let severity = severity(trace.status);
+    let severity = severity(&trace);
     let key = words::severity_key(severity);
     let href = navigation.link(&Route::Trace(trace.trace_id.clone()));
     let sentence = say::sentence(&trace);

@@ -10,6 +10,7 @@ use poolscope_wire::{ConnectionLane, LaneSegment, LaneState};
 use crate::chart::{
     path::{self, Block},
     scale::Scale,
+    series::Frame,
 };
 
 /// Height of a lane in pixels.
@@ -22,6 +23,12 @@ const LEAST: f64 = 3.0;
 const STRIPES: (f64, f64) = (3.0, 2.0);
 /// More stripes than this are one area: nobody tells them apart.
 const MAX_STRIPES: f64 = 400.0;
+
+/// Where a lane is drawn that is so wide.
+#[must_use]
+pub fn frame(width: f64) -> Frame {
+    Frame { left: 0.0, right: width, top: 0.0, bottom: HEIGHT }
+}
 
 /// What a lane consists of.
 #[derive(Debug, Clone, PartialEq, Default)]

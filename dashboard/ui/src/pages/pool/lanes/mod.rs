@@ -17,14 +17,14 @@ use web_sys::{HtmlElement, KeyboardEvent};
 use crate::{
     api::{self, Failure},
     browser,
-    chart::{scale::Scale, ticks},
+    chart::{pointer::Pointer, scale::Scale, ticks},
     components::each::each,
     derived::Derived,
     format,
     navigation::Navigation,
     route::{Query, encode},
     state::live::Live,
-    time::zone,
+    time::{Time, range::Span, zone},
 };
 
 use geometry::{in_view, stretch_at};
@@ -67,9 +67,11 @@ pub struct View {
     known: RwSignal<Known>,
     failure: RwSignal<Option<Failure>>,
     /// First and last moment in view.
-    span: Derived<(u64, u64)>,
+    span: Derived<Span>,
     /// Where the cursor of the page is.
     cursor: RwSignal<Option<u64>>,
+    /// Moves the cursor and marks a time.
+    pointer: Pointer,
     /// The row that is pointed at.
     pointed: RwSignal<Option<u64>>,
     /// Width of a lane.
@@ -78,6 +80,12 @@ pub struct View {
 }
 
 impl View {
+    /// First and last moment in view.
+    fn ends(self) -> (u64, u64) {
+        let Span { from_ms, to_ms } = self.span.get();
+        (from_ms, to_ms)
+    }
+
     /// A row, if it is there.
     fn row(self, id: u64) -> Derived<Option<ConnectionLane>> {
         Derived::new(move || self.known.with(|known| known.row(id).cloned()))
@@ -100,19 +108,21 @@ pub fn Lanes(
     /// Id of the pool.
     id: String,
     /// First and last moment in view.
-    span: Derived<(u64, u64)>,
+    span: Derived<Span>,
     /// Where the cursor of the page is.
     cursor: RwSignal<Option<u64>>,
 ) -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     let axis = NodeRef::<Div>::new();
+    let width = browser::use_width(axis);
     let view = View {
         known: RwSignal::new(Known::default()),
         failure: RwSignal::new(None),
         span,
         cursor,
         pointed: RwSignal::new(None),
-        width: browser::use_width(axis),
+        pointer: Pointer::new(expect_context::<Time>(), cursor, span, width, geometry::frame),
+        width,
         navigation,
     };
     let all = RwSignal::new(false);
@@ -145,7 +155,7 @@ pub fn Lanes(
 /// Asks for what is in view whenever that moves on.
 fn follow(id: String, view: View, all: RwSignal<bool>) {
     let wanted = Derived::new(move || {
-        let (from_ms, to_ms) = view.span.get();
+        let (from_ms, to_ms) = view.ends();
         let word = |key| view.navigation.query(key);
         let max_rows = if all.get() { MAX_ROWS } else { ROWS };
         Wanted { from_ms, to_ms, sort: word("lanes"), only: word("only"), max_rows }
@@ -310,7 +320,7 @@ fn Reader(view: View) -> impl IntoView {
                 return "Point at a lane, or move through them with the arrow keys; Enter keeps one here."
                     .to_owned();
             };
-            let (to_ms, interval_ms) = (view.span.get().1, view.known.with(|known| known.lanes.interval_ms));
+            let (to_ms, interval_ms) = (view.ends().1, view.known.with(|known| known.lanes.interval_ms));
             RowText::new(lane, to_ms, interval_ms).sentence()
         })
     };
@@ -420,7 +430,7 @@ fn on_key(event: &KeyboardEvent, view: View, scroller: NodeRef<Div>, row_height:
             let step: i64 = if event.key() == "ArrowLeft" { -1 } else { 1 };
             let lane = pointed.and_then(|id| view.known.with_untracked(|known| known.row(id).cloned()));
             view.cursor.update(|cursor| {
-                *cursor = Some(moved(lane.as_ref(), *cursor, view.span.get_untracked(), step));
+                *cursor = Some(moved(lane.as_ref(), *cursor, untrack(|| view.ends()), step));
             });
             view.pointed.set(pointed.or_else(|| ids.first().copied()));
             None
@@ -459,7 +469,7 @@ fn moved(lane: Option<&ConnectionLane>, cursor: Option<u64>, (from_ms, to_ms): (
 #[component]
 fn Axis(view: View) -> impl IntoView {
     let marks = move || {
-        let ((from, to), width) = (view.span.get(), view.width.get());
+        let ((from, to), width) = (view.ends(), view.width.get());
         let scale = Scale::new((from as f64, to as f64), (0.0, width));
         // A time is about 35 pixels wide, and wants as much air.
         let times = ticks::times(from, to, (width / 70.0).max(2.0) as usize, zone::offset_min).into_iter();

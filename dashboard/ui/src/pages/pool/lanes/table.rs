@@ -35,7 +35,7 @@ pub fn Table(
     view: View,
 ) -> impl IntoView {
     let rows = move || {
-        let (to_ms, interval_ms) = (view.span.get().1, view.known.with(|known| known.lanes.interval_ms));
+        let (to_ms, interval_ms) = (view.ends().1, view.known.with(|known| known.lanes.interval_ms));
         view.known.with(|known| {
             let rows = known.lanes.rows.iter().take(TABLE_ROWS).map(|lane| {
                 let text = RowText::new(lane, to_ms, interval_ms);

@@ -1,0 +1,38 @@
+//! Charts of what is neither a pool nor a breaker, over the time that is looked at.
+
+use leptos::prelude::*;
+
+use super::{figures::use_figures, loaded::Loaded};
+use crate::{
+    chart::{
+        section::{ChartSection, comparison, use_data},
+        series::Chart,
+    },
+    derived::Derived,
+    state::live::Live,
+    time::Time,
+};
+
+/// See the module.
+#[component]
+pub fn OverTime(
+    /// Address of its history.
+    path: String,
+    /// A part of the query, with a `&` behind it.
+    of: &'static str,
+    /// Its charts.
+    charts: &'static [Chart],
+    /// What they are of.
+    name: String,
+    /// What stands above them.
+    title: String,
+) -> impl IntoView {
+    let figures = use_figures(expect_context::<Live>(), expect_context::<Time>(), path, of);
+    let data = use_data(figures, charts, name.into(), false.into());
+    let is_reading = Derived::new(move || figures.now.with(|loaded| matches!(loaded, Loaded::Loading)));
+    let failure = move || figures.now.with(|loaded| loaded.failure().map(ToString::to_string));
+    view! {
+        {move || failure().map(|text| view! { <p class="is-warn" role="status">{text}</p> })}
+        <ChartSection data title is_reading comparison=comparison(figures) pool=String::new() />
+    }
+}

@@ -1,0 +1,177 @@
+//! What is fetched when it is needed: the overview comes first, the code of the other pages when one of them is opened.
+
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+use leptos::{prelude::*, task::spawn_local};
+use wasm_bindgen::JsCast;
+use wasm_split_helpers::{SplitLoaderError, wasm_split};
+use web_sys::Element;
+
+use super::{
+    about::About,
+    breakers::Breakers,
+    events::Events,
+    not_found::NotFound,
+    overview::{Overview, log::Log},
+    pool::Pool,
+    protection::Protection,
+    services::Services,
+    sessions::SessionsPage,
+    trace::Trace,
+    traces::Traces,
+};
+use crate::{
+    browser,
+    components::{
+        empty::{Empty, NoData},
+        help::KeyTable,
+    },
+    route::Route,
+};
+
+type Made = Result<AnyView, SplitLoaderError>;
+type Later<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// What is shown somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// A page.
+    Page(Route),
+    /// The keys and what they do.
+    Keys,
+    /// That nobody has sent anything yet, and what to do.
+    NoData,
+    /// What was wrong in the time that is looked at.
+    WarningLog,
+}
+
+/// Pieces whose code is fetched together.
+struct Part {
+    /// Fetches the code, unless it is here.
+    load: fn() -> Later<Result<(), SplitLoaderError>>,
+    /// Makes the view of a piece; at once if the code is here.
+    make: fn(Piece) -> Later<Made>,
+}
+
+const HISTORY: Part = Part { load: || Box::pin(load_history()), make: |piece| Box::pin(history(piece)) };
+const RECORDS: Part = Part { load: || Box::pin(load_records()), make: |piece| Box::pin(records(piece)) };
+const OTHERS: Part = Part { load: || Box::pin(load_others()), make: |piece| Box::pin(others(piece)) };
+
+/// The part that a piece is in; `None` for what comes with the first.
+fn part_of(piece: &Piece) -> Option<&'static Part> {
+    match piece {
+        Piece::Page(Route::Overview | Route::NotFound(_)) => None,
+        Piece::Page(Route::Pool(_) | Route::Breakers(_)) => Some(&HISTORY),
+        Piece::Page(Route::Events | Route::Traces | Route::Trace(_)) | Piece::WarningLog => Some(&RECORDS),
+        Piece::Page(Route::Protection | Route::Sessions | Route::Services | Route::About)
+        | Piece::Keys
+        | Piece::NoData => Some(&OTHERS),
+    }
+}
+
+/// What was over time.
+#[wasm_split(history, fallible, preload(load_history))]
+fn history(piece: Piece) -> Made {
+    Ok(match piece {
+        Piece::Page(Route::Pool(id)) => view! { <Pool id /> }.into_any(),
+        Piece::Page(Route::Breakers(marked)) => view! { <Breakers marked /> }.into_any(),
+        other => first(other),
+    })
+}
+
+/// What happened.
+#[wasm_split(records, fallible, preload(load_records))]
+fn records(piece: Piece) -> Made {
+    Ok(match piece {
+        Piece::Page(Route::Events) => Events().into_any(),
+        Piece::WarningLog => Log().into_any(),
+        Piece::Page(Route::Traces) => Traces().into_any(),
+        Piece::Page(Route::Trace(id)) => view! { <Trace id /> }.into_any(),
+        other => first(other),
+    })
+}
+
+/// What there is beside pools and breakers.
+#[wasm_split(others, fallible, preload(load_others))]
+fn others(piece: Piece) -> Made {
+    Ok(match piece {
+        Piece::Page(Route::Protection) => Protection().into_any(),
+        Piece::Page(Route::Sessions) => SessionsPage().into_any(),
+        Piece::Page(Route::Services) => Services().into_any(),
+        Piece::Page(Route::About) => About().into_any(),
+        Piece::Keys => KeyTable().into_any(),
+        Piece::NoData => view! { <NoData alone=true /> }.into_any(),
+        other => first(other),
+    })
+}
+
+/// What comes with the first download.
+fn first(piece: Piece) -> AnyView {
+    match piece {
+        Piece::Page(Route::NotFound(path)) => view! { <NotFound path /> }.into_any(),
+        _ => Overview().into_any(),
+    }
+}
+
+/// Shows a piece; until its part is here, that it is on its way.
+#[must_use]
+pub fn piece(piece: Piece) -> AnyView {
+    let Some(part) = part_of(&piece) else { return first(piece) };
+    let loaded = RwSignal::new(None);
+    let fetch = move || {
+        loaded.set(None);
+        spawn_local(async move {
+            // What it was for may have been left by now.
+            loaded.try_set(Some((part.load)().await.is_ok()));
+        });
+    };
+    fetch();
+    (move || match loaded.get() {
+        None => view! { <p class="loading" role="status">"Loading \u{2026}"</p> }.into_any(),
+        Some(true) => at_once((part.make)(piece.clone())).into_any(),
+        Some(false) => failed(fetch),
+    })
+    .into_any()
+}
+
+fn failed(again: impl Fn() + Send + 'static) -> AnyView {
+    view! {
+        <Empty title="This page could not be fetched">
+            <p>"The server does not answer, or is another version than the page you have open."</p>
+            <p>
+                <button type="button" class="button" on:click=move |_| again()>"Try again"</button>
+                " "
+                <button type="button" class="button" on:click=move |_| browser::reload()>"Reload"</button>
+            </p>
+        </Empty>
+    }
+    .into_any()
+}
+
+/// Fetches the part behind a link when somebody points at it or comes to it by the keyboard, so that it is here by the time
+/// that the link is followed. A failure shows then.
+pub fn fetch_early() {
+    for event in ["pointerover", "focusin"] {
+        window_event_listener_untyped(event, |event| {
+            let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+            let link = target.and_then(|target| target.closest("a[href^='/']").ok().flatten());
+            let Some(address) = link.and_then(|link| link.get_attribute("href")) else { return };
+            let path = address.split('?').next().unwrap_or_default();
+            if let Some(part) = part_of(&Piece::Page(Route::parse(path))) {
+                spawn_local(async move { drop((part.load)().await) });
+            }
+        });
+    }
+}
+
+/// The view of a piece whose part is here.
+fn at_once(made: impl Future<Output = Made>) -> Option<AnyView> {
+    match pin!(made).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(made) => made.ok(),
+        Poll::Pending => None,
+    }
+}
