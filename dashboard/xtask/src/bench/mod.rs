@@ -1,7 +1,11 @@
 //! `cargo xtask bench`: what is promised in figures, measured.
 
+mod ingest;
+mod measuring;
 mod overhead;
 mod scale;
+mod spread;
+mod ui;
 
 use anyhow::Result;
 
@@ -12,11 +16,15 @@ use crate::workspace::Workspace;
 pub(crate) enum Bench {
     Overhead(overhead::Args),
     Scale(scale::Args),
+    Ingest(ingest::Args),
+    Ui(ui::Args),
 }
 
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
     match bench {
         Bench::Overhead(args) => overhead::run(workspace, args),
         Bench::Scale(args) => scale::run(workspace, args),
+        Bench::Ingest(args) => ingest::run(workspace, args),
+        Bench::Ui(args) => ui::run(workspace, args),
     }
 }

@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const LICENCE: &str = "MIT OR Apache-2.0";
 
 /// Who may depend on whom, of our own crates.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("poolscope-semconv", &[]),
     ("poolscope", &["poolscope-semconv"]),
     ("poolscope-wire", &[]),
@@ -22,11 +22,13 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("poolscope-ui", &["poolscope-semconv", "poolscope-wire"]),
     ("poolscope-tests", &["poolscope", "poolscope-semconv", "poolscope-wire", "poolscope-dashboard"]),
     ("poolscope-bench", &["poolscope"]),
+    ("poolscope-load", &["poolscope-semconv"]),
     // It writes the contract down.
     ("xtask", &["poolscope-semconv"]),
 ];
 /// Allowed for tests only.
-const DEV_ARROWS: [(&str, &str); 1] = [("poolscope-dashboard", "poolscope")];
+const DEV_ARROWS: [(&str, &str); 2] =
+    [("poolscope-dashboard", "poolscope"), ("poolscope-tests", "poolscope-load")];
 
 /// Every crate says what it is and under which licence, and takes the lints of the workspace.
 pub(super) fn manifests(workspace: &Workspace) -> Result<Findings> {

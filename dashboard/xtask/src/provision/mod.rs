@@ -1,6 +1,7 @@
 //! Gets what a command needs and the machine lacks, or says in one sentence how to get it.
 
 mod apt;
+pub(crate) mod axe;
 pub(crate) mod browser;
 pub(crate) mod go;
 pub(crate) mod grafana;

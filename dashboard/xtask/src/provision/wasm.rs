@@ -59,6 +59,8 @@ impl Toolchain {
         }
         // Leptos erases the types of components then, which makes the module a seventh smaller.
         flags.extend(["--cfg", "erase_components"].map(str::to_owned));
+        // What splits the module has to know what refers to what.
+        flags.push("-Clink-arg=--emit-relocs".to_owned());
         // The encoded form, because a path may have a space in it.
         command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
         command

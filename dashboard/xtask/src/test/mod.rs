@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Sets up what the tests need and runs them all; ends with `N passed, N failed, N skipped`.
 ///
 /// Installs, if missing: for the browser suite what `cargo xtask ui` installs, and, on Debian as root, the packages
-/// chromium, chromium-driver and fonts-dejavu-core. For the e2e suite, on Debian, nginx is unpacked, but not installed. For
+/// chromium, chromium-driver and fonts-dejavu-core; axe-core comes from npm into the cache. For the e2e suite, on Debian, nginx is unpacked, but not installed. For
 /// the stack suite Prometheus is unpacked likewise, and where Go is, the OpenTelemetry Collector and Jaeger are built;
 /// packages of Python and Node for its peers are kept in the cache.
 /// What cannot run here says so and counts as skipped; with CI=true it counts as failed.

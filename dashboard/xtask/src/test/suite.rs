@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::process::{self, say};
-use crate::provision::{browser, grafana, jaeger, nginx, otelcol, peers, prometheus, wasm};
+use crate::provision::{axe, browser, grafana, jaeger, nginx, otelcol, peers, prometheus, wasm};
 use crate::ui;
 use crate::workspace::Workspace;
 
@@ -13,6 +13,8 @@ use crate::workspace::Workspace;
 const E2E: &str = "e2e";
 /// Module of the browser tests in it.
 const BROWSER: &str = "browser::";
+/// Module of those among them that judge pages by axe-core.
+const JUDGED: &str = "browser::judged::";
 
 /// The program that holds the tests against the real programs that take telemetry.
 const STACK: &str = "stack";
@@ -32,7 +34,7 @@ pub(crate) enum Suite {
     Unit,
     /// Real clients, servers and the dashboard on loopback; unpacks nginx on Debian
     E2e,
-    /// The dashboard in a real Chromium; installs chromium and chromium-driver on Debian as root
+    /// The dashboard in a real Chromium; installs chromium and chromium-driver on Debian as root, and axe-core into the cache
     Browser,
     /// The real Collector, Prometheus and Jaeger with the files of collector-config, and peers in Python, JavaScript and Go;
     /// builds them with Go, unpacks them on Debian or installs pinned packages into the cache, once
@@ -79,7 +81,7 @@ impl Suite {
                     Err(error) => return Prepared::Missing(error),
                 };
                 match ui::run(workspace, ui::Args::default()) {
-                    Ok(()) => Prepared::Ready(vec![browser_tests(workspace, browser)]),
+                    Ok(()) => Prepared::Ready(browser_tests(workspace, &browser)),
                     Err(error) => Prepared::Broken(error.context("the UI cannot be built")),
                 }
             }
@@ -128,16 +130,31 @@ fn e2e_tests(workspace: &Workspace) -> Command {
     tests
 }
 
-fn browser_tests(workspace: &Workspace, browser: browser::Browser) -> Command {
-    let mut tests = cargo_test(workspace);
-    tests.env("POOLSCOPE_CHROMIUM", browser.chromium).env("POOLSCOPE_CHROMEDRIVER", browser.chromedriver);
-    if std::env::var_os("POOLSCOPE_SCREENSHOTS").is_none() {
-        tests.env("POOLSCOPE_SCREENSHOTS", workspace.target_dir.join("screenshots"));
-    }
-    // They are ignored elsewhere, so that `cargo test` passes without a browser. One browser at a time: two on two cores
-    // are too slow for the deadlines.
-    tests.args(["--test", E2E, "--", "--include-ignored", "--test-threads=1", BROWSER]);
-    tests
+/// Those that need a browser alone, and those that need axe-core too. They are ignored elsewhere, so that `cargo test` passes
+/// without a browser. One browser at a time: two on two cores are too slow for the deadlines.
+fn browser_tests(workspace: &Workspace, browser: &browser::Browser) -> Vec<Command> {
+    let tests = || {
+        let mut tests = cargo_test(workspace);
+        tests.env("POOLSCOPE_CHROMIUM", &browser.chromium);
+        tests.env("POOLSCOPE_CHROMEDRIVER", &browser.chromedriver);
+        if std::env::var_os("POOLSCOPE_SCREENSHOTS").is_none() {
+            tests.env("POOLSCOPE_SCREENSHOTS", workspace.target_dir.join("screenshots"));
+        }
+        tests.args(["--test", E2E, "--", "--test-threads=1"]);
+        tests
+    };
+    let mut plain = tests();
+    plain.args(["--include-ignored", BROWSER, "--skip", JUDGED]);
+    let mut judged = tests();
+    judged.arg(JUDGED);
+    match axe::ensure(&workspace.root) {
+        Ok((variable, script)) => judged.env(variable, script).arg("--include-ignored"),
+        Err(error) => {
+            say(format!("WARNING: pages are not judged by axe-core: {error:#}"));
+            &mut judged
+        }
+    };
+    vec![plain, judged]
 }
 
 fn stack_tests(workspace: &Workspace) -> Result<Command> {

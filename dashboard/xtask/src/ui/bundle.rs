@@ -5,20 +5,20 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::compile::NAME;
+use super::compile::{LOADER, NAME};
 use crate::digest;
 
 /// The files of the page: their names, with `/` in them, and their content.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
-/// Puts together what wasm-bindgen made and what lies in the UI folder: `index.html`, `boot.js`, `style/`, `public/`.
-pub(super) fn assemble(ui: &Path, mut bound: Files) -> Result<Files> {
-    let mut take = |name: String| {
-        bound
-            .remove(&name)
-            .with_context(|| format!("wasm-bindgen did not write {name}; has its naming changed?"))
-    };
-    let (js, wasm) = (take(format!("{NAME}.js"))?, take(format!("{NAME}_bg.wasm"))?);
+/// Puts together what wasm-bindgen made, the parts with what loads them, and what lies in the UI folder: `index.html`,
+/// `boot.js`, `style/`, `public/`.
+pub(super) fn assemble(ui: &Path, mut bound: Files, mut parts: Files) -> Result<Files> {
+    let (js, wasm) = (format!("{NAME}.js"), format!("{NAME}_bg.wasm"));
+    let missing = |name: &str| format!("the build did not write {name}; has its naming changed?");
+    let mut js_text = text(bound.remove(&js).with_context(|| missing(&js))?)?;
+    let wasm = bound.remove(&wasm).with_context(|| missing(&wasm))?;
+    let mut loader = text(parts.remove(LOADER).with_context(|| missing(LOADER))?)?;
     // What is left are snippets, which the JavaScript finds by the names they have.
     let mut files = bound;
     files.extend(read_tree(&ui.join("public"))?);
@@ -28,18 +28,51 @@ pub(super) fn assemble(ui: &Path, mut bound: Files) -> Result<Files> {
         files.insert(name.clone(), content);
         name
     };
-    let js = add(NAME, "js", js);
+    for (name, content) in parts {
+        let stem = name.strip_suffix(".wasm").with_context(|| format!("{name} is no module"))?;
+        let hashed = add(&format!("{PART}{stem}"), "wasm", content);
+        loader = renamed(LOADER, &loader, ["URL(\"./", "\""], &name, &hashed)?;
+    }
+    // These two name each other, and so have one hash.
+    let hash = digest::short(&[js_text.as_bytes(), loader.as_bytes()].concat());
+    let (js_name, loader_name) = (format!("{NAME}-{hash}.js"), format!("{NAME}-loader-{hash}.js"));
+    // Only where it is imported: the module knows what it imports by the name from before.
+    let imported = ["from \"./", "\""];
+    js_text = renamed(&js, &js_text, imported, LOADER, &loader_name)?;
+    loader = renamed(LOADER, &loader, imported, &js, &js_name)?;
     let wasm = add(NAME, "wasm", wasm);
     let css = add(NAME, "css", stylesheet(&ui.join("style"))?);
-    let boot = fill("boot.js", &read(&ui.join("boot.js"))?, &[("js", &js), ("wasm", &wasm)], &[])?;
+    let boot = fill("boot.js", &read(&ui.join("boot.js"))?, &[("js", &js_name), ("wasm", &wasm)], &[])?;
     let boot = add("boot", "js", boot.into_bytes());
-    let parts = [("css", &*css), ("boot", &boot)];
+    let filled = [("css", &*css), ("boot", &boot)];
     // The page may name these too, to have them fetched early.
-    let more = [("js", &*js), ("wasm", &wasm)];
-    let page = fill("index.html", &read(&ui.join("index.html"))?, &parts, &more)?;
+    let more = [("js", &*js_name), ("loader", &loader_name), ("wasm", &wasm)];
+    let page = fill("index.html", &read(&ui.join("index.html"))?, &filled, &more)?;
     files.insert("index.html".into(), page.into_bytes());
+    files.extend([(js_name, js_text.into_bytes()), (loader_name, loader.into_bytes())]);
     Ok(files)
 }
+
+/// True for what opening the dashboard does not fetch.
+pub(super) fn comes_later(name: &str) -> bool {
+    name.starts_with(PART)
+}
+
+/// A file that refers to another by a name, with the name that the other has got.
+fn renamed(name: &str, text: &str, [before, after]: [&str; 2], from: &str, to: &str) -> Result<String> {
+    let found = format!("{before}{from}{after}");
+    if !text.contains(&found) {
+        bail!("{name} has no {found}; has its form changed?");
+    }
+    Ok(text.replace(&found, &format!("{before}{to}{after}")))
+}
+
+fn text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).context("the build wrote JavaScript that is not UTF-8")
+}
+
+/// How the names of files begin that are only fetched when they are needed.
+const PART: &str = "part-";
 
 /// Every file below a folder; nothing if there is no such folder. Hidden files stay out.
 pub(super) fn read_tree(dir: &Path) -> Result<Files> {
@@ -137,30 +170,49 @@ mod tests {
         write("style/a.css", "a{}");
         write("public/icon.svg", "<svg/>");
         write("public/.hidden", "no");
-        let bound = |wasm: &str| {
-            let files = [("poolscope-ui.js", "js"), ("poolscope-ui_bg.wasm", wasm), ("snippets/x/y.js", "s")];
-            files
-                .map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))
-                .into_iter()
-                .collect::<Files>()
+        let build = |wasm: &str, part: &str| {
+            let file = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
+            let js = r#"import * as a from "./poolscope-ui-parts.js" {"./poolscope-ui-parts.js": a}"#;
+            let loader = r#"import { b } from "./poolscope-ui.js" new URL("./split_a.wasm""#;
+            let bound = [
+                file("poolscope-ui.js", js),
+                file("poolscope-ui_bg.wasm", wasm),
+                file("snippets/x/y.js", "s"),
+            ];
+            let parts = [file("poolscope-ui-parts.js", loader), file("split_a.wasm", part)];
+            assemble(&ui, bound.into(), parts.into()).unwrap()
         };
 
-        let files = assemble(&ui, bound("one")).unwrap();
-        let other = assemble(&ui, bound("two")).unwrap();
+        let files = build("one", "one");
+        let other = build("two", "one");
+        let other_part = build("one", "two");
         std::fs::remove_dir_all(&ui).unwrap();
 
         let names: Vec<_> = files.keys().map(String::as_str).collect();
-        let css = names.iter().find(|name| name.ends_with(".css")).unwrap();
-        assert_eq!(files[*css], b"a{}\nb{}\n");
+        let find = |begin: &str, end: &str| {
+            *names.iter().find(|name| name.starts_with(begin) && name.ends_with(end)).unwrap()
+        };
+        let content = |name: &str| String::from_utf8(files[name].clone()).unwrap();
+        assert_eq!(content(find("poolscope-ui-", ".css")), "a{}\nb{}\n");
         assert!(
             names.contains(&"icon.svg") && names.contains(&"snippets/x/y.js") && !names.contains(&".hidden")
         );
-        let page = String::from_utf8(files["index.html"].clone()).unwrap();
+        let page = content("index.html");
         let boot = page.split(' ').nth(1).unwrap();
-        for part in String::from_utf8(files[boot].clone()).unwrap().split(' ') {
+        for part in content(boot).split(' ') {
             assert!(files.contains_key(part), "{part} of {names:?}");
         }
+        let loader = find("poolscope-ui-loader-", ".js");
+        let js = content(boot).split(' ').next().unwrap().to_owned();
+        assert_eq!(
+            content(&js),
+            format!(r#"import * as a from "./{loader}" {{"./poolscope-ui-parts.js": a}}"#)
+        );
+        let part = find("part-split_a-", ".wasm");
+        assert_eq!(content(loader), format!(r#"import {{ b }} from "./{js}" new URL("./{part}""#));
+        assert!(comes_later(part) && !comes_later(loader) && !comes_later(&js));
         // New wasm: its name, the name of what loads it, and the page change.
         assert_ne!(files["index.html"], other["index.html"]);
+        assert_ne!(files["index.html"], other_part["index.html"]);
     }
 }

@@ -6,12 +6,20 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use flate2::{Compression, write::GzEncoder};
 
-use super::bundle::Files;
+use super::bundle::{Files, comes_later};
 
 const COMPRESSED: [&str; 5] = [".js", ".wasm", ".css", ".svg", ".html"];
 
-/// Adds the variants and gives a table of what a browser has to fetch.
-pub(super) fn add_variants(files: &mut Files) -> Result<String> {
+/// What a browser has to fetch.
+pub(super) struct Sizes {
+    /// Each file and the sums, as a table.
+    pub(super) table: String,
+    /// Bytes of what opening the dashboard fetches, packed by brotli.
+    pub(super) first: usize,
+}
+
+/// Adds the variants and gives their sizes.
+pub(super) fn add_variants(files: &mut Files) -> Result<Sizes> {
     let chosen: Vec<_> = files
         .iter()
         .filter(|(name, _)| COMPRESSED.iter().any(|extension| name.ends_with(extension)))
@@ -30,16 +38,22 @@ pub(super) fn add_variants(files: &mut Files) -> Result<String> {
     })?;
 
     let mut table = format!("{:<44} {:>9} {:>9} {:>9}\n", "bytes", "raw", "gzip", "brotli");
-    let mut total = [0; 3];
-    for (name, raw, gz, br) in packed {
+    let (mut all, mut first) = ([0; 3], [0; 3]);
+    let (later, opening): (Vec<_>, Vec<_>) = packed.into_iter().partition(|(name, ..)| comes_later(name));
+    let of_first = opening.len();
+    for (place, (name, raw, gz, br)) in opening.into_iter().chain(later).enumerate() {
         let sizes = [raw, gz.len(), br.len()];
         table += &row(&name, sizes);
-        total = std::array::from_fn(|i| total[i] + sizes[i]);
+        all = std::array::from_fn(|i| all[i] + sizes[i]);
+        if place + 1 == of_first {
+            first = all;
+            table += &row("first download", first);
+        }
         files.insert(format!("{name}.gz"), gz);
         files.insert(format!("{name}.br"), br);
     }
-    table += row("total download", total).trim_end();
-    Ok(table)
+    table += row("everything", all).trim_end();
+    Ok(Sizes { table, first: first[2] })
 }
 
 fn row(name: &str, [raw, gz, br]: [usize; 3]) -> String {
@@ -69,9 +83,14 @@ mod tests {
     fn variants_unpack_to_what_went_in() {
         let text = "poolscope ".repeat(1000).into_bytes();
         let mut files = Files::from([("a.js".to_owned(), text.clone()), ("b.png".to_owned(), vec![1])]);
-        let table = add_variants(&mut files).unwrap();
-        assert!(table.contains("a.js") && table.contains("total download"), "{table}");
-        assert_eq!(files.keys().collect::<Vec<_>>(), ["a.js", "a.js.br", "a.js.gz", "b.png"]);
+        files.insert("part-c.wasm".to_owned(), vec![0; 9]);
+        let sizes = add_variants(&mut files).unwrap();
+        let names =
+            ["a.js", "a.js.br", "a.js.gz", "b.png", "part-c.wasm", "part-c.wasm.br", "part-c.wasm.gz"];
+        assert_eq!(files.keys().collect::<Vec<_>>(), names);
+        assert_eq!(sizes.first, files["a.js.br"].len());
+        let lines: Vec<_> = sizes.table.lines().map(|line| line.split("  ").next().unwrap()).collect();
+        assert_eq!(lines, ["bytes", "a.js", "first download", "part-c.wasm", "everything"]);
 
         let mut from_gzip = Vec::new();
         flate2::read::GzDecoder::new(&files["a.js.gz"][..]).read_to_end(&mut from_gzip).unwrap();

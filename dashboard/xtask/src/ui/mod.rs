@@ -3,11 +3,12 @@
 mod bundle;
 mod compile;
 mod compress;
+mod squeeze;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use self::bundle::Files;
 use crate::digest::Stamp;
@@ -15,12 +16,16 @@ use crate::process::say;
 use crate::provision::wasm;
 use crate::workspace::Workspace;
 
+/// The most bytes that opening the dashboard may download, packed by brotli.
+const BUDGET: usize = 215_000;
+
 /// Builds the browser UI into dashboard/ui/dist, from where the dashboard server takes it.
 ///
 /// Installs, if missing: the wasm32-unknown-unknown target by rustup; where rustup cannot reach its server, on Debian as
 /// root, the packages rustc-web, cargo-web, rust-web-src and lld, and a standard library built from them into the cache
 /// (POOLSCOPE_CACHE, else XDG_CACHE_HOME/poolscope, else ~/.cache/poolscope). wasm-bindgen is a part of this program.
-/// Nothing is done when nothing has changed since the last build.
+/// Nothing is done when nothing has changed since the last build. Fails when what opening the dashboard downloads is larger
+/// than it may be.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Args {
     /// Builds without optimising: quick to rebuild, large, not for measuring
@@ -47,15 +52,28 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<()> {
     }
 
     let module = compile::module(workspace, &toolchain, args.dev)?;
-    let bound = compile::bind(&module)?;
-    let mut files = bundle::assemble(&workspace.ui_dir(), bound)?;
+    let (first, parts) = compile::split(&module)?;
+    let bound = compile::bind(&first, args.dev)?;
+    let mut files = bundle::assemble(&workspace.ui_dir(), bound, parts)?;
     if !args.dev {
         let sizes = compress::add_variants(&mut files)?;
-        println!("{sizes}");
+        println!("{}", sizes.table);
+        within_budget(sizes.first)?;
     }
     files.insert(".stamp".into(), stamp.into_bytes());
     replace(&dist, &files)?;
     say(format!("the UI is in {} ({:.1} s)", workspace.relative(&dist), started.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// What opening the dashboard may cost.
+fn within_budget(first: usize) -> Result<()> {
+    if first > BUDGET {
+        bail!(
+            "opening the dashboard downloads {first} bytes, and may {BUDGET}: what is not needed there belongs into a part \
+             (dashboard/ui/README.md)"
+        );
+    }
     Ok(())
 }
 

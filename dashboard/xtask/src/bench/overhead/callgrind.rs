@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::figures::median;
 use super::program::{Programs, Subject};
+use crate::bench::spread::median;
 use crate::process::{self, say};
 use crate::workspace::Workspace;
 

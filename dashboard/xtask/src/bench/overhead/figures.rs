@@ -1,5 +1,7 @@
 //! What was measured of one case.
 
+use crate::bench::spread::median;
+
 /// One timed round, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round {
@@ -79,15 +81,6 @@ impl Figures {
     }
 }
 
-/// The middle value; the mean of the two in the middle where there is none.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let upper = *values.get(values.len() / 2)?;
-    let lower = values[(values.len() - 1) / 2];
-    Some((lower + upper) / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,11 +102,5 @@ mod tests {
         let round = |cpu| Round { wall: 1e9, cpu };
         assert!(round(Some(1.9e9)).is_parallel() && !round(Some(1.2e9)).is_parallel());
         assert!(!round(None).is_parallel());
-    }
-
-    #[test]
-    fn the_median_of_an_even_number_lies_between_two() {
-        assert_eq!(median([4.0, 1.0, 3.0, 2.0].into_iter()), Some(2.5));
-        assert_eq!(median(std::iter::empty()), None);
     }
 }
