@@ -13,7 +13,7 @@ use poolscope_tests::{kernel, wait};
 /// A pace at which everything happens within seconds.
 pub(crate) fn quick() -> Options {
     let pace = Pace { well: Duration::from_secs(3), sick: Duration::from_secs(4) };
-    Options { pace, workers: 4 }
+    Options { pace, workers: 4, ..Options::default() }
 }
 
 fn invariants(pool: &PoolSnapshot) {

@@ -4,6 +4,7 @@
 mod browser;
 mod composable_pool;
 mod contract;
+mod control;
 mod dashboard;
 mod debug;
 mod demo;

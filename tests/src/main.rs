@@ -26,6 +26,9 @@ struct Args {
     /// Workers for each upstream
     #[arg(long, default_value_t = 6)]
     workers: u32,
+    /// Seconds that a careless job leaves a response alone before it reads it
+    #[arg(long, default_value_t = 7.0)]
+    held: f64,
 }
 
 #[tokio::main]
@@ -57,7 +60,8 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         .with(LevelFilter::INFO)
         .init();
 
-    let mut demo = Demo::start(&scope, Options { pace, workers: args.workers })
+    let held = seconds("held", args.held)?;
+    let mut demo = Demo::start(&scope, Options { pace, workers: args.workers, held })
         .await
         .map_err(|error| anyhow::anyhow!("the demo could not start: {error}"))?;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -31,7 +31,7 @@ impl Filled {
             .start()
             .unwrap();
         let pace = Pace { well: Duration::from_secs(4), sick: Duration::from_secs(4) };
-        let demo = Demo::start(&scope, Options { pace, workers: 6 }).await.unwrap();
+        let demo = Demo::start(&scope, Options { pace, workers: 6, ..Options::default() }).await.unwrap();
         Self { prometheus, _demo: demo, _telemetry: telemetry, _collector: collector }
     }
 

@@ -214,7 +214,7 @@ impl World {
             .start()
             .unwrap();
         let pace = Pace { well: Duration::from_secs(3), sick: Duration::from_secs(4) };
-        let demo = Demo::start(&scope, Options { pace, workers: 4 }).await.unwrap();
+        let demo = Demo::start(&scope, Options { pace, workers: 4, ..Options::default() }).await.unwrap();
         Self { demo, telemetry, scope, prometheus, told, _collector: collector }
     }
 
@@ -344,7 +344,7 @@ async fn metrics_that_are_sent_to_it_nevertheless_are_refused_with_a_sentence() 
     let export = Otlp::new(&scope).environment(|_: &str| None).service_name("shop");
     let telemetry = export.endpoint(format!("http://{}", collector.grpc())).start().unwrap();
     let pace = Pace { well: Duration::from_secs(3), sick: Duration::from_secs(4) };
-    let demo = Demo::start(&scope, Options { pace, workers: 2 }).await.unwrap();
+    let demo = Demo::start(&scope, Options { pace, workers: 2, ..Options::default() }).await.unwrap();
     let log = async || {
         telemetry.flush();
         collector.log()

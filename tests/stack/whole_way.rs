@@ -85,7 +85,7 @@ impl World {
         let scope = Scope::new();
         let telemetry = door.open(&scope, &collector);
         let pace = Pace { well: Duration::from_secs(3), sick: Duration::from_secs(4) };
-        let demo = Demo::start(&scope, Options { pace, workers: 4 }).await.unwrap();
+        let demo = Demo::start(&scope, Options { pace, workers: 4, ..Options::default() }).await.unwrap();
         Self { scope, demo, telemetry, collector, prometheus, jaeger, dashboard }
     }
 

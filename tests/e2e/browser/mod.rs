@@ -2,13 +2,20 @@
 //!
 //! Ignored unless asked for, since they need a browser and the built UI: `cargo xtask test --suite browser`.
 
-mod driver;
+mod content;
+mod control;
+mod fleet;
+mod journeys;
+mod judged;
+mod keyboard;
+mod keys;
 mod page;
 mod time;
 mod world;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use poolscope_tests::dashboard::Dashboard;
@@ -32,13 +39,37 @@ fn text_of<'a>(seen: &'a [Seen], key: &str) -> &'a str {
     seen.first().and_then(|seen| seen.get(key)).map_or("", String::as_str)
 }
 
-/// A page must fit a telephone, and nothing may have gone wrong on it.
+/// A figure of a page without its commas and its tilde; `None` for what is no number.
+fn figure(text: &str) -> Option<u64> {
+    text.trim().trim_start_matches('~').replace(',', "").parse().ok()
+}
+
+/// Waits until what is seen is what is so, since both move on meanwhile.
+async fn agree<T: PartialEq + Debug>(
+    what: &str,
+    seen: impl AsyncFn() -> Result<T>,
+    truth: impl AsyncFn() -> Result<T>,
+) -> Result<T> {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let (seen, truth) = (seen().await?, truth().await?);
+        if seen == truth {
+            return Ok(truth);
+        }
+        anyhow::ensure!(Instant::now() < deadline, "{what}: the page says {seen:#?}, and it is {truth:#?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// A page must fit a telephone and a great screen, and nothing may have gone wrong on it.
 async fn check(page: &Page, name: &str) -> Result<()> {
     page.pictures(name).await?;
-    page.size(400, 800).await?;
-    let overflow = page.overflow().await?;
+    for (width, height) in [(3840, 2160), (2560, 1440), (400, 800)] {
+        page.size(width, height).await?;
+        let overflow = page.overflow().await?;
+        assert!(overflow.is_empty(), "{name} is wider than a screen of {width} px: {overflow:#?}");
+    }
     page.size(1280, 800).await?;
-    assert!(overflow.is_empty(), "{name} is wider than a screen of 400 px: {overflow:#?}");
     let errors = page.errors().await?;
     assert!(errors.is_empty(), "{name} has errors in the console: {errors:#?}");
     Ok(())

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use fantoccini::Locator;
+use poolscope_load::browser::Browser;
 use serde_json::{Value, json};
-
-use super::driver::Browser;
 
 /// How often a page is looked at while a test waits for something.
 const LOOK: Duration = Duration::from_millis(50);
@@ -25,11 +24,23 @@ const SEE: &str = r#"
     });
 "#;
 
-/// The first elements that reach beyond the right edge of a page that is wider than the screen.
+/// What can't be seen whole: on a page that has to be scrolled sideways what reaches beyond the right edge, and what can
+/// be worked with and is cut off by something around it.
 const OVERFLOW: &str = r#"
-    if (document.documentElement.scrollWidth <= innerWidth) return [];
-    const outside = [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth);
-    return outside.slice(0, 5).map(e => e.cloneNode(false).outerHTML);
+    const right = one => one.getBoundingClientRect().right;
+    const is_wide = document.documentElement.scrollWidth > innerWidth;
+    const outside = is_wide ? [...document.querySelectorAll("body *")].filter(one => right(one) > innerWidth) : [];
+    const is_cut = one => {
+        if (!one.checkVisibility() || one.closest(".sr")) return false;
+        for (let above = one.parentElement; above && above !== document.body; above = above.parentElement) {
+            const { overflowX, textOverflow } = getComputedStyle(above);
+            const cuts = ["hidden", "clip"].includes(overflowX) && textOverflow !== "ellipsis";
+            if (cuts && right(one) > right(above) + 1) return true;
+        }
+        return false;
+    };
+    const cut = [...document.querySelectorAll("a, button, select, input, summary")].filter(is_cut);
+    return [...outside, ...cut].slice(0, 5).map(one => one.cloneNode(false).outerHTML);
 "#;
 
 /// What is to be seen of one element: see [`Page::all`].
@@ -55,11 +66,14 @@ impl Theme {
 #[derive(Debug)]
 pub(super) struct Page {
     browser: Browser,
+    /// The dashboard, which is all that a page may talk to.
+    origin: String,
 }
 
 impl Page {
     pub(super) async fn open(url: &str) -> Result<Self> {
-        let page = Self { browser: Browser::start().await? };
+        let origin = reqwest::Url::parse(url)?.origin().ascii_serialization();
+        let page = Self { browser: Browser::start_noting_network().await?, origin };
         page.size(1280, 800).await?;
         page.go(url).await?;
         Ok(page)
@@ -122,12 +136,23 @@ impl Page {
         Ok(address.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Presses a key, by its name in the DOM.
+    /// Presses a key, by its name in the DOM; a letter is typed where something is typed into.
     pub(super) async fn key(&self, key: &str, with_shift: bool) -> Result<()> {
+        let letter = key.chars().next().filter(|_| key.len() == 1);
         let (code, text) = match key {
             "Enter" => (13, "\r"),
             "Tab" => (9, ""),
-            _ => (0, ""),
+            "Escape" => (27, ""),
+            "End" => (35, ""),
+            "Home" => (36, ""),
+            "ArrowLeft" => (37, ""),
+            "ArrowUp" => (38, ""),
+            "ArrowRight" => (39, ""),
+            "ArrowDown" => (40, ""),
+            _ => (
+                letter.map_or(0, |letter| u32::from(letter.to_ascii_uppercase())),
+                letter.map_or("", |_| key),
+            ),
         };
         for kind in ["keyDown", "keyUp"] {
             let modifiers = if with_shift { 8 } else { 0 };
@@ -197,11 +222,23 @@ impl Page {
 
     /// Makes the system prefer these colours, as far as the page can tell.
     pub(super) async fn prefer(&self, theme: Theme) -> Result<()> {
-        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme.name() }] });
-        self.browser.devtools("Emulation.setEmulatedMedia", features).await.map(drop)
+        self.prefer_all(&[("prefers-color-scheme", theme.name())]).await
     }
 
-    /// What sticks out to the right, on a page that has to be scrolled sideways; nothing on one that fits.
+    /// Makes the system prefer all of this, and nothing else.
+    pub(super) async fn prefer_all(&self, preferences: &[(&str, &str)]) -> Result<()> {
+        let features: Vec<_> =
+            preferences.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.browser.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await.map(drop)
+    }
+
+    /// Puts the browser into a zone of time; what is shown follows with the next page.
+    pub(super) async fn zone(&self, name: &str) -> Result<()> {
+        let zone = json!({ "timezoneId": name });
+        self.browser.devtools("Emulation.setTimezoneOverride", zone).await.map(drop)
+    }
+
+    /// What can't be seen whole; nothing on a page that fits.
     pub(super) async fn overflow(&self) -> Result<Vec<String>> {
         let outside = self.browser.client.execute(OVERFLOW, Vec::new()).await?;
         serde_json::from_value(outside).context("the page gave something else than it was asked for")
@@ -213,10 +250,29 @@ impl Page {
         Ok(self.browser.client.execute(script, Vec::new()).await?.to_string())
     }
 
-    /// What has gone wrong since the last call, according to the console.
+    /// What has gone wrong since the last call: errors in the console, and requests to anybody but the dashboard.
     pub(super) async fn errors(&self) -> Result<Vec<String>> {
         let entries = self.browser.console().await?;
-        Ok(entries.iter().filter(|entry| entry["level"] == "SEVERE").map(Value::to_string).collect())
+        let severe = entries.iter().filter(|entry| entry["level"] == "SEVERE").map(Value::to_string);
+        let elsewhere = self.requests().await?.into_iter().filter(|url| !self.is_own(url));
+        Ok(severe.chain(elsewhere.map(|url| format!("a request to {url}"))).collect())
+    }
+
+    /// Where the page has sent requests since the last call.
+    pub(super) async fn requests(&self) -> Result<Vec<String>> {
+        let told = self.browser.network().await?;
+        let urls = told.iter().filter_map(|told| match told["method"].as_str()? {
+            "Network.requestWillBeSent" => told["params"]["request"]["url"].as_str(),
+            "Network.webSocketCreated" => told["params"]["url"].as_str(),
+            _ => None,
+        });
+        Ok(urls.map(str::to_owned).collect())
+    }
+
+    /// True for an address of the dashboard, and for what never leaves the page.
+    pub(super) fn is_own(&self, url: &str) -> bool {
+        ["data:", "blob:"].iter().any(|within| url.starts_with(within))
+            || reqwest::Url::parse(url).is_ok_and(|url| url.origin().ascii_serialization() == self.origin)
     }
 
     /// Stores a picture of the whole page, in both themes, wide and narrow.

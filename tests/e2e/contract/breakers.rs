@@ -51,12 +51,12 @@ async fn destination(request: Request<Full<Bytes>>) -> Result<Response<Full<Byte
 }
 
 /// Calls it through a breaker; what comes of it is for the breaker to say.
-async fn call(breaker: &BreakerLayer, url: &str) {
+pub(super) async fn call(breaker: &BreakerLayer, url: &str) {
     let request = Request::get(url).body(Full::default()).unwrap();
     let _ = breaker.layer(service_fn(destination)).oneshot(request).await;
 }
 
-async fn until(handle: &BreakerHandle, state: BreakerState) -> String {
+pub(super) async fn until(handle: &BreakerHandle, state: BreakerState) -> String {
     let list = wait::until(
         "a breaker to change its state",
         async || handle.list(),

@@ -5,6 +5,7 @@
 
 mod breakers;
 mod connects;
+mod control;
 mod demo;
 mod judge;
 mod receiver;
@@ -89,6 +90,7 @@ async fn everything(world: &World) {
         connects::run(world),
         requests::run(world),
         breakers::run(world),
+        control::run(world),
         retries::run(world),
         sessions::run(world)
     );

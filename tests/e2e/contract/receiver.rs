@@ -60,8 +60,10 @@ impl MetricsService for Receiver {
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let mut response = Response::new(Default::default());
+        super::control::play(request.metadata(), response.metadata_mut());
         self.received().metrics.push(request.into_inner());
-        Ok(Response::new(Default::default()))
+        Ok(response)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,8 +19,7 @@ use super::clients::{self, HyperStack, ReqwestStack};
 use super::feeds::Feeds;
 use super::upstreams::{Pace, Upstreams, WHOLE_CATALOG};
 
-/// How long the careless job leaves its response alone, and how long it rests after it.
-const HELD: Duration = Duration::from_secs(7);
+/// How long the careless job rests after it has read its response.
 const RESTS: Duration = Duration::from_secs(20);
 
 /// How often the failing upstream is asked how it is, and from how long on its answer is slow.
@@ -33,17 +33,19 @@ pub struct Options {
     pub pace: Pace,
     /// Workers for each upstream, each with one call at a time.
     pub workers: u32,
+    /// How long the careless job leaves its response alone.
+    pub held: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pace: Pace::default(), workers: 6 }
+        Self { pace: Pace::default(), workers: 6, held: Duration::from_secs(7) }
     }
 }
 
 /// A running demo; dropping it stops its calls and upstreams.
 pub struct Demo {
-    upstreams: Upstreams,
+    upstreams: Arc<Upstreams>,
     workers: JoinSet<()>,
     /// Of the upstream that fails now and then.
     probe: Option<HealthProbe>,
@@ -56,7 +58,19 @@ impl Demo {
     /// # Errors
     /// If a port can't be bound or a client can't be built.
     pub async fn start(scope: &Scope, options: Options) -> Result<Self, BoxError> {
-        let upstreams = Upstreams::start(options.pace).await?;
+        let upstreams = Arc::new(Upstreams::start(options.pace).await?);
+        Self::start_at(scope, options, upstreams).await
+    }
+
+    /// Starts another instance of the service, which calls the same upstreams.
+    ///
+    /// # Errors
+    /// As [`Demo::start`].
+    pub async fn start_another(&self, scope: &Scope, options: Options) -> Result<Self, BoxError> {
+        Self::start_at(scope, options, Arc::clone(&self.upstreams)).await
+    }
+
+    async fn start_at(scope: &Scope, options: Options, upstreams: Arc<Upstreams>) -> Result<Self, BoxError> {
         let guard = ResourceGuard::builder(scope).build()?;
         let checkout = clients::named(scope, clients::CHECKOUT, false);
         let observed = checkout.hyper();
@@ -83,7 +97,7 @@ impl Demo {
             workers.spawn(work(Caller::Reqwest(suggest.clone()), at("search", &upstreams.search)));
         }
         let whole = format!("{}{WHOLE_CATALOG}", at("catalog", &upstreams.catalog).trim_end_matches('/'));
-        workers.spawn(leave_alone(shop, whole));
+        workers.spawn(leave_alone(shop, whole, options.held));
         let feeds = Feeds::start(scope).await?;
         Ok(Self { upstreams, workers, probe: Some(probe), feeds })
     }
@@ -136,20 +150,20 @@ async fn work(mut caller: Caller, url: String) {
 }
 
 /// A job that has its response and does something else before it reads it, again and again.
-async fn leave_alone(mut stack: ReqwestStack, url: String) {
+async fn leave_alone(mut stack: ReqwestStack, url: String, held: Duration) {
     loop {
         let span = tracing::info_span!("report", url = %url);
         // A call that fails leaves nothing to forget, and the layers count it.
-        let _ = forget(&mut stack, &url).instrument(span).await;
+        let _ = forget(&mut stack, &url, held).instrument(span).await;
         tokio::time::sleep(RESTS).await;
     }
 }
 
-async fn forget(stack: &mut ReqwestStack, url: &str) -> Result<(), BoxError> {
+async fn forget(stack: &mut ReqwestStack, url: &str, held: Duration) -> Result<(), BoxError> {
     let request = reqwest::Request::new(reqwest::Method::GET, url.parse()?);
     // A call starts the request at once, so it is made inside.
     let response = Origin::here().scope(async { stack.ready().await?.call(request).await }).await?;
-    tokio::time::sleep(HELD).await;
+    tokio::time::sleep(held).await;
     response.bytes().await?;
     Ok(())
 }

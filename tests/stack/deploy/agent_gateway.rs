@@ -92,7 +92,7 @@ async fn three_signals_pass_agent_and_gateway() {
         .start()
         .unwrap();
     let pace = Pace { well: Duration::from_secs(2), sick: Duration::from_secs(3) };
-    let demo = Demo::start(&scope, Options { pace, workers: 2 }).await.unwrap();
+    let demo = Demo::start(&scope, Options { pace, workers: 2, ..Options::default() }).await.unwrap();
 
     wait::until(
         "all pools on the dashboard",

@@ -170,7 +170,7 @@ pub(super) async fn what_is_read_is_what_was_meant(language: Language, protocol:
         .start()
         .unwrap();
     let pace = Pace { well: Duration::from_secs(1), sick: Duration::from_secs(2) };
-    let mut demo = Demo::start(&scope, Options { pace, workers: 2 }).await.unwrap();
+    let mut demo = Demo::start(&scope, Options { pace, workers: 2, ..Options::default() }).await.unwrap();
     tokio::time::sleep(WORK).await;
     demo.stop_calls().await;
     wait::until("the demo to rest", async || scope.snapshot(), is_at_rest).await;

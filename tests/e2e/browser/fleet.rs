@@ -1,0 +1,117 @@
+//! Two instances of a service: seen as one, taken apart, and one of them gone.
+
+use anyhow::{Context as _, Result};
+use poolscope_tests::dashboard::Dashboard;
+use poolscope_tests::wait::until;
+use poolscope_wire::{Breaker, PoolGroup, PoolSummary, Service, path};
+
+use super::page::{Page, Seen};
+use super::world::Instance;
+use super::{LATER, SOON, agree, check, figure};
+
+/// The pool that both have.
+const SHARED: &str = "search.internal";
+
+async fn group(dashboard: &Dashboard) -> Result<PoolGroup> {
+    let ask = || async {
+        let groups: Vec<PoolGroup> = dashboard.get(path::GROUPS).await;
+        groups.into_iter().find(|group| group.merged.address == SHARED && group.merged.client == "search")
+    };
+    until("the pool of both is merged", ask, Option::is_some).await.context("the pool is not merged")
+}
+
+fn row<'a>(rows: &'a [Seen], id: &str) -> Option<&'a Seen> {
+    rows.iter().find(|row| row.get("data-pool-id").is_some_and(|found| found == id))
+}
+
+fn text<'a>(row: Option<&'a Seen>, key: &str) -> &'a str {
+    row.and_then(|row| row.get(key)).map_or("", String::as_str)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: cargo xtask test --suite browser"]
+async fn two_instances_are_one_are_taken_apart_and_one_that_stops_counts_no_more() -> Result<()> {
+    let dashboard = Dashboard::start().await?;
+    let first = Instance::start(&dashboard, "shop-1", None).await?;
+    let mut second = Instance::start(&dashboard, "shop-2", Some(&first)).await?;
+    let page = Page::open(&dashboard.url()).await?;
+
+    // As one: the sums are those of both.
+    let both = |seen: &[Seen]| {
+        seen.iter().any(|seen| seen.get("pool-instances").is_some_and(|text| text == "2 instances"))
+    };
+    page.until("pools of both are one row", SOON, "pool-row", both).await?;
+    let group = group(&dashboard).await?;
+    let (id, members) = (group.merged.id.clone(), group.members.clone());
+    assert_eq!(members.len(), 2);
+    let pools = || async { dashboard.get::<Vec<PoolSummary>>(path::POOLS).await };
+    let rows = page.all("pool-row").await?;
+    assert!(members.iter().all(|member| row(&rows, member).is_none()), "each by itself is not in the list");
+
+    // Taken apart: a row for each beneath, which has the name of its instance.
+    page.click_css(&format!(r#"[data-pool-id="{id}"] [data-testid="pool-group"]"#)).await?;
+    let is_apart = |rows: &[Seen]| members.iter().all(|member| row(rows, member).is_some());
+    let rows = page.until("each has a row", SOON, "pool-row", is_apart).await?;
+    let mut names: Vec<_> =
+        members.iter().map(|member| text(row(&rows, member), "pool-name").to_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["shop-1", "shop-2"]);
+    check(&page, "apart").await?;
+
+    // The same of breakers.
+    page.click("nav-breakers").await?;
+    let cards =
+        page.until("breakers of both are one", LATER, "breaker-group", |seen| !seen.is_empty()).await?;
+    let name = cards[0]["data-breaker-name"].clone();
+    let breakers: Vec<Breaker> = dashboard.get(path::BREAKERS).await;
+    assert_eq!(breakers.iter().filter(|breaker| breaker.name == name).count(), 2);
+    page.click_css(&format!(r#"[data-breaker-name="{name}"] [data-testid="breaker-apart"]"#)).await?;
+    page.until("each has a card", SOON, "breaker-card", |seen| seen.len() == 2).await?;
+    check(&page, "breakers-apart").await?;
+
+    // Both are listed with what they send.
+    page.click("nav-services").await?;
+    let rows = page.until("both are listed", SOON, "instance-row", |seen| seen.len() == 2).await?;
+    let services: Vec<Service> = dashboard.get(path::SERVICES).await;
+    for (seen, instance) in rows.iter().zip(&services[0].instances) {
+        let text = &seen["text"];
+        let has_both = text.contains(&instance.id) && text.contains(&format!("{} pools", instance.pools));
+        assert!(has_both && seen["data-vanished"] == "no", "{instance:?}: {text}");
+    }
+    check(&page, "services").await?;
+
+    // One stops. It is told, and nothing of it counts any more.
+    second.demo.stop_calls().await;
+    drop(second);
+    page.until("it is told that it has vanished", LATER, "instance-row", |seen| {
+        seen.iter().filter(|row| row["data-vanished"] == "yes").count() == 1
+    })
+    .await?;
+    page.click("nav-overview").await?;
+    page.until("and on the overview", SOON, "vanished", |seen| {
+        seen.iter().any(|seen| seen["text"].starts_with("1 instance vanished"))
+    })
+    .await?;
+    page.until("a merged row says so", SOON, "pool-row", |rows| {
+        text(row(rows, &id), "pool-instances") == "1 of 2 instances"
+    })
+    .await?;
+    agree(
+        "connections of the merged row, and those of the one that is left",
+        async || {
+            let rows = page.all("pool-row").await?;
+            Ok(figure(text(row(&rows, &id), "pool-active")).zip(figure(text(row(&rows, &id), "pool-idle"))))
+        },
+        async || {
+            let pools = pools().await;
+            let left =
+                pools.iter().find(|pool| members.contains(&pool.id) && !pool.stale).context("one is left")?;
+            assert_eq!(left.instance, "shop-1");
+            Ok(left.now.active.map(u64::from).zip(left.now.idle.map(u64::from)))
+        },
+    )
+    .await?;
+    check(&page, "vanished").await?;
+    drop(first);
+    Ok(())
+}
