@@ -27,6 +27,7 @@ mod protection;
 mod query;
 mod reports;
 mod restore;
+mod rests;
 mod rhythm;
 mod sample;
 mod series;
@@ -99,8 +100,10 @@ pub(crate) struct Store {
     lane_budget: Budget,
     /// The server ends, and what is asked for the file is asked for the last time.
     is_settled: bool,
-    /// Readings of series for which there was no room.
+    /// Readings of series of pools and breakers for which there was no room.
     dropped_series: u64,
+    /// How often there was no room for a series of other protection, and of sessions, or a silent one made it.
+    full_series: [u64; 2],
     /// Names that were too long.
     cut_names: u64,
     removed: Removed,
@@ -170,6 +173,7 @@ impl Store {
             early: Early::default(),
             is_settled: false,
             dropped_series: 0,
+            full_series: [0; 2],
             cut_names: 0,
             removed: Removed::default(),
             services_changed: false,
@@ -312,9 +316,8 @@ impl Store {
             if one.begin(at_ms, now_ms) {
                 touched.push(id);
             }
-            if !one.take(reading, at_ms, &limits) {
-                self.dropped_series += 1;
-            }
+            one.take(reading, at_ms, &limits);
+            self.full_series[0] += one.series.take_hits();
         }
         for id in touched {
             if let Some(one) = self.protection.get_mut(id) {
@@ -347,9 +350,8 @@ impl Store {
             if one.begin(at_ms, now_ms) {
                 touched.push(id);
             }
-            if !one.take(reading, at_ms, &limits) {
-                self.dropped_series += 1;
-            }
+            one.take(reading, at_ms, &limits);
+            self.full_series[1] += one.series.take_hits();
         }
         for id in touched {
             if let Some(one) = self.sessions.get_mut(id) {

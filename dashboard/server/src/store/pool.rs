@@ -251,10 +251,21 @@ impl Pool {
                 }
             }
             None => {
-                // One that is old may be one that was silent and made room; then it was counted already.
-                let began_since = known && self.over.is_empty();
-                let (state, first) = Cumulative::first(&reading.reading, began_since);
-                earlier = first.is_none().then(|| whole(&reading.reading.value));
+                let key = reading.reading.series;
+                let (state, first) = match self.over.take_back(key) {
+                    Some(before) => Cumulative::again(&reading.reading, before),
+                    None => {
+                        let knows_all = self.over.knows_all();
+                        let (mut state, first) = Cumulative::first(&reading.reading, known && knows_all);
+                        if first.is_none() && knows_all {
+                            earlier = Some(whole(&reading.reading.value));
+                        } else if first.is_none() {
+                            // It may be one that made room so long ago that nobody knows it any more.
+                            state.leave_out_first();
+                        }
+                        (state, first)
+                    }
+                };
                 added = first;
                 let series = Series {
                     figure: reading.figure,
@@ -359,10 +370,8 @@ impl Pool {
             let is_kept = matches!(series.state, State::Gauge { kept: true, .. });
             !is_kept && now_ms.saturating_sub(series.seen_ms) > silent_ms
         };
-        for (_, series) in self.series.extract_if(goes) {
-            if matches!(series.state, State::Cumulative(_)) {
-                self.over.keep(series, max_series);
-            }
+        for (id, series) in self.series.extract_if(goes) {
+            self.over.keep(id, series, max_series);
         }
     }
 

@@ -224,6 +224,8 @@ impl Store {
         let stretches = self.pools.values().map(|pool| pool.lanes.longest()).max().unwrap_or(0);
         let reports = self.pools.values().map(|pool| pool.history.raw_steps()).max().unwrap_or(0);
         let hidden = self.pools.len() - self.shown_pools().count();
+        let protection_series = self.protection.values().map(|one| one.series.len()).max().unwrap_or(0);
+        let session_series = self.sessions.values().map(|one| one.series.len()).max().unwrap_or(0);
         let protection = self.shown_protection().count();
         let sessions = self.shown_sessions().count();
         let changes = self.breakers.values().map(|one| one.transitions().count()).max().unwrap_or(0);
@@ -239,6 +241,8 @@ impl Store {
             limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
             limit("changes of a breaker", changes, MAX_TRANSITIONS, dropped_changes),
             limit("other protection", protection, limits.max_protection, self.protection.hits()),
+            limit("series of other protection", protection_series, limits.max_series, self.full_series[0]),
+            limit("series of sessions", session_series, limits.max_series, self.full_series[1]),
             limit("sessions", sessions, limits.max_protection, self.sessions.hits()),
             limit("past warnings", self.warning_log.len(), MAX_WARNINGS, self.warning_log.dropped()),
             limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
