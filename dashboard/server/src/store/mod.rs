@@ -42,6 +42,7 @@ mod warnings;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use course::Read as FigureRead;
 pub(crate) use events::EventFilter;
 pub(crate) use history::{Since, TIERS, Wanted};
 pub(crate) use id::Id;
@@ -109,6 +110,8 @@ pub(crate) struct Store {
     removed: Removed,
     /// Services or instances came or went since the last update of the live stream.
     services_changed: bool,
+    /// When the live stream was last told when instances were heard.
+    heard_told_ms: u64,
 }
 
 /// What a span belongs to.
@@ -177,6 +180,7 @@ impl Store {
             cut_names: 0,
             removed: Removed::default(),
             services_changed: false,
+            heard_told_ms: 0,
         }
     }
 
@@ -459,8 +463,9 @@ impl Store {
         };
         let journal = &mut self.journal;
         let evicted = |gone: Instance| journal.forget(Kind::Instance, gone.id);
-        let instance = self.instances.entry(Id::instance(sender), now_ms, make, evicted);
-        self.services_changed |= instance.is_some_and(|instance| instance.hear(now_ms));
+        if let Some(instance) = self.instances.entry(Id::instance(sender), now_ms, make, evicted) {
+            instance.hear(now_ms);
+        }
     }
 
     /// Tells every pool the state of the breaker that guards it.

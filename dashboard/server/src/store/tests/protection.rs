@@ -90,7 +90,7 @@ fn what_protects_has_a_past() {
     let figures = |name: &str, max_points| {
         let id = Id::parse(&one(&store, name).id).unwrap();
         let wanted = Wanted { since: Since::Moment(T0), to_ms: Some(T0 + 29_000), max_points };
-        store.protection_figures(id, false, wanted, T0 + 29_000).unwrap()
+        store.protection_figures(id, false, wanted, T0 + 29_000).unwrap().answer()
     };
     let pay = figures("pay", 100);
     assert_eq!(pay.names[..3], ["calls_per_s", "after_retry_per_s", "exhausted_per_s"]);
