@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use poolscope::Scope;
 use poolscope::otlp::Otlp;
-use poolscope_tests::demo::{Demo, Options, Pace};
+use poolscope_tests::demo::{Breakers, Demo, Options, Pace};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -29,6 +29,9 @@ struct Args {
     /// Seconds that a careless job leaves a response alone before it reads it
     #[arg(long, default_value_t = 7.0)]
     held: f64,
+    /// Lets its breakers be held from a dashboard that runs with --allow-control
+    #[arg(long)]
+    control: bool,
 }
 
 #[tokio::main]
@@ -51,7 +54,12 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let pace = Pace { well: seconds("well", args.well)?, sick: seconds("sick", args.sick)? };
 
     let scope = Scope::new();
-    let telemetry = Otlp::new(&scope).start()?;
+    let breakers = Breakers::new(&scope)?;
+    let otlp = Otlp::new(&scope);
+    let telemetry = match args.control {
+        true => otlp.control(breakers.control()).start()?,
+        false => otlp.start()?,
+    };
     // The demo's own work is in `tracing` spans; the client spans become their children.
     let tracer = opentelemetry::trace::TracerProvider::tracer(telemetry.tracer_provider(), "poolscope-demo");
     tracing_subscriber::registry()
@@ -61,7 +69,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         .init();
 
     let held = seconds("held", args.held)?;
-    let mut demo = Demo::start(&scope, Options { pace, workers: args.workers, held })
+    let mut demo = Demo::start_with(&scope, Options { pace, workers: args.workers, held }, &breakers)
         .await
         .map_err(|error| anyhow::anyhow!("the demo could not start: {error}"))?;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -30,6 +30,7 @@ mod live;
 mod model;
 mod otlp;
 mod own;
+mod pace;
 pub mod prometheus;
 mod rules;
 mod server;

@@ -106,6 +106,8 @@ pub struct FigureHistory {
     pub interval_ms: u64,
     /// How many instances it is of.
     pub instances: u64,
+    /// Further instances for which there was no room: those that reported longest ago.
+    pub left_out: u64,
     /// What each value of a point is, with its unit at the end: `queued`, `fired_per_s`, `wait_p99_s`.
     pub names: Vec<String>,
     /// Its figures, oldest first.

@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Port for OTLP over HTTP
     #[arg(long, default_value_t = 4318)]
     http_port: u16,
+    /// Lets breakers of the demo service be held on the page Breakers, which asks for a login
+    #[arg(long)]
+    control: bool,
     /// Ends by itself after so many seconds
     #[arg(long)]
     seconds: Option<u64>,
@@ -41,8 +44,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     running::build(workspace)?;
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let ports = Ports { http: at(args.port), otlp_grpc: at(args.grpc_port), otlp_http: at(args.http_port) };
-    let (mut dashboard, ready) = running::dashboard(workspace, &ports)?;
-    let mut demo = running::demo(workspace, &ready.otlp_grpc, &[])?;
+    let (mut dashboard, ready) = running::dashboard(workspace, &ports, args.control)?;
+    let flags: &[&str] = if args.control { &["--control"] } else { &[] };
+    let mut demo = running::demo(workspace, &ready.otlp_grpc, &[], flags)?;
     announce(&ready, args.seconds);
 
     running::watch(
@@ -58,7 +62,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 
 fn announce(ready: &Ready, seconds: Option<u64>) {
     let line = "=".repeat(72);
-    println!("\n{line}\n\n    Open  {}\n", ready.dashboard);
+    let page = ready.login.as_ref().unwrap_or(&ready.dashboard);
+    println!("\n{line}\n\n    Open  {page}\n");
     println!("    Own services report by OTLP to {} (gRPC) or {} (HTTP).", ready.otlp_grpc, ready.otlp_http);
     match seconds {
         Some(seconds) => println!("    Ends after {seconds} s, or with Ctrl-C.\n\n{line}\n"),

@@ -39,20 +39,27 @@ pub(crate) struct Ports {
     pub(crate) otlp_http: SocketAddr,
 }
 
-/// Starts the dashboard that was built, and waits until it answers.
-pub(crate) fn dashboard(workspace: &Workspace, ports: &Ports) -> Result<(Group, Ready)> {
+/// Starts the dashboard that was built, and waits until it answers; with control it asks for a login.
+pub(crate) fn dashboard(workspace: &Workspace, ports: &Ports, control: bool) -> Result<(Group, Ready)> {
     let mut server = program(workspace, "poolscope-dashboard");
     server.args(["--http-addr", &ports.http.to_string()]);
     server.args(["--otlp-grpc-addr", &ports.otlp_grpc.to_string()]);
     server.args(["--otlp-http-addr", &ports.otlp_http.to_string()]);
+    server.args(control.then_some("--allow-control"));
     let mut group = Group::start(server.stdin(Stdio::null()).stdout(Stdio::piped()))?;
-    let ready = wait_until_ready(&mut group)?;
+    let ready = wait_until_ready(&mut group, control)?;
     Ok((group, ready))
 }
 
-/// Starts the demo service that was built; it reports by OTLP over gRPC to this address, with these settings.
-pub(crate) fn demo(workspace: &Workspace, endpoint: &str, settings: &[(&str, &str)]) -> Result<Group> {
+/// Starts the demo service that was built; it reports by OTLP over gRPC to this address, with these settings and flags.
+pub(crate) fn demo(
+    workspace: &Workspace,
+    endpoint: &str,
+    settings: &[(&str, &str)],
+    flags: &[&str],
+) -> Result<Group> {
     let mut service = program(workspace, "poolscope-demo");
+    service.args(flags);
     service.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint).env("OTEL_SERVICE_NAME", "poolscope-demo");
     service.envs(settings.iter().copied());
     Group::start(service.stdin(Stdio::null()))
@@ -91,10 +98,12 @@ pub(crate) struct Ready {
     pub(crate) dashboard: String,
     pub(crate) otlp_grpc: String,
     pub(crate) otlp_http: String,
+    /// The link that logs a browser in, where one is asked for.
+    pub(crate) login: Option<String>,
 }
 
 /// Reads the dashboard's stdout until it has told its addresses, then asks it for its health.
-fn wait_until_ready(server: &mut Group) -> Result<Ready> {
+fn wait_until_ready(server: &mut Group, asks_for_login: bool) -> Result<Ready> {
     let deadline = Instant::now() + START_LIMIT;
     let stdout = server.take_stdout().context("the dashboard has no stdout")?;
     let (sender, lines) = std::sync::mpsc::channel();
@@ -116,9 +125,10 @@ fn wait_until_ready(server: &mut Group) -> Result<Ready> {
         let url = |name: &str| told.get(name).cloned();
         if let (Some(dashboard), Some(otlp_grpc), Some(otlp_http)) =
             (url("dashboard"), url("otlp/grpc"), url("otlp/http"))
+            && (!asks_for_login || url("login").is_some())
             && is_healthy(&dashboard)
         {
-            return Ok(Ready { dashboard, otlp_grpc, otlp_http });
+            return Ok(Ready { dashboard, otlp_grpc, otlp_http, login: url("login") });
         }
         if let Some(status) = server.status()? {
             bail!("the dashboard ended before it was ready ({status}); what it wrote above says why");

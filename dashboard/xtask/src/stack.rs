@@ -130,7 +130,7 @@ fn run_in(
 ) -> Result<()> {
     let ports =
         Ports { http: addrs.dashboard, otlp_grpc: addrs.dashboard_grpc, otlp_http: addrs.dashboard_http };
-    let (mut dashboard, _) = running::dashboard(workspace, &ports)?;
+    let (mut dashboard, _) = running::dashboard(workspace, &ports, false)?;
     let mut jaeger = start("Jaeger", folder, &mut jaeger_command(jaeger, &workspace.root, addrs))?;
     let mut collector =
         start("the Collector", folder, &mut collector_command(collector, &workspace.root, addrs))?;
@@ -140,7 +140,7 @@ fn run_in(
     ready("the Collector", &mut collector, &format!("http://{}/", addrs.collector_health))?;
     ready("Prometheus", &mut prometheus, &format!("http://{}/-/ready", addrs.prometheus))?;
     let mut demo = match args.demo {
-        true => Some(running::demo(workspace, &format!("http://{}", addrs.otlp_grpc), &[LIVE])?),
+        true => Some(running::demo(workspace, &format!("http://{}", addrs.otlp_grpc), &[LIVE], &[])?),
         false => None,
     };
     announce(addrs, args);

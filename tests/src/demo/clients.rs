@@ -1,5 +1,6 @@
 //! The clients of the demo, built as a user would build them.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,6 +20,7 @@ use poolscope::breaker::BreakerLayer;
 use poolscope::guard::ResourceGuard;
 use poolscope::hyper::{ConnectLayer, RequestLayer, ResponseBody};
 use poolscope::limit::LimitLayer;
+use poolscope::otlp::Control;
 use poolscope::reqwest::DnsResolver;
 use poolscope::retry::RetryPolicy;
 use poolscope::timeout::{Adaptive, TimeoutLayer};
@@ -66,38 +68,63 @@ const PER_DESTINATION: u32 = 5;
 /// Requests of a client in flight to all destinations together: enough nearly always.
 const TOTAL: u32 = 8;
 
+/// The clients that have breakers.
+const GUARDED: [&str; 4] = [CHECKOUT, SEARCH, SHOP, SUGGEST];
+pub(super) const SEARCH: &str = "search";
+pub(super) const SHOP: &str = "shop";
+pub(super) const SUGGEST: &str = "suggest";
+
+/// The breakers of the demo's clients. They are there before the clients are, for who exports has to know which of them
+/// may be held from a dashboard.
+#[derive(Debug, Clone)]
+pub struct Breakers(BTreeMap<&'static str, BreakerLayer>);
+
+impl Breakers {
+    /// One for each client: it opens and closes within the time that somebody looks at a demo.
+    ///
+    /// # Errors
+    /// If a breaker can't be built.
+    pub fn new(scope: &Scope) -> Result<Self, ConfigError> {
+        let breaker = |name| {
+            let breaker = BreakerLayer::builder(scope)
+                .name(name)
+                .window(40)
+                .minimum_calls(20)
+                .open_time(Duration::from_secs(3));
+            let breaker = match name {
+                CHECKOUT => breaker.slow_calls(SLOW, 0.8).connect_failure_ratio(0.3),
+                _ => breaker,
+            };
+            Ok((name, breaker.build()?))
+        };
+        Ok(Self(GUARDED.into_iter().map(breaker).collect::<Result<_, ConfigError>>()?))
+    }
+
+    /// Lets a dashboard hold all of them.
+    pub fn control(&self) -> Control {
+        self.0.values().fold(Control::new(), |control, breaker| control.all(&breaker.handle()))
+    }
+}
+
 /// A client of the demo, by its name and its protocol.
 #[derive(Debug)]
 pub(super) struct Named {
     client: ClientScope,
     name: &'static str,
     http2: bool,
+    breaker: BreakerLayer,
 }
 
 /// A client, of which the scope knows when a connection is idle for too long and when a response is leaked.
-pub(super) fn named(scope: &Scope, name: &'static str, http2: bool) -> Named {
+pub(super) fn named(scope: &Scope, name: &'static str, http2: bool, breakers: &Breakers) -> Named {
     let client =
         scope.client(name).pool_idle_timeout(Duration::from_secs(8)).leak_threshold(Some(LEAK_THRESHOLD));
-    Named { client, name, http2 }
+    Named { client, name, http2, breaker: breakers.0[name].clone() }
 }
 
 impl Named {
     fn scope(&self) -> &Scope {
         self.client.scope()
-    }
-
-    /// A breaker that opens and closes within the time that somebody looks at a demo.
-    fn breaker(&self) -> Result<BreakerLayer, ConfigError> {
-        let breaker = BreakerLayer::builder(self.scope())
-            .name(self.name)
-            .window(40)
-            .minimum_calls(20)
-            .open_time(Duration::from_secs(3));
-        let breaker = match self.name {
-            CHECKOUT => breaker.slow_calls(SLOW, 0.8).connect_failure_ratio(0.3),
-            _ => breaker,
-        };
-        breaker.build()
     }
 
     /// Retries, as many as a tenth of the calls pays for: an upstream that is down gets no more than that on top.
@@ -162,7 +189,7 @@ impl Named {
             .guard(guard.layer())
             .call_timeout(TimeoutLayer::new(self.scope(), "call", CALL)?)
             .retry(self.retry()?)
-            .breaker(self.breaker()?)
+            .breaker(self.breaker.clone())
             .limit(self.limit()?)
             .attempt((TimeoutLayer::acquire(self.scope(), ACQUIRE)?, self.headers()?));
         let service = stack.layer(observed).map_response(|response| response.map(BodyExt::boxed_unsync));
@@ -188,7 +215,7 @@ impl Named {
             .guard(guard.layer())
             .call_timeout(TimeoutLayer::new(self.scope(), "call", CALL)?)
             .retry(self.retry()?)
-            .breaker(self.breaker()?)
+            .breaker(self.breaker.clone())
             .limit(self.limit()?)
             .attempt((TimeoutLayer::acquire(self.scope(), ACQUIRE)?, self.headers()?));
         Ok(BoxCloneService::new(stack.layer(observed).map_err(BoxError::from)))

@@ -6,6 +6,7 @@ mod feeds;
 mod service;
 mod upstreams;
 
+pub use clients::Breakers;
 pub use feeds::FEEDS;
 pub use service::{Demo, Options};
 pub use upstreams::{Pace, Upstreams};

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tower::{BoxError, Service, ServiceExt};
 use tracing::Instrument;
 
-use super::clients::{self, HyperStack, ReqwestStack};
+use super::clients::{self, Breakers, HyperStack, ReqwestStack};
 use super::feeds::Feeds;
 use super::upstreams::{Pace, Upstreams, WHOLE_CATALOG};
 
@@ -58,8 +58,16 @@ impl Demo {
     /// # Errors
     /// If a port can't be bound or a client can't be built.
     pub async fn start(scope: &Scope, options: Options) -> Result<Self, BoxError> {
+        Self::start_with(scope, options, &Breakers::new(scope)?).await
+    }
+
+    /// The same with these breakers.
+    ///
+    /// # Errors
+    /// As [`Demo::start`].
+    pub async fn start_with(scope: &Scope, options: Options, breakers: &Breakers) -> Result<Self, BoxError> {
         let upstreams = Arc::new(Upstreams::start(options.pace).await?);
-        Self::start_at(scope, options, upstreams).await
+        Self::start_at(scope, options, upstreams, breakers).await
     }
 
     /// Starts another instance of the service, which calls the same upstreams.
@@ -67,12 +75,17 @@ impl Demo {
     /// # Errors
     /// As [`Demo::start`].
     pub async fn start_another(&self, scope: &Scope, options: Options) -> Result<Self, BoxError> {
-        Self::start_at(scope, options, Arc::clone(&self.upstreams)).await
+        Self::start_at(scope, options, Arc::clone(&self.upstreams), &Breakers::new(scope)?).await
     }
 
-    async fn start_at(scope: &Scope, options: Options, upstreams: Arc<Upstreams>) -> Result<Self, BoxError> {
+    async fn start_at(
+        scope: &Scope,
+        options: Options,
+        upstreams: Arc<Upstreams>,
+        breakers: &Breakers,
+    ) -> Result<Self, BoxError> {
         let guard = ResourceGuard::builder(scope).build()?;
-        let checkout = clients::named(scope, clients::CHECKOUT, false);
+        let checkout = clients::named(scope, clients::CHECKOUT, false, breakers);
         let observed = checkout.hyper();
         let inventory = url("inventory", upstreams.inventory.addr());
         let probe = HealthProbe::builder(scope, inventory)
@@ -80,10 +93,10 @@ impl Demo {
             .slow_from(SLOW)
             .spawn(observed.clone())?;
         let checkout = checkout.protect_hyper(&guard, observed)?;
-        let search = clients::named(scope, "search", true);
+        let search = clients::named(scope, clients::SEARCH, true, breakers);
         let search = search.protect_hyper(&guard, search.hyper())?;
-        let shop = clients::named(scope, "shop", false).reqwest(&guard)?;
-        let suggest = clients::named(scope, "suggest", true).reqwest(&guard)?;
+        let shop = clients::named(scope, clients::SHOP, false, breakers).reqwest(&guard)?;
+        let suggest = clients::named(scope, clients::SUGGEST, true, breakers).reqwest(&guard)?;
 
         let mut workers = JoinSet::new();
         let at = |name: &str, upstream: &crate::upstream::Upstream| url(name, upstream.addr());

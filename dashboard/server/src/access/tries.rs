@@ -9,11 +9,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::conn::subscriber_of;
+use crate::pace::Pace;
 
-/// Wrong tries that an address has at once.
-const BURST: u32 = 10;
-/// One more after so long.
-const EVERY: Duration = Duration::from_secs(6);
+/// Wrong tries that an address has.
+const PACE: Pace = Pace::new(10, Duration::from_secs(6));
 /// Addresses that are remembered; beyond, the one that has waited for longest is forgotten.
 const MAX: usize = 1_000;
 
@@ -30,15 +29,9 @@ impl Tries {
     /// True if this address may try; else how long it has to wait.
     pub(crate) fn check(&self, from: IpAddr) -> Result<(), Duration> {
         let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(forgotten) = spent.get(&subscriber_of(from)) else { return Ok(()) };
-        let left = forgotten.saturating_duration_since(Instant::now());
-        match left.checked_sub(EVERY * (BURST - 1)) {
-            Some(wait) if !wait.is_zero() => {
-                self.turned_away.fetch_add(1, Relaxed);
-                Err(wait)
-            }
-            _ => Ok(()),
-        }
+        let may = PACE.check(spent.get(&subscriber_of(from)).copied(), Instant::now());
+        self.turned_away.fetch_add(u64::from(may.is_err()), Relaxed);
+        may
     }
 
     /// A try was wrong.
@@ -52,8 +45,9 @@ impl Tries {
         {
             spent.remove(&first);
         }
-        let forgotten = spent.entry(subscriber_of(from)).or_insert(now);
-        *forgotten += EVERY;
+        let from = subscriber_of(from);
+        let forgotten = PACE.spend(spent.get(&from).copied(), now);
+        spent.insert(from, forgotten);
     }
 
     /// Tries that were wrong, and those that were not even looked at.
@@ -70,7 +64,8 @@ mod tests {
     async fn an_address_has_some_tries_and_gets_more_with_time() {
         let tries = Tries::default();
         let [mine, other] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
-        for _ in 0..BURST {
+        const EVERY: Duration = Duration::from_secs(6);
+        for _ in 0..10 {
             tries.check(mine).unwrap();
             tries.failed(mine);
         }
@@ -80,7 +75,7 @@ mod tests {
         tries.check(mine).unwrap();
         tries.failed(mine);
         assert!(tries.check(mine).is_err());
-        assert_eq!(tries.counts(), (u64::from(BURST) + 1, 2));
+        assert_eq!(tries.counts(), (11, 2));
     }
 
     #[tokio::test(start_paused = true)]

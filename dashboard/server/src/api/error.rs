@@ -3,8 +3,11 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use poolscope_wire::ApiError;
+
+/// Seconds after which who was turned away for want of room may find some.
+const TRY_AGAIN_S: u16 = 5;
 
 /// A status and one sentence.
 #[derive(Debug)]
@@ -17,6 +20,11 @@ pub(crate) struct ApiFailure {
 impl ApiFailure {
     pub(crate) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
         Self { status, sentence: sentence.into(), header: None }
+    }
+
+    /// There is no room for another one now.
+    pub(crate) fn busy(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence).with(header::RETRY_AFTER, TRY_AGAIN_S.into())
     }
 
     /// The same with a header.

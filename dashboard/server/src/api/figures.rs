@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use poolscope_wire::FigureHistory;
 use serde::Deserialize;
 
 use super::ApiFailure;
@@ -14,7 +13,7 @@ use super::handlers::forgotten;
 use super::range::RangeQuery;
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::store::{Id, Store, Wanted};
+use crate::store::{FigureRead, Id, Store, Wanted};
 
 /// Whose history is wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -41,15 +40,16 @@ pub(super) struct FigureQuery {
 }
 
 type Asked = Result<Query<FigureQuery>, QueryRejection>;
-type Read = fn(&Store, Id, bool, Wanted, u64) -> Option<FigureHistory>;
+type Read = fn(&Store, Id, bool, Wanted, u64) -> Option<FigureRead>;
 
 fn answer(app: &App, id: &str, query: Asked, what: &str, read: Read) -> Result<Response, ApiFailure> {
     let (Query(query), now_ms) = (query?, now_ms());
     let FigureQuery { seconds, from_ms, to_ms, max_points, instances, format } = query;
     let wanted = RangeQuery { seconds, from_ms, to_ms, max_points }.wanted(now_ms)?;
     let id = Id::parse(id).ok_or_else(|| forgotten(what))?;
+    // The store is held no longer than it is read.
     let history = read(&app.store(), id, instances == Instances::All, wanted, now_ms);
-    let history = history.ok_or_else(|| forgotten(what))?;
+    let history = history.ok_or_else(|| forgotten(what))?.answer();
     let name = format!("poolscope-{}-{id}", what.replace(' ', "-"));
     Ok(export::figures(format, &history, &name))
 }

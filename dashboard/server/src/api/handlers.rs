@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::response::Response;
 use http::StatusCode;
 use poolscope_wire as wire;
@@ -15,7 +15,8 @@ use super::export::{self, Format};
 use super::range::{self, RangeQuery};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::prometheus;
+use crate::conn::Peer;
+use crate::prometheus::{self, Problem};
 use crate::store::{EventFilter, Id, Wanted};
 
 /// Events in an answer that asks for no number; a table holds all.
@@ -57,6 +58,7 @@ impl HistoryQuery {
 
 pub(super) async fn pool(
     State(app): State<Arc<App>>,
+    Extension(Peer(from)): Extension<Peer>,
     Path(id): Path<String>,
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Response, ApiFailure> {
@@ -65,8 +67,9 @@ pub(super) async fn pool(
     let detail = Id::parse(&id).and_then(|id| app.store().pool(id, wanted, now_ms));
     let mut detail = detail.ok_or_else(no_pool)?;
     if let Some(state) = &app.prometheus {
+        let _asker = state.asker(from).map_err(no_answer)?;
         let older = prometheus::complete(state, &app.config, detail, wanted, now_ms).await;
-        detail = older.map_err(|problem| ApiFailure::new(StatusCode::BAD_GATEWAY, problem.to_string()))?;
+        detail = older.map_err(no_answer)?;
     }
     let name = format!("poolscope-pool-{}", detail.summary.id);
     Ok(export::answer(query.format, &detail, |detail| &*detail.points, &name))
@@ -74,6 +77,7 @@ pub(super) async fn pool(
 
 pub(super) async fn breaker(
     State(app): State<Arc<App>>,
+    Extension(Peer(from)): Extension<Peer>,
     Path(id): Path<String>,
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Response, ApiFailure> {
@@ -82,11 +86,20 @@ pub(super) async fn breaker(
     let detail = Id::parse(&id).and_then(|id| app.store().breaker_detail(id, wanted, now_ms));
     let mut detail = detail.ok_or_else(|| forgotten("breaker"))?;
     if let Some(state) = &app.prometheus {
+        let _asker = state.asker(from).map_err(no_answer)?;
         let older = prometheus::complete_breaker(state, &app.config, detail, wanted, now_ms).await;
-        detail = older.map_err(|problem| ApiFailure::new(StatusCode::BAD_GATEWAY, problem.to_string()))?;
+        detail = older.map_err(no_answer)?;
     }
     let name = format!("poolscope-breaker-{}", detail.breaker.id);
     Ok(export::answer(query.format, &detail, |detail| &*detail.points, &name))
+}
+
+/// Prometheus did not tell, or was not even asked.
+fn no_answer(problem: Problem) -> ApiFailure {
+    match problem {
+        Problem::Busy => ApiFailure::busy(format!("{problem}; try again in a few seconds")),
+        other => ApiFailure::new(StatusCode::BAD_GATEWAY, other.to_string()),
+    }
 }
 
 pub(super) fn no_pool() -> ApiFailure {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Parser};
 
@@ -56,7 +57,6 @@ pub enum LoadError {
 }
 
 /// Arguments and where each is from.
-#[derive(Debug)]
 pub struct Loaded<P> {
     /// The arguments.
     pub args: P,
@@ -66,6 +66,15 @@ pub struct Loaded<P> {
     pub(super) matches: ArgMatches,
     file: Option<PathBuf>,
     lines: HashMap<String, usize>,
+}
+
+impl<P: fmt::Debug> fmt::Debug for Loaded<P> {
+    /// Without what was matched, which has secrets as they were given.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { args, warnings, file, .. } = self;
+        let mut shown = f.debug_struct("Loaded");
+        shown.field("args", args).field("warnings", warnings).field("file", file).finish_non_exhaustive()
+    }
 }
 
 /// Reads the arguments of a program: flags before environment before the file of `--config` before defaults.
@@ -87,13 +96,24 @@ pub fn load<P: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<Loade
     for Setting { id, values, .. } in &settings {
         with_file = with_file.mut_arg(id, |arg| arg.default_values(values.clone()));
     }
-    let matches = with_file.try_get_matches_from(args)?;
+    let matches = with_file.try_get_matches_from(args).map_err(|error| without_secret(error, &command))?;
     let args = P::from_arg_matches(&matches)?;
     let lines = settings.into_iter().map(|setting| (setting.id, setting.line)).collect();
     let mut loaded = Loaded { args, warnings: Vec::new(), command, matches, file, lines };
     loaded.warnings = loaded.slips_in(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
     loaded.warnings.extend(loaded.shown_secrets());
     Ok(loaded)
+}
+
+/// What is wrong with a secret is said without it: what is too short here may be right elsewhere.
+fn without_secret(mut error: clap::Error, command: &Command) -> clap::Error {
+    let Some(ContextValue::String(told)) = error.get(ContextKind::InvalidArg) else { return error };
+    let name = told.split([' ', '=']).next().and_then(|name| name.strip_prefix("--"));
+    let is_secret = |arg: &Arg| arg.is_hide_env_values_set() && arg.get_long() == name;
+    if name.is_some() && command.get_arguments().any(is_secret) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("***".to_owned()));
+    }
+    error
 }
 
 /// The file that flags or environment name. What else is wrong is told when all is known.

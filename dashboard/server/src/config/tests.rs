@@ -74,6 +74,24 @@ fn a_printed_configuration_is_a_file_again() {
 }
 
 #[test]
+fn what_is_wrong_with_a_secret_is_said_without_it() {
+    for (flag, wrong) in [
+        ("--otlp-api-key", "too-short-hush"),
+        ("--login-token", "with a space and hush in it"),
+        ("--prometheus-header", "hush"),
+    ] {
+        for args in [vec!["program", flag, wrong], vec!["program", &*format!("{flag}={wrong}")]] {
+            let error = load::<Program>(args.iter().map(OsString::from)).unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(!said.contains("hush") && error.to_string().contains(flag), "{said}");
+        }
+    }
+    let path = file("quiet", "otlp-api-key = \"0123456789abcdef-hush\"\n");
+    let loaded = load_with(&path, &["--login-token", "0123456789abcdef-hush"]).unwrap();
+    assert!(!format!("{loaded:?} {loaded}").contains("hush"));
+}
+
+#[test]
 fn secrets_are_masked_and_those_on_the_command_line_are_warned_of() {
     let key = "0123456789abcdef-of-the-file";
     let path = file("secret", &format!("otlp-api-key = \"{key}\"\n"));

@@ -7,7 +7,6 @@
 mod line;
 mod order;
 mod orders;
-mod pace;
 #[cfg(test)]
 mod tests;
 

@@ -5,16 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
 use poolscope_semconv::protocol::control::{DEFAULT_HOLD, MAX_HOLD, MAX_WHY};
 use poolscope_wire::{CONTROL_HEADER, ControlAction, ControlList, ControlOrder};
 
-use super::orders::{self, Order, Refused};
+use super::orders::{Order, Refused};
 use super::{Control, Instance};
 use crate::access::comes_from_own_page;
 use crate::api::ApiFailure;
@@ -24,10 +21,10 @@ use crate::config::Secret;
 use crate::conn::Peer;
 use crate::live::network;
 use crate::store::Id;
+use crate::web;
 
 /// An order is far smaller.
 const MAX_BYTES: usize = 4 * 1024;
-const MAX_TIME: Duration = Duration::from_secs(10);
 /// Random bytes of an order's id.
 const ID_BYTES: usize = 16;
 
@@ -46,13 +43,14 @@ pub(crate) async fn order(
     let headers = request.headers();
     check_page(headers)?;
     let by = who(&app, headers, from)?;
-    let body = read(request.into_body()).await?;
+    let body = web::small(request.into_body(), MAX_BYTES).await.ok_or_else(|| {
+        let sentence = format!("an order has {MAX_BYTES} bytes at most, or this one did not arrive");
+        ApiFailure::new(StatusCode::PAYLOAD_TOO_LARGE, sentence)
+    })?;
     let wanted: ControlOrder =
         serde_json::from_slice(&body).map_err(|error| bad(format!("this is not an order: {error}")))?;
     let order = checked(&app, wanted, by)?;
-    let (to, name) = (order.to.clone(), order.breaker.1.clone());
     let taken = control.take(order, now_ms()).map_err(refused)?;
-    orders::log(&taken, &to, &name);
     Ok((StatusCode::ACCEPTED, Json(taken)).into_response())
 }
 
@@ -95,17 +93,6 @@ fn who(app: &App, headers: &HeaderMap, from: IpAddr) -> Result<String, ApiFailur
     Ok(format!("{kind} ({})", network(from)))
 }
 
-async fn read(body: Body) -> Result<Bytes, ApiFailure> {
-    let read = Limited::new(body, MAX_BYTES).collect();
-    match tokio::time::timeout(MAX_TIME, read).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) | Err(_) => {
-            let sentence = format!("an order has {MAX_BYTES} bytes at most, or this one did not arrive");
-            Err(ApiFailure::new(StatusCode::PAYLOAD_TOO_LARGE, sentence))
-        }
-    }
-}
-
 fn checked(app: &App, wanted: ControlOrder, by: String) -> Result<Order, ApiFailure> {
     let reason: String = wanted.reason.trim().chars().filter(|character| !character.is_control()).collect();
     let length = reason.chars().count();
@@ -120,10 +107,13 @@ fn checked(app: &App, wanted: ControlOrder, by: String) -> Result<Order, ApiFail
     if wanted.action != ControlAction::Automatic && !(1..=max).contains(&lasts.as_secs()) {
         return Err(bad(format!("a breaker is held for 1 to {max} seconds, not for {}", lasts.as_secs())));
     }
-    let (to, name) = Id::parse(&wanted.breaker)
+    let (to, name, was) = Id::parse(&wanted.breaker)
         .and_then(|id| app.store().breaker_names(id))
-        .map(|[service, id, name]| (Instance { service, id }, name))
-        .ok_or_else(|| ApiFailure::new(StatusCode::NOT_FOUND, "no breaker has this id"))?;
+        .map(|([service, id, name], was)| (Instance { service, id }, name, was))
+        .ok_or_else(|| {
+            let sentence = "no breaker has this id; it went away, or has not reported for long";
+            ApiFailure::new(StatusCode::NOT_FOUND, sentence)
+        })?;
     let id = Secret::random(ID_BYTES).map_err(|error| {
         tracing::error!(%error, "no order can be made");
         ApiFailure::new(
@@ -135,6 +125,7 @@ fn checked(app: &App, wanted: ControlOrder, by: String) -> Result<Order, ApiFail
         id: id.reveal().to_owned(),
         to,
         breaker: (wanted.breaker, name),
+        was,
         action: wanted.action,
         lasts,
         by,

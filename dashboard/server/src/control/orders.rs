@@ -4,11 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use poolscope_semconv::protocol::control::{Action, Command, Done};
-use poolscope_wire::{Control, ControlAction, ControlList, ControlState};
+use poolscope_wire::{BreakerState, Control, ControlAction, ControlList, ControlState};
 use tokio::time::Instant;
 
-use super::pace::Pace;
 use super::{Instance, PATIENCE};
+use crate::pace::Pace;
+
+/// Enough orders at once for all instances of a service, and not for a script that runs wild.
+const PACE: Pace = Pace::new(60, Duration::from_secs(1));
 
 /// Instances that take orders at once.
 const MAX_LISTENERS: usize = 1_000;
@@ -28,6 +31,8 @@ pub(super) struct Order {
     pub(super) to: Instance,
     /// Id and name of the breaker.
     pub(super) breaker: (String, String),
+    /// Its state when the order was given.
+    pub(super) was: BreakerState,
     pub(super) action: ControlAction,
     pub(super) lasts: Duration,
     pub(super) by: String,
@@ -55,6 +60,7 @@ struct Listener {
 struct Entry {
     to: Instance,
     name: String,
+    was: BreakerState,
     lasts: Duration,
     asked: Instant,
     /// It was handed over at least once.
@@ -68,7 +74,8 @@ pub(super) struct Orders {
     listeners: HashMap<Instance, Listener>,
     /// Oldest first.
     entries: VecDeque<Entry>,
-    pace: Pace,
+    /// When the orders that were taken count no more.
+    spent: Option<Instant>,
 }
 
 impl Orders {
@@ -131,7 +138,8 @@ impl Orders {
 
     /// Takes an order, or says why not.
     pub(super) fn take(&mut self, order: Order, now_ms: u64, now: Instant) -> Result<Control, Refused> {
-        self.pace.take(now).map_err(Refused::Pace)?;
+        PACE.check(self.spent, now).map_err(Refused::Pace)?;
+        self.spent = Some(PACE.spend(self.spent, now));
         self.pass(now_ms, now);
         if !self.listeners.get(&order.to).is_some_and(|listener| listener.is_there(now)) {
             return Err(Refused::Deaf);
@@ -161,11 +169,13 @@ impl Orders {
         let entry = Entry {
             to: order.to,
             name: order.breaker.1,
+            was: order.was,
             lasts: order.lasts,
             asked: now,
             fetched: false,
             told: told.clone(),
         };
+        entry.log();
         self.entries.push_back(entry);
         Ok(told)
     }
@@ -200,7 +210,7 @@ impl Orders {
                 entry.told.sentence = None;
             }
         }
-        log(&entry.told, &entry.to, &entry.name);
+        entry.log();
         if entry.told.state != ControlState::Refused {
             self.replace_before(index, now_ms);
         }
@@ -212,6 +222,8 @@ impl Orders {
         for (other, entry) in self.entries.iter_mut().enumerate() {
             if other != index && entry.told.breaker == breaker && entry.told.state == ControlState::InForce {
                 (entry.told.state, entry.told.until_ms) = (ControlState::Over, Some(now_ms));
+                entry.told.sentence = Some("another order came after it".to_owned());
+                entry.log();
             }
         }
     }
@@ -228,15 +240,35 @@ impl Orders {
                     } else {
                         "the instance did not fetch it in time, and it is withdrawn".to_owned()
                     });
-                    log(told, &entry.to, &entry.name);
                 }
                 ControlState::InForce if told.until_ms.is_some_and(|until_ms| until_ms <= now_ms) => {
                     told.state = ControlState::Over;
-                    log(told, &entry.to, &entry.name);
                 }
-                _ => {}
+                _ => continue,
             }
+            entry.log();
         }
+    }
+}
+
+impl Entry {
+    /// Writes down how far it has come: who wants what of which breaker, and what was before.
+    fn log(&self) {
+        let told = &self.told;
+        tracing::warn!(
+            id = told.id,
+            service = self.to.service,
+            instance = self.to.id,
+            breaker = self.name,
+            was = ?self.was,
+            action = ?told.action,
+            seconds = told.for_s,
+            by = told.by,
+            reason = told.reason,
+            state = ?told.state,
+            sentence = told.sentence,
+            "control of a breaker"
+        );
     }
 }
 
@@ -244,21 +276,4 @@ impl Listener {
     fn is_there(&self, now: Instant) -> bool {
         self.waiting > 0 || now.saturating_duration_since(self.last) < BREATH
     }
-}
-
-/// Writes down how far an order has come.
-pub(super) fn log(told: &Control, to: &Instance, name: &str) {
-    tracing::warn!(
-        id = told.id,
-        service = to.service,
-        instance = to.id,
-        breaker = name,
-        action = ?told.action,
-        seconds = told.for_s,
-        by = told.by,
-        reason = told.reason,
-        state = ?told.state,
-        sentence = told.sentence,
-        "control of a breaker"
-    );
 }

@@ -1,9 +1,11 @@
 //! Orders from the one side to the other, without sockets.
 
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use poolscope_semconv::protocol::control::{Action, Done};
-use poolscope_wire::{ControlAction, ControlState};
+use poolscope_wire::{BreakerState, ControlAction, ControlState};
 use tokio::time::{Instant, advance};
 
 use super::orders::{Order, Refused};
@@ -18,6 +20,7 @@ fn order(id: &str, to: &str, action: ControlAction) -> Order {
         id: id.to_owned(),
         to: shop(to),
         breaker: (format!("{to}-id"), "http://pay.example:80".to_owned()),
+        was: BreakerState::Closed,
         action,
         lasts: Duration::from_secs(60),
         by: "token login (this machine)".to_owned(),
@@ -113,6 +116,60 @@ async fn an_order_that_nobody_answers_is_withdrawn() {
     // What it has done all the same is told when it says so.
     control.hear(&question("a", Some(("1", Ok(Duration::from_secs(60))))), || 0).await;
     assert_eq!(states(&control, 0)[0].1, ControlState::InForce);
+}
+
+/// What a subscriber of `tracing` wrote.
+#[derive(Debug, Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_orders_at_once_the_last_wins_and_the_log_tells_both() {
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let control = Control::default();
+    let hear = async |done| control.hear(&question("a", done), || 0).await.unwrap();
+    hear(None).await;
+    control.take(order("1", "a", ControlAction::ForceOpen), 0).unwrap();
+    control.take(order("2", "a", ControlAction::ForceClosed), 0).unwrap();
+    hear(Some(("1", Ok(Duration::from_secs(60))))).await;
+    hear(Some(("2", Ok(Duration::from_secs(60))))).await;
+    let now = |id: &str, state| (id.to_owned(), state);
+    assert_eq!(states(&control, 1), [now("1", ControlState::Over), now("2", ControlState::InForce)]);
+    assert_eq!(states(&control, 60_000)[1], now("2", ControlState::Over), "no order is for ever");
+    let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let lines = |id: &str| {
+        let id = format!("id=\"{id}\"");
+        log.lines().filter(move |line| line.contains(&id)).map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let (first, second) = (lines("1"), lines("2"));
+    for part in [
+        "service=\"shop\"",
+        "instance=\"a\"",
+        "breaker=\"http://pay.example:80\"",
+        "was=Closed",
+        "action=ForceOpen",
+        "seconds=60",
+        "by=\"token login (this machine)\"",
+        "reason=\"moved\"",
+        "state=Asked",
+    ] {
+        assert!(first[0].contains(part), "{part}: {}", first[0]);
+    }
+    assert!(first[1].contains("state=InForce"), "{log}");
+    assert!(first[2].contains("state=Over") && first[2].contains("another order came after it"), "{log}");
+    assert_eq!((first.len(), second.len()), (3, 3), "{log}");
 }
 
 #[tokio::test(start_paused = true)]

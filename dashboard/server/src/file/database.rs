@@ -12,14 +12,15 @@ use super::shelf::Shelf;
 use crate::store::{self, Changes, Kind, Restore, TIERS};
 
 /// Version of what the tables hold. One that is read by no older dashboard is the next.
-const FORMAT: u64 = 2;
-/// The version before it, which has fewer tables and is made this one when it is opened.
-const FORMAT_BEFORE: u64 = 1;
-/// Of the file, so much may be steps, traces and connections; the rest is for everything else, and for what the engine
+const FORMAT: u64 = 3;
+/// The oldest version that is made this one when it is opened: all since have fewer tables.
+const OLDEST_FORMAT: u64 = 1;
+/// Of the file, so much may be steps, traces, connections and past warnings; the rest is for everything else, and for what the engine
 /// keeps until the next writing is done.
 const STEPS_SHARE: f64 = 0.5;
 const TRACES_SHARE: f64 = 0.125;
 const LANES_SHARE: f64 = 0.0625;
+const WARNINGS_SHARE: f64 = 0.03125;
 /// How often the file is written anew at most, which costs much.
 const COMPACT_EVERY: Duration = Duration::from_secs(600);
 /// Memory that the engine keeps pages in.
@@ -55,6 +56,7 @@ pub(super) struct File {
     last_ms: u64,
     lanes: Shelf,
     traces: Shelf,
+    warnings: Shelf,
     /// No sooner is it written anew to make it smaller.
     compact_at: Instant,
 }
@@ -78,6 +80,7 @@ impl File {
                 last_ms: 0,
                 lanes: Shelf::new("lanes", share(LANES_SHARE)),
                 traces: Shelf::new("traces", share(TRACES_SHARE)),
+                warnings: Shelf::new("warnings", share(WARNINGS_SHARE)),
                 compact_at,
             };
             file.check()?;
@@ -95,7 +98,7 @@ impl File {
         drop(reader);
         match format {
             Some(FORMAT) => {}
-            Some(FORMAT_BEFORE) => {
+            Some(OLDEST_FORMAT..FORMAT) => {
                 self.create()?;
                 tracing::info!(
                     "{} was written by an earlier version and is now of this one, with its history",
@@ -110,6 +113,7 @@ impl File {
         let reader = self.database.begin_read()?;
         self.lanes.look(&reader)?;
         self.traces.look(&reader)?;
+        self.warnings.look(&reader)?;
         for entry in reader.open_table(STEPS)?.iter()? {
             let (key, steps) = entry?;
             let (tier, at_ms) = key.value();
@@ -132,6 +136,7 @@ impl File {
         }
         self.lanes.create(&writer)?;
         self.traces.create(&writer)?;
+        self.warnings.create(&writer)?;
         Ok(writer.commit()?)
     }
 
@@ -154,7 +159,8 @@ impl File {
                 into.steps(usize::from(key.value().0), steps.value());
             }
             self.lanes.read(&reader, |id, lanes| into.large(store::Shelf::Lanes, id, lanes))?;
-            self.traces.read(&reader, |id, trace| into.large(store::Shelf::Traces, id, trace))
+            self.traces.read(&reader, |id, trace| into.large(store::Shelf::Traces, id, trace))?;
+            self.warnings.read(&reader, |number, past| into.large(store::Shelf::Warnings, number, past))
         })
     }
 
@@ -174,6 +180,7 @@ impl File {
             };
             self.lanes.write(&writer, on(store::Shelf::Lanes))?;
             self.traces.write(&writer, on(store::Shelf::Traces))?;
+            self.warnings.write(&writer, on(store::Shelf::Warnings))?;
             {
                 let mut table = writer.open_table(STEPS)?;
                 for (tier, pieces) in changes.steps.iter().enumerate() {

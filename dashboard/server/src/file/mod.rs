@@ -68,6 +68,7 @@ impl Restore for Into<'_> {
         match shelf {
             Shelf::Lanes => self.store.restore_lanes(id, json),
             Shelf::Traces => self.traces.restore(id, json),
+            Shelf::Warnings => self.store.restore_warning(id, json),
         }
     }
 }

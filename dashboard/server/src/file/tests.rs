@@ -8,7 +8,7 @@ use redb::{Database, ReadableDatabase as _, TableDefinition};
 use super::*;
 use crate::config::{Config, Limits};
 use crate::model::*;
-use crate::store::{Id, Since, Wanted};
+use crate::store::{Id, Since, Wanted, WarningFilter};
 
 const MB: u64 = 1024 * 1024;
 
@@ -117,8 +117,8 @@ fn courses(app: &App) -> [String; 3] {
     let wanted = Wanted { since: Since::Moment(1), to_ms: Some(now_ms()), max_points: 10_000 };
     let session = Id::parse(&store.sessions()[0].id).unwrap();
     let limit = Id::parse(&store.protection()[0].id).unwrap();
-    let session = store.session_figures(session, false, wanted, now_ms()).unwrap();
-    let limit = store.protection_figures(limit, false, wanted, now_ms()).unwrap();
+    let session = store.session_figures(session, false, wanted, now_ms()).unwrap().answer();
+    let limit = store.protection_figures(limit, false, wanted, now_ms()).unwrap().answer();
     assert_eq!(session.points.len(), 50);
     let status = app.status(&store, trace_limits, now_ms());
     let recent = store.full(status, false).session_history;
@@ -176,6 +176,43 @@ async fn history_survives_a_restart() {
     assert_eq!(detail.range.silences.len(), 1);
     assert_eq!(detail.range.silences[0].to_ms, begin + 59_000);
     assert!(events(&second).windows(2).all(|pair| pair[0].id > pair[1].id));
+    drop(keeper);
+}
+
+#[tokio::test]
+async fn past_warnings_survive_a_restart() {
+    let folder = Folder::new();
+    let begin = now_ms() - 120_000;
+    let first = app(&folder.path());
+    let keeper = open(first.clone()).await.unwrap();
+    for (second, value) in [(0, 3.0), (1, 5.0), (2, 4.0)] {
+        let at_ms = begin + second * 1_000;
+        let reading = Reading {
+            series: 1,
+            start_ns: begin * 1_000_000,
+            time_ns: at_ms * 1_000_000,
+            value: Value::Number { value, delta: false },
+        };
+        let overdue = SessionReading { name: "chat", figure: SessionFigure::Overdue, label: "", reading };
+        let report = Report { sender: SENDER, sessions: vec![overdue], ..Report::default() };
+        let mut store = first.store();
+        store.take_metrics(&[report], at_ms);
+        store.tick(at_ms);
+    }
+    let log = |app: &App| {
+        let filter = WarningFilter { to_ms: u64::MAX, ..WarningFilter::default() };
+        app.store().warning_log(filter, 10, now_ms())
+    };
+    keep(first.clone(), keeper, async {}).await;
+    let before = log(&first);
+    assert_eq!((before.warnings.len(), before.warnings[0].to_ms), (1, None));
+    let second = app(&folder.path());
+    let keeper = open(second.clone()).await.unwrap();
+    let after = log(&second);
+    assert_eq!((after.warnings.len(), after.since_ms), (1, begin));
+    let past = &after.warnings[0];
+    assert!(past.warning.sentence.starts_with("5 sessions"), "at its worst: {}", past.warning.sentence);
+    assert_eq!((past.from_ms, past.to_ms), (begin, Some(begin + 2_000)), "until it was last heard");
     drop(keeper);
 }
 
@@ -266,7 +303,7 @@ async fn a_file_of_the_version_before_is_made_one_of_this() {
     for name in ["protection", "sessions", "instances"] {
         assert!(writer.delete_table(TableDefinition::<u64, &[u8]>::new(name)).unwrap(), "{name}");
     }
-    for name in ["lanes", "traces"] {
+    for name in ["lanes", "traces", "warnings"] {
         assert!(writer.delete_table(TableDefinition::<u128, &[u8]>::new(name)).unwrap(), "{name}");
     }
     writer.commit().unwrap();
@@ -280,7 +317,7 @@ async fn a_file_of_the_version_before_is_made_one_of_this() {
     let now = Database::open(folder.path()).unwrap();
     let reader = now.begin_read().unwrap();
     let about = reader.open_table(TableDefinition::<&str, u64>::new("poolscope")).unwrap();
-    assert_eq!(about.get("format").unwrap().unwrap().value(), 2);
+    assert_eq!(about.get("format").unwrap().unwrap().value(), 3);
 }
 
 #[tokio::test]

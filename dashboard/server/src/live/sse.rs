@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -28,7 +28,7 @@ pub(crate) async fn stream(
              with --max-streams",
             app.streams.open()
         );
-        return ApiFailure::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response();
+        return ApiFailure::busy(message).into_response();
     };
     app.changed.notify_one();
     let body = Body::from_stream(ReceiverStream::new(messages).map(Ok::<_, Infallible>));

@@ -8,6 +8,7 @@
 //! The address is a setting. Nothing that a browser sends has a part in any URL or query.
 
 mod answer;
+mod askers;
 mod client;
 mod config;
 mod names;
@@ -28,4 +29,5 @@ pub use config::{
 };
 pub(crate) use older::{complete, complete_breaker};
 pub(crate) use poller::Poller;
+pub(crate) use problem::Problem;
 pub(crate) use state::State;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use poolscope_semconv::attr;
 use poolscope_wire::{BreakerDetail, PoolDetail, PoolPoint, PoolSummary, Range, StateSpan};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::client::Client;
 use super::names;
@@ -21,6 +22,8 @@ use crate::store::{Id, Since, Store, Wanted};
 
 /// Questions at once, whatever browsers ask: Prometheus has more to do than this.
 const AT_ONCE: usize = 2;
+/// How long a browser waits for its turn.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 /// An answer is good for so long: several browsers look at one pool, and each moves its range with the time.
 const FRESH: Duration = Duration::from_secs(10);
 const KEPT: usize = 16;
@@ -79,8 +82,7 @@ impl Older {
         if let Some(part) = self.fresh(&key) {
             return Ok(Some(part));
         }
-        // Closed never; an error would mean that it is.
-        let _turn = self.turns.acquire().await;
+        let Ok(Ok(_turn)) = timeout(MAX_WAIT, self.turns.acquire()).await else { return Err(Problem::Busy) };
         if let Some(part) = self.fresh(&key) {
             return Ok(Some(part));
         }

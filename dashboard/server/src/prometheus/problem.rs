@@ -34,6 +34,8 @@ pub(crate) enum Problem {
     TooLarge(usize),
     #[error("the answer has more than {} series. Ask for less by --prometheus-label, or allow more by --prometheus-max-series", .0)]
     TooMany(usize),
+    #[error("too many browsers ask Prometheus for older history at once, or most of them from one address")]
+    Busy,
     #[error("the file of the token or password can't be read: {0}")]
     Secret(String),
 }

@@ -1,13 +1,16 @@
 //! How the questions go, for the About page and the notice, and what they taught.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use poolscope_wire::PrometheusStatus;
 
+use super::askers::{Asker, Askers};
 use super::config::{DataSource, Prometheus, PrometheusUrl};
 use super::older::Older;
 use super::picture::Label;
+use super::problem::Problem;
 
 /// Senders whose labels are remembered; beyond, all are learned anew.
 const MAX_SENDERS: usize = 10_000;
@@ -22,6 +25,7 @@ pub(crate) struct State {
     /// By service and instance, the labels that tell them.
     senders: Mutex<HashMap<Sender, Vec<Label>>>,
     older: OnceLock<Older>,
+    askers: Askers,
 }
 
 impl State {
@@ -33,12 +37,18 @@ impl State {
         let url = config.prometheus_url.as_ref().map_or("", PrometheusUrl::as_str).to_owned();
         let interval_s = config.prometheus_interval_s;
         let status = PrometheusStatus { url, interval_s, ..PrometheusStatus::default() };
-        Some(Arc::new(Self { status: Mutex::new(status), senders: Mutex::default(), older: OnceLock::new() }))
+        let (senders, older, askers) = (Mutex::default(), OnceLock::new(), Askers::default());
+        Some(Arc::new(Self { status: Mutex::new(status), senders, older, askers }))
     }
 
     /// As it is now.
     pub(crate) fn status(&self) -> PrometheusStatus {
         lock(&self.status).clone()
+    }
+
+    /// A place for a browser that wants to know what Prometheus has.
+    pub(crate) fn asker(&self, from: IpAddr) -> Result<Asker<'_>, Problem> {
+        self.askers.enter(from).ok_or(Problem::Busy)
     }
 
     /// Who asks for what is older; `None` until the poller is made.

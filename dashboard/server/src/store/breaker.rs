@@ -1,5 +1,8 @@
 //! One breaker: its state, from the 0/1 series of every report and from the events that come between them.
 
+mod changes;
+mod saved;
+
 use std::collections::{HashMap, VecDeque};
 
 use poolscope_semconv::value::{self, BreakerOutcome, BreakerReason};
@@ -10,7 +13,6 @@ use super::history::{BreakerFigures, Figures as _, History, Plan, Step};
 use super::id::Id;
 use super::journal::{Journal, Kind};
 use super::reports::Reports;
-use super::restore::SavedBreaker;
 use super::sample::add;
 use super::series::Cumulative;
 use crate::model::{BreakerFigure, BreakerReading, Judged, Sender, Value};
@@ -288,73 +290,6 @@ impl Breaker {
         changed || first
     }
 
-    /// Takes a transition event; true if the state changed.
-    pub(super) fn change(&mut self, change: &Change<'_>, at_ms: u64, now_ms: u64, max_text: usize) -> bool {
-        self.last_seen_ms = now_ms;
-        self.stale = false;
-        self.dirty = true;
-        let reason = cut(change.reason, max_text).to_owned();
-        let transition = Transition {
-            forced: change.forced.clone(),
-            ..transition((at_ms, change.from, change.to), reason, change.shares, change.window_calls)
-        };
-        if self.entries.iter().any(|entry| !entry.concluded && entry.transition == transition) {
-            return false;
-        }
-        let effect = self.entries.iter().position(|entry| {
-            let seen = &entry.transition;
-            entry.concluded
-                && seen.from == change.from
-                && (at_ms..=at_ms.saturating_add(SAME_CHANGE_MS)).contains(&seen.at_ms)
-        });
-        if let Some(index) = effect {
-            let seen = &mut self.entries[index].transition;
-            if seen.to != change.to {
-                // The report has seen several changes as one; this is the first of them, and the rest is still to be told.
-                seen.from = change.to;
-                self.push(Entry { transition, concluded: false });
-                return false;
-            }
-            // Its effect was seen already; now when and why are known as well.
-            if self.since_ms == Some(self.entries[index].transition.at_ms) {
-                self.since_ms = Some(at_ms);
-            }
-            self.entries[index] = Entry { transition, concluded: false };
-            return false;
-        }
-        self.push(Entry { transition, concluded: false });
-        if self.state_at_ms.is_some_and(|known| at_ms < known) {
-            return false;
-        }
-        self.state_at_ms = Some(at_ms);
-        self.state = change.to;
-        self.since_ms = Some(at_ms);
-        // A breaker that opens, or lets calls try, still has the window that it opened for. Every other begins anew.
-        if !matches!(change.to, BreakerState::Open | BreakerState::HalfOpen) {
-            self.shares = Shares::default();
-            self.window_calls = 0;
-        }
-        if change.shares.iter().any(Option::is_some) {
-            self.shares = change.shares;
-        }
-        self.window_calls = change.window_calls.filter(|calls| *calls > 0).unwrap_or(self.window_calls);
-        self.next_try_ms = change
-            .open_for_s
-            .filter(|_| change.to == BreakerState::Open)
-            .map(|seconds| at_ms.saturating_add((seconds.clamp(0.0, 1e9) * 1e3) as u64));
-        true
-    }
-
-    fn push(&mut self, entry: Entry) {
-        let place = self.entries.partition_point(|known| known.transition.at_ms <= entry.transition.at_ms);
-        self.entries.insert(place, entry);
-        if self.entries.len() > MAX_TRANSITIONS {
-            self.entries.pop_front();
-            self.dropped += 1;
-        }
-        self.unsaved = true;
-    }
-
     /// Share of such calls in the window.
     pub(super) fn share(&self, of: Judged) -> Option<f64> {
         self.shares[of as usize]
@@ -374,51 +309,6 @@ impl Breaker {
     /// All changes of state that are kept, oldest first.
     pub(super) fn transitions(&self) -> impl Iterator<Item = &Transition> {
         self.entries.iter().map(|entry| &entry.transition)
-    }
-
-    /// What a file keeps of it, beside its history.
-    pub(super) fn saved(&self) -> SavedBreaker {
-        SavedBreaker {
-            service: self.service.to_string(),
-            instance: self.instance.to_string(),
-            name: self.name.to_string(),
-            state: self.state,
-            since_ms: self.since_ms,
-            limits: self.limits,
-            interval_ms: self.reports.interval_ms(),
-            last_seen_ms: self.last_seen_ms,
-            changes: self.entries.iter().map(|one| (one.transition.clone(), one.concluded)).collect(),
-        }
-    }
-
-    /// Takes back what a file kept; its history follows.
-    pub(super) fn restore(&mut self, saved: &SavedBreaker) {
-        (self.state, self.since_ms, self.limits) = (saved.state, saved.since_ms, saved.limits);
-        let newest = saved.changes.len().saturating_sub(MAX_TRANSITIONS);
-        let entry = |(transition, concluded): &(Transition, bool)| Entry {
-            transition: transition.clone(),
-            concluded: *concluded,
-        };
-        self.entries = saved.changes[newest..].iter().map(entry).collect();
-        self.last_seen_ms = saved.last_seen_ms;
-        self.reports = Reports::restored(saved.interval_ms, None);
-        self.unsaved = false;
-    }
-
-    /// Its history is complete.
-    pub(super) fn restored(&mut self, now_ms: u64, journal: &mut Journal) {
-        let id = self.id;
-        self.history.restored(now_ms, |tier, step| journal.push(Kind::Breaker, id, tier, step));
-        let newest_ms = self.history.last_ms();
-        self.last_seen_ms = self.last_seen_ms.max(newest_ms.unwrap_or_default());
-        self.reports = Reports::restored(self.reports.interval_ms(), newest_ms);
-        self.state_at_ms = Some(self.last_seen_ms);
-    }
-
-    /// The server ends: the newest report is complete.
-    pub(super) fn settle(&mut self, journal: &mut Journal) {
-        let id = self.id;
-        self.history.settle_newest(|tier, step| journal.push(Kind::Breaker, id, tier, step));
     }
 
     /// Forgets what is too old.

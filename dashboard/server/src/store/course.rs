@@ -1,6 +1,7 @@
 //! The history of a registry of sessions or of something that protects, and what its figures are; of several instances
 //! together, too.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use poolscope_wire::{FigureHistory, FigurePoint};
@@ -15,6 +16,8 @@ use crate::model::ProtectionKind;
 
 /// An instance whose report comes a little late is taken to be as it was for so many steps.
 const HELD_STEPS: u64 = 2;
+/// Instances whose histories are put together at most: more would hold up for long whoever reports meanwhile.
+const MAX_TOGETHER: usize = 100;
 /// The newest reports are those of so long.
 const NEWEST_MS: u64 = 15 * 60_000;
 
@@ -208,40 +211,75 @@ impl Moment {
     }
 }
 
-/// The history of one thing, or of several instances of it together.
-pub(super) fn answer(
-    all: &[(&Course, u64)],
-    layout: &Layout,
+/// The history of one thing, or of several instances of it together, as it is read from the store: to make an answer of it
+/// needs no store any more.
+#[derive(Debug)]
+pub(crate) struct Read {
+    layout: &'static Layout,
+    interval_ms: u64,
+    oldest_ms: Option<u64>,
+    from_ms: u64,
+    to_ms: u64,
+    /// One for each instance.
+    parts: Vec<Selection<PlainFigures>>,
+    left_out: usize,
+}
+
+/// Reads the history of one thing, each with its interval, and of others like it: of too many those that reported last.
+pub(super) fn read<'a>(
+    one: (&'a Course, u64),
+    mut others: Vec<(&'a Course, u64)>,
+    layout: &'static Layout,
     wanted: Wanted,
     now_ms: u64,
-) -> Option<FigureHistory> {
-    let interval_ms = all.iter().map(|(_, interval_ms)| *interval_ms).max()?;
-    let oldest_ms = all.iter().filter_map(|(course, _)| course.history.oldest_ms()).min();
+) -> Read {
+    others.sort_by_key(|(course, _)| Reverse(course.history.last_ms()));
+    let left_out = others.len().saturating_sub(MAX_TOGETHER - 1);
+    others.truncate(MAX_TOGETHER - 1);
+    others.push(one);
+    let all = others;
     let newest_ms = all.iter().filter_map(|(course, _)| course.history.last_ms()).max();
     let (from_ms, to_ms) = wanted.range(newest_ms, now_ms);
     let wanted = Wanted { since: Since::Moment(from_ms), to_ms: Some(to_ms), ..wanted };
-    let parts: Vec<_> = all.iter().map(|(course, _)| course.history.select(wanted, now_ms)).collect();
-    let names = layout.gauges.iter().chain(layout.counts).chain(layout.spread);
-    let mut answer = FigureHistory {
-        interval_ms,
-        instances: all.len() as u64,
-        names: names.map(|name| (*name).to_owned()).collect(),
-        ..FigureHistory::default()
-    };
-    if let [part] = parts.as_slice() {
-        answer.range = part.range(interval_ms, oldest_ms);
-        answer.points = part.steps.iter().map(|step| Moment::of(step).point(step.at_ms, layout)).collect();
-        return Some(answer);
+    Read {
+        layout,
+        interval_ms: all.iter().map(|(_, interval_ms)| *interval_ms).max().unwrap_or(0),
+        oldest_ms: all.iter().filter_map(|(course, _)| course.history.oldest_ms()).min(),
+        from_ms,
+        to_ms,
+        parts: all.iter().map(|(course, _)| course.history.select(wanted, now_ms)).collect(),
+        left_out,
     }
-    let step_ms = parts.iter().map(|part| part.step_ms).max().unwrap_or(0);
-    let step_ms = step_ms.max(interval_ms.div_ceil(1_000) * 1_000);
-    answer.range =
-        Selection::<PlainFigures> { from_ms, to_ms, step_ms, steps: Vec::new(), silences: Vec::new() }
-            .range(interval_ms, oldest_ms);
-    let moments = together(&parts, step_ms).into_iter();
-    answer.points =
-        moments.map(|(slot, moment)| moment.point(((slot + 1) * step_ms).min(to_ms), layout)).collect();
-    Some(answer)
+}
+
+impl Read {
+    /// The answer.
+    pub(crate) fn answer(self) -> FigureHistory {
+        let Self { layout, interval_ms, oldest_ms, from_ms, to_ms, parts, left_out } = self;
+        let names = layout.gauges.iter().chain(layout.counts).chain(layout.spread);
+        let mut answer = FigureHistory {
+            interval_ms,
+            instances: parts.len() as u64,
+            left_out: left_out as u64,
+            names: names.map(|name| (*name).to_owned()).collect(),
+            ..FigureHistory::default()
+        };
+        if let [part] = parts.as_slice() {
+            answer.range = part.range(interval_ms, oldest_ms);
+            answer.points =
+                part.steps.iter().map(|step| Moment::of(step).point(step.at_ms, layout)).collect();
+            return answer;
+        }
+        let step_ms = parts.iter().map(|part| part.step_ms).max().unwrap_or(0);
+        let step_ms = step_ms.max(interval_ms.div_ceil(1_000) * 1_000);
+        answer.range =
+            Selection::<PlainFigures> { from_ms, to_ms, step_ms, steps: Vec::new(), silences: Vec::new() }
+                .range(interval_ms, oldest_ms);
+        let moments = together(&parts, step_ms).into_iter();
+        answer.points =
+            moments.map(|(slot, moment)| moment.point(((slot + 1) * step_ms).min(to_ms), layout)).collect();
+        answer
+    }
 }
 
 /// The sums of several instances in slots of time.
@@ -307,10 +345,26 @@ mod tests {
         Wanted { since: Since::Moment(T0 + from * 1_000), to_ms: Some(T0 + to * 1_000), max_points }
     }
 
+    fn answer(all: &[&Course], wanted: Wanted, now_ms: u64) -> FigureHistory {
+        let others = all[1..].iter().map(|course| (*course, 1_000)).collect();
+        read((all[0], 1_000), others, &SESSIONS, wanted, now_ms).answer()
+    }
+
+    #[test]
+    fn of_too_many_instances_those_are_left_out_that_reported_longest_ago() {
+        let silent: Vec<_> = (0..30).map(|_| course(0, 10, 1_000)).collect();
+        let there: Vec<_> = (0..99).map(|_| course(0, 20, 1)).collect();
+        let asked = course(0, 5, 7);
+        let all: Vec<_> = [&asked].into_iter().chain(&silent).chain(&there).collect();
+        let answer = answer(&all, wanted(0, 20, 1_000), T0 + 20_000);
+        assert_eq!((answer.instances, answer.left_out), (100, 30));
+        assert_eq!(answer.points[2].values[0], Some(99.0 + 7.0), "the one that is asked for is there");
+    }
+
     #[test]
     fn figures_have_their_names_and_units() {
         let one = course(0, 60, 7);
-        let answer = answer(&[(&one, 1_000)], &SESSIONS, wanted(0, 60, 100), T0 + 60_000).unwrap();
+        let answer = answer(&[&one], wanted(0, 60, 100), T0 + 60_000);
         assert_eq!((answer.points.len(), answer.instances), (60, 1));
         let last = answer.points.last().unwrap();
         assert_eq!(last.values.len(), answer.names.len());
@@ -334,7 +388,7 @@ mod tests {
     #[test]
     fn a_coarse_step_has_the_greatest_gauge_and_the_mean_rate() {
         let one = course(0, 3_600, 7);
-        let answer = answer(&[(&one, 1_000)], &SESSIONS, wanted(0, 3_600, 60), T0 + 3_600_000).unwrap();
+        let answer = answer(&[&one], wanted(0, 3_600, 60), T0 + 3_600_000);
         assert!(answer.points.len() <= 61, "{}", answer.points.len());
         let middle = &answer.points[30];
         assert_eq!((middle.values[0], middle.values[1]), (Some(7.0), Some(1.0)));
@@ -344,8 +398,7 @@ mod tests {
     #[test]
     fn instances_add_up_where_both_are_known() {
         let (old, new) = (course(0, 60, 3), course(30, 90, 4));
-        let all = [(&old, 1_000), (&new, 1_000)];
-        let answer = answer(&all, &SESSIONS, wanted(0, 90, 1_000), T0 + 90_000).unwrap();
+        let answer = answer(&[&old, &new], wanted(0, 90, 1_000), T0 + 90_000);
         let at = |second: u64| {
             let point = answer.points.iter().find(|point| point.at_ms == T0 + (second + 1) * 1_000);
             point.map(|point| (point.values[0].unwrap(), point.values[3].unwrap()))
@@ -367,9 +420,7 @@ mod tests {
         };
         (0..5).for_each(|second| report(T0 + second * 1_000));
         report(T0 + 60_000);
-        let of = |course: &Course| {
-            answer(&[(course, 1_000)], &SESSIONS, wanted(0, 100, 1_000), T0 + 100_000).unwrap()
-        };
+        let of = |course: &Course| answer(&[course], wanted(0, 100, 1_000), T0 + 100_000);
         report(T0 + 61_000);
         let silences = of(&course).range.silences;
         assert_eq!(

@@ -13,8 +13,6 @@ use crate::model::{DroppedReading, Sender};
 use crate::rules::{Condition, InstanceFacts, Levels, instance_findings};
 use crate::words::cut_name;
 
-/// How exactly the live stream tells when an instance was heard.
-const TELL_EVERY_MS: u64 = 5_000;
 /// Signals of which losses are counted: there are three.
 const MAX_SIGNALS: usize = 8;
 /// Longest name of a signal.
@@ -49,8 +47,6 @@ pub(super) struct Instance {
     pub(super) unsaved: Unsaved,
     pub(super) vanished: bool,
     pub(super) condition: Condition,
-    /// When the live stream last told that it was heard.
-    told_ms: u64,
 }
 
 impl Instance {
@@ -74,19 +70,13 @@ impl Instance {
             unsaved: Unsaved::default(),
             vanished: false,
             condition: Condition::new(now_ms),
-            told_ms: now_ms,
         }
     }
 
-    /// It was heard; true if that is to be told, which is not worth it with every report.
-    pub(super) fn hear(&mut self, now_ms: u64) -> bool {
+    /// It was heard.
+    pub(super) fn hear(&mut self, now_ms: u64) {
         self.last_seen_ms = now_ms;
         self.unsaved.change();
-        let is_due = now_ms.saturating_sub(self.told_ms) >= TELL_EVERY_MS;
-        if is_due {
-            self.told_ms = now_ms;
-        }
-        is_due
     }
 
     /// It reported metrics that it dated so.
@@ -177,7 +167,7 @@ impl Instance {
 
     /// Takes back what a file kept.
     pub(super) fn restore(&mut self, saved: &SavedInstance) {
-        (self.last_seen_ms, self.told_ms) = (saved.last_seen_ms, saved.last_seen_ms);
+        self.last_seen_ms = saved.last_seen_ms;
         (self.events, self.spans) = (saved.events, saved.spans);
         if let Some(interval_ms) = saved.interval_ms {
             self.rhythm = Rhythm::restored(interval_ms, saved.last_seen_ms);

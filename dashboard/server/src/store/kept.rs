@@ -117,6 +117,9 @@ impl Store {
         begin().take(self.pools.values_mut(), |id, value| {
             large.push((Shelf::Lanes, id.number().into(), value));
         });
+        self.warning_log.take_unsaved(&mut begin(), |number, value| {
+            large.push((Shelf::Warnings, number.into(), value));
+        });
     }
 
     pub(super) fn restore_instance(&mut self, json: &[u8]) {

@@ -8,10 +8,16 @@ use poolscope_wire::Count;
 use super::buckets::Buckets;
 use super::minute::Minute;
 use super::reports::Reports;
+use super::rests::Rests;
 use super::series::Cumulative;
 use crate::config::Limits;
 use crate::model::{ProtectionFigure, Reading, SessionFigure, Value};
 use crate::words::cut;
+
+/// A series may come in every report; what was in none of so many is silent, and can make room.
+const SILENT_REPORTS: u64 = 2;
+/// Stands for the labels of all further ones that made room, where there are too many.
+const OTHERS: &str = "others";
 
 /// A figure that series are of.
 pub(super) trait Figure: Copy + Eq {
@@ -66,11 +72,18 @@ pub(super) enum Added {
 #[derive(Debug)]
 pub(super) struct Labelled<F> {
     series: HashMap<u64, Series<F>>,
+    /// What those had counted that made room, by figure and label.
+    over: Vec<(F, Box<str>, u64)>,
+    rests: Rests,
+    /// The report in which none was silent, so that none can make room.
+    full_at: u64,
+    /// How often there was no room.
+    hits: u64,
 }
 
 impl<F> Default for Labelled<F> {
     fn default() -> Self {
-        Self { series: HashMap::new() }
+        Self { series: HashMap::new(), over: Vec::new(), rests: Rests::default(), full_at: 0, hits: 0 }
     }
 }
 
@@ -85,8 +98,12 @@ impl<F: Figure> Labelled<F> {
         limits: &Limits,
     ) -> Option<Added> {
         if self.series.len() >= limits.max_series && !self.series.contains_key(&reading.series) {
-            return None;
+            self.hits += 1;
+            if !self.make_room(reports, limits) {
+                return None;
+            }
         }
+        let (over, rests) = (&mut self.over, &mut self.rests);
         let mut first = None;
         let series = self.series.entry(reading.series).or_insert_with(|| {
             let state = match &reading.value {
@@ -94,7 +111,20 @@ impl<F: Figure> Labelled<F> {
                     State::Gauge { value: 0.0, kept: *delta }
                 }
                 value => {
-                    let (all, added) = Cumulative::first(reading, reports.count() > 1);
+                    let (all, added) = match rests.take(reading.series) {
+                        Some((place, before)) => {
+                            over[place].2 = over[place].2.saturating_sub(before.total);
+                            Cumulative::again(reading, before)
+                        }
+                        None => {
+                            let is_known = reports.count() > 1 && rests.knows_all();
+                            let (mut all, added) = Cumulative::first(reading, is_known);
+                            if added.is_none() && !rests.knows_all() {
+                                all.leave_out_first();
+                            }
+                            (all, added)
+                        }
+                    };
                     first = added;
                     match value {
                         Value::Number { .. } => State::Counter { all, minute: Minute::default() },
@@ -118,8 +148,11 @@ impl<F: Figure> Labelled<F> {
             }
             (State::Counter { all, minute }, Value::Number { .. }) => {
                 let added = advance(all).map_or(0, |added| added.count());
-                let part = minute.at(at_ms);
-                *part = part.saturating_add(added);
+                // What was counted in a silence is no figure of the last minute.
+                if !reports.is_after_silence() {
+                    let part = minute.at(at_ms);
+                    *part = part.saturating_add(added);
+                }
                 Added::Count(added)
             }
             (State::Histogram(all), Value::Histogram { .. }) => {
@@ -127,6 +160,49 @@ impl<F: Figure> Labelled<F> {
             }
             _ => Added::Nothing,
         })
+    }
+
+    /// The series that was silent for longest makes room; false if none is silent.
+    fn make_room(&mut self, reports: &Reports, limits: &Limits) -> bool {
+        let newest = reports.count();
+        if self.full_at == newest {
+            return false;
+        }
+        let is_silent = |series: &Series<F>| {
+            let is_kept = matches!(series.state, State::Gauge { kept: true, .. });
+            !is_kept && series.report + SILENT_REPORTS <= newest
+        };
+        let silent = self.series.iter().filter(|(_, series)| is_silent(series));
+        let Some(id) = silent.min_by_key(|(_, series)| series.report).map(|(id, _)| *id) else {
+            self.full_at = newest;
+            return false;
+        };
+        if let Some(Series {
+            figure, label, state: State::Counter { all, .. } | State::Histogram(all), ..
+        }) = self.series.remove(&id)
+        {
+            let counted = all.counted();
+            let find =
+                |label: &str| self.over.iter().position(|(of, known, _)| *of == figure && **known == *label);
+            let is_full = self.over.len() >= limits.max_series;
+            let place = find(&label).or_else(|| find(OTHERS).filter(|_| is_full)).unwrap_or_else(|| {
+                self.over.push((figure, if is_full { OTHERS.into() } else { label }, 0));
+                self.over.len() - 1
+            });
+            self.over[place].2 = self.over[place].2.saturating_add(counted.total);
+            self.rests.keep(id, place, counted, limits.max_series);
+        }
+        true
+    }
+
+    /// How many series there are.
+    pub(super) fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// How often there was no room for a series since it was last asked.
+    pub(super) fn take_hits(&mut self) -> u64 {
+        std::mem::take(&mut self.hits)
     }
 
     /// The clock was put back: what was counted for moments that are to come goes from the last minute.
@@ -146,6 +222,9 @@ impl<F: Figure> Labelled<F> {
     /// Counts of a figure by label, at the newest report.
     pub(super) fn counts(&mut self, figure: F, reports: &Reports) -> BTreeMap<String, Count> {
         let mut counts: BTreeMap<String, Count> = BTreeMap::new();
+        for (_, label, total) in self.over.iter().filter(|(of, ..)| *of == figure) {
+            counts.entry(label.to_string()).or_default().total = *total;
+        }
         for series in self.series.values_mut().filter(|series| series.figure == figure) {
             let State::Counter { all, minute } = &mut series.state else { continue };
             let parts = minute.until(reports.newest_ms());

@@ -27,6 +27,7 @@ mod protection;
 mod query;
 mod reports;
 mod restore;
+mod rests;
 mod rhythm;
 mod sample;
 mod series;
@@ -41,6 +42,7 @@ mod warnings;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use course::Read as FigureRead;
 pub(crate) use events::EventFilter;
 pub(crate) use history::{Since, TIERS, Wanted};
 pub(crate) use id::Id;
@@ -99,13 +101,17 @@ pub(crate) struct Store {
     lane_budget: Budget,
     /// The server ends, and what is asked for the file is asked for the last time.
     is_settled: bool,
-    /// Readings of series for which there was no room.
+    /// Readings of series of pools and breakers for which there was no room.
     dropped_series: u64,
+    /// How often there was no room for a series of other protection, and of sessions, or a silent one made it.
+    full_series: [u64; 2],
     /// Names that were too long.
     cut_names: u64,
     removed: Removed,
     /// Services or instances came or went since the last update of the live stream.
     services_changed: bool,
+    /// When the live stream was last told when instances were heard.
+    heard_told_ms: u64,
 }
 
 /// What a span belongs to.
@@ -170,9 +176,11 @@ impl Store {
             early: Early::default(),
             is_settled: false,
             dropped_series: 0,
+            full_series: [0; 2],
             cut_names: 0,
             removed: Removed::default(),
             services_changed: false,
+            heard_told_ms: 0,
         }
     }
 
@@ -312,9 +320,8 @@ impl Store {
             if one.begin(at_ms, now_ms) {
                 touched.push(id);
             }
-            if !one.take(reading, at_ms, &limits) {
-                self.dropped_series += 1;
-            }
+            one.take(reading, at_ms, &limits);
+            self.full_series[0] += one.series.take_hits();
         }
         for id in touched {
             if let Some(one) = self.protection.get_mut(id) {
@@ -347,9 +354,8 @@ impl Store {
             if one.begin(at_ms, now_ms) {
                 touched.push(id);
             }
-            if !one.take(reading, at_ms, &limits) {
-                self.dropped_series += 1;
-            }
+            one.take(reading, at_ms, &limits);
+            self.full_series[1] += one.series.take_hits();
         }
         for id in touched {
             if let Some(one) = self.sessions.get_mut(id) {
@@ -457,8 +463,9 @@ impl Store {
         };
         let journal = &mut self.journal;
         let evicted = |gone: Instance| journal.forget(Kind::Instance, gone.id);
-        let instance = self.instances.entry(Id::instance(sender), now_ms, make, evicted);
-        self.services_changed |= instance.is_some_and(|instance| instance.hear(now_ms));
+        if let Some(instance) = self.instances.entry(Id::instance(sender), now_ms, make, evicted) {
+            instance.hear(now_ms);
+        }
     }
 
     /// Tells every pool the state of the breaker that guards it.

@@ -1,25 +1,26 @@
 //! One pool: its series, the samples of the last minute, and the history.
 
+mod gauges;
 mod over;
+mod saved;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use poolscope_semconv::event;
-use poolscope_semconv::value::{AcquireOutcome, CloseReason, ConnectPhase, ConnectionState, Observation};
+use poolscope_semconv::value::{AcquireOutcome, CloseReason, ConnectPhase, Observation};
 use poolscope_wire::{BreakerState, PoolPoint};
 
 use self::over::Over;
 use super::buckets::Buckets;
 use super::capped::Seen;
-use super::history::{History, Plan, PoolFigures, Since, Step, Wanted};
+use super::history::{History, Plan, PoolFigures, Step};
 use super::id::Id;
 use super::journal::{Journal, Kind};
 use super::lanes::{Budget, Lanes};
 use super::leaks::Leaks;
 use super::reports::Reports;
-use super::restore::SavedPool;
-use super::sample::{Gauges, Open, Sample, add};
+use super::sample::{Sample, add};
 use super::series::{Cumulative, whole, young_age_s};
 use super::tallies::Tallies;
 use super::told::Told;
@@ -251,10 +252,21 @@ impl Pool {
                 }
             }
             None => {
-                // One that is old may be one that was silent and made room; then it was counted already.
-                let began_since = known && self.over.is_empty();
-                let (state, first) = Cumulative::first(&reading.reading, began_since);
-                earlier = first.is_none().then(|| whole(&reading.reading.value));
+                let key = reading.reading.series;
+                let (state, first) = match self.over.take_back(key) {
+                    Some(before) => Cumulative::again(&reading.reading, before),
+                    None => {
+                        let knows_all = self.over.knows_all();
+                        let (mut state, first) = Cumulative::first(&reading.reading, known && knows_all);
+                        if first.is_none() && knows_all {
+                            earlier = Some(whole(&reading.reading.value));
+                        } else if first.is_none() {
+                            // It may be one that made room so long ago that nobody knows it any more.
+                            state.leave_out_first();
+                        }
+                        (state, first)
+                    }
+                };
                 added = first;
                 let series = Series {
                     figure: reading.figure,
@@ -359,10 +371,8 @@ impl Pool {
             let is_kept = matches!(series.state, State::Gauge { kept: true, .. });
             !is_kept && now_ms.saturating_sub(series.seen_ms) > silent_ms
         };
-        for (_, series) in self.series.extract_if(goes) {
-            if matches!(series.state, State::Cumulative(_)) {
-                self.over.keep(series, max_series);
-            }
+        for (id, series) in self.series.extract_if(goes) {
+            self.over.keep(id, series, max_series);
         }
     }
 
@@ -411,55 +421,6 @@ impl Pool {
         self.judge(now_ms);
     }
 
-    /// Sums the series of this report. A figure that the report does not mention stays; a state that it does not
-    /// mention although it mentions others is 0, if there ever was such a connection or the sender is one of ours.
-    fn gauges(&self) -> Gauges {
-        let mut gauges = self.window.back().map(|sample| sample.gauges).unwrap_or_default();
-        let mut seen = [false; 12];
-        for series in self.series.values() {
-            let State::Gauge { value, kept } = series.state else { continue };
-            if series.sample != self.reports.count() && !kept {
-                continue;
-            }
-            let value = value.max(0.0);
-            // The first series of a figure begins its sum anew.
-            let mut add_to = |sum: &mut f64, place: usize| {
-                *sum = value + if std::mem::replace(&mut seen[place], true) { *sum } else { 0.0 };
-            };
-            match series.figure {
-                PoolFigure::Open => {
-                    // Connections of no known state tell neither what is idle nor what is in use.
-                    let Some(state) = ConnectionState::parse(&series.label) else { continue };
-                    if !std::mem::replace(&mut seen[0], true) {
-                        let none = |told: Option<f64>| told.or(self.told.ours.then_some(0.0)).map(|_| 0.0);
-                        let Open { idle, active, upgraded } = gauges.open;
-                        gauges.open =
-                            Open { idle: none(idle), active: none(active), upgraded: none(upgraded) };
-                    }
-                    let sum = match state {
-                        ConnectionState::Idle => &mut gauges.open.idle,
-                        ConnectionState::Active => &mut gauges.open.active,
-                        ConnectionState::Upgraded => &mut gauges.open.upgraded,
-                    };
-                    *sum.get_or_insert(0.0) += value;
-                }
-                PoolFigure::InFlight => add_to(gauges.in_flight.get_or_insert(0.0), 1),
-                PoolFigure::Pending => add_to(gauges.pending.get_or_insert(0.0), 2),
-                PoolFigure::Connecting => add_to(gauges.connecting.get_or_insert(0.0), 3),
-                PoolFigure::Leaked => add_to(gauges.leaked.get_or_insert(0.0), 4),
-                PoolFigure::Limit => add_to(gauges.limit.get_or_insert(0.0), 5),
-                PoolFigure::Limited => add_to(&mut gauges.limited, 6),
-                PoolFigure::Queued => add_to(&mut gauges.queued, 7),
-                PoolFigure::OldestWait => add_to(&mut gauges.oldest_wait_s, 8),
-                PoolFigure::Max => add_to(gauges.max.get_or_insert(0.0), 9),
-                PoolFigure::IdleMax => add_to(gauges.idle_max.get_or_insert(0.0), 10),
-                PoolFigure::IdleMin => add_to(gauges.idle_min.get_or_insert(0.0), 11),
-                _ => {}
-            }
-        }
-        gauges
-    }
-
     /// Puts the condition into words again.
     pub(super) fn judge(&mut self, now_ms: u64) {
         let window = self.sum_since(RULES_MS);
@@ -496,54 +457,6 @@ impl Pool {
         if self.condition.update(&check(&facts), || fine_sentence(&facts), now_ms) {
             self.dirty = true;
         }
-    }
-
-    /// What a file keeps of it, beside its history.
-    pub(super) fn saved(&self) -> SavedPool {
-        SavedPool {
-            service: self.service.to_string(),
-            instance: self.instance.to_string(),
-            client: self.client.to_string(),
-            scheme: self.scheme.to_string(),
-            address: self.address.to_string(),
-            port: self.port,
-            is_database: self.kind == PoolKind::Database,
-            protocols: self.protocols.iter().map(ToString::to_string).collect(),
-            observation: self.observation.as_str().to_owned(),
-            is_ours: self.told.ours,
-            interval_ms: self.reports.interval_ms(),
-        }
-    }
-
-    /// Takes back what a file kept; its history follows.
-    pub(super) fn restore(&mut self, saved: &SavedPool) {
-        self.protocols = saved.protocols.iter().take(MAX_PROTOCOLS).map(|one| one.as_str().into()).collect();
-        self.observation = Observation::parse(&saved.observation).unwrap_or(self.observation);
-        self.told.ours = saved.is_ours;
-        self.reports = Reports::restored(saved.interval_ms, None);
-        self.unsaved = false;
-    }
-
-    /// Its history is complete.
-    pub(super) fn restored(&mut self, now_ms: u64, journal: &mut Journal) {
-        let id = self.id;
-        self.history.restored(now_ms, |tier, step| journal.push(Kind::Pool, id, tier, step));
-        let newest_ms = self.history.last_ms();
-        let last_ms = newest_ms.unwrap_or_default();
-        self.last_seen_ms = last_ms;
-        self.reports = Reports::restored(self.reports.interval_ms(), newest_ms);
-        let since = Since::Last(RECENT_MS);
-        let recent =
-            self.history.select(Wanted { since, to_ms: Some(last_ms), max_points: usize::MAX }, now_ms);
-        self.points = recent.steps.iter().map(Step::<PoolFigures>::point).collect();
-        self.condition = Condition::new(now_ms);
-        self.judge(now_ms);
-    }
-
-    /// The server ends: the newest report is complete.
-    pub(super) fn settle(&mut self, journal: &mut Journal) {
-        let id = self.id;
-        self.history.settle_newest(|tier, step| journal.push(Kind::Pool, id, tier, step));
     }
 
     /// True if it tells how long something took, and its buckets are too wide to tell that.

@@ -38,7 +38,7 @@ pub(crate) struct Protection {
     pub(super) instance: Box<str>,
     pub(super) name: Box<str>,
     pub(super) guard: Box<str>,
-    series: Labelled<Figure>,
+    pub(super) series: Labelled<Figure>,
     /// Each kind has one distribution.
     spread: Minute<Buckets>,
     /// Requests in flight and waiting, the most of them.
@@ -119,8 +119,8 @@ impl Protection {
         true
     }
 
-    /// Takes a reading of the report that has begun; false if there is no room for its series.
-    pub(super) fn take(&mut self, reading: &ProtectionReading<'_>, at_ms: u64, limits: &Limits) -> bool {
+    /// Takes a reading of the report that has begun.
+    pub(super) fn take(&mut self, reading: &ProtectionReading<'_>, at_ms: u64, limits: &Limits) {
         let of = (reading.figure, &*reading.label);
         let added = self.series.take(of, &reading.reading, at_ms, &self.reports, limits);
         match (&added, place(reading.figure, &reading.label)) {
@@ -133,7 +133,6 @@ impl Protection {
             }
             _ => {}
         }
-        added.is_some()
     }
 
     /// Ends a report.

@@ -15,7 +15,7 @@ use super::pool::{Pool, Series};
 use super::protection::Protection;
 use super::session::Session;
 use super::warning_log::MAX_WARNINGS;
-use super::{Removed, Store, Wanted, course};
+use super::{FigureRead, Removed, Store, Wanted, course};
 use crate::model::{Judged, PoolFigure, PoolKind};
 use crate::rules::breaker_sentence;
 
@@ -129,10 +129,10 @@ impl Store {
         self.pools.values().filter(|pool| !pool.hidden)
     }
 
-    /// Service, instance and name of a breaker that is shown.
-    pub(crate) fn breaker_names(&self, id: Id) -> Option<[String; 3]> {
+    /// Service, instance and name of a breaker that is shown, and its state.
+    pub(crate) fn breaker_names(&self, id: Id) -> Option<([String; 3], wire::BreakerState)> {
         let one = self.breakers.get(id).filter(|one| !one.hidden)?;
-        Some([&one.service, &one.instance, &one.name].map(ToString::to_string))
+        Some(([&one.service, &one.instance, &one.name].map(ToString::to_string), one.state))
     }
 
     pub(super) fn shown_breakers(&self) -> impl Iterator<Item = &Breaker> {
@@ -154,15 +154,16 @@ impl Store {
         everywhere: bool,
         wanted: Wanted,
         now_ms: u64,
-    ) -> Option<wire::FigureHistory> {
+    ) -> Option<FigureRead> {
         let one = self.protection.get(id)?;
         let is_like = |other: &&Protection| {
             let names = (&other.service, &other.name, &other.guard) == (&one.service, &one.name, &one.guard);
-            other.id == id || (everywhere && other.kind == one.kind && names)
+            everywhere && other.id != id && other.kind == one.kind && names
         };
-        let all = self.protection.values().filter(is_like);
-        let all: Vec<_> = all.map(|one| (&one.course, one.reports.interval_ms())).collect();
-        course::answer(&all, course::layout_of(one.kind), wanted, now_ms)
+        let others = self.protection.values().filter(is_like);
+        let others = others.map(|other| (&other.course, other.reports.interval_ms())).collect();
+        let layout = course::layout_of(one.kind);
+        Some(course::read((&one.course, one.reports.interval_ms()), others, layout, wanted, now_ms))
     }
 
     /// The history of a registry of sessions, or of those of its name on all instances of the service.
@@ -172,14 +173,15 @@ impl Store {
         everywhere: bool,
         wanted: Wanted,
         now_ms: u64,
-    ) -> Option<wire::FigureHistory> {
+    ) -> Option<FigureRead> {
         let one = self.sessions.get(id)?;
         let is_like = |other: &&Session| {
-            other.id == id || (everywhere && (&other.service, &other.name) == (&one.service, &one.name))
+            everywhere && other.id != id && (&other.service, &other.name) == (&one.service, &one.name)
         };
-        let all = self.sessions.values().filter(is_like);
-        let all: Vec<_> = all.map(|one| (&one.course, one.reports.interval_ms())).collect();
-        course::answer(&all, &course::SESSIONS, wanted, now_ms)
+        let others = self.sessions.values().filter(is_like);
+        let others = others.map(|other| (&other.course, other.reports.interval_ms())).collect();
+        let one = (&one.course, one.reports.interval_ms());
+        Some(course::read(one, others, &course::SESSIONS, wanted, now_ms))
     }
 
     /// Every breaker, in the order of its names.
@@ -224,6 +226,8 @@ impl Store {
         let stretches = self.pools.values().map(|pool| pool.lanes.longest()).max().unwrap_or(0);
         let reports = self.pools.values().map(|pool| pool.history.raw_steps()).max().unwrap_or(0);
         let hidden = self.pools.len() - self.shown_pools().count();
+        let protection_series = self.protection.values().map(|one| one.series.len()).max().unwrap_or(0);
+        let session_series = self.sessions.values().map(|one| one.series.len()).max().unwrap_or(0);
         let protection = self.shown_protection().count();
         let sessions = self.shown_sessions().count();
         let changes = self.breakers.values().map(|one| one.transitions().count()).max().unwrap_or(0);
@@ -239,6 +243,8 @@ impl Store {
             limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
             limit("changes of a breaker", changes, MAX_TRANSITIONS, dropped_changes),
             limit("other protection", protection, limits.max_protection, self.protection.hits()),
+            limit("series of other protection", protection_series, limits.max_series, self.full_series[0]),
+            limit("series of sessions", session_series, limits.max_series, self.full_series[1]),
             limit("sessions", sessions, limits.max_protection, self.sessions.hits()),
             limit("past warnings", self.warning_log.len(), MAX_WARNINGS, self.warning_log.dropped()),
             limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),

@@ -23,6 +23,8 @@ pub(crate) enum Shelf {
     Lanes,
     /// A trace, by its id.
     Traces,
+    /// A warning that was, by its number.
+    Warnings,
 }
 
 /// Takes what a file holds: things and events first, then steps and what stands on shelves, in the order of their
@@ -93,12 +95,14 @@ impl Store {
     pub(crate) fn save_changes(&mut self) {
         self.journal.want(true);
         self.events.want(true);
+        self.warning_log.want(true);
     }
 
     /// Nobody will fetch what is gathered.
     pub(crate) fn drop_changes(&mut self) {
         self.journal.want(false);
         self.events.want(false);
+        self.warning_log.want(false);
     }
 
     /// Hands out what has changed and is due.
@@ -152,6 +156,8 @@ impl Store {
         self.protection.values_mut().for_each(|one| one.restored(now_ms, journal));
         self.sessions.values_mut().for_each(|one| one.restored(now_ms, journal));
         self.services_changed = true;
+        let heard_ms = self.instances.values().map(|one| one.last_seen_ms).max().unwrap_or_default();
+        self.warning_log.restored(heard_ms.min(now_ms));
         self.tick(now_ms);
     }
 }
@@ -193,6 +199,14 @@ impl Store {
             Kind::Protection => self.restore_protection(id, json),
             Kind::Session => self.restore_session(id, json),
             Kind::Instance => self.restore_instance(json),
+        }
+    }
+
+    /// Takes back a warning that was.
+    pub(crate) fn restore_warning(&mut self, number: u128, json: &[u8]) {
+        let past = serde_json::from_slice(json);
+        if let (Ok(number), Ok(past)) = (number.try_into(), past) {
+            self.warning_log.restore(number, past);
         }
     }
 

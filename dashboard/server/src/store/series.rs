@@ -18,6 +18,16 @@ pub(super) struct Cumulative {
     total: u64,
 }
 
+/// How far a series had counted when it made room for others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    start_ns: u64,
+    time_ns: u64,
+    last: u64,
+    /// All that it had counted.
+    pub(super) total: u64,
+}
+
 impl Cumulative {
     /// Begins with the first point, and tells what of it was added since the report before.
     ///
@@ -34,6 +44,43 @@ impl Cumulative {
             total: first.count(),
         };
         (series, (delta || known || is_young(reading)).then_some(first))
+    }
+
+    /// Goes on with a series that had made room. In one life of its sender the difference is added, which a distribution
+    /// tells no more; in another all of it is.
+    pub(super) fn again(reading: &Reading<'_>, before: Counted) -> (Self, Option<Buckets>) {
+        let (bounds, counts, delta) = parts(&reading.value);
+        let (whole, now) = (whole(&reading.value), sum(&counts));
+        let (mut series, _) = Self::first(reading, true);
+        let is_late = reading.time_ns <= before.time_ns && reading.time_ns != 0;
+        let is_older = reading.start_ns != 0 && reading.start_ns < before.start_ns;
+        let restarted = reading.start_ns > before.start_ns && before.start_ns != 0;
+        let added = if (delta && is_late) || (!delta && is_older) {
+            None
+        } else if delta || restarted || now < before.last {
+            Some(whole)
+        } else if bounds.is_empty() {
+            Some(Buckets::new(series.bounds.clone(), vec![now - before.last]))
+        } else {
+            None
+        };
+        let is_same_life = !delta && !is_older && added.is_none();
+        let count = added.as_ref().map_or(if is_same_life { now - before.last } else { 0 }, Buckets::count);
+        series.total = before.total.saturating_add(count);
+        series.start_ns = series.start_ns.max(before.start_ns);
+        series.time_ns = series.time_ns.max(before.time_ns);
+        (series, added)
+    }
+
+    /// What it counted before its first point may be counted already, and is left out.
+    pub(super) fn leave_out_first(&mut self) {
+        self.total = 0;
+    }
+
+    /// How far it has counted.
+    pub(super) fn counted(&self) -> Counted {
+        let Self { start_ns, time_ns, total, .. } = *self;
+        Counted { start_ns, time_ns, last: sum(&self.last), total }
     }
 
     /// Takes the next point and tells what it adds; `None` if it is a repetition or comes too late.
@@ -209,6 +256,35 @@ mod tests {
         assert_eq!(added(series.advance(&delta(2.0, 2 * S))), Some(2));
         assert_eq!(added(series.advance(&delta(2.0, 2 * S))), None);
         assert_eq!(series.total(), 7);
+    }
+
+    #[test]
+    fn a_series_that_made_room_goes_on_where_it_was() {
+        let (mut series, _) = Cumulative::first(&counter(10.0, S, 20 * S), true);
+        series.advance(&counter(14.0, S, 21 * S));
+        let before = series.counted();
+        let again = |reading| {
+            let (series, first) = Cumulative::again(&reading, before);
+            (added(first), series.total())
+        };
+        assert_eq!(again(counter(20.0, S, 99 * S)), (Some(6), 20), "the same life");
+        assert_eq!(again(counter(14.0, S, 21 * S)), (Some(0), 14), "nothing new");
+        assert_eq!(again(counter(20.0, 50 * S, 99 * S)), (Some(20), 34), "another life");
+        assert_eq!(again(counter(3.0, S, 99 * S)), (Some(3), 17), "another life, of the same start");
+        assert_eq!(again(counter(99.0, S / 2, 99 * S)), (None, 14), "the life before");
+        assert_eq!(again(delta(5.0, 99 * S)), (Some(5), 19));
+        assert_eq!(again(delta(5.0, 21 * S)), (None, 14), "a repetition");
+        let spread = |time_ns| Reading {
+            value: Value::Histogram {
+                bounds: Cow::Borrowed(&[1.0]),
+                counts: vec![9, 9].into(),
+                delta: false,
+            },
+            ..counter(0.0, S, time_ns)
+        };
+        assert_eq!(again(spread(99 * S)), (None, 18), "which of them are new nobody knows");
+        let (mut series, _) = Cumulative::again(&counter(20.0, S, 99 * S), before);
+        assert_eq!(added(series.advance(&counter(21.0, S, 100 * S))), Some(1));
     }
 
     #[test]

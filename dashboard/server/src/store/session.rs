@@ -32,7 +32,7 @@ pub(crate) struct Session {
     pub(super) service: Box<str>,
     pub(super) instance: Box<str>,
     pub(super) name: Box<str>,
-    series: Labelled<Figure>,
+    pub(super) series: Labelled<Figure>,
     life: Minute<Buckets>,
     pub(super) points: VecDeque<SessionPoint>,
     /// Counted since the point before.
@@ -100,11 +100,11 @@ impl Session {
         true
     }
 
-    /// Takes a reading of the report that has begun; false if there is no room for its series.
-    pub(super) fn take(&mut self, reading: &SessionReading<'_>, at_ms: u64, limits: &Limits) -> bool {
+    /// Takes a reading of the report that has begun.
+    pub(super) fn take(&mut self, reading: &SessionReading<'_>, at_ms: u64, limits: &Limits) {
         let of = (reading.figure, reading.label);
         let Some(added) = self.series.take(of, &reading.reading, at_ms, &self.reports, limits) else {
-            return false;
+            return;
         };
         match (&added, place(reading.figure, reading.label)) {
             (Added::Count(count), Some(place)) => self.course.count(place, *count),
@@ -117,7 +117,6 @@ impl Session {
             (_, Added::Spread(life)) => self.life.at(at_ms).add(&life),
             _ => {}
         }
-        true
     }
 
     /// Ends a report.

@@ -550,4 +550,10 @@ fn a_series_that_is_silent_makes_room_for_a_new_one_and_its_count_stays() {
     assert_eq!(results, [("200", 707), ("429", 5), ("500", 3), ("404", 2)]);
     assert_eq!(detail.summary.requests_total, Some(717));
     assert_eq!(detail.summary.now.requests_per_s, Some(2.0), "one of each");
+    // One that made room and is back counts on where it was.
+    at(T0 + 703_000).results("200", 708).results("429", 6).results("500", 4).send(&mut store);
+    let detail = detail_of(&store, only_id(&store)).unwrap();
+    let results: Vec<_> = detail.results.iter().map(|one| (one.reason.as_str(), one.count)).collect();
+    assert_eq!(results, [("200", 708), ("429", 6), ("500", 4), ("404", 2)]);
+    assert_eq!(detail.summary.requests_total, Some(720));
 }

@@ -3,6 +3,9 @@
 use super::Store;
 use super::journal::Kind;
 
+/// How exactly the live stream tells when instances were heard: all of them at once, since services are told as a whole.
+const HEARD_EVERY_MS: u64 = 5_000;
+
 impl Store {
     /// What happens by time alone: pictures get old, the silent is forgotten, severities calm down.
     pub(crate) fn tick(&mut self, now_ms: u64) {
@@ -66,6 +69,11 @@ impl Store {
         self.sessions.values_mut().for_each(|one| one.tick(&self.levels, now_ms));
         for instance in self.instances.values_mut() {
             self.services_changed |= instance.tick(&self.levels, now_ms);
+        }
+        // A clock that was put back makes nothing wait.
+        if now_ms.abs_diff(self.heard_told_ms) >= HEARD_EVERY_MS {
+            let told_ms = std::mem::replace(&mut self.heard_told_ms, now_ms);
+            self.services_changed |= self.instances.values().any(|one| one.last_seen_ms >= told_ms);
         }
         self.tick_lanes(now_ms);
         self.early.forget(now_ms);

@@ -4,15 +4,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Limited};
 use poolscope_wire::path;
 
+use super::body;
 use crate::access::{Asker, LoginRule};
 use crate::api::ApiFailure;
 use crate::app::App;
@@ -24,7 +22,6 @@ pub(super) const STYLE: &str = "/login.css";
 pub(super) const ICON: &str = "/favicon.svg";
 /// A form with a token and an address is far smaller.
 const MAX_FORM_BYTES: usize = 8 * 1024;
-const MAX_FORM_TIME: Duration = Duration::from_secs(10);
 /// Where a login leads if nobody says.
 const HOME: &str = "/";
 
@@ -108,7 +105,7 @@ pub(super) async fn submit(
         let sentence = "the login takes a form: application/x-www-form-urlencoded";
         return ApiFailure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence).into_response();
     }
-    let Some(body) = read(request.into_body()).await else {
+    let Some(body) = body::small(request.into_body(), MAX_FORM_BYTES).await else {
         let sentence = "the form is too large, or did not arrive";
         return ApiFailure::new(StatusCode::PAYLOAD_TOO_LARGE, sentence).into_response();
     };
@@ -118,11 +115,6 @@ pub(super) async fn submit(
         Some(rule) => enter(rule, form.token.as_deref().unwrap_or_default(), to, peer),
         None => redirect(to),
     }
-}
-
-async fn read(body: Body) -> Option<Bytes> {
-    let read = Limited::new(body, MAX_FORM_BYTES).collect();
-    Some(tokio::time::timeout(MAX_FORM_TIME, read).await.ok()?.ok()?.to_bytes())
 }
 
 /// `POST /logout`. Where a browser hides who asks, the cookie tells: it is sent for our own pages only.

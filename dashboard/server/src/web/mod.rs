@@ -1,5 +1,6 @@
 //! What every answer over HTTP has in common: who may ask, and what a browser may do with the answer.
 
+mod body;
 mod guard;
 mod login;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use poolscope_wire::path;
 
+pub(crate) use self::body::small;
 use crate::api::{self, ApiFailure};
 use crate::app::App;
 use crate::assets;

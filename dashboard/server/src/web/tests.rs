@@ -125,6 +125,7 @@ async fn streams_are_bounded() {
     assert_eq!(first.headers()[header::CONTENT_TYPE], "text/event-stream");
     let second = ask(&app, Method::GET, path::STREAM, "localhost").await;
     assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(second.headers().contains_key(header::RETRY_AFTER));
     assert!(json::<ApiError>(second).await.error.contains("--max-streams"));
     drop(first);
     assert_eq!(ask(&app, Method::GET, path::STREAM, "localhost").await.status(), StatusCode::OK);

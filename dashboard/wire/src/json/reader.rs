@@ -100,11 +100,27 @@ impl<'a> Reader<'a> {
         if count == 0 { self.fail("a number") } else { Ok((count, left)) }
     }
 
+    /// Digits before any point: where there are several, the first is no 0.
+    fn leading(&mut self, number: &mut u64) -> Result<i32, Failed> {
+        let is_zero = self.byte() == b'0';
+        let (count, left) = self.digits(number)?;
+        if is_zero && count > 1 { self.fail("a number") } else { Ok(left) }
+    }
+
     pub(super) fn whole(&mut self) -> Result<u64, Failed> {
         let mut number = 0;
         self.peek();
-        let (_, left) = self.digits(&mut number)?;
+        let left = self.leading(&mut number)?;
         if left == 0 { Ok(number) } else { self.fail("a number") }
+    }
+
+    pub(super) fn signed(&mut self) -> Result<i64, Failed> {
+        let negative = self.take(b'-');
+        let mut number = 0;
+        let left = self.leading(&mut number)?;
+        let signed =
+            if negative { 0_i64.checked_sub_unsigned(number) } else { 0_i64.checked_add_unsigned(number) };
+        signed.filter(|_| left == 0).map_or_else(|| self.fail("a number"), Ok)
     }
 
     /// A number as a float: exactly if it has at most 15 digits or is to become an `f32`, and as near as makes no
@@ -112,7 +128,7 @@ impl<'a> Reader<'a> {
     pub(super) fn number(&mut self) -> Result<f64, Failed> {
         let negative = self.take(b'-');
         let mut digits = 0;
-        let (_, mut power) = self.digits(&mut digits)?;
+        let mut power = self.leading(&mut digits)?;
         if self.byte() == b'.' {
             self.at += 1;
             let (count, left) = self.digits(&mut digits)?;
@@ -149,7 +165,8 @@ impl<'a> Reader<'a> {
         let mut piece = from;
         loop {
             match self.byte() {
-                0 if self.at >= self.text.len() => return self.fail("the end of a text"),
+                // Also at the end, where there is no byte.
+                ..b' ' => return self.fail("the end of a text"),
                 byte @ (b'"' | b'\\') => {
                     let part = &self.text[piece..self.at];
                     self.at += 1;
@@ -183,16 +200,25 @@ impl<'a> Reader<'a> {
             b'u' => {
                 let first = self.hex()?;
                 let code = match first {
-                    // The first half of one outside of the basic plane; the second has to follow.
-                    0xd800..=0xdbff if self.word("\\u") => {
-                        0x1_0000 + ((first - 0xd800) << 10) + self.hex()?.wrapping_sub(0xdc00)
-                    }
+                    // The first half of one outside of the basic plane; the second has to follow at once.
+                    0xd800..=0xdbff => 0x1_0000 + ((first - 0xd800) << 10) + self.second_half()?,
                     _ => first,
                 };
                 char::from_u32(code).map_or_else(|| self.fail("a character"), Ok)?
             }
             _ => return self.fail("a character"),
         })
+    }
+
+    /// What the second half of a character outside of the basic plane adds to the first.
+    fn second_half(&mut self) -> Result<u32, Failed> {
+        if self.text.as_bytes().get(self.at..self.at + 2) == Some(b"\\u") {
+            self.at += 2;
+            if let code @ 0xdc00..=0xdfff = self.hex()? {
+                return Ok(code - 0xdc00);
+            }
+        }
+        self.fail("a character")
     }
 
     fn hex(&mut self) -> Result<u32, Failed> {

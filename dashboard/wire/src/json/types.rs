@@ -65,7 +65,7 @@ objects! {
     BreakerDetail { breaker, range, states, transitions, points }
     StoreFile { path, bytes, max_bytes, written_ms, problem }
     FigurePoint { at_ms, values }
-    FigureHistory { range, interval_ms, instances, names, points }
+    FigureHistory { range, interval_ms, instances, left_out, names, points }
     LaneClose { at_ms, reason, inferred }
     LaneLeak { since_ms, until_ms, method, trace_id, origin }
     ConnectionLane {

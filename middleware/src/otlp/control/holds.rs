@@ -61,14 +61,15 @@ impl Holds {
 
     fn apply(&mut self, command: &Command, now: Instant) -> Result<Duration, String> {
         let name = &command.breaker;
-        let known = self.control.rules.iter().find(|rule| rule.reach.knows(name));
-        let rule = known.ok_or(
+        // A layer may be named several times, each time with other breakers.
+        let mut known = self.control.rules.iter().filter(|rule| rule.reach.knows(name)).peekable();
+        known.peek().ok_or(
             "no call goes through a breaker of this name there: none came since the start, or the application did not \
              offer its layer for control",
         )?;
-        if rule.only.as_ref().is_some_and(|only| !only.contains(name)) {
-            return Err("the application offers other breakers for control, and not this one".to_owned());
-        }
+        let rule = known
+            .find(|rule| rule.only.as_ref().is_none_or(|only| only.contains(name)))
+            .ok_or("the application offers other breakers for control, and not this one")?;
         let max = self.control.max_hold;
         if command.lasts > max {
             return Err(format!("the application lets a breaker be held for {max:.0?} at most"));

@@ -269,7 +269,7 @@ fn sessions_have_a_past_alone_and_together_that_outlives_them() {
         let column = history.names.iter().position(|one| one == name).unwrap();
         history.points[place].values[column]
     };
-    let one = store.session_figures(id, false, wanted(now_ms), now_ms).unwrap();
+    let one = store.session_figures(id, false, wanted(now_ms), now_ms).unwrap().answer();
     assert_eq!((one.points.len(), one.instances, one.interval_ms), (60, 1, 1_000));
     let last = [
         "active",
@@ -282,7 +282,7 @@ fn sessions_have_a_past_alone_and_together_that_outlives_them() {
     ]
     .map(|name| value(&one, name, 59));
     assert_eq!(last, [Some(3.0), None, Some(10.0), Some(2.0), Some(1.0), Some(0.0), None]);
-    let both = store.session_figures(id, true, wanted(now_ms), now_ms).unwrap();
+    let both = store.session_figures(id, true, wanted(now_ms), now_ms).unwrap().answer();
     assert_eq!((value(&both, "active", 30), value(&both, "started_per_s", 30)), (Some(7.0), Some(4.0)));
     assert_eq!((both.instances, value(&both, "limit", 30)), (2, Some(20.0)));
 
@@ -295,13 +295,38 @@ fn sessions_have_a_past_alone_and_together_that_outlives_them() {
             && store.full(poolscope_wire::Status::default(), false).sessions.is_empty()
     );
     assert_eq!(store.update(later).removed_sessions.len(), 2);
-    let both = store.session_figures(id, true, wanted(later), later).unwrap();
+    let both = store.session_figures(id, true, wanted(later), later).unwrap().answer();
     assert_eq!(both.instances, 2);
     assert!(both.points.iter().any(|point| point.values[0] == Some(7.0)));
     store.take_metrics(&[report("one", 3_700, 5.0)], T0 + 3_700_000);
     assert_eq!((store.sessions().len(), store.update(later).sessions.len()), (1, 1), "it is back");
     store.tick(later + 25 * 3_600_000);
     assert!(store.session_figures(id, true, wanted(later), later).is_none());
+}
+
+#[test]
+fn services_are_told_on_one_beat_however_many_instances_report() {
+    const NAMES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let mut store = store();
+    let mut told = 0;
+    for n in 0..60_u64 {
+        let at_ms = T0 + n * 500;
+        for name in NAMES {
+            let report = Report { sender: of(name), ..Report::default() };
+            store.take_metrics(&[report], at_ms);
+        }
+        store.tick(at_ms);
+        let services = store.update(at_ms).services;
+        told += usize::from(services.is_some());
+        let last_seen_ms = services.map(|services| services[0].instances[9].last_seen_ms);
+        assert!(last_seen_ms.is_none_or(|last_seen_ms| last_seen_ms == at_ms));
+    }
+    assert!((6..=7).contains(&told), "{told} times in 30 s");
+    let later = T0 + 60_000;
+    store.tick(later);
+    store.update(later);
+    store.tick(later + 10_000);
+    assert!(store.update(later + 10_000).services.is_none(), "nobody was heard since");
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn what_protects_has_a_past() {
     let figures = |name: &str, max_points| {
         let id = Id::parse(&one(&store, name).id).unwrap();
         let wanted = Wanted { since: Since::Moment(T0), to_ms: Some(T0 + 29_000), max_points };
-        store.protection_figures(id, false, wanted, T0 + 29_000).unwrap()
+        store.protection_figures(id, false, wanted, T0 + 29_000).unwrap().answer()
     };
     let pay = figures("pay", 100);
     assert_eq!(pay.names[..3], ["calls_per_s", "after_retry_per_s", "exhausted_per_s"]);
@@ -220,6 +220,55 @@ fn a_probe_has_its_state_from_reports_and_its_reason_from_events() {
 }
 
 #[test]
+fn a_silent_series_makes_room_and_counts_on_when_it_is_back() {
+    let limits = Limits { max_series: 3, ..Limits::default() };
+    let mut store = Store::new(&Config { limits, ..Config::default() });
+    let send = |store: &mut Store, second: u64, cause: &'static str, count: f64| {
+        let report = report(T0 + second * 1_000).number("pay", Figure::RetryCalls, "first_try", 50.0);
+        report.number("pay", Figure::RetryAttempts, cause, count).send(store);
+    };
+    let causes = |store: &Store| {
+        let causes = figures!(store, "pay", Retry).causes;
+        let mut causes: Vec<_> = causes.into_iter().map(|(cause, count)| (cause, count.total)).collect();
+        causes.sort();
+        causes
+    };
+    let total = |cause: &str, total: u64| (cause.to_owned(), total);
+    send(&mut store, 0, "502", 10.0);
+    send(&mut store, 1, "502", 20.0);
+    send(&mut store, 2, "503", 1.0);
+    // The first is in no report for two of them; it goes, and what it counted stays.
+    send(&mut store, 3, "504", 2.0);
+    assert_eq!(causes(&store), [total("502", 20), total("503", 1), total("504", 2)]);
+    let hits = |store: &Store| {
+        let mut limits = store.limits().into_iter();
+        limits.find(|limit| limit.name == "series of other protection").map(|limit| (limit.used, limit.hits))
+    };
+    assert_eq!(hits(&store), Some((3, 1)));
+    // Back with the same start it counts on.
+    send(&mut store, 4, "504", 2.0);
+    send(&mut store, 5, "502", 21.0);
+    assert_eq!(causes(&store), [total("502", 21), total("503", 1), total("504", 2)]);
+    assert_eq!(hits(&store), Some((3, 2)));
+    // Whoever comes in each report stays.
+    assert_eq!(figures!(&store, "pay", Retry).calls.total, 50);
+}
+
+#[test]
+fn what_was_counted_in_a_silence_is_not_of_the_last_minute() {
+    let mut store = store();
+    for second in 0..5 {
+        retries(T0 + second * 1_000, 100.0 + second as f64, 0.0, 7.0).send(&mut store);
+    }
+    retries(T0 + 3_600_000, 9_000.0, 0.0, 2_000.0).send(&mut store);
+    let figures = figures!(&store, "pay", Retry);
+    assert_eq!((figures.calls.minute, figures.calls.total), (0, 9_000));
+    assert_eq!(figures.causes, [("503".to_owned(), Count { minute: 0, total: 2_000 })]);
+    retries(T0 + 3_601_000, 9_004.0, 0.0, 2_001.0).send(&mut store);
+    assert_eq!(figures!(&store, "pay", Retry).calls.minute, 4);
+}
+
+#[test]
 fn memory_is_bounded_and_the_silent_goes() {
     let limits = Limits { max_protection: 2, max_series: 2, max_text_bytes: 4, ..Limits::default() };
     let mut store = Store::new(&Config { limits, forget_after_s: 60, ..Config::default() });
@@ -233,7 +282,7 @@ fn memory_is_bounded_and_the_silent_goes() {
     assert_eq!(names, ["seco", "thir"]);
     let of = |name: &str| store.limits().into_iter().find(|limit| limit.name == name).unwrap();
     assert_eq!((of("other protection").used, of("other protection").hits), (2, 1));
-    assert_eq!(of("series of a pool").hits, 3, "one series of each found no room");
+    assert_eq!(of("series of other protection").hits, 3, "one series of each found no room");
 
     assert_eq!(store.update(T0).protection.len(), 2);
     assert!(!store.has_news());

@@ -138,6 +138,8 @@ async fn what_is_not_offered_is_refused_with_a_sentence() {
     assert!(refused(Control::new(), &open(1)).contains("did not offer"));
     let other = Control::new().only(&bench.handle, ["http://other.example:80"]);
     assert!(refused(other, &open(1)).contains("not this one"));
+    let twice = Control::new().only(&bench.handle, ["http://other.example:80"]).only(&bench.handle, [NAME]);
+    Holds::new(twice).take(&open(1), start).result.expect("it is named, if not the first time");
     let all = || Control::new().all(&bench.handle);
     assert!(refused(all(), &open(3601)).contains("3600s at most"));
     assert!(refused(all().max_hold(Duration::from_secs(30)), &open(31)).contains("30s at most"));
