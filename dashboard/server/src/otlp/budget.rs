@@ -3,6 +3,7 @@
 //! An empty message is two bytes as it travels and up to two hundred as it is held, so 16 MiB of nothing would unfold to
 //! gigabytes. One pass over the bytes counts what decoding would make, and stops at the budget.
 
+use super::fields::{Fields, Held, Malformed};
 use super::shape::{Part, Shape};
 
 /// A number in a list stands for one unit, which is up to 32 bytes of memory, and a message for eight. An honest request
@@ -45,59 +46,24 @@ fn spend(units: &mut usize, more: usize) -> Result<(), BudgetError> {
     if *units > MAX_UNITS { Err(BudgetError::TooMany) } else { Ok(()) }
 }
 
-fn walk(mut rest: &[u8], shape: &'static Shape, units: &mut usize, depth: usize) -> Result<(), BudgetError> {
+fn walk(message: &[u8], shape: &'static Shape, units: &mut usize, depth: usize) -> Result<(), BudgetError> {
     if depth > MAX_DEPTH {
         return Err(BudgetError::Malformed);
     }
-    while !rest.is_empty() {
-        let key = varint(&mut rest)?;
-        let part = shape.part(key >> 3);
-        match key & 7 {
-            0 => {
-                varint(&mut rest)?;
-                if matches!(part, Some(Part::Numbers)) {
-                    spend(units, 1)?;
-                }
+    for field in Fields(message) {
+        let (number, held) = field.map_err(|Malformed| BudgetError::Malformed)?;
+        match (held, shape.part(number)) {
+            (Held::Bytes(message), Some(Part::Many(inner))) => {
+                spend(units, UNITS_OF_A_MESSAGE)?;
+                walk(message, inner, units, depth + 1)?;
             }
-            1 => drop(take(&mut rest, 8)?),
-            5 => drop(take(&mut rest, 4)?),
-            2 => {
-                let len = varint(&mut rest)?;
-                let field = take(&mut rest, usize::try_from(len).map_err(|_| BudgetError::Malformed)?)?;
-                match part {
-                    Some(Part::Many(inner)) => {
-                        spend(units, UNITS_OF_A_MESSAGE)?;
-                        walk(field, inner, units, depth + 1)?;
-                    }
-                    Some(Part::One(inner)) => walk(field, inner, units, depth + 1)?,
-                    Some(Part::Numbers) => spend(units, field.len())?,
-                    None => {}
-                }
-            }
-            // Groups, which OTLP does not have.
-            _ => return Err(BudgetError::Malformed),
+            (Held::Bytes(message), Some(Part::One(inner))) => walk(message, inner, units, depth + 1)?,
+            (Held::Bytes(packed), Some(Part::Numbers)) => spend(units, packed.len())?,
+            (Held::Varint(_), Some(Part::Numbers)) => spend(units, 1)?,
+            _ => {}
         }
     }
     Ok(())
-}
-
-fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], BudgetError> {
-    let (field, after) = rest.split_at_checked(len).ok_or(BudgetError::Malformed)?;
-    *rest = after;
-    Ok(field)
-}
-
-fn varint(rest: &mut &[u8]) -> Result<u64, BudgetError> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, after) = rest.split_first().ok_or(BudgetError::Malformed)?;
-        *rest = after;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(BudgetError::Malformed)
 }
 
 #[cfg(test)]

@@ -1,6 +1,4 @@
-//! How gRPC messages are decoded: like everywhere, but within the budget, and with OTLP's codes for what is wrong.
-
-use std::marker::PhantomData;
+//! How messages of gRPC come and go, and how those of OTLP are decoded: within the budget.
 
 use bytes::{Buf as _, Bytes};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
@@ -10,21 +8,16 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use super::budget::{self, BudgetError};
+use super::fields::Malformed;
 use super::signal::Signal;
 
-/// Decodes requests of a signal.
-#[derive(Debug)]
-pub(super) struct OtlpCodec<S>(PhantomData<fn() -> S>);
+/// Takes messages as they travel.
+#[derive(Debug, Default)]
+pub(super) struct OtlpCodec;
 
-impl<S> Default for OtlpCodec<S> {
-    fn default() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<S: Signal> Codec for OtlpCodec<S> {
+impl Codec for OtlpCodec {
     type Encode = ExportMetricsServiceResponse;
-    type Decode = S;
+    type Decode = Bytes;
     type Encoder = Answers;
     type Decoder = Self;
 
@@ -33,20 +26,16 @@ impl<S: Signal> Codec for OtlpCodec<S> {
     }
 
     fn decoder(&mut self) -> Self {
-        Self::default()
+        Self
     }
 }
 
-impl<S: Signal> Decoder for OtlpCodec<S> {
-    type Item = S;
+impl Decoder for OtlpCodec {
+    type Item = Bytes;
     type Error = Status;
 
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<S>, Status> {
-        let message = buffer.copy_to_bytes(buffer.remaining());
-        decode_protobuf(message).map(Some).map_err(|error| match error {
-            DecodeError::Budget(BudgetError::TooMany) => Status::resource_exhausted(error.to_string()),
-            _ => Status::invalid_argument(error.to_string()),
-        })
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }
 
@@ -70,8 +59,20 @@ pub(super) enum DecodeError {
     Budget(#[from] BudgetError),
     #[error("the body is not OTLP protobuf: {0}")]
     Protobuf(#[from] prost::DecodeError),
+    #[error("the body is not OTLP protobuf: {0}")]
+    Fields(#[from] Malformed),
     #[error("the body is not OTLP JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<DecodeError> for Status {
+    /// OTLP's code for what is wrong.
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Budget(BudgetError::TooMany) => Self::resource_exhausted(error.to_string()),
+            _ => Self::invalid_argument(error.to_string()),
+        }
+    }
 }
 
 /// Decodes protobuf.

@@ -1,6 +1,7 @@
 //! OTLP over gRPC.
 
 use std::future::{Ready, ready};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, Version};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::{
@@ -121,28 +123,30 @@ async fn export<S: Signal>(State(app): State<Arc<App>>, request: Request) -> Res
         Err(why) => return refused(&why),
     };
     let request = Request::from_parts(parts, Body::from(received.bytes.clone()));
-    let response = Grpc::new(OtlpCodec::<S>::default())
+    let response = Grpc::new(OtlpCodec)
         .apply_compression_config(gzip, EnabledCompressionEncodings::default())
         .apply_max_message_size_config(Some(max_bytes), None)
-        .unary(Take(app.clone()), request)
+        .unary(Take::<S>(app.clone(), PhantomData), request)
         .await;
     with_otlp_code(response.map(Body::new))
 }
 
-/// Takes decoded requests.
-struct Take(Arc<App>);
+/// Takes the requests of a signal.
+struct Take<S>(Arc<App>, PhantomData<fn() -> S>);
 
-impl<S: Signal> UnaryService<S> for Take {
+impl<S: Signal> UnaryService<Bytes> for Take<S> {
     type Response = ExportMetricsServiceResponse;
     type Future = Ready<Result<tonic::Response<Self::Response>, Status>>;
 
     /// The answers of the three signals differ in the names of their fields only, which protobuf does not send.
-    fn call(&mut self, request: tonic::Request<S>) -> Self::Future {
-        let rejected = request.get_ref().take(&self.0);
-        let partial_success = (rejected.count > 0).then(|| ExportMetricsPartialSuccess {
-            rejected_data_points: i64::try_from(rejected.count).unwrap_or(i64::MAX),
-            error_message: rejected.sentence(),
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let answer = S::take_protobuf(request.into_inner(), &self.0).map(|rejected| {
+            let partial_success = (rejected.count > 0).then(|| ExportMetricsPartialSuccess {
+                rejected_data_points: i64::try_from(rejected.count).unwrap_or(i64::MAX),
+                error_message: rejected.sentence(),
+            });
+            tonic::Response::new(ExportMetricsServiceResponse { partial_success })
         });
-        ready(Ok(tonic::Response::new(ExportMetricsServiceResponse { partial_success })))
+        ready(answer.map_err(Status::from))
     }
 }

@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 use super::admit::{self, Refused};
 use super::budget::BudgetError;
-use super::codec::{DecodeError, decode_json, decode_protobuf};
+use super::codec::{DecodeError, decode_json};
 use super::inflate::{InflateError, gunzip};
 use super::reply::{self, Encoding};
 use super::signal::{self, Signal};
@@ -150,18 +150,18 @@ async fn take<S: Signal>(
         })?;
         bytes = inflated.into();
     }
-    let request = match encoding {
-        Encoding::Protobuf => decode_protobuf::<S>(bytes),
-        Encoding::Json => decode_json(&bytes),
+    let rejected = match encoding {
+        Encoding::Protobuf => S::take_protobuf(bytes, app),
+        Encoding::Json => decode_json::<S>(&bytes).and_then(|request| request.take(app)),
     };
-    let request = request.map_err(|error| {
+    let rejected = rejected.map_err(|error| {
         let status = match error {
             DecodeError::Budget(BudgetError::TooMany) => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         };
         (status, error.to_string())
     })?;
-    Ok((encoding, request.take(app)))
+    Ok((encoding, rejected))
 }
 
 fn status_of(why: &Refused) -> StatusCode {

@@ -4,6 +4,7 @@ mod admit;
 mod budget;
 mod codec;
 pub(crate) mod decode;
+mod fields;
 mod grpc;
 mod http;
 mod inflate;

@@ -1,12 +1,15 @@
 //! The three signals of OTLP: where they come in, what they are made of, and what is done with them.
 
+use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
 use serde::de::DeserializeOwned;
 
-use super::decode;
+use super::codec::{DecodeError, decode_protobuf};
 use super::shape::{self, Shape};
+use super::{budget, decode};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::model::Rejected;
@@ -29,8 +32,13 @@ pub(super) trait Signal: prost::Message + Default + DeserializeOwned + 'static {
     /// What the request is made of.
     const SHAPE: &'static Shape;
 
-    /// Takes the request and tells what of it was rejected.
-    fn take(&self, app: &App) -> Rejected;
+    /// Takes a request as it travels, and tells what of it was rejected.
+    fn take_protobuf(body: Bytes, app: &App) -> Result<Rejected, DecodeError> {
+        decode_protobuf::<Self>(body)?.take(app)
+    }
+
+    /// Takes a decoded request, and tells what of it was rejected.
+    fn take(&self, app: &App) -> Result<Rejected, DecodeError>;
 }
 
 impl Signal for ExportMetricsServiceRequest {
@@ -40,20 +48,26 @@ impl Signal for ExportMetricsServiceRequest {
     const REJECTED: &'static str = "rejectedDataPoints";
     const SHAPE: &'static Shape = &shape::METRICS;
 
-    fn take(&self, app: &App) -> Rejected {
-        let metrics = decode::metrics(self);
+    /// Metrics are read where they lie: there are so many more of them than of anything else.
+    fn take_protobuf(body: Bytes, app: &App) -> Result<Rejected, DecodeError> {
+        budget::check_protobuf(&body, Self::SHAPE)?;
+        let metrics = decode::metrics(&body)?;
         app.counts.wide_histograms(metrics.wide_histograms);
         if app.prometheus.is_some() {
             // Told twice, every figure would jump between what was scraped and what is sent.
             let mut rejected = Rejected::default();
             rejected.add(usize::try_from(metrics.taken).unwrap_or(usize::MAX), || NOT_HERE.to_owned());
             app.counts.taken(Self::KIND, 0, rejected.count);
-            return rejected;
+            return Ok(rejected);
         }
         app.store().take_metrics(&metrics.reports, now_ms());
         app.counts.taken(Self::KIND, metrics.taken, metrics.rejected.count);
         app.changed.notify_one();
-        metrics.rejected
+        Ok(metrics.rejected)
+    }
+
+    fn take(&self, app: &App) -> Result<Rejected, DecodeError> {
+        Self::take_protobuf(self.encode_to_vec().into(), app)
     }
 }
 
@@ -65,12 +79,12 @@ impl Signal for ExportLogsServiceRequest {
     const SHAPE: &'static Shape = &shape::LOGS;
 
     /// There is nothing in a log record that could be rejected.
-    fn take(&self, app: &App) -> Rejected {
+    fn take(&self, app: &App) -> Result<Rejected, DecodeError> {
         let logs = decode::logs(self, app.config.limits.max_event_attributes);
         app.store().take_events(&logs.events, now_ms());
         app.counts.taken(Self::KIND, logs.taken, 0);
         app.changed.notify_one();
-        Rejected::default()
+        Ok(Rejected::default())
     }
 }
 
@@ -81,7 +95,7 @@ impl Signal for ExportTraceServiceRequest {
     const REJECTED: &'static str = "rejectedSpans";
     const SHAPE: &'static Shape = &shape::TRACES;
 
-    fn take(&self, app: &App) -> Rejected {
+    fn take(&self, app: &App) -> Result<Rejected, DecodeError> {
         let decoded = decode::spans(self, app.config.limits.max_event_attributes);
         let now_ms = now_ms();
         for resource in &self.resource_spans {
@@ -95,7 +109,7 @@ impl Signal for ExportTraceServiceRequest {
             app.traces().take(id, &spans, now_ms);
         }
         app.counts.taken(Self::KIND, decoded.spans.len() as u64, decoded.rejected.count);
-        decoded.rejected
+        Ok(decoded.rejected)
     }
 }
 

@@ -208,8 +208,9 @@ fn play(config: &Config, picture: Picture) -> (Store, u64) {
         let mut replay = Replay::new(&sender, of.tracks);
         for moment in replay.moments(0, 0) {
             end_ms = end_ms.max(moment.last_ms);
-            let metrics = decode::metrics(replay.at(moment, moment.last_ms));
-            store.take_metrics(&metrics.reports, moment.last_ms);
+            if let Ok(metrics) = decode::metrics(&replay.at(moment, moment.last_ms)) {
+                store.take_metrics(&metrics.reports, moment.last_ms);
+            }
         }
     }
     (store, end_ms)

@@ -242,7 +242,14 @@ fn apply(app: &App, picture: Picture, mut told: Told, ahead_ms: i64, apart_ms: u
         let mut is_first = true;
         for moment in replay.moments(after, apart_ms) {
             let at_ms = moment.last_ms.saturating_add_signed(-ahead_ms);
-            let metrics = decode::metrics(replay.at(moment, at_ms));
+            let request = replay.at(moment, at_ms);
+            let metrics = match decode::metrics(&request) {
+                Ok(metrics) => metrics,
+                Err(malformed) => {
+                    rejected = Some(malformed.to_string());
+                    continue;
+                }
+            };
             app.counts.wide_histograms(metrics.wide_histograms);
             if let (Some(state), Some(report), true) = (&app.prometheus, metrics.reports.first(), is_first) {
                 state.learn((report.sender.service, report.sender.instance), &of.labels);

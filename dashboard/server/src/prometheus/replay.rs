@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ResourceMetrics, ScopeMetrics, Sum, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message as _;
 
 use super::names::{self, Known, Shape};
 use super::picture::{Pairs, Samples, Track, Tracks};
@@ -91,7 +92,7 @@ impl Replay {
     }
 
     /// The request of a moment, dated with a time that may be another clock's.
-    pub(super) fn at(&mut self, moment: Moment, at_ms: u64) -> &ExportMetricsServiceRequest {
+    pub(super) fn at(&mut self, moment: Moment, at_ms: u64) -> Vec<u8> {
         let time_ns = at_ms.saturating_mul(1_000_000);
         let scopes = self.request.resource_metrics.iter_mut().flat_map(|one| &mut one.scope_metrics);
         let metrics = scopes.flat_map(|scope| &mut scope.metrics);
@@ -115,7 +116,7 @@ impl Replay {
                 _ => {}
             }
         }
-        &self.request
+        self.request.encode_to_vec()
     }
 }
 

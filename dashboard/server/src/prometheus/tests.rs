@@ -55,7 +55,8 @@ fn store(all: &[Json]) -> Store {
     for (sender, of) in picture(all, &[]).senders {
         let mut replay = Replay::new(&sender, of.tracks);
         for moment in replay.moments(0, 5_000) {
-            let metrics = decode::metrics(replay.at(moment, moment.last_ms));
+            let request = replay.at(moment, moment.last_ms);
+            let metrics = decode::metrics(&request).unwrap();
             assert_eq!(metrics.rejected.count, 0, "{:?}", metrics.rejected);
             store.take_metrics(&metrics.reports, moment.last_ms);
         }
@@ -210,7 +211,8 @@ fn nothing_that_comes_in_can_make_it_panic() {
     for (sender, of) in picture(&odd, &[]).senders {
         let mut replay = Replay::new(&sender, of.tracks);
         for moment in replay.moments(0, 1) {
-            store.take_metrics(&decode::metrics(replay.at(moment, moment.last_ms)).reports, moment.last_ms);
+            let request = replay.at(moment, moment.last_ms);
+            store.take_metrics(&decode::metrics(&request).unwrap().reports, moment.last_ms);
         }
     }
 }

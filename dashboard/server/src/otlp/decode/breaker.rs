@@ -1,10 +1,9 @@
 //! Points of breakers.
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use poolscope_semconv::attr;
 use poolscope_semconv::metric::{self, MetricDef};
 
-use super::attributes::text;
+use super::attributes::{Attribute, Attributes as _};
 use crate::model::{BreakerFigure, BreakerReading, Judged, Reading};
 
 /// The metrics of breakers.
@@ -25,14 +24,14 @@ pub(super) const METRICS: &[(&MetricDef, BreakerFigure)] = &[
 /// A point of a breaker; `None` if it names none.
 pub(super) fn reading<'a>(
     figure: BreakerFigure,
-    attributes: &'a [KeyValue],
+    attributes: &[Attribute<'a>],
     reading: Reading<'a>,
 ) -> Option<BreakerReading<'a>> {
-    let name = text(attributes, attr::BREAKER_NAME).filter(|name| !name.is_empty())?;
+    let name = attributes.text(attr::BREAKER_NAME).filter(|name| !name.is_empty())?;
     let label = match figure {
-        BreakerFigure::State => text(attributes, attr::BREAKER_STATE),
-        BreakerFigure::Transitions => text(attributes, attr::BREAKER_REASON),
-        BreakerFigure::Calls => text(attributes, attr::BREAKER_OUTCOME),
+        BreakerFigure::State => attributes.text(attr::BREAKER_STATE),
+        BreakerFigure::Transitions => attributes.text(attr::BREAKER_REASON),
+        BreakerFigure::Calls => attributes.text(attr::BREAKER_OUTCOME),
         _ => None,
     };
     Some(BreakerReading { name, figure, label: label.unwrap_or_default(), reading })

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use poolscope_semconv::accepted::{self, AcceptedMetric, DbConnectionState, attr as theirs};
 use poolscope_semconv::attr;
 use poolscope_semconv::metric::{REQUEST_BOUNDS, WAIT_BOUNDS};
 use poolscope_semconv::value::{ConnectionState, Observation};
 
-use super::attributes::{integer, text};
+use super::attributes::{Attribute, Attributes as _};
 use super::pool::{NO_DESTINATION, ended};
 use crate::model::{Destination, PoolFigure, PoolKind, PoolReading, Reading};
 
@@ -42,11 +41,11 @@ pub(super) const METRICS: &[(&AcceptedMetric, PoolFigure, &[f64])] = &[
 /// destination.
 pub(super) fn reading<'a>(
     figure: PoolFigure,
-    attributes: &'a [KeyValue],
+    attributes: &[Attribute<'a>],
     reading: Reading<'a>,
 ) -> Result<PoolReading<'a>, &'static str> {
-    let first = |keys: &[&str]| keys.iter().find_map(|key| text(attributes, key)).unwrap_or_default();
-    let port = |key| integer(attributes, key).and_then(|port| u16::try_from(port).ok());
+    let first = |keys: &[&str]| keys.iter().find_map(|key| attributes.text(key)).unwrap_or_default();
+    let port = |key| attributes.integer(key).and_then(|port| u16::try_from(port).ok());
     let (destination, label, marked) = match figure {
         PoolFigure::Duration => {
             let address = first(&[theirs::NET_PEER_NAME, attr::SERVER_ADDRESS]);
@@ -55,8 +54,8 @@ pub(super) fn reading<'a>(
             }
             let port = port(theirs::NET_PEER_PORT).or_else(|| port(attr::SERVER_PORT));
             let scheme = first(&[theirs::HTTP_SCHEME, attr::URL_SCHEME]);
-            let status = integer(attributes, theirs::HTTP_STATUS_CODE);
-            let (label, marked) = ended(status, text(attributes, attr::ERROR_TYPE));
+            let status = attributes.integer(theirs::HTTP_STATUS_CODE);
+            let (label, marked) = ended(status, attributes.text(attr::ERROR_TYPE));
             (Destination::new("", scheme, address, port), label, marked)
         }
         _ => (database(attributes), Cow::Borrowed(""), false),
@@ -81,11 +80,11 @@ pub(super) fn reading<'a>(
 }
 
 /// The database pool that attributes name.
-fn database(attributes: &[KeyValue]) -> Destination<'_> {
-    let get = |key| text(attributes, key).unwrap_or_default();
+fn database<'a>(attributes: &[Attribute<'a>]) -> Destination<'a> {
+    let get = |key| attributes.text(key).unwrap_or_default();
     let names = [theirs::DB_POOL_NAME, theirs::DB_POOL_NAME_OLD, theirs::POOL_NAME].map(get);
     let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
-    let port = integer(attributes, attr::SERVER_PORT).and_then(|port| u16::try_from(port).ok());
+    let port = attributes.integer(attr::SERVER_PORT).and_then(|port| u16::try_from(port).ok());
     Destination::database(name, get(theirs::DB_NAMESPACE), get(attr::SERVER_ADDRESS), port)
 }
 
@@ -99,6 +98,6 @@ fn state(text: &str) -> Option<&'static str> {
 }
 
 /// The database product.
-fn system(attributes: &[KeyValue]) -> Option<&str> {
-    text(attributes, theirs::DB_SYSTEM_NAME).filter(|system| system.len() <= MAX_SYSTEM_BYTES)
+fn system<'a>(attributes: &[Attribute<'a>]) -> Option<&'a str> {
+    attributes.text(theirs::DB_SYSTEM_NAME).filter(|system| system.len() <= MAX_SYSTEM_BYTES)
 }

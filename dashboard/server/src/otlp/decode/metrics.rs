@@ -1,14 +1,16 @@
 //! Metrics: finds the points that say something about pools, breakers and what else protects calls, and checks them all.
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric::Data};
+use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 use poolscope_semconv::metric::{MetricKind, TELEMETRY_DROPPED};
+use prost::Message as _;
 
+use super::attributes::Attribute;
+use super::metric::{DataKind, Metric, Point};
 use super::{attributes, breaker, foreign, pool, protection, resource, session, value};
 use crate::model::{
     BreakerFigure, PoolFigure, ProtectionFigure, Reading, Rejected, Report, SessionFigure, Value,
 };
+use crate::otlp::fields::{Fields, Malformed};
 
 /// Longest name that is repeated in a sentence to the sender.
 const MAX_NAME_CHARS: usize = 80;
@@ -25,20 +27,46 @@ pub(crate) struct Metrics<'a> {
 }
 
 /// Decodes a metrics request.
-pub(crate) fn metrics(request: &ExportMetricsServiceRequest) -> Metrics<'_> {
+pub(crate) fn metrics(request: &[u8]) -> Result<Metrics<'_>, Malformed> {
     let mut all = Metrics::default();
-    for resource_metrics in &request.resource_metrics {
-        let mut report =
-            Report { sender: resource::sender(resource_metrics.resource.as_ref()), ..Report::default() };
-        for metric in resource_metrics.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-            one(metric, &mut report, &mut all);
-        }
-        // A resource that says nothing is not even an instance.
-        if !resource_metrics.scope_metrics.is_empty() {
-            all.reports.push(report);
+    let mut point = Point::default();
+    for field in Fields(request) {
+        if let (1, held) = field? {
+            of_resource(held.bytes()?, &mut point, &mut all)?;
         }
     }
-    all
+    Ok(all)
+}
+
+/// Decodes what one resource says.
+fn of_resource<'a>(message: &'a [u8], point: &mut Point<'a>, all: &mut Metrics<'a>) -> Result<(), Malformed> {
+    let mut attributes = Vec::new();
+    let mut scopes = Vec::new();
+    for field in Fields(message) {
+        match field? {
+            (1, held) => {
+                for field in Fields(held.bytes()?) {
+                    if let (1, held) = field? {
+                        attributes.push(Attribute::read(held.bytes()?)?);
+                    }
+                }
+            }
+            (2, held) => scopes.push(held.bytes()?),
+            _ => {}
+        }
+    }
+    // A resource that says nothing is not even an instance.
+    if scopes.is_empty() {
+        return Ok(());
+    }
+    let mut report = Report { sender: resource::named(&attributes[..]), ..Report::default() };
+    for field in scopes.into_iter().flat_map(Fields) {
+        if let (2, held) = field? {
+            one(&Metric::read(held.bytes()?)?, point, &mut report, all)?;
+        }
+    }
+    all.reports.push(report);
+    Ok(())
 }
 
 /// The place of a metric in the store.
@@ -104,83 +132,84 @@ pub(crate) fn known_metrics() -> impl Iterator<Item = KnownMetric> {
     }))
 }
 
-fn one<'a>(metric: &'a Metric, report: &mut Report<'a>, all: &mut Metrics<'a>) {
-    let Some(data) = &metric.data else {
+fn one<'a>(
+    metric: &Metric<'a>,
+    point: &mut Point<'a>,
+    report: &mut Report<'a>,
+    all: &mut Metrics<'a>,
+) -> Result<(), Malformed> {
+    let Some(data) = metric.data else {
         // The number of points is not known; the metric counts as one.
         all.rejected.add(1, || sentence(metric, "has no data that can be read"));
-        return;
+        return Ok(());
     };
-    let Some((def, figure)) = find(&metric.name) else {
-        all.taken += points_of(data) as u64;
-        return;
+    let Some((def, figure)) = find(metric.name) else {
+        all.taken += data.count()?;
+        return Ok(());
     };
-    let scale = value::scale(&metric.unit, def.unit);
+    let scale = value::scale(metric.unit, def.unit);
     // A sum of times may be of any length.
     let is_time = value::is_time(def.unit) && def.kind != MetricKind::Counter;
-    let mut sink = Sink { metric, figure, scale, is_time, report, all };
-    match (data, def.kind) {
-        (Data::Gauge(gauge), MetricKind::Gauge | MetricKind::UpDownCounter) => {
-            sink.numbers(&gauge.data_points, Ok(false), true);
-        }
-        (Data::Sum(sum), MetricKind::Gauge | MetricKind::UpDownCounter | MetricKind::Counter) => {
-            let signed = def.kind != MetricKind::Counter;
-            sink.numbers(&sum.data_points, value::is_delta(sum.aggregation_temporality), signed);
-        }
-        (Data::Histogram(histogram), MetricKind::Histogram) => {
-            let delta = value::is_delta(histogram.aggregation_temporality);
-            for point in &histogram.data_points {
-                let value = delta.and_then(|delta| value::histogram(point, delta, scale));
-                let time = (point.start_time_unix_nano, point.time_unix_nano);
-                sink.point(&point.attributes, time, point.flags, value);
+    let id = attributes::metric_id(metric.name);
+    let mut sink = Sink { metric, id, figure, is_time, report, all };
+    match (data.kind, def.kind) {
+        (DataKind::Gauge, MetricKind::Gauge | MetricKind::UpDownCounter) => {
+            for message in data.points() {
+                point.read_number(message?)?;
+                sink.point(point, value::number(point, false, true, scale));
             }
         }
-        (Data::ExponentialHistogram(histogram), MetricKind::Histogram) => {
-            let delta = value::is_delta(histogram.aggregation_temporality);
-            for point in &histogram.data_points {
-                let value = delta.and_then(|delta| value::exponential(point, def.bounds, delta, scale));
-                let time = (point.start_time_unix_nano, point.time_unix_nano);
-                sink.point(&point.attributes, time, point.flags, value);
+        (DataKind::Sum, MetricKind::Gauge | MetricKind::UpDownCounter | MetricKind::Counter) => {
+            let (signed, delta) = (def.kind != MetricKind::Counter, data.is_delta()?);
+            for message in data.points() {
+                point.read_number(message?)?;
+                sink.point(point, delta.and_then(|delta| value::number(point, delta, signed, scale)));
+            }
+        }
+        (DataKind::Histogram, MetricKind::Histogram) => {
+            let delta = data.is_delta()?;
+            for message in data.points() {
+                point.read_histogram(message?)?;
+                sink.point(point, delta.and_then(|delta| value::histogram(point, def.bounds, delta, scale)));
+            }
+        }
+        (DataKind::ExponentialHistogram, MetricKind::Histogram) => {
+            let delta = data.is_delta()?;
+            for message in data.points() {
+                let message = message?;
+                point.read_exponential(message)?;
+                let decoded = ExponentialHistogramDataPoint::decode(message).map_err(|_| Malformed)?;
+                let value = delta.and_then(|delta| value::exponential(&decoded, def.bounds, delta, scale));
+                sink.point(point, value);
             }
         }
         _ => {
-            let what = format!("is a {}, and a {} was expected", kind_of(data), word(def.kind));
-            all.rejected.add(points_of(data).max(1), || sentence(metric, &what));
+            let what = format!("is a {}, and a {} was expected", data.kind.word(), word(def.kind));
+            let points = usize::try_from(data.count()?).unwrap_or(usize::MAX);
+            all.rejected.add(points.max(1), || sentence(metric, &what));
         }
     }
+    Ok(())
 }
 
 /// Puts the points of one metric where they belong.
 struct Sink<'a, 'b> {
-    metric: &'a Metric,
+    metric: &'b Metric<'a>,
+    /// Identity of the metric.
+    id: u64,
     figure: Figure,
-    /// From its unit to ours.
-    scale: f64,
     is_time: bool,
     report: &'b mut Report<'a>,
     all: &'b mut Metrics<'a>,
 }
 
 impl<'a> Sink<'a, '_> {
-    fn numbers(&mut self, points: &'a [NumberDataPoint], delta: Result<bool, &'static str>, signed: bool) {
-        for point in points {
-            let value = delta.and_then(|delta| value::number(point, delta, signed, self.scale));
-            let time = (point.start_time_unix_nano, point.time_unix_nano);
-            self.point(&point.attributes, time, point.flags, value);
-        }
-    }
-
-    fn point(
-        &mut self,
-        attributes: &'a [KeyValue],
-        (start_ns, time_ns): (u64, u64),
-        flags: u32,
-        value: Result<Value<'a>, &'static str>,
-    ) {
-        if value::has_ended(flags) {
+    fn point(&mut self, point: &Point<'a>, value: Result<Value<'a>, &'static str>) {
+        if value::has_ended(point.flags) {
             self.all.taken += 1;
             return;
         }
-        match value.and_then(|value| self.keep(attributes, (start_ns, time_ns), value)) {
+        match value.and_then(|value| self.keep(point, value)) {
             Ok(()) => self.all.taken += 1,
             Err(what) => {
                 self.all.wide_histograms += u64::from(what == value::TOO_MANY_BUCKETS);
@@ -189,12 +218,8 @@ impl<'a> Sink<'a, '_> {
         }
     }
 
-    fn keep(
-        &mut self,
-        attributes: &'a [KeyValue],
-        (start_ns, time_ns): (u64, u64),
-        value: Value<'a>,
-    ) -> Result<(), &'static str> {
+    fn keep(&mut self, point: &Point<'a>, value: Value<'a>) -> Result<(), &'static str> {
+        let attributes = &point.attributes[..];
         if self.is_time {
             value::plausible_time(&value)?;
         }
@@ -206,8 +231,8 @@ impl<'a> Sink<'a, '_> {
             }
             _ => {}
         }
-        let series = attributes::series_id(&self.metric.name, attributes);
-        let reading = Reading { series, start_ns, time_ns, value };
+        let series = attributes::series_id(self.id, attributes);
+        let reading = Reading { series, start_ns: point.start_ns, time_ns: point.time_ns, value };
         match protection::of_client(self.figure, attributes) {
             Figure::Pool(figure) => self.report.pools.extend(pool::reading(figure, attributes, reading)?),
             Figure::Foreign(figure) => {
@@ -228,29 +253,9 @@ impl<'a> Sink<'a, '_> {
     }
 }
 
-fn sentence(metric: &Metric, what: &str) -> String {
+fn sentence(metric: &Metric<'_>, what: &str) -> String {
     let name: String = metric.name.chars().take(MAX_NAME_CHARS).collect();
     format!("metric \"{name}\" {what}")
-}
-
-fn points_of(data: &Data) -> usize {
-    match data {
-        Data::Gauge(data) => data.data_points.len(),
-        Data::Sum(data) => data.data_points.len(),
-        Data::Histogram(data) => data.data_points.len(),
-        Data::ExponentialHistogram(data) => data.data_points.len(),
-        Data::Summary(data) => data.data_points.len(),
-    }
-}
-
-fn kind_of(data: &Data) -> &'static str {
-    match data {
-        Data::Gauge(_) => "gauge",
-        Data::Sum(_) => "sum",
-        Data::Histogram(_) => "histogram",
-        Data::ExponentialHistogram(_) => "exponential histogram",
-        Data::Summary(_) => "summary",
-    }
 }
 
 fn word(kind: MetricKind) -> &'static str {

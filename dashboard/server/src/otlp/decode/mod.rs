@@ -4,6 +4,7 @@ mod attributes;
 mod breaker;
 mod foreign;
 mod logs;
+mod metric;
 mod metrics;
 mod pool;
 mod protection;

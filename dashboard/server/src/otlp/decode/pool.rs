@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use poolscope_semconv::attr;
 use poolscope_semconv::metric::{self, MetricDef};
 use poolscope_semconv::value::{Certainty, ConnectPhase, ErrorType, LimitOutcome, Observation};
 
-use super::attributes::{integer, text};
+use super::attributes::{Attribute, Attributes};
 use crate::model::{Destination, PoolFigure, PoolReading, Reading};
 
 /// Longest text of a protocol version; others are no versions.
@@ -54,7 +53,7 @@ pub(super) const METRICS: &[(&MetricDef, PoolFigure)] = &[
 /// which has no destination. Fails if it names no destination although it should, so that it can belong to no pool.
 pub(super) fn reading<'a>(
     figure: PoolFigure,
-    attributes: &'a [KeyValue],
+    attributes: &[Attribute<'a>],
     reading: Reading<'a>,
 ) -> Result<Option<PoolReading<'a>>, &'static str> {
     let Some(destination) = destination(attributes) else {
@@ -62,11 +61,11 @@ pub(super) fn reading<'a>(
         return if may_be_of_client { Ok(None) } else { Err(NO_DESTINATION) };
     };
     let (label, marked) = label(figure, attributes);
-    let phase = text(attributes, attr::CONNECT_PHASE).and_then(ConnectPhase::parse);
+    let phase = attributes.text(attr::CONNECT_PHASE).and_then(ConnectPhase::parse);
     if figure == PoolFigure::Phase && phase.is_none() {
         return Ok(None);
     }
-    let observation = text(attributes, attr::OBSERVATION).and_then(Observation::parse);
+    let observation = attributes.text(attr::OBSERVATION).and_then(Observation::parse);
     Ok(Some(PoolReading {
         destination,
         figure,
@@ -74,23 +73,24 @@ pub(super) fn reading<'a>(
         marked,
         phase,
         observation: observation.unwrap_or(Observation::Exact),
-        protocol: text(attributes, attr::NETWORK_PROTOCOL_VERSION)
+        protocol: attributes
+            .text(attr::NETWORK_PROTOCOL_VERSION)
             .filter(|version| version.len() <= MAX_PROTOCOL_BYTES),
         reading,
     }))
 }
 
 /// The pool that attributes name.
-pub(super) fn destination(attributes: &[KeyValue]) -> Option<Destination<'_>> {
-    let address = text(attributes, attr::SERVER_ADDRESS).filter(|address| !address.is_empty())?;
-    let client = text(attributes, attr::CLIENT_NAME).unwrap_or_default();
-    let scheme = text(attributes, attr::URL_SCHEME).unwrap_or_default();
-    let port = integer(attributes, attr::SERVER_PORT).and_then(|port| u16::try_from(port).ok());
+pub(super) fn destination<'a>(attributes: impl Attributes<'a>) -> Option<Destination<'a>> {
+    let address = attributes.text(attr::SERVER_ADDRESS).filter(|address| !address.is_empty())?;
+    let client = attributes.text(attr::CLIENT_NAME).unwrap_or_default();
+    let scheme = attributes.text(attr::URL_SCHEME).unwrap_or_default();
+    let port = attributes.integer(attr::SERVER_PORT).and_then(|port| u16::try_from(port).ok());
     Some(Destination::new(client, scheme, address, port))
 }
 
-fn label(figure: PoolFigure, attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
-    let get = |key| Cow::Borrowed(text(attributes, key).unwrap_or_default());
+fn label<'a>(figure: PoolFigure, attributes: &[Attribute<'a>]) -> (Cow<'a, str>, bool) {
+    let get = |key| Cow::Borrowed(attributes.text(key).unwrap_or_default());
     match figure {
         PoolFigure::Open => (get(attr::HTTP_CONNECTION_STATE), false),
         PoolFigure::Acquires => (get(attr::ACQUIRE_OUTCOME), false),
@@ -105,7 +105,7 @@ fn label(figure: PoolFigure, attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
         PoolFigure::Failed => (get(attr::ERROR_TYPE), false),
         PoolFigure::Io => (get(attr::NETWORK_IO_DIRECTION), false),
         PoolFigure::Closed => {
-            let certainty = text(attributes, attr::CLOSE_CERTAINTY);
+            let certainty = attributes.text(attr::CLOSE_CERTAINTY);
             (get(attr::CLOSE_REASON), certainty == Some(Certainty::Inferred.as_str()))
         }
         PoolFigure::Duration => result(attributes),
@@ -117,9 +117,9 @@ fn label(figure: PoolFigure, attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
 ///
 /// The convention writes a failing status into `error.type` as well, also for 4xx, which is an answer and no failure
 /// of the destination; so a number there counts as what it says.
-pub(super) fn result(attributes: &[KeyValue]) -> (Cow<'_, str>, bool) {
-    let status = integer(attributes, attr::HTTP_RESPONSE_STATUS_CODE);
-    ended(status, text(attributes, attr::ERROR_TYPE))
+pub(super) fn result<'a>(attributes: &[Attribute<'a>]) -> (Cow<'a, str>, bool) {
+    let status = attributes.integer(attr::HTTP_RESPONSE_STATUS_CODE);
+    ended(status, attributes.text(attr::ERROR_TYPE))
 }
 
 /// [`result`] of a status code and an `error.type`.

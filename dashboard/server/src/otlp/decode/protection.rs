@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use poolscope_semconv::attr;
 use poolscope_semconv::metric::{self, MetricDef};
 
-use super::attributes::text;
+use super::attributes::{Attribute, Attributes as _};
 use super::metrics::Figure;
 use super::pool;
 use crate::model::{PoolFigure, ProtectionFigure, ProtectionKind, ProtectionReading, Reading};
@@ -31,7 +30,7 @@ pub(super) const METRICS: &[(&MetricDef, ProtectionFigure)] = &[
 ];
 
 /// The figure, which is one of a client's limit where it names no destination.
-pub(super) fn of_client(figure: Figure, attributes: &[KeyValue]) -> Figure {
+pub(super) fn of_client(figure: Figure, attributes: &[Attribute<'_>]) -> Figure {
     let of_client = match figure {
         Figure::Pool(PoolFigure::Limit) => ProtectionFigure::LimitMax,
         Figure::Pool(PoolFigure::Limited) => ProtectionFigure::LimitInUse,
@@ -44,10 +43,10 @@ pub(super) fn of_client(figure: Figure, attributes: &[KeyValue]) -> Figure {
 /// A point of something that protects; `None` if it names nothing, or is one of a pool.
 pub(super) fn reading<'a>(
     figure: ProtectionFigure,
-    attributes: &'a [KeyValue],
+    attributes: &[Attribute<'a>],
     reading: Reading<'a>,
 ) -> Option<ProtectionReading<'a>> {
-    let get = |key| text(attributes, key).unwrap_or_default();
+    let get = |key| attributes.text(key).unwrap_or_default();
     let name = match figure.kind() {
         ProtectionKind::Retry => get(attr::RETRY_NAME),
         ProtectionKind::Timeout => get(attr::TIMEOUT_NAME),

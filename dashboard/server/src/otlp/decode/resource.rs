@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use poolscope_semconv::accepted::attr as theirs;
 use poolscope_semconv::attr;
 
-use super::attributes::text;
+use super::attributes::Attributes;
 use crate::model::Sender;
 
 /// OpenTelemetry's own name for a service that has none.
@@ -12,10 +12,15 @@ const UNKNOWN_SERVICE: &str = "unknown_service";
 
 /// The sender that a resource names.
 pub(crate) fn sender(resource: Option<&Resource>) -> Sender<'_> {
-    let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
-    let get = |key| text(attributes, key).unwrap_or_default();
+    named(resource.map_or(&[][..], |resource| &resource.attributes))
+}
+
+/// The sender that the attributes of a resource name.
+pub(super) fn named<'a>(attributes: impl Attributes<'a>) -> Sender<'a> {
+    let get = |key| attributes.text(key).unwrap_or_default();
     Sender {
-        service: text(attributes, attr::SERVICE_NAME)
+        service: attributes
+            .text(attr::SERVICE_NAME)
             .filter(|name| !name.is_empty())
             .unwrap_or(UNKNOWN_SERVICE),
         // Many SDKs name no instance; what it runs in then tells two of a service apart.

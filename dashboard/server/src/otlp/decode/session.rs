@@ -1,10 +1,9 @@
 //! Points of sessions, and of what a sender lost before it could be sent.
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use poolscope_semconv::attr;
 use poolscope_semconv::metric::{self, MetricDef};
 
-use super::attributes::text;
+use super::attributes::{Attribute, Attributes as _};
 use crate::model::{DroppedReading, Reading, SessionFigure, SessionReading};
 
 /// The metrics of sessions.
@@ -23,18 +22,18 @@ pub(super) const METRICS: &[(&MetricDef, SessionFigure)] = &[
 /// A point of a registry of sessions; `None` if it names none.
 pub(super) fn reading<'a>(
     figure: SessionFigure,
-    attributes: &'a [KeyValue],
+    attributes: &[Attribute<'a>],
     reading: Reading<'a>,
 ) -> Option<SessionReading<'a>> {
-    let name = text(attributes, attr::SESSION_NAME).filter(|name| !name.is_empty())?;
+    let name = attributes.text(attr::SESSION_NAME).filter(|name| !name.is_empty())?;
     let label = match figure {
-        SessionFigure::Ended => text(attributes, attr::SESSION_END_REASON).unwrap_or_default(),
+        SessionFigure::Ended => attributes.text(attr::SESSION_END_REASON).unwrap_or_default(),
         _ => "",
     };
     Some(SessionReading { name, figure, label, reading })
 }
 
 /// A point of what was lost.
-pub(super) fn dropped<'a>(attributes: &'a [KeyValue], reading: Reading<'a>) -> DroppedReading<'a> {
-    DroppedReading { signal: text(attributes, attr::TELEMETRY_SIGNAL).unwrap_or("items"), reading }
+pub(super) fn dropped<'a>(attributes: &[Attribute<'a>], reading: Reading<'a>) -> DroppedReading<'a> {
+    DroppedReading { signal: attributes.text(attr::TELEMETRY_SIGNAL).unwrap_or("items"), reading }
 }

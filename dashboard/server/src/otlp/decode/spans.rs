@@ -9,7 +9,7 @@ use poolscope_semconv::accepted::attr as theirs;
 use poolscope_semconv::{attr, span};
 use poolscope_wire::{PhaseKind, SpanKind};
 
-use super::attributes::{any_text, flag, integer, number, text};
+use super::attributes::{Attributes as _, any_text, flag, number};
 use super::{pool, resource};
 use crate::model::{CallRecord, Destination, NoteRecord, Rejected, Sender, SpanRecord};
 
@@ -94,7 +94,7 @@ fn one<'a>(
     let call = call(kind, attributes);
     let is_setup = span.name.starts_with(span::CONNECTION_SETUP);
     let part = PARTS.iter().find(|(prefix, _)| span.name.starts_with(prefix)).map(|(_, part)| *part);
-    let part = match text(attributes, attr::CONNECT_PHASE) {
+    let part = match attributes.text(attr::CONNECT_PHASE) {
         Some(phase) if phase == poolscope_semconv::value::ConnectPhase::TcpTls.as_str() => {
             part.map(|_| PhaseKind::TcpTls)
         }
@@ -120,7 +120,7 @@ fn one<'a>(
         is_refusal: REFUSALS.contains(&&*span.name),
         destination: (call.is_some() || is_setup).then(|| destination(attributes)).flatten(),
         call,
-        breaker: text(attributes, attr::BREAKER_NAME).filter(|name| !name.is_empty()),
+        breaker: attributes.text(attr::BREAKER_NAME).filter(|name| !name.is_empty()),
         peer: peer(attributes),
         attributes: pairs(attributes, max_attributes),
         notes,
@@ -173,15 +173,15 @@ fn note(event: &Event, max_attributes: usize) -> NoteRecord<'_> {
 
 /// What an HTTP client tells of a request, by the conventions of now or of before; `None` if it is no such span.
 fn call(kind: SpanKind, attributes: &[KeyValue]) -> Option<CallRecord<'_>> {
-    let get = |keys: [&str; 2]| keys.into_iter().find_map(|key| text(attributes, key));
-    let whole = |keys: [&str; 2]| keys.into_iter().find_map(|key| integer(attributes, key));
+    let get = |keys: [&str; 2]| keys.into_iter().find_map(|key| attributes.text(key));
+    let whole = |keys: [&str; 2]| keys.into_iter().find_map(|key| attributes.integer(key));
     let method = get([attr::HTTP_REQUEST_METHOD, theirs::HTTP_METHOD]);
     if kind != SpanKind::Client || method.is_none() {
         return None;
     }
     let seconds = |key| number(attributes, key).filter(|value| (0.0..=MAX_SECONDS).contains(value));
     Some(CallRecord {
-        method: text(attributes, attr::HTTP_REQUEST_METHOD_ORIGINAL).or(method).unwrap_or_default(),
+        method: attributes.text(attr::HTTP_REQUEST_METHOD_ORIGINAL).or(method).unwrap_or_default(),
         url: match get([attr::URL_FULL, theirs::HTTP_URL]) {
             Some(url) => Cow::Borrowed(url),
             None => Cow::Owned(composed(attributes)),
@@ -191,8 +191,8 @@ fn call(kind: SpanKind, attributes: &[KeyValue]) -> Option<CallRecord<'_>> {
         resends: whole([attr::HTTP_REQUEST_RESEND_COUNT, theirs::HTTP_RESEND_COUNT])
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(0),
-        connection: integer(attributes, attr::CONNECTION_ID).and_then(|id| u64::try_from(id).ok()),
-        acquire: text(attributes, attr::ACQUIRE_OUTCOME),
+        connection: attributes.integer(attr::CONNECTION_ID).and_then(|id| u64::try_from(id).ok()),
+        acquire: attributes.text(attr::ACQUIRE_OUTCOME),
         wait_s: seconds(attr::ACQUIRE_WAIT),
         limit_s: seconds(attr::LIMIT_WAIT),
         headers_s: seconds(attr::RESPONSE_HEADERS_TIME),
@@ -203,7 +203,7 @@ fn call(kind: SpanKind, attributes: &[KeyValue]) -> Option<CallRecord<'_>> {
 
 /// An address of the parts that are told, where the whole one is not.
 fn composed(attributes: &[KeyValue]) -> String {
-    let get = |keys: [&str; 2]| keys.into_iter().find_map(|key| text(attributes, key)).unwrap_or_default();
+    let get = |keys: [&str; 2]| keys.into_iter().find_map(|key| attributes.text(key)).unwrap_or_default();
     let scheme = get([attr::URL_SCHEME, theirs::HTTP_SCHEME]);
     let host = get([attr::SERVER_ADDRESS, theirs::NET_PEER_NAME]);
     let path = get([theirs::HTTP_TARGET, attr::URL_TEMPLATE]);
@@ -213,7 +213,7 @@ fn composed(attributes: &[KeyValue]) -> String {
 
 /// The pool that a request went through. The conventions have the scheme of a client's span only in its URL.
 fn destination(attributes: &[KeyValue]) -> Option<Destination<'_>> {
-    let get = |keys: [&str; 2]| keys.into_iter().find_map(|key| text(attributes, key));
+    let get = |keys: [&str; 2]| keys.into_iter().find_map(|key| attributes.text(key));
     let scheme = || {
         let url = get([attr::URL_FULL, theirs::HTTP_URL])?;
         ["https", "http"]
@@ -230,31 +230,30 @@ fn destination(attributes: &[KeyValue]) -> Option<Destination<'_>> {
             _ => Some(destination),
         };
     }
-    let address = text(attributes, theirs::NET_PEER_NAME).filter(|address| !address.is_empty())?;
-    let scheme = text(attributes, theirs::HTTP_SCHEME).or_else(scheme).unwrap_or_default();
-    let port = integer(attributes, theirs::NET_PEER_PORT).and_then(|port| u16::try_from(port).ok());
+    let address = attributes.text(theirs::NET_PEER_NAME).filter(|address| !address.is_empty())?;
+    let scheme = attributes.text(theirs::HTTP_SCHEME).or_else(scheme).unwrap_or_default();
+    let port = attributes.integer(theirs::NET_PEER_PORT).and_then(|port| u16::try_from(port).ok());
     Some(Destination::new("", scheme, address, port))
 }
 
 fn peer(attributes: &[KeyValue]) -> Option<(&str, Option<u16>)> {
-    let address = text(attributes, attr::NETWORK_PEER_ADDRESS)?;
-    Some((address, integer(attributes, attr::NETWORK_PEER_PORT).and_then(|port| u16::try_from(port).ok())))
+    let address = attributes.text(attr::NETWORK_PEER_ADDRESS)?;
+    Some((address, attributes.integer(attr::NETWORK_PEER_PORT).and_then(|port| u16::try_from(port).ok())))
 }
 
 /// The class of a failure: what is told of the span, else of its last exception.
 fn error<'a>(attributes: &'a [KeyValue], events: &'a [Event]) -> Option<Cow<'a, str>> {
-    let exception = || events.iter().rev().find_map(|event| text(&event.attributes, theirs::EXCEPTION_TYPE));
+    let exception = || events.iter().rev().find_map(|event| event.attributes.text(theirs::EXCEPTION_TYPE));
     let status = || {
         let code = [attr::HTTP_RESPONSE_STATUS_CODE, theirs::HTTP_STATUS_CODE];
-        let code = code.into_iter().find_map(|key| integer(attributes, key))?;
+        let code = code.into_iter().find_map(|key| attributes.integer(key))?;
         Some(Cow::Owned(code.to_string()))
     };
-    text(attributes, attr::ERROR_TYPE).or_else(exception).map(Cow::Borrowed).or_else(status)
+    attributes.text(attr::ERROR_TYPE).or_else(exception).map(Cow::Borrowed).or_else(status)
 }
 
 /// What a span says of its failure, else its last exception.
 fn error_text<'a>(status: &'a str, events: &'a [Event]) -> &'a str {
-    let exception =
-        || events.iter().rev().find_map(|event| text(&event.attributes, theirs::EXCEPTION_MESSAGE));
+    let exception = || events.iter().rev().find_map(|event| event.attributes.text(theirs::EXCEPTION_MESSAGE));
     Some(status).filter(|text| !text.is_empty()).or_else(exception).unwrap_or_default()
 }

@@ -11,7 +11,8 @@ use poolscope_wire::PhaseKind;
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
-use super::{logs, metrics, spans};
+use super::metrics::Metrics;
+use super::{logs, spans};
 use crate::model::{MAX_BUCKETS, PoolFigure, ProtectionFigure, Value};
 
 fn kv(key: &str, value: Json) -> Json {
@@ -25,7 +26,16 @@ fn destination() -> Vec<Json> {
     ]
 }
 
-fn request(name: &str, data: Json) -> ExportMetricsServiceRequest {
+fn metrics(request: &[u8]) -> Metrics<'_> {
+    super::metrics(request).unwrap()
+}
+
+/// A request as it travels.
+fn request(name: &str, data: Json) -> Vec<u8> {
+    message(name, data).encode_to_vec()
+}
+
+fn message(name: &str, data: Json) -> ExportMetricsServiceRequest {
     let mut metric = json!({ "name": name });
     metric.as_object_mut().unwrap().extend(data.as_object().unwrap().clone());
     serde_json::from_value(json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [metric] }] }] }))
@@ -126,12 +136,12 @@ fn numbers_that_can_not_be_are_rejected() {
     rejected(name, json!({ "gauge": { "dataPoints": [point(json!({ "asInt": "1" }))] } }), "is a gauge");
     let gauge = metric::BREAKER_FAILURE_RATIO.name;
     let mut infinite =
-        request(gauge, json!({ "gauge": { "dataPoints": [point(json!({ "asDouble": 1.0 }))] } }));
+        message(gauge, json!({ "gauge": { "dataPoints": [point(json!({ "asDouble": 1.0 }))] } }));
     use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value::AsDouble};
     if let Some(Data::Gauge(data)) = &mut infinite.resource_metrics[0].scope_metrics[0].metrics[0].data {
         data.data_points[0].value = Some(AsDouble(f64::NAN));
     }
-    assert_eq!(metrics(&infinite).rejected.count, 1);
+    assert_eq!(metrics(&infinite.encode_to_vec()).rejected.count, 1);
 }
 
 #[test]
@@ -365,7 +375,6 @@ fn noise_and_broken_messages_never_panic() {
         metric::CONNECTION_WAIT_TIME.name,
         histogram(json!({ "count": "3", "bucketCounts": ["1", "2"], "explicitBounds": [0.1] })),
     );
-    let good = good.encode_to_vec();
     let mut noise = Noise(7);
     let mut store = crate::store::Store::new(&crate::Config::default());
     for round in 0..20_000 {
@@ -380,8 +389,8 @@ fn noise_and_broken_messages_never_panic() {
             }
             _ => bytes = (0..noise.next() % 200).map(|_| noise.next() as u8).collect(),
         }
-        if let Ok(request) = ExportMetricsServiceRequest::decode(&bytes[..]) {
-            store.take_metrics(&metrics(&request).reports, noise.next());
+        if let Ok(decoded) = super::metrics(&bytes) {
+            store.take_metrics(&decoded.reports, noise.next());
         }
         if let Ok(request) = ExportLogsServiceRequest::decode(&bytes[..]) {
             store.take_events(&logs(&request, 8).events, noise.next());

@@ -2,47 +2,32 @@
 
 use std::borrow::Cow;
 
-use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint,
-    number_data_point::Value as Number,
-};
+use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 
+use super::metric::Point;
 use crate::model::{GREATEST, MAX_BUCKETS, Value, is_plausible_bound};
 
 /// What is wrong with a histogram of more than [`MAX_BUCKETS`].
 pub(super) const TOO_MANY_BUCKETS: &str = "has a histogram of more than 256 buckets";
 
 /// Set on a point whose series has ended; it carries no value.
-const NO_RECORDED_VALUE: u32 = 1;
+const NO_RECORDED_VALUE: u64 = 1;
 
 /// No pool has so many of anything at one moment: above it, a count is a mistake or a wrapped number.
 const MOST_AT_ONCE: f64 = 1e7;
 
-pub(super) fn has_ended(flags: u32) -> bool {
+pub(super) fn has_ended(flags: u64) -> bool {
     flags & NO_RECORDED_VALUE != 0
-}
-
-/// Whether points are deltas.
-pub(super) fn is_delta(temporality: i32) -> Result<bool, &'static str> {
-    match AggregationTemporality::try_from(temporality) {
-        Ok(AggregationTemporality::Delta) => Ok(true),
-        Ok(AggregationTemporality::Cumulative) => Ok(false),
-        _ => Err("has no aggregation temporality"),
-    }
 }
 
 /// A number. Only what is added to a count of things that come and go may be negative; the count itself is not.
 pub(super) fn number(
-    point: &NumberDataPoint,
+    point: &Point<'_>,
     delta: bool,
     signed: bool,
     scale: f64,
 ) -> Result<Value<'static>, &'static str> {
-    let value = match point.value {
-        Some(Number::AsDouble(value)) => value,
-        Some(Number::AsInt(value)) => value as f64,
-        None => return Err("has a point without a readable value"),
-    };
+    let value = point.number.ok_or("has a point without a readable value")?;
     if !value.is_finite() {
         return Err("has a value that is no finite number");
     }
@@ -75,13 +60,14 @@ pub(super) fn plausible_time(value: &Value<'_>) -> Result<(), &'static str> {
     }
 }
 
-/// A histogram whose parts agree.
+/// A histogram whose parts agree; its bounds are mostly the `usual` ones.
 pub(super) fn histogram(
-    point: &HistogramDataPoint,
+    point: &Point<'_>,
+    usual: &'static [f64],
     delta: bool,
     scale: f64,
-) -> Result<Value<'_>, &'static str> {
-    let (bounds, counts) = (&point.explicit_bounds[..], &point.bucket_counts[..]);
+) -> Result<Value<'static>, &'static str> {
+    let (bounds, counts) = (&point.bounds[..], &point.counts[..]);
     if counts.is_empty() && bounds.is_empty() {
         // A histogram without buckets still counts.
         let counts = Cow::Owned(vec![point.count]);
@@ -93,20 +79,21 @@ pub(super) fn histogram(
     if counts.len() != bounds.len() + 1 {
         return Err("has a histogram whose bounds and buckets do not match");
     }
-    if !bounds.iter().all(|bound| is_plausible_bound(bound * scale)) {
+    let is_usual = scale == 1.0 && bounds == usual;
+    if !is_usual && !bounds.iter().all(|bound| is_plausible_bound(bound * scale)) {
         return Err("has a histogram with a bound beyond a billion");
     }
-    if !bounds.windows(2).all(|pair| pair[0] < pair[1]) {
+    if !is_usual && !bounds.windows(2).all(|pair| pair[0] < pair[1]) {
         return Err("has a histogram whose bounds do not rise");
     }
     if counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count)) != Some(point.count) {
         return Err("has a histogram whose buckets do not add up to its count");
     }
-    let bounds = match scale {
-        1.0 => Cow::Borrowed(bounds),
-        scale => Cow::Owned(bounds.iter().map(|bound| bound * scale).collect()),
+    let bounds = match is_usual {
+        true => Cow::Borrowed(usual),
+        false => Cow::Owned(bounds.iter().map(|bound| bound * scale).collect()),
     };
-    Ok(Value::Histogram { bounds, counts: Cow::Borrowed(counts), delta })
+    Ok(Value::Histogram { bounds, counts: Cow::Owned(counts.to_vec()), delta })
 }
 
 /// An exponential histogram in the given bounds: each of its buckets goes where its upper end lies.

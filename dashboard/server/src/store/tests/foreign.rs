@@ -4,6 +4,7 @@
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use poolscope_wire::{Lack, PoolKind};
+use prost::Message as _;
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -56,7 +57,8 @@ fn send(store: &mut Store, second: u64, resource: &[(&str, &str)], metrics: &[Js
         "resource": { "attributes": attributes(resource) }, "scopeMetrics": [{ "metrics": metrics }],
     }] }))
     .unwrap();
-    let decoded = decode::metrics(&request);
+    let request = request.encode_to_vec();
+    let decoded = decode::metrics(&request).unwrap();
     assert_eq!(decoded.rejected.reason, None);
     store.take_metrics(&decoded.reports, T0 + second * 1_000);
 }

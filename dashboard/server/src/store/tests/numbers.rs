@@ -14,6 +14,7 @@ use poolscope_semconv::metric::MetricKind;
 use poolscope_semconv::value::{ConnectPhase, ConnectionState, LimitKind};
 use poolscope_wire::{ServerMessage, Status};
 use proptest::prelude::*;
+use prost::Message as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -136,7 +137,7 @@ fn check(numbers: &[f64], way: Way) {
     for second in 0..3 {
         let at_ms = T0 + second * 1_000;
         let request = request(numbers, way, at_ms);
-        store.take_metrics(&decode::metrics(&request).reports, at_ms);
+        store.take_metrics(&decode::metrics(&request.encode_to_vec()).unwrap().reports, at_ms);
         let mut change = transition(Word::Open, at_ms);
         change.attributes.retain(|(key, _)| *key != attr::BREAKER_FAILURE_RATIO);
         change.attributes.push((attr::BREAKER_FAILURE_RATIO, Cow::Owned(numbers[0].to_string())));
