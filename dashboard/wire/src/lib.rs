@@ -51,7 +51,7 @@ pub use trace::{
 pub use warning::{Figure, PastWarning, Subject, Warning, WarningLog};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
-pub const WIRE_VERSION: u32 = 5;
+pub const WIRE_VERSION: u32 = 6;
 
 /// Paths of the read API.
 pub mod path {
@@ -59,7 +59,7 @@ pub mod path {
     pub const STATUS: &str = "/api/v1/status";
     /// List of [`crate::Service`].
     pub const SERVICES: &str = "/api/v1/services";
-    /// List of [`crate::PoolSummary`]; `/{id}` below it is one [`crate::PoolDetail`].
+    /// List of [`crate::PoolSummary`]; `/{id}` below it is one [`crate::PoolDetail`], also of a [`crate::PoolGroup`].
     pub const POOLS: &str = "/api/v1/pools";
     /// Below a pool: its [`crate::ConnectionLanes`].
     pub const CONNECTIONS: &str = "connections";

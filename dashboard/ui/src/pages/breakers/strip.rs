@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use poolscope_wire::{Breaker, BreakerState, StateSpan, Transition};
 
-use super::past::Past;
+use super::{changes::line, past::Past};
 use crate::{
     derived::Derived,
     format,
@@ -19,7 +19,7 @@ use crate::{
 const MIN_SPAN_MS: u64 = 300_000;
 
 /// The longest: transitions further back are in the list only.
-const MAX_SPAN_MS: u64 = 3_600_000;
+pub const MAX_SPAN_MS: u64 = 3_600_000;
 
 /// Width of the drawing, which is stretched to the card.
 const WIDTH: f64 = 1_000.0;
@@ -71,12 +71,81 @@ fn cut(states: &[StateSpan], view: Span) -> Vec<StateSpan> {
     states.map(cut).collect()
 }
 
+/// What is drawn of a breaker.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Drawn {
+    view: Span,
+    /// The states of which something is known.
+    states: Vec<StateSpan>,
+    /// The times of which nothing is.
+    unknown: Vec<Span>,
+    changes: Vec<Transition>,
+}
+
+impl Drawn {
+    fn new(breaker: &Breaker, past: &Past, view: Span, is_live: bool) -> Self {
+        let states = match is_live {
+            true => states_until_now(breaker, past, view),
+            // Of a time that has passed the server alone knows.
+            false => past.detail.as_ref().map(|detail| cut(&detail.states, view)).unwrap_or_default(),
+        };
+        let changes = past.changes(breaker).into_iter().filter(|change| view.contains(change.at_ms));
+        Self { unknown: unknown(&states, view), changes: changes.collect(), view, states }
+    }
+
+    /// Since when the breaker is known, if that is not all the time in view.
+    fn known_since(&self) -> Option<u64> {
+        let first = self.unknown.first().filter(|span| span.from_ms == self.view.from_ms)?;
+        Some(first.to_ms)
+    }
+}
+
+/// The states that the server told, and after them those of the stream. Of the time before anything was told of the
+/// breaker nothing is known: not that it was closed.
+fn states_until_now(breaker: &Breaker, past: &Past, view: Span) -> Vec<StateSpan> {
+    let mut states = past.detail.as_ref().map(|detail| cut(&detail.states, view)).unwrap_or_default();
+    let told_until = past.detail.as_ref().and_then(|detail| detail.states.last()).map(|last| last.to_ms);
+    let first_change = breaker.transitions.first().map(|change| change.at_ms);
+    let known_since = told_until.or([first_change, breaker.since_ms].into_iter().flatten().min());
+    // What is silent may be in any state.
+    let to_ms = if breaker.stale { view.to_ms.min(breaker.last_seen_ms) } else { view.to_ms };
+    let from_ms = known_since.unwrap_or(to_ms).max(view.from_ms);
+    for state in segments(&breaker.transitions, breaker.state, from_ms, to_ms) {
+        match states.last_mut() {
+            Some(last) if last.state == state.state && last.to_ms == state.from_ms => {
+                last.to_ms = state.to_ms;
+            }
+            _ => states.push(state),
+        }
+    }
+    states
+}
+
+/// The times between states.
+fn unknown(states: &[StateSpan], view: Span) -> Vec<Span> {
+    let mut from_ms = view.from_ms;
+    let mut holes = Vec::new();
+    for state in states {
+        if state.from_ms > from_ms {
+            holes.push(Span { from_ms, to_ms: state.from_ms });
+        }
+        from_ms = from_ms.max(state.to_ms);
+    }
+    if from_ms < view.to_ms {
+        holes.push(Span { from_ms, to_ms: view.to_ms });
+    }
+    holes
+}
+
+/// Half the width of what is pointed at to read why a state changed.
+const EDGE: f64 = 6.0;
+
 /// The states of a breaker over time.
 #[component]
 pub fn Strip(
     /// The breaker.
     breaker: Derived<Breaker>,
-    /// Its history, where the server was asked for it.
+    /// Its history.
     past: RwSignal<Past>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
@@ -90,55 +159,92 @@ pub fn Strip(
         }
         Range::Live(window_ms) => Span::ending_at(now.get(), window_ms),
     });
-    let parts = move || {
-        let view = view.get();
-        let scale = WIDTH / view.width_ms().max(1) as f64;
-        let states = past.with(|past| match past {
-            // What the server tells knows of times of which nothing is known.
-            Some(detail) if time.fixed().is_some() => cut(&detail.states, view),
-            Some(_) | None => breaker
-                .with(|breaker| segments(&breaker.transitions, breaker.state, view.from_ms, view.to_ms)),
-        });
-        let part = |state: StateSpan| {
-            let height = height(state.state);
-            // A state that lasted a moment must still be seen.
-            let width = ((state.to_ms - state.from_ms) as f64 * scale).max(3.0);
-            view! {
-                <rect class=format!("b-{}", words::breaker_key(state.state))
-                    x=format!("{:.1}", (state.from_ms - view.from_ms) as f64 * scale) width=format!("{width:.1}")
-                    y=(20.0 - height).to_string() height=height.to_string() />
-            }
-        };
-        states.into_iter().map(part).collect_view()
-    };
-    let changes = move || {
-        let view = view.get();
-        let count = breaker.with(|breaker| past.with(|past| transitions_in(breaker, past, view).len()));
-        format::counted(count as u64, "change", "changes")
-    };
+    let drawn = Derived::new(move || {
+        let (view, is_live) = (view.get(), time.range().is_live());
+        breaker.with(|breaker| past.with(|past| Drawn::new(breaker, past, view, is_live)))
+    });
+    let parts = move || drawn.with(shapes);
+    let changes =
+        move || format::counted(drawn.with(|drawn| drawn.changes.len()) as u64, "change", "changes");
     let begin = move || match time.fixed() {
         Some(span) => format::span_between(span.from_ms, span.to_ms, now.get()),
         None => format::ago(now.get(), view.get().from_ms),
     };
-    let about = move || format!("{} of state in {}", changes(), format::span(view.get().width_ms() / 1_000));
+    let about = move || {
+        let known = drawn.with(Drawn::known_since).map(not_known_before).unwrap_or_default();
+        format!("{} of state in {}. {known}", changes(), format::span(view.get().width_ms() / 1_000))
+    };
+    let says = move || {
+        let is_fixed = time.fixed().is_some();
+        past.with(|past| match (&past.detail, &past.failure) {
+            (None, Some(failure)) => Some(format!("Its history can't be read: {failure}")),
+            (None, None) if is_fixed => Some("Reading its history \u{2026}".to_owned()),
+            _ => None,
+        })
+        .or_else(|| {
+            let is_unknown = drawn.with(|drawn| drawn.states.is_empty());
+            is_unknown.then(|| "Nothing is known of it in this time.".to_owned())
+        })
+    };
     view! {
-        <div class="strip">
+        <div class="strip" data-testid="breaker-strip">
             <svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=about>{parts}</svg>
             <span class="soft">{begin}</span>
             <span class="soft">{changes}</span>
             <span class="soft" hidden=move || time.fixed().is_some()>"now"</span>
         </div>
+        {move || says().map(|text| view! { <p class="soft" role="status">{text}</p> })}
     }
 }
 
-/// The changes of state in a time, oldest first.
-pub fn transitions_in(breaker: &Breaker, past: &Past, view: Span) -> Vec<Transition> {
-    let all = past.as_ref().map_or(&breaker.transitions, |detail| &detail.transitions);
-    all.iter().filter(|transition| view.contains(transition.at_ms)).cloned().collect()
+fn not_known_before(at_ms: u64) -> String {
+    format!("Not known before {}", format::exact_time(at_ms))
+}
+
+/// States as bars, what is not known as a dashed line, and over each change a place to point at.
+fn shapes(drawn: &Drawn) -> impl IntoView + use<> {
+    let view = drawn.view;
+    let scale = WIDTH / view.width_ms().max(1) as f64;
+    let place = |at_ms: u64| at_ms.saturating_sub(view.from_ms) as f64 * scale;
+    let bar = |state: &StateSpan| {
+        let height = height(state.state);
+        // A state that lasted a moment must still be seen.
+        let width = (place(state.to_ms) - place(state.from_ms)).max(3.0);
+        view! {
+            <rect class=format!("b-{}", words::breaker_key(state.state))
+                x=format!("{:.1}", place(state.from_ms)) width=format!("{width:.1}")
+                y=(20.0 - height).to_string() height=height.to_string()>
+                <title>{words::breaker_state(state.state)}</title>
+            </rect>
+        }
+    };
+    let hole = |hole: &Span| {
+        let why = match hole.from_ms == view.from_ms {
+            true => not_known_before(hole.to_ms),
+            false => "Not known".to_owned(),
+        };
+        let (from, to) = (place(hole.from_ms), place(hole.to_ms));
+        view! {
+            <path class="unknown" d=format!("M{from:.1} 17.5H{to:.1}")><title>{why}</title></path>
+        }
+    };
+    let edge = |change: &Transition| {
+        view! {
+            <rect class="edge" x=format!("{:.1}", place(change.at_ms) - EDGE) width=(2.0 * EDGE).to_string() y="0" height="20">
+                <title>{line(change)}</title>
+            </rect>
+        }
+    };
+    let holes = drawn.unknown.iter().map(hole).collect_view();
+    let bars = drawn.states.iter().map(bar).collect_view();
+    let edges = drawn.changes.iter().map(edge).collect_view();
+    (holes, bars, edges)
 }
 
 #[cfg(test)]
 mod tests {
+    use poolscope_wire::BreakerDetail;
+
     use super::*;
 
     fn transition(at_ms: u64, from: BreakerState, to: BreakerState) -> Transition {
@@ -201,16 +307,64 @@ mod tests {
         assert_eq!(cut, [state(20, 25), state(40, 50)]);
     }
 
+    fn told(states: &[(BreakerState, u64, u64)], changes: Vec<Transition>, to_ms: u64) -> Past {
+        let states = states.iter().map(|(state, from_ms, to_ms)| StateSpan {
+            state: *state,
+            from_ms: *from_ms,
+            to_ms: *to_ms,
+        });
+        let range = poolscope_wire::Range { to_ms, ..Default::default() };
+        let detail = BreakerDetail {
+            states: states.collect(),
+            transitions: changes,
+            range,
+            ..BreakerDetail::default()
+        };
+        Past { detail: Some(Box::new(detail)), failure: None }
+    }
+
+    fn spans(drawn: &Drawn) -> Vec<(u64, u64, BreakerState)> {
+        drawn.states.iter().map(|state| (state.from_ms, state.to_ms, state.state)).collect()
+    }
+
     #[test]
-    fn changes_are_those_of_the_time() {
+    fn what_was_before_the_breaker_was_known_is_not_told_as_closed() {
+        use BreakerState::{Closed, Open};
+        let view = Span { from_ms: 0, to_ms: 100 };
+        let breaker = Breaker { state: Closed, ..Breaker::default() };
+        let nothing = Drawn::new(&breaker, &Past::default(), view, true);
+        assert_eq!((spans(&nothing), nothing.unknown.as_slice()), (vec![], [view].as_slice()));
+        let drawn = Drawn::new(&breaker, &told(&[(Closed, 60, 90)], vec![], 90), view, true);
+        assert_eq!(spans(&drawn), [(60, 100, Closed)], "the stream goes on from there");
+        assert_eq!((drawn.known_since(), drawn.unknown.len()), (Some(60), 1));
+        // A silence is a hole, and so is what follows the last word of one that is silent now.
+        let past = told(&[(Closed, 0, 20), (Closed, 50, 70)], vec![], 70);
+        let silent = Breaker { stale: true, last_seen_ms: 80, ..breaker.clone() };
+        let drawn = Drawn::new(&silent, &past, view, true);
+        assert_eq!(spans(&drawn), [(0, 20, Closed), (50, 80, Closed)]);
+        let holes: Vec<_> = drawn.unknown.iter().map(|hole| (hole.from_ms, hole.to_ms)).collect();
+        assert_eq!((holes, drawn.known_since()), (vec![(20, 50), (80, 100)], None));
+        // Before the server has answered, its changes alone are known.
+        let changed = Breaker { transitions: vec![transition(40, Open, Closed)], ..breaker };
+        assert_eq!(spans(&Drawn::new(&changed, &Past::default(), view, true)), [(40, 100, Closed)]);
+    }
+
+    #[test]
+    fn changes_are_those_of_the_time_and_the_stream_tells_the_newest() {
         use BreakerState::{Closed, Open};
         let breaker = Breaker {
             transitions: vec![transition(5, Closed, Open), transition(15, Open, Closed)],
             ..Breaker::default()
         };
-        let view = Span { from_ms: 10, to_ms: 20 };
-        assert_eq!(transitions_in(&breaker, &None, view).len(), 1);
-        let past = Some(Box::new(poolscope_wire::BreakerDetail::default()));
-        assert!(transitions_in(&breaker, &past, view).is_empty(), "the server knows better");
+        let count = |past: &Past, from_ms, to_ms| {
+            Drawn::new(&breaker, past, Span { from_ms, to_ms }, true).changes.len()
+        };
+        assert_eq!(count(&Past::default(), 10, 20), 1);
+        let past = told(&[(Closed, 0, 5), (Open, 5, 12)], vec![transition(5, Closed, Open)], 12);
+        assert_eq!(count(&past, 0, 20), 2, "each once");
+        let drawn = Drawn::new(&breaker, &past, Span { from_ms: 0, to_ms: 20 }, true);
+        assert_eq!(spans(&drawn), [(0, 5, Closed), (5, 15, Open), (15, 20, Closed)]);
+        let of_past = Drawn::new(&breaker, &Past::default(), Span { from_ms: 0, to_ms: 20 }, false);
+        assert!(of_past.states.is_empty(), "of a time that has passed the server alone knows");
     }
 }

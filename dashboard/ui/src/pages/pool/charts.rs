@@ -32,6 +32,8 @@ pub fn Charts(
     id: String,
     /// The history of the pool.
     history: detail::History,
+    /// True for several instances together, which have no lanes.
+    is_group: Derived<bool>,
 ) -> impl IntoView {
     let of_detail = move |loaded: &Loaded| {
         loaded.detail().map(|detail| words::pool_name(&detail.summary)).unwrap_or_default()
@@ -43,7 +45,7 @@ pub fn Charts(
     let data = use_data(history, &CHARTS, name, estimated);
     let is_reading = Derived::new(move || history.is_reading.get());
     view! {
-        <ChartSection data title="Over time".to_owned() is_reading comparison=comparison(history) pool=id.clone() />
-        <Lanes id span=data.span cursor=data.cursor />
+        <ChartSection data title="Over time".to_owned() is_reading comparison=comparison(history) pool=if is_group.get_untracked() { String::new() } else { id.clone() } />
+        {move || (!is_group.get()).then(|| view! { <Lanes id=id.clone() span=data.span cursor=data.cursor /> })}
     }
 }

@@ -1,7 +1,7 @@
 //! What a pool is, how it is, and since when.
 
 use leptos::prelude::*;
-use poolscope_wire::{Connections, Observation, PoolDetail, PoolSummary, Subject};
+use poolscope_wire::{BreakerState, Connections, Observation, PoolDetail, PoolSummary, Subject};
 
 use super::detail::Loaded;
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     derived::Derived,
     format,
     navigation::Navigation,
+    pages::overview::row::UNEQUAL,
     route::Route,
     state::live::Live,
     time::Time,
@@ -214,10 +215,14 @@ pub fn Head(
     id: String,
     /// Its history.
     detail: RwSignal<Loaded>,
+    /// Of a group, ids of its pools.
+    members: Derived<Vec<String>>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let time = expect_context::<Time>();
+    let is_group = Derived::new(move || members.with(|members| !members.is_empty()));
+    let group = use_group(live, id.clone(), detail, members);
     let pool = Derived::new(move || {
         live.with_pool(&id, |entry| entry.summary.clone())
             .or_else(|| detail.with(|loaded| loaded.detail().map(|detail| detail.summary.clone())))
@@ -247,17 +252,18 @@ pub fn Head(
     let traces = Derived::new(move || {
         pool.with(|pool| navigation.link_to(&Route::Traces.path(), &[("pool", pool.id.clone())]))
     });
+    // What is wrong with the instances of a group stands above their rows.
     let own = Derived::new(move || pool.with(|pool| vec![pool.id.clone()]));
     let guards = Derived::new(move || {
-        pool.with(|pool| {
-            live.with_breakers(|store| {
-                let guard = store.breakers.values().find(|one| {
-                    let is_named = pool.breaker.as_ref().is_some_and(|(name, _)| *name == one.name);
-                    is_named && one.service == pool.service && one.instance == pool.instance
-                });
-                guard.map(|breaker| breaker.id.clone()).into_iter().collect::<Vec<_>>()
-            })
-        })
+        let ids = match is_group.get() {
+            true => members.get(),
+            false => own.get(),
+        };
+        live.with_breakers(|store| store.guards_of(&ids))
+    });
+    let breaker_link = Derived::new(move || {
+        let guard = pool.with(|pool| live.with_breakers(|store| store.guard_of(&pool.id).cloned()));
+        navigation.link(&Route::Breakers(guard))
     });
     view! {
         <header class="poolhead">
@@ -268,11 +274,16 @@ pub fn Head(
                 <span>{text(words::protocols)}</span>
                 <span dir="auto">{text(|pool| pool.service.clone())}</span>
                 <span class="mono" dir="auto" title="Instance">{text(|pool| pool.instance.clone())}</span>
-                <a data-testid="pool-traces" href=move || traces.get()>"traces"</a>
+                {move || group.with(|group| group.as_ref().map(|group| {
+                    let instances = group.instances();
+                    view! { <span data-testid="group-count">{instances}</span> }
+                }))}
+                <a data-testid="pool-traces" href=move || traces.get() hidden=move || is_group.get()>"traces"</a>
                 {move || observation(pool.with(|pool| pool.observation)).map(|(text, about)| view! {
                     <span data-testid="pool-observation" title=about>{text}</span>
                 })}
             </p>
+            <p class="soft since" data-testid="head-time" hidden=move || time.fixed().is_none()>"Now, which is not the time of the charts:"</p>
             <p class=move || format!("verdict v-{}", words::severity_key(severity.get()))>
                 <SeverityShape severity />
                 <strong data-testid="pool-sentence">{text(|pool| pool.health.sentence.clone())}</strong>
@@ -282,11 +293,14 @@ pub fn Head(
                     </span>
                 })}
                 {move || gone_quiet().map(|ago| view! { <span class="is-warn">{format!("not reported since {ago}")}</span> })}
-                {move || breaker.get().map(|(name, state)| {
-                    let id = live.peek(|store| {
-                        store.breakers.values().find(|breaker| breaker.name == name).map(|breaker| breaker.id.clone())
-                    });
-                    view! { <a class="badgelink" href=navigation.link(&Route::Breakers(id))>"breaker " <BreakerBadge state /></a> }
+                {move || breaker.get().map(|(_, state)| view! {
+                    <a class="badgelink" href=move || breaker_link.get()>
+                        {move || if is_group.get() { "breakers " } else { "breaker " }} <BreakerBadge state />
+                        {move || group.with(|group| group.as_ref().map(|group| {
+                            let states = words::breaker_states(group.breakers.iter().copied());
+                            view! { <span data-testid="group-breakers">{states}</span> }
+                        }))}
+                    </a>
                 })}
             </p>
             <WarningsAbout what=Subject::Pool ids=own />
@@ -294,12 +308,79 @@ pub fn Head(
             {move || words::lacks(&pool.with(|pool| pool.lacks.clone())).map(|text| view! {
                 <p class="soft" data-testid="pool-lacks">{text}</p>
             })}
-            <p class="soft since" hidden=move || time.fixed().is_none()>"Now, which is not the time of the charts"</p>
+            {move || group.with(|group| group.as_ref().is_some_and(|group| group.unequal_buckets)).then(|| view! {
+                <p class="soft" data-testid="group-unequal">{UNEQUAL}</p>
+            })}
             <dl class="figures">{NOW.iter().map(figure).collect_view()}</dl>
-            <p class="soft since">"Since this pool is known"</p>
+            <p class="soft since">{move || since_known(is_group.get())}</p>
             <dl class="figures">{TOTALS.iter().map(figure).collect_view()}</dl>
         </header>
     }
+}
+
+/// What totals are of.
+pub fn since_known(is_group: bool) -> &'static str {
+    match is_group {
+        true => "Counted until now, since each of the instances that report is known",
+        false => "Counted until now, since this pool is known",
+    }
+}
+
+/// What a group has beside the figures of a pool.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct GroupFacts {
+    all: u64,
+    current: u64,
+    breakers: Vec<(BreakerState, u64)>,
+    unequal_buckets: bool,
+}
+
+impl GroupFacts {
+    fn instances(&self) -> String {
+        let all = format::counted(self.all, "instance", "instances");
+        match self.all - self.current.min(self.all) {
+            0 => format!("{all} together"),
+            silent => format!("{all} together, {} of them silent", format::count(silent)),
+        }
+    }
+}
+
+/// What the stream tells of a group, or the history if it is none of the stream's any more; `None` for one pool.
+fn use_group(
+    live: Live,
+    id: String,
+    detail: RwSignal<Loaded>,
+    members: Derived<Vec<String>>,
+) -> Derived<Option<GroupFacts>> {
+    let breakers = |states: &[(BreakerState, u32)]| -> Vec<_> {
+        states.iter().map(|(state, count)| (*state, u64::from(*count))).collect()
+    };
+    Derived::new(move || {
+        let all = members.with(Vec::len) as u64;
+        if all == 0 {
+            return None;
+        }
+        let told = live.with_figures(|store| {
+            let group = &store.groups.get(&id)?.group;
+            let (current, breakers) = (u64::from(group.current), breakers(&group.breakers));
+            Some(GroupFacts { all, current, breakers, unequal_buckets: group.unequal_buckets })
+        });
+        let of_detail = || {
+            let current = live.with_figures(|store| {
+                let known = members.with(|members| {
+                    let known = members.iter().filter_map(|id| store.pools.get(id));
+                    known.filter(|entry| !entry.summary.stale).count()
+                });
+                known as u64
+            });
+            detail.with(|loaded| {
+                let detail = loaded.detail()?;
+                let (breakers, unequal_buckets) = (breakers(&detail.breakers), detail.unequal_buckets);
+                Some(GroupFacts { all, current, breakers, unequal_buckets })
+            })
+        };
+        told.or_else(of_detail)
+    })
 }
 
 /// How a pool is observed, in words, if that is not exactly.
