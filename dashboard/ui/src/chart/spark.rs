@@ -17,14 +17,14 @@ const HEIGHT: f64 = 28.0;
 /// Neighbours further apart than this may be a gap.
 const GAP_MS: u64 = 5_000;
 
-/// Neighbours so many times further apart than most are a gap.
+/// Neighbours so many times further apart than on the average are a gap.
 const GAP_OF_USUAL: u64 = 3;
 
 /// From how far apart two neighbours are a gap: whoever reports each ten seconds is not silent between two reports.
 fn gap_ms(points: &[PoolPoint]) -> u64 {
-    let mut apart: Vec<u64> = points.windows(2).map(|pair| pair[1].at_ms - pair[0].at_ms).collect();
-    apart.sort_unstable();
-    apart.get(apart.len() / 2).map_or(GAP_MS, |usual| GAP_MS.max(usual * GAP_OF_USUAL))
+    let reach = points.last().zip(points.first()).map_or(0, |(last, first)| last.at_ms - first.at_ms);
+    let usual = reach / (points.len() as u64).saturating_sub(1).max(1);
+    GAP_MS.max(usual * GAP_OF_USUAL)
 }
 
 /// A sparkline ready to be drawn.

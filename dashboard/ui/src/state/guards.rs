@@ -1,14 +1,12 @@
 //! Which breaker guards a pool. Pure.
 
-use std::collections::HashMap;
-
 use poolscope_wire::{Breaker, PoolSummary};
 
-use super::store::Store;
+use super::{store::Store, table::Table};
 
 /// Ids of breakers by what pools know of them: a thousand rows must not look through a thousand breakers each.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Guards(HashMap<String, String>);
+pub struct Guards(Table<String>);
 
 fn key(service: &str, instance: &str, name: &str) -> String {
     [service, instance, name].join("\u{1f}")

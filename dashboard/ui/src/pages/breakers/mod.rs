@@ -3,6 +3,7 @@
 pub mod card;
 pub mod changes;
 pub mod control;
+pub mod drawn;
 pub mod group;
 pub mod past;
 pub mod strip;

@@ -23,6 +23,14 @@ impl History for detail::History {
     fn before<T>(self, read: impl FnOnce(Option<&dyn Answer>) -> T) -> T {
         self.before.with(|loaded| read(loaded.detail().map(|detail| detail as &dyn Answer)))
     }
+
+    fn failures(self) -> [Option<String>; 2] {
+        let of_before = self.before.with(|loaded| match loaded {
+            Loaded::Failed(failure) => Some(failure.to_string()),
+            Loaded::Loading | Loaded::Ready(_) => None,
+        });
+        [self.trouble.get().map(|failure| failure.to_string()), of_before]
+    }
 }
 
 /// The charts.

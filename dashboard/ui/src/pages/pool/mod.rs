@@ -4,6 +4,8 @@ pub mod charts;
 pub mod connections;
 pub mod detail;
 pub mod events;
+pub mod figures;
+pub mod group;
 pub mod head;
 pub mod instances;
 pub mod lanes;
