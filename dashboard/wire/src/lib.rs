@@ -59,7 +59,7 @@ pub mod path {
     pub const STATUS: &str = "/api/v1/status";
     /// List of [`crate::Service`].
     pub const SERVICES: &str = "/api/v1/services";
-    /// List of [`crate::PoolSummary`]; `/{id}` below it is one [`crate::PoolDetail`].
+    /// List of [`crate::PoolSummary`]; `/{id}` below it is one [`crate::PoolDetail`], also of a [`crate::PoolGroup`].
     pub const POOLS: &str = "/api/v1/pools";
     /// Below a pool: its [`crate::ConnectionLanes`].
     pub const CONNECTIONS: &str = "connections";

@@ -303,4 +303,10 @@ pub struct PoolDetail {
     pub bytes_sent: Option<u64>,
     /// Bytes received over its connections.
     pub bytes_received: Option<u64>,
+    /// Of several instances together: the ids of their pools, those that vanished included. Of one pool it is empty.
+    pub members: Vec<String>,
+    /// Of several instances together: states of the breakers that guard them, worst first, each with how many are in it.
+    pub breakers: Vec<(BreakerState, u32)>,
+    /// True if some of them count times in buckets with unequal bounds: then there is no percentile of all.
+    pub unequal_buckets: bool,
 }

@@ -3,11 +3,11 @@
 use anyhow::{Context as _, Result};
 use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::wait::until;
-use poolscope_wire::{Breaker, PoolGroup, PoolSummary, Service, path};
+use poolscope_wire::{Breaker, PoolDetail, PoolGroup, PoolSummary, Service, path};
 
 use super::page::{Page, Seen};
 use super::world::Instance;
-use super::{LATER, SOON, agree, check, figure};
+use super::{LATER, SOON, agree, check, figure, text_of};
 
 /// The pool that both have.
 const SHARED: &str = "search.internal";
@@ -57,6 +57,34 @@ async fn two_instances_are_one_are_taken_apart_and_one_that_stops_counts_no_more
     names.sort();
     assert_eq!(names, ["shop-1", "shop-2"]);
     check(&page, "apart").await?;
+
+    // All of it has a page of its own, with the figures of both and a way to each.
+    page.click_css(&format!(r#"[data-pool-id="{id}"] [data-testid="pool-name"]"#)).await?;
+    let is_drawn = |seen: &[Seen]| !seen.is_empty() && !text_of(seen, "text").contains("no data");
+    page.until("its requests are drawn", SOON, "chart-requests", is_drawn).await?;
+    page.until("it says of how many it is", SOON, "group-count", |seen| {
+        text_of(seen, "text") == "2 instances together"
+    })
+    .await?;
+    let rows = page.until("each has a row here too", SOON, "pool-row", is_apart).await?;
+    let mut names: Vec<_> =
+        members.iter().map(|member| text(row(&rows, member), "pool-name").to_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["shop-1", "shop-2"]);
+    agree(
+        "connections that both have opened",
+        async || Ok(figure(text_of(&page.all("pool-opened-total").await?, "text"))),
+        async || {
+            let pools = pools().await;
+            let both = pools.iter().filter(|pool| members.contains(&pool.id));
+            Ok(both.map(|pool| pool.opened_total).sum::<Option<u64>>())
+        },
+    )
+    .await?;
+    let detail: PoolDetail = dashboard.get(&format!("{}/{id}", path::POOLS)).await;
+    assert_eq!(detail.members, members);
+    assert!(!detail.points.is_empty() && !detail.acquires.is_empty(), "{detail:?}");
+    check(&page, "group").await?;
 
     // The same of breakers.
     page.click("nav-breakers").await?;

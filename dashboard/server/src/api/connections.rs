@@ -13,7 +13,7 @@ use super::ApiFailure;
 use super::handlers::{Answer, no_pool};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::store::{Id, LaneQuery, LaneSort};
+use crate::store::{LaneQuery, LaneSort, PoolId};
 
 /// Rows of an answer that asks for no number.
 const DEFAULT_ROWS: usize = 100;
@@ -71,6 +71,12 @@ pub(super) async fn connections(
         sort,
         only,
     };
-    let lanes = Id::parse(&id).and_then(|id| app.store().lanes(id, &query));
-    lanes.map(Json).ok_or_else(no_pool)
+    match PoolId::parse(&id) {
+        Some(PoolId::One(id)) => app.store().lanes(id, &query).map(Json).ok_or_else(no_pool),
+        Some(PoolId::Group(_)) => Err(ApiFailure::new(
+            StatusCode::NOT_FOUND,
+            "these are several pools, and each has connections of its own; ask for those of one of its members",
+        )),
+        None => Err(no_pool()),
+    }
 }

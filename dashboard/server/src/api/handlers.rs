@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::clock::now_ms;
 use crate::conn::Peer;
 use crate::prometheus::{self, Problem};
-use crate::store::{EventFilter, Id, Wanted};
+use crate::store::{EventFilter, Id, PoolId, Wanted};
 
 /// Events in an answer that asks for no number; a table holds all.
 const DEFAULT_EVENTS: usize = 200;
@@ -64,9 +64,10 @@ pub(super) async fn pool(
 ) -> Result<Response, ApiFailure> {
     let (Query(query), now_ms) = (query?, now_ms());
     let wanted = query.wanted(now_ms)?;
-    let detail = Id::parse(&id).and_then(|id| app.store().pool(id, wanted, now_ms));
-    let mut detail = detail.ok_or_else(no_pool)?;
-    if let Some(state) = &app.prometheus {
+    let id = PoolId::parse(&id).ok_or_else(no_pool)?;
+    let mut detail = app.store().pool_or_group(id, wanted, now_ms).ok_or_else(no_pool)?;
+    // What is older is asked for by instance.
+    if let (Some(state), PoolId::One(_)) = (&app.prometheus, id) {
         let _asker = state.asker(from).map_err(no_answer)?;
         let older = prometheus::complete(state, &app.config, detail, wanted, now_ms).await;
         detail = older.map_err(no_answer)?;

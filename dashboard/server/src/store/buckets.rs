@@ -51,6 +51,11 @@ impl Buckets {
         self.counts.is_empty()
     }
 
+    /// True if the sum with another is right for every share: they have the same bounds, or one of them counted nothing.
+    pub(super) fn takes(&self, other: &Self) -> bool {
+        self.count() == 0 || other.count() == 0 || self.bounds == other.bounds
+    }
+
     /// Adds another histogram. Where its bounds are others, each of its buckets goes where its upper end lies.
     pub(super) fn add(&mut self, other: &Self) {
         if self.is_void() {

@@ -8,14 +8,13 @@ use poolscope_wire::{FigureHistory, FigurePoint};
 
 use super::buckets::Buckets;
 use super::history::{
-    COUNTS, Figures as _, GAUGES, History, PlainFigures, Plan, Selection, Since, Step, Wanted,
+    COUNTS, Figures as _, GAUGES, History, InSlot, PlainFigures, Plan, Selection, Since, Step, Wanted,
+    by_slot,
 };
 use super::reports::{Begun, Reports};
 use super::sample::add;
 use crate::model::ProtectionKind;
 
-/// An instance whose report comes a little late is taken to be as it was for so many steps.
-const HELD_STEPS: u64 = 2;
 /// Instances whose histories are put together at most: more would hold up for long whoever reports meanwhile.
 const MAX_TOGETHER: usize = 100;
 /// The newest reports are those of so long.
@@ -287,29 +286,13 @@ fn together(parts: &[Selection<PlainFigures>], slot_ms: u64) -> BTreeMap<u64, Mo
     let newest = parts.iter().filter_map(|part| part.steps.last()).map(|step| step.at_ms / slot_ms).max();
     let mut sums: BTreeMap<u64, Moment> = BTreeMap::new();
     for part in parts {
-        let mut steps: Vec<Step<PlainFigures>> = Vec::new();
-        for step in &part.steps {
-            match steps.last_mut() {
-                Some(last) if last.at_ms / slot_ms == step.at_ms / slot_ms => last.merge(step),
-                _ => steps.push(step.clone()),
-            }
-        }
-        for (index, step) in steps.iter().enumerate() {
-            let slot = step.at_ms / slot_ms;
-            let mut moment = Moment::of(step);
-            sums.entry(slot).or_default().add(&moment);
-            // What was spread is told once.
-            moment.spread = Buckets::default();
-            let next = steps.get(index + 1);
-            let until = match next {
-                Some(next) if next.after_silence => slot + 1,
-                Some(next) => next.at_ms / slot_ms,
-                None => newest.unwrap_or(slot) + 1,
+        by_slot(&part.steps, slot_ms, newest.unwrap_or_default(), |slot, step| {
+            let moment = match step {
+                InSlot::Told(step) => Moment::of(step),
+                InSlot::Held(step) => Moment { spread: Buckets::default(), ..Moment::of(step) },
             };
-            for held in slot + 1..until.min(slot + 1 + HELD_STEPS) {
-                sums.entry(held).or_default().add(&moment);
-            }
-        }
+            sums.entry(slot).or_default().add(&moment);
+        });
     }
     sums
 }

@@ -23,6 +23,7 @@ mod leaks;
 mod logs;
 mod minute;
 mod pool;
+mod pool_detail;
 mod protection;
 mod query;
 mod reports;
@@ -44,6 +45,7 @@ mod tests;
 
 pub(crate) use course::Read as FigureRead;
 pub(crate) use events::EventFilter;
+pub(crate) use groups::PoolId;
 pub(crate) use history::{Since, TIERS, Wanted};
 pub(crate) use id::Id;
 pub(crate) use journal::Kind;

@@ -470,6 +470,11 @@ impl Pool {
         self.sum_since(WINDOW_MS)
     }
 
+    /// What the newest report told.
+    pub(super) fn newest_report(&self) -> Sample {
+        self.window.back().cloned().unwrap_or_default()
+    }
+
     /// What happened in a window; at least the newest report, however far the reports are apart.
     fn sum_since(&self, window_ms: u64) -> Sample {
         let end_ms = self.window.back().map_or(0, |last| last.at_ms);

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use poolscope_semconv::value::{BreakerOutcome, ConnectPhase, IoDirection, Observation};
+use poolscope_semconv::value::{BreakerOutcome, Observation};
 use poolscope_wire as wire;
 
 use super::breaker::{Breaker, MAX_TRANSITIONS};
-use super::buckets::Buckets;
 use super::early::MAX_WAITING;
 use super::events::EventFilter;
-use super::history::{BreakerFigures, PoolFigures, Step, states};
+use super::history::{BreakerFigures, Step, states};
 use super::id::Id;
-use super::pool::{Pool, Series};
+use super::pool::Pool;
 use super::protection::Protection;
 use super::session::Session;
 use super::warning_log::MAX_WARNINGS;
@@ -79,35 +78,6 @@ impl Store {
         let mut pools: Vec<_> = self.shown_pools().collect();
         pools.sort_by(|a, b| pool_order(a).cmp(&pool_order(b)));
         pools.into_iter().map(summary).collect()
-    }
-
-    /// A pool with the part of its history that is wanted.
-    pub(crate) fn pool(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::PoolDetail> {
-        let pool = self.pools.get(id)?;
-        let part = pool.history.select(wanted, now_ms);
-        let interval_ms = pool.reports.interval_ms();
-        let is_io = pool.figure(PoolFigure::Io).next().is_some();
-        let bytes = |direction: IoDirection| {
-            let series = pool.figure(PoolFigure::Io).filter(move |one| *one.label == *direction.as_str());
-            is_io.then(|| series.map(Series::total).fold(0, u64::saturating_add))
-        };
-        let closes = match by_label(pool, PoolFigure::Closed) {
-            closes if closes.is_empty() => by_label(pool, PoolFigure::Lifetime),
-            closes => closes,
-        };
-        Some(wire::PoolDetail {
-            summary: summary(pool),
-            points: part.steps.iter().map(Step::<PoolFigures>::point).collect(),
-            range: part.range(interval_ms, pool.history.oldest_ms()),
-            interval_ms,
-            closes,
-            acquires: by_label(pool, PoolFigure::Acquires),
-            results: by_label(pool, PoolFigure::Duration),
-            failures: failures(pool),
-            connections: connections(pool),
-            bytes_sent: bytes(IoDirection::Transmit),
-            bytes_received: bytes(IoDirection::Receive),
-        })
     }
 
     /// A breaker with the part of its history that is wanted.
@@ -455,80 +425,6 @@ pub(super) fn lacks(pool: &Pool) -> Vec<wire::Lack> {
         (wire::Lack::FineBuckets, pool.has_wide_buckets()),
     ];
     all.into_iter().filter(|(_, lacks)| *lacks).map(|(lack, _)| lack).collect()
-}
-
-/// Totals of a figure by label, most frequent first.
-fn by_label(pool: &Pool, figure: PoolFigure) -> Vec<wire::CountByReason> {
-    let mut counts: BTreeMap<(&str, bool), u64> = BTreeMap::new();
-    for series in pool.figure(figure) {
-        let inferred = figure == PoolFigure::Closed && series.marked;
-        let count = counts.entry((&series.label, inferred)).or_default();
-        *count = count.saturating_add(series.total());
-    }
-    // Series begin at 0, so that a value that never happened is known; it is no news in a list of what did.
-    let mut counts: Vec<_> = counts
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|((reason, inferred), count)| wire::CountByReason { reason: reason.to_owned(), count, inferred })
-        .collect();
-    counts.sort_by_key(|one| std::cmp::Reverse(one.count));
-    counts
-}
-
-/// Connects that failed, by error and part, most frequent first.
-fn failures(pool: &Pool) -> Vec<wire::FailedConnects> {
-    let mut counts: BTreeMap<(&str, Option<ConnectPhase>), u64> = BTreeMap::new();
-    for series in pool.figure(PoolFigure::Failed) {
-        let count = counts.entry((&series.label, series.phase)).or_default();
-        *count = count.saturating_add(series.total());
-    }
-    let mut failures: Vec<_> = counts
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|((error, phase), count)| wire::FailedConnects {
-            error: error.to_owned(),
-            phase: phase.map(|phase| phase.as_str().to_owned()),
-            count,
-        })
-        .collect();
-    failures.sort_by_key(|one| std::cmp::Reverse(one.count));
-    failures
-}
-
-/// What the connections of a pool have been like.
-fn connections(pool: &Pool) -> wire::Connections {
-    let spread = |figure, phase| pool.tallies.get(figure, phase).and_then(spread_of);
-    let total = |figure| pool.figure(figure).next().is_some().then(|| pool.total(figure));
-    let phase = |phase: &ConnectPhase| {
-        spread(PoolFigure::Phase, Some(*phase)).map(|spread| (phase.as_str().to_owned(), spread))
-    };
-    wire::Connections {
-        create_s: spread(PoolFigure::Create, None),
-        phases_s: ConnectPhase::ALL.iter().filter_map(phase).collect(),
-        idle_s: spread(PoolFigure::Idle, None),
-        // Requests are whole: where a bucket says "more than none, up to one", it is one.
-        requests: spread(PoolFigure::Requests, None).map(|spread| wire::Spread {
-            p50: spread.p50.ceil(),
-            p95: spread.p95.ceil(),
-            ..spread
-        }),
-        rtt_s: spread(PoolFigure::Rtt, None),
-        wasted: total(PoolFigure::Wasted),
-        abandoned: total(PoolFigure::Abandoned),
-        stale_reuse: total(PoolFigure::StaleReuse),
-        retransmits: total(PoolFigure::Retransmits),
-        leaks: total(PoolFigure::Leaks),
-        timeouts: total(PoolFigure::Timeouts),
-        refused: pool.figure(PoolFigure::Asked).next().is_some().then(|| {
-            let refused = pool.figure(PoolFigure::Asked).filter(|series| series.marked);
-            refused.map(Series::total).fold(0, u64::saturating_add)
-        }),
-    }
-}
-
-fn spread_of(buckets: &Buckets) -> Option<wire::Spread> {
-    let share = |share| buckets.quantile(share).map(|value| value as f32);
-    Some(wire::Spread { p50: share(0.5)?, p95: share(0.95)?, count: buckets.count() })
 }
 
 fn breaker(breaker: &Breaker) -> wire::Breaker {

@@ -4,6 +4,7 @@ mod breakers;
 mod connections;
 mod fleet;
 mod foreign;
+mod groups;
 mod history;
 mod numbers;
 mod protection;

@@ -9,6 +9,7 @@ use super::{
     pointer::Pointer,
     save::chart_menu,
     scale::Scale,
+    section::Nothing,
     series::{Chart, Course, Drawing, Frame, Shape, value_text},
     ticks,
 };
@@ -38,6 +39,8 @@ const TABLE_ROWS: usize = 120;
 pub struct ChartData {
     /// The points in view, oldest first.
     pub points: Derived<Vec<Point>>,
+    /// Why there are none, or why they are not newer.
+    pub nothing: Derived<Option<Nothing>>,
     /// Those of an earlier time, moved to this one; empty without a comparison.
     pub before: Derived<Vec<Point>>,
     /// How fine the points are, and where nothing is known.
@@ -176,7 +179,9 @@ pub fn ChartPanel(
                         }
                     }).collect_view()}
                     {move || data.points.with(Vec::is_empty).then(|| view! {
-                        <text class="none" x=(LEFT + 8.0).to_string() y="70">"no data in this time"</text>
+                        <text class="none" x=(LEFT + 8.0).to_string() y="70">
+                            {move || data.nothing.with(|nothing| nothing.as_ref().map(|nothing| nothing.short).unwrap_or_default())}
+                        </text>
                     })}
                 </svg>
             </div>

@@ -77,6 +77,35 @@ pub trait History: Copy + Send + Sync + 'static {
     fn now<T>(self, read: impl FnOnce(Option<&dyn Answer>) -> T) -> T;
     /// Reads the earlier one, if it is here.
     fn before<T>(self, read: impl FnOnce(Option<&dyn Answer>) -> T) -> T;
+    /// Why the newest reading of each of the two failed.
+    fn failures(self) -> [Option<String>; 2];
+}
+
+/// Why there is nothing to draw.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Nothing {
+    /// What a chart says in its place.
+    pub short: &'static str,
+    /// The whole of it, above all charts.
+    pub sentence: String,
+}
+
+/// What is to be said of charts that have no point in view.
+fn nothing(failure: Option<String>, range: Option<&HistoryRange>, span: Span) -> Nothing {
+    let (short, sentence) = match (failure, range.map(|range| range.oldest_ms)) {
+        (Some(why), _) => ("could not be read", format!("This time could not be read: {why}")),
+        (None, None) => ("reading \u{2026}", String::new()),
+        (None, Some(None)) => ("no data yet", "Nothing has been kept of it yet.".to_owned()),
+        (None, Some(Some(oldest_ms))) if oldest_ms >= span.to_ms => {
+            let begin = format::exact_time(oldest_ms);
+            ("before its history", format!("Its history begins {begin}, which is later than this time."))
+        }
+        (None, Some(Some(_))) => (
+            "no data in this time",
+            "The server holds nothing of it in this time: nothing was reported.".to_owned(),
+        ),
+    };
+    Nothing { short, sentence }
 }
 
 /// What the charts show of a history.
@@ -107,8 +136,18 @@ pub fn use_data(
     let points = move |answer: Option<&dyn Answer>, later_ms: u64| {
         answer.map(|answer| answer.within(span.get(), later_ms)).unwrap_or_default()
     };
+    let now_points = Derived::new(move || history.now(|answer| points(answer, 0)));
+    let nothing = Derived::new(move || {
+        let [failure, _] = history.failures();
+        // What is drawn and could not be renewed says so too.
+        if failure.is_none() && now_points.with(|points| !points.is_empty()) {
+            return None;
+        }
+        Some(history.now(|answer| nothing(failure, answer.map(Answer::range), span.get())))
+    });
     ChartData {
-        points: Derived::new(move || history.now(|answer| points(answer, 0))),
+        points: now_points,
+        nothing,
         before: Derived::new(move || match shift_ms.get() {
             0 => Vec::new(),
             by => history.before(|answer| points(answer, by)),
@@ -129,6 +168,9 @@ pub fn comparison(history: impl History) -> Derived<Option<String>> {
     let time = expect_context::<Time>();
     Derived::new(move || {
         let compare = time.compare()?;
+        if let [_, Some(why)] = history.failures() {
+            return Some(format!("What was {} could not be read: {why}", compare.words()));
+        }
         let (wanted, is_empty) = history.before(|answer| {
             let range = answer.map(|answer| (answer.range().from_ms, answer.range().to_ms));
             (range, answer.is_some_and(|answer| answer.newest_ms().is_none()))
@@ -207,6 +249,9 @@ pub fn ChartSection(
                 <span class="grow"></span>
                 {save::page_menu(data)}
             </div>
+            {move || data.nothing.get().filter(|nothing| !nothing.sentence.is_empty()).map(|nothing| view! {
+                <p class="soft" role="status" data-testid="charts-nothing">{nothing.sentence}</p>
+            })}
             {move || comparison.get().map(|text| view! { <p class="soft comparison" role="status" data-testid="comparison">{text}</p> })}
             <div class="charts" tabindex="0" role="group" data-testid="charts" on:keydown=on_key on:focusout=move |_| data.cursor.set(None)
                 aria-label="Charts; arrow keys move the cursor, with shift they mark a time, enter looks at it">
@@ -239,6 +284,21 @@ mod tests {
         assert_eq!(step(&points, Some(30), 1), Some((30, 30)));
         assert_eq!(step(&points, Some(99), -1), Some((30, 20)));
         assert_eq!(step(&[], None, 1), None);
+    }
+
+    #[test]
+    fn a_refusal_and_an_empty_time_are_told_apart() {
+        let span = Span { from_ms: 1_000, to_ms: 2_000 };
+        let of = |oldest_ms| HistoryRange { oldest_ms, ..HistoryRange::default() };
+        let short = |failure: Option<&str>, range: Option<&HistoryRange>| {
+            nothing(failure.map(str::to_owned), range, span).short
+        };
+        assert_eq!(short(Some("busy"), Some(&of(Some(5)))), "could not be read");
+        assert!(nothing(Some("busy".to_owned()), None, span).sentence.ends_with("could not be read: busy"));
+        assert_eq!(short(None, None), "reading \u{2026}");
+        assert_eq!(short(None, Some(&of(Some(5)))), "no data in this time");
+        assert_eq!(short(None, Some(&of(Some(2_000)))), "before its history");
+        assert_eq!(short(None, Some(&of(None))), "no data yet");
     }
 
     #[test]

@@ -14,8 +14,18 @@ use crate::{
 const WIDTH: f64 = 120.0;
 const HEIGHT: f64 = 28.0;
 
-/// Neighbours further apart than this are a gap.
+/// Neighbours further apart than this may be a gap.
 const GAP_MS: u64 = 5_000;
+
+/// Neighbours so many times further apart than on the average are a gap.
+const GAP_OF_USUAL: u64 = 3;
+
+/// From how far apart two neighbours are a gap: whoever reports each ten seconds is not silent between two reports.
+fn gap_ms(points: &[PoolPoint]) -> u64 {
+    let reach = points.last().zip(points.first()).map_or(0, |(last, first)| last.at_ms - first.at_ms);
+    let usual = reach / (points.len() as u64).saturating_sub(1).max(1);
+    GAP_MS.max(usual * GAP_OF_USUAL)
+}
 
 /// A sparkline ready to be drawn.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -26,19 +36,27 @@ pub struct Spark {
 }
 
 impl Spark {
-    /// Lays out the points of a ring.
+    /// Lays out the points of a ring on an axis that ends at a moment. Those of a pool that is silent move out of view.
     #[must_use]
-    pub fn new(ring: &Ring) -> Self {
-        let points: Vec<PoolPoint> = ring.iter().copied().collect();
-        let Some(newest) = points.last() else { return Self::default() };
-        Self::drawn(&points, Span::ending_at(newest.at_ms, SPAN_MS), GAP_MS)
+    pub fn new(ring: &Ring, end_ms: u64) -> Self {
+        let span = Span::ending_at(end_ms, SPAN_MS);
+        let points: Vec<PoolPoint> =
+            ring.iter().copied().filter(|point| span.contains(point.at_ms)).collect();
+        if points.is_empty() {
+            return Self::none();
+        }
+        Self::drawn(&points, span, gap_ms(&points))
+    }
+
+    fn none() -> Self {
+        Self { about: "nothing reported in this time".to_owned(), ..Self::default() }
     }
 
     /// Lays out the points of another time.
     #[must_use]
     pub fn of_time(points: &[PoolPoint], span: Span) -> Self {
         if points.is_empty() {
-            return Self { about: "nothing reported in this time".to_owned(), ..Self::default() };
+            return Self::none();
         }
         // They are thinned: what is far apart for its place in the drawing is a gap.
         Self::drawn(points, span, GAP_MS.max(span.width_ms() / 15))
@@ -103,16 +121,36 @@ mod tests {
         Ring::from_history((0..10).map(|second| point(SPAN_MS + second * 1_000)).collect())
     }
 
+    const NEWEST: u64 = SPAN_MS + 9_000;
+
     #[test]
-    fn the_newest_point_is_at_the_right_edge() {
-        assert!(Spark::new(&ring(0)).active.contains("L120 "));
+    fn all_rows_have_one_axis_and_what_is_silent_moves_out_of_it() {
+        assert!(Spark::new(&ring(0), NEWEST).active.contains("L120 "), "now is at the right edge");
+        let later = Spark::new(&ring(0), NEWEST + SPAN_MS / 2).active;
+        assert!(later.contains("L60 ") && !later.contains("L120 "), "{later}");
+        assert_eq!(Spark::new(&ring(0), NEWEST + 2 * SPAN_MS), Spark::none());
+    }
+
+    #[test]
+    fn rare_reports_are_no_gaps_and_a_silence_is_one() {
+        let point = |second: u64| PoolPoint {
+            at_ms: SPAN_MS + second * 1_000,
+            active: Some(2),
+            ..PoolPoint::default()
+        };
+        let of = |seconds: &[u64]| {
+            let ring = Ring::from_history(seconds.iter().copied().map(point).collect());
+            Spark::new(&ring, 2 * SPAN_MS).active.matches('M').count()
+        };
+        assert_eq!(of(&[0, 10, 20, 30, 40, 50]), 1);
+        assert_eq!(of(&[0, 1, 2, 3, 30, 31, 32]), 2);
     }
 
     #[test]
     fn nobody_waiting_is_no_line() {
-        assert!(Spark::new(&ring(0)).waiting.is_empty());
-        assert!(!Spark::new(&ring(1)).waiting.is_empty());
-        assert_eq!(Spark::new(&Ring::default()), Spark::default());
+        assert!(Spark::new(&ring(0), NEWEST).waiting.is_empty());
+        assert!(!Spark::new(&ring(1), NEWEST).waiting.is_empty());
+        assert_eq!(Spark::new(&Ring::default(), NEWEST), Spark::none());
     }
 
     #[test]

@@ -37,6 +37,10 @@ impl History for Figures {
     fn before<T>(self, read: impl FnOnce(Option<&dyn Answer>) -> T) -> T {
         self.before.with(|loaded| read(loaded.ready().map(|history| history as &dyn Answer)))
     }
+
+    fn failures(self) -> [Option<String>; 2] {
+        [self.now, self.before].map(|of| of.with(|loaded| loaded.failure().map(ToString::to_string)))
+    }
 }
 
 /// The history below an address of the server, kept up to date. `of` is a part of its query, with a `&` behind it.

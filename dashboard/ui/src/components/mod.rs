@@ -2,6 +2,7 @@
 
 pub mod bar;
 pub mod choice;
+pub mod chunks;
 pub mod copy;
 pub mod counts;
 pub mod each;

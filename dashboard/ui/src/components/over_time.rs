@@ -30,9 +30,7 @@ pub fn OverTime(
     let figures = use_figures(expect_context::<Live>(), expect_context::<Time>(), path, of);
     let data = use_data(figures, charts, name.into(), false.into());
     let is_reading = Derived::new(move || figures.now.with(|loaded| matches!(loaded, Loaded::Loading)));
-    let failure = move || figures.now.with(|loaded| loaded.failure().map(ToString::to_string));
     view! {
-        {move || failure().map(|text| view! { <p class="is-warn" role="status">{text}</p> })}
         <ChartSection data title is_reading comparison=comparison(figures) pool=String::new() />
     }
 }

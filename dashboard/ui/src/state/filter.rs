@@ -59,6 +59,43 @@ impl EventFilter {
     }
 }
 
+/// Which breakers are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BreakerFilter {
+    /// Breakers that have every word of this text somewhere.
+    pub text: String,
+    /// Breakers that are so: `open`, `half_open`, `passing` or `silent`; empty for all.
+    pub state: String,
+}
+
+impl BreakerFilter {
+    /// True if a breaker is shown.
+    #[must_use]
+    pub fn passes(&self, breaker: &Breaker) -> bool {
+        (self.state.is_empty() || self.state == condition_of(breaker))
+            && has_words(&self.text, &[&breaker.name, &breaker.service, &breaker.instance, &breaker.sentence])
+    }
+}
+
+/// How a breaker is, as a filter calls it.
+#[must_use]
+pub fn condition_of(breaker: &Breaker) -> &'static str {
+    match breaker.state {
+        _ if breaker.stale => "silent",
+        BreakerState::Open | BreakerState::ForcedOpen => "open",
+        BreakerState::HalfOpen => "half_open",
+        BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => "passing",
+    }
+}
+
+/// True if every word of a text is somewhere in others.
+#[must_use]
+pub fn has_words(text: &str, texts: &[&str]) -> bool {
+    text.split_whitespace()
+        .map(lower_case)
+        .all(|word| texts.iter().any(|one| lower_case(one).contains(&word)))
+}
+
 /// Breakers of a service (empty for all), worst first, then by name.
 #[must_use]
 pub fn breakers_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Breaker> {
@@ -180,6 +217,25 @@ mod tests {
     use poolscope_wire::{Full, Health, PoolPoint, PoolSummary};
 
     use super::*;
+
+    #[test]
+    fn breakers_are_found_by_words_and_by_how_they_are() {
+        let breaker = |state, stale| Breaker {
+            name: "pay:443".to_owned(),
+            service: "Shop".to_owned(),
+            state,
+            stale,
+            ..Breaker::default()
+        };
+        let passes = |text: &str, state: &str, breaker: &Breaker| {
+            BreakerFilter { text: text.to_owned(), state: state.to_owned() }.passes(breaker)
+        };
+        let open = breaker(BreakerState::ForcedOpen, false);
+        assert!(passes("", "", &open) && passes("shop PAY", "open", &open));
+        assert!(!passes("shop mail", "", &open) && !passes("", "passing", &open));
+        assert!(passes("", "silent", &breaker(BreakerState::Open, true)), "nobody knows how it is");
+        assert!(passes("", "passing", &breaker(BreakerState::MetricsOnly, false)));
+    }
 
     #[test]
     fn the_title_shows_the_worst_first() {

@@ -92,17 +92,15 @@ impl BreakerGroup {
 #[must_use]
 pub fn breaker_groups(ordered: &[&Breaker]) -> Vec<BreakerGroup> {
     let mut groups: Vec<BreakerGroup> = Vec::new();
+    // Where the group of a name is: a thousand breakers are not compared with a thousand groups each.
+    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for breaker in ordered {
-        let known = groups.iter_mut().find(|g| g.name == breaker.name && g.service == breaker.service);
-        let group = match known {
-            Some(group) => group,
-            None => {
-                let (service, name) = (breaker.service.clone(), breaker.name.clone());
-                groups.push(BreakerGroup { service, name, ids: Vec::new(), states: Vec::new(), silent: 0 });
-                let last = groups.len() - 1;
-                &mut groups[last]
-            }
-        };
+        let place = *places.entry((&breaker.service, &breaker.name)).or_insert_with(|| {
+            let (service, name) = (breaker.service.clone(), breaker.name.clone());
+            groups.push(BreakerGroup { service, name, ids: Vec::new(), states: Vec::new(), silent: 0 });
+            groups.len() - 1
+        });
+        let group = &mut groups[place];
         group.ids.push(breaker.id.clone());
         if breaker.stale {
             group.silent += 1;

@@ -3,6 +3,7 @@
 pub mod connection;
 pub mod filter;
 pub mod fleet;
+pub mod guards;
 pub mod live;
 pub mod message;
 pub mod order;

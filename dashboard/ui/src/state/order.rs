@@ -102,12 +102,18 @@ impl PoolFilter {
             let id = &entry.summary.id;
             ids.push(id.clone());
             if let Some(group) = store.groups.get(id).filter(|_| self.open.contains(id)) {
-                let mut members = members(group);
-                sort_by(&mut members, order);
-                ids.extend(members.into_iter().map(|member| member.summary.id.clone()));
+                ids.extend(self.order(store, &group.group.members));
             }
         }
         ids
+    }
+
+    /// Some pools, in order; those that are not there are left out.
+    #[must_use]
+    pub fn order(&self, store: &Store, ids: &[String]) -> Vec<String> {
+        let mut entries: Vec<&PoolEntry> = ids.iter().filter_map(|id| store.pools.get(id)).collect();
+        sort_by(&mut entries, |a, b| self.compare(a, b).then_with(|| by_name(a, b)));
+        entries.into_iter().map(|entry| entry.summary.id.clone()).collect()
     }
 
     fn passes(&self, pool: &PoolSummary, words: &[String]) -> bool {

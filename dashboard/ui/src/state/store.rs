@@ -8,7 +8,7 @@ use poolscope_wire::{
     Status, Update, Warning,
 };
 
-use super::{ring::Ring, table::Table};
+use super::{guards::Guards, ring::Ring, table::Table};
 
 /// The most events that are kept: more than anybody scrolls through. When there are more, routine goes first, so that a
 /// thousand connections that close after use push out no change of a breaker.
@@ -106,6 +106,8 @@ pub struct Store {
     pub pools: Table<PoolEntry>,
     /// Every breaker, by id.
     pub breakers: Table<Breaker>,
+    /// Which of them guards which pool.
+    pub guards: Guards,
     /// What else protects calls, by id.
     pub protection: Table<Protection>,
     /// Pools of several instances as one, by id.
@@ -196,6 +198,8 @@ impl Store {
             .collect();
         self.status = status;
         self.services = services;
+        self.guards = Guards::default();
+        breakers.iter().for_each(|breaker| self.guards.add(breaker));
         self.breakers = breakers.into_iter().map(|breaker| (breaker.id.clone(), breaker)).collect();
         self.protection = protection.into_iter().map(|one| (one.id.clone(), one)).collect();
         self.events = events.into_iter().take(MAX_EVENTS).collect();
@@ -256,9 +260,15 @@ impl Store {
             changes.list |= entry.settle_place(update.now_ms);
         }
         for breaker in update.breakers {
+            if !self.breakers.contains_key(&breaker.id) {
+                self.guards.add(&breaker);
+            }
             self.breakers.insert(breaker.id.clone(), breaker);
         }
         for id in &update.removed_breakers {
+            if let Some(gone) = self.breakers.get(id) {
+                self.guards.remove(gone);
+            }
             self.breakers.remove(id);
         }
         for one in update.protection {

@@ -103,7 +103,7 @@ objects! {
     }
     PoolDetail {
         summary, range, points, interval_ms, closes, acquires, results, failures, connections, bytes_sent,
-        bytes_received,
+        bytes_received, members, breakers, unequal_buckets,
     }
     Count { minute, total }
     Percentiles { p50, p99 }

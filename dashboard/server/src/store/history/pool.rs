@@ -98,6 +98,16 @@ pub(in crate::store) struct PoolFigures {
 }
 
 impl PoolFigures {
+    /// How long requests waited, connections were in use, and requests took.
+    pub(in crate::store) fn spreads(&self) -> [&Buckets; 3] {
+        [&self.wait, &self.held, &self.duration]
+    }
+
+    /// Acquires that were served by a connection that was open already, and all that got one.
+    pub(in crate::store) fn reuse(&self) -> (u64, u64) {
+        (self.reused, self.served)
+    }
+
     pub(in crate::store) fn set_leaked(&mut self, leaked: Option<u32>) {
         self.numbers.leaked = leaked;
     }
@@ -226,9 +236,24 @@ impl Step<PoolFigures> {
 
     /// The step as the browser gets it.
     pub(in crate::store) fn point(&self) -> PoolPoint {
+        let of = &self.figures;
+        let share = |buckets: &Buckets, share| buckets.quantile(share).map(|seconds| seconds as f32);
+        PoolPoint {
+            reuse: (of.served > 0).then(|| (of.reused as f64 / of.served as f64) as f32),
+            wait_p50_s: share(&of.wait, 0.5),
+            wait_p99_s: share(&of.wait, 0.99),
+            use_p50_s: share(&of.held, 0.5),
+            use_p99_s: share(&of.held, 0.99),
+            duration_p50_s: share(&of.duration, 0.5),
+            duration_p99_s: share(&of.duration, 0.99),
+            ..self.numbers()
+        }
+    }
+
+    /// The same with nothing that is a share of what was counted.
+    pub(in crate::store) fn numbers(&self) -> PoolPoint {
         let (of, numbers) = (&self.figures, &self.figures.numbers);
         let rate = |count: Option<u64>| count.map(|count| self.rate(count));
-        let share = |buckets: &Buckets, share| buckets.quantile(share).map(|seconds| seconds as f32);
         PoolPoint {
             at_ms: self.at_ms,
             idle: numbers.idle,
@@ -248,13 +273,7 @@ impl Step<PoolFigures> {
             closed_per_s: rate(numbers.closed),
             timeouts_per_s: rate(numbers.timeouts),
             wasted_per_s: rate(numbers.wasted),
-            reuse: (of.served > 0).then(|| (of.reused as f64 / of.served as f64) as f32),
-            wait_p50_s: share(&of.wait, 0.5),
-            wait_p99_s: share(&of.wait, 0.99),
-            use_p50_s: share(&of.held, 0.5),
-            use_p99_s: share(&of.held, 0.99),
-            duration_p50_s: share(&of.duration, 0.5),
-            duration_p99_s: share(&of.duration, 0.99),
+            ..PoolPoint::default()
         }
     }
 }

@@ -32,6 +32,11 @@ const NICE_MS: [u64; 18] = [
     24 * HOUR,
 ];
 
+/// The shortest of these steps that is not shorter than a time; what is longer than all of them is its own.
+pub(in crate::store) fn nice_ms(at_least_ms: u64) -> u64 {
+    NICE_MS.into_iter().find(|step_ms| *step_ms >= at_least_ms).unwrap_or(at_least_ms)
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(in crate::store) struct Selection<F> {
@@ -59,38 +64,64 @@ impl<F> Selection<F> {
 impl<F: Figures> History<F> {
     /// The part that is wanted.
     pub(in crate::store) fn select(&self, wanted: Wanted, now_ms: u64) -> Selection<F> {
-        let (asked_ms, to_ms) = wanted.range(self.last_ms(), now_ms);
-        // Where the range begins before anything is kept, its empty part takes no points.
-        let from_ms = asked_ms.max(self.oldest_ms().unwrap_or(asked_ms)).min(to_ms);
+        let (from_ms, to_ms) = self.known(wanted, now_ms);
         let mut selection = self.thin(from_ms, to_ms, wanted.max_points);
-        selection.from_ms = asked_ms;
+        selection.from_ms = wanted.range(self.last_ms(), now_ms).0;
         selection
     }
 
+    /// The shortest slots of which so many as are wanted reach over the range, and of which something is kept.
+    pub(in crate::store) fn slot_ms(&self, wanted: Wanted, now_ms: u64) -> u64 {
+        let (from_ms, to_ms) = self.known(wanted, now_ms);
+        self.fitting_ms(self.finest(from_ms), from_ms, to_ms, wanted.max_points)
+    }
+
+    /// The steps of a range in slots of this length.
+    pub(in crate::store) fn in_slots(&self, slot_ms: u64, wanted: Wanted, now_ms: u64) -> Vec<Step<F>> {
+        let (from_ms, to_ms) = self.known(wanted, now_ms);
+        self.read(self.serving(slot_ms, from_ms), slot_ms, from_ms, to_ms).steps
+    }
+
+    /// The range without its part before anything is kept, which takes no points.
+    fn known(&self, wanted: Wanted, now_ms: u64) -> (u64, u64) {
+        let (asked_ms, to_ms) = wanted.range(self.last_ms(), now_ms);
+        (asked_ms.max(self.oldest_ms().unwrap_or(asked_ms)).min(to_ms), to_ms)
+    }
+
     fn thin(&self, from_ms: u64, to_ms: u64, max_points: usize) -> Selection<F> {
-        let finest = self.tiers.iter().position(|tier| tier.covers(from_ms));
-        let tier = finest.or_else(|| self.tiers.iter().rposition(Tier::is_used)).unwrap_or(0);
-        let tier_ms = self.tiers[tier].step_ms();
-        if tier_ms == 0 {
+        let tier = self.finest(from_ms);
+        if self.tiers[tier].step_ms() == 0 {
             let selection = self.read(tier, 0, from_ms, to_ms);
             if selection.steps.len() <= max_points {
                 return selection;
             }
         }
+        let slot_ms = self.fitting_ms(tier, from_ms, to_ms, max_points);
+        self.read(self.serving(slot_ms, from_ms), slot_ms, from_ms, to_ms)
+    }
+
+    /// The finest tier that has all since a moment, or else the one that reaches back furthest.
+    fn finest(&self, from_ms: u64) -> usize {
+        let finest = self.tiers.iter().position(|tier| tier.covers(from_ms));
+        finest.or_else(|| self.tiers.iter().rposition(Tier::is_used)).unwrap_or(0)
+    }
+
+    /// The shortest slots, not shorter than the steps of a tier, that are not too many.
+    fn fitting_ms(&self, tier: usize, from_ms: u64, to_ms: u64, max_points: usize) -> u64 {
+        let tier_ms = self.tiers[tier].step_ms();
         // Slots lie on the clock and not on the range, so that points stay where they are while the range moves. Where
         // nothing was reported any more, no points are taken.
         let end_ms = self.last_ms().unwrap_or(to_ms).clamp(from_ms, to_ms);
         let fits = |slot_ms: u64| end_ms / slot_ms - from_ms / slot_ms < max_points as u64;
         let slot_ms = NICE_MS.into_iter().find(|slot_ms| *slot_ms >= tier_ms && fits(*slot_ms));
         // What is longer than all of them is one point.
-        let slot_ms = slot_ms.unwrap_or(to_ms.saturating_add(1));
-        // The coarsest tier that serves has the least to read.
-        let serves = |index: &usize| {
-            let tier = &self.tiers[*index];
-            tier.step_ms() <= slot_ms && tier.covers(from_ms)
-        };
-        let tier = (tier..self.tiers.len()).rev().find(serves).unwrap_or(tier);
-        self.read(tier, slot_ms, from_ms, to_ms)
+        slot_ms.unwrap_or(to_ms.saturating_add(1))
+    }
+
+    /// The coarsest tier that serves, which has the least to read.
+    fn serving(&self, slot_ms: u64, from_ms: u64) -> usize {
+        let serves = |tier: &Tier| tier.step_ms() <= slot_ms && tier.covers(from_ms);
+        self.tiers.iter().rposition(serves).unwrap_or_else(|| self.finest(from_ms))
     }
 
     fn read(&self, tier: usize, slot_ms: u64, from_ms: u64, to_ms: u64) -> Selection<F> {

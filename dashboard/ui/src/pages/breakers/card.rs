@@ -1,15 +1,15 @@
 //! One breaker.
 
 use leptos::{html::Article, prelude::*};
-use poolscope_semconv::value::BreakerReason;
 use poolscope_wire::{Breaker, BreakerState, Share, Subject, Transition};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 
 use super::{
+    changes::{Transitions, seen},
     control::panel::Panel,
-    past::{Past, use_past},
-    strip::{Strip, transitions_in},
+    past::use_past,
+    strip::Strip,
 };
 use crate::{
     components::{bar::Bar, save::sheet_menu, shape::BreakerBadge, warnings::WarningsAbout},
@@ -23,9 +23,6 @@ use crate::{
     words,
 };
 
-/// The most transitions that a card lists.
-const MAX_LISTED: usize = 4;
-
 /// One breaker.
 #[component]
 pub fn Card(
@@ -37,7 +34,7 @@ pub fn Card(
     let live = expect_context::<Live>();
     let card = NodeRef::<Article>::new();
     let time = expect_context::<Time>();
-    let past = use_past(time, id.clone());
+    let past = use_past(live, time, id.clone());
     let breaker = Derived::after({
         let id = id.clone();
         move |before: Option<&Breaker>| live.breaker(&id).or_else(|| before.cloned()).unwrap_or_default()
@@ -116,11 +113,6 @@ pub fn Card(
             </p>
         </article>
     }
-}
-
-/// The changes of state that are seen: those of a time that stands still, or the newest.
-fn seen(breaker: &Breaker, past: &Past, time: Time) -> Vec<Transition> {
-    time.fixed().map_or_else(|| breaker.transitions.clone(), |span| transitions_in(breaker, past, span))
 }
 
 /// The changes as rows, and how the breaker is now.
@@ -242,58 +234,6 @@ fn failed_connects(share: Option<f64>) -> String {
     })
 }
 
-/// The newest changes of state and their reasons.
-#[component]
-fn Transitions(breaker: Derived<Breaker>, past: RwSignal<Past>) -> impl IntoView {
-    let live = expect_context::<Live>();
-    let time = expect_context::<Time>();
-    let all = Derived::new(move || breaker.with(|breaker| past.with(|past| seen(breaker, past, time))));
-    let listed =
-        Derived::new(move || all.with(|all| all.iter().rev().take(MAX_LISTED).cloned().collect::<Vec<_>>()));
-    let more = move || all.with(|all| all.len().saturating_sub(MAX_LISTED));
-    let none = move || match time.fixed() {
-        Some(_) => "No change of state in this time.",
-        None => "No change of state seen so far.",
-    };
-    view! {
-        <ol class="transitions" aria-label="Changes of state, newest first">
-            <For each=move || listed.get() key=|transition| (transition.at_ms, words::breaker_key(transition.to)) let:transition>
-                <li data-testid="transition-row">
-                    <time class="soft" title=format::exact_time(transition.at_ms)>
-                        {move || format::ago(live.now_ms(), transition.at_ms)}
-                    </time>
-                    <span class="change">
-                        {words::breaker_state(transition.from)} " \u{2192} " <b>{words::breaker_state(transition.to)}</b>
-                    </span>
-                    <span class="reason">{reason(&transition)}</span>
-                </li>
-            </For>
-        </ol>
-        {move || (more() > 0).then(|| view! { <p class="soft">{format!("and {} before", more())}</p> })}
-        {move || listed.with(Vec::is_empty).then(|| view! { <p class="soft">{none()}</p> })}
-    }
-}
-
-/// Why a breaker changed its state, with the figures of that moment.
-fn reason(transition: &Transition) -> String {
-    if let Some(forced) = &transition.forced {
-        return format!("by {}: {}", forced.by, forced.why);
-    }
-    let why = words::breaker_reason(&transition.reason);
-    let (share, what) = match BreakerReason::parse(&transition.reason) {
-        Some(BreakerReason::SlowCallRatio) => (transition.slow_call_ratio, "were slow"),
-        Some(BreakerReason::ConnectFailureRatio) => (transition.connect_failure_ratio, "found no connection"),
-        _ => (transition.failure_ratio, "failed"),
-    };
-    match (share.map(|share| format::percent(f64::from(share))), transition.window_calls) {
-        (Some(share), Some(calls)) => {
-            format!("{why}: {share} of {} {what}", format::counted(calls, "call", "calls"))
-        }
-        (Some(share), None) => format!("{why}: {share} {what}"),
-        (None, _) => why,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,23 +249,19 @@ mod tests {
     }
 
     #[test]
-    fn reasons_carry_their_figures() {
-        let of = |reason: &str| Transition {
+    fn a_sheet_has_a_cell_for_each_column() {
+        let change = Transition {
             at_ms: 1,
             from: BreakerState::Closed,
             to: BreakerState::Open,
-            reason: reason.to_owned(),
+            reason: "failure_ratio".to_owned(),
             failure_ratio: Some(0.52),
-            slow_call_ratio: Some(0.8),
+            slow_call_ratio: None,
             connect_failure_ratio: None,
             window_calls: Some(200),
             forced: None,
         };
-        let failed = reason(&of("failure_ratio"));
-        assert_eq!(failed, "too many calls failed: 52 % of 200 calls failed");
-        assert_eq!(reason(&of("slow_call_ratio")), "too many calls were slow: 80 % of 200 calls were slow");
-        assert_eq!(reason(&of("connect_failure_ratio")), "too many calls found no connection");
-        let sheet = sheet(&Breaker::default(), &[of("failure_ratio")]);
+        let sheet = sheet(&Breaker::default(), &[change]);
         assert_eq!(sheet.rows[0].len(), sheet.columns.len());
         assert_eq!(sheet.rows[0][4], Cell::Number(f64::from(0.52_f32)));
     }

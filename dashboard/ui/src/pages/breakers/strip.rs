@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use poolscope_wire::{Breaker, BreakerState, StateSpan, Transition};
 
-use super::past::Past;
+use super::{changes::line, drawn::Drawn, past::Past};
 use crate::{
     derived::Derived,
     format,
@@ -19,7 +19,7 @@ use crate::{
 const MIN_SPAN_MS: u64 = 300_000;
 
 /// The longest: transitions further back are in the list only.
-const MAX_SPAN_MS: u64 = 3_600_000;
+pub const MAX_SPAN_MS: u64 = 3_600_000;
 
 /// Width of the drawing, which is stretched to the card.
 const WIDTH: f64 = 1_000.0;
@@ -31,26 +31,6 @@ fn strip_start(breaker: &Breaker, now_ms: u64) -> u64 {
     now_ms.saturating_sub(span)
 }
 
-/// The states between two moments. What was before the first known transition is its `from`.
-fn segments(transitions: &[Transition], state: BreakerState, from_ms: u64, to_ms: u64) -> Vec<StateSpan> {
-    let mut segments = Vec::with_capacity(transitions.len() + 1);
-    let mut start = from_ms;
-    for transition in transitions {
-        if transition.at_ms <= from_ms {
-            continue;
-        }
-        let end = transition.at_ms.min(to_ms);
-        if end > start {
-            segments.push(StateSpan { from_ms: start, to_ms: end, state: transition.from });
-            start = end;
-        }
-    }
-    if to_ms > start {
-        segments.push(StateSpan { from_ms: start, to_ms, state });
-    }
-    segments
-}
-
 /// How high a state is drawn: what rejects calls stands out in form too.
 fn height(state: BreakerState) -> f64 {
     match state {
@@ -60,23 +40,15 @@ fn height(state: BreakerState) -> f64 {
     }
 }
 
-/// The states that are in view, cut to the view.
-fn cut(states: &[StateSpan], view: Span) -> Vec<StateSpan> {
-    let states = states.iter().filter(|state| state.to_ms > view.from_ms && state.from_ms < view.to_ms);
-    let cut = |state: &StateSpan| StateSpan {
-        from_ms: state.from_ms.max(view.from_ms),
-        to_ms: state.to_ms.min(view.to_ms),
-        ..*state
-    };
-    states.map(cut).collect()
-}
+/// Half the width of what is pointed at to read why a state changed.
+const EDGE: f64 = 6.0;
 
 /// The states of a breaker over time.
 #[component]
 pub fn Strip(
     /// The breaker.
     breaker: Derived<Breaker>,
-    /// Its history, where the server was asked for it.
+    /// Its history.
     past: RwSignal<Past>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
@@ -90,55 +62,92 @@ pub fn Strip(
         }
         Range::Live(window_ms) => Span::ending_at(now.get(), window_ms),
     });
-    let parts = move || {
-        let view = view.get();
-        let scale = WIDTH / view.width_ms().max(1) as f64;
-        let states = past.with(|past| match past {
-            // What the server tells knows of times of which nothing is known.
-            Some(detail) if time.fixed().is_some() => cut(&detail.states, view),
-            Some(_) | None => breaker
-                .with(|breaker| segments(&breaker.transitions, breaker.state, view.from_ms, view.to_ms)),
-        });
-        let part = |state: StateSpan| {
-            let height = height(state.state);
-            // A state that lasted a moment must still be seen.
-            let width = ((state.to_ms - state.from_ms) as f64 * scale).max(3.0);
-            view! {
-                <rect class=format!("b-{}", words::breaker_key(state.state))
-                    x=format!("{:.1}", (state.from_ms - view.from_ms) as f64 * scale) width=format!("{width:.1}")
-                    y=(20.0 - height).to_string() height=height.to_string() />
-            }
-        };
-        states.into_iter().map(part).collect_view()
-    };
-    let changes = move || {
-        let view = view.get();
-        let count = breaker.with(|breaker| past.with(|past| transitions_in(breaker, past, view).len()));
-        format::counted(count as u64, "change", "changes")
-    };
+    let drawn = Derived::new(move || {
+        let (view, is_live) = (view.get(), time.range().is_live());
+        breaker.with(|breaker| past.with(|past| Drawn::new(breaker, past, view, is_live)))
+    });
+    let parts = move || drawn.with(shapes);
+    let changes =
+        move || format::counted(drawn.with(|drawn| drawn.changes.len()) as u64, "change", "changes");
     let begin = move || match time.fixed() {
         Some(span) => format::span_between(span.from_ms, span.to_ms, now.get()),
         None => format::ago(now.get(), view.get().from_ms),
     };
-    let about = move || format!("{} of state in {}", changes(), format::span(view.get().width_ms() / 1_000));
+    let about = move || {
+        let known = drawn.with(Drawn::known_since).map(not_known_before).unwrap_or_default();
+        format!("{} of state in {}. {known}", changes(), format::span(view.get().width_ms() / 1_000))
+    };
+    let says = move || {
+        let is_fixed = time.fixed().is_some();
+        past.with(|past| match (&past.detail, &past.failure) {
+            (None, Some(failure)) => Some(format!("Its history can't be read: {failure}")),
+            (None, None) if is_fixed => Some("Reading its history \u{2026}".to_owned()),
+            _ => None,
+        })
+        .or_else(|| {
+            let is_unknown = drawn.with(|drawn| drawn.states.is_empty());
+            is_unknown.then(|| "Nothing is known of it in this time.".to_owned())
+        })
+    };
     view! {
-        <div class="strip">
+        <div class="strip" data-testid="breaker-strip">
             <svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=about>{parts}</svg>
             <span class="soft">{begin}</span>
             <span class="soft">{changes}</span>
             <span class="soft" hidden=move || time.fixed().is_some()>"now"</span>
         </div>
+        {move || says().map(|text| view! { <p class="soft" role="status">{text}</p> })}
     }
 }
 
-/// The changes of state in a time, oldest first.
-pub fn transitions_in(breaker: &Breaker, past: &Past, view: Span) -> Vec<Transition> {
-    let all = past.as_ref().map_or(&breaker.transitions, |detail| &detail.transitions);
-    all.iter().filter(|transition| view.contains(transition.at_ms)).cloned().collect()
+fn not_known_before(at_ms: u64) -> String {
+    format!("Not known before {}", format::exact_time(at_ms))
+}
+
+/// States as bars, what is not known as a dashed line, and over each change a place to point at.
+fn shapes(drawn: &Drawn) -> impl IntoView + use<> {
+    let view = drawn.view;
+    let scale = WIDTH / view.width_ms().max(1) as f64;
+    let place = |at_ms: u64| at_ms.saturating_sub(view.from_ms) as f64 * scale;
+    let bar = |state: &StateSpan| {
+        let height = height(state.state);
+        // A state that lasted a moment must still be seen.
+        let width = (place(state.to_ms) - place(state.from_ms)).max(3.0);
+        view! {
+            <rect class=format!("b-{}", words::breaker_key(state.state))
+                x=format!("{:.1}", place(state.from_ms)) width=format!("{width:.1}")
+                y=(20.0 - height).to_string() height=height.to_string()>
+                <title>{words::breaker_state(state.state)}</title>
+            </rect>
+        }
+    };
+    let hole = |hole: &Span| {
+        let why = match hole.from_ms == view.from_ms {
+            true => not_known_before(hole.to_ms),
+            false => "Not known".to_owned(),
+        };
+        let (from, to) = (place(hole.from_ms), place(hole.to_ms));
+        view! {
+            <path class="unknown" d=format!("M{from:.1} 17.5H{to:.1}")><title>{why}</title></path>
+        }
+    };
+    let edge = |change: &Transition| {
+        view! {
+            <rect class="edge" x=format!("{:.1}", place(change.at_ms) - EDGE) width=(2.0 * EDGE).to_string() y="0" height="20">
+                <title>{line(change)}</title>
+            </rect>
+        }
+    };
+    let holes = drawn.unknown.iter().map(hole).collect_view();
+    let bars = drawn.states.iter().map(bar).collect_view();
+    let edges = drawn.changes.iter().map(edge).collect_view();
+    (holes, bars, edges)
 }
 
 #[cfg(test)]
 mod tests {
+    use poolscope_wire::Transition;
+
     use super::*;
 
     fn transition(at_ms: u64, from: BreakerState, to: BreakerState) -> Transition {
@@ -156,30 +165,6 @@ mod tests {
     }
 
     #[test]
-    fn segments_cover_the_time_without_holes() {
-        use BreakerState::{Closed, HalfOpen, Open};
-        let transitions =
-            [transition(5, HalfOpen, Closed), transition(20, Closed, Open), transition(30, Open, HalfOpen)];
-        let segments = segments(&transitions, HalfOpen, 10, 50);
-        let got: Vec<_> = segments.iter().map(|s| (s.from_ms, s.to_ms, s.state)).collect();
-        assert_eq!(got, [(10, 20, Closed), (20, 30, Open), (30, 50, HalfOpen)]);
-    }
-
-    #[test]
-    fn a_breaker_that_never_changed_is_one_segment() {
-        let segments = segments(&[], BreakerState::Closed, 10, 50);
-        assert_eq!(segments, [StateSpan { from_ms: 10, to_ms: 50, state: BreakerState::Closed }]);
-    }
-
-    #[test]
-    fn transitions_out_of_order_or_ahead_of_the_clock_do_no_harm() {
-        use BreakerState::{Closed, Open};
-        let transitions = [transition(90, Closed, Open), transition(20, Open, Closed)];
-        let segments = segments(&transitions, Closed, 10, 50);
-        assert!(segments.iter().all(|s| s.from_ms < s.to_ms && s.to_ms <= 50), "{segments:?}");
-    }
-
-    #[test]
     fn the_strip_reaches_back_as_far_as_there_is_something_within_bounds() {
         let at = |at_ms| Breaker {
             transitions: vec![transition(at_ms, BreakerState::Closed, BreakerState::Open)],
@@ -189,28 +174,5 @@ mod tests {
         assert_eq!(strip_start(&at(now), now), now - MIN_SPAN_MS);
         assert_eq!(strip_start(&at(0), now), now - MAX_SPAN_MS);
         assert_eq!(strip_start(&at(now - 1_000_000), now), now - 1_100_000);
-    }
-
-    #[test]
-    fn states_of_the_server_are_cut_to_the_view_and_keep_their_holes() {
-        let state = |from_ms, to_ms| StateSpan { state: BreakerState::Open, from_ms, to_ms };
-        let cut = cut(
-            &[state(0, 10), state(10, 25), state(40, 60), state(60, 90)],
-            Span { from_ms: 20, to_ms: 50 },
-        );
-        assert_eq!(cut, [state(20, 25), state(40, 50)]);
-    }
-
-    #[test]
-    fn changes_are_those_of_the_time() {
-        use BreakerState::{Closed, Open};
-        let breaker = Breaker {
-            transitions: vec![transition(5, Closed, Open), transition(15, Open, Closed)],
-            ..Breaker::default()
-        };
-        let view = Span { from_ms: 10, to_ms: 20 };
-        assert_eq!(transitions_in(&breaker, &None, view).len(), 1);
-        let past = Some(Box::new(poolscope_wire::BreakerDetail::default()));
-        assert!(transitions_in(&breaker, &past, view).is_empty(), "the server knows better");
     }
 }

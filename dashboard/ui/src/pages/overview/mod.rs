@@ -32,6 +32,7 @@ use headline::Headlines;
 use problems::Problems;
 use row::{ColumnHeads, Row};
 use toolbar::Toolbar;
+use view::spark_end;
 
 /// What the address asks for.
 fn use_filter(navigation: Navigation) -> Derived<PoolFilter> {
@@ -134,9 +135,19 @@ fn NoMatch() -> impl IntoView {
     }
 }
 
+/// Rows of pools, of which only those in view are in the page.
 #[component]
-fn List(ids: Derived<Vec<String>>) -> impl IntoView {
+pub fn List(
+    /// Their ids, in order.
+    ids: Derived<Vec<String>>,
+    /// True if each has the name of its instance.
+    #[prop(optional)]
+    by_instance: bool,
+) -> impl IntoView {
+    let live = expect_context::<Live>();
     let list = NodeRef::new();
+    // One axis for all sparklines, however rarely a pool is reported.
+    let spark_end = Derived::new(move || spark_end(live.now_ms()));
     let window = window::use_row_window(list, Derived::new(move || ids.with(Vec::len)));
     let shown = Derived::new(move || {
         let range = window.range.get();
@@ -146,7 +157,7 @@ fn List(ids: Derived<Vec<String>>) -> impl IntoView {
         <ColumnHeads />
         <ul class="pools" node_ref=list aria-label="Pools">
             <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.above.get() as u64)></li>
-            {each(move || shown.get(), |id| view! { <Row id /> }.into_any())}
+            {each(move || shown.get(), move |id| view! { <Row id by_instance spark_end /> }.into_any())}
             <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.below.get() as u64)></li>
         </ul>
     }

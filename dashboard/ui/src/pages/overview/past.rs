@@ -131,13 +131,13 @@ mod tests {
         };
         let points = vec![point(1_000, 3, 1.0, 30.0), point(2_000, 1, 0.0, 10.0)];
         let past = Some((Span { from_ms: 0, to_ms: 3_000 }, points));
-        let mut view = PoolView::new(&PoolEntry::default());
+        let mut view = PoolView::new(&PoolEntry::default(), 0);
         put_past(&mut view, &past, true);
         assert_eq!((view.active.as_str(), view.wait_p99.as_str()), ("3", "750 ms"));
         assert_eq!((view.reuse.as_str(), view.requests.as_str()), ("75 %", "20"));
         assert_eq!(view.shares, [0.75, 0.25, 0.0]);
         assert!(view.sentence.starts_with("now: "));
-        let mut none = PoolView::new(&PoolEntry::default());
+        let mut none = PoolView::new(&PoolEntry::default(), 0);
         put_past(&mut none, &None, true);
         assert_eq!([none.active, none.reuse, none.pending], [format::UNKNOWN; 3], "nothing is known, not 0");
     }

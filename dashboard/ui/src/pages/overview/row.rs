@@ -22,8 +22,8 @@ use crate::{
 };
 
 /// Why a group has no percentiles.
-const UNEQUAL: &str =
-    "Its instances count times in buckets of unequal bounds: open it to see the percentiles of each.";
+pub const UNEQUAL: &str =
+    "Its instances count times in buckets of unequal bounds, so that only each by itself has percentiles.";
 
 /// Heads of the columns, which also choose the order.
 #[component]
@@ -64,6 +64,10 @@ pub fn ColumnHeads() -> impl IntoView {
 pub fn Row(
     /// Its id.
     id: String,
+    /// True if it has the name of its instance.
+    by_instance: bool,
+    /// Where the sparklines of all rows end.
+    spark_end: Derived<u64>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
@@ -73,7 +77,8 @@ pub fn Row(
         let id = id.clone();
         Derived::after(move |before: Option<&Option<PoolView>>| {
             // A pool that is gone keeps its last words until its row is gone.
-            let now = live.with_pool(&id, PoolView::new);
+            let end_ms = spark_end.get();
+            let now = live.with_pool(&id, |entry| PoolView::new(entry, end_ms));
             let is_still = time.fixed().is_some();
             let moved = now.map(|mut view| {
                 past.with(|past| {
@@ -161,7 +166,7 @@ pub fn Row(
         format!("pool v-{}{}{member}", severity_key(), if stale { " is-stale" } else { "" })
     };
     let name = move || {
-        let of_member = is_member.get();
+        let of_member = by_instance || is_member.get();
         view.with(|view| {
             view.as_ref()
                 .map(|view| match (of_member, view.instance.is_empty()) {
@@ -196,6 +201,10 @@ pub fn Row(
     };
     let errors = move || view.with(|view| view.as_ref().and_then(|view| view.errors.clone()));
     let breaker = Derived::new(move || view.with(|view| view.as_ref().and_then(|view| view.breaker.clone())));
+    let guard = {
+        let id = id.clone();
+        move || live.peek(|store| store.guard_of(&id).cloned())
+    };
 
     view! {
         <li class=class data-testid="pool-row" data-pool-id=id data-severity=severity_key>
@@ -203,11 +212,15 @@ pub fn Row(
             <div class="cell name">
                 {move || if group.with(Option::is_some) {
                     view! {
-                        <button type="button" class="apart" data-stop data-testid="pool-group" dir="auto" on:click=toggle.clone()
-                            aria-expanded=move || if is_open.get() { "true" } else { "false" } title="Take apart by instance">
-                            <span class="twist" aria-hidden="true">{move || if is_open.get() { "\u{2212}" } else { "+" }}</span>
-                            {name} <span class="soft" data-testid="pool-instances">{instances}</span>
-                        </button>
+                        <span class="grouped">
+                            <button type="button" class="apart" data-testid="pool-group" on:click=toggle.clone() title="Take apart by instance"
+                                aria-expanded=move || if is_open.get() { "true" } else { "false" }>
+                                <span aria-hidden="true">{move || if is_open.get() { "\u{2212}" } else { "+" }}</span>
+                                <span class="sr">"Take apart by instance: " {name}</span>
+                            </button>
+                            <a href=href.clone() data-stop data-testid="pool-name" dir="auto" title=name>{name}</a>
+                            <span class="soft" data-testid="pool-instances">{instances}</span>
+                        </span>
                     }.into_any()
                 } else {
                     view! { <a href=href.clone() data-stop data-testid="pool-name" dir="auto" title=name>{name}</a> }.into_any()
@@ -248,11 +261,8 @@ pub fn Row(
                 {move || errors().map(|errors| view! { <span class="under is-bad">{errors} " err/s"</span> })}
             </div>
             <div class="cell breaker">
-                {move || breaker.get().map(|(name, state)| {
-                    let id = live.peek(|store| {
-                        store.breakers.values().find(|breaker| breaker.name == name).map(|breaker| breaker.id.clone())
-                    });
-                    view! { <a href=navigation.link(&Route::Breakers(id))><BreakerBadge state /></a> }
+                {move || breaker.get().map(|(_, state)| {
+                    view! { <a href=navigation.link(&Route::Breakers(guard()))><BreakerBadge state /></a> }
                 })}
                 {move || states.get().map(|states| view! { <span class="under" data-testid="pool-breakers">{states}</span> })}
             </div>

@@ -9,6 +9,15 @@ use crate::{
     words,
 };
 
+/// Sparklines move on by so much.
+const SPARK_STEP_MS: u64 = 2_000;
+
+/// Where the sparklines of all rows end at a moment of the server's clock.
+#[must_use]
+pub fn spark_end(now_ms: u64) -> u64 {
+    now_ms.next_multiple_of(SPARK_STEP_MS)
+}
+
 /// What a row says about a pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolView {
@@ -61,8 +70,8 @@ pub struct PoolView {
 }
 
 impl PoolView {
-    /// What a row says about a pool at a moment of the server's clock.
-    pub fn new(entry: &PoolEntry) -> Self {
+    /// What a row says about a pool, with a sparkline that ends at a moment of the server's clock.
+    pub fn new(entry: &PoolEntry, spark_end_ms: u64) -> Self {
         let pool = &entry.summary;
         let now = &pool.now;
         let most = most_open(pool, &entry.ring);
@@ -97,7 +106,7 @@ impl PoolView {
                 .filter(|errors| *errors > 0.0)
                 .map(|errors| format::number(f64::from(errors))),
             breaker: pool.breaker.clone(),
-            spark: Spark::new(&entry.ring),
+            spark: Spark::new(&entry.ring, spark_end_ms),
         }
     }
 }
@@ -145,34 +154,34 @@ mod tests {
     #[test]
     fn times_without_a_column_are_told_in_words() {
         let mut entry = PoolEntry::default();
-        assert_eq!(PoolView::new(&entry).times, "");
+        assert_eq!(PoolView::new(&entry, 0).times, "");
         entry.summary.now =
             PoolPoint { use_p50_s: Some(0.012), use_p99_s: Some(0.08), ..PoolPoint::default() };
-        assert_eq!(PoolView::new(&entry).times, "connection in use p50 12 ms, p99 80 ms");
+        assert_eq!(PoolView::new(&entry, 0).times, "connection in use p50 12 ms, p99 80 ms");
     }
 
     #[test]
     fn estimated_figures_carry_a_tilde_and_unknown_ones_a_dash() {
         let mut entry = PoolEntry::default();
         entry.summary.now = PoolPoint { active: Some(1), idle: Some(3), ..PoolPoint::default() };
-        let exact = PoolView::new(&entry);
+        let exact = PoolView::new(&entry, 0);
         assert_eq!((exact.idle.as_str(), exact.reuse.as_str()), ("3", format::UNKNOWN));
         assert_eq!(exact.shares, [0.25, 0.75, 0.0]);
         entry.summary.observation = Observation::Kernel;
-        assert_eq!(PoolView::new(&entry).idle, "3", "what the kernel tells is no estimate");
+        assert_eq!(PoolView::new(&entry, 0).idle, "3", "what the kernel tells is no estimate");
         entry.summary.observation = Observation::Estimated;
-        assert_eq!(PoolView::new(&entry).idle, "~3");
+        assert_eq!(PoolView::new(&entry, 0).idle, "~3");
     }
 
     #[test]
     fn what_a_sender_does_not_tell_is_a_dash_and_no_zero() {
-        let view = PoolView::new(&PoolEntry::default());
+        let view = PoolView::new(&PoolEntry::default(), 0);
         assert_eq!([view.active, view.idle, view.pending, view.requests], [format::UNKNOWN; 4]);
         assert_eq!((view.is_waiting, view.errors), (false, None));
     }
 
     #[test]
     fn a_pool_without_connections_has_an_empty_bar() {
-        assert_eq!(PoolView::new(&PoolEntry::default()).shares, [0.0; 3]);
+        assert_eq!(PoolView::new(&PoolEntry::default(), 0).shares, [0.0; 3]);
     }
 }

@@ -23,6 +23,14 @@ impl History for detail::History {
     fn before<T>(self, read: impl FnOnce(Option<&dyn Answer>) -> T) -> T {
         self.before.with(|loaded| read(loaded.detail().map(|detail| detail as &dyn Answer)))
     }
+
+    fn failures(self) -> [Option<String>; 2] {
+        let of_before = self.before.with(|loaded| match loaded {
+            Loaded::Failed(failure) => Some(failure.to_string()),
+            Loaded::Loading | Loaded::Ready(_) => None,
+        });
+        [self.trouble.get().map(|failure| failure.to_string()), of_before]
+    }
 }
 
 /// The charts.
@@ -32,6 +40,8 @@ pub fn Charts(
     id: String,
     /// The history of the pool.
     history: detail::History,
+    /// True for several instances together, which have no lanes.
+    is_group: Derived<bool>,
 ) -> impl IntoView {
     let of_detail = move |loaded: &Loaded| {
         loaded.detail().map(|detail| words::pool_name(&detail.summary)).unwrap_or_default()
@@ -43,7 +53,7 @@ pub fn Charts(
     let data = use_data(history, &CHARTS, name, estimated);
     let is_reading = Derived::new(move || history.is_reading.get());
     view! {
-        <ChartSection data title="Over time".to_owned() is_reading comparison=comparison(history) pool=id.clone() />
-        <Lanes id span=data.span cursor=data.cursor />
+        <ChartSection data title="Over time".to_owned() is_reading comparison=comparison(history) pool=if is_group.get_untracked() { String::new() } else { id.clone() } />
+        {move || (!is_group.get()).then(|| view! { <Lanes id=id.clone() span=data.span cursor=data.cursor /> })}
     }
 }

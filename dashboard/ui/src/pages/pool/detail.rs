@@ -67,11 +67,12 @@ impl Loaded {
         }
     }
 
-    /// Takes in an answer. A history that is shown stays when a later reading only fails to get through.
+    /// Takes in an answer. A history that is shown stays until the pool is gone: what a busy server refuses now it tells
+    /// later.
     fn take(&mut self, answer: Result<PoolDetail, Failure>) {
         match (answer, &*self) {
             (Ok(detail), _) => *self = Self::Ready(Box::new(detail)),
-            (Err(Failure::Unreachable), Self::Ready(_)) => {}
+            (Err(failure), Self::Ready(_)) if !matches!(failure, Failure::NotFound(_)) => {}
             (Err(failure), _) => *self = Self::Failed(failure),
         }
     }
@@ -99,6 +100,8 @@ pub struct History {
     pub now: RwSignal<Loaded>,
     /// The history of the earlier time, while there is to be one.
     pub before: RwSignal<Loaded>,
+    /// Why the newest reading of the history failed, if it did.
+    pub trouble: RwSignal<Option<Failure>>,
     /// True while another time is being read.
     pub is_reading: RwSignal<bool>,
 }
@@ -113,6 +116,7 @@ pub fn use_history(live: Live, time: Time, id: String) -> History {
     let history = History {
         now: RwSignal::new(Loaded::default()),
         before: RwSignal::new(Loaded::default()),
+        trouble: RwSignal::new(None),
         is_reading: RwSignal::new(false),
     };
     let kept_id = StoredValue::new(id.clone());
@@ -131,6 +135,7 @@ pub fn use_history(live: Live, time: Time, id: String) -> History {
                 }
                 if is_now {
                     history.is_reading.set(false);
+                    history.trouble.set(answer.as_ref().err().cloned());
                 }
                 into.update(|loaded| loaded.take(answer));
             });
@@ -194,6 +199,7 @@ mod tests {
         assert_eq!(loaded.stage(), Stage::Failed(Failure::Unreachable));
         loaded.take(Ok(PoolDetail::default()));
         loaded.take(Err(Failure::Unreachable));
+        loaded.take(Err(Failure::Refused("busy".to_owned())));
         assert_eq!(loaded.stage(), Stage::Ready);
         let gone = Failure::NotFound("gone".to_owned());
         loaded.take(Err(gone.clone()));

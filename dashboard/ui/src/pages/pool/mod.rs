@@ -3,7 +3,11 @@
 pub mod charts;
 pub mod connections;
 pub mod detail;
+pub mod events;
+pub mod figures;
+pub mod group;
 pub mod head;
+pub mod instances;
 pub mod lanes;
 
 use leptos::prelude::*;
@@ -18,7 +22,6 @@ use crate::{
     },
     derived::Derived,
     navigation::Navigation,
-    pages::events::EventRow,
     route::Route,
     state::live::Live,
     time::Time,
@@ -27,10 +30,9 @@ use crate::{
 
 use charts::Charts;
 use detail::{History, Loaded, use_history};
-use head::Head;
-
-/// The most events of a pool that its page lists; all are on the events page.
-const MAX_EVENTS: usize = 20;
+use events::PoolEvents;
+use head::{Head, since_known};
+use instances::{Instances, use_members};
 
 /// The page of a pool.
 #[component]
@@ -71,6 +73,8 @@ fn Failed(failure: Failure) -> impl IntoView {
 #[component]
 fn Ready(id: String, history: History) -> impl IntoView {
     let detail = history.now;
+    let members = use_members(expect_context::<Live>(), id.clone(), detail);
+    let is_group = Derived::new(move || members.with(|members| !members.is_empty()));
     let rows = move |read: fn(&PoolDetail) -> Vec<counts::CountRow>| {
         Derived::new(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
     };
@@ -84,8 +88,10 @@ fn Ready(id: String, history: History) -> impl IntoView {
     };
     view! {
         <article data-testid="pool-page">
-            <Head id=id.clone() detail />
-            <Charts id=id.clone() history />
+            <Head id=id.clone() detail members />
+            <Charts id=id.clone() history is_group />
+            <Show when=move || is_group.get()><Instances members /></Show>
+            <p class="soft since tables-time" data-testid="tables-time">{move || since_known(is_group.get())}</p>
             <div class="tables">
                 <Counts title="Closes by reason" none=none(Lack::CloseReasons, "No connection has been closed yet.") testid="closes-table"
                     rows=rows(|d| counts::rows(&d.closes, words::close_reason, |_| false)) />
@@ -98,29 +104,7 @@ fn Ready(id: String, history: History) -> impl IntoView {
                 <Counts title="Connects that failed" none=none(Lack::FailedConnects, "No connect is known to have failed.") testid="failures-table"
                     rows=rows(connections::failures) />
             </div>
-            <PoolEvents id />
+            <PoolEvents id members />
         </article>
-    }
-}
-
-#[component]
-fn PoolEvents(id: String) -> impl IntoView {
-    let live = expect_context::<Live>();
-    let events = Derived::new(move || {
-        live.with_events(|store| {
-            let of_pool = store.events.iter().filter(|event| event.pool.as_deref() == Some(&id));
-            of_pool.take(MAX_EVENTS).cloned().collect::<Vec<_>>()
-        })
-    });
-    view! {
-        <section>
-            <h2>"Events of this pool"</h2>
-            {move || events.with(Vec::is_empty).then(|| view! { <p class="soft">"Nothing has been reported for this pool."</p> })}
-            <ul class="events">
-                <For each=move || events.get() key=|event| event.id let:event>
-                    <EventRow event />
-                </For>
-            </ul>
-        </section>
     }
 }

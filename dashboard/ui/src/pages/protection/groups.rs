@@ -5,11 +5,31 @@ use std::collections::BTreeMap;
 
 use poolscope_wire::Severity;
 
-use super::cells::Kind;
-use crate::state::{filter::protection_of, store::Store};
+use super::cells::{Kind, pool_limit_sentence};
+use crate::{
+    state::{
+        filter::{has_words, protection_of},
+        store::Store,
+    },
+    words,
+};
 
-/// The most rows of a table: whoever has more looks for the worst, which come first.
-const MAX_ROWS: usize = 100;
+/// What is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// Of this service; empty for all.
+    pub service: String,
+    /// What has every word of this text somewhere.
+    pub text: String,
+    /// What is so bad.
+    pub severity: Option<Severity>,
+}
+
+impl Filter {
+    fn passes(&self, severity: Severity, texts: &[&str]) -> bool {
+        self.severity.is_none_or(|wanted| wanted == severity) && has_words(&self.text, texts)
+    }
+}
 
 /// A table of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +38,6 @@ pub struct Table {
     pub kind: Kind,
     /// Ids of what protects, or of pools, worst first.
     pub ids: Vec<String>,
-    /// Rows beyond the most that it has.
-    pub more: usize,
 }
 
 /// The tables of an instance.
@@ -50,16 +68,27 @@ impl Group {
 /// A row with what decides about its place.
 type Found<'a> = (Severity, &'a str, Kind, &'a str);
 
-/// What a service has (all if it is empty), the instance that fares worst first.
+/// What passes, the instance that fares worst first.
 #[must_use]
-pub fn groups(store: &Store, service: &str) -> Vec<Group> {
+pub fn groups(store: &Store, filter: &Filter) -> Vec<Group> {
+    let service = filter.service.as_str();
     let mut found: BTreeMap<(&str, &str), Vec<Found<'_>>> = BTreeMap::new();
     for one in protection_of(store, service) {
+        let texts = [&one.name, &one.service, &one.instance, &one.health.sentence].map(String::as_str);
+        if !filter.passes(one.health.severity, &texts) {
+            continue;
+        }
         let rows = found.entry((&one.service, &one.instance)).or_default();
         rows.push((one.health.severity, &one.name, Kind::of(&one.figures), &one.id));
     }
     let limited = store.pools.values().filter(|entry| entry.summary.now.limit.is_some());
     for pool in limited.filter(|entry| service.is_empty() || entry.summary.service == service) {
+        let (severity, sentence) = pool.summary.now.limit.map(pool_limit_sentence).unwrap_or_default();
+        let destination = words::destination(&pool.summary);
+        let of = &pool.summary;
+        if !filter.passes(severity, &[&of.client, &of.service, &of.instance, &destination, &sentence]) {
+            continue;
+        }
         let rows = found.entry((&pool.summary.service, &pool.summary.instance)).or_default();
         // Its place, which falls late, so that the row does not move with every request that waits.
         rows.push((pool.place, &pool.summary.client, Kind::PoolLimit, &pool.summary.id));
@@ -83,9 +112,7 @@ fn table(kind: Kind, rows: &[Found<'_>]) -> Option<Table> {
         return None;
     }
     rows.sort_by_key(|(severity, name, _, id)| (Reverse(*severity), *name, *id));
-    let more = rows.len().saturating_sub(MAX_ROWS);
-    let ids = rows.into_iter().take(MAX_ROWS).map(|(.., id)| (*id).to_owned()).collect();
-    Some(Table { kind, ids, more })
+    Some(Table { kind, ids: rows.into_iter().map(|(.., id)| (*id).to_owned()).collect() })
 }
 
 #[cfg(test)]
@@ -126,7 +153,7 @@ mod tests {
             one("fine", "b", Severity::Ok, timeout()),
             one("sick", "b", Severity::Bad, timeout()),
         ]);
-        let groups = groups(&store, "");
+        let groups = groups(&store, &Filter::default());
         let instances: Vec<&str> = groups.iter().map(|group| group.instance.as_str()).collect();
         assert_eq!(instances, ["b", "a"]);
         let tables: Vec<_> = groups[0]
@@ -135,15 +162,26 @@ mod tests {
             .map(|table| (table.kind, table.ids.iter().map(String::as_str).collect::<Vec<_>>()))
             .collect();
         assert_eq!(tables, [(Kind::PoolLimit, vec!["p"]), (Kind::Timeout, vec!["sick", "fine"])]);
-        assert!(super::groups(&store, "no such service").is_empty());
+        let none = Filter { service: "no such service".to_owned(), ..Filter::default() };
+        assert!(super::groups(&store, &none).is_empty());
     }
 
     #[test]
-    fn rows_are_bounded_and_the_rest_is_counted() {
-        let many = (0..MAX_ROWS + 7)
-            .map(|place| one(&place.to_string(), "a", Severity::Ok, ProtectionFigures::default()));
-        let groups = groups(&store(many.collect()), "");
-        let table = &groups[0].tables[0];
-        assert_eq!((table.ids.len(), table.more), (MAX_ROWS, 7));
+    fn search_and_severity_work_over_all_rows() {
+        let many = (0..1_000).map(|place| {
+            let severity = if place == 999 { Severity::Bad } else { Severity::Ok };
+            one(&format!("n{place}"), "a", severity, ProtectionFigures::default())
+        });
+        let store = store(many.collect());
+        let rows = |filter: &Filter| {
+            let all = groups(&store, filter).into_iter().flat_map(|group| group.tables);
+            let own = all.filter(|table| table.kind != Kind::PoolLimit);
+            own.flat_map(|table| table.ids).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(&Filter::default()).len(), 1_000, "none is left out");
+        let text = Filter { text: "n998".to_owned(), ..Filter::default() };
+        assert_eq!(rows(&text), ["n998"]);
+        let bad = Filter { severity: Some(Severity::Bad), ..Filter::default() };
+        assert_eq!(rows(&bad), ["n999"]);
     }
 }

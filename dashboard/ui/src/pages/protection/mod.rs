@@ -11,16 +11,18 @@ use crate::{
     components::{
         each::each,
         empty::{Empty, NoData, Waiting},
+        told::told,
     },
     derived::Derived,
     format,
     navigation::Navigation,
+    route::Query,
     state::{filter::protection_of, live::Live},
     time::Time,
 };
 
 use cells::Kind;
-use groups::{Group, groups};
+use groups::{Filter, Group, groups};
 use table::Instance;
 
 /// The protection page.
@@ -29,14 +31,35 @@ pub fn Protection() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let time = expect_context::<Time>();
-    let found = Derived::new(move || {
-        let service = navigation.query("service");
+    let filter = Derived::new(move || Filter {
+        service: navigation.query("service"),
+        text: navigation.query("q"),
+        severity: match navigation.query("severity").as_str() {
+            "bad" => Some(Severity::Bad),
+            "warn" => Some(Severity::Warn),
+            "ok" => Some(Severity::Ok),
+            _ => None,
+        },
+    });
+    let read = move |filter: &Filter| {
         // The limits of pools come with their figures.
         live.with_figures(|_| ());
-        live.with_protection(|store| groups(store, &service))
+        live.with_protection(|store| groups(store, filter))
+    };
+    let found = Derived::new(move || filter.with(read));
+    let all = Derived::new(move || {
+        let service = navigation.query("service");
+        count(&read(&Filter { service, ..Filter::default() }))
     });
+    let shown_rows = Derived::new(move || found.with(|found| count(found)));
     let keys = move || found.with(|found| found.iter().map(Group::key).collect());
-    let is_empty = Derived::new(move || found.with(Vec::is_empty));
+    let is_empty = Derived::new(move || all.get() == 0);
+    let has_no_match = Derived::new(move || shown_rows.get() == 0);
+    let counted = Derived::new(move || match (shown_rows.get(), all.get()) {
+        (shown, all) if shown == all => format::counted(all, "row", "rows"),
+        (shown, all) => format!("{} of {}", format::count(shown), format::counted(all, "row", "rows")),
+    });
+    let asked = Derived::new(move || navigation.with_query(Query::to_text));
     // The first row is shown over time until the address says which, or that none is.
     let shown = Derived::after(move |before: Option<&String>| match navigation.query("show") {
         asked if !asked.is_empty() => asked,
@@ -77,8 +100,28 @@ pub fn Protection() -> impl IntoView {
                 {move || time.fixed().map(|_| " Charts are of the time that is looked at.")}
             </span>
         </div>
+        <Show when=move || !is_empty.get()>
+            <div class="toolbar" role="search">
+                <input type="search" data-search data-testid="search" placeholder="Search ( / )" aria-label="Search what protects calls"
+                    prop:value=move || navigation.query("q")
+                    on:input=move |event| navigation.set_query("q", &event_target_value(&event)) />
+                {SEVERITIES.map(|(key, name)| view! {
+                    <button type="button" class="chip" title="Show only these" data-testid=format!("protection-{key}")
+                        aria-pressed=move || if navigation.query("severity") == key { "true" } else { "false" }
+                        on:click=move |_| navigation.set_query("severity", if navigation.query("severity") == key { "" } else { key })>{name}</button>
+                }).collect_view()}
+                {told("protection-count", counted, asked)}
+            </div>
+        </Show>
         {move || {
-            if !is_empty.get() {
+            if !is_empty.get() && has_no_match.get() {
+                view! {
+                    <Empty title="Nothing matches">
+                        <p>"There is something that protects calls, but nothing that this search and this choice let through."</p>
+                    </Empty>
+                }
+                .into_any()
+            } else if !is_empty.get() {
                 each(keys, move |key| view! { <Instance groups=found key shown /> }.into_any())
             } else if !is_filled.get() {
                 view! { <Waiting /> }.into_any()
@@ -89,6 +132,13 @@ pub fn Protection() -> impl IntoView {
             }
         }}
     }
+}
+
+/// How bad something may be, in the address and on the screen.
+const SEVERITIES: [(&str, &str); 3] = [("bad", "need you"), ("warn", "worth a look"), ("ok", "fine")];
+
+fn count(groups: &[Group]) -> u64 {
+    groups.iter().flat_map(|group| &group.tables).map(|table| table.ids.len() as u64).sum()
 }
 
 /// The first row that has a history of its own.

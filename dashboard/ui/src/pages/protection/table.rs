@@ -9,7 +9,12 @@ use super::{
 };
 use crate::{
     chart::figures,
-    components::{bar::MarkedBar, each::each, over_time::OverTime, shape::SeverityShape},
+    components::{
+        bar::MarkedBar,
+        chunks::{Shape, chunks},
+        over_time::OverTime,
+        shape::SeverityShape,
+    },
     derived::Derived,
     format,
     navigation::Navigation,
@@ -48,9 +53,10 @@ pub fn Instance(
 #[component]
 fn TableOf(group: Derived<Group>, kind: Kind, shown: Derived<String>) -> impl IntoView {
     let is_there = Derived::new(move || group.with(|group| group.table(kind).is_some()));
-    let ids =
-        move || group.with(|group| group.table(kind).map(|table| table.ids.clone()).unwrap_or_default());
-    let more = move || group.with(|group| group.table(kind).map_or(0, |table| table.more));
+    let ids = Derived::new(move || {
+        group.with(|group| group.table(kind).map(|table| table.ids.clone()).unwrap_or_default())
+    });
+    let shape = Shape::Rows(kind.columns().len() + 1);
     let heads =
         move || kind.columns().iter().map(|head| view! { <th scope="col">{*head}</th> }).collect_view();
     let table = move || {
@@ -58,9 +64,8 @@ fn TableOf(group: Derived<Group>, kind: Kind, shown: Derived<String>) -> impl In
             <table class=format!("protection k-{}", kind.key())>
                 <caption>{kind.title()}</caption>
                 <thead><tr><th scope="col"><span class="sr">"Name and condition"</span></th>{heads()}</tr></thead>
-                <tbody>{each(ids, move |id| view! { <Row kind id shown /> }.into_any())}</tbody>
+                {chunks(ids, shape, None, move |id| view! { <Row kind id shown /> }.into_any())}
             </table>
-            {move || (more() > 0).then(|| view! { <p class="soft">{format!("and {} more, none of them worse", more())}</p> })}
         }
         .into_any()
     };

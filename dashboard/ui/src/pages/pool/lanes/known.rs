@@ -7,9 +7,9 @@ use poolscope_wire::{ConnectionLane, ConnectionLanes, LaneSegment};
 /// What is told again with each answer: a sender may learn late what a connection did.
 const AGAIN_MS: u64 = 10_000;
 
-/// What is asked of the server.
+/// What the server is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wanted {
+pub struct Question {
     /// Begin of the time in view.
     pub from_ms: u64,
     /// Its end.
@@ -22,7 +22,7 @@ pub struct Wanted {
     pub max_rows: usize,
 }
 
-impl Wanted {
+impl Question {
     /// True if an answer to this one goes on where one to `before` ended.
     fn goes_on(&self, before: &Self) -> bool {
         let is_same =
@@ -41,7 +41,7 @@ pub struct Known {
     /// What was told last, with all stretches in view.
     pub lanes: ConnectionLanes,
     /// What was asked for then; `None` before the first answer.
-    asked: Option<Wanted>,
+    asked: Option<Question>,
     /// A row came of which the begin is missing.
     has_holes: bool,
 }
@@ -49,7 +49,7 @@ pub struct Known {
 impl Known {
     /// From which moment on an answer need tell what connections did; `None` for everything.
     #[must_use]
-    pub fn after_ms(&self, wanted: &Wanted) -> Option<u64> {
+    pub fn after_ms(&self, wanted: &Question) -> Option<u64> {
         let before = self.asked.as_ref().filter(|before| wanted.goes_on(before))?;
         (!self.has_holes).then(|| before.to_ms.saturating_sub(AGAIN_MS))
     }
@@ -61,7 +61,7 @@ impl Known {
     }
 
     /// Takes an answer, which tells what was after a moment.
-    pub fn take(&mut self, wanted: Wanted, after_ms: Option<u64>, mut lanes: ConnectionLanes) {
+    pub fn take(&mut self, wanted: Question, after_ms: Option<u64>, mut lanes: ConnectionLanes) {
         self.has_holes = false;
         if let Some(after_ms) = after_ms {
             let rows = std::mem::take(&mut self.lanes.rows).into_iter();
@@ -118,8 +118,8 @@ mod tests {
 
     use super::*;
 
-    fn wanted(from_ms: u64, to_ms: u64) -> Wanted {
-        Wanted { from_ms, to_ms, max_rows: 10, ..Wanted::default() }
+    fn wanted(from_ms: u64, to_ms: u64) -> Question {
+        Question { from_ms, to_ms, max_rows: 10, ..Question::default() }
     }
 
     fn row(id: u64, start_ms: u64, lengths: &[u64]) -> ConnectionLane {
@@ -161,7 +161,7 @@ mod tests {
     fn another_question_and_a_row_without_its_begin_are_asked_for_anew() {
         let mut known = Known::default();
         known.take(wanted(0, 60_000), None, lanes(vec![row(1, 0, &[60_000])]));
-        assert_eq!(known.after_ms(&Wanted { only: "leaked".to_owned(), ..wanted(1_000, 61_000) }), None);
+        assert_eq!(known.after_ms(&Question { only: "leaked".to_owned(), ..wanted(1_000, 61_000) }), None);
         assert_eq!(known.after_ms(&wanted(0, 120_000)), None, "another width has other steps");
         assert_eq!(known.after_ms(&wanted(300_000, 360_000)), None);
         known.take(

@@ -54,6 +54,7 @@ impl RowText {
     #[must_use]
     pub fn new(lane: &ConnectionLane, to_ms: u64, interval_ms: u64) -> Self {
         let end_ms = lane.closed.as_ref().map_or(lane.seen_ms, |closed| closed.at_ms);
+        let end_ms = if is_later(end_ms, to_ms, interval_ms) { to_ms } else { end_ms };
         let (what, tone) = what(lane, to_ms, interval_ms);
         Self {
             name: format!("#{}", lane.id),
@@ -71,13 +72,22 @@ impl RowText {
     pub fn sentence(&self) -> String {
         let Self { name, peer, age, requests, share, what, .. } = self;
         format!(
-            "Connection {name} to {peer}: {what}. {age} old, {requests} requests, in use {share} of this time."
+            "Connection {name} to {peer}: {what}. {age} old, {requests} requests in all, in use {share} of this time."
         )
     }
 }
 
-/// What a connection does, or how it ended.
+/// True if something was after the time in view, and not only told a little later than the newest chart.
+fn is_later(at_ms: u64, to_ms: u64, interval_ms: u64) -> bool {
+    at_ms > to_ms + MISSED * interval_ms.max(1_000)
+}
+
+/// What a connection does, or how it ended; of a time that has passed, what it did at the end of that.
 fn what(lane: &ConnectionLane, to_ms: u64, interval_ms: u64) -> (String, Tone) {
+    let end_ms = lane.closed.as_ref().map_or(lane.seen_ms, |closed| closed.at_ms);
+    if is_later(end_ms, to_ms, interval_ms) {
+        return (format!("then {}", at(lane, to_ms)), Tone::Fine);
+    }
     if let Some(leak) = lane.leaks.iter().find(|leak| leak.until_ms.is_none()) {
         return (
             format!("held {}: body not read", about(leak.since_ms, lane.seen_ms.max(leak.since_ms))),
@@ -185,6 +195,18 @@ mod tests {
             ],
             ..ConnectionLane::default()
         }
+    }
+
+    #[test]
+    fn of_a_time_that_has_passed_it_says_what_was_then() {
+        let lane = lane(LaneState::Active);
+        let (to_ms, interval_ms) = (lane.seen_ms - 60_000, 1_000);
+        let (then, _) = what(&lane, to_ms, interval_ms);
+        assert!(then.starts_with("then "), "{then}");
+        let closed = LaneClose { at_ms: lane.seen_ms, ..Default::default() };
+        let closed = ConnectionLane { closed: Some(closed), ..lane };
+        assert!(what(&closed, to_ms, interval_ms).0.starts_with("then "), "it closed after that");
+        assert_eq!(RowText::new(&closed, to_ms, interval_ms).age, about(closed.opened_ms, to_ms));
     }
 
     fn what_of(lane: &ConnectionLane) -> (String, Tone) {

@@ -1,116 +1,26 @@
-//! Pools of several instances that are one pool to people: their figures are merged, not averaged.
-
-use std::collections::{BTreeSet, HashMap};
+//! The pools of a group as one: sums of what they count, and percentiles of all that they counted.
 
 use poolscope_wire as wire;
 use wire::{BreakerState, Health, PoolGroup, PoolLimit, PoolPoint, Severity};
 
-use super::Store;
-use super::buckets::Buckets;
-use super::id::Id;
-use super::pool::Pool;
-use super::query::{lacks, summary};
-use super::sample::Sample;
-use crate::model::{Destination, Sender};
-
-/// Groups are told at most so often: their members report one after the other.
-const TELL_EVERY_MS: u64 = 900;
-
-/// What the live stream has told of the groups.
-#[derive(Debug, Default)]
-pub(super) struct ToldGroups {
-    told: BTreeSet<String>,
-    /// Groups of pools that changed since they were told.
-    dirty: BTreeSet<Id>,
-    told_ms: u64,
-}
-
-/// What the pools of a group have in common, as an identity.
-fn group_of(pool: &Pool) -> Id {
-    let sender = Sender { service: &pool.service, ..Sender::default() };
-    let destination = Destination {
-        kind: pool.kind,
-        client: &pool.client,
-        scheme: &pool.scheme,
-        address: &pool.address,
-        port: pool.port,
-    };
-    Id::pool(sender, destination)
-}
-
-/// A group must not be taken for the pool of a sender that names no instance.
-fn text_of(group: Id) -> String {
-    format!("g-{group}")
-}
-
-impl Store {
-    /// Pools by what they have in common, where there is more than one of them.
-    fn grouped(&self) -> HashMap<Id, Vec<&Pool>> {
-        let mut groups: HashMap<Id, Vec<&Pool>> = HashMap::new();
-        for pool in self.shown_pools() {
-            groups.entry(group_of(pool)).or_default().push(pool);
-        }
-        groups.retain(|_, members| members.len() > 1);
-        groups
-    }
-
-    /// Every group of pools, in the order of their names.
-    pub(crate) fn groups(&self) -> Vec<PoolGroup> {
-        let mut groups: Vec<_> = self.grouped().into_iter().map(|(id, members)| merge(id, members)).collect();
-        groups.sort_by(|a, b| {
-            let key = |one: &'_ PoolGroup| {
-                (
-                    one.merged.service.clone(),
-                    one.merged.client.clone(),
-                    one.merged.address.clone(),
-                    one.merged.id.clone(),
-                )
-            };
-            key(a).cmp(&key(b))
-        });
-        groups
-    }
-
-    /// Groups that changed, and the ids of those that are none any more. Asked before the pools are told.
-    pub(super) fn changed_groups(&mut self, now_ms: u64) -> (Vec<PoolGroup>, Vec<String>) {
-        let changed: Vec<Id> = self.shown_pools().filter(|pool| pool.dirty).map(group_of).collect();
-        self.told_groups.dirty.extend(changed);
-        // Also after the clock was put back.
-        let is_due = now_ms.abs_diff(self.told_groups.told_ms) >= TELL_EVERY_MS;
-        let is_news = !self.told_groups.dirty.is_empty() || !self.told_groups.told.is_empty();
-        if !is_due || !is_news {
-            return (Vec::new(), Vec::new());
-        }
-        let dirty = std::mem::take(&mut self.told_groups.dirty);
-        let mut before = std::mem::take(&mut self.told_groups.told);
-        let mut told = BTreeSet::new();
-        let mut groups = Vec::new();
-        for (id, members) in self.grouped() {
-            let text = text_of(id);
-            if dirty.contains(&id) || !before.contains(&text) {
-                groups.push(merge(id, members));
-            }
-            before.remove(&text);
-            told.insert(text);
-        }
-        self.told_groups.told = told;
-        self.told_groups.told_ms = now_ms;
-        (groups, before.into_iter().collect())
-    }
-}
+use super::text_of;
+use crate::store::buckets::Buckets;
+use crate::store::id::Id;
+use crate::store::pool::Pool;
+use crate::store::query::{lacks, summary};
+use crate::store::sample::Sample;
 
 /// The pools of a group as one.
-fn merge(id: Id, mut members: Vec<&Pool>) -> PoolGroup {
+pub(super) fn merge(id: Id, mut members: Vec<&Pool>) -> PoolGroup {
     members.sort_by(|a, b| (&a.instance, a.id).cmp(&(&b.instance, b.id)));
     let current: Vec<&Pool> = members.iter().copied().filter(|pool| !pool.stale).collect();
-    // Where all have vanished, what they were last is all that there is to tell.
-    let counted = if current.is_empty() { &members } else { &current };
+    let counted = counted(&members);
     let count = |severity| current.iter().filter(|pool| pool.condition.health().severity == severity).count();
     let (bad, warn) = (count(Severity::Bad) as u32, count(Severity::Warn) as u32);
-    let times = Times::of(counted);
-    let breakers = states(counted);
+    let times = Times::of(counted.iter().map(|pool| pool.last_minute()));
+    let breakers = states(&counted);
     PoolGroup {
-        merged: merged(id, counted, current.is_empty(), &times, &breakers),
+        merged: merged(id, &counted, current.is_empty(), &times, &breakers),
         members: members.iter().map(|pool| pool.id.to_string()).collect(),
         current: current.len() as u32,
         bad,
@@ -120,7 +30,14 @@ fn merge(id: Id, mut members: Vec<&Pool>) -> PoolGroup {
     }
 }
 
-/// How long everything took in the last minute, of all pools of a group.
+/// Those of a group whose figures are its figures: where all have vanished, what they were last is all that there is to
+/// tell.
+pub(super) fn counted<'a>(members: &[&'a Pool]) -> Vec<&'a Pool> {
+    let current: Vec<&Pool> = members.iter().copied().filter(|pool| !pool.stale).collect();
+    if current.is_empty() { members.to_vec() } else { current }
+}
+
+/// How long everything took in a time, of all pools of a group.
 struct Times {
     wait: Buckets,
     held: Buckets,
@@ -130,11 +47,11 @@ struct Times {
 }
 
 impl Times {
-    fn of(pools: &[&Pool]) -> Self {
-        let minutes: Vec<Sample> = pools.iter().map(|pool| pool.last_minute()).collect();
-        let wait = merge_buckets(minutes.iter().map(Sample::wait));
-        let held = merge_buckets(minutes.iter().map(|minute| &minute.held));
-        let duration = merge_buckets(minutes.iter().map(|minute| &minute.duration));
+    fn of(samples: impl Iterator<Item = Sample>) -> Self {
+        let samples: Vec<Sample> = samples.collect();
+        let wait = merge_buckets(samples.iter().map(Sample::wait));
+        let held = merge_buckets(samples.iter().map(|sample| &sample.held));
+        let duration = merge_buckets(samples.iter().map(|sample| &sample.duration));
         let unequal = [&wait, &held, &duration].into_iter().any(Option::is_none);
         let [wait, held, duration] = [wait, held, duration].map(Option::unwrap_or_default);
         Self { wait, held, duration, unequal }
@@ -169,6 +86,8 @@ fn merged(
     let Some(first) = all.first() else { return wire::PoolSummary::default() };
     let minutes: Vec<_> = pools.iter().map(|pool| pool.last_minute()).collect();
     let share = |buckets: &Buckets, share| buckets.quantile(share).map(|seconds| seconds as f32);
+    // A point tells of its own reports alone, as the points of the history do.
+    let newest = Times::of(pools.iter().map(|pool| pool.newest_report()));
     let worst = breakers.first().map(|(state, _)| *state);
     let worst = all.iter().find(|one| one.breaker.as_ref().map(|(_, state)| *state) == worst);
     let (reused, served) = minutes.iter().fold((0, 0), |(reused, served): (u64, u64), minute| {
@@ -190,12 +109,12 @@ fn merged(
         observation: all.iter().map(|one| one.observation).max().unwrap_or_default(),
         health: merge_health(all.iter().map(|one| &one.health)),
         now: PoolPoint {
-            wait_p50_s: share(&times.wait, 0.5),
-            wait_p99_s: share(&times.wait, 0.99),
-            use_p50_s: share(&times.held, 0.5),
-            use_p99_s: share(&times.held, 0.99),
-            duration_p50_s: share(&times.duration, 0.5),
-            duration_p99_s: share(&times.duration, 0.99),
+            wait_p50_s: share(&newest.wait, 0.5),
+            wait_p99_s: share(&newest.wait, 0.99),
+            use_p50_s: share(&newest.held, 0.5),
+            use_p99_s: share(&newest.held, 0.99),
+            duration_p50_s: share(&newest.duration, 0.5),
+            duration_p99_s: share(&newest.duration, 0.99),
             ..merge_points(all.iter().map(|one| &one.now))
         },
         reuse: (served > 0).then(|| (reused as f64 / served as f64) as f32),
@@ -213,10 +132,10 @@ fn merged(
 }
 
 /// The sum of all that counted something; `None` if their bounds are not the same, which no sum is right for.
-fn merge_buckets<'a>(all: impl Iterator<Item = &'a Buckets>) -> Option<Buckets> {
+pub(in crate::store) fn merge_buckets<'a>(all: impl Iterator<Item = &'a Buckets>) -> Option<Buckets> {
     let mut sum = Buckets::default();
     for one in all.filter(|one| one.count() > 0) {
-        if !sum.is_void() && sum.bounds() != one.bounds() {
+        if !sum.takes(one) {
             return None;
         }
         sum.add(one);
@@ -250,7 +169,7 @@ fn merge_health<'a>(all: impl Iterator<Item = &'a Health>) -> Health {
 }
 
 /// Sums of what is told, without percentiles, which are no sums.
-fn merge_points<'a>(all: impl Iterator<Item = &'a PoolPoint>) -> PoolPoint {
+pub(super) fn merge_points<'a>(all: impl Iterator<Item = &'a PoolPoint>) -> PoolPoint {
     all.fold(PoolPoint::default(), |sum, one| {
         let count = |a: Option<u32>, b: Option<u32>| match (a, b) {
             (Some(a), Some(b)) => Some(a.saturating_add(b)),

@@ -1,0 +1,122 @@
+//! What has to be known of the lanes, or why there are none.
+
+use leptos::prelude::*;
+use poolscope_wire::{Observation, PoolKind, PoolSummary};
+
+use super::{View, known::Known};
+use crate::{derived::Derived, format, state::live::Live};
+
+/// What has to be known of the lanes, or why there are none.
+#[component]
+pub(super) fn Notes(id: String, view: View) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let pool = Derived::new(move || live.with_pool(&id, |entry| entry.summary.clone()).unwrap_or_default());
+    let notes = Derived::new(move || {
+        if let Some(failure) = view.failure.get() {
+            return vec![failure.to_string()];
+        }
+        pool.with(|pool| view.known.with(|known| notes(pool, known)))
+    });
+    move || {
+        notes
+            .get()
+            .into_iter()
+            .map(|note| view! { <p class="soft note" data-testid="lanes-note">{note}</p> })
+            .collect_view()
+    }
+}
+
+/// What has to be known of the lanes.
+fn notes(pool: &PoolSummary, known: &Known) -> Vec<String> {
+    let lanes = &known.lanes;
+    if !known.is_there() {
+        return vec!["Reading the connections \u{2026}".to_owned()];
+    }
+    let is_foreign = pool.kind == PoolKind::Database || !pool.lacks.is_empty();
+    if !lanes.told && lanes.counts.all == 0 {
+        let why = if is_foreign {
+            "The sender of this pool tells how many connections there are, and nothing of each. A hyper or reqwest client that \
+             Poolscope's layers observe tells each of them."
+        } else {
+            "No connection was told one by one yet. A program does so by itself while it sends to this dashboard with \
+             poolscope::otlp; behind a collector it has to be asked, by Otlp::pool_snapshots."
+        };
+        return vec![why.to_owned()];
+    }
+    let mut notes = Vec::new();
+    if lanes.counts.all == 0 {
+        notes.push("No connection was open in this time.".to_owned());
+    } else if lanes.rows.is_empty() {
+        notes.push("No connection of this time is like that.".to_owned());
+    }
+    if !lanes.told {
+        notes.push(
+            "Only ends of connections are told, so that of each only how it was altogether is known."
+                .to_owned(),
+        );
+    }
+    let open_here = lanes.counts.all - lanes.counts.closed.min(lanes.counts.all);
+    if let Some(open) = lanes.open.filter(|open| *open > open_here) {
+        notes.push(format!(
+            "{} of {} open connections are told one by one: those that are held for long, and the oldest. \
+             ScopeBuilder::max_listed_connections sets how many.",
+            format::count(open_here),
+            format::count(open)
+        ));
+    }
+    if pool.observation == Observation::Estimated {
+        notes.push(
+            "~ Closes can't be seen here: a lane may be longer or shorter than its connection was."
+                .to_owned(),
+        );
+    }
+    if lanes.dropped > 0 {
+        notes.push(format!(
+            "For {} there was no room in this dashboard; --max-lanes sets how many it keeps of a pool.",
+            format::counted(lanes.dropped, "connection", "connections")
+        ));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use poolscope_wire::{ConnectionLane, ConnectionLanes, Lack, LaneCounts};
+
+    use super::*;
+    use crate::pages::pool::lanes::known::Question;
+
+    fn known(lanes: ConnectionLanes) -> Known {
+        let mut known = Known::default();
+        known.take(Question::default(), None, lanes);
+        known
+    }
+
+    #[test]
+    fn who_shows_no_lanes_says_why_and_what_to_do() {
+        let pool = PoolSummary::default();
+        assert!(notes(&pool, &Known::default())[0].starts_with("Reading"));
+        let none = known(ConnectionLanes::default());
+        assert!(notes(&pool, &none)[0].contains("Otlp::pool_snapshots"));
+        let foreign = PoolSummary { lacks: vec![Lack::Reuse], ..PoolSummary::default() };
+        assert!(notes(&foreign, &none)[0].contains("nothing of each"));
+        let told = known(ConnectionLanes { told: true, ..ConnectionLanes::default() });
+        assert_eq!(notes(&pool, &told), ["No connection was open in this time."]);
+        let counts = LaneCounts { all: 100, ..LaneCounts::default() };
+        let many = ConnectionLanes {
+            told: true,
+            open: Some(240),
+            counts,
+            dropped: 3,
+            rows: vec![ConnectionLane::default()],
+            ..ConnectionLanes::default()
+        };
+        let estimated = PoolSummary { observation: Observation::Estimated, ..PoolSummary::default() };
+        let notes = notes(&estimated, &known(many));
+        assert!(
+            notes[0].starts_with("100 of 240 open connections")
+                && notes[1].starts_with('~')
+                && notes[2].contains("--max-lanes")
+        );
+    }
+}
