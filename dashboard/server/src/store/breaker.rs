@@ -3,8 +3,9 @@
 mod changes;
 mod saved;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use foldhash::HashMap;
 use poolscope_semconv::value::{self, BreakerOutcome, BreakerReason};
 use poolscope_wire::{BreakerState, ForcedBy, Transition};
 
@@ -144,7 +145,7 @@ impl Breaker {
             window_calls: 0,
             next_try_ms: None,
             state_at_ms: None,
-            series: HashMap::new(),
+            series: HashMap::default(),
             entries: VecDeque::new(),
             dropped: 0,
             history: History::new(plan),

@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
+/// Counts of a histogram; the one of a counter is held in place.
+pub(super) type Counts = SmallVec<[u64; 1]>;
+
 /// A first bucket that is wider, in seconds, tells nothing.
 const WIDEST_FIRST: f64 = 1.0;
 
@@ -9,18 +14,18 @@ const WIDEST_FIRST: f64 = 1.0;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Buckets {
     bounds: Arc<[f64]>,
-    counts: Vec<u64>,
+    counts: Counts,
 }
 
 impl Buckets {
     /// The bounds rise, and there is one count more than bounds.
-    pub(super) fn new(bounds: Arc<[f64]>, counts: Vec<u64>) -> Self {
-        Self { bounds, counts }
+    pub(super) fn new(bounds: Arc<[f64]>, counts: impl Into<Counts>) -> Self {
+        Self { bounds, counts: counts.into() }
     }
 
     /// A histogram that counted nothing yet.
     pub(super) fn zeros(bounds: Arc<[f64]>) -> Self {
-        let counts = vec![0; bounds.len() + 1];
+        let counts = smallvec![0; bounds.len() + 1];
         Self { bounds, counts }
     }
 

@@ -1,6 +1,6 @@
 //! A map with a bound: when it is full, the entry that was silent for longest makes room.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::id::Id;
 
@@ -27,7 +27,7 @@ pub(super) struct Capped<V> {
 
 impl<V: Seen> Capped<V> {
     pub(super) fn new(max: usize) -> Self {
-        Self { map: HashMap::new(), max, hits: 0, hidden_hits: 0, full_at_ms: None }
+        Self { map: HashMap::default(), max, hits: 0, hidden_hits: 0, full_at_ms: None }
     }
 
     /// The entry, made if it is new. `None` if there is no room: everything here was seen at this very moment, and

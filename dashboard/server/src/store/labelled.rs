@@ -1,8 +1,9 @@
 //! The series of one thing, each of a figure and a label: what holds now, and what was counted, in all and in the last
 //! minute.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use foldhash::HashMap;
 use poolscope_wire::Count;
 
 use super::buckets::Buckets;
@@ -83,7 +84,7 @@ pub(super) struct Labelled<F> {
 
 impl<F> Default for Labelled<F> {
     fn default() -> Self {
-        Self { series: HashMap::new(), over: Vec::new(), rests: Rests::default(), full_at: 0, hits: 0 }
+        Self { series: HashMap::default(), over: Vec::new(), rests: Rests::default(), full_at: 0, hits: 0 }
     }
 }
 

@@ -193,10 +193,17 @@ impl Store {
         for report in reports {
             self.see(report.sender, now_ms);
             touched.clear();
+            let mut last = None;
             for (at_ms, readings) in by_moment(&report.pools, now_ms) {
                 let touched_before = touched.len();
                 for reading in readings {
-                    self.take_pool_reading(report.sender, reading, at_ms, now_ms, &mut touched);
+                    // The points of a metric come pool by pool.
+                    let id = match last {
+                        Some((destination, id)) if destination == reading.destination => id,
+                        _ => self.pool_of(report.sender, reading.destination),
+                    };
+                    last = Some((reading.destination, id));
+                    self.take_pool_reading((report.sender, id), reading, at_ms, now_ms, &mut touched);
                 }
                 for id in &touched[touched_before..] {
                     if let Some(pool) = self.pools.get_mut(*id) {
@@ -216,13 +223,12 @@ impl Store {
 
     fn take_pool_reading(
         &mut self,
-        sender: Sender<'_>,
+        (sender, id): (Sender<'_>, Id),
         reading: &PoolReading<'_>,
         at_ms: u64,
         now_ms: u64,
         touched: &mut Vec<Id>,
     ) {
-        let id = self.pool_of(sender, reading.destination);
         let (removed, breakers) = (&mut self.removed, &self.breakers);
         let (max_text, services_changed) = (self.limits.max_text_bytes, &mut self.services_changed);
         let levels = &self.levels;

@@ -4,9 +4,10 @@ mod gauges;
 mod over;
 mod saved;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use poolscope_semconv::event;
 use poolscope_semconv::value::{AcquireOutcome, CloseReason, ConnectPhase, Observation};
 use poolscope_wire::{BreakerState, PoolPoint};
@@ -142,7 +143,7 @@ impl Pool {
             scheme: text(destination.scheme),
             address: text(destination.address),
             port: destination.port,
-            series: HashMap::new(),
+            series: HashMap::default(),
             over: Over::default(),
             points: VecDeque::new(),
             history: History::new(plan),

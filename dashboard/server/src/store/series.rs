@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::buckets::Buckets;
+use super::buckets::{Buckets, Counts};
 use crate::model::{Reading, Value};
 
 /// A series younger than this when it is first seen has all its count from now; an older one from before we looked.
@@ -12,7 +12,7 @@ const YOUNG_NS: u64 = 10_000_000_000;
 #[derive(Debug)]
 pub(super) struct Cumulative {
     bounds: Arc<[f64]>,
-    last: Vec<u64>,
+    last: Counts,
     start_ns: u64,
     time_ns: u64,
     total: u64,
@@ -38,7 +38,7 @@ impl Cumulative {
         let first = whole(&reading.value);
         let series = Self {
             bounds,
-            last: if delta { vec![0; counts.len()] } else { counts.to_vec() },
+            last: if delta { Counts::from_elem(0, counts.len()) } else { Counts::from_slice(&counts) },
             start_ns: reading.start_ns,
             time_ns: reading.time_ns,
             total: first.count(),
@@ -60,7 +60,7 @@ impl Cumulative {
         } else if delta || restarted || now < before.last {
             Some(whole)
         } else if bounds.is_empty() {
-            Some(Buckets::new(series.bounds.clone(), vec![now - before.last]))
+            Some(Buckets::new(series.bounds.clone(), [now - before.last]))
         } else {
             None
         };
@@ -92,7 +92,7 @@ impl Cumulative {
                 return None;
             }
             self.set_bounds(bounds);
-            counts.to_vec()
+            Counts::from_slice(&counts)
         } else {
             let restarted = reading.start_ns > self.start_ns && self.start_ns != 0;
             if !restarted && reading.start_ns != 0 && reading.start_ns < self.start_ns {
@@ -104,7 +104,7 @@ impl Cumulative {
                 return None;
             }
             let added = if restarted || fell {
-                counts.to_vec()
+                Counts::from_slice(&counts)
             } else {
                 counts.iter().zip(&self.last).map(|(now, last)| now.saturating_sub(*last)).collect()
             };
@@ -140,7 +140,7 @@ impl Cumulative {
 /// All that a point counts.
 pub(super) fn whole(value: &Value<'_>) -> Buckets {
     let (bounds, counts, _) = parts(value);
-    Buckets::new(bounds.into(), counts.to_vec())
+    Buckets::new(bounds.into(), Counts::from_slice(&counts))
 }
 
 /// Age of a series at the time of its point, in seconds; `None` if it is old or does not tell.
@@ -152,20 +152,20 @@ fn is_young(reading: &Reading<'_>) -> bool {
     reading.start_ns != 0 && reading.time_ns.checked_sub(reading.start_ns).is_some_and(|age| age <= YOUNG_NS)
 }
 
-fn parts<'a>(value: &'a Value<'_>) -> (&'a [f64], Counts<'a>, bool) {
+fn parts<'a>(value: &'a Value<'_>) -> (&'a [f64], Told<'a>, bool) {
     match value {
-        Value::Number { value, delta } => (&[], Counts::One([*value as u64]), *delta),
-        Value::Histogram { bounds, counts, delta } => (bounds, Counts::Many(counts), *delta),
+        Value::Number { value, delta } => (&[], Told::One([*value as u64]), *delta),
+        Value::Histogram { bounds, counts, delta } => (bounds, Told::Many(counts), *delta),
     }
 }
 
 /// The counts of a histogram, or the one of a counter.
-enum Counts<'a> {
+enum Told<'a> {
     One([u64; 1]),
     Many(&'a [u64]),
 }
 
-impl std::ops::Deref for Counts<'_> {
+impl std::ops::Deref for Told<'_> {
     type Target = [u64];
 
     fn deref(&self) -> &[u64] {

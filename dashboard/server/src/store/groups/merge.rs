@@ -265,7 +265,8 @@ mod tests {
         for _ in 0..200 {
             let parts: Vec<Vec<u64>> =
                 (0..1 + numbers.next(6)).map(|_| (0..5).map(|_| numbers.next(50)).collect()).collect();
-            let all = (0..5).map(|index| parts.iter().map(|part| part[index]).sum()).collect();
+            let sum = |index| parts.iter().map(|part: &Vec<u64>| part[index]).sum();
+            let all: Vec<u64> = (0..5).map(sum).collect();
             let whole = Buckets::new(bounds.clone(), all);
             let parts: Vec<Buckets> =
                 parts.into_iter().map(|counts| Buckets::new(bounds.clone(), counts)).collect();
