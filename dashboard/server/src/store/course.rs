@@ -16,10 +16,10 @@ use crate::model::ProtectionKind;
 
 /// An instance whose report comes a little late is taken to be as it was for so many steps.
 const HELD_STEPS: u64 = 2;
-/// Instances whose histories are put together at most: more would hold up for long whoever reports meanwhile.
-const MAX_TOGETHER: usize = 100;
 /// The newest reports are those of so long.
 const NEWEST_MS: u64 = 15 * 60_000;
+/// Instances whose histories are put together at most: more would hold up for long whoever reports meanwhile.
+const MAX_TOGETHER: usize = 100;
 
 /// What the figures are, each with its name in an answer.
 #[derive(Debug)]
