@@ -15,10 +15,10 @@ use super::reports::{Begun, Reports};
 use super::sample::add;
 use crate::model::ProtectionKind;
 
-/// Instances whose histories are put together at most: more would hold up for long whoever reports meanwhile.
-const MAX_TOGETHER: usize = 100;
 /// The newest reports are those of so long.
 const NEWEST_MS: u64 = 15 * 60_000;
+/// Instances whose histories are put together at most: more would hold up for long whoever reports meanwhile.
+const MAX_TOGETHER: usize = 100;
 
 /// What the figures are, each with its name in an answer.
 #[derive(Debug)]

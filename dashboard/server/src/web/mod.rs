@@ -1,6 +1,8 @@
 //! What every answer over HTTP has in common: who may ask, and what a browser may do with the answer.
 
 mod body;
+#[cfg(test)]
+mod extremes;
 mod guard;
 mod login;
 #[cfg(test)]

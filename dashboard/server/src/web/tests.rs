@@ -27,11 +27,17 @@ fn app(max_streams: usize) -> Router {
 
 /// The page by a configuration, as one address sees it.
 fn of(config: Config) -> Router {
-    router(Arc::new(App::on_loopback(config)), HostRule::new(([127, 0, 0, 1], 4320).into(), []))
-        .layer(Extension(Peer([127, 0, 0, 1].into())))
+    app_with(config).1
 }
 
-async fn ask(app: &Router, method: Method, path: &str, host: &str) -> Response {
+/// What is behind the page, and the page.
+pub(super) fn app_with(config: Config) -> (Arc<App>, Router) {
+    let app = Arc::new(App::on_loopback(config));
+    let page = router(app.clone(), HostRule::new(([127, 0, 0, 1], 4320).into(), []));
+    (app, page.layer(Extension(Peer([127, 0, 0, 1].into()))))
+}
+
+pub(super) async fn ask(app: &Router, method: Method, path: &str, host: &str) -> Response {
     let request = Request::builder().method(method).uri(path).header(header::HOST, host);
     app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }

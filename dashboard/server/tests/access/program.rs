@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use poolscope_wire::{Status, path};
 
-use crate::{client, file, until};
+use crate::{TOKEN, client, file, until};
 
 const KEY: &str = "0123456789abcdef-key";
 
@@ -145,6 +145,40 @@ fn the_link_is_printed_once_and_what_is_open_is_warned_of() {
     let said = said.join("\n");
     for part in ["did you mean POOLSCOPE_RETENTION?", "without TLS", "there is no key"] {
         assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_stand_in_no_log_and_in_no_figure() {
+    let log = file("secrets.log", "");
+    let any = "127.0.0.1:0";
+    let mut command = program(&["--http-addr", any, "--otlp-grpc-addr", any, "--otlp-http-addr", any]);
+    command.args(["--login", "token", "--allow-control", "--store", "/nowhere/at/all/history"]);
+    command.env("RUST_LOG", "trace");
+    command.env("POOLSCOPE_LOGIN_TOKEN", TOKEN).env("POOLSCOPE_OTLP_API_KEY", KEY);
+    command.stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
+    let mut child = Ending(command.spawn().unwrap());
+    let out: Vec<String> =
+        BufReader::new(child.0.stdout.take().unwrap()).lines().take(4).map(Result::unwrap).collect();
+    let url = |line: usize, name: &str| out[line].strip_prefix(name).unwrap().trim().to_owned();
+    let (page, otlp, link) = (url(0, "dashboard"), url(2, "otlp/http"), url(3, "login"));
+    let login = client().get(&link).send().await.unwrap();
+    assert_eq!(login.status(), 303);
+    let cookie = login.headers()["set-cookie"].to_str().unwrap().split([';', '=']).nth(1).unwrap().to_owned();
+    let sent = client().post(format!("{otlp}/v1/metrics")).header("x-otlp-api-key", KEY).body("{");
+    assert!(!sent.header("content-type", "application/json").send().await.unwrap().status().is_success());
+    let mut told = String::new();
+    for path in [path::STATUS, path::METRICS, path::CONTROL, "/api/v1/nothing"] {
+        let asked = client().get(format!("{page}{path}")).bearer_auth(TOKEN).send().await.unwrap();
+        told.push_str(&asked.text().await.unwrap());
+    }
+    drop(child);
+    let written = std::fs::read_to_string(&log).unwrap();
+    assert!(written.contains("history is not kept"), "it writes down what it can: {written}");
+    for secret in [TOKEN, KEY, &*cookie] {
+        assert!(!told.contains(secret), "{told}");
+        let line = written.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None);
     }
 }
 
