@@ -1,7 +1,7 @@
 //! A short course of a pool in the size of a word: connections in use as an area, waiting requests as a line.
 
 use leptos::prelude::*;
-use poolscope_wire::PoolPoint;
+use poolscope_wire::SparkPoint;
 
 use super::{path, scale::Scale};
 use crate::{
@@ -29,14 +29,14 @@ impl Spark {
     /// Lays out the points of a ring.
     #[must_use]
     pub fn new(ring: &Ring) -> Self {
-        let points: Vec<PoolPoint> = ring.iter().copied().collect();
+        let points: Vec<SparkPoint> = ring.iter().copied().collect();
         let Some(newest) = points.last() else { return Self::default() };
         Self::drawn(&points, Span::ending_at(newest.at_ms, SPAN_MS), GAP_MS)
     }
 
     /// Lays out the points of another time.
     #[must_use]
-    pub fn of_time(points: &[PoolPoint], span: Span) -> Self {
+    pub fn of_time(points: &[SparkPoint], span: Span) -> Self {
         if points.is_empty() {
             return Self { about: "nothing reported in this time".to_owned(), ..Self::default() };
         }
@@ -44,7 +44,7 @@ impl Spark {
         Self::drawn(points, span, GAP_MS.max(span.width_ms() / 15))
     }
 
-    fn drawn(points: &[PoolPoint], span: Span, gap_ms: u64) -> Self {
+    fn drawn(points: &[SparkPoint], span: Span, gap_ms: u64) -> Self {
         let told_active = points.iter().filter_map(|point| point.active).max();
         let told_waiting = points.iter().filter_map(|point| point.pending).max();
         let (most_active, most_waiting) = (told_active.unwrap_or(0), told_waiting.unwrap_or(0));
@@ -99,7 +99,7 @@ mod tests {
 
     fn ring(pending: u32) -> Ring {
         let point =
-            |at_ms| PoolPoint { at_ms, active: Some(2), pending: Some(pending), ..PoolPoint::default() };
+            |at_ms| SparkPoint { at_ms, active: Some(2), pending: Some(pending), ..SparkPoint::default() };
         Ring::from_history((0..10).map(|second| point(SPAN_MS + second * 1_000)).collect())
     }
 
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn another_time_has_its_own_axis_and_may_have_nothing() {
-        let point = |at_ms| PoolPoint { at_ms, active: Some(1), ..PoolPoint::default() };
+        let point = |at_ms| SparkPoint { at_ms, active: Some(1), ..SparkPoint::default() };
         let spark = Spark::of_time(&[point(0), point(30_000)], Span { from_ms: 0, to_ms: 600_000 });
         assert!(spark.active.contains("L6 "), "{}", spark.active);
         assert!(spark.about.starts_with("10 min: at most 1 in use"), "{}", spark.about);
