@@ -39,10 +39,13 @@ impl fmt::Display for Failure {
 
 /// Reads a pool with its history of a time, in at most `max_points` points.
 pub async fn pool(id: &str, span: Span, max_points: usize) -> Result<PoolDetail, Failure> {
-    let Span { from_ms, to_ms } = span;
-    let url =
-        format!("{}/{}?from_ms={from_ms}&to_ms={to_ms}&max_points={max_points}", path::POOLS, encode(id));
-    read(&url).await
+    read(&pool_url(id, span, max_points)).await
+}
+
+/// Where the answer of [`pool`] is.
+#[must_use]
+pub fn pool_url(id: &str, Span { from_ms, to_ms }: Span, max_points: usize) -> String {
+    format!("{}/{}?from_ms={from_ms}&to_ms={to_ms}&max_points={max_points}", path::POOLS, encode(id))
 }
 
 /// Reads the connections of a pool one by one; the query has its `?`.

@@ -11,6 +11,7 @@ mod group;
 mod history;
 pub mod json;
 mod lanes;
+mod news;
 mod own;
 mod pool;
 mod protection;
@@ -30,6 +31,7 @@ pub use history::{
     BreakerDetail, BreakerPoint, FigureHistory, FigurePoint, Range, Silence, StateSpan, StoreFile,
 };
 pub use lanes::{ConnectionLane, ConnectionLanes, LaneClose, LaneCounts, LaneLeak, LaneSegment, LaneState};
+pub use news::{Number, PoolNews, SparkLine, SparkPoint};
 pub use own::{Browser, Loss, Own, SignalFigures};
 pub use pool::{
     Connections, CountByReason, FailedConnects, Health, Lack, Observation, PoolDetail, PoolKind, PoolLimit,

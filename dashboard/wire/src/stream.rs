@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Breaker, Event, PoolGroup, PoolPoint, PoolSummary, Protection, Service, SessionPoint, Sessions, Status,
-    Warning,
+    Breaker, Event, PoolGroup, PoolNews, PoolSummary, Protection, Service, SessionPoint, Sessions, SparkLine,
+    Status, Warning,
 };
 
 /// One message of the live stream.
@@ -30,8 +30,8 @@ pub struct Full {
     pub pools: Vec<PoolSummary>,
     /// Every group of pools of several instances.
     pub groups: Vec<PoolGroup>,
-    /// The last two minutes of every pool, by pool id, oldest first: what a sparkline shows.
-    pub history: BTreeMap<String, Vec<PoolPoint>>,
+    /// The last two minutes of every pool, by pool id.
+    pub history: BTreeMap<String, SparkLine>,
     /// Every breaker.
     pub breakers: Vec<Breaker>,
     /// Everything else that protects calls.
@@ -53,15 +53,17 @@ pub struct Full {
 pub struct Update {
     /// The server's clock.
     pub now_ms: u64,
-    /// The server about itself.
+    /// The server about itself, every few seconds.
     pub status: Option<Status>,
-    /// Who sends, if that changed.
+    /// Who sends, if that changed; what moves with every report, every few seconds.
     pub services: Option<Vec<Service>>,
-    /// Pools that are new or changed. A pool whose `now.at_ms` rose has a new point.
+    /// Pools that are new, or changed by more than their figures.
     pub pools: Vec<PoolSummary>,
+    /// What changed of pools and groups by figures alone. One whose `now.at_ms` rose has a new point, as those above.
+    pub news: Vec<PoolNews>,
     /// Ids of pools that are gone.
     pub removed_pools: Vec<String>,
-    /// Groups of pools that are new or changed.
+    /// Groups of pools that are new, or changed by more than their figures.
     pub groups: Vec<PoolGroup>,
     /// Ids of groups of pools that are none any more.
     pub removed_groups: Vec<String>,

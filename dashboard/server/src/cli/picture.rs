@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use poolscope_wire::{
-    Breaker, BreakerState, PoolGroup, PoolKind, PoolSummary, ServerMessage, Sessions, Severity, Warning,
+    Breaker, BreakerState, PoolGroup, PoolKind, PoolPoint, PoolSummary, ServerMessage, Sessions, Severity,
+    Warning,
 };
 
 use super::text::plain;
@@ -128,7 +129,7 @@ impl Picture {
                     rates: BTreeMap::new(),
                 };
                 for (id, points) in full.history {
-                    points.iter().for_each(|point| self.rate(&id, point.at_ms, point.requests_per_s));
+                    points.0.iter().for_each(|point| self.rate(&id, point.at_ms, point.requests_per_s));
                 }
             }
             ServerMessage::Update(update) => {
@@ -136,6 +137,18 @@ impl Picture {
                 for pool in update.pools {
                     self.rate(&pool.id, pool.now.at_ms, pool.now.requests_per_s);
                     self.pools.insert(pool.id.clone(), pool);
+                }
+                for news in update.news {
+                    let pool = match self.pools.get_mut(&news.id) {
+                        Some(pool) => pool,
+                        None => match self.groups.get_mut(&news.id) {
+                            Some(group) => &mut group.merged,
+                            None => continue,
+                        },
+                    };
+                    news.apply(pool);
+                    let PoolPoint { at_ms, requests_per_s, .. } = pool.now;
+                    self.rate(&news.id, at_ms, requests_per_s);
                 }
                 for id in &update.removed_pools {
                     self.pools.remove(id);

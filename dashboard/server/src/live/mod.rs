@@ -6,6 +6,7 @@
 mod publisher;
 mod sse;
 mod streams;
+mod told;
 
 pub(crate) use publisher::publish;
 pub(crate) use sse::stream;

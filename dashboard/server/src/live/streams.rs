@@ -142,6 +142,11 @@ impl Streams {
         }
     }
 
+    /// All get the whole picture again.
+    pub(super) fn resync(&self) {
+        self.lock().iter_mut().for_each(|one| (one.wants_full, one.lagged) = (true, true));
+    }
+
     /// Ends all streams.
     pub(super) fn close(&self) {
         self.lock().clear();

@@ -261,7 +261,10 @@ impl Store {
             groups: self.groups(),
             history: self
                 .shown_pools()
-                .map(|pool| (pool.id.to_string(), pool.points.iter().copied().collect()))
+                .map(|pool| {
+                    let points = pool.points.iter().map(wire::SparkPoint::from).collect();
+                    (pool.id.to_string(), wire::SparkLine(points))
+                })
                 .collect(),
             breakers: self.breakers(),
             protection: self.protection(),
@@ -287,6 +290,7 @@ impl Store {
             status: None,
             services: std::mem::take(&mut self.services_changed).then(|| self.services()),
             pools: Vec::new(),
+            news: Vec::new(),
             removed_pools: removed.pools,
             groups,
             removed_groups,

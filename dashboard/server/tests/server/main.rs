@@ -425,9 +425,16 @@ async fn the_stream_begins_with_the_picture_and_goes_on_with_changes() {
         }
     }
     assert!(sent.elapsed() < Duration::from_millis(500), "{:?}", sent.elapsed());
-    // Silence is told as well.
-    let ServerMessage::Update(update) = stream.next().await else { panic!("nobody lags") };
-    assert!(update.status.is_some());
+    // Silence is told as well, and every few seconds how the server is.
+    let mut silent = 0;
+    loop {
+        let ServerMessage::Update(update) = stream.next().await else { panic!("nobody lags") };
+        silent += 1;
+        if update.status.is_some() {
+            break;
+        }
+    }
+    assert!(silent <= 6, "{silent} messages without a status");
     server.stop().await;
     assert!(stream.ends().await, "the stream ends with the server");
 }
@@ -440,19 +447,20 @@ async fn a_reader_that_lags_gets_the_whole_picture_again() {
     let mut stream =
         Stream { response: server.client.get(url).send().await.unwrap(), rest: String::new(), searched: 0 };
     assert!(matches!(stream.next().await, ServerMessage::Full(_)));
-    // More than sockets and buffers hold, while nobody reads.
-    let many: Vec<_> = (0..1_500).map(|n| request(&format!("{n}-{}", "x".repeat(400)), 1)).collect();
-    let many = ExportMetricsServiceRequest {
-        resource_metrics: many.into_iter().flat_map(|one| one.resource_metrics).collect(),
-    };
-    for _ in 0..16 {
-        grpc.export(many.clone()).await.unwrap();
+    // More than sockets and buffers hold, while nobody reads: pools that are new are told whole.
+    for round in 0..16 {
+        let pool = |n| request(&format!("{round}-{n}-{}", "x".repeat(400)), 1);
+        let many: Vec<_> = (0..1_500).map(pool).collect();
+        let many = ExportMetricsServiceRequest {
+            resource_metrics: many.into_iter().flat_map(|one| one.resource_metrics).collect(),
+        };
+        grpc.export(many).await.unwrap();
         tokio::time::sleep(Duration::from_millis(210)).await;
     }
     loop {
         if let ServerMessage::Full(full) = stream.next().await {
             assert!(full.lagged);
-            assert_eq!(full.pools.len(), 1_500);
+            assert!(full.pools.len() >= 1_500, "{}", full.pools.len());
             break;
         }
     }

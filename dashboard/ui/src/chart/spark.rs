@@ -1,7 +1,7 @@
 //! A short course of a pool in the size of a word: connections in use as an area, waiting requests as a line.
 
 use leptos::prelude::*;
-use poolscope_wire::PoolPoint;
+use poolscope_wire::SparkPoint;
 
 use super::{path, scale::Scale};
 use crate::{
@@ -21,7 +21,7 @@ const GAP_MS: u64 = 5_000;
 const GAP_OF_USUAL: u64 = 3;
 
 /// From how far apart two neighbours are a gap: whoever reports each ten seconds is not silent between two reports.
-fn gap_ms(points: &[PoolPoint]) -> u64 {
+fn gap_ms(points: &[SparkPoint]) -> u64 {
     let reach = points.last().zip(points.first()).map_or(0, |(last, first)| last.at_ms - first.at_ms);
     let usual = reach / (points.len() as u64).saturating_sub(1).max(1);
     GAP_MS.max(usual * GAP_OF_USUAL)
@@ -40,7 +40,7 @@ impl Spark {
     #[must_use]
     pub fn new(ring: &Ring, end_ms: u64) -> Self {
         let span = Span::ending_at(end_ms, SPAN_MS);
-        let points: Vec<PoolPoint> =
+        let points: Vec<SparkPoint> =
             ring.iter().copied().filter(|point| span.contains(point.at_ms)).collect();
         if points.is_empty() {
             return Self::none();
@@ -54,7 +54,7 @@ impl Spark {
 
     /// Lays out the points of another time.
     #[must_use]
-    pub fn of_time(points: &[PoolPoint], span: Span) -> Self {
+    pub fn of_time(points: &[SparkPoint], span: Span) -> Self {
         if points.is_empty() {
             return Self::none();
         }
@@ -62,7 +62,7 @@ impl Spark {
         Self::drawn(points, span, GAP_MS.max(span.width_ms() / 15))
     }
 
-    fn drawn(points: &[PoolPoint], span: Span, gap_ms: u64) -> Self {
+    fn drawn(points: &[SparkPoint], span: Span, gap_ms: u64) -> Self {
         let told_active = points.iter().filter_map(|point| point.active).max();
         let told_waiting = points.iter().filter_map(|point| point.pending).max();
         let (most_active, most_waiting) = (told_active.unwrap_or(0), told_waiting.unwrap_or(0));
@@ -117,7 +117,7 @@ mod tests {
 
     fn ring(pending: u32) -> Ring {
         let point =
-            |at_ms| PoolPoint { at_ms, active: Some(2), pending: Some(pending), ..PoolPoint::default() };
+            |at_ms| SparkPoint { at_ms, active: Some(2), pending: Some(pending), ..SparkPoint::default() };
         Ring::from_history((0..10).map(|second| point(SPAN_MS + second * 1_000)).collect())
     }
 
@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn rare_reports_are_no_gaps_and_a_silence_is_one() {
-        let point = |second: u64| PoolPoint {
+        let point = |second: u64| SparkPoint {
             at_ms: SPAN_MS + second * 1_000,
             active: Some(2),
-            ..PoolPoint::default()
+            ..SparkPoint::default()
         };
         let of = |seconds: &[u64]| {
             let ring = Ring::from_history(seconds.iter().copied().map(point).collect());
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn another_time_has_its_own_axis_and_may_have_nothing() {
-        let point = |at_ms| PoolPoint { at_ms, active: Some(1), ..PoolPoint::default() };
+        let point = |at_ms| SparkPoint { at_ms, active: Some(1), ..SparkPoint::default() };
         let spark = Spark::of_time(&[point(0), point(30_000)], Span { from_ms: 0, to_ms: 600_000 });
         assert!(spark.active.contains("L6 "), "{}", spark.active);
         assert!(spark.about.starts_with("10 min: at most 1 in use"), "{}", spark.about);

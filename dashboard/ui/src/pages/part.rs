@@ -7,6 +7,7 @@ use std::{
 };
 
 use leptos::{prelude::*, task::spawn_local};
+use poolscope_wire::{PoolDetail, PoolPoint, json};
 use wasm_bindgen::JsCast;
 use wasm_split_helpers::{SplitLoaderError, wasm_split};
 use web_sys::Element;
@@ -16,7 +17,7 @@ use super::{
     breakers::Breakers,
     events::Events,
     not_found::NotFound,
-    overview::{Overview, log::Log},
+    overview::{Overview, log::Log, sheet::sheet},
     pool::Pool,
     protection::Protection,
     services::Services,
@@ -25,12 +26,16 @@ use super::{
     traces::Traces,
 };
 use crate::{
-    browser,
+    api, browser,
     components::{
         empty::{Empty, NoData},
         help::KeyTable,
     },
+    export::{save_csv, save_json},
+    format,
     route::Route,
+    state::live::Live,
+    time::range::Span,
 };
 
 type Made = Result<AnyView, SplitLoaderError>;
@@ -107,6 +112,54 @@ fn others(piece: Piece) -> Made {
         Piece::NoData => view! { <NoData alone=true /> }.into_any(),
         other => first(other),
     })
+}
+
+/// Reads the points of a pool from an answer of the server.
+#[wasm_split(seldom, fallible)]
+fn points(answer: String) -> Result<Vec<PoolPoint>, SplitLoaderError> {
+    Ok(json::read::<PoolDetail>(&answer).map(|detail| detail.points).unwrap_or_default())
+}
+
+/// The points of a pool over a time, when the code for that is here; none if there are none to be had.
+pub async fn points_of(id: &str, span: Span, max_points: usize) -> Vec<PoolPoint> {
+    match api::body(&api::pool_url(id, span, max_points)).await {
+        Ok(answer) => points(answer).await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Hands over a list of pools as a file.
+#[wasm_split(seldom, fallible)]
+fn files(live: Live, ids: Vec<String>, kind: FileKind) -> Result<(), SplitLoaderError> {
+    let now = format::iso_time(live.now_ms_untracked());
+    let sheet = live.peek(|store| {
+        let entry = |id: &String| store.entry(id).map(|entry| &entry.summary);
+        sheet(ids.iter().filter_map(entry), now.clone())
+    });
+    let name = ["pools".to_owned(), now];
+    match kind {
+        FileKind::Csv => save_csv(&sheet, &name),
+        FileKind::Json => save_json(&sheet, &name),
+    }
+    Ok(())
+}
+
+/// What kind of file is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Rows for a spreadsheet.
+    Csv,
+    /// Objects for a program.
+    Json,
+}
+
+/// Hands over a list of pools as a file, when the code for that is here.
+pub fn save_pools(live: Live, ids: Vec<String>, kind: FileKind) {
+    spawn_local(async move {
+        if files(live, ids, kind).await.is_err() {
+            live.trouble.set(Some("The file could not be made: the server does not answer.".to_owned()));
+        }
+    });
 }
 
 /// What comes with the first download.

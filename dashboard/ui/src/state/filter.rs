@@ -177,7 +177,8 @@ impl Headline {
                 weight += requests_per_s;
             }
         }
-        for breaker in breakers_of(store, service).into_iter().filter(|breaker| !breaker.stale) {
+        let breakers = store.breakers.values().filter(|one| service.is_empty() || one.service == service);
+        for breaker in breakers.filter(|breaker| !breaker.stale) {
             match breaker.state {
                 BreakerState::Open | BreakerState::ForcedOpen => headline.open_breakers += 1,
                 BreakerState::HalfOpen => headline.half_open_breakers += 1,

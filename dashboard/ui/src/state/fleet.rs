@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use poolscope_wire::{Breaker, BreakerState, PoolPoint, Service, Severity, Subject, Warning};
+use poolscope_wire::{Breaker, BreakerState, Service, Severity, SparkPoint, Subject, Warning};
 
 use super::store::Store;
 use crate::{compact::sort_by, format, words};
@@ -15,8 +15,8 @@ const MAX_STEPS: u64 = 10;
 
 /// Histories of several pools as one: in each step of time, the sum of the newest that each had told by then.
 #[must_use]
-pub fn merge_history<'a>(members: impl Iterator<Item = &'a Vec<PoolPoint>>) -> Vec<PoolPoint> {
-    let mut steps: BTreeMap<u64, PoolPoint> = BTreeMap::new();
+pub fn merge_history<'a>(members: impl Iterator<Item = &'a Vec<SparkPoint>>) -> Vec<SparkPoint> {
+    let mut steps: BTreeMap<u64, SparkPoint> = BTreeMap::new();
     for points in members {
         for (index, point) in points.iter().enumerate() {
             let step = point.at_ms / STEP_MS;
@@ -34,7 +34,7 @@ pub fn merge_history<'a>(members: impl Iterator<Item = &'a Vec<PoolPoint>>) -> V
     steps.into_values().collect()
 }
 
-fn add(sum: &mut PoolPoint, point: &PoolPoint) {
+fn add(sum: &mut SparkPoint, point: &SparkPoint) {
     let pairs = [
         (&mut sum.active, point.active),
         (&mut sum.idle, point.idle),
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn histories_add_up_step_by_step_and_a_gap_is_a_gap() {
-        let point = |at_ms, active| PoolPoint { at_ms, active: Some(active), ..PoolPoint::default() };
+        let point = |at_ms, active| SparkPoint { at_ms, active: Some(active), ..SparkPoint::default() };
         let one = vec![point(2_000, 1), point(4_000, 2), point(6_000, 3)];
         // It reports every four seconds, so it holds over a step; and a silence is not filled for ever.
         let other = vec![point(2_500, 10), point(6_500, 20)];

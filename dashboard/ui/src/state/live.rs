@@ -155,7 +155,9 @@ impl Live {
             .unwrap_or_else(|| self.browser_now_ms.get().saturating_add_signed(self.clock_offset_ms.get()))
     }
 
-    fn now_ms_untracked(self) -> u64 {
+    /// The same, without being told when it moves; also while the picture is held.
+    #[must_use]
+    pub fn now_ms_untracked(self) -> u64 {
         self.browser_now_ms.get_untracked().saturating_add_signed(self.clock_offset_ms.get_untracked())
     }
 

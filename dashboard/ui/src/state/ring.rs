@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use poolscope_wire::PoolPoint;
+use poolscope_wire::SparkPoint;
 
 /// How far back a ring reaches: what a sparkline shows.
 pub const SPAN_MS: u64 = 120_000;
@@ -13,13 +13,13 @@ const MAX_POINTS: usize = 240;
 /// The newest points of a pool, oldest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ring {
-    points: VecDeque<PoolPoint>,
+    points: VecDeque<SparkPoint>,
 }
 
 impl Ring {
     /// A ring of a history that is oldest first.
     #[must_use]
-    pub fn from_history(points: Vec<PoolPoint>) -> Self {
+    pub fn from_history(points: Vec<SparkPoint>) -> Self {
         let mut ring = Self::default();
         for point in points {
             ring.push(point);
@@ -28,7 +28,7 @@ impl Ring {
     }
 
     /// Takes a point if it is newer than the newest, and says whether it was.
-    pub fn push(&mut self, point: PoolPoint) -> bool {
+    pub fn push(&mut self, point: SparkPoint) -> bool {
         if point.at_ms == 0 || self.points.back().is_some_and(|newest| newest.at_ms >= point.at_ms) {
             return false;
         }
@@ -41,7 +41,7 @@ impl Ring {
     }
 
     /// The points, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &PoolPoint> + ExactSizeIterator {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &SparkPoint> + ExactSizeIterator {
         self.points.iter()
     }
 }
@@ -50,8 +50,8 @@ impl Ring {
 mod tests {
     use super::*;
 
-    fn at(at_ms: u64) -> PoolPoint {
-        PoolPoint { at_ms, ..PoolPoint::default() }
+    fn at(at_ms: u64) -> SparkPoint {
+        SparkPoint { at_ms, ..SparkPoint::default() }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use poolscope_semconv::event::LEAK_RETURNED;
 use poolscope_wire::{
-    Breaker, Event, Full, PoolGroup, PoolSummary, Protection, Service, SessionPoint, Sessions, Severity,
-    Status, Update, Warning,
+    Breaker, Event, Full, PoolGroup, PoolNews, PoolSummary, Protection, Service, SessionPoint, Sessions,
+    Severity, SparkPoint, Status, Update, Warning,
 };
 
 use super::{guards::Guards, ring::Ring, table::Table};
@@ -66,7 +66,7 @@ pub struct GroupEntry {
 impl GroupEntry {
     fn take(&mut self, mut group: PoolGroup) {
         self.entry.summary = std::mem::take(&mut group.merged);
-        self.entry.ring.push(self.entry.summary.now);
+        self.entry.ring.push(SparkPoint::from(&self.entry.summary.now));
         self.group = group;
     }
 }
@@ -152,6 +152,17 @@ impl Store {
         self.pools.get(id).or_else(|| self.groups.get(id).map(|group| &group.entry))
     }
 
+    /// Takes what changed of a pool or a group, and gives its id.
+    fn take_news(&mut self, news: PoolNews) -> Option<String> {
+        let entry = match self.pools.get_mut(&news.id) {
+            Some(entry) => entry,
+            None => &mut self.groups.get_mut(&news.id)?.entry,
+        };
+        news.apply(&mut entry.summary);
+        entry.ring.push(SparkPoint::from(&entry.summary.now));
+        Some(news.id)
+    }
+
     fn keep_event(&mut self, event: Event) {
         self.events.push_front(event);
         if self.events.len() > MAX_EVENTS {
@@ -169,7 +180,7 @@ impl Store {
             .into_iter()
             .map(|group| {
                 let (id, place) = (group.merged.id.clone(), group.merged.health.severity);
-                let members = group.members.iter().filter_map(|id| history.get(id));
+                let members = group.members.iter().filter_map(|id| history.get(id)).map(|line| &line.0);
                 let ring = Ring::from_history(super::fleet::merge_history(members));
                 let mut entry = GroupEntry::default();
                 (entry.entry.ring, entry.entry.place) = (ring, place);
@@ -190,8 +201,8 @@ impl Store {
         self.pools = pools
             .into_iter()
             .map(|summary| {
-                let mut ring = Ring::from_history(history.remove(&summary.id).unwrap_or_default());
-                ring.push(summary.now);
+                let mut ring = Ring::from_history(history.remove(&summary.id).unwrap_or_default().0);
+                ring.push(SparkPoint::from(&summary.now));
                 let place = summary.health.severity;
                 (summary.id.clone(), PoolEntry { summary, ring, place, better_since_ms: None })
             })
@@ -222,7 +233,7 @@ impl Store {
             let id = summary.id.clone();
             let known = self.pools.contains_key(&id);
             let entry = self.pools.of(&id);
-            entry.ring.push(summary.now);
+            entry.ring.push(SparkPoint::from(&summary.now));
             entry.summary = summary;
             changes.list |= !known;
             changes.pools.push(id);
@@ -239,6 +250,9 @@ impl Store {
         }
         for id in &update.removed_groups {
             changes.list |= self.groups.remove(id);
+        }
+        for news in update.news {
+            changes.pools.extend(self.take_news(news));
         }
         for entry in self.groups.values_mut() {
             changes.list |= entry.entry.settle_place(update.now_ms);
@@ -294,7 +308,7 @@ impl Store {
 mod tests {
     use std::slice::from_ref;
 
-    use poolscope_wire::{Health, PoolPoint};
+    use poolscope_wire::{Health, PoolPoint, SparkLine};
 
     use super::*;
 
@@ -322,7 +336,7 @@ mod tests {
         let mut store = filled(&[pool("old", Severity::Bad, 1)]);
         let history = std::collections::BTreeMap::from([(
             "new".to_owned(),
-            vec![PoolPoint { at_ms: 1, ..PoolPoint::default() }],
+            SparkLine(vec![SparkPoint { at_ms: 1, ..SparkPoint::default() }]),
         )]);
         let changes =
             store.apply_full(Full { pools: vec![pool("new", Severity::Ok, 2)], history, ..Full::default() });
@@ -351,6 +365,24 @@ mod tests {
         assert_eq!(changes, Changes { pools: vec!["a".to_owned()], ..Changes::default() });
         assert_eq!(store.pools["a"].ring.iter().len(), 2);
         assert_eq!(store.pools["b"].ring.iter().len(), 1);
+    }
+
+    #[test]
+    fn news_of_a_pool_are_a_new_point_of_it() {
+        let (mut told, mut now) = (pool("a", Severity::Ok, 1_000), pool("a", Severity::Bad, 2_000));
+        now.now.active = Some(7);
+        let mut store = filled(from_ref(&told));
+        let group = PoolGroup { merged: pool("g", Severity::Ok, 1_000), ..PoolGroup::default() };
+        store.apply_update(Update { groups: vec![group.clone()], ..Update::default() });
+        let news = PoolNews::between(&mut told, &mut now).unwrap();
+        let (mut of_group, mut merged) = (group.merged, pool("g", Severity::Ok, 2_000));
+        let of_group = PoolNews::between(&mut of_group, &mut merged).unwrap();
+        let (mut before, mut unknown) = (pool("x", Severity::Ok, 1), pool("x", Severity::Ok, 2));
+        let unknown = PoolNews::between(&mut before, &mut unknown).unwrap();
+        let changes = store.apply_update(Update { news: vec![news, of_group, unknown], ..Update::default() });
+        assert_eq!((changes.pools, changes.list), (vec!["a".to_owned(), "g".to_owned()], true));
+        assert_eq!((&store.pools["a"].summary, store.pools["a"].ring.iter().len()), (&now, 2));
+        assert_eq!(store.groups["g"].entry.ring.iter().len(), 2);
     }
 
     #[test]

@@ -35,6 +35,11 @@ impl<T> Table<T> {
         find(&self.ids, id).ok().map(|place| &*self.things[place])
     }
 
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut T> {
+        find(&self.ids, id).ok().map(|place| &mut *self.things[place])
+    }
+
     /// True if there is a thing of this id.
     #[must_use]
     pub fn contains_key(&self, id: &str) -> bool {

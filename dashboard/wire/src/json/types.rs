@@ -8,12 +8,13 @@ use crate::{
     ClockShift, ConnectionLane, ConnectionLanes, ConnectionSetUp, Connections, Control, ControlAction,
     ControlList, ControlState, Count, CountByReason, Event, FailedConnects, Figure, FigureHistory,
     FigurePoint, ForcedBy, Full, Health, Instance, Lack, LaneClose, LaneCounts, LaneLeak, LaneSegment,
-    LaneState, Level, Limit, Loss, Observation, OutLink, Own, PastWarning, Percentiles, Phase, PhaseKind,
-    PoolDetail, PoolGroup, PoolKind, PoolLimit, PoolPoint, PoolSummary, ProbeFigures, PrometheusStatus,
-    Protection, ProtectionFigures, Range, Received, ResourceFigures, RetryFigures, Rule, RuleSetting,
-    Service, SessionPoint, Sessions, Severity, Share, SignalFigures, Silence, Span, SpanKind, SpanLink,
-    SpanNote, Spread, StateSpan, Status, StoreFile, Subject, TimeoutFigures, TimeoutLimit, TraceDetail,
-    TraceList, TraceStatus, TraceSummary, Transition, Unit, Update, Warning, WarningLog,
+    LaneState, Level, Limit, Loss, Number, Observation, OutLink, Own, PastWarning, Percentiles, Phase,
+    PhaseKind, PoolDetail, PoolGroup, PoolKind, PoolLimit, PoolNews, PoolPoint, PoolSummary, ProbeFigures,
+    PrometheusStatus, Protection, ProtectionFigures, Range, Received, ResourceFigures, RetryFigures, Rule,
+    RuleSetting, Service, SessionPoint, Sessions, Severity, Share, SignalFigures, Silence, Span, SpanKind,
+    SpanLink, SpanNote, SparkLine, Spread, StateSpan, Status, StoreFile, Subject, TimeoutFigures,
+    TimeoutLimit, TraceDetail, TraceList, TraceStatus, TraceSummary, Transition, Unit, Update, Warning,
+    WarningLog,
 };
 
 /// Implements [`Read`] for structs, by the list of their fields. A field that is not in the list does not compile.
@@ -141,7 +142,7 @@ objects! {
         events, lagged,
     }
     Update {
-        now_ms, status, services, pools, removed_pools, groups, removed_groups, breakers, removed_breakers,
+        now_ms, status, services, pools, news, removed_pools, groups, removed_groups, breakers, removed_breakers,
         protection, removed_protection, sessions, removed_sessions, warnings, removed_warnings, events,
     }
     Phase { kind, start_s, duration_s }
@@ -246,6 +247,38 @@ impl Read for LaneSegment {
             _ => requests.read(reader),
         })?;
         *self = Self::from((length_ms, state, active_ms, requests));
+        Ok(())
+    }
+}
+
+impl Read for Number {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Failed> {
+        *self = reader.number()?.into();
+        Ok(())
+    }
+}
+
+impl Read for PoolNews {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Failed> {
+        let (mut id, mut changed, mut values) = (String::new(), 0, Vec::new());
+        let (mut limit, mut health) = (None, None);
+        reader.tuple(5, &mut |index, reader| match index {
+            0 => id.read(reader),
+            1 => changed.read(reader),
+            2 => values.read(reader),
+            3 => limit.read(reader),
+            _ => health.read(reader),
+        })?;
+        *self = Self::from((id, changed, values, limit, health));
+        Ok(())
+    }
+}
+
+impl Read for SparkLine {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Failed> {
+        let mut numbers: Vec<Option<Number>> = Vec::new();
+        numbers.read(reader)?;
+        *self = numbers.into();
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-use poolscope_wire::{Full, Health, PoolPoint, Status, Update};
+use poolscope_wire::{Full, Health, PoolPoint, SparkLine, SparkPoint, Status, Update};
 
 use super::*;
 
@@ -23,7 +23,8 @@ pub(in crate::cli) fn pool(id: &str, address: &str, severity: Severity) -> PoolS
 }
 
 pub(in crate::cli) fn full(pools: Vec<PoolSummary>) -> Full {
-    let history = pools.iter().map(|pool| (pool.id.clone(), vec![pool.now])).collect();
+    let history =
+        pools.iter().map(|pool| (pool.id.clone(), SparkLine(vec![SparkPoint::from(&pool.now)]))).collect();
     Full { status: Status { now_ms: 100_000, ..Status::default() }, pools, history, ..Full::default() }
 }
 

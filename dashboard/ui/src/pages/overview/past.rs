@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use leptos::{prelude::*, task::spawn_local};
-use poolscope_wire::PoolPoint;
+use poolscope_wire::{PoolPoint, SparkPoint};
 
 use super::view::PoolView;
 use crate::{
-    api, browser,
+    browser,
     chart::spark::Spark,
     format,
+    pages::part,
     state::{live::Live, ring::SPAN_MS},
     time::{
         Time,
@@ -39,10 +40,10 @@ pub fn use_past(live: Live, time: Time, id: String) -> RwSignal<Past> {
         let Some(id) = id.try_get_value() else { return };
         let span = range.span(untrack(|| live.now_ms()));
         spawn_local(async move {
-            let answer = api::pool(&id, span, POINTS).await;
+            let points = part::points_of(&id, span, POINTS).await;
             // The row may be gone by now, or show another time. One that can't be read shows that nothing is known.
             if !past.is_disposed() && untrack(|| time.range()) == range {
-                past.set(Some((span, answer.map(|detail| detail.points).unwrap_or_default())));
+                past.set(Some((span, points)));
             }
         });
     };
@@ -66,7 +67,8 @@ pub fn use_past(live: Live, time: Time, id: String) -> RwSignal<Past> {
 pub fn put_past(view: &mut PoolView, past: &Past, fixed: bool) {
     let none = (Span::default(), Vec::new());
     let (span, points) = past.as_ref().unwrap_or(&none);
-    view.spark = Spark::of_time(points, *span);
+    let drawn: Vec<SparkPoint> = points.iter().map(SparkPoint::from).collect();
+    view.spark = Spark::of_time(&drawn, *span);
     if !fixed {
         return;
     }

@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 
-use super::sheet::sheet;
 use crate::{
-    components::{choice::Choice, save::sheet_menu, told::told},
+    components::{choice::Choice, menu::menu, told::told},
     derived::Derived,
     format,
     navigation::Navigation,
+    pages::part::{self, FileKind},
     route::Query,
     state::{live::Live, order::Sort},
 };
@@ -22,21 +22,6 @@ pub fn Toolbar(
     let navigation = expect_context::<Navigation>();
     let shown = Derived::new(move || ids.with(Vec::len));
     let all = Derived::new(move || live.with_list(|store| store.pools.len()));
-    let rows = move || {
-        let now = format::iso_time(live.now_ms());
-        live.peek(|store| {
-            ids.with(|ids| {
-                let entry = |id: &String| {
-                    store
-                        .pools
-                        .get(id)
-                        .map(|entry| &entry.summary)
-                        .or_else(|| store.groups.get(id).map(|group| &group.entry.summary))
-                };
-                sheet(ids.iter().filter_map(entry), now)
-            })
-        })
-    };
     let grouped = Derived::new(move || {
         let apart = navigation.query("apart") == "yes" || !navigation.query("instance").is_empty();
         !apart && live.with_list(|store| !store.groups.is_empty())
@@ -95,7 +80,10 @@ pub fn Toolbar(
                 "each instance by itself"
             </label>
             {told("pool-count", count, asked)}
-            {sheet_menu("the list, with the figures of now", rows, move || vec!["pools".to_owned(), format::iso_time(live.now_ms())])}
+            {menu("save", "the list, with the figures of now", vec![
+                ("As CSV", "save-csv", Box::new(move || part::save_pools(live, ids.get_untracked(), FileKind::Csv))),
+                ("As JSON", "save-json", Box::new(move || part::save_pools(live, ids.get_untracked(), FileKind::Json))),
+            ])}
         </div>
     }
 }

@@ -1,6 +1,6 @@
 //! What a row says about a pool. Pure.
 
-use poolscope_wire::{BreakerState, PoolSummary, Severity};
+use poolscope_wire::{BreakerState, PoolSummary, Severity, SparkPoint};
 
 use crate::{
     chart::spark::Spark,
@@ -136,7 +136,7 @@ fn origin(pool: &PoolSummary) -> String {
 /// The most connections that were open in the last minutes.
 fn most_open(pool: &PoolSummary, ring: &Ring) -> u32 {
     ring.iter()
-        .chain([&pool.now])
+        .chain([&SparkPoint::from(&pool.now)])
         .map(|point| {
             let open = [point.active, point.idle, point.upgraded];
             open.into_iter().flatten().fold(0, u32::saturating_add)
