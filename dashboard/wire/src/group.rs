@@ -8,8 +8,8 @@ use crate::{BreakerState, PoolSummary};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PoolGroup {
     /// All of them together, under the id of the group and without an instance. Counts and rates are sums, percentiles are
-    /// those of the last minute of all, the condition is the worst, and so is the breaker; those that vanished are left
-    /// out.
+    /// those of all that was counted (by its newest point, of the newest reports; else of the last minute), the condition is
+    /// the worst, and so is the breaker; those that vanished are left out.
     pub merged: PoolSummary,
     /// Ids of the pools, those that vanished included.
     pub members: Vec<String>,

@@ -17,7 +17,7 @@ pub(super) fn merge(id: Id, mut members: Vec<&Pool>) -> PoolGroup {
     let counted = counted(&members);
     let count = |severity| current.iter().filter(|pool| pool.condition.health().severity == severity).count();
     let (bad, warn) = (count(Severity::Bad) as u32, count(Severity::Warn) as u32);
-    let times = Times::of(counted.iter().map(|pool| pool.last_minute()));
+    let times = Times::of(counted.iter().map(|pool| pool.last_minute()).collect());
     let breakers = states(&counted);
     PoolGroup {
         merged: merged(id, &counted, current.is_empty(), &times, &breakers),
@@ -47,8 +47,7 @@ struct Times {
 }
 
 impl Times {
-    fn of(samples: impl Iterator<Item = Sample>) -> Self {
-        let samples: Vec<Sample> = samples.collect();
+    fn of(samples: Vec<Sample>) -> Self {
         let wait = merge_buckets(samples.iter().map(Sample::wait));
         let held = merge_buckets(samples.iter().map(|sample| &sample.held));
         let duration = merge_buckets(samples.iter().map(|sample| &sample.duration));
@@ -84,15 +83,14 @@ fn merged(
 ) -> wire::PoolSummary {
     let all: Vec<wire::PoolSummary> = pools.iter().map(|pool| summary(pool)).collect();
     let Some(first) = all.first() else { return wire::PoolSummary::default() };
-    let minutes: Vec<_> = pools.iter().map(|pool| pool.last_minute()).collect();
+    let minutes: Vec<Sample> = pools.iter().map(|pool| pool.last_minute()).collect();
     let share = |buckets: &Buckets, share| buckets.quantile(share).map(|seconds| seconds as f32);
     // A point tells of its own reports alone, as the points of the history do.
-    let newest = Times::of(pools.iter().map(|pool| pool.newest_report()));
+    let reports: Vec<Sample> = pools.iter().map(|pool| pool.newest_report()).collect();
+    let reuse = reuse(&reports);
+    let newest = Times::of(reports);
     let worst = breakers.first().map(|(state, _)| *state);
     let worst = all.iter().find(|one| one.breaker.as_ref().map(|(_, state)| *state) == worst);
-    let (reused, served) = minutes.iter().fold((0, 0), |(reused, served): (u64, u64), minute| {
-        (reused.saturating_add(minute.reused), served.saturating_add(minute.served))
-    });
     let total =
         |read: fn(&wire::PoolSummary) -> Option<u64>| all.iter().filter_map(read).reduce(u64::saturating_add);
     let mut protocols: Vec<String> = all.iter().flat_map(|one| one.protocols.iter().cloned()).collect();
@@ -115,9 +113,10 @@ fn merged(
             use_p99_s: share(&newest.held, 0.99),
             duration_p50_s: share(&newest.duration, 0.5),
             duration_p99_s: share(&newest.duration, 0.99),
+            reuse,
             ..merge_points(all.iter().map(|one| &one.now))
         },
-        reuse: (served > 0).then(|| (reused as f64 / served as f64) as f32),
+        reuse: self::reuse(&minutes),
         wait_p50_s: share(&times.wait, 0.5),
         wait_p99_s: share(&times.wait, 0.99),
         requests_total: total(|one| one.requests_total),
@@ -129,6 +128,13 @@ fn merged(
         stale,
         ..first.clone()
     }
+}
+
+/// Share of acquires that were served by a connection that was open already.
+fn reuse(samples: &[Sample]) -> Option<f32> {
+    let sum = |read: fn(&Sample) -> u64| samples.iter().map(read).fold(0, u64::saturating_add);
+    let (reused, served) = (sum(|one| one.reused), sum(|one| one.served));
+    (served > 0).then(|| (reused as f64 / served as f64) as f32)
 }
 
 /// The sum of all that counted something; `None` if their bounds are not the same, which no sum is right for.

@@ -51,6 +51,10 @@ fn the_detail_of_a_group_is_the_sum_of_its_instances() {
     assert_eq!(counts(&detail.acquires), [("reused".to_owned(), 540), ("new".to_owned(), 180)]);
     assert_eq!(counts(&detail.results), [("200".to_owned(), 180)]);
     assert_eq!(detail.summary.closed_total, Some(180), "one truth");
+    // The newest point goes on where the history ends, so it has what a point of that has.
+    let now = &detail.summary.now;
+    assert_eq!((now.reuse, now.active), (Some(0.75), Some(3)));
+    assert!(now.wait_p99_s.is_some_and(|p99| (1.0..=5.0).contains(&p99)), "{now:?}");
     let points = &detail.points[2..detail.points.len() - 1];
     assert!(points.len() > 50, "{}", points.len());
     for point in points {

@@ -113,7 +113,7 @@ pub fn Head(
                         {move || if is_group.get() { "breakers " } else { "breaker " }} <BreakerBadge state />
                         {move || group.with(|group| group.as_ref().map(|group| {
                             let states = words::breaker_states(group.breakers.iter().copied());
-                            view! { <span data-testid="group-breakers">{states}</span> }
+                            view! { <span class="states" data-testid="group-breakers">{states}</span> }
                         }))}
                     </a>
                 })}
