@@ -74,6 +74,12 @@ pub(crate) fn cut(text: &str, max_bytes: usize) -> &str {
     &text[..end]
 }
 
+/// True if a text has another one in it, whatever the case of ASCII letters. It does not allocate: it is asked for every
+/// text of everything that is searched.
+pub(crate) fn contains(text: &str, wanted: &str) -> bool {
+    text.as_bytes().windows(wanted.len().max(1)).any(|part| part.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

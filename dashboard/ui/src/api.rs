@@ -2,15 +2,14 @@
 
 use std::fmt;
 
-use poolscope_wire::{ApiError, BreakerDetail, ConnectionLanes, Event, PoolDetail, RuleSetting, json, path};
+use poolscope_wire::{
+    ApiError, BreakerDetail, ConnectionLanes, Event, KEPT_HEADER, MATCHING_HEADER, PoolDetail, json, path,
+};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Response;
+use web_sys::{AbortController, RequestInit, Response};
 
 use crate::{route::encode, time::range::Span};
-
-/// The most events of an answer: by default the server keeps no more.
-const MAX_EVENTS: usize = 5_000;
 
 /// Why an answer can't be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +18,39 @@ pub enum Failure {
     NotFound(String),
     /// The server refused, in its own words.
     Refused(String),
+    /// The server refused for now, and why.
+    Later(String),
     /// No answer came.
     Unreachable,
     /// The answer is not what the contract says.
     Malformed(String),
 }
 
+impl Failure {
+    /// True if it may be over by itself.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Later(_) | Self::Unreachable)
+    }
+
+    /// What an answer that is no success says.
+    fn of(status: u16, sentence: String) -> Self {
+        match status {
+            401 => Self::Later("the login is over; load the page again to log in".to_owned()),
+            404 => Self::NotFound(sentence),
+            408 | 429 | 500.. => Self::Later(sentence),
+            _ => Self::Refused(sentence),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound(sentence) | Self::Refused(sentence) => f.write_str(sentence),
+            Self::Later(sentence) => {
+                write!(f, "The server refuses this for now: {sentence}. The page tries again by itself.")
+            }
             Self::Unreachable => f.write_str("The server does not answer. The page tries again by itself."),
             Self::Malformed(error) => {
                 write!(f, "The server's answer can't be read ({error}); reload the page.")
@@ -60,44 +82,92 @@ pub async fn breaker(id: &str, span: Span) -> Result<BreakerDetail, Failure> {
     read(&format!("{}/{}?from_ms={from_ms}&to_ms={to_ms}&max_points=200", path::BREAKERS, encode(id))).await
 }
 
-/// Reads the events of a time, newest first, of one pool or (with an empty id) of all.
-pub async fn events(span: Span, pool: &str) -> Result<Vec<Event>, Failure> {
-    let Span { from_ms, to_ms } = span;
-    let pool = if pool.is_empty() { String::new() } else { format!("&pool={}", encode(pool)) };
-    read(&format!("{}?from_ms={from_ms}&to_ms={to_ms}&limit={MAX_EVENTS}{pool}", path::EVENTS)).await
+/// Events as they are asked for, with how many there are.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Events {
+    /// The newest of those that match, newest first.
+    pub events: Vec<Event>,
+    /// How many match.
+    pub matching: u64,
+    /// How many the server has.
+    pub kept: u64,
 }
 
-/// Reads the rules and their limits.
-pub async fn rules() -> Result<Vec<RuleSetting>, Failure> {
-    read(path::RULES).await
+/// Reads events; the address is that of the events with its query.
+pub async fn events(url: &str) -> Result<Events, Failure> {
+    let (answer, body) = success(url).await?;
+    let events: Vec<Event> = parse(&body)?;
+    let count = |name: &str| answer.headers().get(name).ok().flatten()?.parse().ok();
+    let least = events.len() as u64;
+    let matching = count(MATCHING_HEADER).unwrap_or(least);
+    Ok(Events { matching, kept: count(KEPT_HEADER).unwrap_or(matching), events })
 }
 
 /// Reads what an address of the server answers with.
 pub async fn read<T: json::Read + Default>(url: &str) -> Result<T, Failure> {
-    let body = body(url).await?;
-    json::read(&body).map_err(|error| Failure::Malformed(error.to_string()))
+    parse(&body(url).await?)
+}
+
+fn parse<T: json::Read + Default>(body: &str) -> Result<T, Failure> {
+    json::read(body).map_err(|error| Failure::Malformed(error.to_string()))
 }
 
 /// The body of an answer that is a success.
 pub async fn body(url: &str) -> Result<String, Failure> {
-    let (status, body) = get(url).await.ok_or(Failure::Unreachable)?;
-    if status == 200 {
-        return Ok(body);
+    success(url).await.map(|(_, body)| body)
+}
+
+/// An answer that is a success, with its body.
+async fn success(url: &str) -> Result<(Response, String), Failure> {
+    let answer = fetch(url, &RequestInit::new()).await.ok_or(Failure::Unreachable)?;
+    let body = text(&answer).await.ok_or(Failure::Unreachable)?;
+    if answer.status() == 200 {
+        return Ok((answer, body));
     }
-    let sentence = json::read::<ApiError>(&body)
-        .map_or_else(|_| format!("The server answered with status {status}."), |error| error.error);
-    Err(if status == 404 { Failure::NotFound(sentence) } else { Failure::Refused(sentence) })
+    Err(Failure::of(answer.status(), sentence(answer.status(), &body)))
 }
 
-/// True if the server wants a login that this browser has not, or no longer.
-pub async fn wants_login() -> bool {
-    get(path::STATUS).await.is_some_and(|(status, _)| status == 401)
+/// Why an address is refused, as status and sentence; `None` if it is not, or nobody answers.
+pub async fn refusal(url: &str) -> Option<(u16, String)> {
+    let stop = AbortController::new().ok()?;
+    let request = RequestInit::new();
+    request.set_signal(Some(&stop.signal()));
+    let answer = fetch(url, &request).await?;
+    if answer.ok() {
+        // The live stream has no end that could be waited for.
+        stop.abort();
+        return None;
+    }
+    let body = text(&answer).await?;
+    Some((answer.status(), sentence(answer.status(), &body)))
 }
 
-/// Status and body of an answer; `None` if none came.
-async fn get(url: &str) -> Option<(u16, String)> {
-    let answer = JsFuture::from(leptos::prelude::window().fetch_with_str(url)).await.ok()?;
-    let answer: Response = answer.dyn_into().ok()?;
-    let body = JsFuture::from(answer.text().ok()?).await.ok()?;
-    Some((answer.status(), body.as_string()?))
+fn sentence(status: u16, body: &str) -> String {
+    json::read::<ApiError>(body)
+        .map_or_else(|_| format!("it answers with status {status}"), |error| error.error)
+}
+
+async fn fetch(url: &str, request: &RequestInit) -> Option<Response> {
+    let sent = leptos::prelude::window().fetch_with_str_and_init(url, request);
+    JsFuture::from(sent).await.ok()?.dyn_into().ok()
+}
+
+async fn text(answer: &Response) -> Option<String> {
+    JsFuture::from(answer.text().ok()?).await.ok()?.as_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_over_soon_is_told_apart() {
+        let of = |status| Failure::of(status, "why".to_owned());
+        for status in [401, 408, 429, 500, 502, 503] {
+            assert!(of(status).passes(), "{status}");
+        }
+        assert_eq!(of(404), Failure::NotFound("why".to_owned()));
+        assert_eq!(of(400), Failure::Refused("why".to_owned()));
+        assert!(of(503).to_string().contains("for now: why. The page tries again"));
+    }
 }

@@ -11,6 +11,7 @@ pub mod compact;
 pub mod components;
 pub mod derived;
 pub mod export;
+pub mod focus;
 pub mod format;
 pub mod keys;
 pub mod navigation;
@@ -52,6 +53,7 @@ pub fn App() -> impl IntoView {
     browser::use_interval(TICK, move || live.tick(browser::now_ms()));
     show_state_outside(live, navigation);
     part::fetch_early();
+    focus::keep();
 
     view! {
         <a class="skip" href="#main">"Skip to the content"</a>

@@ -2,10 +2,13 @@
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, HtmlElement, HtmlInputElement, KeyboardEvent, MouseEvent};
+use web_sys::{Element, HtmlElement, HtmlInputElement, KeyboardEvent, MouseEvent, ScrollRestoration};
+
+use std::time::Duration;
 
 use crate::{
     derived::Derived,
+    focus,
     keys::{self, Action},
     route::{Address, Query, Route},
     state::live::Live,
@@ -15,6 +18,14 @@ use crate::{
 /// What `j` and `k` move through.
 const STOPS: &str = "[data-stop]";
 
+/// What holds the keyboard for itself while it is open.
+const DIALOG: &str = "dialog[open]";
+const MENU: &str = "details[open].menu";
+
+/// How often, and how many times, a page that fills itself is scrolled to where it was left: lists are read first.
+const SETTLE: Duration = Duration::from_millis(50);
+const SETTLE_TRIES: u32 = 40;
+
 /// What of an address goes along to another page: the choice of a service, and of a time.
 const KEPT: [&str; 6] = ["service", "window", "from", "to", "compare", "tz"];
 
@@ -23,8 +34,13 @@ const KEPT: [&str; 6] = ["service", "window", "from", "to", "compare", "tz"];
 pub struct Navigation {
     address: RwSignal<Address>,
     route: Derived<Route>,
-    /// How many addresses of ours are behind this one, so that going back never leaves the dashboard.
+    /// How many addresses of ours are behind this one, so that going back never leaves the dashboard. Each entry of the
+    /// browser's history keeps its own, so that it is right after going forward, and after a reload.
     depth: StoredValue<u32>,
+    /// How far down each address was when it was left, by its depth.
+    places: StoredValue<Vec<f64>>,
+    /// Rises with each page that is shown.
+    shown: StoredValue<u32>,
 }
 
 impl Navigation {
@@ -33,11 +49,20 @@ impl Navigation {
     pub fn start(live: Live, help: RwSignal<bool>) -> Self {
         let address = RwSignal::new(current());
         let route = Derived::new(move || address.with(|address| address.route.clone()));
-        let navigation = Self { address, route, depth: StoredValue::new(0) };
-        window_event_listener(ev::popstate, move |_| {
-            navigation.depth.update_value(|depth| *depth = depth.saturating_sub(1));
-            address.set(current());
-        });
+        let depth = kept_depth();
+        let navigation = Self {
+            address,
+            route,
+            depth: StoredValue::new(depth.unwrap_or(0)),
+            places: StoredValue::new(Vec::new()),
+            shown: StoredValue::new(0),
+        };
+        if depth.is_none() {
+            drop(history().replace_state_with_url(&JsValue::from_f64(0.0), "", None));
+        }
+        // The browser would do it before there is anything to scroll over.
+        drop(history().set_scroll_restoration(ScrollRestoration::Manual));
+        window_event_listener(ev::popstate, move |_| navigation.on_step());
         window_event_listener(ev::click, move |event| navigation.on_click(&event));
         window_event_listener(ev::keydown, move |event| navigation.on_key(&event, live, help));
         navigation
@@ -100,21 +125,87 @@ impl Navigation {
         if text == before {
             return;
         }
-        self.address.set(after);
-        drop(if as_step {
-            self.depth.update_value(|depth| *depth += 1);
-            history().push_state_with_url(&JsValue::NULL, "", Some(&text))
+        if as_step {
+            self.push(&text);
         } else {
-            history().replace_state_with_url(&JsValue::NULL, "", Some(&text))
-        });
+            let depth = JsValue::from_f64(self.depth.get_value().into());
+            drop(history().replace_state_with_url(&depth, "", Some(&text)));
+        }
+        self.address.set(after);
     }
 
     /// Goes to an address of ours.
     pub fn go(self, text: &str) {
-        drop(history().push_state_with_url(&JsValue::NULL, "", Some(text)));
+        let before = self.address.with_untracked(Address::to_text);
+        if text != before {
+            self.push(text);
+        }
+        let next = current();
+        // Another view of the same page stays where it is; a link to the very same address leads to its begin.
+        let is_other = text == before || self.route.get_untracked() != next.route;
+        self.show(next, is_other);
+        if is_other {
+            window().scroll_to_with_x_and_y(0.0, 0.0);
+        }
+    }
+
+    /// Makes a step of the history.
+    fn push(self, text: &str) {
+        self.leave();
         self.depth.update_value(|depth| *depth += 1);
-        self.address.set(current());
-        window().scroll_to_with_x_and_y(0.0, 0.0);
+        let depth = self.depth.get_value();
+        self.places.update_value(|places| places.truncate(depth as usize));
+        drop(history().push_state_with_url(&JsValue::from_f64(depth.into()), "", Some(text)));
+    }
+
+    /// Notes how far down the page is that is left.
+    fn leave(self) {
+        let (depth, y) = (self.depth.get_value() as usize, scroll_y());
+        self.places.update_value(|places| {
+            if places.len() <= depth {
+                places.resize(depth + 1, 0.0);
+            }
+            places[depth] = y;
+        });
+    }
+
+    /// Follows the browser a step back or forward.
+    fn on_step(self) {
+        self.leave();
+        let depth = kept_depth().unwrap_or(0);
+        self.depth.set_value(depth);
+        let next = current();
+        let is_other = self.route.get_untracked() != next.route;
+        self.show(next, is_other);
+        if is_other {
+            let y = self.places.with_value(|places| places.get(depth as usize).copied());
+            self.settle(y.unwrap_or(0.0), self.shown.get_value(), SETTLE_TRIES);
+        }
+    }
+
+    /// Shows an address. The focus goes to the content before what had it goes: else it would be nowhere, and the Tab key
+    /// would go on wherever the browser thinks that it was.
+    fn show(self, next: Address, is_other: bool) {
+        if is_other {
+            self.shown.update_value(|shown| *shown += 1);
+            focus::to_content();
+        }
+        self.address.set(next);
+    }
+
+    /// Scrolls to where a page was left as soon as it is long enough, unless somebody scrolls meanwhile.
+    fn settle(self, y: f64, shown: u32, tries: u32) {
+        window().scroll_to_with_x_and_y(0.0, y);
+        let reached = scroll_y();
+        if y - reached > 1.0 && tries > 0 {
+            let again = move || {
+                let is_still = (scroll_y() - reached).abs() < 1.0 && self.shown.get_value() == shown;
+                if is_still {
+                    self.settle(y, shown, tries - 1);
+                }
+            };
+            set_timeout(again, SETTLE);
+        }
     }
 
     /// Lets go of what is open or marked first, and then of the page.
@@ -136,8 +227,12 @@ impl Navigation {
         let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         close_menus_but(target.as_ref());
         let link = target.and_then(|element| element.closest("a[href]").ok().flatten());
-        if let Some(link) = link.filter(|_| plain)
-            && let Some(text) = link.get_attribute("href").filter(|text| text.starts_with('/'))
+        let Some(link) = link.filter(|_| plain) else { return };
+        if link.get_attribute("href").is_some_and(|text| text == focus::CONTENT) {
+            // It is no other address.
+            event.prevent_default();
+            focus::to_content();
+        } else if let Some(text) = link.get_attribute("href").filter(|text| text.starts_with('/'))
             && !link.has_attribute("target")
         {
             event.prevent_default();
@@ -149,6 +244,13 @@ impl Navigation {
         if event.ctrl_key() || event.meta_key() || event.alt_key() {
             return;
         }
+        if is_there(DIALOG) {
+            // A dialog closes itself on Escape; nothing behind it may move.
+            if help.get_untracked() && event.key() == "?" {
+                help.set(false);
+            }
+            return;
+        }
         let focused = document().active_element();
         let is_one_of = |selector: &str| {
             focused.as_ref().is_some_and(|element| element.matches(selector).unwrap_or(false))
@@ -156,11 +258,7 @@ impl Navigation {
         let typing = is_one_of("input, select, textarea");
         let on_control = is_one_of("a, button, summary, [role=button]");
         let Some(action) = keys::action(&event.key(), typing, on_control) else { return };
-        if help.get_untracked() {
-            // The dialog closes itself on Escape; nothing behind it may move.
-            if action == Action::Help {
-                help.set(false);
-            }
+        if action != Action::Back && is_there(MENU) {
             return;
         }
         event.prevent_default();
@@ -205,6 +303,19 @@ fn history() -> web_sys::History {
     window().history().unwrap_or_else(|error| wasm_bindgen::throw_val(error))
 }
 
+/// The depth that the entry of the history has, if it is one of ours.
+fn kept_depth() -> Option<u32> {
+    history().state().ok()?.as_f64().map(|depth| depth as u32)
+}
+
+fn scroll_y() -> f64 {
+    window().scroll_y().unwrap_or_default()
+}
+
+fn is_there(selector: &str) -> bool {
+    document().query_selector(selector).ok().flatten().is_some()
+}
+
 fn current() -> Address {
     let location = window().location();
     Address::parse(&location.pathname().unwrap_or_default(), &location.search().unwrap_or_default())
@@ -221,7 +332,7 @@ fn focus_search() {
 
 /// Closes the menus that were not clicked.
 fn close_menus_but(clicked: Option<&Element>) {
-    let Ok(menus) = document().query_selector_all("details[open].menu") else { return };
+    let Ok(menus) = document().query_selector_all(MENU) else { return };
     for menu in (0..menus.length()).filter_map(|index| menus.get(index)) {
         if !menu.contains(clicked.map(AsRef::as_ref))
             && let Ok(menu) = menu.dyn_into::<Element>()
@@ -231,12 +342,9 @@ fn close_menus_but(clicked: Option<&Element>) {
     }
 }
 
-/// Closes the menu that has the focus, and says whether there was one.
+/// Closes the menu that is open, and says whether there was one. The focus goes back to its button.
 fn close_menu() -> bool {
-    let focused = document().active_element();
-    let Some(menu) = focused.and_then(|element| element.closest("details[open].menu").ok().flatten()) else {
-        return false;
-    };
+    let Ok(Some(menu)) = document().query_selector(MENU) else { return false };
     drop(menu.remove_attribute("open"));
     if let Some(summary) = menu.first_element_child().and_then(|child| child.dyn_into::<HtmlElement>().ok()) {
         drop(summary.focus());

@@ -18,18 +18,27 @@ use crate::{
 /// How long to wait before opening a stream that the browser itself gave up, as it does when the server answers an error.
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
 
+/// How often the wait is doubled while the server refuses.
+const MOST_DOUBLED: u32 = 4;
+
 /// Where a reload for another version is noted, so that a page that stays old does not reload for ever.
 const RELOADED_KEY: &str = "poolscope-reloaded-for";
 
 /// Opens the stream and keeps it open for as long as the page lives.
 pub fn start(live: Live) {
+    open(live, StoredValue::new(0));
+}
+
+/// Opens it; `refused` counts how often it was refused since the last message.
+fn open(live: Live, refused: StoredValue<u32>) {
     let Ok(source) = EventSource::new(path::STREAM) else {
         live.break_off();
-        set_timeout(move || start(live), REOPEN_AFTER);
+        set_timeout(move || open(live, refused), REOPEN_AFTER);
         return;
     };
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let Some(text) = event.data().as_string() else { return };
+        refused.set_value(0);
         match Message::parse(&text) {
             Ok(message) => live.receive(message, browser::now_ms()),
             Err(Unreadable::OtherVersion(version)) => reload_for(version, live),
@@ -40,14 +49,7 @@ pub fn start(live: Live) {
     let on_error = Closure::<dyn FnMut()>::new(move || {
         live.break_off();
         if failed.ready_state() == EventSource::CLOSED {
-            leptos::task::spawn_local(async move {
-                // The login is over: the server leads to a new one, and from there back to this very view.
-                if api::wants_login().await {
-                    browser::reload();
-                } else {
-                    set_timeout(move || start(live), REOPEN_AFTER);
-                }
-            });
+            leptos::task::spawn_local(reopen(live, refused));
         }
     });
     source.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
@@ -57,6 +59,24 @@ pub fn start(live: Live) {
     on_error.forget();
 }
 
+/// Opens the stream again after the server refused it, and says why it did.
+async fn reopen(live: Live, refused: StoredValue<u32>) {
+    let refusal = api::refusal(path::STREAM).await;
+    if matches!(refusal, Some((401, _))) {
+        // The login is over: the server leads to a new one, and from there back to this very view.
+        browser::reload();
+        return;
+    }
+    refused.update_value(|refused| *refused = if refusal.is_some() { refused.saturating_add(1) } else { 0 });
+    live.trouble.set(refusal.map(|(_, sentence)| format!("{sentence}. The page tries again by itself")));
+    set_timeout(move || open(live, refused), wait(refused.get_value()));
+}
+
+/// Ever longer while the server refuses: half a minute at last.
+fn wait(refused: u32) -> Duration {
+    REOPEN_AFTER * (1 << refused.saturating_sub(1).min(MOST_DOUBLED))
+}
+
 fn reload_for(version: u32, live: Live) {
     let version_text = version.to_string();
     if browser::session_note(RELOADED_KEY).as_deref() == Some(&version_text) {
@@ -64,5 +84,16 @@ fn reload_for(version: u32, live: Live) {
     } else {
         browser::set_session_note(RELOADED_KEY, &version_text);
         browser::reload();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_comes_back_ever_more_slowly() {
+        let seconds = [0, 1, 2, 3, 4, 5, 99].map(|refused| wait(refused).as_secs());
+        assert_eq!(seconds, [2, 2, 4, 8, 16, 32, 32]);
     }
 }

@@ -4,6 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Severity;
 
+/// Header of an answer with events: how many match what was asked for, though the answer may hold fewer.
+pub const MATCHING_HEADER: &str = "poolscope-matching";
+
+/// Header of an answer with events: how many there are in all.
+pub const KEPT_HEADER: &str = "poolscope-kept";
+
 /// Something that happened, in plain words.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Event {

@@ -25,7 +25,7 @@ mod warning;
 
 pub use breaker::{Breaker, BreakerState, ForcedBy, Share, Transition};
 pub use control::{CONTROL_HEADER, Control, ControlAction, ControlList, ControlOrder, ControlState};
-pub use event::Event;
+pub use event::{Event, KEPT_HEADER, MATCHING_HEADER};
 pub use group::PoolGroup;
 pub use history::{
     BreakerDetail, BreakerPoint, FigureHistory, FigurePoint, Range, Silence, StateSpan, StoreFile,

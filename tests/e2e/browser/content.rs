@@ -140,21 +140,51 @@ async fn pool(world: &World) -> Result<()> {
     check(&world.page, "pool").await
 }
 
-/// Lines of events, with their times in the zone of the browser and in UTC.
+/// Lines of events, with how many there are, and more of them where somebody asks.
 async fn events(world: &World) -> Result<()> {
+    let api = async |query: &str| {
+        world.dashboard.get::<Vec<Event>>(&format!("{}?limit=9000{query}", path::EVENTS)).await
+    };
     world.open("/events?severity=all", "event-row").await?;
-    let events: Vec<Event> = world.dashboard.get(&format!("{}?limit=2000", path::EVENTS)).await;
-    let count = world.page.all("event-count").await?;
-    assert_eq!(
-        figure(text_of(&count, "text").split(" of ").next().unwrap_or_default()),
-        Some(events.len() as u64),
-        "{count:?}"
-    );
+    let events = api("").await;
+    let all = events.len();
+    assert!(all > 200, "there are more than one page of them: {all}");
+    let plain = async || {
+        let seen = world.page.all("event-count").await?;
+        anyhow::Ok(text_of(&seen, "text").replace(',', ""))
+    };
+    let truth = async || {
+        let all = api("").await.len();
+        Ok(format!("{all} of {all} events the newest 200 shown"))
+    };
+    agree("how many events there are", &plain, truth).await?;
     let rows = world.page.all("event-row").await?;
-    for (row, event) in rows.iter().zip(&events).take(20) {
+    assert_eq!(rows.len(), 200);
+    for (row, event) in rows.iter().zip(&events) {
         assert!(row["text"].contains(&event.text), "{event:?}: {row:?}");
     }
-    check(&world.page, "events").await
+    world.page.click("events-more").await?;
+    let shown = all.min(400);
+    world.page.until("more are shown", SOON, "event-row", |rows| rows.len() == shown).await?;
+    check(&world.page, "events").await?;
+
+    // Routine, of which there is much, hides nothing that matters.
+    world.open("/events", "event-row").await?;
+    let notable = api("&routine=false").await;
+    let words = format!("{} of {all} events", notable.len());
+    agree("how many matter", async || Ok(plain().await?.starts_with(&words)), async || Ok(true)).await?;
+    let rows = world.page.all("event-row").await?;
+    assert_eq!(rows.len(), notable.len().min(200));
+    assert!(rows.iter().zip(&notable).all(|(row, event)| row["data-kind"] == event.kind), "{rows:#?}");
+
+    // What is searched for is looked for in all of them.
+    let oldest = events.last().context("there are events")?;
+    let trace = events.iter().rev().find_map(|event| event.trace_id.clone()).context("one has a trace")?;
+    assert!(oldest.id < events[200].id);
+    world.open(&format!("/events?severity=all&q={trace}"), "event-row").await?;
+    let found = api(&format!("&q={trace}")).await;
+    assert_eq!(world.page.all("event-row").await?.len(), found.len());
+    Ok(())
 }
 
 /// Every breaker with its state and counts.

@@ -5,11 +5,14 @@
 mod content;
 mod control;
 mod fleet;
+mod focus;
+mod hostile;
 mod journeys;
 mod judged;
 mod keyboard;
 mod keys;
 mod page;
+mod refused;
 mod time;
 mod world;
 

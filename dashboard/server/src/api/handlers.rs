@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use poolscope_wire as wire;
 use serde::Deserialize;
 
@@ -21,6 +21,9 @@ use crate::store::{EventFilter, Id, PoolId, Wanted};
 
 /// Events in an answer that asks for no number; a table holds all.
 const DEFAULT_EVENTS: usize = 200;
+
+/// Nobody types a longer text, and it is looked for in every text of every event.
+const MAX_TEXT: usize = 200;
 
 pub(super) type Answer<T> = Result<Json<T>, ApiFailure>;
 
@@ -137,10 +140,16 @@ pub(super) async fn rules(State(app): State<Arc<App>>) -> Json<Vec<wire::RuleSet
 pub(super) struct EventQuery {
     limit: Option<usize>,
     kind: Option<String>,
+    service: Option<String>,
     pool: Option<String>,
     breaker: Option<String>,
     from_ms: Option<u64>,
     to_ms: Option<u64>,
+    /// At least so bad.
+    severity: Option<wire::Severity>,
+    /// Routine as well.
+    routine: Option<bool>,
+    q: Option<String>,
     #[serde(default)]
     format: Format,
 }
@@ -155,14 +164,30 @@ pub(super) async fn events(
     {
         return Err(range::empty(from_ms, to_ms));
     }
+    let text = query.q.as_deref().unwrap_or_default().trim();
+    if text.len() > MAX_TEXT {
+        let sentence = format!("q is longer than {MAX_TEXT} bytes; search for less");
+        return Err(ApiFailure::new(StatusCode::BAD_REQUEST, sentence));
+    }
     let filter = EventFilter {
         kind: query.kind.as_deref(),
+        service: query.service.as_deref(),
         pool: query.pool.as_deref(),
         breaker: query.breaker.as_deref(),
         from_ms: query.from_ms,
         to_ms: query.to_ms,
+        severity: query.severity.unwrap_or_default(),
+        notable: query.routine == Some(false),
+        text,
     };
     let usual = if query.format == Format::Csv { usize::MAX } else { DEFAULT_EVENTS };
-    let events = app.store().events(filter, query.limit.unwrap_or(usual));
-    Ok(export::answer(query.format, &events, |events| &**events, "poolscope-events"))
+    let (events, counts) = {
+        let store = app.store();
+        (store.events(filter, query.limit.unwrap_or(usual)), store.event_counts(filter))
+    };
+    let mut answer = export::answer(query.format, &events, |events| &**events, "poolscope-events");
+    for (name, count) in [wire::MATCHING_HEADER, wire::KEPT_HEADER].into_iter().zip(counts) {
+        answer.headers_mut().insert(name, HeaderValue::from(count));
+    }
+    Ok(answer)
 }

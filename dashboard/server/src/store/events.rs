@@ -12,25 +12,50 @@ use poolscope_wire::{Event, Severity};
 use super::event_text::describe;
 use super::id::Id;
 use crate::model::EventRecord;
-use crate::words::{cut, cut_name};
+use crate::words::{contains, cut, cut_name};
 
 /// Which events are wanted; `None` wants all.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct EventFilter<'a> {
     pub(crate) kind: Option<&'a str>,
+    pub(crate) service: Option<&'a str>,
     pub(crate) pool: Option<&'a str>,
     pub(crate) breaker: Option<&'a str>,
     pub(crate) from_ms: Option<u64>,
     pub(crate) to_ms: Option<u64>,
+    /// At least so bad.
+    pub(crate) severity: Severity,
+    /// No routine.
+    pub(crate) notable: bool,
+    /// In any of its words; an empty one is in all.
+    pub(crate) text: &'a str,
+}
+
+/// True for what pools do all day, such as closing connections after use. The end of a leak belongs to its beginning.
+fn is_routine(event: &Event) -> bool {
+    event.severity == Severity::Ok && event.breaker.is_none() && event.kind != LEAK_RETURNED
 }
 
 impl EventFilter<'_> {
     fn wants(&self, event: &Event) -> bool {
-        self.kind.is_none_or(|kind| event.kind == kind)
+        event.severity >= self.severity
+            && self.kind.is_none_or(|kind| event.kind == kind)
+            && self.service.is_none_or(|service| event.service == service)
             && self.pool.is_none_or(|pool| event.pool.as_deref() == Some(pool))
             && self.breaker.is_none_or(|breaker| event.breaker.as_deref() == Some(breaker))
             && self.from_ms.is_none_or(|from_ms| event.at_ms >= from_ms)
             && self.to_ms.is_none_or(|to_ms| event.at_ms <= to_ms)
+            && !(self.notable && is_routine(event))
+            && (self.text.is_empty() || self.has_text(event))
+    }
+
+    fn has_text(&self, event: &Event) -> bool {
+        let texts = [&event.text, &event.service, &event.instance].into_iter();
+        texts
+            .chain(&event.breaker)
+            .chain(&event.trace_id)
+            .chain(event.attributes.iter().map(|(_, value)| value))
+            .any(|text| contains(text, self.text))
     }
 }
 
@@ -106,10 +131,7 @@ impl Events {
     }
 
     fn keep(&mut self, event: Event) {
-        // The end of a leak belongs to its beginning.
-        let is_routine =
-            event.severity == Severity::Ok && event.breaker.is_none() && event.kind != LEAK_RETURNED;
-        let ring = if is_routine { &mut self.routine } else { &mut self.notable };
+        let ring = if is_routine(&event) { &mut self.routine } else { &mut self.notable };
         ring.push_back(event);
         if ring.len() > self.max
             && let Some(gone) = ring.pop_front()
@@ -150,6 +172,20 @@ impl Events {
             (None, _) => notable.next(),
         });
         merged.filter(move |event| filter.wants(event))
+    }
+
+    /// The newest for who has none yet, newest first: half of them are notable, if there are as many, however much routine
+    /// came since.
+    pub(super) fn picture(&self, max: usize) -> Vec<Event> {
+        let notable = self.notable.len().min(max / 2).max(max.saturating_sub(self.routine.len()));
+        let routine = max.saturating_sub(notable.min(self.notable.len()));
+        let newest = |ring: &VecDeque<Event>, count: usize| -> Vec<Event> {
+            ring.iter().rev().take(count).cloned().collect()
+        };
+        let mut all = newest(&self.notable, notable);
+        all.append(&mut newest(&self.routine, routine));
+        all.sort_by_key(|event| std::cmp::Reverse(event.id));
+        all
     }
 
     /// Events that the live stream has not told, oldest first; they count as told from now.
@@ -199,4 +235,42 @@ pub(super) fn hex(bytes: &[u8]) -> Option<String> {
             text
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(all: &[(&str, Severity)]) -> Events {
+        let mut events = Events::new(1_000);
+        for (id, (kind, severity)) in (1..).zip(all) {
+            let (kind, severity) = ((*kind).to_owned(), *severity);
+            events.restore(Event { id, kind, severity, text: format!("Number {id}"), ..Event::default() });
+        }
+        events
+    }
+
+    fn ids<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<u64> {
+        events.into_iter().map(|event| event.id).collect()
+    }
+
+    #[test]
+    fn a_new_picture_has_what_matters_however_much_routine_came_since() {
+        let all = [[("open", Severity::Bad); 3].as_slice(), &[("close", Severity::Ok); 20]].concat();
+        assert_eq!(ids(&events(&all).picture(10)), [23, 22, 21, 20, 19, 18, 17, 3, 2, 1]);
+        assert_eq!(ids(&events(&all[..5]).picture(10)), [5, 4, 3, 2, 1]);
+        assert_eq!(ids(&events(&[("open", Severity::Bad); 20]).picture(4)), [20, 19, 18, 17], "no routine");
+        let all = [[("open", Severity::Bad); 20].as_slice(), &[("close", Severity::Ok); 20]].concat();
+        assert_eq!(ids(&events(&all).picture(4)), [40, 39, 20, 19]);
+    }
+
+    #[test]
+    fn events_are_found_by_severity_routine_and_words() {
+        let events = events(&[("a", Severity::Bad), ("b", Severity::Ok), ("c", Severity::Warn)]);
+        let found = |filter: EventFilter<'_>| ids(events.newest(filter));
+        assert_eq!(found(EventFilter { severity: Severity::Warn, ..EventFilter::default() }), [3, 1]);
+        assert_eq!(found(EventFilter { notable: true, ..EventFilter::default() }), [3, 1]);
+        assert_eq!(found(EventFilter { text: "NUMBER 2", ..EventFilter::default() }), [2]);
+        assert_eq!(found(EventFilter { service: Some("other"), ..EventFilter::default() }), [0; 0]);
+    }
 }

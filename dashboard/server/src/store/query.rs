@@ -183,6 +183,11 @@ impl Store {
         self.events.newest(filter).take(limit).cloned().collect()
     }
 
+    /// How many events are wanted, and how many there are.
+    pub(crate) fn event_counts(&self, filter: EventFilter<'_>) -> [usize; 2] {
+        [self.events.newest(filter).count(), self.events.len()]
+    }
+
     /// The bounds and how full they are.
     pub(crate) fn limits(&self) -> Vec<wire::Limit> {
         let limit = |name: &str, used: usize, max: usize, hits: u64| wire::Limit {
@@ -274,7 +279,7 @@ impl Store {
                 .map(|one| (one.id.to_string(), one.points.iter().copied().collect()))
                 .collect(),
             warnings,
-            events: self.events(EventFilter::default(), FULL_EVENTS),
+            events: self.events.picture(FULL_EVENTS),
             lagged,
         }
     }

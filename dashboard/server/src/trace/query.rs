@@ -6,6 +6,7 @@ use super::kept::{Span, Trace};
 use super::url::TraceUrl;
 use super::{Traces, view};
 use crate::store::Id;
+use crate::words::contains;
 
 /// Traces that a list tells at most, whatever is asked for.
 const MAX_LISTED: usize = 500;
@@ -97,12 +98,6 @@ impl TraceFilter<'_> {
             || trace.senders.iter().any(|(service, instance)| found(service) || found(instance))
             || found(&view::trace_id(trace.id))
     }
-}
-
-/// True if a text has another one in it, whatever the case of ASCII letters. It does not allocate: it is asked for every
-/// text of every trace.
-fn contains(text: &str, wanted: &str) -> bool {
-    text.as_bytes().windows(wanted.len().max(1)).any(|part| part.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
 impl Traces {

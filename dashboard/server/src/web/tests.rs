@@ -8,8 +8,8 @@ use axum::{Extension, Router};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use poolscope_wire::{
-    ApiError, Breaker, Event, PoolGroup, PoolSummary, Protection, Rule, RuleSetting, Service, Sessions,
-    Status, WIRE_VERSION, Warning, path,
+    ApiError, Breaker, Event, KEPT_HEADER, MATCHING_HEADER, PoolGroup, PoolSummary, Protection, Rule,
+    RuleSetting, Service, Sessions, Status, WIRE_VERSION, Warning, path,
 };
 use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
@@ -60,7 +60,10 @@ async fn every_path_of_the_contract_answers_in_its_type() {
     assert!(json::<Vec<PoolSummary>>(get(path::POOLS).await).await.is_empty());
     assert!(json::<Vec<Breaker>>(get(path::BREAKERS).await).await.is_empty());
     assert!(json::<Vec<Protection>>(get(path::PROTECTION).await).await.is_empty());
-    assert!(json::<Vec<Event>>(get(path::EVENTS).await).await.is_empty());
+    let events = get(&format!("{}?severity=warn&routine=false&q=pay&service=shop", path::EVENTS)).await;
+    let counts = [MATCHING_HEADER, KEPT_HEADER].map(|name| &events.headers()[name]);
+    assert_eq!(counts, ["0", "0"]);
+    assert!(json::<Vec<Event>>(events).await.is_empty());
     assert!(json::<Vec<PoolGroup>>(get(path::GROUPS).await).await.is_empty());
     assert!(json::<Vec<Sessions>>(get(path::SESSIONS).await).await.is_empty());
     assert!(json::<Vec<Warning>>(get(path::WARNINGS).await).await.is_empty());
@@ -80,6 +83,8 @@ async fn what_is_wrong_is_said_in_a_sentence() {
         ("/api/v1/pools/0123456789abcdef?seconds=soon", StatusCode::BAD_REQUEST),
         ("/api/v1/events?limit=-1", StatusCode::BAD_REQUEST),
         ("/api/v1/events?kinds=x", StatusCode::BAD_REQUEST),
+        ("/api/v1/events?severity=awful", StatusCode::BAD_REQUEST),
+        (&format!("/api/v1/events?q={}", "x".repeat(201)), StatusCode::BAD_REQUEST),
         ("/api/v1/nothing", StatusCode::NOT_FOUND),
     ] {
         let response = get(path).await;

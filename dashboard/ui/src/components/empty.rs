@@ -4,8 +4,11 @@ use leptos::prelude::*;
 use poolscope_wire::Status;
 
 use super::copy::CopyLines;
-use crate::derived::Derived;
-use crate::state::{connection::Connection, live::Live};
+use crate::{
+    derived::Derived,
+    navigation::Navigation,
+    state::{connection::Connection, live::Live},
+};
 
 /// A place with nothing to show.
 #[component]
@@ -68,7 +71,9 @@ pub fn Waiting(
     let live = expect_context::<Live>();
     view! {
         {move || {
-            if live.connection() == Connection::Lost {
+            if let Some(trouble) = live.trouble.get() {
+                view! { <Empty title="The server sends no picture" alone><p>{trouble} "."</p></Empty> }.into_any()
+            } else if live.connection() == Connection::Lost {
                 view! {
                     <Empty title="The server does not answer" alone>
                         <p>"Is it running? Start it with " <code>"poolscope-dashboard"</code>
@@ -80,6 +85,23 @@ pub fn Waiting(
                 view! { <p class="loading" role="status">"Waiting for the first picture \u{2026}"</p> }.into_any()
             }
         }}
+    }
+}
+
+/// The service that is chosen has none of something that others may have.
+#[component]
+pub fn NoneOfService(
+    /// What it has none of.
+    what: &'static str,
+) -> impl IntoView {
+    let navigation = expect_context::<Navigation>();
+    let title = move || format!("{} has no {what}", navigation.query("service"));
+    view! {
+        <section class="empty" data-testid="none-of-service">
+            <h2 dir="auto">{title}</h2>
+            <p>"Only what is of this service is shown."</p>
+            <p><a class="button" href=move || navigation.link_with("service", "") data-stop data-testid="all-services">"Show all services"</a></p>
+        </section>
     }
 }
 

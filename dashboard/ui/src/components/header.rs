@@ -112,7 +112,12 @@ fn Pages() -> impl IntoView {
 #[component]
 fn StreamState() -> impl IntoView {
     let live = expect_context::<Live>();
-    let word = move || if live.held() { "held" } else { live.connection().word() };
+    let word = move || match (live.held(), live.trouble.with(Option::is_some)) {
+        (true, _) => "held",
+        // Why is said below the bar.
+        (false, true) => "stopped",
+        (false, false) => live.connection().word(),
+    };
     let held_for = move || live.held_for_s().map(format::span);
     let age = move || {
         matches!(live.connection(), Connection::Stale | Connection::Lost)

@@ -3,7 +3,7 @@
 use leptos::{html::Dialog, prelude::*};
 
 use crate::{
-    keys,
+    focus, keys,
     pages::part::{self, Piece},
 };
 
@@ -38,7 +38,7 @@ pub fn Help(
         }
     });
     view! {
-        <dialog node_ref=dialog aria-labelledby="help-title" data-testid="help" on:close=move |_| open.set(false)>
+        <dialog node_ref=dialog aria-labelledby="help-title" data-testid="help" on:close=move |_| { open.set(false); focus::rescue(); }>
             <h2 id="help-title">"Keyboard"</h2>
             {move || open.get().then(|| part::piece(Piece::Keys))}
             <form method="dialog"><button class="button">"Close"</button></form>

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::{figures::use_figures, loaded::Loaded};
+use super::{
+    figures::use_figures,
+    loaded::{Loaded, late_note},
+};
 use crate::{
     chart::{
         section::{ChartSection, comparison, use_data},
@@ -27,10 +30,13 @@ pub fn OverTime(
     /// What stands above them.
     title: String,
 ) -> impl IntoView {
-    let figures = use_figures(expect_context::<Live>(), expect_context::<Time>(), path, of);
+    let live = expect_context::<Live>();
+    let figures = use_figures(live, expect_context::<Time>(), path, of);
     let data = use_data(figures, charts, name.into(), false.into());
-    let is_reading = Derived::new(move || figures.now.with(|loaded| matches!(loaded, Loaded::Loading)));
+    let is_reading = Derived::new(move || figures.now.with(Loaded::is_loading));
+    let late = Derived::new(move || figures.now.with(Loaded::late));
     view! {
+        {late_note(live, late)}
         <ChartSection data title is_reading comparison=comparison(figures) pool=String::new() />
     }
 }

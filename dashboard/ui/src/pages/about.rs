@@ -1,13 +1,18 @@
 //! The server about itself: what it received, what it dropped, and how to send to it.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use poolscope_wire::{Limit, RuleSetting, Status, StoreFile, Unit};
+use poolscope_wire::{Limit, RuleSetting, Status, StoreFile, Unit, path};
 
 use super::health::{Access, Browsers, Losses, Signals};
 use crate::{
-    api,
-    components::{bar::Bar, copy::CopyLines, empty::sender_lines, help::KeyTable, source::Source},
+    components::{
+        bar::Bar,
+        copy::CopyLines,
+        empty::sender_lines,
+        help::KeyTable,
+        loaded::{Loaded, use_loaded},
+        source::Source,
+    },
     derived::Derived,
     format,
     state::live::Live,
@@ -134,12 +139,10 @@ fn Limits(limits: Derived<Vec<Limit>>) -> impl IntoView {
 /// What is looked at, and from where on it is told.
 #[component]
 fn Rules() -> impl IntoView {
-    let rules = RwSignal::new(None::<Result<Vec<RuleSetting>, String>>);
-    spawn_local(async move {
-        let answer = api::rules().await.map_err(|failure| failure.to_string());
-        // The page may be gone by now.
-        rules.try_set(Some(answer));
-    });
+    let live = expect_context::<Live>();
+    let address = || path::RULES.to_owned();
+    // They are those that the server was started with.
+    let rules: RwSignal<Loaded<Vec<RuleSetting>>> = use_loaded(live, address().into(), address, || false);
     let row = |rule: RuleSetting| {
         let set = rule.is_set.then(|| view! { <span class="under">"set here"</span> });
         view! {
@@ -151,13 +154,14 @@ fn Rules() -> impl IntoView {
         }
     };
     view! {
-        {move || match rules.get() {
-            None => view! { <p class="soft">"Reading the rules \u{2026}"</p> }.into_any(),
-            Some(Err(why)) => view! { <p class="is-warn">{why}</p> }.into_any(),
-            Some(Ok(rules)) => {
-                view! { <table class="facts rules"><tbody>{rules.into_iter().map(row).collect_view()}</tbody></table> }.into_any()
+        {move || rules.with(|rules| match (rules.ready(), rules.failure()) {
+            (Some(rules), _) => {
+                let rows = rules.iter().cloned().map(row).collect_view();
+                view! { <table class="facts rules"><tbody>{rows}</tbody></table> }.into_any()
             }
-        }}
+            (None, Some(failure)) => view! { <p class="is-warn" role="status">{failure.to_string()}</p> }.into_any(),
+            (None, None) => view! { <p class="soft">"Reading the rules \u{2026}"</p> }.into_any(),
+        })}
     }
 }
 

@@ -23,7 +23,8 @@ const CLOCKS_MS: u64 = 2_000;
 
 /// The pool to it, once it suffers.
 async fn slow_pool(page: &Page, dashboard: &Dashboard) -> Result<PoolSummary> {
-    page.until("pools are there", SOON, "pool-row", |rows| !rows.is_empty()).await?;
+    let is_it = |row: &Seen| row["text"].contains(SLOW);
+    page.until("the pool is there", SOON, "pool-row", |rows| rows.iter().any(is_it)).await?;
     let pools: Vec<PoolSummary> = dashboard.get(path::POOLS).await;
     pools.into_iter().find(|pool| pool.address.contains(SLOW)).context("there is no such pool")
 }

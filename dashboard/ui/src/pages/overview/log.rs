@@ -59,10 +59,10 @@ pub fn Log() -> impl IntoView {
     };
     let hidden = Derived::new(move || log.with(|log| log.warnings.len().saturating_sub(SHOWN)) as u64);
     let says = move || {
-        loaded.with(|loaded| match loaded {
-            Loaded::Loading => "reading \u{2026}".to_owned(),
-            Loaded::Failed(failure) => failure.to_string(),
-            Loaded::Ready(log) => said(log),
+        loaded.with(|loaded| match (loaded.ready(), loaded.failure()) {
+            (Some(log), _) => said(log),
+            (None, Some(failure)) => failure.to_string(),
+            (None, None) => "reading \u{2026}".to_owned(),
         })
     };
     let label = move || match shows_all() {

@@ -60,7 +60,9 @@ fn Failed(failure: Failure) -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     let title = match failure {
         Failure::NotFound(_) => "This pool is not here (any more)",
-        Failure::Refused(_) | Failure::Unreachable | Failure::Malformed(_) => "This pool can't be shown",
+        Failure::Refused(_) | Failure::Later(_) | Failure::Unreachable | Failure::Malformed(_) => {
+            "This pool can't be shown"
+        }
     };
     view! {
         <Empty title alone=true>

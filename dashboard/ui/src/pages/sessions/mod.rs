@@ -13,7 +13,7 @@ use crate::{
     chart::figures::SESSIONS,
     components::{
         each::each,
-        empty::{Empty, NoData, Waiting},
+        empty::{Empty, NoData, NoneOfService, Waiting},
         over_time::OverTime,
         shape::SeverityShape,
         warnings::WarningsAbout,
@@ -84,6 +84,8 @@ pub fn SessionsPage() -> impl IntoView {
                 view! { <Waiting /> }.into_any()
             } else if nobody_sends.get() {
                 view! { <NoData /> }.into_any()
+            } else if live.with_sessions(|store| !store.sessions.is_empty()) {
+                view! { <NoneOfService what="sessions" /> }.into_any()
             } else {
                 view! { <Nothing /> }.into_any()
             }

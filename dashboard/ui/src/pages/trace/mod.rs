@@ -12,7 +12,7 @@ use poolscope_wire::{TraceDetail, path};
 use crate::{
     components::{
         empty::Empty,
-        loaded::{Loaded, use_loaded},
+        loaded::{Loaded, late_note, use_loaded},
         phases,
         shape::SeverityShape,
     },
@@ -41,8 +41,10 @@ pub fn Trace(
     // An answer that says the same leaves the page as it is, with what is open in it.
     let detail = Derived::new(move || loaded.with(|loaded| loaded.ready().cloned()));
     let failure = Derived::new(move || loaded.with(|loaded| loaded.failure().map(ToString::to_string)));
+    let late = Derived::new(move || loaded.with(Loaded::late));
     let is_here = Derived::new(move || detail.with(Option::is_some));
     view! {
+        {late_note(live, late)}
         {move || match (is_here.get(), failure.get()) {
             (true, _) => view! { <Page detail /> }.into_any(),
             (false, Some(sentence)) => view! { <Gone sentence id=id.clone() /> }.into_any(),

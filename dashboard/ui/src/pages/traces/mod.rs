@@ -9,8 +9,8 @@ use poolscope_wire::{TraceList, TraceSummary};
 use crate::{
     components::{
         copy::CopyLines,
-        empty::{Empty, sender_lines},
-        loaded::{Loaded, use_loaded},
+        empty::{Empty, NoneOfService, sender_lines},
+        loaded::{Loaded, late_note, use_loaded},
         told::told,
     },
     derived::Derived,
@@ -47,6 +47,8 @@ enum Stage {
     /// Only quick good ones are there, so many.
     OnlyGood(u64),
     NoMatch,
+    /// None of the chosen service.
+    NoneOfService,
     List,
 }
 
@@ -60,31 +62,44 @@ pub fn Traces() -> impl IntoView {
     let loaded: RwSignal<Loaded<TraceList>> =
         use_loaded(live, key, move || question.with(|question| question.url(live.now_ms())), || true);
     let stage = Derived::new(move || {
-        loaded.with(|loaded| match loaded {
-            Loaded::Loading => Stage::Loading,
-            Loaded::Failed(failure) => Stage::Failed(failure.to_string()),
-            Loaded::Ready(list) if !list.traces.is_empty() => Stage::List,
-            Loaded::Ready(list) if !list.any_spans => Stage::NoSpans,
-            Loaded::Ready(list) => question.with(|question| {
-                if question.narrows() || question.status == "all" {
-                    Stage::NoMatch
-                } else {
-                    Stage::OnlyGood(list.kept)
+        loaded.with(|loaded| match (loaded.shown(), loaded.failure()) {
+            (_, Some(failure)) => Stage::Failed(failure.to_string()),
+            (None, None) => Stage::Loading,
+            (Some(list), None) if !list.traces.is_empty() => Stage::List,
+            // That there is none is true of what was asked, and of nothing else.
+            (Some(_), None) if loaded.is_old() => Stage::Loading,
+            (Some(list), None) if !list.any_spans => Stage::NoSpans,
+            (Some(list), None) => question.with(|question| {
+                let of_all = Question { service: String::new(), ..question.clone() };
+                match (of_all.narrows() || question.status == "all", question.service.is_empty()) {
+                    (true, _) => Stage::NoMatch,
+                    (false, false) => Stage::NoneOfService,
+                    (false, true) => Stage::OnlyGood(list.kept),
                 }
             }),
         })
     });
+    // While the next answer is on its way the one before stays, dimmed.
+    let is_old = Derived::new(move || loaded.with(Loaded::is_old));
+    let late = Derived::new(move || loaded.with(Loaded::late));
     let traces = Derived::new(move || {
-        loaded.with(|loaded| loaded.ready().map(|list| list.traces.clone()).unwrap_or_default())
+        loaded.with(|loaded| loaded.shown().map(|list| list.traces.clone()).unwrap_or_default())
     });
-    let count = Derived::new(move || loaded.with(|loaded| loaded.ready().map(count).unwrap_or_default()));
+    let count = Derived::new(move || {
+        loaded.with(|loaded| match loaded.ready() {
+            Some(list) => count(list),
+            None if loaded.is_loading() => "reading \u{2026}".to_owned(),
+            None => String::new(),
+        })
+    });
     let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));
     view! {
         <div class="pagehead"><h1>"Traces"</h1></div>
         <Filters />
+        {late_note(live, late)}
         <p>{told("trace-count", count, key)}</p>
         {move || match stage.get() {
-            Stage::List => view! { <Rows traces /> }.into_any(),
+            Stage::List => view! { <div class:is-stale=move || is_old.get()><Rows traces /></div> }.into_any(),
             Stage::Loading => view! { <p class="loading" role="status">"Reading the traces \u{2026}"</p> }.into_any(),
             Stage::Failed(sentence) => {
                 view! { <Empty title="The traces can't be shown"><p>{sentence}</p></Empty> }.into_any()
@@ -102,6 +117,7 @@ pub fn Traces() -> impl IntoView {
                 </Empty>
             }
             .into_any(),
+            Stage::NoneOfService => view! { <NoneOfService what="failed or slow traces" /> }.into_any(),
             Stage::NoSpans => view! {
                 <Empty title="No traces yet">
                     <p>"Start a service whose tracing is on with these three lines in its environment, and its traces appear here within seconds."</p>

@@ -8,7 +8,7 @@ use leptos::{
 use poolscope_wire::{ControlAction, ControlOrder};
 
 use super::{Desk, say, send};
-use crate::derived::Derived;
+use crate::{derived::Derived, focus};
 
 /// The times that are offered, in minutes.
 const MINUTES: [(u64, &str); 5] =
@@ -73,7 +73,7 @@ pub fn Dialog(
     };
     view! {
         <dialog class="orderbox" node_ref=dialog aria-labelledby="order-title" aria-describedby="order-effect"
-            data-testid="order-dialog" on:close=move |_| plan.set(None)>
+            data-testid="order-dialog" on:close=move |_| { plan.set(None); focus::rescue(); }>
             <h2 id="order-title">{verb}</h2>
             <p class="what" dir="auto" data-testid="order-about">{about}</p>
             <p class="soft" id="order-effect">{effect}</p>
