@@ -7,6 +7,7 @@ use web_sys::{Element, HtmlElement, HtmlInputElement, KeyboardEvent, MouseEvent}
 use crate::{
     derived::Derived,
     keys::{self, Action},
+    pages::part,
     route::{Address, Query, Route},
     state::live::Live,
     time::range::Range,
@@ -173,7 +174,7 @@ impl Navigation {
                 let [window, from, to] = Range::default().to_query();
                 self.set_queries(&[window, from, to], true);
             }
-            Action::Pause => live.toggle_hold(),
+            Action::Pause => part::toggle_hold(live),
             Action::Help => help.set(true),
             Action::Page(index) => {
                 let pages = [
