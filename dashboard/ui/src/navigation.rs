@@ -10,6 +10,7 @@ use crate::{
     derived::Derived,
     focus,
     keys::{self, Action},
+    pages::part,
     route::{Address, Query, Route},
     state::live::Live,
     time::range::Range,
@@ -271,7 +272,7 @@ impl Navigation {
                 let [window, from, to] = Range::default().to_query();
                 self.set_queries(&[window, from, to], true);
             }
-            Action::Pause => live.toggle_hold(),
+            Action::Pause => part::toggle_hold(live),
             Action::Help => help.set(true),
             Action::Page(index) => {
                 let pages = [

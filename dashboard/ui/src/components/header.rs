@@ -8,6 +8,7 @@ use crate::{
     derived::Derived,
     format,
     navigation::Navigation,
+    pages::part,
     route::Route,
     state::{
         connection::Connection,
@@ -132,7 +133,7 @@ fn StreamState() -> impl IntoView {
     };
     view! {
         <button type="button" class=move || format!("stream l-{}", word()) title=title
-            aria-pressed=move || if live.held() { "true" } else { "false" } on:click=move |_| live.toggle_hold()
+            aria-pressed=move || if live.held() { "true" } else { "false" } on:click=move |_| part::toggle_hold(live)
         >
             <i aria-hidden="true"></i>
             <span data-testid="connection-state">{word}</span>

@@ -144,6 +144,25 @@ fn files(live: Live, ids: Vec<String>, kind: FileKind) -> Result<(), SplitLoader
     Ok(())
 }
 
+/// Holds the picture: a copy of all that is in it is code of its own.
+#[wasm_split(seldom, fallible)]
+fn hold(live: Live) -> Result<(), SplitLoaderError> {
+    live.hold();
+    Ok(())
+}
+
+/// Holds the picture, or lets it go on.
+pub fn toggle_hold(live: Live) {
+    if !live.let_go() {
+        spawn_local(async move {
+            if hold(live).await.is_err() {
+                live.trouble
+                    .set(Some("The picture could not be held: the server does not answer.".to_owned()));
+            }
+        });
+    }
+}
+
 /// What kind of file is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {

@@ -109,16 +109,24 @@ impl Live {
         self.browser_now_ms.set(browser_now_ms);
     }
 
-    /// Holds the picture, or lets it go on.
-    pub fn toggle_hold(self) {
-        if self.is_held() {
-            self.held.set_value(None);
-            self.held_at_ms.set(None);
-        } else {
+    /// Holds the picture, unless it is held.
+    pub fn hold(self) {
+        if !self.is_held() {
             self.held.set_value(Some(self.store.get_value()));
             self.held_at_ms.set(Some(self.now_ms_untracked()));
+            self.notify(&Changes { all: true, ..Changes::default() });
         }
-        self.notify(&Changes { all: true, ..Changes::default() });
+    }
+
+    /// Lets the picture go on, and says whether it was held.
+    pub fn let_go(self) -> bool {
+        let was_held = self.is_held();
+        if was_held {
+            self.held.set_value(None);
+            self.held_at_ms.set(None);
+            self.notify(&Changes { all: true, ..Changes::default() });
+        }
+        was_held
     }
 
     /// True while the picture is held.
@@ -323,14 +331,14 @@ mod tests {
     #[test]
     fn a_held_picture_does_not_move_and_catches_up_when_let_go() {
         let (_owner, live) = live();
-        live.toggle_hold();
+        live.hold();
         live.receive(update(5), 2_000);
         live.tick(4_500);
         assert_eq!(live.held_for_s(), Some(3), "what is held tells its age");
         live.tick(2_000);
         assert_eq!(live.newest_point("a").and_then(|point| point.active), Some(1));
         assert_eq!(live.now_ms(), 51_000);
-        live.toggle_hold();
+        assert!(live.let_go() && !live.let_go());
         assert_eq!(live.newest_point("a").and_then(|point| point.active), Some(5));
         assert_eq!((live.now_ms(), live.held_for_s()), (52_000, None));
     }

@@ -114,7 +114,35 @@ fn stylesheet(dir: &Path) -> Result<Vec<u8>> {
     if all.is_empty() {
         bail!("there is no style sheet in {}", dir.display());
     }
-    Ok(all)
+    Ok(squeezed(std::str::from_utf8(&all).context("a style sheet is not UTF-8")?).into_bytes())
+}
+
+/// A style sheet without its comments, and without blanks where they say nothing.
+fn squeezed(css: &str) -> String {
+    let mut squeezed = String::with_capacity(css.len());
+    let mut rest = css;
+    while let Some(next) = rest.chars().next() {
+        if let Some(comment) = rest.strip_prefix("/*") {
+            rest = comment.split_once("*/").map_or("", |(_, after)| after);
+        } else if matches!(next, '"' | '\'') {
+            let end = rest[1..].find(next).map_or(rest.len(), |end| end + 2);
+            squeezed.push_str(&rest[..end]);
+            rest = &rest[end..];
+        } else if next.is_ascii_whitespace() {
+            rest = rest.trim_ascii_start();
+            let says_nothing = squeezed.is_empty() || squeezed.ends_with(['{', '}', ';', ',', ' ']);
+            if !says_nothing && !rest.starts_with(['{', '}', ';', ',']) {
+                squeezed.push(' ');
+            }
+        } else {
+            if next == '}' && squeezed.ends_with(';') {
+                squeezed.pop();
+            }
+            squeezed.push(next);
+            rest = &rest[next.len_utf8()..];
+        }
+    }
+    squeezed
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -158,6 +186,15 @@ mod tests {
     }
 
     #[test]
+    fn style_sheets_lose_what_says_nothing_and_nothing_else() {
+        let css = "/* of\n rows */\n.pool > a:is(.p, .rate)::before ,\n b { content: \" { /* ; \"; width: calc(1px + 2px);\n}\n@media (max-width: 760px) { c { margin: 0 -4px } }\n";
+        assert_eq!(
+            squeezed(css),
+            ".pool > a:is(.p,.rate)::before,b{content: \" { /* ; \";width: calc(1px + 2px)}@media (max-width: 760px){c{margin: 0 -4px}}"
+        );
+    }
+
+    #[test]
     fn a_page_refers_to_its_parts_by_their_content() {
         let ui = std::env::temp_dir().join(format!("poolscope-bundle-{}", std::process::id()));
         let write = |name: &str, text: &str| {
@@ -193,7 +230,7 @@ mod tests {
             *names.iter().find(|name| name.starts_with(begin) && name.ends_with(end)).unwrap()
         };
         let content = |name: &str| String::from_utf8(files[name].clone()).unwrap();
-        assert_eq!(content(find("poolscope-ui-", ".css")), "a{}\nb{}\n");
+        assert_eq!(content(find("poolscope-ui-", ".css")), "a{}b{}");
         assert!(
             names.contains(&"icon.svg") && names.contains(&"snippets/x/y.js") && !names.contains(&".hidden")
         );
