@@ -114,10 +114,9 @@ fn of_pools<'a>(all: impl Iterator<Item = &'a Event>, ids: &[String]) -> Vec<Eve
 
 /// What is to be said while nothing is here.
 fn waits_or_fails(past: &Loaded<Vec<Event>>) -> Option<String> {
-    match past {
-        Loaded::Loading => Some("Reading the events \u{2026}".to_owned()),
-        Loaded::Failed(failure) => Some(failure.to_string()),
-        Loaded::Ready(_) => None,
+    match past.failure() {
+        Some(failure) => Some(failure.to_string()),
+        None => past.is_loading().then(|| "Reading the events \u{2026}".to_owned()),
     }
 }
 
