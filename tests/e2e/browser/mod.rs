@@ -9,6 +9,7 @@ mod journeys;
 mod judged;
 mod keyboard;
 mod keys;
+mod many;
 mod page;
 mod time;
 mod world;
