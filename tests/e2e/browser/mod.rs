@@ -11,6 +11,7 @@ mod journeys;
 mod judged;
 mod keyboard;
 mod keys;
+mod many;
 mod page;
 mod refused;
 mod time;

@@ -17,7 +17,8 @@ pub(super) fn merge(id: Id, mut members: Vec<&Pool>) -> PoolGroup {
     let counted = counted(&members);
     let count = |severity| current.iter().filter(|pool| pool.condition.health().severity == severity).count();
     let (bad, warn) = (count(Severity::Bad) as u32, count(Severity::Warn) as u32);
-    let times = Times::of(counted.iter().map(|pool| pool.last_minute()).collect());
+    let minutes: Vec<Sample> = counted.iter().map(|pool| pool.last_minute()).collect();
+    let times = Times::of(&minutes);
     let breakers = states(&counted);
     PoolGroup {
         merged: merged(id, &counted, current.is_empty(), &times, &breakers),
@@ -47,7 +48,7 @@ struct Times {
 }
 
 impl Times {
-    fn of(samples: Vec<Sample>) -> Self {
+    fn of(samples: &[Sample]) -> Self {
         let wait = merge_buckets(samples.iter().map(Sample::wait));
         let held = merge_buckets(samples.iter().map(|sample| &sample.held));
         let duration = merge_buckets(samples.iter().map(|sample| &sample.duration));
@@ -88,7 +89,7 @@ fn merged(
     // A point tells of its own reports alone, as the points of the history do.
     let reports: Vec<Sample> = pools.iter().map(|pool| pool.newest_report()).collect();
     let reuse = reuse(&reports);
-    let newest = Times::of(reports);
+    let newest = Times::of(&reports);
     let worst = breakers.first().map(|(state, _)| *state);
     let worst = all.iter().find(|one| one.breaker.as_ref().map(|(_, state)| *state) == worst);
     let total =
