@@ -26,7 +26,14 @@ const RELOADED_KEY: &str = "poolscope-reloaded-for";
 
 /// Opens the stream and keeps it open for as long as the page lives.
 pub fn start(live: Live) {
-    open(live, StoredValue::new(0));
+    let refused = StoredValue::new(0);
+    open(live, refused);
+    // A page that was left and is shown again as it was has closed its stream.
+    window_event_listener_untyped("pageshow", move |event| {
+        if js_sys::Reflect::get(&event, &"persisted".into()).is_ok_and(|kept| kept.is_truthy()) {
+            open(live, refused);
+        }
+    });
 }
 
 /// Opens it; `refused` counts how often it was refused since the last message.
@@ -45,6 +52,10 @@ fn open(live: Live, refused: StoredValue<u32>) {
             Err(error) => live.trouble.set(Some(error.to_string())),
         }
     });
+    // The browser keeps a page that was left for a while, and has few connections to one server: streams that nobody sees
+    // would leave none for what is asked.
+    let left = source.clone();
+    window_event_listener_untyped("pagehide", move |_| left.close());
     let failed = source.clone();
     let on_error = Closure::<dyn FnMut()>::new(move || {
         live.break_off();

@@ -44,12 +44,12 @@ async fn the_focus_goes_to_the_content_of_a_page_and_back_leads_to_where_somebod
     page.script("history.back()").await?;
     page.until("about again", SOON, "rule-row", |rows| !rows.is_empty()).await?;
     is_at_content(&page, "after going back").await?;
-    agree(
-        "back is where it was left",
-        async || page.script("return scrollY").await,
-        async || Ok(Value::from(400)),
-    )
-    .await?;
+    // What is above may have another height by now; the browser keeps what is read where it is.
+    let place = async || {
+        let y = page.script("return scrollY").await?.as_f64().unwrap_or_default();
+        anyhow::Ok((y - 400.0).abs() < 100.0)
+    };
+    agree("back is where it was left", place, async || Ok(true)).await?;
 
     // Escape knows how far there is to go, forward and back, and never leaves the dashboard.
     page.script("history.forward()").await?;

@@ -11,7 +11,7 @@ use poolscope_wire::{Breaker, BreakerState, PoolGroup, PoolSummary, Severity, Tr
 
 use super::page::{Page, Seen};
 use super::world::Instance;
-use super::{LATER, SOON};
+use super::{LATER, SOON, agree};
 
 /// What is wrong, with the names of the pages.
 #[derive(Debug, Default)]
@@ -93,8 +93,12 @@ async fn every_page_can_be_used_by_everybody() -> Result<()> {
     let page = Page::open(&dashboard.url()).await?;
     page.until("a pool needs somebody", LATER, "pool-row", |seen| seen.iter().any(is_bad)).await?;
     page.go(&format!("{}/breakers?apart=yes", dashboard.url())).await?;
-    let is_open = |seen: &Seen| seen["data-state"] == "open";
-    page.until("a breaker is open", LATER, "breaker-card", |seen| seen.iter().any(is_open)).await?;
+    page.until("a breaker is open", LATER, "breaker-states", |seen| !seen.is_empty()).await?;
+    let is_open = async || {
+        let breakers: Vec<Breaker> = dashboard.get(path::BREAKERS).await;
+        anyhow::Ok(breakers.iter().any(|breaker| breaker.state != BreakerState::Closed))
+    };
+    agree("a breaker is open", is_open, async || Ok(true)).await?;
 
     let places = Places::find(&dashboard).await?;
     let url = |path: &str| format!("{}{path}", dashboard.url());
