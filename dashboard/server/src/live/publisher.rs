@@ -38,7 +38,7 @@ pub(crate) async fn publish(app: Arc<App>, end: impl Future<Output = ()>) {
             _ = heartbeat.tick() => true,
             // Changes while the distance is kept are not lost: the bell stays rung.
             () = async { sleep_until(earliest).await; app.changed.notified().await } => false,
-            Some(()) = async { Some(sleep_until(publisher.figures_due?).await) } => false,
+            () = sleep_until(publisher.figures_due.unwrap_or(earliest)), if publisher.figures_due.is_some() => false,
         };
         // What senders sent must not end the server, whatever a fault of ours makes of it.
         let round = catch_unwind(AssertUnwindSafe(|| {
@@ -106,7 +106,7 @@ impl Publisher {
         }
         update.status = wants_status.then(|| app.status(&store, trace_limits.clone(), now_ms));
         let says_nothing = update == Update { now_ms, ..Update::default() };
-        if !(says_nothing && !is_heartbeat)
+        if (is_heartbeat || !says_nothing)
             && let Some(message) = encode(&ServerMessage::Update(update))
         {
             app.streams.send_update(&message);
