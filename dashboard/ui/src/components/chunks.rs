@@ -120,7 +120,9 @@ fn use_near(list: List, element: Found, is_near: RwSignal<bool>, height: RwSigna
         let Some(Some(element)) = element.try_with_value(|element| element()) else { return };
         let view = window().inner_height().ok().and_then(|height| height.as_f64()).unwrap_or(1_000.0);
         let place = element.get_bounding_client_rect();
-        let now = is_in_reach(place.top(), place.bottom(), view);
+        // A short list is whole, so that the browser's own search finds all of it.
+        let is_only = list.keys.with_untracked(Vec::len) <= list.shape.size();
+        let now = is_only || is_in_reach(place.top(), place.bottom(), view);
         if is_near.try_get_untracked().is_none_or(|before| before == now) {
             return;
         }

@@ -24,6 +24,18 @@ use crate::{
 use row::Rows;
 use say::{MAX_SHOWN, Question};
 
+/// Which traces, by how they went.
+const STATUSES: [(&str, &str); 5] = [
+    ("", "failed and slow"),
+    ("failed", "failed"),
+    ("slow", "slow"),
+    ("rejected", "turned away"),
+    ("all", "all"),
+];
+
+/// Their order.
+const SORTS: [(&str, &str); 2] = [("", "newest first"), ("slowest", "slowest first")];
+
 fn use_question(navigation: Navigation, time: Time) -> Derived<Question> {
     Derived::new(move || Question {
         service: navigation.query("service"),
@@ -31,10 +43,15 @@ fn use_question(navigation: Navigation, time: Time) -> Derived<Question> {
         breaker: navigation.query("breaker"),
         connection: navigation.query("connection"),
         text: navigation.query("q"),
-        status: navigation.query("status"),
-        sort: navigation.query("sort"),
+        status: one_of(&STATUSES, navigation.query("status")),
+        sort: one_of(&SORTS, navigation.query("sort")),
         range: time.range(),
     })
+}
+
+/// What somebody wrote into the address is a choice only if it is one.
+fn one_of(choices: &[(&str, &str)], value: String) -> String {
+    if choices.iter().any(|(key, _)| *key == value) { value } else { String::new() }
 }
 
 /// What there is to show.
@@ -192,25 +209,17 @@ fn Filters() -> impl IntoView {
             </button>
         }
     };
-    let statuses = [
-        option("status", "", "failed and slow".to_owned()),
-        option("status", "failed", "failed".to_owned()),
-        option("status", "slow", "slow".to_owned()),
-        option("status", "rejected", "turned away".to_owned()),
-        option("status", "all", "all".to_owned()),
-    ];
-    let sorts = [
-        option("sort", "", "newest first".to_owned()),
-        option("sort", "slowest", "slowest first".to_owned()),
-    ];
+    let options = |key: &'static str, choices: &[(&'static str, &str)]| {
+        choices.iter().map(|(value, name)| option(key, value, (*name).to_owned())).collect_view().into_any()
+    };
     view! {
         <div class="toolbar" role="search">
             <input type="search" data-search data-testid="search" placeholder="Search traces ( / )" aria-label="Search traces"
                 maxlength="200" prop:value=move || navigation.query("q")
                 on:input=move |event| navigation.set_query("q", &event_target_value(&event)) />
-            {select("status", "How they went", "trace-status", statuses.into_iter().collect_view().into_any())}
+            {select("status", "How they went", "trace-status", options("status", &STATUSES))}
             {select("pool", "Pool", "trace-pool", view! { <option value="">"every pool"</option> {pool_options} }.into_any())}
-            {select("sort", "Order", "trace-sort", sorts.into_iter().collect_view().into_any())}
+            {select("sort", "Order", "trace-sort", options("sort", &SORTS))}
             {move || breaker().map(|text| chip(text, "breaker"))}
             {move || connection().map(|text| chip(text, "connection"))}
         </div>
