@@ -16,7 +16,7 @@ use crate::clock::now_ms;
 
 /// At most so often: faster than this nobody reads.
 const MIN_DISTANCE: Duration = Duration::from_millis(200);
-/// At least so often, so that silence means a lost connection; also how often the store looks at the time.
+/// About at least so often, so that silence means a lost connection; also how often the store looks at the time.
 const MAX_DISTANCE: Duration = Duration::from_secs(1);
 /// Figures wait so long for those of others: each message costs a browser a frame, however little it says.
 const GATHER: Duration = Duration::from_millis(200);
@@ -70,6 +70,8 @@ struct Publisher {
     figures_due: Option<Instant>,
     /// When figures were told.
     figures_told: Option<Instant>,
+    /// When anything was.
+    sent: Option<Instant>,
     heartbeats: u64,
 }
 
@@ -106,9 +108,11 @@ impl Publisher {
         }
         update.status = wants_status.then(|| app.status(&store, trace_limits.clone(), now_ms));
         let says_nothing = update == Update { now_ms, ..Update::default() };
-        if (is_heartbeat || !says_nothing)
+        let is_silent = self.sent.is_none_or(|sent| now - sent > MAX_DISTANCE / 2);
+        if (is_heartbeat && is_silent || !says_nothing)
             && let Some(message) = encode(&ServerMessage::Update(update))
         {
+            self.sent = Some(now);
             app.streams.send_update(&message);
         }
         if wants_full {

@@ -1,9 +1,13 @@
-//! What browsers know of the pools: figures are told once a second, as what changed of them; what can't wait, at once.
+//! What browsers know: figures are told once a second, those of pools as what changed of them; what can't wait, at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 
-use poolscope_wire::{Full, PoolGroup, PoolNews, PoolSummary, Update};
+use poolscope_wire::{
+    Breaker, Full, PoolGroup, PoolNews, PoolSummary, Protection, Sessions, Update, Warning,
+};
+
+use super::gather::Gather;
 
 /// What those know who have the picture, and what they are to be told.
 #[derive(Debug, Default)]
@@ -13,16 +17,29 @@ pub(super) struct Told {
     /// The newest of what can wait.
     held_pools: BTreeMap<String, PoolSummary>,
     held_groups: BTreeMap<String, PoolGroup>,
+    breakers: Gather<Breaker>,
+    protection: Gather<Protection>,
+    sessions: Gather<Sessions>,
+    warnings: Gather<Warning>,
 }
 
 impl Told {
     /// True if something waits to be told.
     pub(super) fn holds(&self) -> bool {
-        !self.held_pools.is_empty() || !self.held_groups.is_empty()
+        !self.held_pools.is_empty()
+            || !self.held_groups.is_empty()
+            || self.breakers.holds()
+            || self.protection.holds()
+            || self.sessions.holds()
+            || self.warnings.holds()
     }
 
-    /// Makes an update say of pools and groups only what changed, without what can wait. With `all` nothing waits.
+    /// Makes an update say only what changed, without what can wait. With `all` nothing waits.
     pub(super) fn condense(&mut self, update: &mut Update, all: bool) {
+        self.breakers.condense(&mut update.breakers, &update.removed_breakers, all);
+        self.protection.condense(&mut update.protection, &update.removed_protection, all);
+        self.sessions.condense(&mut update.sessions, &update.removed_sessions, all);
+        self.warnings.condense(&mut update.warnings, &update.removed_warnings, all);
         for id in &update.removed_pools {
             self.pools.remove(id);
             self.held_pools.remove(id);
@@ -102,6 +119,10 @@ impl Told {
         for group in &full.groups {
             self.groups.entry(group.merged.id.clone()).or_insert_with(|| group.clone());
         }
+        self.breakers.know(&full.breakers);
+        self.protection.know(&full.protection);
+        self.sessions.know(&full.sessions);
+        self.warnings.know(&full.warnings);
     }
 }
 

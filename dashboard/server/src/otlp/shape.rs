@@ -34,25 +34,16 @@ static RESOURCE: Shape = Shape(&[(1, Many(&KEY_VALUE)), (3, Many(&ENTITY))]);
 static SCOPE: Shape = Shape(&[(3, Many(&KEY_VALUE))]);
 
 static EXEMPLAR: Shape = Shape(&[(7, Many(&KEY_VALUE))]);
-static NUMBER_POINT: Shape = Shape(&[(5, Many(&EXEMPLAR)), (7, Many(&KEY_VALUE))]);
-static NUMBERS: Shape = Shape(&[(1, Many(&NUMBER_POINT))]);
-// Its counts and bounds, fields 6 and 7, are eight bytes each as they travel, and no more as they are held.
-static HISTOGRAM_POINT: Shape = Shape(&[(8, Many(&EXEMPLAR)), (9, Many(&KEY_VALUE))]);
-static HISTOGRAM: Shape = Shape(&[(1, Many(&HISTOGRAM_POINT))]);
+// Points are read where they lie; each becomes one reading, whatever it holds.
+static NUMBERS: Shape = Shape(&[(1, Many(&LEAF))]);
+static HISTOGRAM: Shape = Shape(&[(1, Many(&LEAF))]);
+// But for these, which are decoded.
 static BUCKETS: Shape = Shape(&[(2, Numbers)]);
 static EXPONENTIAL_POINT: Shape =
     Shape(&[(1, Many(&KEY_VALUE)), (8, One(&BUCKETS)), (9, One(&BUCKETS)), (11, Many(&EXEMPLAR))]);
 static EXPONENTIAL: Shape = Shape(&[(1, Many(&EXPONENTIAL_POINT))]);
-static SUMMARY_POINT: Shape = Shape(&[(6, Many(&LEAF)), (7, Many(&KEY_VALUE))]);
-static SUMMARY: Shape = Shape(&[(1, Many(&SUMMARY_POINT))]);
-static METRIC: Shape = Shape(&[
-    (5, One(&NUMBERS)),
-    (7, One(&NUMBERS)),
-    (9, One(&HISTOGRAM)),
-    (10, One(&EXPONENTIAL)),
-    (11, One(&SUMMARY)),
-    (12, Many(&KEY_VALUE)),
-]);
+static METRIC: Shape =
+    Shape(&[(5, One(&NUMBERS)), (7, One(&NUMBERS)), (9, One(&HISTOGRAM)), (10, One(&EXPONENTIAL))]);
 static SCOPE_METRICS: Shape = Shape(&[(1, One(&SCOPE)), (2, Many(&METRIC))]);
 static RESOURCE_METRICS: Shape = Shape(&[(1, One(&RESOURCE)), (2, Many(&SCOPE_METRICS))]);
 /// A metrics request.

@@ -101,7 +101,7 @@ fn file(name: &str, text: &str) -> PathBuf {
 }
 
 /// Waits until something holds.
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let tried = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -115,7 +115,19 @@ pub fn NoData(
     let live = expect_context::<Live>();
     let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));
     let requests = move || live.with_status(|store| store.status.received.requests);
-    view! {
+    let is_asked = Derived::new(move || live.with_status(|store| store.status.prometheus.is_some()));
+    let asks = move || {
+        view! {
+            <Empty title="No pools yet" alone>
+                <p>"The figures are those that Prometheus has, and it has none of connection pools, or not where this dashboard may look."</p>
+                <p class="soft">"A service tells them to a collector that Prometheus scrapes. How it goes with asking is on the "
+                    <a href="/about" data-stop>"About page"</a> "."</p>
+            </Empty>
+        }
+        .into_any()
+    };
+    let takes = move || {
+        view! {
         <Empty title="No pools yet" alone>
             <p>"Start a service with these lines in its environment, and its connection pools appear here within seconds."</p>
             <CopyLines text=lines />
@@ -131,6 +143,9 @@ pub fn NoData(
             </p>
         </Empty>
     }
+    .into_any()
+    };
+    move || if is_asked.get() { asks() } else { takes() }
 }
 
 #[cfg(test)]

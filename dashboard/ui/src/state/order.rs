@@ -127,7 +127,10 @@ impl PoolFilter {
         let (left, right) = (&a.summary, &b.summary);
         match self.sort {
             // What vanished is not as bad as it was last; nobody knows how it is.
-            Sort::Worst => left.stale.cmp(&right.stale).then(b.place.cmp(&a.place)),
+            Sort::Worst => {
+                let worse = || right.health.severity.cmp(&left.health.severity);
+                left.stale.cmp(&right.stale).then(b.place.cmp(&a.place)).then_with(worse)
+            }
             Sort::Name => Ordering::Equal,
             Sort::Active => right.now.active.cmp(&left.now.active),
             Sort::Waiting => right.now.pending.cmp(&left.now.pending),

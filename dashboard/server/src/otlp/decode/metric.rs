@@ -105,10 +105,15 @@ impl<'a> Data<'a> {
     }
 }
 
+/// Attributes that a point may have: SDKs keep 128, and no metric has as many.
+const MAX_ATTRIBUTES: usize = 1_024;
+
 /// One point. It is filled anew for each, so that its lists are allocated once.
 #[derive(Debug, Default)]
 pub(super) struct Point<'a> {
     pub(super) attributes: Vec<Attribute<'a>>,
+    /// It has more attributes than are read.
+    pub(super) is_crowded: bool,
     pub(super) start_ns: u64,
     pub(super) time_ns: u64,
     pub(super) flags: u64,
@@ -126,6 +131,15 @@ impl<'a> Point<'a> {
         self.counts.clear();
         self.bounds.clear();
         (self.start_ns, self.time_ns, self.flags, self.number, self.count) = (0, 0, 0, None, 0);
+        self.is_crowded = false;
+    }
+
+    fn read_attribute(&mut self, held: Held<'a>) -> Result<(), Malformed> {
+        self.is_crowded = self.attributes.len() >= MAX_ATTRIBUTES;
+        if !self.is_crowded {
+            self.attributes.push(Attribute::read(held.bytes()?)?);
+        }
+        Ok(())
     }
 
     /// Reads a point of a gauge or a sum.
@@ -135,7 +149,7 @@ impl<'a> Point<'a> {
             match field? {
                 (4, held) => self.number = Some(f64::from_bits(held.eight()?)),
                 (6, held) => self.number = Some(held.eight()?.cast_signed() as f64),
-                (7, held) => self.attributes.push(Attribute::read(held.bytes()?)?),
+                (7, held) => self.read_attribute(held)?,
                 (8, held) => self.flags = held.varint()?,
                 (field, held) => self.read_time(field, held)?,
             }
@@ -151,7 +165,7 @@ impl<'a> Point<'a> {
                 (4, held) => self.count = held.eight()?,
                 (6, held) => held.eights(|count| self.counts.push(count))?,
                 (7, held) => held.eights(|bound| self.bounds.push(f64::from_bits(bound)))?,
-                (9, held) => self.attributes.push(Attribute::read(held.bytes()?)?),
+                (9, held) => self.read_attribute(held)?,
                 (10, held) => self.flags = held.varint()?,
                 (field, held) => self.read_time(field, held)?,
             }
@@ -164,7 +178,7 @@ impl<'a> Point<'a> {
         self.clear();
         for field in Fields(message) {
             match field? {
-                (1, held) => self.attributes.push(Attribute::read(held.bytes()?)?),
+                (1, held) => self.read_attribute(held)?,
                 (10, held) => self.flags = held.varint()?,
                 (field, held) => self.read_time(field, held)?,
             }

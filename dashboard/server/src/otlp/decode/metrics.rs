@@ -209,6 +209,7 @@ impl<'a> Sink<'a, '_> {
             self.all.taken += 1;
             return;
         }
+        let value = if point.is_crowded { Err("has a point of more than 1,024 attributes") } else { value };
         match value.and_then(|value| self.keep(point, value)) {
             Ok(()) => self.all.taken += 1,
             Err(what) => {

@@ -208,6 +208,18 @@ fn points_of_others_are_taken_and_not_kept() {
 }
 
 #[test]
+fn a_point_has_so_many_attributes_and_no_more() {
+    let name = metric::CONNECTION_OPENED.name;
+    let of = |more: usize| {
+        let mut attributes = destination();
+        attributes.extend((0..more).map(|n| kv(&n.to_string(), json!({ "boolValue": true }))));
+        sum(json!({ "asInt": "1", "attributes": attributes }))
+    };
+    assert_eq!(metrics(&request(name, of(1_022))).taken, 1);
+    rejected(name, of(1_023), "more than 1,024 attributes");
+}
+
+#[test]
 fn points_without_what_tells_their_pool_are_rejected() {
     let bare = json!({ "count": "1", "bucketCounts": ["1"], "asInt": "1", "attributes": [] });
     rejected(metric::HTTP_CLIENT_REQUEST_DURATION.name, histogram(bare.clone()), "without server.address");

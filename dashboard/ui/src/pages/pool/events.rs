@@ -69,7 +69,7 @@ pub fn PoolEvents(
             return Some(told);
         }
         let none = if is_fixed {
-            "Nothing was reported for it in this time."
+            "Nothing is kept of this time: nothing was reported for it, or it is longer ago than events are kept."
         } else {
             "Nothing has been reported for it lately."
         };

@@ -45,7 +45,7 @@ fn notes(pool: &PoolSummary, known: &Known) -> Vec<String> {
     }
     let mut notes = Vec::new();
     if lanes.counts.all == 0 {
-        notes.push("No connection was open in this time.".to_owned());
+        notes.push("Of no connection it is known that it was open in this time.".to_owned());
     } else if lanes.rows.is_empty() {
         notes.push("No connection of this time is like that.".to_owned());
     }
@@ -101,7 +101,7 @@ mod tests {
         let foreign = PoolSummary { lacks: vec![Lack::Reuse], ..PoolSummary::default() };
         assert!(notes(&foreign, &none)[0].contains("nothing of each"));
         let told = known(ConnectionLanes { told: true, ..ConnectionLanes::default() });
-        assert_eq!(notes(&pool, &told), ["No connection was open in this time."]);
+        assert_eq!(notes(&pool, &told), ["Of no connection it is known that it was open in this time."]);
         let counts = LaneCounts { all: 100, ..LaneCounts::default() };
         let many = ConnectionLanes {
             told: true,

@@ -218,7 +218,7 @@ mod tests {
         let text = RowText::new(&lane(LaneState::Idle), 253_500, 1_000);
         assert_eq!(
             text.sentence(),
-            "Connection #812 to 10.0.0.7:443: idle for 500 ms. 4 min 12 s old, 1,381 requests, in use 38.4 % of this time."
+            "Connection #812 to 10.0.0.7:443: idle for 500 ms. 4 min 12 s old, 1,381 requests in all, in use 38.4 % of this time."
         );
         let active = ConnectionLane { in_flight: 1, since_ms: 219_000, ..lane(LaneState::Active) };
         assert_eq!(what_of(&active), ("in use for 34 s".to_owned(), Tone::Fine));
