@@ -25,7 +25,7 @@ const MENU: &str = "details[open].menu";
 
 /// How often, and how many times, a page that fills itself is scrolled to where it was left: lists are read first.
 const SETTLE: Duration = Duration::from_millis(50);
-const SETTLE_TRIES: u32 = 40;
+const SETTLE_TRIES: u32 = 100;
 
 /// What of an address goes along to another page: the choice of a service, and of a time.
 const KEPT: [&str; 6] = ["service", "window", "from", "to", "compare", "tz"];
@@ -180,6 +180,7 @@ impl Navigation {
         self.show(next, is_other);
         if is_other {
             let y = self.places.with_value(|places| places.get(depth as usize).copied());
+            anchor(false);
             self.settle(y.unwrap_or(0.0), self.shown.get_value(), SETTLE_TRIES);
         }
     }
@@ -203,9 +204,13 @@ impl Navigation {
                 let is_still = (scroll_y() - reached).abs() < 1.0 && self.shown.get_value() == shown;
                 if is_still {
                     self.settle(y, shown, tries - 1);
+                } else {
+                    anchor(true);
                 }
             };
             set_timeout(again, SETTLE);
+        } else {
+            anchor(true);
         }
     }
 
@@ -307,6 +312,14 @@ fn history() -> web_sys::History {
 /// The depth that the entry of the history has, if it is one of ours.
 fn kept_depth() -> Option<u32> {
     history().state().ok()?.as_f64().map(|depth| depth as u32)
+}
+
+/// Whether the browser keeps what is read where it is when something comes above it. Not while a page is scrolled to where
+/// it was left: that would look as if somebody scrolled.
+fn anchor(is_kept: bool) {
+    if let Some(root) = document().document_element().and_then(|root| root.dyn_into::<HtmlElement>().ok()) {
+        drop(root.style().set_property("overflow-anchor", if is_kept { "auto" } else { "none" }));
+    }
 }
 
 fn scroll_y() -> f64 {

@@ -1,10 +1,12 @@
 //! Which trace suffered: from a pool, or from a time on a chart, to the calls behind it, to where their time went, and on
 //! to where traces are kept for long.
 
-use anyhow::{Context as _, Result};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
 use poolscope_dashboard::Config;
 use poolscope_tests::dashboard::Dashboard;
-use poolscope_wire::{PhaseKind, PoolSummary, TraceDetail, TraceList, path};
+use poolscope_wire::{PhaseKind, PoolSummary, TraceDetail, TraceList, TraceSummary, path};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
 
@@ -115,15 +117,24 @@ async fn the_trace_that_suffered_is_found() -> Result<()> {
 
     // One that had to wait for a connection shows how that was set up.
     let of_pool = format!("{}?pool={}&status=all&limit=1000", path::TRACES, pool.id);
-    let list: TraceList = dashboard.get(&of_pool).await;
-    let looked_up =
-        list.traces.iter().find(|trace| trace.phases.iter().any(|phase| phase.kind == PhaseKind::Dns));
-    let looked_up = looked_up.context("no call of the pool looked a name up")?;
+    let parts = [PhaseKind::Dns, PhaseKind::Tcp, PhaseKind::Headers, PhaseKind::Body];
+    let begin = Instant::now();
+    let looked_up = loop {
+        let list: TraceList = dashboard.get(&of_pool).await;
+        let has_all = |trace: &TraceSummary| {
+            parts.iter().all(|part| trace.phases.iter().any(|phase| phase.kind == *part))
+        };
+        match list.traces.into_iter().find(has_all) {
+            Some(trace) => break trace,
+            None if begin.elapsed() < LATER => tokio::time::sleep(Duration::from_millis(200)).await,
+            None => bail!("no call of the pool looked a name up and was answered"),
+        }
+    };
     page.go(&format!("{}/traces/{}", dashboard.url(), looked_up.trace_id)).await?;
     let trace = parts_are_drawn(&page, &dashboard).await?;
     let kinds: Vec<_> =
         trace.spans.iter().flat_map(|span| span.phases.iter().map(|phase| phase.kind)).collect();
-    for kind in [PhaseKind::Dns, PhaseKind::Tcp, PhaseKind::Headers, PhaseKind::Body] {
+    for kind in parts {
         assert!(kinds.contains(&kind), "{kinds:?}");
     }
     assert_eq!(page.errors().await?, Vec::<String>::new());
