@@ -181,7 +181,9 @@ impl Navigation {
         if is_other {
             let y = self.places.with_value(|places| places.get(depth as usize).copied());
             anchor(false);
-            self.settle(y.unwrap_or(0.0), self.shown.get_value(), SETTLE_TRIES);
+            let shown = self.shown.get_value();
+            // Not before the page that is left has gone: it would be scrolled instead.
+            set_timeout(move || self.settle(y.unwrap_or(0.0), shown, SETTLE_TRIES), SETTLE);
         }
     }
 
