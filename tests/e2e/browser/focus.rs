@@ -75,8 +75,12 @@ async fn a_row_that_goes_gives_the_focus_to_its_neighbour() -> Result<()> {
     let page = Page::open(&dashboard.url()).await?;
     page.until("there are pools", SOON, "pool-row", |rows| !rows.is_empty()).await?;
     // Connections to it are reset all the time, so that its list of events moves on.
-    let pools: Vec<PoolSummary> = dashboard.get(path::POOLS).await;
-    let pool = pools.iter().find(|pool| pool.address.contains("ads")).context("a pool of the demo")?;
+    let of_ads = async || {
+        let pools: Vec<PoolSummary> = dashboard.get(path::POOLS).await;
+        anyhow::Ok(pools.into_iter().find(|pool| pool.address.contains("ads")))
+    };
+    agree("a pool of the demo is there", async || Ok(of_ads().await?.is_some()), async || Ok(true)).await?;
+    let pool = of_ads().await?.context("a pool of the demo")?;
     page.go(&format!("{}/pools/{}", dashboard.url(), pool.id)).await?;
     page.until("its events", SOON, "event-row", |rows| rows.len() == 20).await?;
     let last = "const all = document.querySelectorAll('.event summary'); window.last = all[all.length - 1]; last.focus()";
