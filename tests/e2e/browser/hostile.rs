@@ -119,9 +119,9 @@ async fn look(page: &Page, place: &str, shown: &[&str]) -> Result<Vec<String>> {
         }
     }
     page.size(1280, 800).await?;
-    // What is not here, or nowhere can be, is told so by the answer.
-    let is_answer =
-        |error: &String| ["404 (Not Found)", "400 (Bad Request)"].iter().any(|told| error.contains(told));
+    // What is not here is told so by the answer; and what nowhere can be, which only an address says.
+    let refused = if place.contains("%3Cimg") { "400 (Bad Request)" } else { "404 (Not Found)" };
+    let is_answer = |error: &String| ["404 (Not Found)", refused].iter().any(|told| error.contains(told));
     wrongs.extend(page.errors().await?.into_iter().filter(|error| !is_answer(error)));
     Ok(wrongs.into_iter().map(|wrong| format!("{place}: {wrong}")).collect())
 }
