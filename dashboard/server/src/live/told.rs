@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 
 use poolscope_wire::{
-    Breaker, Full, PoolGroup, PoolNews, PoolSummary, Protection, Sessions, Update, Warning,
+    Breaker, Event, Full, PoolGroup, PoolNews, PoolSummary, Protection, Sessions, Update, Warning,
 };
 
 use super::gather::Gather;
+use crate::store::is_routine;
+
+/// The most events that wait: the newest, as many as a browser keeps.
+const MAX_EVENTS: usize = 1_000;
 
 /// What those know who have the picture, and what they are to be told.
 #[derive(Debug, Default)]
@@ -21,6 +25,8 @@ pub(super) struct Told {
     protection: Gather<Protection>,
     sessions: Gather<Sessions>,
     warnings: Gather<Warning>,
+    /// Events that nobody would be woken for, oldest first.
+    held_events: Vec<Event>,
 }
 
 impl Told {
@@ -32,6 +38,7 @@ impl Told {
             || self.protection.holds()
             || self.sessions.holds()
             || self.warnings.holds()
+            || !self.held_events.is_empty()
     }
 
     /// Makes an update say only what changed, without what can wait. With `all` nothing waits.
@@ -40,6 +47,7 @@ impl Told {
         self.protection.condense(&mut update.protection, &update.removed_protection, all);
         self.sessions.condense(&mut update.sessions, &update.removed_sessions, all);
         self.warnings.condense(&mut update.warnings, &update.removed_warnings, all);
+        self.condense_events(&mut update.events, all);
         for id in &update.removed_pools {
             self.pools.remove(id);
             self.held_pools.remove(id);
@@ -69,6 +77,17 @@ impl Told {
         if all {
             mem::take(&mut self.held_pools).into_values().for_each(|pool| self.tell_pool(pool, update));
             mem::take(&mut self.held_groups).into_values().for_each(|group| self.tell_group(group, update));
+        }
+    }
+
+    /// Connections close all day. One event that matters takes those before it along, so that they come in order.
+    fn condense_events(&mut self, events: &mut Vec<Event>, all: bool) {
+        self.held_events.append(events);
+        if all || self.held_events.iter().any(|event| !is_routine(event)) {
+            events.append(&mut self.held_events);
+        } else {
+            let more = self.held_events.len().saturating_sub(MAX_EVENTS);
+            self.held_events.drain(..more);
         }
     }
 
@@ -198,6 +217,25 @@ mod tests {
         let mut update = of(Vec::new(), vec![group("g", 4, 1)]);
         told.condense(&mut update, true);
         assert_eq!((update.groups.len(), update.news.len()), (0, 1));
+    }
+
+    #[test]
+    fn routine_waits_and_what_matters_takes_it_along_in_order() {
+        let mut told = told();
+        let event = |id, severity| Event { id, severity, ..Event::default() };
+        let mut tell = |events: Vec<Event>, all| {
+            let mut update = Update { events, ..Update::default() };
+            told.condense(&mut update, all);
+            (update.events.iter().map(|event| event.id).collect::<Vec<_>>(), told.holds())
+        };
+        assert_eq!(tell(vec![event(1, Severity::Ok)], false), (vec![], true));
+        assert_eq!(tell(vec![event(2, Severity::Bad)], false), (vec![1, 2], false));
+        assert_eq!(tell(vec![event(3, Severity::Ok)], false), (vec![], true));
+        assert_eq!(tell(vec![event(4, Severity::Ok)], true), (vec![3, 4], false));
+        let many: Vec<_> = (0..1_500).map(|id| event(id, Severity::Ok)).collect();
+        tell(many, false);
+        let (ids, _) = tell(Vec::new(), true);
+        assert_eq!((ids.len(), ids[0]), (1_000, 500), "the newest");
     }
 
     #[test]

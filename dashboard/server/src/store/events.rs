@@ -32,7 +32,7 @@ pub(crate) struct EventFilter<'a> {
 }
 
 /// True for what pools do all day, such as closing connections after use. The end of a leak belongs to its beginning.
-fn is_routine(event: &Event) -> bool {
+pub(crate) fn is_routine(event: &Event) -> bool {
     event.severity == Severity::Ok && event.breaker.is_none() && event.kind != LEAK_RETURNED
 }
 

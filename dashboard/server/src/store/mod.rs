@@ -44,7 +44,7 @@ mod warnings;
 mod tests;
 
 pub(crate) use course::Read as FigureRead;
-pub(crate) use events::EventFilter;
+pub(crate) use events::{EventFilter, is_routine};
 pub(crate) use groups::PoolId;
 pub(crate) use history::{Since, TIERS, Wanted};
 pub(crate) use id::Id;
