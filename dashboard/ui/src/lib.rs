@@ -50,7 +50,7 @@ pub fn App() -> impl IntoView {
     provide_context(navigation);
     provide_context(time);
     stream::start(live);
-    browser::use_interval(TICK, move || live.tick(browser::now_ms()));
+    browser::use_interval(TICK, move || live.tick_in_silence(browser::now_ms()));
     show_state_outside(live, navigation);
     part::fetch_early();
     focus::keep();

@@ -1,11 +1,9 @@
 //! A short course of a pool in the size of a word: connections in use as an area, waiting requests as a line.
 
-use leptos::prelude::*;
 use poolscope_wire::SparkPoint;
 
 use super::{path, scale::Scale};
 use crate::{
-    derived::Derived,
     format,
     state::ring::{Ring, SPAN_MS},
     time::range::Span,
@@ -27,7 +25,7 @@ fn gap_ms(points: &[SparkPoint]) -> u64 {
     GAP_MS.max(usual * GAP_OF_USUAL)
 }
 
-/// A sparkline ready to be drawn.
+/// A sparkline ready to be drawn, [`WIDTH`] wide and [`HEIGHT`] high.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spark {
     active: String,
@@ -46,6 +44,24 @@ impl Spark {
             return Self::none();
         }
         Self::drawn(&points, span, gap_ms(&points))
+    }
+
+    /// The path of connections in use.
+    #[must_use]
+    pub fn active(&self) -> &str {
+        &self.active
+    }
+
+    /// The path of requests that wait; empty if none did.
+    #[must_use]
+    pub fn waiting(&self) -> &str {
+        &self.waiting
+    }
+
+    /// What is drawn, in words.
+    #[must_use]
+    pub fn about(&self) -> &str {
+        &self.about
     }
 
     fn none() -> Self {
@@ -90,24 +106,6 @@ impl Spark {
                 at_most(told_waiting, "waiting")
             ),
         }
-    }
-}
-
-/// A sparkline.
-#[component]
-pub fn Sparkline(
-    /// What it shows.
-    #[prop(into)]
-    spark: Derived<Spark>,
-) -> impl IntoView {
-    let about = move || spark.with(|spark| spark.about.clone());
-    view! {
-        <span class="spark" title=about>
-            <svg viewBox="0 0 120 28" preserveAspectRatio="none" role="img" aria-label=about>
-                <path class="area c-active" d=move || spark.with(|spark| spark.active.clone()) />
-                <path class="line c-warn" d=move || spark.with(|spark| spark.waiting.clone()) />
-            </svg>
-        </span>
     }
 }
 

@@ -5,7 +5,8 @@ use leptos::prelude::*;
 use crate::{compact::fixed, derived::Derived};
 
 /// Width of a share as the browser wants it.
-fn percent_of(share: f64) -> String {
+#[must_use]
+pub fn percent_of(share: f64) -> String {
     format!("{}%", fixed(share.clamp(0.0, 1.0) * 100.0, 1))
 }
 
@@ -51,25 +52,6 @@ pub fn MarkedBar(
         <span class="bar" aria-hidden="true">
             <i class=format!("fill {class}") style:width=percent_of(share)></i>
             {marks.into_iter().map(mark).collect_view()}
-        </span>
-    }
-}
-
-/// Segments beside each other: connections by state.
-#[component]
-pub fn StateBar(
-    /// Shares of active, idle and upgraded connections.
-    #[prop(into)]
-    shares: Derived<[f64; 3]>,
-) -> impl IntoView {
-    let segment = move |index: usize, class: &'static str| {
-        view! { <i class=class style:width=move || percent_of(shares.get()[index])></i> }
-    };
-    view! {
-        <span class="bar states" aria-hidden="true">
-            {segment(0, "fill c-active")}
-            {segment(1, "fill c-idle")}
-            {segment(2, "fill c-upgraded")}
         </span>
     }
 }

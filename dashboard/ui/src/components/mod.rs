@@ -1,6 +1,7 @@
 //! Parts that more than one page has.
 
 pub mod bar;
+pub mod cells;
 pub mod choice;
 pub mod chunks;
 pub mod copy;

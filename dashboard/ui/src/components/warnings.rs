@@ -3,7 +3,11 @@
 use leptos::prelude::*;
 use poolscope_wire::{Severity, Subject, Warning};
 
-use super::{each::each, shape::SeverityShape};
+use super::{
+    cells::{self, Place, Put},
+    each::each,
+    shape,
+};
 use crate::{
     derived::Derived,
     format,
@@ -24,57 +28,73 @@ pub fn Warnings(
     names: bool,
 ) -> impl IntoView {
     let ids = move || rows.with(|rows| rows.iter().map(|row| row.worst.id.clone()).collect());
-    view! { <ul class="warnings">{each(ids, move |id| view! { <Row id rows names /> }.into_any())}</ul> }
+    view! { <ul class="warnings">{each(ids, move |id| row(id, rows, names))}</ul> }
 }
 
+macro_rules! html {
+    ($name:literal) => {
+        concat!(
+            r#"<svg data-cell="shape" viewBox="0 0 16 16" width="16" height="16" role="img"><path data-cell="shape-path"></path></svg>
+<div class="what"><b data-cell="rule"></b>"#,
+            $name,
+            r#"</div>
+<p class="say"><span data-cell="sentence"></span><span class="soft" data-cell="lasting"></span></p>
+<details class="why"><summary>why<span class="sr" data-cell="why"></span></summary><p data-cell="advice"></p></details>"#
+        )
+    };
+}
+
+/// One warning without what it is about.
+const HTML: &str = html!("");
+
+/// One warning.
+const HTML_WITH_NAME: &str = html!(
+    r#"<a data-cell="name" data-stop dir="auto" class="clip"></a><span data-cell="place" class="soft clip" dir="auto"></span>"#
+);
+
 /// One warning. Its words change while it lasts; what is open in it stays open.
-#[component]
-fn Row(id: String, rows: Derived<Vec<WarningRow>>, names: bool) -> impl IntoView {
+fn row(id: String, rows: Derived<Vec<WarningRow>>, names: bool) -> AnyView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let row = Derived::after(move |before: Option<&Option<WarningRow>>| {
+    cells::row(if names { HTML_WITH_NAME } else { HTML }, move |put| {
+        // One that is gone keeps its last words until its row is gone.
         let found = rows.with(|rows| rows.iter().find(|row| row.worst.id == id).cloned());
-        found.or_else(|| before.cloned().flatten())
-    });
-    let worst = move |read: fn(&WarningRow) -> String| {
-        move || row.with(|row| row.as_ref().map(read).unwrap_or_default())
-    };
-    let severity =
-        Derived::new(move || row.with(|row| row.as_ref().map(|row| row.worst.severity).unwrap_or_default()));
-    let recovering =
-        Derived::new(move || row.with(|row| row.as_ref().is_some_and(|row| row.worst.recovering)));
-    let key = move || words::severity_key(severity.get());
-    let href =
-        move || row.with(|row| row.as_ref().map(|row| link(navigation, &row.worst, &[])).unwrap_or_default());
-    let since = Derived::new(move || row.with(|row| row.as_ref().map_or(0, |row| row.worst.since_ms)));
-    let lasting = move || {
-        let since = since.get();
-        (since > 0).then(|| format!(" for {}", format::span(live.now_ms().saturating_sub(since) / 1_000)))
-    };
-    view! {
-        <li class=move || format!("warning v-{}", key()) class:is-recovering=move || recovering.get() data-testid="warning" data-severity=key
-            data-rule=worst(|row| row.worst.rule.key().to_owned())>
-            <SeverityShape severity />
-            <div class="what">
-                <b>{worst(|row| row.worst.rule.title().to_owned())}</b>
-                {names.then(|| view! {
-                    <a href=href data-stop dir="auto" class="clip" title=worst(|row| row.worst.name.clone())>
-                        {worst(|row| row.worst.name.clone())}
-                    </a>
-                    <span class="soft clip" dir="auto">{worst(|row| place(&row.worst, row.instances))}</span>
-                })}
-            </div>
-            <p class="say">
-                {worst(|row| if row.worst.recovering { "recovering: ".to_owned() } else { String::new() })}
-                {worst(|row| row.worst.sentence.clone())}
-                <span class="soft" title=move || format::exact_time(since.get())>{lasting}</span>
-            </p>
-            <details class="why">
-                <summary>"why"<span class="sr">{worst(|row| format!(": {}", row.worst.rule.title()))}</span></summary>
-                <p>{worst(|row| row.worst.rule.advice().to_owned())}</p>
-            </details>
-        </li>
-    }
+        if let Some(row) = found {
+            let since_ms = row.worst.since_ms;
+            let lasting_s = if since_ms > 0 { live.now_ms().saturating_sub(since_ms) / 1_000 } else { 0 };
+            write(&row, lasting_s, put);
+            put("lasting", Place::Attribute("title"), &format::exact_time(since_ms));
+            if names {
+                put("name", Place::Attribute("href"), &link(navigation, &row.worst, &[]));
+                put("name", Place::Attribute("title"), &row.worst.name);
+                put("name", Place::Text, &row.worst.name);
+                put("place", Place::Text, &place(&row.worst, row.instances));
+            }
+        }
+    })
+}
+
+/// Writes what is wrong, for how many seconds, and what to do about it.
+fn write(row: &WarningRow, lasting_s: u64, put: Put<'_>) {
+    use Place::{Attribute, Text};
+    let WarningRow { worst, .. } = row;
+    let key = words::severity_key(worst.severity);
+    let recovering = if worst.recovering { " is-recovering" } else { "" };
+    put("", Attribute("class"), &format!("warning v-{key}{recovering}"));
+    put("", Attribute("data-testid"), "warning");
+    put("", Attribute("data-severity"), key);
+    put("", Attribute("data-rule"), worst.rule.key());
+    put("shape", Attribute("class"), &format!("shape s-{key}"));
+    put("shape", Attribute("aria-label"), words::severity(worst.severity));
+    put("shape-path", Attribute("d"), shape::outline(worst.severity));
+    put("rule", Text, worst.rule.title());
+    let before = if worst.recovering { "recovering: " } else { "" };
+    put("sentence", Text, &format!("{before}{}", worst.sentence));
+    let lasting =
+        if worst.since_ms > 0 { format!(" for {}", format::span(lasting_s)) } else { String::new() };
+    put("lasting", Text, &lasting);
+    put("why", Text, &format!(": {}", worst.rule.title()));
+    put("advice", Text, worst.rule.advice());
 }
 
 /// The page of what a warning is about, with more in its query.
@@ -137,6 +157,18 @@ pub fn counts(rows: &[WarningRow]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_warning_says_what_for_how_long_and_that_it_recovers() {
+        let worst =
+            Warning { sentence: "3 wait".to_owned(), since_ms: 1, recovering: true, ..Warning::default() };
+        let row = WarningRow { worst, instances: 1 };
+        let all = cells::written(HTML, |put| write(&row, 45, put));
+        let said =
+            |cell| all.iter().find(|one| (one.0, one.1) == (cell, Place::Text)).map(|one| one.2.as_str());
+        let texts = ["sentence", "lasting"].map(said);
+        assert_eq!(texts, [Some("recovering: 3 wait"), Some(" for 45 s")]);
+    }
 
     #[test]
     fn warnings_are_counted_in_words() {

@@ -13,6 +13,9 @@ use super::{
     store::{Changes, PoolEntry, Store},
 };
 
+/// A server with something to tell has told it after this time: figures come about once a second.
+const SILENCE_MS: u64 = 1_250;
+
 /// The picture. It is cheap to copy, and every copy is the same picture.
 #[derive(Debug, Clone, Copy)]
 pub struct Live {
@@ -88,7 +91,9 @@ impl Live {
                 (self.store.try_update_value(|store| store.apply_update(*update)), now_ms)
             }
         };
-        self.trouble.set(None);
+        if self.trouble.with_untracked(Option::is_some) {
+            self.trouble.set(None);
+        }
         self.facts.set(StreamFacts { broken: false, last_message_ms: Some(browser_now_ms) });
         self.clock_offset_ms.set(now_ms.cast_signed() - browser_now_ms.cast_signed());
         self.tick(browser_now_ms);
@@ -107,6 +112,15 @@ impl Live {
     /// Moves the clock.
     pub fn tick(self, browser_now_ms: u64) {
         self.browser_now_ms.set(browser_now_ms);
+    }
+
+    /// Moves the clock unless a message did so a moment ago: what tells an age is so drawn together with what the message
+    /// changed, and not once more between two messages.
+    pub fn tick_in_silence(self, browser_now_ms: u64) {
+        let last_ms = self.facts.with_untracked(|facts| facts.last_message_ms);
+        if last_ms.is_none_or(|last_ms| browser_now_ms.saturating_sub(last_ms) > SILENCE_MS) {
+            self.tick(browser_now_ms);
+        }
     }
 
     /// Holds the picture, unless it is held.
@@ -341,6 +355,15 @@ mod tests {
         assert!(live.let_go() && !live.let_go());
         assert_eq!(live.newest_point("a").and_then(|point| point.active), Some(5));
         assert_eq!((live.now_ms(), live.held_for_s()), (52_000, None));
+    }
+
+    #[test]
+    fn between_two_messages_the_clock_stands_and_in_silence_it_moves() {
+        let (_owner, live) = live();
+        live.tick_in_silence(2_000);
+        assert_eq!(live.now_ms(), 51_000);
+        live.tick_in_silence(2_500);
+        assert_eq!(live.now_ms(), 52_500);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Every pool as one readable row, worst first, with the reason in words.
 
 pub mod headline;
+pub mod heads;
 pub mod log;
 pub mod past;
 pub mod problems;
@@ -12,6 +13,8 @@ pub mod window;
 
 use leptos::prelude::*;
 use poolscope_wire::Severity;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, MouseEvent};
 
 use crate::{
     components::{
@@ -29,8 +32,9 @@ use crate::{
 
 use super::part::{self, Piece};
 use headline::Headlines;
+use heads::ColumnHeads;
 use problems::Problems;
-use row::{ColumnHeads, Row};
+use row::row;
 use toolbar::Toolbar;
 use view::spark_end;
 
@@ -135,6 +139,22 @@ fn NoMatch() -> impl IntoView {
     }
 }
 
+/// Takes apart the group whose button was clicked, or puts it together again.
+fn take_apart(navigation: Navigation, click: &MouseEvent) {
+    let clicked = click.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let row = clicked
+        .and_then(|target| target.closest(".apart").ok().flatten())
+        .and_then(|button| button.closest("[data-pool-id]").ok().flatten());
+    let Some(id) = row.and_then(|row| row.get_attribute("data-pool-id")) else { return };
+    let opened = untrack(|| navigation.query("open"));
+    let mut ids: Vec<&str> = opened.split(',').filter(|one| !one.is_empty()).collect();
+    match ids.iter().position(|one| *one == id) {
+        Some(place) => drop(ids.remove(place)),
+        None => ids.push(&id),
+    }
+    navigation.set_query("open", &ids.join(","));
+}
+
 /// Rows of pools, of which only those in view are in the page.
 #[component]
 pub fn List(
@@ -145,6 +165,7 @@ pub fn List(
     by_instance: bool,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
     let list = NodeRef::new();
     // One axis for all sparklines, however rarely a pool is reported.
     let spark_end = Derived::new(move || spark_end(live.now_ms()));
@@ -155,9 +176,9 @@ pub fn List(
     });
     view! {
         <ColumnHeads />
-        <ul class="pools" node_ref=list aria-label="Pools">
+        <ul class="pools" node_ref=list aria-label="Pools" on:click=move |event| take_apart(navigation, &event)>
             <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.above.get() as u64)></li>
-            {each(move || shown.get(), move |id| view! { <Row id by_instance spark_end /> }.into_any())}
+            {each(move || shown.get(), move |id| row(id, by_instance, spark_end))}
             <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.below.get() as u64)></li>
         </ul>
     }

@@ -1,23 +1,23 @@
-//! One pool as a row, and the heads of the columns.
+//! One pool as a row.
 
 use leptos::prelude::*;
 
 use super::{
     past::{put_past, use_past},
-    view::PoolView,
+    view::{GroupView, PoolView},
 };
 use crate::{
-    chart::spark::Sparkline,
     components::{
-        bar::StateBar,
-        shape::{BreakerBadge, SeverityShape},
+        bar::percent_of,
+        cells::{self, Place, Put},
+        shape,
     },
     derived::Derived,
     format,
     navigation::Navigation,
     route::Route,
-    state::{live::Live, order::Sort, ring::SPAN_MS, store::Store},
-    time::{Time, range::Range},
+    state::live::Live,
+    time::Time,
     words,
 };
 
@@ -25,247 +25,237 @@ use crate::{
 pub const UNEQUAL: &str =
     "Its instances count times in buckets of unequal bounds, so that only each by itself has percentiles.";
 
-/// Heads of the columns, which also choose the order.
-#[component]
-pub fn ColumnHeads() -> impl IntoView {
-    let navigation = expect_context::<Navigation>();
-    let head = move |class: &'static str, sort: Sort, name: &'static str| {
-        let chosen = move || Sort::from_key(&navigation.query("sort")) == sort;
-        let value = if sort == Sort::Worst { "" } else { sort.key() };
-        view! {
-            <button type="button" class=class aria-pressed=move || if chosen() { "true" } else { "false" }
-                title="Order by this" on:click=move |_| navigation.set_query("sort", value)>{name}</button>
-        }
-    };
-    let time = expect_context::<Time>();
-    let spark_time = move || match time.range() {
-        Range::Fixed(span) => format::span(span.width_ms() / 1_000),
-        // The newest points, which every row has, reach back this far.
-        range if range == Range::default() => format::span(SPAN_MS / 1_000),
-        Range::Live(window_ms) => format::span(window_ms.max(SPAN_MS) / 1_000),
-    };
-    view! {
-        <div class="heads">
-            {head("h-name", Sort::Name, "pool")}
-            {head("h-say", Sort::Worst, "condition, worst first")}
-            {head("h-conns", Sort::Active, "connections")}
-            {head("h-wait number", Sort::Waiting, "waiting")}
-            {head("h-p number", Sort::Wait, "wait p50 / p99")}
-            <span class="h-spark">{spark_time}</span>
-            {head("h-reuse number", Sort::Reuse, "reuse")}
-            {head("h-rate number", Sort::Requests, "req/s")}
-            <span class="h-breaker">"breaker"</span>
-        </div>
-    }
+const HTML: &str = r#"<span class="sev"><svg data-cell="shape" viewBox="0 0 16 16" width="16" height="16" role="img"><path data-cell="shape-path"></path></svg></span>
+<div class="cell name">
+<span data-cell="head">
+<button type="button" class="apart" data-cell="apart" data-testid="pool-group" title="Take apart by instance" hidden><span data-cell="apart-sign" aria-hidden="true"></span><span class="sr">Take apart by instance: <span data-cell="apart-name"></span></span></button>
+<a data-cell="name" data-stop data-testid="pool-name" dir="auto"></a>
+<span class="soft" data-cell="instances" data-testid="pool-instances" hidden></span>
+</span>
+<span class="soft clip" data-cell="where" dir="auto"><span data-cell="destination"></span><span class="origin" data-cell="origin"></span></span>
+</div>
+<div class="cell say"><p data-cell="sentence" data-testid="pool-sentence"></p><span class="under is-warn" data-cell="silent" hidden></span></div>
+<div class="cell conns" data-cell="conns">
+<span class="bar states" aria-hidden="true"><i class="fill c-active" data-cell="bar-active"></i><i class="fill c-idle" data-cell="bar-idle"></i><i class="fill c-upgraded" data-cell="bar-upgraded"></i></span>
+<span class="under"><b data-cell="active" data-testid="pool-active"></b> in use · <b data-cell="idle" data-testid="pool-idle"></b> idle<span data-cell="upgraded"></span></span>
+</div>
+<div class="cell wait number" data-cell="waiting"><span class="key">waiting</span><span data-cell="pending" data-testid="pool-pending"></span></div>
+<div class="cell p number" data-cell="times"><span class="key">wait p50 / p99</span><span data-cell="p50" data-testid="pool-wait-p50"></span><span class="under"><span data-cell="p99" data-testid="pool-wait-p99"></span></span></div>
+<div class="cell sparkcell"><span class="spark" data-cell="spark"><svg data-cell="spark-picture" viewBox="0 0 120 28" preserveAspectRatio="none" role="img"><path class="area c-active" data-cell="spark-active"></path><path class="line c-warn" data-cell="spark-waiting"></path></svg></span></div>
+<div class="cell reuse number"><span class="key">reuse</span><span data-cell="reuse" data-testid="pool-reuse"></span></div>
+<div class="cell rate number"><span class="key">req/s</span><span data-cell="requests" data-testid="pool-requests"></span><span class="under is-bad" data-cell="errors" hidden></span></div>
+<div class="cell breaker">
+<a data-cell="breaker" hidden><span data-cell="badge"><svg data-cell="switch" viewBox="0 0 22 12" width="22" height="12" aria-hidden="true"><path d="M0 8H5M17 8H22"></path><path data-cell="arm"></path><circle cx="5" cy="8" r="1.6"></circle><circle cx="17" cy="8" r="1.6"></circle></svg><span data-cell="state"></span></span></a>
+<span class="under" data-cell="breakers" data-testid="pool-breakers" hidden></span>
+</div>"#;
+
+/// A row as it is now.
+struct Row {
+    view: PoolView,
+    /// What it is called here.
+    name: String,
+    href: String,
+    /// Of its breaker.
+    breaker_href: String,
+    /// How long it has been silent, if it is.
+    silent: String,
+    group: Option<GroupView>,
+    /// True if the group is taken apart.
+    is_open: bool,
+    /// True if it is one of a group that is taken apart.
+    is_member: bool,
 }
 
-/// One pool.
-#[component]
-pub fn Row(
-    /// Its id.
-    id: String,
-    /// True if it has the name of its instance.
-    by_instance: bool,
-    /// Where the sparklines of all rows end.
-    spark_end: Derived<u64>,
-) -> impl IntoView {
+/// One pool, by its id; `by_instance` if it has the name of its instance. The sparklines of all rows end at the same moment.
+pub fn row(id: String, by_instance: bool, spark_end: Derived<u64>) -> AnyView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let time = expect_context::<Time>();
     let past = use_past(live, time, id.clone());
-    let view = {
-        let id = id.clone();
-        Derived::after(move |before: Option<&Option<PoolView>>| {
-            // A pool that is gone keeps its last words until its row is gone.
-            let end_ms = spark_end.get();
-            let now = live.with_pool(&id, |entry| PoolView::new(entry, end_ms));
-            let is_still = time.fixed().is_some();
-            let moved = now.map(|mut view| {
-                past.with(|past| {
-                    if is_still || past.is_some() {
-                        put_past(&mut view, past, is_still);
-                    }
-                });
-                view
-            });
-            moved.or_else(|| before.cloned().flatten())
-        })
-    };
-    let text = move |read: fn(&PoolView) -> String| {
-        move || view.with(|view| view.as_ref().map(read).unwrap_or_default())
-    };
-    let href = {
-        let route = Route::Pool(id.clone());
-        move || navigation.link(&route)
-    };
-    let severity = Derived::new(move || view.with(|v| v.as_ref().map(|v| v.severity).unwrap_or_default()));
-    let severity_key = move || words::severity_key(severity.get());
-    let group = Derived::new({
-        let id = id.clone();
-        // How many there are in a group, and how many of them are heard; the list follows who comes and goes.
-        move || {
-            live.with_figures(|store| {
-                store.groups.get(&id).map(|group| (group.group.members.len() as u64, group.group.current))
-            })
-        }
-    });
-    // The states of the breakers of a group in words, and why there is no percentile of all of it.
-    let states = Derived::new({
-        let id = id.clone();
-        move || {
-            let states = |store: &Store| {
-                let group = &store.groups.get(&id)?.group;
-                let states = group.breakers.iter().map(|(state, count)| (*state, u64::from(*count)));
-                (!group.breakers.is_empty()).then(|| words::breaker_states(states))
-            };
-            live.with_figures(states)
-        }
-    });
-    let unequal = Derived::new({
-        let id = id.clone();
-        move || live.with_figures(|store| store.groups.get(&id).is_some_and(|one| one.group.unequal_buckets))
-    });
-    let opened = move || navigation.query("open");
-    let is_open = {
-        let id = id.clone();
-        Derived::new(move || opened().split(',').any(|one| one == id))
-    };
-    let is_member = {
-        let id = id.clone();
-        Derived::new(move || {
-            let opened = opened();
-            !opened.is_empty()
-                && live.with_list(|store| {
-                    let open = opened.split(',').filter_map(|group| store.groups.get(group));
-                    open.flat_map(|group| &group.group.members).any(|member| *member == id)
-                })
-        })
-    };
-    let toggle = {
-        let id = id.clone();
-        move |_| {
-            let opened = opened();
-            let mut ids: Vec<&str> = opened.split(',').filter(|one| !one.is_empty()).collect();
-            match ids.iter().position(|one| *one == id) {
-                Some(place) => drop(ids.remove(place)),
-                None => ids.push(&id),
+    let (route, own_id) = (Route::Pool(id.clone()), id.clone());
+    let read = move || {
+        let end_ms = spark_end.get();
+        let is_still = time.fixed().is_some();
+        let mut view = live.with_pool(&id, |entry| PoolView::new(entry, end_ms))?;
+        past.with(|past| {
+            if is_still || past.is_some() {
+                put_past(&mut view, past, is_still);
             }
-            navigation.set_query("open", &ids.join(","));
+        });
+        let opened = navigation.query("open");
+        let mut opened = opened.split(',').filter(|one| !one.is_empty());
+        // A group is told as a pool is, so that this follows it too.
+        let (group, is_member) = live.peek(|store| {
+            let is_mine =
+                |group: &str| store.groups.get(group).is_some_and(|one| one.group.members.contains(&id));
+            (store.groups.get(&id).map(|one| GroupView::new(&one.group)), opened.clone().any(is_mine))
+        });
+        let of_member = by_instance || is_member;
+        let breaker = live.peek(|store| store.guard_of(&id).cloned());
+        Some(Row {
+            name: if of_member && !view.instance.is_empty() { &view.instance } else { &view.name }.clone(),
+            href: navigation.link(&route),
+            breaker_href: navigation.link(&Route::Breakers(breaker)),
+            silent: if view.stale {
+                format!("last reported {}", format::ago(live.now_ms(), view.last_seen_ms))
+            } else {
+                String::new()
+            },
+            group,
+            is_open: opened.any(|one| one == id),
+            is_member,
+            view,
+        })
+    };
+    // A pool that is gone keeps its last words until its row is gone.
+    cells::row(HTML, move |put| {
+        if let Some(row) = read() {
+            row.put(&own_id, put);
         }
-    };
-    let instances = move || {
-        group.get().map(|(all, current)| match all - u64::from(current) {
-            0 => format!("{} instances", format::count(all)),
-            // Short, since it stands beside a name; who is gone is told above the list.
-            _ => format!("{} of {} instances", format::count(u64::from(current)), format::count(all)),
-        })
-    };
-    let class = move || {
-        let stale = view.with(|view| view.as_ref().is_some_and(|view| view.stale));
-        let member = if is_member.get() { " is-member" } else { "" };
-        format!("pool v-{}{}{member}", severity_key(), if stale { " is-stale" } else { "" })
-    };
-    let name = move || {
-        let of_member = by_instance || is_member.get();
-        view.with(|view| {
-            view.as_ref()
-                .map(|view| match (of_member, view.instance.is_empty()) {
-                    (true, false) => view.instance.clone(),
-                    _ => view.name.clone(),
-                })
-                .unwrap_or_default()
-        })
-    };
-    let silent_for = move || {
-        let seen_ms =
-            view.with(|view| view.as_ref().and_then(|view| view.stale.then_some(view.last_seen_ms)))?;
-        Some(format!("last reported {}", format::ago(live.now_ms(), seen_ms)))
-    };
-    let times = move || match unequal.get() {
-        true => UNEQUAL.to_owned(),
-        false => view.with(|view| view.as_ref().map(|view| view.times.clone()).unwrap_or_default()),
-    };
-    let shares = Derived::new(move || view.with(|v| v.as_ref().map(|v| v.shares).unwrap_or_default()));
-    let spark = Derived::new(move || view.with(|v| v.as_ref().map(|v| v.spark.clone()).unwrap_or_default()));
-    let estimated = move || {
-        let estimated = view.with(|view| view.as_ref().is_some_and(|view| !view.tilde.is_empty()));
-        estimated.then_some("Closes can't be seen here: what is open and idle is estimated")
-    };
-    let upgraded = move || match view.with(|view| view.as_ref().map_or(0, |view| view.upgraded)) {
-        0 => String::new(),
-        upgraded => format!(" \u{b7} {upgraded} upgraded"),
-    };
-    let waiting_class = move || {
-        let waiting = view.with(|view| view.as_ref().is_some_and(|view| view.is_waiting));
-        if waiting { "cell wait number is-warn" } else { "cell wait number" }
-    };
-    let errors = move || view.with(|view| view.as_ref().and_then(|view| view.errors.clone()));
-    let breaker = Derived::new(move || view.with(|view| view.as_ref().and_then(|view| view.breaker.clone())));
-    let guard = {
-        let id = id.clone();
-        move || live.peek(|store| store.guard_of(&id).cloned())
-    };
+    })
+}
 
-    view! {
-        <li class=class data-testid="pool-row" data-pool-id=id data-severity=severity_key>
-            <span class="sev"><SeverityShape severity /></span>
-            <div class="cell name">
-                {move || if group.with(Option::is_some) {
-                    view! {
-                        <span class="grouped">
-                            <button type="button" class="apart" data-testid="pool-group" on:click=toggle.clone() title="Take apart by instance"
-                                aria-expanded=move || if is_open.get() { "true" } else { "false" }>
-                                <span aria-hidden="true">{move || if is_open.get() { "\u{2212}" } else { "+" }}</span>
-                                <span class="sr">"Take apart by instance: " {name}</span>
-                            </button>
-                            <a href=href.clone() data-stop data-testid="pool-name" dir="auto" title=name>{name}</a>
-                            <span class="soft" data-testid="pool-instances">{instances}</span>
-                        </span>
-                    }.into_any()
-                } else {
-                    view! { <a href=href.clone() data-stop data-testid="pool-name" dir="auto" title=name>{name}</a> }.into_any()
-                }}
-                <span class="soft clip" dir="auto" title=text(|v| format!("{} {}", v.destination, v.origin).trim().to_owned())>
-                    {text(|v| v.destination.clone())}
-                    <span class="origin">{text(|v| if v.destination.is_empty() { "" } else { " \u{b7} " }.to_owned())} {text(|v| v.origin.clone())}</span>
-                </span>
-            </div>
-            <div class="cell say">
-                <p data-testid="pool-sentence" title=text(|v| v.sentence.clone())>{text(|v| v.sentence.clone())}</p>
-                {move || silent_for().map(|text| view! { <span class="under is-warn">{text}</span> })}
-            </div>
-            <div class="cell conns" title=estimated>
-                <StateBar shares />
-                <span class="under">
-                    <b data-testid="pool-active">{text(|v| v.active.clone())}</b> " in use \u{b7} "
-                    <b data-testid="pool-idle">{text(|v| v.idle.clone())}</b> " idle" {upgraded}
-                </span>
-            </div>
-            <div class=waiting_class>
-                <span class="key">"waiting"</span>
-                <span data-testid="pool-pending">{text(|v| v.pending.clone())}</span>
-            </div>
-            <div class="cell p number" title=times>
-                <span class="key">"wait p50 / p99"</span>
-                <span data-testid="pool-wait-p50">{text(|v| v.wait_p50.clone())}</span>
-                <span class="under"><span data-testid="pool-wait-p99">{text(|v| v.wait_p99.clone())}</span></span>
-            </div>
-            <div class="cell sparkcell"><Sparkline spark /></div>
-            <div class="cell reuse number">
-                <span class="key">"reuse"</span>
-                <span data-testid="pool-reuse">{text(|v| v.reuse.clone())}</span>
-            </div>
-            <div class="cell rate number">
-                <span class="key">"req/s"</span>
-                <span data-testid="pool-requests">{text(|v| v.requests.clone())}</span>
-                {move || errors().map(|errors| view! { <span class="under is-bad">{errors} " err/s"</span> })}
-            </div>
-            <div class="cell breaker">
-                {move || breaker.get().map(|(_, state)| {
-                    view! { <a href=navigation.link(&Route::Breakers(guard()))><BreakerBadge state /></a> }
-                })}
-                {move || states.get().map(|states| view! { <span class="under" data-testid="pool-breakers">{states}</span> })}
-            </div>
-        </li>
+impl Row {
+    /// Writes the row. All that a sender may have chosen is text or the value of an attribute, never markup.
+    fn put(&self, id: &str, put: Put<'_>) {
+        use Place::{Attribute, Shown, Text, Width};
+        let Self { view, name, .. } = self;
+        let key = words::severity_key(view.severity);
+        let stale = if view.stale { " is-stale" } else { "" };
+        let member = if self.is_member { " is-member" } else { "" };
+        put("", Attribute("class"), &format!("pool v-{key}{stale}{member}"));
+        put("", Attribute("data-testid"), "pool-row");
+        put("", Attribute("data-pool-id"), id);
+        put("", Attribute("data-severity"), key);
+        put("shape", Attribute("class"), &format!("shape s-{key}"));
+        put("shape", Attribute("aria-label"), words::severity(view.severity));
+        put("shape-path", Attribute("d"), shape::outline(view.severity));
+
+        let group = self.group.as_ref();
+        put("head", Attribute("class"), if group.is_some() { "grouped" } else { "" });
+        put("apart", Shown, if group.is_some() { "apart" } else { "" });
+        put("apart", Attribute("aria-expanded"), if self.is_open { "true" } else { "false" });
+        put("apart-sign", Text, if self.is_open { "\u{2212}" } else { "+" });
+        put("apart-name", Text, name);
+        put("name", Attribute("href"), &self.href);
+        put("name", Attribute("title"), name);
+        put("name", Text, name);
+        put_shown("instances", group.map_or("", |group| &group.instances), put);
+        let dot = if view.destination.is_empty() || view.origin.is_empty() { "" } else { " \u{b7} " };
+        put("where", Attribute("title"), &format!("{}{dot}{}", view.destination, view.origin));
+        put("destination", Text, &view.destination);
+        put("origin", Text, &format!("{dot}{}", view.origin));
+
+        put("sentence", Text, &view.sentence);
+        put("sentence", Attribute("title"), &view.sentence);
+        put_shown("silent", &self.silent, put);
+
+        let estimated = "Closes can't be seen here: what is open and idle is estimated";
+        put("conns", Attribute("title"), if view.tilde.is_empty() { "" } else { estimated });
+        for (cell, share) in ["bar-active", "bar-idle", "bar-upgraded"].into_iter().zip(view.shares) {
+            put(cell, Width, &percent_of(share));
+        }
+        put("active", Text, &view.active);
+        put("idle", Text, &view.idle);
+        let upgraded = match view.upgraded {
+            0 => String::new(),
+            upgraded => format!(" \u{b7} {upgraded} upgraded"),
+        };
+        put("upgraded", Text, &upgraded);
+
+        put(
+            "waiting",
+            Attribute("class"),
+            if view.is_waiting { "cell wait number is-warn" } else { "cell wait number" },
+        );
+        put("pending", Text, &view.pending);
+        put(
+            "times",
+            Attribute("title"),
+            if group.is_some_and(|group| group.unequal) { UNEQUAL } else { &view.times },
+        );
+        put("p50", Text, &view.wait_p50);
+        put("p99", Text, &view.wait_p99);
+        put("spark", Attribute("title"), view.spark.about());
+        put("spark-picture", Attribute("aria-label"), view.spark.about());
+        put("spark-active", Attribute("d"), view.spark.active());
+        put("spark-waiting", Attribute("d"), view.spark.waiting());
+        put("reuse", Text, &view.reuse);
+        put("requests", Text, &view.requests);
+        let errors = view.errors.as_ref().map(|errors| format!("{errors} err/s"));
+        put_shown("errors", &errors.unwrap_or_default(), put);
+
+        let state = view.breaker.as_ref().map(|(_, state)| *state);
+        let key = state.map_or("", words::breaker_key);
+        put("breaker", Shown, key);
+        put("breaker", Attribute("href"), &self.breaker_href);
+        put("badge", Attribute("class"), &format!("badge b-{key}"));
+        put("badge", Attribute("title"), state.map_or("", words::breaker_meaning));
+        put("switch", Attribute("class"), &format!("switch b-{key}"));
+        put("arm", Attribute("d"), state.map_or("", shape::arm));
+        put("state", Text, state.map_or("", words::breaker_state));
+        put_shown("breakers", group.map_or("", |group| &group.breakers), put);
+    }
+}
+
+/// Writes a text, which is there only if there is something to say.
+fn put_shown(cell: &'static str, text: &str, put: Put<'_>) {
+    put(cell, Place::Shown, text);
+    put(cell, Place::Text, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use poolscope_wire::{BreakerState, PoolGroup};
+
+    use super::*;
+    use crate::{components::cells::written, state::store::PoolEntry};
+
+    fn row() -> Row {
+        Row {
+            view: PoolView::new(&PoolEntry::default(), 0),
+            name: "pay".to_owned(),
+            href: "/pools/a".to_owned(),
+            breaker_href: "/breakers".to_owned(),
+            silent: String::new(),
+            group: None,
+            is_open: false,
+            is_member: false,
+        }
+    }
+
+    fn said(row: &Row, cell: &str, place: Place) -> String {
+        let all = written(HTML, |put| row.put("a", put));
+        all.into_iter().find(|one| (one.0, one.1) == (cell, place)).map(|one| one.2).unwrap()
+    }
+
+    #[test]
+    fn every_cell_is_there_and_what_is_written_does_not_depend_on_the_pool() {
+        let mut other = row();
+        other.group = Some(GroupView::new(&PoolGroup::default()));
+        other.view.breaker = Some(("b".to_owned(), BreakerState::Open));
+        (other.view.stale, other.is_member, other.silent) = (true, true, "last reported 3 s ago".to_owned());
+        let places = |row: &Row| -> Vec<_> {
+            written(HTML, |put| row.put("a", put)).into_iter().map(|(cell, place, _)| (cell, place)).collect()
+        };
+        assert_eq!(places(&row()), places(&other));
+        assert_eq!(said(&other, "", Place::Attribute("class")), "pool v-ok is-stale is-member");
+        assert_eq!(said(&other, "state", Place::Text), "open");
+    }
+
+    #[test]
+    fn what_there_is_nothing_to_say_of_is_not_there() {
+        let alone = row();
+        for cell in ["apart", "instances", "silent", "errors", "breaker", "breakers"] {
+            assert_eq!(said(&alone, cell, Place::Shown), "", "{cell}");
+        }
+    }
+
+    #[test]
+    fn names_are_text() {
+        let mut hostile = row();
+        hostile.name = "<img src=x onerror=alert(1)>".to_owned();
+        assert_eq!(said(&hostile, "name", Place::Text), hostile.name);
+        assert!(!HTML.contains("onerror"));
     }
 }

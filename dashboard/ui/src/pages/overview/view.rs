@@ -1,6 +1,6 @@
 //! What a row says about a pool. Pure.
 
-use poolscope_wire::{BreakerState, PoolSummary, Severity, SparkPoint};
+use poolscope_wire::{BreakerState, PoolGroup, PoolSummary, Severity, SparkPoint};
 
 use crate::{
     chart::spark::Spark,
@@ -107,6 +107,35 @@ impl PoolView {
                 .map(|errors| format::number(f64::from(errors))),
             breaker: pool.breaker.clone(),
             spark: Spark::new(&entry.ring, spark_end_ms),
+        }
+    }
+}
+
+/// What a row says about a group of pools beside what it says about a pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupView {
+    /// How many instances there are, and how many of them are heard.
+    pub instances: String,
+    /// States of their breakers; empty if they have none.
+    pub breakers: String,
+    /// True if there are no percentiles of all of it.
+    pub unequal: bool,
+}
+
+impl GroupView {
+    /// What a row says about a group.
+    pub fn new(group: &PoolGroup) -> Self {
+        let (all, current) = (group.members.len() as u64, u64::from(group.current));
+        let states = group.breakers.iter().map(|(state, count)| (*state, u64::from(*count)));
+        Self {
+            instances: if all == current {
+                format!("{} instances", format::count(all))
+            } else {
+                // Short, since it stands beside a name; who is gone is told above the list.
+                format!("{} of {} instances", format::count(current), format::count(all))
+            },
+            breakers: words::breaker_states(states),
+            unequal: group.unequal_buckets,
         }
     }
 }
