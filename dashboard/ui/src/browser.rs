@@ -1,6 +1,6 @@
 //! The few things that are asked of the browser itself.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use leptos::{html, prelude::*};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -9,6 +9,8 @@ use web_sys::{
     Blob, BlobPropertyBag, CanvasRenderingContext2d, HtmlAnchorElement, HtmlCanvasElement, HtmlElement,
     HtmlImageElement, ResizeObserver, Storage, Url,
 };
+
+use crate::derived::effect;
 
 /// Pixels of a picture for each of its units, so that it is sharp where screens are.
 const PICTURE_SCALE: f64 = 2.0;
@@ -84,7 +86,7 @@ pub fn copy(text: &str, done: impl FnOnce(bool) + 'static) {
         return;
     }
     let copied = clipboard.write_text(text);
-    leptos::task::spawn_local(async move { done(JsFuture::from(copied).await.is_ok()) });
+    spawn(async move { done(JsFuture::from(copied).await.is_ok()) });
 }
 
 /// The width of an element in pixels, kept up to date.
@@ -94,7 +96,7 @@ where
     E::Output: JsCast + Clone + 'static,
 {
     let (width, set_width) = signal(0.0);
-    Effect::new(move |_| {
+    effect(move || {
         let Some(element) = node.get() else { return };
         let element: HtmlElement = element.unchecked_into();
         let measured = element.clone();
@@ -110,6 +112,12 @@ where
         });
     });
     width
+}
+
+/// Runs a future. In a box, since the machinery that runs one is compiled for each type of future that it is given.
+pub fn spawn(future: impl Future<Output = ()> + 'static) {
+    let future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
+    leptos::task::spawn_local(future);
 }
 
 /// Calls at an interval for as long as the current owner lives.

@@ -95,6 +95,15 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> From<T> for Derived<T> {
     }
 }
 
+/// Runs, and runs again when something that it read changes. Leptos' own effect is compiled anew for each place that has one.
+pub fn effect(run: impl FnMut() + 'static) {
+    run_again(Box::new(run));
+}
+
+fn run_again(mut run: Box<dyn FnMut()>) {
+    Effect::new(move |_| run());
+}
+
 impl<T> Clone for Derived<T> {
     fn clone(&self) -> Self {
         *self

@@ -29,7 +29,7 @@ use leptos::prelude::*;
 use poolscope_wire::Severity;
 
 use components::{header::Header, help::Help, notice::Notice};
-use derived::Derived;
+use derived::{Derived, effect};
 use navigation::Navigation;
 use pages::part::{self, Piece};
 use route::Route;
@@ -93,15 +93,15 @@ fn show_state_outside(live: Live, navigation: Navigation) {
     });
     let worst = Derived::new(move || headline.with(Headline::worst));
     let dimmed = Derived::new(move || matches!(live.connection(), Connection::Stale | Connection::Lost));
-    Effect::new(move |_| document().set_title(&title.get()));
-    Effect::new(move |_| {
+    effect(move || document().set_title(&title.get()));
+    effect(move || {
         browser::set_icon(match worst.get() {
             Severity::Ok => "/favicon.svg",
             Severity::Warn => "/favicon-warn.svg",
             Severity::Bad => "/favicon-bad.svg",
         });
     });
-    Effect::new(move |_| browser::set_root_attribute("data-dimmed", dimmed.get().then_some("")));
+    effect(move || browser::set_root_attribute("data-dimmed", dimmed.get().then_some("")));
 }
 
 /// Tells on the page that the dashboard stopped, and why: after a panic nothing else would.

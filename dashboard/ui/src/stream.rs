@@ -60,7 +60,7 @@ fn open(live: Live, refused: StoredValue<u32>) {
     let on_error = Closure::<dyn FnMut()>::new(move || {
         live.break_off();
         if failed.ready_state() == EventSource::CLOSED {
-            leptos::task::spawn_local(reopen(live, refused));
+            browser::spawn(reopen(live, refused));
         }
     });
     source.set_onmessage(Some(on_message.as_ref().unchecked_ref()));

@@ -1,7 +1,5 @@
 //! The live stream: the whole picture first, then only what changed.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -30,16 +28,16 @@ pub struct Full {
     pub pools: Vec<PoolSummary>,
     /// Every group of pools of several instances.
     pub groups: Vec<PoolGroup>,
-    /// The last two minutes of every pool, by pool id.
-    pub history: BTreeMap<String, SparkLine>,
+    /// The last two minutes of every pool, each with its id.
+    pub history: Vec<(String, SparkLine)>,
     /// Every breaker.
     pub breakers: Vec<Breaker>,
     /// Everything else that protects calls.
     pub protection: Vec<Protection>,
     /// Every registry of sessions.
     pub sessions: Vec<Sessions>,
-    /// The last two minutes of every registry of sessions, by its id, oldest first.
-    pub session_history: BTreeMap<String, Vec<SessionPoint>>,
+    /// The last two minutes of every registry of sessions, oldest first, each with its id.
+    pub session_history: Vec<(String, Vec<SessionPoint>)>,
     /// Everything that is wrong, worst first.
     pub warnings: Vec<Warning>,
     /// The newest events, newest first.

@@ -410,7 +410,7 @@ async fn the_stream_begins_with_the_picture_and_goes_on_with_changes() {
         Stream { response: server.client.get(url).send().await.unwrap(), rest: String::new(), searched: 0 };
     let ServerMessage::Full(full) = stream.next().await else { panic!("the picture comes first") };
     assert_eq!((full.pools.len(), full.lagged, full.status.streams), (1, false, 1));
-    assert_eq!(full.history[&full.pools[0].id].0.len(), 1);
+    assert_eq!((&full.history[0].0, full.history[0].1.0.len()), (&full.pools[0].id, 1));
     assert_eq!(full.services[0].instances[0].pools, 1);
 
     let sent = std::time::Instant::now();

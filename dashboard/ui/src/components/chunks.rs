@@ -12,7 +12,7 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
 use super::each::each;
-use crate::derived::Derived;
+use crate::derived::{Derived, effect};
 
 /// Chunks that are so many pixels above or below the view are in the page, so that scrolling and `j` find what is there
 /// already.
@@ -137,7 +137,7 @@ fn use_near(list: List, element: Found, is_near: RwSignal<bool>, height: RwSigna
         is_near.set(now);
         list.moved.update(|times| *times = times.wrapping_add(1));
     };
-    Effect::new(move |_| {
+    effect(move || {
         list.moved.track();
         list.keys.with(Vec::len);
         request_animation_frame(measure);

@@ -3,6 +3,7 @@
 use leptos::{html::Dialog, prelude::*};
 
 use crate::{
+    derived::effect,
     focus, keys,
     pages::part::{self, Piece},
 };
@@ -29,7 +30,7 @@ pub fn Help(
     open: RwSignal<bool>,
 ) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
-    Effect::new(move |_| {
+    effect(move || {
         let (Some(dialog), open) = (dialog.get(), open.get()) else { return };
         if open && !dialog.open() {
             drop(dialog.show_modal());

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use poolscope_wire::json::Read;
 
 use crate::{
     api::{self, Failure},
     browser,
-    derived::Derived,
+    derived::{Derived, effect},
     format,
     state::live::Live,
 };
@@ -185,7 +185,7 @@ where
         }
         let asked = turn.with_value(|turn| turn.wanted.clone());
         turn.update_value(|turn| turn.asked = Some(turn.wanted.clone()));
-        spawn_local(async move {
+        browser::spawn(async move {
             let answer = read(url).await;
             // The page may be gone by now, or ask for something else.
             let is_wanted = turn.try_update_value(|turn| {
@@ -202,7 +202,7 @@ where
             }
         });
     };
-    Effect::new(move |_| {
+    effect(move || {
         let wanted = key.get();
         turn.set_value(Turn { wanted, ..Turn::default() });
         loaded.update(Loaded::ask);

@@ -2,8 +2,6 @@
 
 pub mod sheet;
 
-use leptos::task::spawn_local;
-
 use crate::{browser, chart::picture::Picture};
 
 use sheet::{Sheet, file_name};
@@ -21,7 +19,7 @@ pub fn save_json(sheet: &Sheet, name: &[String]) {
 /// Hands over a picture as PNG.
 pub fn save_png(picture: Picture, name: &[String]) {
     let name = file_name(name, "png");
-    spawn_local(async move {
+    browser::spawn(async move {
         browser::save_picture(&name, &picture.svg, picture.width, picture.height).await;
     });
 }

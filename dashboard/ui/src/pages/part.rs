@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use poolscope_wire::{PoolDetail, PoolPoint, json};
 use wasm_bindgen::JsCast;
 use wasm_split_helpers::{SplitLoaderError, wasm_split};
@@ -154,7 +154,7 @@ fn hold(live: Live) -> Result<(), SplitLoaderError> {
 /// Holds the picture, or lets it go on.
 pub fn toggle_hold(live: Live) {
     if !live.let_go() {
-        spawn_local(async move {
+        browser::spawn(async move {
             if hold(live).await.is_err() {
                 live.trouble
                     .set(Some("The picture could not be held: the server does not answer.".to_owned()));
@@ -174,7 +174,7 @@ pub enum FileKind {
 
 /// Hands over a list of pools as a file, when the code for that is here.
 pub fn save_pools(live: Live, ids: Vec<String>, kind: FileKind) {
-    spawn_local(async move {
+    browser::spawn(async move {
         if files(live, ids, kind).await.is_err() {
             live.trouble.set(Some("The file could not be made: the server does not answer.".to_owned()));
         }
@@ -196,7 +196,7 @@ pub fn piece(piece: Piece) -> AnyView {
     let loaded = RwSignal::new(None);
     let fetch = move || {
         loaded.set(None);
-        spawn_local(async move {
+        browser::spawn(async move {
             // What it was for may have been left by now.
             loaded.try_set(Some((part.load)().await.is_ok()));
         });
@@ -234,7 +234,7 @@ pub fn fetch_early() {
             let Some(address) = link.and_then(|link| link.get_attribute("href")) else { return };
             let path = address.split('?').next().unwrap_or_default();
             if let Some(part) = part_of(&Piece::Page(Route::parse(path))) {
-                spawn_local(async move { drop((part.load)().await) });
+                browser::spawn(async move { drop((part.load)().await) });
             }
         });
     }

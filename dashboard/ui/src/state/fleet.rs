@@ -1,10 +1,10 @@
 //! Many instances seen as one: histories, breakers, who vanished, and what is wrong. Pure.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::cmp::Reverse;
 
 use poolscope_wire::{Breaker, BreakerState, Service, Severity, SparkPoint, Subject, Warning};
 
-use super::store::Store;
+use super::{store::Store, table::Table};
 use crate::{compact::sort_by, format, words};
 
 /// Points of members are put together by so much time.
@@ -16,22 +16,26 @@ const MAX_STEPS: u64 = 10;
 /// Histories of several pools as one: in each step of time, the sum of the newest that each had told by then.
 #[must_use]
 pub fn merge_history<'a>(members: impl Iterator<Item = &'a Vec<SparkPoint>>) -> Vec<SparkPoint> {
-    let mut steps: BTreeMap<u64, SparkPoint> = BTreeMap::new();
+    // By step, in order.
+    let mut steps: Vec<(u64, SparkPoint)> = Vec::new();
     for points in members {
         for (index, point) in points.iter().enumerate() {
             let step = point.at_ms / STEP_MS;
             let next = points.get(index + 1).map_or(step + 1, |next| next.at_ms / STEP_MS);
             // The last of a step stands for it, and for those up to the next report.
             for held in step..next.min(step + MAX_STEPS) {
-                let sum = steps.entry(held).or_default();
-                sum.at_ms = (held + 1) * STEP_MS;
-                add(sum, point);
+                let place = steps.binary_search_by(|(step, _)| step.cmp(&held)).unwrap_or_else(|place| {
+                    let sum = SparkPoint { at_ms: (held + 1) * STEP_MS, ..SparkPoint::default() };
+                    steps.insert(place, (held, sum));
+                    place
+                });
+                add(&mut steps[place].1, point);
             }
         }
     }
     // The newest step may still be growing, and the merged figures of now follow it.
-    steps.pop_last();
-    steps.into_values().collect()
+    steps.pop();
+    steps.into_iter().map(|(_, sum)| sum).collect()
 }
 
 fn add(sum: &mut SparkPoint, point: &SparkPoint) {
@@ -93,13 +97,16 @@ impl BreakerGroup {
 pub fn breaker_groups(ordered: &[&Breaker]) -> Vec<BreakerGroup> {
     let mut groups: Vec<BreakerGroup> = Vec::new();
     // Where the group of a name is: a thousand breakers are not compared with a thousand groups each.
-    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut places: Table<usize> = Table::default();
     for breaker in ordered {
-        let place = *places.entry((&breaker.service, &breaker.name)).or_insert_with(|| {
-            let (service, name) = (breaker.service.clone(), breaker.name.clone());
-            groups.push(BreakerGroup { service, name, ids: Vec::new(), states: Vec::new(), silent: 0 });
-            groups.len() - 1
-        });
+        let (service, name) = (breaker.service.clone(), breaker.name.clone());
+        let new = BreakerGroup { service, name, ids: Vec::new(), states: Vec::new(), silent: 0 };
+        let key = new.key();
+        let place = places.get(&key).copied().unwrap_or(groups.len());
+        if place == groups.len() {
+            places.insert(key, place);
+            groups.push(new);
+        }
         let group = &mut groups[place];
         group.ids.push(breaker.id.clone());
         if breaker.stale {

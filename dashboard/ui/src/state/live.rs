@@ -1,7 +1,5 @@
 //! The picture as signals: what a message changed is drawn again, and nothing else.
 
-use std::collections::HashMap;
-
 use leptos::prelude::*;
 
 use crate::derived::Derived;
@@ -11,6 +9,7 @@ use super::{
     connection::{Connection, StreamFacts},
     message::Message,
     store::{Changes, PoolEntry, Store},
+    table::Table,
 };
 
 /// A server with something to tell has told it after this time: figures come about once a second.
@@ -22,7 +21,7 @@ pub struct Live {
     store: StoredValue<Store>,
     /// The picture that is shown while it is held; the other goes on behind it.
     held: StoredValue<Option<Store>>,
-    pool_triggers: StoredValue<HashMap<String, ArcTrigger>>,
+    pool_triggers: StoredValue<Table<ArcTrigger>>,
     figures: Trigger,
     list: Trigger,
     breakers: Trigger,
@@ -52,7 +51,7 @@ impl Live {
         Self {
             store: StoredValue::new(Store::default()),
             held: StoredValue::new(None),
-            pool_triggers: StoredValue::new(HashMap::new()),
+            pool_triggers: StoredValue::new(Table::default()),
             figures: Trigger::new(),
             list: Trigger::new(),
             breakers: Trigger::new(),
@@ -198,10 +197,7 @@ impl Live {
 
     /// Reads a pool or a group of pools; runs again when that changes.
     pub fn with_pool<T>(self, id: &str, read: impl FnOnce(&PoolEntry) -> T) -> Option<T> {
-        let trigger = self.pool_triggers.try_update_value(|triggers| match triggers.get(id) {
-            Some(trigger) => trigger.clone(),
-            None => triggers.entry(id.to_owned()).or_default().clone(),
-        });
+        let trigger = self.pool_triggers.try_update_value(|triggers| triggers.of(id).clone());
         if let Some(trigger) = trigger {
             trigger.track();
         }

@@ -1,6 +1,6 @@
 //! Which pools are shown, and in which order. Pure.
 
-use std::{cmp::Ordering, collections::HashSet};
+use std::cmp::Ordering;
 
 use poolscope_wire::{PoolSummary, Severity};
 
@@ -82,9 +82,11 @@ impl PoolFilter {
         let words: Vec<String> = self.text.split_whitespace().map(lower_case).collect();
         let is_merged = !self.apart && self.instance.is_empty();
         let groups = || store.groups.values().filter(|_| is_merged);
-        let grouped: HashSet<&str> =
+        let mut grouped: Vec<&str> =
             groups().flat_map(|group| group.group.members.iter().map(String::as_str)).collect();
-        let singles = store.pools.values().filter(|entry| !grouped.contains(entry.summary.id.as_str()));
+        sort_by(&mut grouped, Ord::cmp);
+        let is_single = |entry: &&PoolEntry| grouped.binary_search(&entry.summary.id.as_str()).is_err();
+        let singles = store.pools.values().filter(is_single);
         let singles = singles.filter(|entry| self.passes(&entry.summary, &words));
         // A group passes by what it is as a whole, or by one of its pools.
         let members = |group: &GroupEntry| {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use poolscope_semconv::event::LEAK_RETURNED;
 use poolscope_wire::{
     Breaker, Event, Full, PoolGroup, PoolNews, PoolSummary, Protection, Service, SessionPoint, Sessions,
-    Severity, SparkPoint, Status, Update, Warning,
+    Severity, SparkLine, SparkPoint, Status, Update, Warning,
 };
 
 use super::{guards::Guards, ring::Ring, table::Table};
@@ -173,8 +173,9 @@ impl Store {
 
     /// Replaces the picture. Places that are held over from before are forgotten.
     pub fn apply_full(&mut self, full: Full) -> Changes {
-        let Full { status, services, pools, groups, mut history, breakers, protection, events, .. } = full;
-        let (sessions, mut session_history) = (full.sessions, full.session_history);
+        let Full { status, services, pools, groups, breakers, protection, sessions, events, .. } = full;
+        let mut history: Table<SparkLine> = full.history.into_iter().collect();
+        let mut session_history: Table<Vec<SessionPoint>> = full.session_history.into_iter().collect();
         self.warnings = full.warnings.into_iter().map(|one| (one.id.clone(), one)).collect();
         self.groups = groups
             .into_iter()
@@ -191,7 +192,7 @@ impl Store {
         self.sessions = sessions
             .into_iter()
             .map(|summary| {
-                let points = session_history.remove(&summary.id).unwrap_or_default().into();
+                let points = std::mem::take(session_history.of(&summary.id)).into();
                 let mut entry = SessionEntry { points, ..SessionEntry::default() };
                 let id = summary.id.clone();
                 entry.take(summary);
@@ -201,7 +202,7 @@ impl Store {
         self.pools = pools
             .into_iter()
             .map(|summary| {
-                let mut ring = Ring::from_history(history.remove(&summary.id).unwrap_or_default().0);
+                let mut ring = Ring::from_history(std::mem::take(history.of(&summary.id)).0);
                 ring.push(SparkPoint::from(&summary.now));
                 let place = summary.health.severity;
                 (summary.id.clone(), PoolEntry { summary, ring, place, better_since_ms: None })
@@ -308,7 +309,7 @@ impl Store {
 mod tests {
     use std::slice::from_ref;
 
-    use poolscope_wire::{Health, PoolPoint, SparkLine};
+    use poolscope_wire::{Health, PoolPoint};
 
     use super::*;
 
@@ -334,10 +335,8 @@ mod tests {
     #[test]
     fn a_full_picture_replaces_everything() {
         let mut store = filled(&[pool("old", Severity::Bad, 1)]);
-        let history = std::collections::BTreeMap::from([(
-            "new".to_owned(),
-            SparkLine(vec![SparkPoint { at_ms: 1, ..SparkPoint::default() }]),
-        )]);
+        let history =
+            vec![("new".to_owned(), SparkLine(vec![SparkPoint { at_ms: 1, ..SparkPoint::default() }]))];
         let changes =
             store.apply_full(Full { pools: vec![pool("new", Severity::Ok, 2)], history, ..Full::default() });
         assert!(changes.all);

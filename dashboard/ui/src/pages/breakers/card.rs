@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     components::{bar::Bar, save::sheet_menu, shape::BreakerBadge, warnings::WarningsAbout},
-    derived::Derived,
+    derived::{Derived, effect},
     export::sheet::{Cell, Sheet},
     format,
     navigation::Navigation,
@@ -76,7 +76,7 @@ pub fn Card(
         },
     );
     if marked {
-        Effect::new(move |_| {
+        effect(move || {
             if let Some(card) = card.get() {
                 show(card.unchecked_ref());
             }

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use poolscope_wire::{Breaker, BreakerDetail, Transition};
 
 use super::strip::MAX_SPAN_MS;
 use crate::{
     api::{self, Failure},
     browser,
+    derived::effect,
     state::live::Live,
     time::{
         Time,
@@ -50,7 +51,7 @@ pub fn use_past(live: Live, time: Time, id: String) -> RwSignal<Past> {
             range if range == Range::default() => Span::ending_at(now_ms, MAX_SPAN_MS),
             range => range.span(now_ms),
         };
-        spawn_local(async move {
+        browser::spawn(async move {
             let answer = api::breaker(&id, span).await;
             // The card may be gone by now, or show another time.
             if past.is_disposed() || untrack(|| time.range()) != range {
@@ -62,7 +63,7 @@ pub fn use_past(live: Live, time: Time, id: String) -> RwSignal<Past> {
             });
         });
     };
-    Effect::new(move |_| {
+    effect(move || {
         past.set(Past::default());
         fetch(time.range());
     });

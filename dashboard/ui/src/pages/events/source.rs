@@ -6,7 +6,7 @@ use poolscope_wire::{Event, Severity, path};
 use crate::{
     api::{self, Events},
     components::loaded::{Late, Loaded, use_loaded_by},
-    derived::Derived,
+    derived::{Derived, effect},
     navigation::Navigation,
     route::Query,
     state::{filter::EventFilter, live::Live},
@@ -114,7 +114,7 @@ impl Source {
             let [window, from, to] = time.range().to_query().map(|(_, value)| value);
             format!("{} {window} {from} {to}", url(&filter, 0))
         });
-        Effect::new(move |_| {
+        effect(move || {
             asked.with(|_| ());
             most.set(PAGE);
         });

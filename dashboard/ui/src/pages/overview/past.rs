@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use poolscope_wire::{PoolPoint, SparkPoint};
 
 use super::view::PoolView;
 use crate::{
     browser,
     chart::spark::Spark,
+    derived::effect,
     format,
     pages::part,
     state::{live::Live, ring::SPAN_MS},
@@ -39,7 +40,7 @@ pub fn use_past(live: Live, time: Time, id: String) -> RwSignal<Past> {
     let fetch = move |range: Range| {
         let Some(id) = id.try_get_value() else { return };
         let span = range.span(untrack(|| live.now_ms()));
-        spawn_local(async move {
+        browser::spawn(async move {
             let points = part::points_of(&id, span, POINTS).await;
             // The row may be gone by now, or show another time. One that can't be read shows that nothing is known.
             if !past.is_disposed() && untrack(|| time.range()) == range {
@@ -47,7 +48,7 @@ pub fn use_past(live: Live, time: Time, id: String) -> RwSignal<Past> {
             }
         });
     };
-    Effect::new(move |_| {
+    effect(move || {
         let range = time.range();
         past.set(None);
         if needs_reading(range) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use leptos::{ev, html::Ul, prelude::*};
 
-use crate::derived::Derived;
+use crate::derived::{Derived, effect};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
@@ -72,7 +72,7 @@ pub fn use_row_window(list: NodeRef<Ul>, count: Derived<usize>) -> RowWindow {
         set_geometry.try_set(Geometry { scrolled, height, row });
     };
     // Measured once there is a row, and whenever one of the things it follows from may have changed.
-    Effect::new(move |_| {
+    effect(move || {
         if list.get().is_some() && count.get() > WHOLE_UP_TO {
             request_animation_frame(measure);
         }

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use poolscope_wire::{PoolDetail, PoolPoint};
 
 use crate::{
     api::{self, Failure},
     browser,
+    derived::effect,
     state::live::Live,
     time::{
         Time,
@@ -127,7 +128,7 @@ pub fn use_history(live: Live, time: Time, id: String) -> History {
         let span = range.span(untrack(|| live.now_ms()));
         let read = move |into: RwSignal<Loaded>, span: Span, is_now: bool| {
             let Some(id) = kept_id.try_get_value() else { return };
-            spawn_local(async move {
+            browser::spawn(async move {
                 let answer = api::pool(&id, span, POINTS).await;
                 // The page may be gone by now, or look at another time.
                 if generation.try_get_value() != Some(asked) {
@@ -148,7 +149,7 @@ pub fn use_history(live: Live, time: Time, id: String) -> History {
             read(history.before, before, false);
         }
     };
-    Effect::new(move |_| {
+    effect(move || {
         let (range, compare) = (time.range(), time.compare());
         generation.update_value(|generation| *generation += 1);
         history.is_reading.set(true);
@@ -173,7 +174,7 @@ pub fn use_history(live: Live, time: Time, id: String) -> History {
             fetch(range, compare);
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(point) = live.newest_point(&id)
             && time.range().is_live()
             && history.now.with_untracked(|loaded| loaded.wants(&point))

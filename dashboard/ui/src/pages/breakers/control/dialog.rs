@@ -3,12 +3,15 @@
 use leptos::{
     html::{Dialog as DialogElement, Input, Select},
     prelude::*,
-    task::spawn_local,
 };
 use poolscope_wire::{ControlAction, ControlOrder};
 
 use super::{Desk, say, send};
-use crate::{derived::Derived, focus};
+use crate::{
+    browser,
+    derived::{Derived, effect},
+    focus,
+};
 
 /// The times that are offered, in minutes.
 const MINUTES: [(u64, &str); 5] =
@@ -28,7 +31,7 @@ pub fn Dialog(
     let problem = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
     let plan = desk.plan;
-    Effect::new(move |_| {
+    effect(move || {
         let (Some(dialog), is_there) = (dialog.get(), plan.with(Option::is_some)) else { return };
         if is_there && !dialog.open() {
             problem.set(String::new());
@@ -52,7 +55,7 @@ pub fn Dialog(
         let reason = reason.get_untracked().map(|input| input.value()).unwrap_or_default();
         let minutes = minutes.get_untracked().and_then(|select| select.value().parse::<u64>().ok());
         busy.set(true);
-        spawn_local(async move {
+        browser::spawn(async move {
             let mut failed = Vec::new();
             for breaker in &wanted.breakers {
                 let order = ControlOrder {

@@ -7,10 +7,14 @@ pub mod send;
 
 use std::time::Duration;
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use poolscope_wire::{Breaker, Control, ControlAction, ControlList, json, path};
 
-use crate::{api, browser, derived::Derived, state::live::Live};
+use crate::{
+    api, browser,
+    derived::{Derived, effect},
+    state::live::Live,
+};
 
 /// How often is asked what became of orders.
 const REFRESH: Duration = Duration::from_millis(500);
@@ -44,7 +48,7 @@ impl Desk {
         let text = RwSignal::new(String::new());
         let list = Derived::new(move || text.with(|text| json::read(text).unwrap_or_default()));
         let desk = Self { text, list, plan: RwSignal::new(None), offered };
-        Effect::new(move |_| {
+        effect(move || {
             if offered.get() {
                 desk.read();
             }
@@ -59,7 +63,7 @@ impl Desk {
 
     /// Reads what there is. A server that does not answer is told elsewhere; what was known stays.
     pub fn read(self) {
-        spawn_local(async move {
+        browser::spawn(async move {
             if let Ok(text) = api::body(path::CONTROL).await
                 && self.text.try_with_untracked(|known| *known != text) == Some(true)
             {

@@ -1,9 +1,13 @@
 //! Asks the server for the lanes in view.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 
 use super::{View, choices::MAX_ROWS, known::Question};
-use crate::{api, derived::Derived, route::Query};
+use crate::{
+    api, browser,
+    derived::{Derived, effect},
+    route::Query,
+};
 
 /// Rows until more are asked for.
 const ROWS: usize = 100;
@@ -23,7 +27,7 @@ pub fn follow(id: String, view: View, all: RwSignal<bool>) {
     let next = move || waiting.try_update_value(Option::take).flatten();
     let ask = move || {
         let id = id.clone();
-        spawn_local(async move {
+        browser::spawn(async move {
             while let Some(wanted) = next() {
                 let after_ms = view.known.try_with_untracked(|known| known.after_ms(&wanted)).flatten();
                 let answer = api::connections(&id, &query(&wanted, after_ms)).await;
@@ -41,7 +45,7 @@ pub fn follow(id: String, view: View, all: RwSignal<bool>) {
             is_asking.try_set_value(false);
         });
     };
-    Effect::new(move |_| {
+    effect(move || {
         let wanted = wanted.get();
         if wanted.from_ms < wanted.to_ms {
             waiting.set_value(Some(wanted));

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     chart::{scale::Scale, ticks},
     components::each::each,
-    derived::Derived,
+    derived::{Derived, effect},
     format,
     time::{Time, zone},
 };
@@ -37,7 +37,7 @@ pub(super) fn Rows(view: View, axis: NodeRef<Div>) -> impl IntoView {
         set_scrolled.try_set(f64::from(element.scroll_top()));
     };
     // The height of a row follows from the width of the page.
-    Effect::new(move |_| {
+    effect(move || {
         view.width.track();
         if count.get() > 0 {
             request_animation_frame(measure);
