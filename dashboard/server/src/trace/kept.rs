@@ -4,7 +4,8 @@ use poolscope_wire::{PhaseKind, SpanKind, TraceStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Limits;
-use crate::model::{CallRecord, NoteRecord, SpanRecord};
+use crate::model::{CallRecord, NoteRecord, Sender, SpanRecord};
+use crate::spread::{Order, Owner};
 use crate::store::{Id, SpanPlace};
 use crate::words::{cut, cut_name};
 
@@ -33,7 +34,9 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub(super) const COUNT: usize = 6;
+    pub(super) const ALL: [Self; 6] =
+        [Self::Failed, Self::Slow, Self::Rejected, Self::Recent, Self::SetUp, Self::WantedSetUp];
+    pub(super) const COUNT: usize = Self::ALL.len();
     /// Percent of the room of each, when all want more than there is. What one does not need, the others have.
     pub(super) const SHARES: [usize; Self::COUNT] = [30, 25, 10, 10, 10, 15];
 }
@@ -46,6 +49,14 @@ impl Class {
 
     pub(super) fn is_setup(self) -> bool {
         matches!(self, Self::SetUp | Self::WantedSetUp)
+    }
+
+    /// Who looks for what went wrong looks for a pool and a time; the others are there for their moment.
+    pub(super) fn order(self) -> Order {
+        match self {
+            Self::Failed | Self::Slow | Self::Rejected => Order::Thinned,
+            Self::Recent | Self::SetUp | Self::WantedSetUp => Order::Oldest,
+        }
     }
 }
 
@@ -105,6 +116,11 @@ pub(super) struct Span {
 impl Span {
     pub(super) fn duration_ns(&self) -> u64 {
         self.end_ns - self.start_ns
+    }
+
+    /// The pool that it went through, or the breaker that it names.
+    fn place(&self) -> Option<Id> {
+        self.pool.or(self.breaker)
     }
 
     /// Traces that it links to.
@@ -168,9 +184,15 @@ pub(super) struct Trace {
     pub(super) evicted_before: bool,
     pub(super) first_seen_ms: u64,
     pub(super) last_seen_ms: u64,
+    /// Since when all of its class were here when the file got it.
+    #[serde(default)]
+    pub(super) whole_since_ms: u64,
     #[serde(skip)]
     pub(super) class: Class,
-    /// Rises with every span of any trace; the least of a class makes room first.
+    /// Whose room it takes.
+    #[serde(skip)]
+    pub(super) owner: Owner,
+    /// Rises with every span of any trace.
     #[serde(skip)]
     pub(super) order: u64,
     #[serde(skip)]
@@ -192,7 +214,9 @@ impl Trace {
             evicted_before,
             first_seen_ms: now_ms,
             last_seen_ms: now_ms,
+            whole_since_ms: 0,
             class: Class::Recent,
+            owner: None,
             order: 0,
             bytes: size_of::<Self>(),
             is_saved: false,
@@ -325,6 +349,27 @@ impl Trace {
             TraceStatus::Slow => Class::Slow,
             TraceStatus::Good => Class::Recent,
         }
+    }
+
+    /// Whose room it takes: that of the pool or breaker that made it what it is, else of its service. Of several, the one
+    /// that took longest.
+    pub(super) fn kept_for(&self) -> Owner {
+        let tells = |span: &&Span| match self.class {
+            Class::Failed => span.failed && !span.is_refusal,
+            Class::Rejected => span.is_refusal,
+            Class::Slow => true,
+            Class::Recent | Class::SetUp | Class::WantedSetUp => false,
+        };
+        if self.class.order() == Order::Oldest {
+            return None;
+        }
+        let placed = self.spans.iter().filter(tells).filter(|span| span.place().is_some());
+        let longest = placed.max_by_key(|span| span.duration_ns());
+        let of_service = || {
+            let (service, _) = self.senders.first()?;
+            Some(Id::instance(Sender { service, ..Sender::default() }))
+        };
+        longest.and_then(Span::place).or_else(of_service)
     }
 
     /// Traces that its spans link to.

@@ -135,6 +135,100 @@ fn a_flood_of_quick_good_traces_pushes_out_only_its_like() {
     assert!(count(Wanted::Failed) >= 40 && count(Wanted::Rejected) >= 10, "{}", count(Wanted::Failed));
 }
 
+/// Takes a trace of a pool that began so many milliseconds after `T0`.
+fn take_of(
+    traces: &mut Traces,
+    pool: &str,
+    at_ms: u64,
+    change: fn(SpanRecord<'static>) -> SpanRecord<'static>,
+) {
+    let id = traces.next_order.into();
+    let sender = Sender { service: "shop", instance: "one", ..Sender::default() };
+    let pool = Some(Id::pool(sender, Destination::new("", "https", pool, None)));
+    let spans = [change(request(id, 1, 0, at_ms, at_ms + 1))];
+    take_placed(traces, &spans, &[SpanPlace { pool, breaker: None }], T0 + at_ms);
+}
+
+#[test]
+fn a_pool_that_fails_all_the_time_pushes_out_neither_others_failures_nor_its_own_past() {
+    const MINUTE: u64 = 60_000;
+    let mut traces = traces(|limits| limits.max_traces = 400);
+    take_of(&mut traces, "quiet", 0, |span| failed(span, "reset"));
+    assert_eq!(traces.list(&all(), 1).failed_since_ms, None, "all are here");
+    for at_ms in (100..=30 * MINUTE).step_by(100) {
+        take_of(&mut traces, "noisy", at_ms, |span| failed(span, "503"));
+        take_of(&mut traces, "good", at_ms, |span| span);
+    }
+    let failed = TraceFilter { wanted: Wanted::Failed, ..TraceFilter::default() };
+    let sender = Sender { service: "shop", instance: "one", ..Sender::default() };
+    let quiet = Id::pool(sender, Destination::new("", "https", "quiet", None));
+    assert_eq!(ids(&traces, &TraceFilter { pool: Some(quiet), ..failed.clone() }).len(), 1);
+    for minutes in [1, 3, 10, 20] {
+        let (from_ms, to_ms) = (T0 + (30 - minutes - 1) * MINUTE, Some(T0 + (30 - minutes + 1) * MINUTE));
+        let found = ids(&traces, &TraceFilter { from_ms, to_ms, ..failed.clone() });
+        assert!(!found.is_empty(), "about {minutes} minutes ago");
+    }
+    let list = traces.list(&failed, 500);
+    let since_ms = list.failed_since_ms.unwrap();
+    let newest = list.traces.iter().filter(|trace| trace.at_ms >= since_ms).count() as u64;
+    let came = (T0 + 30 * MINUTE - since_ms) / 100 + 1;
+    assert!(newest == came && newest > 50, "{newest} of {came} since it is whole");
+    assert_eq!((list.slow_since_ms, list.rejected_since_ms), (None, None));
+
+    // What a file keeps says as well since when it is whole.
+    traces.restored(0);
+    traces.lanes[0]
+        .older_than(u64::MAX)
+        .into_iter()
+        .for_each(|id| traces.unsaved.as_mut().unwrap().change(id));
+    let changes = traces.take_changes();
+    let mut again = self::traces(|limits| limits.max_traces = 400);
+    changes.iter().for_each(|(id, value)| again.restore(*id, value.as_ref().unwrap()));
+    assert_eq!(again.list(&all(), 1).failed_since_ms, Some(since_ms));
+}
+
+#[test]
+fn a_trace_takes_the_room_of_what_made_it_what_it_is() {
+    let sender = Sender { service: "shop", instance: "one", ..Sender::default() };
+    let [pay, search, breaker] = ["pay", "search", "guard"].map(|name| Id::breaker(sender, name));
+    let place = |pool, breaker| SpanPlace { pool, breaker };
+    let owner = |spans: &[SpanRecord<'static>], places: &[SpanPlace]| {
+        let mut traces = traces(|_| {});
+        take_placed(&mut traces, spans, places, T0);
+        traces.traces[&1].owner
+    };
+    let both = [place(Some(pay), None), place(Some(search), None)];
+    let spans = [request(1, 1, 0, 0, 90), failed(request(1, 2, 0, 90, 95), "503")];
+    assert_eq!(owner(&spans, &both), Some(search), "that failed, though the other took longer");
+    let spans = [request(1, 1, 0, 0, 900), request(1, 2, 0, 900, 950)];
+    assert_eq!(owner(&spans, &both), Some(pay), "that took longest");
+    let spans = [request(1, 1, 0, 0, 90), request(1, 2, 0, 90, 95)];
+    assert_eq!(owner(&spans, &both), None, "quick and good");
+    let refused = SpanRecord { is_refusal: true, ..failed(span(1, 2, 0, 0, 1), "breaker_open") };
+    let spans = [request(1, 1, 0, 0, 90), refused];
+    assert_eq!(owner(&spans, &[both[0], place(None, Some(breaker))]), Some(breaker));
+    let service = Id::instance(Sender { service: "shop", ..Sender::default() });
+    assert_eq!(owner(&[failed(span(1, 1, 0, 0, 5), "oops")], &[place(None, None)]), Some(service));
+}
+
+/// How long so many failed traces take, of so many pools.
+fn time_of_failures(count: u64, pools: u64) -> Duration {
+    let mut traces = traces(|limits| limits.max_traces = 2_000);
+    let names: Vec<String> = (0..pools).map(|pool| pool.to_string()).collect();
+    let begun = Instant::now();
+    for at in 0..count {
+        take_of(&mut traces, &names[(at % pools) as usize], at, |span| failed(span, "503"));
+    }
+    begun.elapsed()
+}
+
+#[test]
+fn a_failed_trace_costs_as_much_however_many_pools_fail() {
+    let quickest = |pools| (0..3).map(|_| time_of_failures(20_000, pools)).min().unwrap();
+    let (one, many) = (quickest(1), quickest(1_500));
+    assert!(many < one * 5, "{one:?} of one pool, {many:?} of 1,500");
+}
+
 #[test]
 fn bytes_and_spans_are_bounded_and_the_first_span_finds_its_place_at_the_end() {
     let text: &'static str = "x".repeat(500).leak();
