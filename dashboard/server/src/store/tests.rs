@@ -438,7 +438,11 @@ fn events_are_bounded_in_number_and_length() {
         store.take_events(&[record], T0 + n);
     }
     let events = store.events(EventFilter::default(), 10);
-    assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [5, 4, 3]);
+    assert_eq!(
+        events.iter().map(|event| event.id).collect::<Vec<_>>(),
+        [5, 4, 1],
+        "the newest, and the first"
+    );
     assert_eq!((&*events[0].kind, events[0].text.len()), ("a.kind.t", 8));
     assert_eq!(events[0].trace_id.as_deref(), Some("abababababababababababababababab"));
     let limits = store.limits();
