@@ -6,6 +6,7 @@
 //! that fails all the time pushes out neither what failed elsewhere nor its own past. The set-ups of connections, which are traces of their own, stay while requests link to them, and longest
 //! where one that failed or was slow does.
 
+mod class;
 mod clock;
 mod kept;
 mod phases;
@@ -25,7 +26,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use poolscope_wire::Limit;
 
-use self::kept::{Class, Span, Trace};
+use self::class::Class;
+use self::kept::{Span, Trace};
 use self::saved::Unsaved;
 use crate::config::{Config, Limits};
 use crate::model::SpanRecord;

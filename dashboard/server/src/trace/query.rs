@@ -2,7 +2,8 @@
 
 use poolscope_wire::{TraceDetail, TraceList, TraceStatus, TraceSummary};
 
-use super::kept::{Class, Span, Trace};
+use super::class::Class;
+use super::kept::{Span, Trace};
 use super::url::TraceUrl;
 use super::{Traces, view};
 use crate::store::Id;

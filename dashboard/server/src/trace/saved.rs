@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::Traces;
-use super::kept::{Class, Trace};
+use super::class::Class;
+use super::kept::Trace;
 
 /// Bytes of traces of one writing; what does not fit comes with the next.
 const ROOM_BYTES: usize = 1024 * 1024;
