@@ -8,14 +8,16 @@ use super::journal::Kind;
 use super::pool::Pool;
 use super::protection::Protection;
 use super::reports::SAME_REPORT_MS;
+use super::room::{Bound, NoRoom};
 use super::session::Session;
 use crate::clock::axis_ms;
-use crate::model::{Destination, PoolKind, PoolReading, ProtectionKind, Report, Sender};
+use crate::model::{Destination, PoolKind, PoolReading, ProtectionKind, Rejected, Report, Sender};
 use crate::words::{cut_name, too_long};
 
 impl Store {
-    /// Applies a metrics request.
-    pub(crate) fn take_metrics(&mut self, reports: &[Report<'_>], now_ms: u64) {
+    /// Applies a metrics request, and tells for what of it there was no room.
+    pub(crate) fn take_metrics(&mut self, reports: &[Report<'_>], now_ms: u64) -> Rejected {
+        let mut no_room = NoRoom::new(self.limits);
         let mut touched = Vec::new();
         let mut changed = false;
         for report in reports {
@@ -31,7 +33,11 @@ impl Store {
                         _ => self.pool_of(report.sender, reading.destination),
                     };
                     last = Some((reading.destination, id));
-                    self.take_pool_reading((report.sender, id), reading, at_ms, now_ms, &mut touched);
+                    let taken =
+                        self.take_pool_reading((report.sender, id), reading, (at_ms, now_ms), &mut touched);
+                    if let Err(bound) = taken {
+                        no_room.add(bound);
+                    }
                 }
                 for id in &touched[touched_before..] {
                     if let Some(pool) = self.pools.get_mut(*id) {
@@ -39,24 +45,24 @@ impl Store {
                     }
                 }
             }
-            changed |= self.take_breaker_readings(report, now_ms);
-            self.take_protection_readings(report, now_ms);
-            self.take_session_readings(report, now_ms);
+            changed |= self.take_breaker_readings(report, now_ms, &mut no_room);
+            self.take_protection_readings(report, now_ms, &mut no_room);
+            self.take_session_readings(report, now_ms, &mut no_room);
             self.take_telemetry(report, now_ms);
         }
         if changed {
             self.pair_breakers(now_ms);
         }
+        no_room.rejected
     }
 
     fn take_pool_reading(
         &mut self,
         (sender, id): (Sender<'_>, Id),
         reading: &PoolReading<'_>,
-        at_ms: u64,
-        now_ms: u64,
+        (at_ms, now_ms): (u64, u64),
         touched: &mut Vec<Id>,
-    ) {
+    ) -> Result<(), Bound> {
         let (removed, breakers) = (&mut self.removed, &self.breakers);
         let (max_text, services_changed) = (self.limits.max_text_bytes, &mut self.services_changed);
         let levels = &self.levels;
@@ -75,7 +81,7 @@ impl Store {
             pool.breaker = guard_of(&pool, breakers);
             pool
         };
-        let Some(pool) = self.pools.entry(id, now_ms, make, evicted) else { return };
+        let pool = self.pools.entry(id, now_ms, make, evicted).ok_or(Bound::Pools)?;
         self.services_changed |= pool.hidden;
         if is_new {
             for close in self.early.take(id) {
@@ -87,7 +93,9 @@ impl Store {
         }
         if !pool.take(reading, self.limits.max_series, max_text) {
             self.dropped_series += 1;
+            return Err(Bound::Series);
         }
+        Ok(())
     }
 
     /// The pool that a sender means. The scheme is optional for `http.client.*`, and of two metrics of one pool only one
@@ -114,17 +122,21 @@ impl Store {
         named.into_iter().find(|id| self.pools.get(*id).is_some()).unwrap_or(exact)
     }
 
-    fn take_breaker_readings(&mut self, report: &Report<'_>, now_ms: u64) -> bool {
+    fn take_breaker_readings(&mut self, report: &Report<'_>, now_ms: u64, no_room: &mut NoRoom) -> bool {
         let mut touched: Vec<Id> = Vec::new();
         let (max_series, max_text) = (self.limits.max_series, self.limits.max_text_bytes);
         for reading in &report.breakers {
             let at_ms = axis_ms(reading.reading.time_ns, now_ms);
-            let Some(breaker) = self.breaker(report.sender, reading.name, now_ms) else { continue };
+            let Some(breaker) = self.breaker(report.sender, reading.name, now_ms) else {
+                no_room.add(Bound::Breakers);
+                continue;
+            };
             let id = breaker.id;
             if breaker.begin(at_ms, now_ms) {
                 touched.push(id);
             }
             if !breaker.take(reading, max_series, max_text) {
+                no_room.add(Bound::Series);
                 self.dropped_series += 1;
             }
         }
@@ -137,18 +149,23 @@ impl Store {
         changed
     }
 
-    fn take_protection_readings(&mut self, report: &Report<'_>, now_ms: u64) {
+    fn take_protection_readings(&mut self, report: &Report<'_>, now_ms: u64, no_room: &mut NoRoom) {
         let mut touched: Vec<Id> = Vec::new();
         let limits = self.limits;
         for reading in &report.protection {
             let at_ms = axis_ms(reading.reading.time_ns, now_ms);
             let (kind, name) = (reading.figure.kind(), (reading.name, reading.guard));
-            let Some(one) = self.one_of_protection(report.sender, kind, name, now_ms) else { continue };
+            let Some(one) = self.one_of_protection(report.sender, kind, name, now_ms) else {
+                no_room.add(Bound::Protection);
+                continue;
+            };
             let id = one.id;
             if one.begin(at_ms, now_ms) {
                 touched.push(id);
             }
-            one.take(reading, at_ms, &limits);
+            if !one.take(reading, at_ms, &limits) {
+                no_room.add(Bound::Series);
+            }
             self.full_series[0] += one.series.take_hits();
         }
         for id in touched {
@@ -158,7 +175,7 @@ impl Store {
         }
     }
 
-    fn take_session_readings(&mut self, report: &Report<'_>, now_ms: u64) {
+    fn take_session_readings(&mut self, report: &Report<'_>, now_ms: u64, no_room: &mut NoRoom) {
         let mut touched: Vec<Id> = Vec::new();
         let (limits, plan) = (self.limits, self.plan);
         for reading in &report.sessions {
@@ -177,12 +194,17 @@ impl Store {
                 journal.forget(Kind::Session, gone.id);
             };
             let one = self.sessions.entry(id, now_ms, make, evicted);
-            let Some(one) = one else { continue };
+            let Some(one) = one else {
+                no_room.add(Bound::Sessions);
+                continue;
+            };
             self.services_changed |= one.hidden;
             if one.begin(at_ms, now_ms) {
                 touched.push(id);
             }
-            one.take(reading, at_ms, &limits);
+            if !one.take(reading, at_ms, &limits) {
+                no_room.add(Bound::Series);
+            }
             self.full_series[1] += one.series.take_hits();
         }
         for id in touched {

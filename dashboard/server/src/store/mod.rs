@@ -35,6 +35,7 @@ mod reports;
 mod restore;
 mod rests;
 mod rhythm;
+mod room;
 mod sample;
 mod series;
 mod session;

@@ -419,7 +419,10 @@ fn a_flood_of_pools_in_one_request_is_refused_and_stays_quick() {
         reading: proto.reading(1, Value::Number { value: 1.0, delta: false }),
     });
     let report = Report { sender: sender(), pools: pools.collect(), ..Report::default() };
-    store.take_metrics(&[report], T0);
+    let no_room = store.take_metrics(&[report], T0);
+    let sentence = "the dashboard has no room for another pool: its bound is 10, which --max-pools raises (the first of \
+         49990 that were rejected)";
+    assert_eq!((no_room.count, &*no_room.sentence()), (49_990, sentence), "the sender is told");
     assert_eq!(store.pools().len(), 10);
     assert_eq!(store.limits()[0].hits, 49_990);
 }
