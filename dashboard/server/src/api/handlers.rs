@@ -169,10 +169,14 @@ pub(super) async fn events(
         let sentence = format!("q is longer than {MAX_TEXT} bytes; search for less");
         return Err(ApiFailure::new(StatusCode::BAD_REQUEST, sentence));
     }
+    let pools = query.pool.map(|pool| match PoolId::parse(&pool) {
+        Some(group @ PoolId::Group(_)) => app.store().members(group).into_iter().map(|(id, _)| id).collect(),
+        _ => vec![pool],
+    });
     let filter = EventFilter {
         kind: query.kind.as_deref(),
         service: query.service.as_deref(),
-        pool: query.pool.as_deref(),
+        pools: pools.as_deref(),
         breaker: query.breaker.as_deref(),
         from_ms: query.from_ms,
         to_ms: query.to_ms,

@@ -21,7 +21,8 @@ use crate::words::{contains, cut, cut_name};
 pub(crate) struct EventFilter<'a> {
     pub(crate) kind: Option<&'a str>,
     pub(crate) service: Option<&'a str>,
-    pub(crate) pool: Option<&'a str>,
+    /// Ids of pools, in order.
+    pub(crate) pools: Option<&'a [String]>,
     pub(crate) breaker: Option<&'a str>,
     pub(crate) from_ms: Option<u64>,
     pub(crate) to_ms: Option<u64>,
@@ -50,7 +51,9 @@ impl EventFilter<'_> {
         event.severity >= self.severity
             && self.kind.is_none_or(|kind| event.kind == kind)
             && self.service.is_none_or(|service| event.service == service)
-            && self.pool.is_none_or(|pool| event.pool.as_deref() == Some(pool))
+            && self
+                .pools
+                .is_none_or(|pools| event.pool.as_ref().is_some_and(|pool| pools.binary_search(pool).is_ok()))
             && self.breaker.is_none_or(|breaker| event.breaker.as_deref() == Some(breaker))
             && self.from_ms.is_none_or(|from_ms| event.at_ms >= from_ms)
             && self.to_ms.is_none_or(|to_ms| event.at_ms <= to_ms)
