@@ -111,9 +111,10 @@ pub fn Traces() -> impl IntoView {
     });
     let sampled = Derived::new(move || {
         let (status, range) = question.with(|question| (question.status.clone(), question.range));
-        let from_ms = range.span(untrack(|| live.now_ms())).from_ms;
+        let now_ms = untrack(|| live.now_ms());
+        let from_ms = range.span(now_ms).from_ms;
         loaded.with(|loaded| {
-            loaded.ready().map(|list| say::sampled(list, &status, from_ms)).unwrap_or_default()
+            loaded.ready().map(|list| say::sampled(list, &status, from_ms, now_ms)).unwrap_or_default()
         })
     });
     let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));

@@ -45,7 +45,7 @@ pub fn sentence(trace: &TraceSummary) -> String {
 /// Of which of the traces that are asked for only a sample is kept; empty if all of them are. What was before the time
 /// that is looked at does not matter.
 #[must_use]
-pub fn sampled(list: &TraceList, status: &str, from_ms: u64) -> String {
+pub fn sampled(list: &TraceList, status: &str, from_ms: u64, now_ms: u64) -> String {
     let kinds = [
         ("failed", "failed", list.failed_since_ms),
         ("slow", "were slow", list.slow_since_ms),
@@ -57,7 +57,7 @@ pub fn sampled(list: &TraceList, status: &str, from_ms: u64) -> String {
     };
     let told = |(key, did, since_ms): (&str, &str, Option<u64>)| {
         let since_ms = since_ms.filter(|since_ms| is_asked(key) && *since_ms > from_ms)?;
-        Some(format!("that {did} before {}", format::clock_time(since_ms)))
+        Some(format!("that {did} before {}", format::dated_time(since_ms, now_ms)))
     };
     let told: Vec<_> = kinds.into_iter().filter_map(told).collect();
     if told.is_empty() {
@@ -165,17 +165,21 @@ mod tests {
             ..TraceList::default()
         };
         let [ten, thirty] = [10_000, 30_000].map(format::clock_time);
+        let sampled = |status: &str, from_ms| sampled(&list, status, from_ms, 40_000);
         let failed =
             format!("Only a sample is kept of traces that failed before {ten}; newer ones are all here.");
-        assert_eq!(sampled(&list, "", 9_999), failed);
-        assert_eq!(sampled(&list, "failed", 0), failed);
-        assert_eq!(sampled(&list, "", 10_000), "", "all that are looked at are here");
-        assert_eq!(sampled(&list, "slow", 0), "");
+        assert_eq!(sampled("", 9_999), failed);
+        assert_eq!(sampled("failed", 0), failed);
+        assert_eq!(sampled("", 10_000), "", "all that are looked at are here");
+        assert_eq!(sampled("slow", 0), "");
         let both = format!(
             "Only a sample is kept of traces that failed before {ten} and of those that were turned away before \
              {thirty}; newer ones are all here."
         );
-        assert_eq!(sampled(&list, "all", 0), both);
+        assert_eq!(sampled("all", 0), both);
+        let next_day = super::sampled(&list, "failed", 0, 40_000 + 86_400_000);
+        assert_eq!(next_day, failed.replace(&ten, &format::dated_time(10_000, 86_440_000)), "with its day");
+        assert!(next_day.len() > failed.len());
     }
 
     #[test]
