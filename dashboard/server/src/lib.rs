@@ -34,6 +34,7 @@ mod pace;
 pub mod prometheus;
 mod rules;
 mod server;
+mod spread;
 mod store;
 mod trace;
 mod web;

@@ -471,6 +471,12 @@ impl Rejected {
         self.reason.get_or_insert_with(reason);
     }
 
+    /// Counts what else of the request could not be taken.
+    pub(crate) fn append(&mut self, more: Self) {
+        self.count += more.count;
+        self.reason = self.reason.take().or(more.reason);
+    }
+
     /// One sentence for the sender.
     pub(crate) fn sentence(&self) -> String {
         self.reason.as_ref().map_or_else(String::new, |reason| match self.count {

@@ -179,6 +179,13 @@ pub fn clock_time(at_ms: u64) -> String {
     clock(zoned(at_ms))
 }
 
+/// The time of day, with its day where that is not today.
+#[must_use]
+pub fn dated_time(at_ms: u64, now_ms: u64) -> String {
+    let [at, now] = [at_ms, now_ms].map(zoned);
+    if at / DAY_MS == now / DAY_MS { clock(at) } else { format!("{} {}", day(at), clock(at)) }
+}
+
 /// The label of a tick: its day at midnight, else the time of day, without seconds where it has none.
 #[must_use]
 pub fn tick_time(at_ms: u64) -> String {

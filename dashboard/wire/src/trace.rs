@@ -118,6 +118,12 @@ pub struct TraceList {
     pub slow_s: f64,
     /// True if spans have ever come.
     pub any_spans: bool,
+    /// Since when all that failed are kept; those that began before are a sample. `None` if none has made room.
+    pub failed_since_ms: Option<u64>,
+    /// The same of those that were slow.
+    pub slow_since_ms: Option<u64>,
+    /// The same of those that were turned away.
+    pub rejected_since_ms: Option<u64>,
 }
 
 /// Something that a span tells of a moment, such as an exception.

@@ -69,10 +69,10 @@ pub(super) async fn pool(
     let wanted = query.wanted(now_ms)?;
     let id = PoolId::parse(&id).ok_or_else(no_pool)?;
     let mut detail = app.store().pool_or_group(id, wanted, now_ms).ok_or_else(no_pool)?;
-    // What is older is asked for by instance.
-    if let (Some(state), PoolId::One(_)) = (&app.prometheus, id) {
+    if let Some(state) = &app.prometheus {
+        let members = app.store().members(id);
         let _asker = state.asker(from).map_err(no_answer)?;
-        let older = prometheus::complete(state, &app.config, detail, wanted, now_ms).await;
+        let older = prometheus::complete(state, &app.config, (detail, &members), wanted, now_ms).await;
         detail = older.map_err(no_answer)?;
     }
     let name = format!("poolscope-pool-{}", detail.summary.id);
@@ -169,10 +169,14 @@ pub(super) async fn events(
         let sentence = format!("q is longer than {MAX_TEXT} bytes; search for less");
         return Err(ApiFailure::new(StatusCode::BAD_REQUEST, sentence));
     }
+    let pools = query.pool.map(|pool| match PoolId::parse(&pool) {
+        Some(group @ PoolId::Group(_)) => app.store().members(group).into_iter().map(|(id, _)| id).collect(),
+        _ => vec![pool],
+    });
     let filter = EventFilter {
         kind: query.kind.as_deref(),
         service: query.service.as_deref(),
-        pool: query.pool.as_deref(),
+        pools: pools.as_deref(),
         breaker: query.breaker.as_deref(),
         from_ms: query.from_ms,
         to_ms: query.to_ms,

@@ -64,7 +64,7 @@ pub const DEFAULT_MAX_LANES: usize = 1_000;
 pub const DEFAULT_MAX_LANE_SEGMENTS: usize = 300;
 /// Room for the lanes of all connections together, in stretches of 32 bytes; a connection takes 8 of them besides its own.
 pub const DEFAULT_MAX_SEGMENTS: usize = 1_000_000;
-/// Events that are kept; older ones go first.
+/// Events that are kept: half of them routine, of which older ones go first, and half notable, of which older ones are thinned.
 pub const DEFAULT_MAX_EVENTS: usize = 5_000;
 /// Attributes that are kept of one event.
 pub const DEFAULT_MAX_EVENT_ATTRIBUTES: usize = 32;

@@ -60,10 +60,13 @@ impl Signal for ExportMetricsServiceRequest {
             app.counts.taken(Self::KIND, 0, rejected.count);
             return Ok(rejected);
         }
-        app.store().take_metrics(&metrics.reports, now_ms());
-        app.counts.taken(Self::KIND, metrics.taken, metrics.rejected.count);
+        let no_room = app.store().take_metrics(&metrics.reports, now_ms());
+        let mut rejected = metrics.rejected;
+        let taken = metrics.taken.saturating_sub(no_room.count);
+        rejected.append(no_room);
+        app.counts.taken(Self::KIND, taken, rejected.count);
         app.changed.notify_one();
-        Ok(metrics.rejected)
+        Ok(rejected)
     }
 
     fn take(&self, app: &App) -> Result<Rejected, DecodeError> {

@@ -1,6 +1,6 @@
-//! What the store does not hold: the history of one pool or breaker, asked when somebody looks at it.
+//! What the store does not hold: the history of one pool or breaker, or of a group of pools, asked when somebody looks at it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use tokio::time::timeout;
 use super::client::Client;
 use super::names;
 use super::picture::{Label, Picture};
-use super::poller::add_matcher;
+use super::poller::{add_matcher, add_one_of};
 use super::problem::Problem;
 use super::replay::Replay;
 use super::state::State;
 use crate::config::Config;
 use crate::otlp::decode;
-use crate::store::{Id, Since, Store, Wanted};
+use crate::store::{Id, PoolId, Since, Store, Wanted};
 
 /// Questions at once, whatever browsers ask: Prometheus has more to do than this.
 const AT_ONCE: usize = 2;
@@ -58,7 +58,7 @@ struct Asked<'a> {
     /// The series that tell of it.
     query: String,
     /// Reads it from a store that was told the answer.
-    read: fn(&Store, Id, Wanted, u64) -> Option<Part>,
+    read: fn(&Store, &str, Wanted, u64) -> Option<Part>,
 }
 
 impl Older {
@@ -96,11 +96,11 @@ impl Older {
         // It has to hold all that it is told, however little the server keeps.
         let retention_s = (to_ms - from_ms + 2 * step_ms).div_ceil(1_000);
         let config = Config { retention_s, forget_after_s: retention_s, ..config.clone() };
-        let (id, read) = (Id::parse(asked.id), asked.read);
+        let (id, read) = (asked.id.to_owned(), asked.read);
         let wanted = Wanted { since: Since::Moment(from_ms), to_ms: Some(to_ms), max_points };
         let part = tokio::task::spawn_blocking(move || {
             let (store, end_ms) = play(&config, Picture::of(answer.result, &[]));
-            id.and_then(|id| read(&store, id, wanted, end_ms))
+            read(&store, &id, wanted, end_ms)
         });
         let Some(mut part) = part.await.map_err(|error| Problem::stranger(&error.to_string()))? else {
             return Ok(None);
@@ -134,26 +134,32 @@ fn missing(wanted: Wanted, held: &Range, interval_ms: u64, now_ms: u64) -> Optio
     (!is_held && from_ms < to_ms).then_some((from_ms, to_ms, wanted.max_points))
 }
 
-/// Puts what Prometheus keeps in the place of a history that begins later than what is asked for.
+/// Puts what Prometheus keeps in the place of a history that begins later than what is asked for. It is that of a pool or
+/// group with the id and the instance of each of its pools.
 pub(crate) async fn complete(
     state: &State,
     config: &Config,
-    mut pool: PoolDetail,
+    (mut pool, members): (PoolDetail, &[(String, String)]),
     wanted: Wanted,
     now_ms: u64,
 ) -> Result<PoolDetail, Problem> {
     let missing = missing(wanted, &pool.range, pool.interval_ms, now_ms);
-    let sender = state.labels(&pool.summary.service, &pool.summary.instance);
-    let (Some(older), Some(sender), Some(missing)) = (state.older(), sender, missing) else {
+    let labels = |(_, instance): &(String, String)| state.labels(&pool.summary.service, instance);
+    let senders: Vec<_> = members.iter().filter_map(labels).collect();
+    let (Some(older), Some(missing), false) = (state.older(), missing, senders.is_empty()) else {
         return Ok(pool);
     };
-    let read = |store: &Store, id, wanted, end_ms| {
-        let detail = store.pool(id, wanted, end_ms)?;
+    let read = |store: &Store, id: &str, wanted, end_ms| {
+        let detail = store.pool_or_group(PoolId::parse(id)?, wanted, end_ms)?;
         Some(Part::Pool(detail.points, detail.range))
     };
-    let query = pool_selector(&pool.summary, &sender);
+    let query = pool_selector(&pool.summary, &senders);
     let asked = Asked { id: &pool.summary.id, interval_ms: pool.interval_ms, query, read };
-    let part = older.part(config, asked, missing).await?;
+    let part = match older.part(config, asked, missing).await {
+        // Of so many instances the store has less, which is better than nothing.
+        Err(Problem::TooMany(_)) if senders.len() > 1 => return Ok(pool),
+        answer => answer?,
+    };
     let Some(Part::Pool(points, range)) = part.as_deref() else { return Ok(pool) };
     // A pool that is as young as its history has nothing older there either.
     if points.first().is_some_and(|first| pool.points.first().is_none_or(|held| first.at_ms < held.at_ms)) {
@@ -179,8 +185,8 @@ pub(crate) async fn complete_breaker(
     let (Some(older), Some(sender), Some(missing)) = (state.older(), sender, missing) else {
         return Ok(detail);
     };
-    let read = |store: &Store, id, wanted, end_ms| {
-        Some(Part::Breaker(Box::new(store.breaker_detail(id, wanted, end_ms)?)))
+    let read = |store: &Store, id: &str, wanted, end_ms| {
+        Some(Part::Breaker(Box::new(store.breaker_detail(Id::parse(id)?, wanted, end_ms)?)))
     };
     let query = breaker_selector(&breaker.name, &sender);
     let asked = Asked { id: &breaker.id, interval_ms, query, read };
@@ -216,35 +222,44 @@ fn play(config: &Config, picture: Picture) -> (Store, u64) {
     (store, end_ms)
 }
 
-/// All series of a sender that are shown; what follows narrows them.
-fn selector(sender: &[Label]) -> String {
-    let mut query = format!("{{__name__=~\"{}\"", names::expression());
-    for (name, value) in sender {
-        add_matcher(&mut query, name, value);
-    }
-    query
-}
-
 /// A key of ours as this sender's labels have it.
 fn label(key: &str, sender: &[Label]) -> String {
     let is_dotted = sender.iter().any(|(name, _)| name.contains('.'));
     if is_dotted { key.to_owned() } else { key.replace('.', "_") }
 }
 
-/// The series of one sender that lead to where the pool does.
-fn pool_selector(pool: &PoolSummary, sender: &[Label]) -> String {
-    let mut query = selector(sender);
-    // A sender of ours names the address of every pool by the same label.
-    if pool.lacks.is_empty() {
-        add_matcher(&mut query, &label(attr::SERVER_ADDRESS, sender), &pool.address);
+/// The series of some senders that lead to where the pool does. Senders that are told by labels of the same names are asked
+/// for at once: what else that finds is of no pool that is looked at.
+fn pool_selector(pool: &PoolSummary, senders: &[Vec<Label>]) -> String {
+    let mut alike: BTreeMap<Vec<&str>, Vec<&[Label]>> = BTreeMap::new();
+    for sender in senders {
+        alike.entry(sender.iter().map(|(name, _)| &**name).collect()).or_default().push(sender);
     }
-    query.push('}');
-    query
+    let query = |(names, senders): (Vec<&str>, Vec<&[Label]>)| {
+        let mut query = format!("{{__name__=~\"{}\"", names::expression());
+        for (place, name) in names.into_iter().enumerate() {
+            let values: BTreeSet<&str> = senders.iter().map(|sender| &*sender[place].1).collect();
+            match values.first() {
+                Some(only) if values.len() == 1 => add_matcher(&mut query, name, only),
+                _ => add_one_of(&mut query, name, &values),
+            }
+        }
+        // A sender of ours names the address of every pool by the same label.
+        if pool.lacks.is_empty() {
+            add_matcher(&mut query, &label(attr::SERVER_ADDRESS, senders[0]), &pool.address);
+        }
+        query.push('}');
+        query
+    };
+    alike.into_iter().map(query).collect::<Vec<_>>().join(" or ")
 }
 
 /// The series of one sender that tell of a breaker.
 fn breaker_selector(name: &str, sender: &[Label]) -> String {
-    let mut query = selector(sender);
+    let mut query = format!("{{__name__=~\"{}\"", names::expression());
+    for (name, value) in sender {
+        add_matcher(&mut query, name, value);
+    }
     add_matcher(&mut query, &label(attr::BREAKER_NAME, sender), name);
     query.push('}');
     query

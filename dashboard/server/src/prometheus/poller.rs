@@ -1,6 +1,6 @@
 //! The task that asks: for the history first, then every few seconds for what is new, and after an outage for what was missed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::Arc;
@@ -279,12 +279,25 @@ pub(super) fn selector(config: &Prometheus) -> String {
 
 /// Adds that a label has a value. A name that newer Prometheus keep with its dots stands in quotes.
 pub(super) fn add_matcher(query: &mut String, name: &str, value: &str) {
+    add(query, name, "=", value);
+}
+
+/// Adds that a label has one of some values.
+pub(super) fn add_one_of(query: &mut String, name: &str, values: &BTreeSet<&str>) {
+    let literal = |value: &&str| -> String {
+        let escaped = |c: char| r"\.+*?()|[]{}^$".contains(c).then_some('\\').into_iter().chain([c]);
+        value.chars().flat_map(escaped).collect()
+    };
+    add(query, name, "=~", &values.iter().map(literal).collect::<Vec<_>>().join("|"));
+}
+
+fn add(query: &mut String, name: &str, is: &str, value: &str) {
     let quoted =
         |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
     let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let name = if is_plain { name.to_owned() } else { quoted(name) };
     // Writing to a text does not fail.
-    let _ = write!(query, ",{name}={}", quoted(value));
+    let _ = write!(query, ",{name}{is}{}", quoted(value));
 }
 
 fn copies(labels: &[Box<str>]) -> String {

@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::otlp::decode;
-use crate::store::{Id, Since, Store, Wanted};
+use crate::store::{Id, PoolId, Since, Store, Wanted};
 
 /// Time of the first scrape.
 const T0_MS: u64 = 1_700_000_000_000;
@@ -322,17 +322,75 @@ async fn what_is_older_is_asked_for_one_pool_and_once() {
     let now = now_ms();
     let wanted = Wanted { since: Since::Moment(now - 7_200_000), to_ms: None, max_points: 100 };
     let state = app.prometheus.clone().unwrap();
+    let members = [(held.summary.id.clone(), held.summary.instance.clone())];
     let before = heads.lock().unwrap().len();
     for _ in 0..3 {
-        let whole = complete(&state, &app.config, held.clone(), wanted, now).await.unwrap();
+        let asked = (held.clone(), members.as_slice());
+        let whole = complete(&state, &app.config, asked, wanted, now).await.unwrap();
         assert!((50..=101).contains(&whole.points.len()), "{}", whole.points.len());
         assert!(whole.points[0].at_ms < now - 7_000_000 && whole.points[50].opened_per_s == Some(1.0));
     }
     assert_eq!(heads.lock().unwrap().len(), before + 1);
     // What the store holds is not asked for.
     let recent = Wanted { since: Since::Moment(held.points[0].at_ms), ..wanted };
-    let kept = complete(&state, &app.config, held.clone(), recent, now).await.unwrap();
+    let asked = (held.clone(), members.as_slice());
+    let kept = complete(&state, &app.config, asked, recent, now).await.unwrap();
     assert_eq!((kept.points.len(), heads.lock().unwrap().len()), (held.points.len(), before + 1));
+}
+
+/// The same of two instances, of which the second has twice as much.
+fn both(values: &dyn Fn(u64) -> Json) -> Response {
+    let result = [("a.1", 1), ("b|2", 2)].map(|(instance, each)| {
+        let mut one = series(OPENED, &[("instance", instance)], &[]);
+        one["values"] = values(each);
+        one
+    });
+    axum::Json(json!({ "status": "success", "data": { "resultType": "matrix", "result": result } }))
+        .into_response()
+}
+
+#[tokio::test]
+async fn what_is_older_of_a_group_is_asked_for_all_its_instances_at_once() {
+    let (addr, heads) = serve(|form| {
+        if form.contains("query=time") {
+            return well(form);
+        }
+        if !form.contains("step=") {
+            let now = now_ms() / 1_000;
+            return both(&|_| json!([[now - 6, "1"], [now - 1, "11"]]));
+        }
+        let form: Vec<_> = form_urlencoded::parse(form.as_bytes()).collect();
+        let get = |name: &str| form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value);
+        let query = get("query");
+        let expected = r#",job="shop",instance=~"a\\.1|b\\|2",server_address="pay"}"#;
+        assert!(query.ends_with(expected), "{query}");
+        let number = |name| get(name).parse::<f64>().unwrap() as u64;
+        let (start, step) = (number("start"), number("step"));
+        let steps = move || (start..=number("end")).step_by(step as usize);
+        both(&|each| steps().map(|at| json!([at, (each * (at - start)).to_string()])).collect())
+    })
+    .await;
+    let (app, _) = asked(at(addr)).await;
+    let (now, state) = (now_ms(), app.prometheus.clone().unwrap());
+    let id = PoolId::parse(&app.store().groups()[0].merged.id).unwrap();
+    let wanted = Wanted { since: Since::Moment(now - 7_200_000), to_ms: None, max_points: 100 };
+    let held = app.store().pool_or_group(id, wanted, now).unwrap();
+    assert!(held.points.len() < 10, "the store has what was asked for since it began");
+    let members = app.store().members(id);
+    let before = heads.lock().unwrap().len();
+    for _ in 0..2 {
+        let asked = (held.clone(), members.as_slice());
+        let whole = complete(&state, &app.config, asked, wanted, now).await.unwrap();
+        assert!((50..=101).contains(&whole.points.len()), "{}", whole.points.len());
+        assert!(whole.points[0].at_ms < now - 7_000_000 && whole.points[50].opened_per_s == Some(3.0));
+    }
+    assert_eq!(heads.lock().unwrap().len(), before + 1, "both at once, and once");
+    // Where that is too much, what the store has is told.
+    let mut config = app.config.clone();
+    config.prometheus.prometheus_max_series = 1;
+    let earlier = Wanted { since: Since::Moment(now - 9_000_000), ..wanted };
+    let kept = complete(&state, &config, (held.clone(), members.as_slice()), earlier, now).await.unwrap();
+    assert_eq!(kept.points, held.points);
 }
 
 /// The series of a breaker: its states, and its changes of state by their reason.

@@ -8,25 +8,31 @@ use crate::words;
 /// Fewer waits say nothing about a 99th percentile.
 const MIN_WAITS: u64 = 20;
 
-/// Requests wait in two reports one after the other: not just a connection that is being opened.
+/// Requests wait, and not just for a connection that is being opened: in two reports one after the other, or by what one
+/// alone tells.
 pub(super) fn pending(facts: &Facts<'_>) -> Option<Finding> {
-    let before = facts.before?;
     let pending = u64::from(facts.now.pending.unwrap_or(0));
-    if pending == 0 || before.pending.unwrap_or(0) == 0 {
-        return None;
-    }
     let p99 = facts.wait_p99_s;
     // Those who wait now are in no percentile yet.
     let oldest = facts.now.limit.map(|limit| f64::from(limit.oldest_wait_s)).filter(|oldest| *oldest > 0.0);
-    let too_long = facts.levels.get(Rule::LongWaits).unwrap_or(Rule::LongWaits.default_level()).bad;
-    let is_bad = [p99, oldest].into_iter().flatten().any(|wait| too_long.is_some_and(|long| wait >= long));
+    let long = facts.levels.get(Rule::LongWaits).unwrap_or(Rule::LongWaits.default_level());
+    let limit = limit::reached(facts);
+    let is_proven = match facts.before {
+        Some(before) => before.pending.unwrap_or(0) > 0,
+        // Reports may be a minute apart, which is too long to wait for a second one.
+        None => limit.is_some(),
+    };
+    if pending == 0 || !is_proven && oldest.is_none_or(|oldest| oldest < long.warn) {
+        return None;
+    }
+    let is_bad = [p99, oldest].into_iter().flatten().any(|wait| long.bad.is_some_and(|bad| wait >= bad));
     let severity = if is_bad { Severity::Bad } else { Severity::Warn };
     let who = if pending == 1 { "1 request waits".to_owned() } else { format!("{pending} requests wait") };
     let how_long = p99.map(|wait| format!(", p99 wait {}", words::duration(wait))).unwrap_or_default();
     // Not the pool is too small, but somebody keeps its connections.
     let leaks = leak::held(facts).map(|held| format!("; {held}")).unwrap_or_default();
     let oldest = oldest.map(|oldest| format!(", oldest {}", words::duration(oldest))).unwrap_or_default();
-    let limit = limit::reached(facts).map(|limit| format!("; {limit}")).unwrap_or_default();
+    let limit = limit.map(|limit| format!("; {limit}")).unwrap_or_default();
     let found = Finding::judged(facts, Rule::Exhausted, pending as f64, || {
         format!("{who} for a connection{oldest}{how_long}{limit}{leaks}")
     });
@@ -75,6 +81,28 @@ mod tests {
         assert_eq!(waiting(12, None, None), None);
         assert_eq!(waiting(12, Some(0), None), None);
         assert_eq!(waiting(0, Some(3), None), None);
+    }
+
+    #[test]
+    fn waiting_once_is_told_where_the_figures_alone_prove_it() {
+        let limited = |in_use, oldest_wait_s| {
+            let limit = PoolLimit { max: 20, in_use, queued: 12, oldest_wait_s };
+            PoolPoint { pending: Some(12), limit: Some(limit), ..PoolPoint::default() }
+        };
+        let once = |now, before| pending(&Facts { now, before, ..Facts::default() });
+        let full = PoolPoint { pending: Some(3), active: Some(8), max_open: Some(8), ..PoolPoint::default() };
+        let sentence = "3 requests wait for a connection; all 8 connections in use";
+        assert_eq!(once(full, None).unwrap().sentence, sentence);
+        assert_eq!(once(PoolPoint { active: Some(7), ..full }, None), None, "there is room");
+        assert_eq!(once(PoolPoint { pending: Some(0), ..full }, None), None);
+        let before = Some(PoolPoint::default());
+        assert_eq!(once(full, before), None, "it was not full before, so it may pass");
+        for before in [None, before] {
+            let found = once(limited(20, 0.5), before).unwrap();
+            let sentence = "12 requests wait for a connection, oldest 500 ms; limit 20 reached";
+            assert_eq!((&*found.sentence, found.severity), (sentence, Severity::Warn));
+        }
+        assert_eq!(once(limited(20, 0.05), before), None);
     }
 
     #[test]

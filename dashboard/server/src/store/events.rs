@@ -1,9 +1,10 @@
 //! The newest events, a bounded number.
 //!
 //! Routine, such as connections that close after use, can come a thousand times for each change of a breaker. It has a
-//! ring of its own, so that it never pushes out what somebody needs to see.
+//! ring of its own, so that it never pushes out what somebody needs to see. That is spread over breakers and pools, so
+//! that one that changes all the time pushes out neither what happened to others nor its own past.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
 use poolscope_semconv::event::LEAK_RETURNED;
@@ -11,7 +12,8 @@ use poolscope_wire::{Event, Severity};
 
 use super::event_text::describe;
 use super::id::Id;
-use crate::model::EventRecord;
+use crate::model::{EventRecord, Sender};
+use crate::spread::{Entry, Order, Owner, Scarce, Spread};
 use crate::words::{contains, cut, cut_name};
 
 /// Which events are wanted; `None` wants all.
@@ -19,7 +21,8 @@ use crate::words::{contains, cut, cut_name};
 pub(crate) struct EventFilter<'a> {
     pub(crate) kind: Option<&'a str>,
     pub(crate) service: Option<&'a str>,
-    pub(crate) pool: Option<&'a str>,
+    /// Ids of pools, in order.
+    pub(crate) pools: Option<&'a [String]>,
     pub(crate) breaker: Option<&'a str>,
     pub(crate) from_ms: Option<u64>,
     pub(crate) to_ms: Option<u64>,
@@ -36,12 +39,21 @@ pub(crate) fn is_routine(event: &Event) -> bool {
     event.severity == Severity::Ok && event.breaker.is_none() && event.kind != LEAK_RETURNED
 }
 
+/// Whose room an event takes: that of its breaker or pool, else of its instance.
+fn kept_for(event: &Event) -> Owner {
+    let place = event.breaker.as_deref().or(event.pool.as_deref()).and_then(Id::parse);
+    let sender = Sender { service: &event.service, instance: &event.instance, ..Sender::default() };
+    Some(place.unwrap_or_else(|| Id::instance(sender)))
+}
+
 impl EventFilter<'_> {
     fn wants(&self, event: &Event) -> bool {
         event.severity >= self.severity
             && self.kind.is_none_or(|kind| event.kind == kind)
             && self.service.is_none_or(|service| event.service == service)
-            && self.pool.is_none_or(|pool| event.pool.as_deref() == Some(pool))
+            && self
+                .pools
+                .is_none_or(|pools| event.pool.as_ref().is_some_and(|pool| pools.binary_search(pool).is_ok()))
             && self.breaker.is_none_or(|breaker| event.breaker.as_deref() == Some(breaker))
             && self.from_ms.is_none_or(|from_ms| event.at_ms >= from_ms)
             && self.to_ms.is_none_or(|to_ms| event.at_ms <= to_ms)
@@ -63,8 +75,11 @@ impl EventFilter<'_> {
 #[derive(Debug)]
 pub(super) struct Events {
     routine: VecDeque<Event>,
-    notable: VecDeque<Event>,
-    /// Most events of each ring.
+    /// By id.
+    notable: BTreeMap<u64, Event>,
+    /// The ids of the notable ones.
+    spread: Spread<u64>,
+    /// Most events of routine, and most that are notable.
     max: usize,
     next_id: u64,
     dropped: u64,
@@ -83,7 +98,8 @@ impl Events {
     pub(super) fn new(max: usize) -> Self {
         Self {
             routine: VecDeque::new(),
-            notable: VecDeque::new(),
+            notable: BTreeMap::new(),
+            spread: Spread::new(Order::Thinned),
             max: max.div_ceil(2),
             next_id: 1,
             dropped: 0,
@@ -131,13 +147,29 @@ impl Events {
     }
 
     fn keep(&mut self, event: Event) {
-        let ring = if is_routine(&event) { &mut self.routine } else { &mut self.notable };
-        ring.push_back(event);
-        if ring.len() > self.max
-            && let Some(gone) = ring.pop_front()
-        {
+        if is_routine(&event) {
+            self.routine.push_back(event);
+        } else {
+            let entry = Entry { at_ms: event.at_ms, bytes: 0, value: event.id };
+            self.spread.push(kept_for(&event), event.id, entry);
+            self.notable.insert(event.id, event);
+        }
+        let mut gone = None;
+        if self.routine.len() > self.max {
+            gone = self.routine.pop_front().map(|event| event.id);
+        } else if self.notable.len() > self.max {
+            gone = self.spread.next_to_go(Scarce::Places);
+            gone.into_iter().for_each(|id| self.forget_notable(id));
+        }
+        if let Some(gone) = gone {
             self.dropped += 1;
-            self.gone.extend(self.unsaved.is_some().then_some(gone.id));
+            self.gone.extend(self.unsaved.is_some().then_some(gone));
+        }
+    }
+
+    fn forget_notable(&mut self, id: u64) {
+        if let Some(event) = self.notable.remove(&id) {
+            self.spread.remove(kept_for(&event), id);
         }
     }
 
@@ -165,7 +197,7 @@ impl Events {
     /// Newest first.
     pub(super) fn newest<'a>(&'a self, filter: EventFilter<'a>) -> impl Iterator<Item = &'a Event> {
         let (mut routine, mut notable) =
-            (self.routine.iter().rev().peekable(), self.notable.iter().rev().peekable());
+            (self.routine.iter().rev().peekable(), self.notable.values().rev().peekable());
         let merged = std::iter::from_fn(move || match (routine.peek(), notable.peek()) {
             (Some(one), Some(other)) if one.id < other.id => notable.next(),
             (Some(_), _) => routine.next(),
@@ -179,11 +211,8 @@ impl Events {
     pub(super) fn picture(&self, max: usize) -> Vec<Event> {
         let notable = self.notable.len().min(max / 2).max(max.saturating_sub(self.routine.len()));
         let routine = max.saturating_sub(notable.min(self.notable.len()));
-        let newest = |ring: &VecDeque<Event>, count: usize| -> Vec<Event> {
-            ring.iter().rev().take(count).cloned().collect()
-        };
-        let mut all = newest(&self.notable, notable);
-        all.append(&mut newest(&self.routine, routine));
+        let notable = self.notable.values().rev().take(notable);
+        let mut all: Vec<Event> = notable.chain(self.routine.iter().rev().take(routine)).cloned().collect();
         all.sort_by_key(|event| std::cmp::Reverse(event.id));
         all
     }
@@ -209,11 +238,13 @@ impl Events {
 
     /// Forgets what happened before a moment.
     pub(super) fn forget(&mut self, oldest_ms: u64) {
-        for ring in [&mut self.routine, &mut self.notable] {
-            while ring.front().is_some_and(|event| event.at_ms < oldest_ms) {
-                let gone = ring.pop_front().filter(|_| self.unsaved.is_some());
-                self.gone.extend(gone.map(|event| event.id));
-            }
+        let mut gone = self.spread.older_than(oldest_ms);
+        gone.iter().for_each(|id| self.forget_notable(*id));
+        while self.routine.front().is_some_and(|event| event.at_ms < oldest_ms) {
+            gone.extend(self.routine.pop_front().map(|event| event.id));
+        }
+        if self.unsaved.is_some() {
+            self.gone.append(&mut gone);
         }
     }
 
@@ -262,6 +293,35 @@ mod tests {
         assert_eq!(ids(&events(&[("open", Severity::Bad); 20]).picture(4)), [20, 19, 18, 17], "no routine");
         let all = [[("open", Severity::Bad); 20].as_slice(), &[("close", Severity::Ok); 20]].concat();
         assert_eq!(ids(&events(&all).picture(4)), [40, 39, 20, 19]);
+    }
+
+    #[test]
+    fn a_breaker_that_flips_all_the_time_pushes_out_neither_others_events_nor_its_own_past() {
+        const MINUTE: u64 = 60_000;
+        let mut events = Events::new(400);
+        events.want(true);
+        let mut id = 0;
+        let mut keep = |events: &mut Events, breaker: &str, at_ms: u64| {
+            id += 1;
+            let breaker = Some(Id::breaker(Sender::default(), breaker).to_string());
+            events.restore(Event { id, at_ms, breaker, severity: Severity::Bad, ..Event::default() });
+        };
+        keep(&mut events, "quiet", 0);
+        (0..30 * MINUTE).step_by(500).for_each(|at_ms| keep(&mut events, "noisy", at_ms));
+        let noisy = Id::breaker(Sender::default(), "noisy").to_string();
+        let found = |filter: EventFilter<'_>| ids(events.newest(filter));
+        assert!(found(EventFilter::default()).contains(&1), "what happened to the other breaker is here");
+        for minutes in [0, 5, 10, 20] {
+            let (from_ms, to_ms) = (Some(minutes * MINUTE), Some((minutes + 5) * MINUTE));
+            let filter = EventFilter { breaker: Some(&noisy), from_ms, to_ms, ..EventFilter::default() };
+            assert!(found(filter).len() > 3, "from minute {minutes} on");
+        }
+        let newest: Vec<u64> = (3_502..=3_601).rev().collect();
+        assert_eq!(found(EventFilter::default())[..100], newest, "the newest are all here");
+        assert_eq!((events.len(), events.dropped()), (200, 3_401));
+        assert_eq!(events.gone.len(), 3_401, "and the others leave the file");
+        events.forget(u64::MAX);
+        assert_eq!((events.len(), events.spread.len(), events.gone.len()), (0, 0, 3_601));
     }
 
     #[test]

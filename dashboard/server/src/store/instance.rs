@@ -133,7 +133,7 @@ impl Instance {
     /// How often it reports; `None` until that is known.
     pub(super) fn interval_ms(&self) -> Option<u64> {
         let before_ms = self.before.as_ref().map(|(interval_ms, _)| *interval_ms);
-        (self.reports > 1).then(|| self.rhythm.interval_ms()).or(before_ms)
+        self.rhythm.known_interval_ms().filter(|_| self.reports > 1).or(before_ms)
     }
 
     /// What it lost since it is known, by signal.

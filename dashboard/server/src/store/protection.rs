@@ -119,8 +119,8 @@ impl Protection {
         true
     }
 
-    /// Takes a reading of the report that has begun.
-    pub(super) fn take(&mut self, reading: &ProtectionReading<'_>, at_ms: u64, limits: &Limits) {
+    /// Takes a reading of the report that has begun; false if there is no room for its series.
+    pub(super) fn take(&mut self, reading: &ProtectionReading<'_>, at_ms: u64, limits: &Limits) -> bool {
         let of = (reading.figure, &*reading.label);
         let added = self.series.take(of, &reading.reading, at_ms, &self.reports, limits);
         match (&added, place(reading.figure, &reading.label)) {
@@ -133,6 +133,7 @@ impl Protection {
             }
             _ => {}
         }
+        added.is_some()
     }
 
     /// Ends a report.

@@ -5,21 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use poolscope_semconv::value::{BreakerOutcome, Observation};
 use poolscope_wire as wire;
 
-use super::breaker::{Breaker, MAX_TRANSITIONS};
-use super::early::MAX_WAITING;
+use super::breaker::Breaker;
 use super::events::EventFilter;
 use super::history::{BreakerFigures, Step, states};
 use super::id::Id;
 use super::pool::Pool;
 use super::protection::Protection;
 use super::session::Session;
-use super::warning_log::MAX_WARNINGS;
-use super::{FigureRead, Removed, Store, Wanted, course};
+use super::{Store, Wanted};
 use crate::model::{Judged, PoolFigure, PoolKind};
 use crate::rules::breaker_sentence;
-
-/// Events in the first picture; older ones are asked for.
-const FULL_EVENTS: usize = 200;
 
 impl Store {
     /// Services and their instances, in the order of their names.
@@ -117,43 +112,6 @@ impl Store {
         self.sessions.values().filter(|one| !one.hidden)
     }
 
-    /// The history of something that protects, or of its like on all instances of the service.
-    pub(crate) fn protection_figures(
-        &self,
-        id: Id,
-        everywhere: bool,
-        wanted: Wanted,
-        now_ms: u64,
-    ) -> Option<FigureRead> {
-        let one = self.protection.get(id)?;
-        let is_like = |other: &&Protection| {
-            let names = (&other.service, &other.name, &other.guard) == (&one.service, &one.name, &one.guard);
-            everywhere && other.id != id && other.kind == one.kind && names
-        };
-        let others = self.protection.values().filter(is_like);
-        let others = others.map(|other| (&other.course, other.reports.interval_ms())).collect();
-        let layout = course::layout_of(one.kind);
-        Some(course::read((&one.course, one.reports.interval_ms()), others, layout, wanted, now_ms))
-    }
-
-    /// The history of a registry of sessions, or of those of its name on all instances of the service.
-    pub(crate) fn session_figures(
-        &self,
-        id: Id,
-        everywhere: bool,
-        wanted: Wanted,
-        now_ms: u64,
-    ) -> Option<FigureRead> {
-        let one = self.sessions.get(id)?;
-        let is_like = |other: &&Session| {
-            everywhere && other.id != id && (&other.service, &other.name) == (&one.service, &one.name)
-        };
-        let others = self.sessions.values().filter(is_like);
-        let others = others.map(|other| (&other.course, other.reports.interval_ms())).collect();
-        let one = (&one.course, one.reports.interval_ms());
-        Some(course::read(one, others, &course::SESSIONS, wanted, now_ms))
-    }
-
     /// Every breaker, in the order of its names.
     pub(crate) fn breakers(&self) -> Vec<wire::Breaker> {
         let mut breakers: Vec<_> = self.shown_breakers().collect();
@@ -186,179 +144,6 @@ impl Store {
     /// How many events are wanted, and how many there are.
     pub(crate) fn event_counts(&self, filter: EventFilter<'_>) -> [usize; 2] {
         [self.events.newest(filter).count(), self.events.len()]
-    }
-
-    /// The bounds and how full they are.
-    pub(crate) fn limits(&self) -> Vec<wire::Limit> {
-        let limit = |name: &str, used: usize, max: usize, hits: u64| wire::Limit {
-            name: name.to_owned(),
-            used: used as u64,
-            max: max as u64,
-            hits,
-        };
-        let series = self.pools.values().map(|pool| pool.series.len()).max().unwrap_or(0);
-        let lanes = self.pools.values().map(|pool| pool.lanes.len()).max().unwrap_or(0);
-        let stretches = self.pools.values().map(|pool| pool.lanes.longest()).max().unwrap_or(0);
-        let reports = self.pools.values().map(|pool| pool.history.raw_steps()).max().unwrap_or(0);
-        let hidden = self.pools.len() - self.shown_pools().count();
-        let protection_series = self.protection.values().map(|one| one.series.len()).max().unwrap_or(0);
-        let session_series = self.sessions.values().map(|one| one.series.len()).max().unwrap_or(0);
-        let protection = self.shown_protection().count();
-        let sessions = self.shown_sessions().count();
-        let changes = self.breakers.values().map(|one| one.transitions().count()).max().unwrap_or(0);
-        let dropped_changes = self.breakers.values().map(|breaker| breaker.dropped).sum();
-        let history = (self.history_bytes(), self.max_history_bytes);
-        let limits = &self.limits;
-        vec![
-            limit("pools", self.pools.len(), limits.max_pools, self.pools.hits()),
-            limit("series of a pool", series, limits.max_series, self.dropped_series),
-            limit("silent pools with history", hidden, limits.max_pools, self.pools.hidden_hits()),
-            limit("reports of a pool kept as they came", reports, limits.max_points, 0),
-            limit("bytes of history", history.0, history.1, self.dropped_steps),
-            limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
-            limit("changes of a breaker", changes, MAX_TRANSITIONS, dropped_changes),
-            limit("other protection", protection, limits.max_protection, self.protection.hits()),
-            limit("series of other protection", protection_series, limits.max_series, self.full_series[0]),
-            limit("series of sessions", session_series, limits.max_series, self.full_series[1]),
-            limit("sessions", sessions, limits.max_protection, self.sessions.hits()),
-            limit("past warnings", self.warning_log.len(), MAX_WARNINGS, self.warning_log.dropped()),
-            limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
-            limit("events", self.events.len(), limits.max_events, self.events.dropped()),
-            limit("closes that wait for their pool", self.early.len(), MAX_WAITING, self.early.dropped),
-            limit(
-                "connections of a pool",
-                lanes,
-                limits.max_lanes,
-                self.pools.values().map(|pool| pool.lanes.dropped).sum(),
-            ),
-            limit(
-                "stretches of a connection",
-                stretches,
-                limits.max_lane_segments,
-                self.lane_budget.coarsened[0],
-            ),
-            limit(
-                "stretches of all connections",
-                self.lane_budget.used,
-                limits.max_segments,
-                self.lane_budget.coarsened[1],
-            ),
-            limit("attributes of an event", 0, limits.max_event_attributes, self.events.dropped_attributes),
-            limit("bytes of a text", 0, limits.max_text_bytes, self.events.cuts + self.cut_names),
-        ]
-        .into_iter()
-        .chain(self.journal.limit())
-        .collect()
-    }
-
-    /// The whole picture; the server adds what it knows about itself.
-    pub(crate) fn full(&mut self, status: wire::Status, lagged: bool) -> wire::Full {
-        self.pools.values_mut().for_each(|pool| pool.published = true);
-        self.breakers.values_mut().for_each(|breaker| breaker.published = true);
-        self.protection.values_mut().filter(|one| !one.hidden).for_each(|one| one.published = true);
-        self.sessions.values_mut().filter(|one| !one.hidden).for_each(|one| one.published = true);
-        let warnings = self.warnings();
-        let sessions = self.sessions();
-        wire::Full {
-            status,
-            services: self.services(),
-            pools: self.pools(),
-            groups: self.groups(),
-            history: self
-                .shown_pools()
-                .map(|pool| {
-                    let points = pool.points.iter().map(wire::SparkPoint::from).collect();
-                    (pool.id.to_string(), wire::SparkLine(points))
-                })
-                .collect(),
-            breakers: self.breakers(),
-            protection: self.protection(),
-            sessions,
-            session_history: self
-                .shown_sessions()
-                .map(|one| (one.id.to_string(), one.points.iter().copied().collect()))
-                .collect(),
-            warnings,
-            events: self.events.picture(FULL_EVENTS),
-            lagged,
-        }
-    }
-
-    /// What changed since the last update.
-    pub(crate) fn update(&mut self, now_ms: u64) -> wire::Update {
-        let removed = std::mem::take(&mut self.removed);
-        let (groups, removed_groups) = self.changed_groups(now_ms);
-        let warnings = self.warnings();
-        let (warnings, removed_warnings) = self.told_warnings.change(warnings);
-        let mut update = wire::Update {
-            now_ms,
-            status: None,
-            services: std::mem::take(&mut self.services_changed).then(|| self.services()),
-            pools: Vec::new(),
-            news: Vec::new(),
-            removed_pools: removed.pools,
-            groups,
-            removed_groups,
-            breakers: Vec::new(),
-            removed_breakers: removed.breakers,
-            protection: Vec::new(),
-            removed_protection: removed.protection,
-            sessions: Vec::new(),
-            removed_sessions: removed.sessions,
-            warnings,
-            removed_warnings,
-            events: self.events.take_unpublished(),
-        };
-        for pool in self.pools.values_mut().filter(|pool| pool.dirty && !pool.hidden) {
-            (pool.dirty, pool.published) = (false, true);
-            update.pools.push(summary(pool));
-        }
-        for one in self.breakers.values_mut().filter(|breaker| breaker.dirty && !breaker.hidden) {
-            (one.dirty, one.published) = (false, true);
-            update.breakers.push(breaker(one));
-        }
-        for one in self.protection.values_mut().filter(|one| one.dirty && !one.hidden) {
-            (one.dirty, one.published) = (false, true);
-            update.protection.push(one.to_wire());
-        }
-        for one in self.sessions.values_mut().filter(|one| one.dirty && !one.hidden) {
-            (one.dirty, one.published) = (false, true);
-            update.sessions.push(one.read());
-        }
-        update
-    }
-
-    /// True if [`Store::update`] would tell something.
-    pub(crate) fn has_news(&self) -> bool {
-        self.services_changed
-            || self.events.has_unpublished()
-            || !self.removed.pools.is_empty()
-            || !self.removed.breakers.is_empty()
-            || !self.removed.protection.is_empty()
-            || !self.removed.sessions.is_empty()
-            || self.shown_sessions().any(|one| one.dirty)
-            || self.shown_pools().any(|pool| pool.dirty)
-            || self.shown_breakers().any(|breaker| breaker.dirty)
-            || self.shown_protection().any(|one| one.dirty)
-    }
-
-    /// Nobody listens: what changed need not be told, and what is told next is the whole picture.
-    pub(crate) fn forget_news(&mut self) {
-        self.removed = Removed::default();
-        self.services_changed = false;
-        self.events.forget_unpublished();
-        for pool in self.pools.values_mut() {
-            (pool.dirty, pool.published) = (false, false);
-        }
-        for breaker in self.breakers.values_mut() {
-            (breaker.dirty, breaker.published) = (false, false);
-        }
-        for one in self.protection.values_mut() {
-            (one.dirty, one.published) = (false, false);
-        }
-        for one in self.sessions.values_mut() {
-            (one.dirty, one.published) = (false, false);
-        }
     }
 }
 
@@ -436,7 +221,7 @@ pub(super) fn lacks(pool: &Pool) -> Vec<wire::Lack> {
     all.into_iter().filter(|(_, lacks)| *lacks).map(|(lack, _)| lack).collect()
 }
 
-fn breaker(breaker: &Breaker) -> wire::Breaker {
+pub(super) fn breaker(breaker: &Breaker) -> wire::Breaker {
     let ratio = |of| breaker.share(of).map(|ratio| ratio as f32);
     let share = |of| {
         let limit = breaker.limit(of)? as f32;

@@ -100,11 +100,11 @@ impl Session {
         true
     }
 
-    /// Takes a reading of the report that has begun.
-    pub(super) fn take(&mut self, reading: &SessionReading<'_>, at_ms: u64, limits: &Limits) {
+    /// Takes a reading of the report that has begun; false if there is no room for its series.
+    pub(super) fn take(&mut self, reading: &SessionReading<'_>, at_ms: u64, limits: &Limits) -> bool {
         let of = (reading.figure, reading.label);
         let Some(added) = self.series.take(of, &reading.reading, at_ms, &self.reports, limits) else {
-            return;
+            return false;
         };
         match (&added, place(reading.figure, reading.label)) {
             (Added::Count(count), Some(place)) => self.course.count(place, *count),
@@ -117,6 +117,7 @@ impl Session {
             (_, Added::Spread(life)) => self.life.at(at_ms).add(&life),
             _ => {}
         }
+        true
     }
 
     /// Ends a report.

@@ -419,7 +419,10 @@ fn a_flood_of_pools_in_one_request_is_refused_and_stays_quick() {
         reading: proto.reading(1, Value::Number { value: 1.0, delta: false }),
     });
     let report = Report { sender: sender(), pools: pools.collect(), ..Report::default() };
-    store.take_metrics(&[report], T0);
+    let no_room = store.take_metrics(&[report], T0);
+    let sentence = "the dashboard has no room for another pool: its bound is 10, which --max-pools raises (the first of \
+         49990 that were rejected)";
+    assert_eq!((no_room.count, &*no_room.sentence()), (49_990, sentence), "the sender is told");
     assert_eq!(store.pools().len(), 10);
     assert_eq!(store.limits()[0].hits, 49_990);
 }
@@ -438,7 +441,11 @@ fn events_are_bounded_in_number_and_length() {
         store.take_events(&[record], T0 + n);
     }
     let events = store.events(EventFilter::default(), 10);
-    assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [5, 4, 3]);
+    assert_eq!(
+        events.iter().map(|event| event.id).collect::<Vec<_>>(),
+        [5, 4, 1],
+        "the newest, and the first"
+    );
     assert_eq!((&*events[0].kind, events[0].text.len()), ("a.kind.t", 8));
     assert_eq!(events[0].trace_id.as_deref(), Some("abababababababababababababababab"));
     let limits = store.limits();

@@ -1,10 +1,12 @@
 //! One trace as it is kept: its spans, in the order in which they came, within bounds.
 
-use poolscope_wire::{PhaseKind, SpanKind, TraceStatus};
+use poolscope_wire::{PhaseKind, SpanKind};
 use serde::{Deserialize, Serialize};
 
+use super::class::Class;
 use crate::config::Limits;
 use crate::model::{CallRecord, NoteRecord, SpanRecord};
+use crate::spread::Owner;
 use crate::store::{Id, SpanPlace};
 use crate::words::{cut, cut_name};
 
@@ -15,39 +17,6 @@ const MAX_PLACES: usize = 16;
 
 /// A text and its value.
 pub(super) type Pair = (Box<str>, Box<str>);
-
-/// What a trace is kept as: which share of the room it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Class {
-    Failed,
-    Slow,
-    /// Calls of it were turned away. An open breaker does that thousands of times, and one is like the other.
-    Rejected,
-    /// None of these.
-    #[default]
-    Recent,
-    /// The set-up of a connection, which is there for the requests that link to it.
-    SetUp,
-    /// A set-up that a request links to that failed or was slow.
-    WantedSetUp,
-}
-
-impl Class {
-    pub(super) const COUNT: usize = 6;
-    /// Percent of the room of each, when all want more than there is. What one does not need, the others have.
-    pub(super) const SHARES: [usize; Self::COUNT] = [30, 25, 10, 10, 10, 15];
-}
-
-impl Class {
-    /// True if it is a trace that somebody will look at, and so at what it links to.
-    pub(super) fn is_notable(self) -> bool {
-        matches!(self, Self::Failed | Self::Slow)
-    }
-
-    pub(super) fn is_setup(self) -> bool {
-        matches!(self, Self::SetUp | Self::WantedSetUp)
-    }
-}
 
 /// An HTTP request of a client.
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,6 +74,11 @@ pub(super) struct Span {
 impl Span {
     pub(super) fn duration_ns(&self) -> u64 {
         self.end_ns - self.start_ns
+    }
+
+    /// The pool that it went through, or the breaker that it names.
+    pub(super) fn place(&self) -> Option<Id> {
+        self.pool.or(self.breaker)
     }
 
     /// Traces that it links to.
@@ -168,9 +142,15 @@ pub(super) struct Trace {
     pub(super) evicted_before: bool,
     pub(super) first_seen_ms: u64,
     pub(super) last_seen_ms: u64,
+    /// Since when all of its class were here when the file got it.
+    #[serde(default)]
+    pub(super) whole_since_ms: u64,
     #[serde(skip)]
     pub(super) class: Class,
-    /// Rises with every span of any trace; the least of a class makes room first.
+    /// Whose room it takes.
+    #[serde(skip)]
+    pub(super) owner: Owner,
+    /// Rises with every span of any trace.
     #[serde(skip)]
     pub(super) order: u64,
     #[serde(skip)]
@@ -192,7 +172,9 @@ impl Trace {
             evicted_before,
             first_seen_ms: now_ms,
             last_seen_ms: now_ms,
+            whole_since_ms: 0,
             class: Class::Recent,
+            owner: None,
             order: 0,
             bytes: size_of::<Self>(),
             is_saved: false,
@@ -300,31 +282,6 @@ impl Trace {
 
     pub(super) fn is_setup(&self) -> bool {
         self.top().is_some_and(|span| span.is_setup || span.parent != 0 && span.part.is_some())
-    }
-
-    /// How it went, if from so many nanoseconds on it is slow.
-    pub(super) fn status(&self, slow_ns: u64) -> TraceStatus {
-        let mut failed = self.spans.iter().filter(|span| span.failed).peekable();
-        if failed.peek().is_some() {
-            // What is above a call that was turned away fails with it.
-            let is_rejected = self.spans.iter().any(|span| span.is_refusal);
-            let request_failed = failed.any(|span| span.call.is_some());
-            return if is_rejected && !request_failed { TraceStatus::Rejected } else { TraceStatus::Failed };
-        }
-        if self.duration_ns() >= slow_ns { TraceStatus::Slow } else { TraceStatus::Good }
-    }
-
-    /// What it is kept as, if from so many nanoseconds on it is slow.
-    pub(super) fn classify(&self, slow_ns: u64) -> Class {
-        if self.is_setup() {
-            return Class::SetUp;
-        }
-        match self.status(slow_ns) {
-            TraceStatus::Failed => Class::Failed,
-            TraceStatus::Rejected => Class::Rejected,
-            TraceStatus::Slow => Class::Slow,
-            TraceStatus::Good => Class::Recent,
-        }
     }
 
     /// Traces that its spans link to.

@@ -1,10 +1,12 @@
 //! Traces in bounded memory: what is slow or failed stays longest.
 //!
 //! Spans come in any order, and from several services; each joins its trace. When there is no room, the class of traces
-//! that takes most of what is its own gives up its oldest, so that a flood of quick good traces only pushes out quick
-//! good traces. The set-ups of connections, which are traces of their own, stay while requests link to them, and longest
+//! that takes most of what is its own gives up, so that a flood of quick good traces only pushes out quick good traces.
+//! What failed, was slow or was turned away is spread over pools and breakers, and thinned instead of cut off: one pool
+//! that fails all the time pushes out neither what failed elsewhere nor its own past. The set-ups of connections, which are traces of their own, stay while requests link to them, and longest
 //! where one that failed or was slow does.
 
+mod class;
 mod clock;
 mod kept;
 mod phases;
@@ -20,14 +22,16 @@ pub(crate) use query::{Sort, TraceFilter, Wanted, parse_trace_id};
 pub use url::TraceUrl;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use poolscope_wire::Limit;
 
-use self::kept::{Class, Span, Trace};
+use self::class::Class;
+use self::kept::{Span, Trace};
 use self::saved::Unsaved;
 use crate::config::{Config, Limits};
 use crate::model::SpanRecord;
+use crate::spread::{Entry as Place, Scarce, Spread};
 use crate::store::SpanPlace;
 
 /// Spans of a request by their trace, each with what it belongs to.
@@ -50,13 +54,6 @@ pub(crate) fn by_trace<'r, 'a>(spans: &'r [SpanRecord<'a>], places: &[SpanPlace]
 /// Ids of traces that are gone, of which it is remembered that they were here.
 const MAX_GONE: usize = 20_000;
 
-/// Traces of one class, by age.
-#[derive(Debug, Default)]
-struct Lane {
-    by_order: BTreeMap<u64, u128>,
-    bytes: usize,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Traces {
@@ -64,7 +61,10 @@ pub(crate) struct Traces {
     slow_ns: u64,
     retention_ms: u64,
     traces: HashMap<u128, Trace>,
-    lanes: [Lane; Class::COUNT],
+    /// The traces of each class, by their order.
+    lanes: [Spread<u128>; Class::COUNT],
+    /// Since when all of each class are here; 0 if none has made room.
+    whole_since_ms: [u64; Class::COUNT],
     next_order: u64,
     /// How often traces that failed or were slow link to another.
     wanted: HashMap<u128, usize>,
@@ -88,7 +88,8 @@ impl Traces {
             slow_ns: config.slow_trace_ms.saturating_mul(1_000_000),
             retention_ms: u64::try_from(config.retention().as_millis()).unwrap_or(u64::MAX),
             traces: HashMap::new(),
-            lanes: Default::default(),
+            lanes: Class::ALL.map(|class| Spread::new(class.order())),
+            whole_since_ms: [0; Class::COUNT],
             next_order: 1,
             wanted: HashMap::new(),
             gone: VecDeque::new(),
@@ -159,9 +160,7 @@ impl Traces {
     /// Takes a trace out, of which its links stay counted: it comes in again.
     fn take_out(&mut self, id: u128) -> Option<Trace> {
         let trace = self.traces.remove(&id)?;
-        let lane = &mut self.lanes[trace.class as usize];
-        lane.by_order.remove(&trace.order);
-        lane.bytes -= trace.bytes;
+        self.lanes[trace.class as usize].remove(trace.owner, trace.order);
         Some(trace)
     }
 
@@ -169,9 +168,9 @@ impl Traces {
     fn put_in(&mut self, mut trace: Trace) {
         trace.order = self.next_order;
         self.next_order += 1;
-        let lane = &mut self.lanes[trace.class as usize];
-        lane.by_order.insert(trace.order, trace.id);
-        lane.bytes += trace.bytes;
+        trace.owner = trace.kept_for();
+        let place = Place { at_ms: trace.last_seen_ms, bytes: trace.bytes, value: trace.id };
+        self.lanes[trace.class as usize].push(trace.owner, trace.order, place);
         if let Some(unsaved) = &mut self.unsaved {
             unsaved.change(trace.id);
         }
@@ -200,13 +199,17 @@ impl Traces {
             // How much of what is its own a class takes; multiplied out, all by the same.
             let taken = |class: &usize| {
                 let lane = &self.lanes[*class];
-                let used = if is_many { lane.by_order.len() } else { lane.bytes };
+                let used = if is_many { lane.len() } else { lane.bytes() };
                 used as u128 * 100 / Class::SHARES[*class] as u128
             };
-            let fullest = (0..Class::COUNT).max_by_key(taken);
-            let oldest = fullest.and_then(|class| self.lanes[class].by_order.values().next().copied());
-            let Some(oldest) = oldest else { return };
-            self.forget(oldest);
+            let Some(fullest) = (0..Class::COUNT).max_by_key(taken) else { return };
+            let scarce = if is_many { Scarce::Places } else { Scarce::Bytes };
+            let Some(id) = self.lanes[fullest].next_to_go(scarce) else { return };
+            if let Some(began_ms) = self.traces.get(&id).map(|trace| self.at_ms(trace).0) {
+                let since_ms = &mut self.whole_since_ms[fullest];
+                *since_ms = (*since_ms).max(began_ms.saturating_add(1));
+            }
+            self.forget(id);
             self.evicted += 1;
             self.evicted_for_bytes += u64::from(!is_many);
         }
@@ -232,18 +235,13 @@ impl Traces {
 
     /// Forgets what was silent for longer than the retention.
     pub(crate) fn tick(&mut self, now_ms: u64) {
-        for class in 0..Class::COUNT {
-            while let Some(id) = self.lanes[class].by_order.values().next().copied()
-                && let Some(trace) = self.traces.get(&id)
-                && now_ms.saturating_sub(trace.last_seen_ms) > self.retention_ms
-            {
-                self.forget(id);
-            }
-        }
+        let oldest_ms = now_ms.saturating_sub(self.retention_ms);
+        let old: Vec<u128> = self.lanes.iter().flat_map(|lane| lane.older_than(oldest_ms)).collect();
+        old.into_iter().for_each(|id| self.forget(id));
     }
 
     fn bytes(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.bytes).sum()
+        self.lanes.iter().map(Spread::bytes).sum()
     }
 
     /// True if a trace was here and is not any more.

@@ -2,6 +2,7 @@
 
 use poolscope_wire::{TraceDetail, TraceList, TraceStatus, TraceSummary};
 
+use super::class::Class;
 use super::kept::{Span, Trace};
 use super::url::TraceUrl;
 use super::{Traces, view};
@@ -120,12 +121,17 @@ impl Traces {
         }
         let matching = found.len() as u64;
         let traces = found.into_iter().take(limit.min(MAX_LISTED)).map(|(trace, _)| self.summary(trace));
+        let since_ms =
+            |class: Class| Some(self.whole_since_ms[class as usize]).filter(|since_ms| *since_ms > 0);
         TraceList {
             traces: traces.collect(),
             matching,
             kept: ordinary().count() as u64,
             slow_s: self.slow_ns as f64 / 1e9,
             any_spans: self.any_spans,
+            failed_since_ms: since_ms(Class::Failed),
+            slow_since_ms: since_ms(Class::Slow),
+            rejected_since_ms: since_ms(Class::Rejected),
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::Traces;
-use super::kept::{Class, Trace};
+use super::class::Class;
+use super::kept::Trace;
 
 /// Bytes of traces of one writing; what does not fit comes with the next.
 const ROOM_BYTES: usize = 1024 * 1024;
@@ -57,6 +58,7 @@ impl Traces {
             }
             unsaved.changed.remove(&id);
             let Some(trace) = self.traces.get_mut(&id) else { continue };
+            trace.whole_since_ms = self.whole_since_ms[trace.class as usize];
             let value = serde_json::to_vec(trace).ok();
             room = room.saturating_sub(value.as_ref().map_or(0, Vec::len));
             trace.is_saved = value.is_some();
@@ -74,6 +76,8 @@ impl Traces {
         // What finds no room here is to leave the file too.
         self.unsaved.get_or_insert_default();
         trace.class = self.class_of(&trace);
+        let since_ms = &mut self.whole_since_ms[trace.class as usize];
+        *since_ms = (*since_ms).max(trace.whole_since_ms);
         let (links, seen_ms): (Vec<u128>, u64) = (trace.links().collect(), trace.last_seen_ms);
         if trace.class.is_notable() {
             links.iter().for_each(|linked| self.want(*linked));

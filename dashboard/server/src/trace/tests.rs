@@ -1,5 +1,7 @@
 //! Spans in, traces out: bounds, what stays, order, links, clocks.
 
+mod room;
+
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
@@ -101,66 +103,6 @@ fn ids(traces: &Traces, filter: &TraceFilter<'_>) -> Vec<u128> {
 
 fn all() -> TraceFilter<'static> {
     TraceFilter { wanted: Wanted::All, ..TraceFilter::default() }
-}
-
-#[test]
-fn a_flood_of_quick_good_traces_pushes_out_only_its_like() {
-    let mut traces = traces(|limits| limits.max_traces = 100);
-    take(&mut traces, (1..=20).map(|id| failed(span(id, 1, 0, 0, 5), "timeout")), T0);
-    take(&mut traces, (21..=40).map(|id| span(id, 1, 0, 0, 900)), T0);
-    take(&mut traces, (41..=45).flat_map(|id| setup(id, 0, 30)), T0);
-    take(&mut traces, (1_000..21_000).map(|id| span(id, 1, 0, 0, 5)), T0 + 1_000);
-    let kept = ids(&traces, &all());
-    let notable = ids(&traces, &TraceFilter::default());
-    assert_eq!(notable.len(), 40, "all that failed or was slow is here");
-    assert_eq!(kept.len(), 95, "what others do not need, the good ones have");
-    assert!((41..=45).all(|id| traces.detail(id, None).is_some()), "and no set-up went");
-    assert!(kept.contains(&20_999) && !kept.contains(&1_000), "the oldest went first");
-    assert!(traces.was_here(1_000) && !traces.was_here(20_999));
-    let limit = traces.limits().remove(0);
-    assert_eq!((limit.used, limit.max, limit.hits), (100, 100, 20_000 + 45 - 100));
-
-    // An open breaker turns thousands away, which pushes out no failure.
-    let rejected = |id| SpanRecord { is_refusal: true, ..failed(span(id, 1, 0, 0, 0), "breaker_open") };
-    take(&mut traces, (50_000..60_000).map(rejected), T0 + 1_500);
-    let count = |wanted| ids(&traces, &TraceFilter { wanted, ..TraceFilter::default() }).len();
-    assert_eq!((count(Wanted::Slow), count(Wanted::Failed)), (20, 20));
-    // The good ones have as large a share.
-    assert!((27..=28).contains(&count(Wanted::Rejected)), "{}", count(Wanted::Rejected));
-
-    // A flood of failures leaves a share of everything else.
-    take(&mut traces, (30_000..40_000).map(|id| failed(span(id, 1, 0, 0, 5), "503")), T0 + 2_000);
-    let count = |wanted| ids(&traces, &TraceFilter { wanted, ..TraceFilter::default() }).len();
-    assert_eq!((count(Wanted::Slow), count(Wanted::All)), (20, 95));
-    assert!(count(Wanted::Failed) >= 40 && count(Wanted::Rejected) >= 10, "{}", count(Wanted::Failed));
-}
-
-#[test]
-fn bytes_and_spans_are_bounded_and_the_first_span_finds_its_place_at_the_end() {
-    let text: &'static str = "x".repeat(500).leak();
-    let mut traces = traces(|limits| {
-        limits.max_trace_bytes = 100_000;
-        limits.max_trace_spans = 10;
-    });
-    let large =
-        |id, span_id| SpanRecord { attributes: vec![("key", text.into()); 4], ..span(id, span_id, 1, 0, 5) };
-    take(&mut traces, (1..2_000).flat_map(|id| [large(id, 2), large(id, 3)]), T0);
-    assert!(traces.bytes() <= 100_000, "{}", traces.bytes());
-    assert!(traces.traces.len() > 10);
-
-    take(&mut traces, (2..500).map(|id| large(7_777, id)), T0);
-    assert!(
-        traces.detail(7_777, None).unwrap().spans.len() < 10,
-        "an eighth of the bytes is the most of one trace"
-    );
-    take(&mut traces, (2..50).map(|id| span(9_999, id, 1, 0, 5)), T0);
-    take(&mut traces, [span(9_999, 1, 0, 0, 700)], T0);
-    let detail = traces.detail(9_999, None).unwrap();
-    assert_eq!((detail.spans.len(), detail.dropped_spans, detail.root_missing), (10, 39, false));
-    assert_eq!(detail.summary.status, TraceStatus::Slow);
-    assert!(detail.summary.incomplete);
-    let hits = |name: &str| traces.limits().into_iter().find(|limit| limit.name == name).unwrap().hits;
-    assert!(hits("bytes of traces") > 1_900 && hits("spans of a trace") > 400 && hits("traces") == 0);
 }
 
 #[test]
@@ -288,46 +230,6 @@ fn the_parts_of_another_language_are_found_by_its_spans() {
 }
 
 #[test]
-fn a_set_up_stays_while_requests_link_to_it() {
-    let mut traces = traces(|limits| limits.max_traces = 20);
-    take(&mut traces, setup(1, 0, 30), T0);
-    for id in 100..400 {
-        take(&mut traces, setup(id, 0, 30), T0);
-        let mut request = request(1_000 + id, 1, 0, 50, 60);
-        request.links = vec![(1, 1)];
-        take(&mut traces, [request], T0);
-    }
-    assert!(traces.detail(1, None).is_some() && traces.detail(100, None).is_none());
-    let retention_ms = u64::try_from(Config::default().retention().as_millis()).unwrap();
-    traces.tick(T0 + retention_ms);
-    assert!(traces.detail(1, None).is_some());
-    traces.tick(T0 + retention_ms + 1);
-    assert_eq!((traces.traces.len(), traces.bytes()), (0, 0));
-    assert!(traces.was_here(1));
-}
-
-#[test]
-fn the_set_up_of_what_was_slow_stays_when_others_go() {
-    for setup_first in [true, false] {
-        let mut traces = traces(|limits| limits.max_traces = 40);
-        let mut slow = request(1, 1, 0, 0, 900);
-        slow.links = vec![(99, 1)];
-        if setup_first {
-            take(&mut traces, setup(99, 0, 30), T0);
-            take(&mut traces, [slow], T0);
-        } else {
-            take(&mut traces, [slow], T0);
-            take(&mut traces, setup(99, 0, 30), T0);
-        }
-        take(&mut traces, (100..1_000).flat_map(|id| setup(id, 0, 30)), T0);
-        assert!(traces.detail(99, None).is_some() && traces.detail(100, None).is_none());
-        // Nothing is wanted any more when what wanted it is gone.
-        traces.tick(u64::MAX);
-        assert!(traces.wanted.is_empty() && traces.traces.is_empty());
-    }
-}
-
-#[test]
 fn a_filter_asks_for_pool_breaker_connection_service_text_length_and_time() {
     let mut traces = traces(|_| {});
     let sender = Sender { service: "shop", instance: "one", ..Sender::default() };
@@ -420,19 +322,6 @@ fn attempts_without_a_count_are_counted_below_their_call() {
     assert!(summary.recovered);
 }
 
-#[test]
-fn a_trace_that_comes_back_says_that_a_part_of_it_is_gone() {
-    let mut traces = traces(|limits| limits.max_traces = 1);
-    for one in [span(1, 2, 1, 0, 5), span(2, 1, 0, 0, 5), span(1, 1, 0, 0, 5)] {
-        take(&mut traces, [one], T0);
-    }
-    assert!(traces.detail(1, None).unwrap().evicted_before);
-    // No room at all is no reason to fail.
-    let mut none = self::traces(|limits| (limits.max_traces, limits.max_trace_bytes) = (0, 0));
-    take(&mut none, [span(1, 1, 0, 0, 5)], T0);
-    assert_eq!((none.traces.len(), none.bytes()), (0, 0));
-}
-
 /// How long a trace of 200 spans with so many links each takes for spans that come one by one.
 fn one_by_one(links: u64) -> Duration {
     let mut traces = traces(|_| {});
@@ -453,46 +342,6 @@ fn what_a_trace_links_to_already_costs_its_next_span_nothing() {
     let quickest = |links| (0..3).map(|_| one_by_one(links)).min().unwrap();
     let (without, with) = (quickest(0), quickest(8));
     assert!(with < without * 5, "{with:?} with links, {without:?} without");
-}
-
-#[test]
-fn what_is_linked_to_is_counted_whatever_becomes_of_the_spans_that_link() {
-    let mut traces = traces(|limits| limits.max_trace_spans = 3);
-    let linked = |id, to: u128| SpanRecord { links: vec![(to, 1)], ..span(1, id, 1, 0, 5) };
-    let wanted = |traces: &Traces| {
-        let mut wanted: Vec<_> = traces.wanted.iter().map(|(id, times)| (*id, *times)).collect();
-        wanted.sort_unstable();
-        wanted
-    };
-    take(&mut traces, [linked(2, 70), linked(3, 71)], T0);
-    assert_eq!(wanted(&traces), [], "it is neither slow nor failed");
-    take(&mut traces, [failed(linked(4, 70), "timeout")], T0);
-    assert_eq!(wanted(&traces), [(70, 2), (71, 1)]);
-    take(&mut traces, [linked(3, 72)], T0);
-    assert_eq!(wanted(&traces), [(70, 2), (72, 1)], "sent again with another link");
-    take(&mut traces, [SpanRecord { links: vec![(73, 1)], ..request(1, 1, 0, 0, 9) }], T0);
-    assert_eq!(wanted(&traces), [(70, 1), (72, 1), (73, 1)], "the first one found no room without another's");
-    take(&mut traces, [linked(4, 70)], T0);
-    assert_eq!(wanted(&traces), [], "sent again as one that did not fail");
-    traces.tick(u64::MAX);
-    assert!(traces.traces.is_empty() && traces.wanted.is_empty());
-}
-
-#[test]
-fn a_span_that_is_sent_again_larger_takes_no_more_than_the_share_of_its_trace() {
-    let text: &'static str = "x".repeat(500).leak();
-    let mut traces = traces(|limits| limits.max_trace_bytes = 800_000);
-    take(&mut traces, (1..=100).map(|id| failed(span(id, 1, 0, 0, 5), "timeout")), T0);
-    take(&mut traces, (1..=100).map(|id| failed(span(9_000, id, 1, 0, 5), "timeout")), T0 + 1);
-    for id in 1..=100 {
-        let large = SpanRecord { attributes: vec![(text, text.into()); 32], ..span(9_000, id, 1, 0, 5) };
-        take(&mut traces, [failed(large, "timeout")], T0 + 2);
-    }
-    assert!(traces.bytes() < 250_000, "{}", traces.bytes());
-    assert!((1..=100).all(|id| traces.detail(id, None).is_some()), "nobody else had to go");
-    let detail = traces.detail(9_000, None).unwrap();
-    assert_eq!(detail.spans.len(), 100, "those stay as they were");
-    assert!(detail.dropped_spans > 90, "{}", detail.dropped_spans);
 }
 
 #[test]

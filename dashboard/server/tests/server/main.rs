@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, trace_service_client::TraceServiceClient,
 };
-use poolscope_dashboard::{Config, Server};
+use poolscope_dashboard::{Config, Limits, Server};
 use poolscope_semconv::{attr, event, metric, protocol::DASHBOARD_HEADER, value::BreakerState as Word};
 use poolscope_wire::{
     ApiError, BreakerState, ConnectionLanes, Event, FigureHistory, PoolDetail, PoolGroup, PoolSummary, Rule,
@@ -257,6 +257,22 @@ async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_rea
     assert!(csv.starts_with("time,at_ms,idle,active,") && csv.lines().count() == 2, "{csv}");
     let bad_events = format!("http://{}{}?from_ms=9&to_ms=8", server.http, path::EVENTS);
     assert_eq!(server.client.get(bad_events).send().await.unwrap().status(), StatusCode::BAD_REQUEST);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn points_that_find_no_room_are_a_partial_success_that_names_the_bound() {
+    let limits = Limits { max_series: 1, ..Limits::default() };
+    let server = Running::start(Config { limits, ..config() }).await;
+    let body = serde_json::to_vec(&report("pay.example", 3)).unwrap();
+    let answer = server.post("/v1/metrics", "application/json", None, body).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let answer: Json = answer.json().await.unwrap();
+    let count: u64 = answer["partialSuccess"]["rejectedDataPoints"].as_str().unwrap().parse().unwrap();
+    let sentence = answer["partialSuccess"]["errorMessage"].as_str().unwrap();
+    assert!(count > 0 && sentence.contains("its bound is 1, which --max-series raises"), "{answer}");
+    let status: Status = server.get(path::STATUS).await;
+    assert_eq!((status.received.metric_points, status.received.rejected_items), (1, count));
     server.stop().await;
 }
 

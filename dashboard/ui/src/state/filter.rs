@@ -16,8 +16,10 @@ use crate::{
 pub struct EventFilter {
     /// Events of this service; empty for all.
     pub service: String,
-    /// Events of this pool, by id; empty for all.
+    /// Events of this pool, or of the pools of this group, by id; empty for all.
     pub pool: String,
+    /// Of a group, ids of its pools, in order.
+    pub members: Vec<String>,
     /// Events of this time; `None` for all.
     pub within: Option<Span>,
     /// Events of this kind; empty for all.
@@ -35,12 +37,16 @@ impl EventFilter {
     #[must_use]
     pub fn passes(&self, event: &Event) -> bool {
         (self.service.is_empty() || event.service == self.service)
-            && (self.pool.is_empty() || event.pool.as_ref() == Some(&self.pool))
+            && (self.pool.is_empty() || event.pool.as_ref().is_some_and(|pool| self.is_of(pool)))
             && self.within.is_none_or(|span| span.contains(event.at_ms))
             && (self.kind.is_empty() || event.kind == self.kind)
             && event.severity >= self.severity
             && (self.routine || !self.kind.is_empty() || !is_routine(event))
             && (self.text.is_empty() || self.has_text(event))
+    }
+
+    fn is_of(&self, pool: &String) -> bool {
+        *pool == self.pool || self.members.binary_search(pool).is_ok()
     }
 
     fn has_text(&self, event: &Event) -> bool {
@@ -311,6 +317,11 @@ mod tests {
         assert!(!EventFilter { severity: Severity::Bad, ..filter.clone() }.passes(&event));
         assert!(!EventFilter { kind: "b".to_owned(), ..filter.clone() }.passes(&event));
         assert!(!EventFilter { pool: "other".to_owned(), ..filter.clone() }.passes(&event));
+        let group = EventFilter { pool: "g-1".to_owned(), ..filter.clone() };
+        let event_of = |pool: &str| Event { pool: Some(pool.to_owned()), ..event.clone() };
+        assert!(!group.passes(&event_of("b")));
+        let group = EventFilter { members: vec!["a".to_owned(), "b".to_owned()], ..group };
+        assert!(group.passes(&event_of("b")) && !group.passes(&event_of("c")) && !group.passes(&event));
         let within = |from_ms, to_ms| EventFilter { within: Some(Span { from_ms, to_ms }), ..filter.clone() };
         assert!(within(0, 5).passes(&event) && !within(1, 5).passes(&event), "it happened at 0");
     }

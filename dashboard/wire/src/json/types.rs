@@ -150,7 +150,9 @@ objects! {
         trace_id, at_ms, duration_s, status, service, name, request, error, recovered, phases, requests,
         resends, spans, pools, incomplete,
     }
-    TraceList { traces, matching, kept, slow_s, any_spans }
+    TraceList {
+        traces, matching, kept, slow_s, any_spans, failed_since_ms, slow_since_ms, rejected_since_ms,
+    }
     SpanNote { name, at_s, attributes }
     SpanLink { trace_id, span_id, kept, set_up }
     ConnectionSetUp { trace_id, waited_for, opened_before_s, duration_s, phases, peer }

@@ -19,6 +19,19 @@ impl Store {
         }
     }
 
+    /// The id and the instance of a pool, or of all pools of a group, also of those that are silent for long; in the order of
+    /// their ids.
+    pub(crate) fn members(&self, id: PoolId) -> Vec<(String, String)> {
+        let is_one = |pool: &&Pool| match id {
+            PoolId::One(id) => pool.id == id,
+            PoolId::Group(id) => group_of(pool) == id,
+        };
+        let names = |pool: &Pool| (pool.id.to_string(), pool.instance.to_string());
+        let mut members: Vec<_> = self.pools.values().filter(is_one).map(names).collect();
+        members.sort_unstable();
+        members
+    }
+
     /// The same figures as those of one pool, of all instances. A group that has but one left is still told, so that a
     /// link to it keeps working.
     fn group(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::PoolDetail> {

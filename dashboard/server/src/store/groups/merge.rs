@@ -97,6 +97,7 @@ fn merged(
     let mut protocols: Vec<String> = all.iter().flat_map(|one| one.protocols.iter().cloned()).collect();
     protocols.sort();
     protocols.dedup();
+    let last_seen_ms = all.iter().map(|one| one.last_seen_ms).max().unwrap_or_default();
     // What one of them tells is told, if not by all.
     let mut lacking = lacks(pools[0]);
     lacking.retain(|lack| pools.iter().all(|pool| lacks(pool).contains(lack)));
@@ -106,7 +107,7 @@ fn merged(
         protocols,
         lacks: lacking,
         observation: all.iter().map(|one| one.observation).max().unwrap_or_default(),
-        health: merge_health(all.iter().map(|one| &one.health)),
+        health: merge_health(all.iter().map(|one| &one.health), stale.then_some(last_seen_ms)),
         now: PoolPoint {
             wait_p50_s: share(&newest.wait, 0.5),
             wait_p99_s: share(&newest.wait, 0.99),
@@ -125,7 +126,7 @@ fn merged(
         closed_total: total(|one| one.closed_total),
         failed_total: total(|one| one.failed_total),
         breaker: worst.and_then(|one| one.breaker.clone()),
-        last_seen_ms: all.iter().map(|one| one.last_seen_ms).max().unwrap_or_default(),
+        last_seen_ms,
         stale,
         ..first.clone()
     }
@@ -150,11 +151,17 @@ pub(in crate::store) fn merge_buckets<'a>(all: impl Iterator<Item = &'a Buckets>
     Some(sum)
 }
 
-/// The worst condition; where it is not that of all, how many have it.
-fn merge_health<'a>(all: impl Iterator<Item = &'a Health>) -> Health {
+/// The worst condition; where it is not that of all, how many have it. Where all are silent, since when.
+fn merge_health<'a>(all: impl Iterator<Item = &'a Health>, silent_since_ms: Option<u64>) -> Health {
     let all: Vec<&Health> = all.collect();
     if let [only] = all[..] {
         return only.clone();
+    }
+    if let Some(since_ms) = silent_since_ms {
+        let Health { severity, sentence, .. } = merge_health(all.iter().copied(), None);
+        let last = if severity == Severity::Ok { "fine" } else { &sentence };
+        let sentence = format!("all {} instances are silent; last heard: {last}", all.len());
+        return Health { severity, sentence, since_ms };
     }
     let Some(worst) = all.iter().map(|health| health.severity).max() else { return Health::default() };
     let having: Vec<_> = all.iter().filter(|health| health.severity == worst).collect();
@@ -300,9 +307,13 @@ mod tests {
             |severity, sentence: &str, since_ms| Health { severity, sentence: sentence.to_owned(), since_ms };
         let fine = health(Severity::Ok, "fine", 1);
         let (new, old) = (health(Severity::Bad, "12 wait", 9), health(Severity::Bad, "3 wait", 5));
-        let merged = merge_health([&fine, &new, &old].into_iter());
+        let merged = merge_health([&fine, &new, &old].into_iter(), None);
         assert_eq!(merged, health(Severity::Bad, "2 of 3 instances need you: 3 wait", 5));
-        assert_eq!(merge_health([&fine, &fine].into_iter()).sentence, "fine on all 2 instances");
-        assert_eq!(merge_health([&new].into_iter()), new, "one alone speaks for itself");
+        assert_eq!(merge_health([&fine, &fine].into_iter(), None).sentence, "fine on all 2 instances");
+        assert_eq!(merge_health([&new].into_iter(), None), new, "one alone speaks for itself");
+        let silent = health(Severity::Ok, "all 2 instances are silent; last heard: fine", 70);
+        assert_eq!(merge_health([&fine, &fine].into_iter(), Some(70)), silent);
+        let sentence = "all 2 instances are silent; last heard: 1 of 2 instances needs you: 12 wait";
+        assert_eq!(merge_health([&fine, &new].into_iter(), Some(70)), health(Severity::Bad, sentence, 70));
     }
 }

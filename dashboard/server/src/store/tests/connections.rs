@@ -124,7 +124,12 @@ fn a_leak_is_told_at_once_and_taken_back_at_once() {
     let pool = only(&store);
     assert_eq!(pool.now.leaked, Some(1));
     assert_eq!(pool.health.sentence, "1 response is held and not read for 10 s; taken by src/orders.rs:88");
-    assert_eq!(store.events(EventFilter { pool: Some(&pool.id), ..EventFilter::default() }, 9).len(), 1);
+    assert_eq!(
+        store
+            .events(EventFilter { pools: Some(std::slice::from_ref(&pool.id)), ..EventFilter::default() }, 9)
+            .len(),
+        1
+    );
 
     report(1, 1.0).send(&mut store);
     assert_eq!(only(&store).now.leaked, Some(1));

@@ -138,6 +138,15 @@ fn instances_merge_and_what_vanished_is_not_counted() {
     let services = store.services();
     let told: Vec<_> = services[0].instances.iter().map(|one| (one.id.as_str(), one.vanished)).collect();
     assert_eq!(told, [("a", false), ("b", true), ("c", true)]);
+
+    // Then nobody reports any more, which is not fine.
+    store.tick(T0 + 120_000);
+    let group = &store.groups()[0];
+    assert_eq!((group.current, group.merged.stale, group.merged.last_seen_ms), (0, true, T0 + 29_000));
+    let health = &group.merged.health;
+    let sentence = "all 3 instances are silent; last heard: 1 of 3 instances is worth a look: ";
+    assert!(health.sentence.starts_with(sentence), "{health:?}");
+    assert_eq!(health.since_ms, T0 + 29_000);
 }
 
 #[test]

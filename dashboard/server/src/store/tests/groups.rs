@@ -7,6 +7,33 @@ fn of(instance: &'static str) -> Sender<'static> {
     Sender { service: "shop", instance, ..Sender::default() }
 }
 
+#[test]
+fn the_events_of_a_group_are_those_of_its_pools() {
+    let mut store = store();
+    for (n, instance) in (0..).zip(["a", "b"]) {
+        report(instance, 1, 1, &mut store);
+        let leak = |address: &'static str| {
+            let attributes =
+                [(attr::SERVER_ADDRESS, address), (attr::SERVER_PORT, "443"), (attr::URL_SCHEME, "https")];
+            EventRecord {
+                name: event::LEAK_SUSPECTED,
+                sender: of(instance),
+                attributes: attributes.map(|(key, value)| (key, Cow::Borrowed(value))).into(),
+                ..transition(Word::Open, T0 + n)
+            }
+        };
+        store.take_events(&[leak("pay"), leak("search")], T0 + n);
+    }
+    let group = PoolId::parse(&store.groups()[0].merged.id).unwrap();
+    let members: Vec<String> = store.members(group).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(members.len(), 2);
+    let filter = EventFilter { pools: Some(&members), ..EventFilter::default() };
+    let told =
+        |limit| store.events(filter, limit).into_iter().map(|event| event.instance).collect::<Vec<_>>();
+    assert_eq!((told(10), told(1)), (vec!["b".to_owned(), "a".to_owned()], vec!["b".to_owned()]));
+    assert_eq!(store.event_counts(filter), [2, 4]);
+}
+
 /// What an instance counted until a second.
 fn report(instance: &'static str, second: u64, each: u64, store: &mut Store) {
     let at_ms = T0 + second * 1_000;

@@ -269,6 +269,26 @@ fn what_was_counted_in_a_silence_is_not_of_the_last_minute() {
 }
 
 #[test]
+fn what_finds_no_room_is_told_with_its_bound_and_flag() {
+    let limits = Limits { max_protection: 1, max_series: 1, ..Limits::default() };
+    let mut store = Store::new(&Config { limits, ..Config::default() });
+    let mut told = |maker: Maker| {
+        let report = Report { sender: sender(), protection: maker.readings, ..Report::default() };
+        let no_room = store.take_metrics(&[report], T0);
+        (no_room.count, no_room.reason.unwrap_or_default())
+    };
+    assert_eq!(told(report(T0).number("pay", Figure::RetryCalls, "first_try", 1.0)), (0, String::new()));
+    let (count, sentence) = told(report(T0).number("pay", Figure::RetryCalls, "exhausted", 1.0));
+    assert_eq!(
+        (count, sentence.ends_with("its bound is 1, which --max-series raises")),
+        (1, true),
+        "{sentence}"
+    );
+    let (count, sentence) = told(report(T0).number("other", Figure::RetryCalls, "first_try", 1.0));
+    assert!(count == 1 && sentence.contains("other protection") && sentence.contains("--max-protection"));
+}
+
+#[test]
 fn memory_is_bounded_and_the_silent_goes() {
     let limits = Limits { max_protection: 2, max_series: 2, max_text_bytes: 4, ..Limits::default() };
     let mut store = Store::new(&Config { limits, forget_after_s: 60, ..Config::default() });

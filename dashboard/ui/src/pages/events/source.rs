@@ -5,13 +5,17 @@ use poolscope_wire::{Event, Severity, path};
 
 use crate::{
     api::{self, Events},
+    compact::sort_by,
     components::loaded::{Late, Loaded, use_loaded_by},
     derived::{Derived, effect},
     navigation::Navigation,
     route::Query,
-    state::{filter::EventFilter, live::Live},
+    state::{filter::EventFilter, live::Live, store::Store},
     time::{Time, range::Range},
 };
+
+/// What the id of a group begins with.
+const GROUP_PREFIX: &str = "g-";
 
 /// Lines that are shown at first, and by how many there are more each time that somebody asks.
 pub const PAGE: usize = 200;
@@ -42,7 +46,11 @@ fn joined<'a>(
     let mut events: Vec<Event> =
         since.filter(|event| event.id > newest && filter.passes(event)).cloned().collect();
     let new = events.len() as u64;
-    events.extend(told.events.iter().filter(|event| filter.passes(event)).cloned());
+    // The server knows groups that are silent for so long that the stream does not tell of them.
+    let is_unknown = filter.pool.starts_with(GROUP_PREFIX) && filter.members.is_empty();
+    let pool = if is_unknown { String::new() } else { filter.pool.clone() };
+    let of_told = EventFilter { pool, ..filter.clone() };
+    events.extend(told.events.iter().filter(|event| of_told.passes(event)).cloned());
     events.truncate(most);
     Found { events, matching: told.matching + new, kept: told.kept.max(told.matching) + new }
 }
@@ -71,15 +79,23 @@ fn url(filter: &EventFilter, most: usize) -> String {
 }
 
 /// What the address asks for.
-fn use_filter(navigation: Navigation, time: Time) -> Derived<EventFilter> {
+fn use_filter(live: Live, navigation: Navigation, time: Time) -> Derived<EventFilter> {
     // Without a chosen window everything that is kept is shown: an event is about its own time.
     let within = Derived::new(move || match time.range() {
         Range::Live(_) if navigation.query("window").is_empty() => None,
         Range::Live(_) | Range::Fixed(_) => Some(time.span()),
     });
+    let members = Derived::new(move || {
+        let pool = navigation.query("pool");
+        let members = |store: &Store| store.groups.get(&pool).map(|group| group.group.members.clone());
+        let mut members = live.with_list(members).unwrap_or_default();
+        sort_by(&mut members, String::cmp);
+        members
+    });
     Derived::new(move || EventFilter {
         service: navigation.query("service"),
         pool: navigation.query("pool"),
+        members: members.get(),
         within: within.get(),
         kind: navigation.query("kind"),
         severity: match navigation.query("severity").as_str() {
@@ -106,7 +122,7 @@ impl Source {
     /// Begins to read, for as long as the page is there.
     #[must_use]
     pub fn start(live: Live, navigation: Navigation, time: Time) -> Self {
-        let filter = use_filter(navigation, time);
+        let filter = use_filter(live, navigation, time);
         let most = RwSignal::new(PAGE);
         // What is asked for but for the time that goes on by itself.
         let asked = Derived::new(move || {
@@ -196,6 +212,10 @@ mod tests {
         };
         assert_eq!(ids(10), (vec![9, 7, 3], 301, 901));
         assert_eq!(ids(2), (vec![9, 7], 301, 901), "what is not shown is counted");
+        // What the server told of a group that the stream does not know is of it; what happens since may be of anybody.
+        let group = EventFilter { pool: "g-1".to_owned(), ..filter.clone() };
+        let found = joined(&told, stream.iter(), &group, 10);
+        assert_eq!(found.events.iter().map(|event| event.id).collect::<Vec<_>>(), [7, 3]);
         let none = joined(&Events::default(), stream.iter(), &filter, 10);
         assert_eq!((none.events.len(), none.matching), (2, 2), "nothing had matched before");
     }

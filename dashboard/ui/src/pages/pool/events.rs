@@ -17,9 +17,6 @@ use crate::{
 /// The most events of a pool that its page lists; all are on the events page.
 const MAX_EVENTS: usize = 20;
 
-/// The most that are read for a group, of which the events of its pools are taken.
-const MAX_OF_ALL: usize = 5_000;
-
 /// The events of a pool, or of the pools of a group.
 #[component]
 pub fn PoolEvents(
@@ -31,22 +28,21 @@ pub fn PoolEvents(
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let time = expect_context::<Time>();
+    let own = id.clone();
     let ids = Derived::new(move || {
         let members = members.get();
-        if members.is_empty() { vec![id.clone()] } else { members }
+        if members.is_empty() { vec![own.clone()] } else { members }
     });
+    // The server knows whose pools a group's are.
+    let id = StoredValue::new(id);
     // The stream has the newest alone.
     let url = Derived::new(move || {
         let Some(span) = time.fixed() else { return String::new() };
-        let (pool, limit) = ids.with(|ids| match ids.as_slice() {
-            [one] => (one.clone(), MAX_EVENTS + 1),
-            _ => (String::new(), MAX_OF_ALL),
-        });
         let query = Query::default()
             .with("from_ms", &span.from_ms.to_string())
             .with("to_ms", &span.to_ms.to_string())
-            .with("limit", &limit.to_string())
-            .with("pool", &pool);
+            .with("limit", &(MAX_EVENTS + 1).to_string())
+            .with("pool", &id.get_value());
         format!("{}{}", path::EVENTS, query.to_text())
     });
     let is_over = move || {
@@ -54,13 +50,9 @@ pub fn PoolEvents(
         time.fixed().is_some_and(|span| span.to_ms < now_ms)
     };
     let past: RwSignal<Loaded<Vec<Event>>> = use_loaded(live, url, move || url.get(), move || !is_over());
-    let events = Derived::new(move || {
-        ids.with(|ids| match time.fixed() {
-            Some(_) => {
-                past.with(|past| past.ready().map(|all| of_pools(all.iter(), ids)).unwrap_or_default())
-            }
-            None => live.with_events(|store| of_pools(store.events.iter(), ids)),
-        })
+    let events = Derived::new(move || match time.fixed() {
+        Some(_) => past.with(|past| past.ready().cloned().unwrap_or_default()),
+        None => ids.with(|ids| live.with_events(|store| of_pools(store.events.iter(), ids))),
     });
     let shown = move || events.with(|events| events.iter().take(MAX_EVENTS).cloned().collect::<Vec<_>>());
     let says = move || {
@@ -80,13 +72,8 @@ pub fn PoolEvents(
         Some(_) => "Events of this time",
         None => "Its newest events",
     };
-    let all_link = Derived::new(move || {
-        let pool = ids.with(|ids| match ids.as_slice() {
-            [one] => one.clone(),
-            _ => String::new(),
-        });
-        navigation.link_to(&Route::Events.path(), &[("pool", pool)])
-    });
+    let all_link =
+        Derived::new(move || navigation.link_to(&Route::Events.path(), &[("pool", id.get_value())]));
     view! {
         <section data-testid="pool-events">
             <div class="sectionhead">

@@ -99,7 +99,8 @@ pub fn Head(
                 })}
             </p>
             <p class="soft since" data-testid="head-time" hidden=move || time.fixed().is_none()>"Now, which is not the time of the charts:"</p>
-            <p class=move || format!("verdict v-{}", words::severity_key(severity.get()))>
+            <p class=move || format!("verdict v-{}", words::severity_key(severity.get()))
+                class:is-stale=move || pool.with(|pool| pool.stale)>
                 <SeverityShape severity />
                 <strong data-testid="pool-sentence">{text(|pool| pool.health.sentence.clone())}</strong>
                 {move || since().map(|since| view! {

@@ -109,12 +109,24 @@ pub fn Traces() -> impl IntoView {
             None => String::new(),
         })
     });
+    let sampled = Derived::new(move || {
+        let (status, range) = question.with(|question| (question.status.clone(), question.range));
+        let now_ms = untrack(|| live.now_ms());
+        let from_ms = range.span(now_ms).from_ms;
+        loaded.with(|loaded| {
+            loaded.ready().map(|list| say::sampled(list, &status, from_ms, now_ms)).unwrap_or_default()
+        })
+    });
     let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));
     view! {
         <div class="pagehead"><h1>"Traces"</h1></div>
         <Filters />
         {late_note(live, late)}
         <p>{told("trace-count", count, key)}</p>
+        {move || {
+            let sampled = sampled.get();
+            (!sampled.is_empty()).then(|| view! { <p class="soft" data-testid="trace-sample">{sampled}</p> })
+        }}
         {move || match stage.get() {
             Stage::List => view! { <div class:is-stale=move || is_old.get()><Rows traces /></div> }.into_any(),
             Stage::Loading => view! { <p class="loading" role="status">"Reading the traces \u{2026}"</p> }.into_any(),

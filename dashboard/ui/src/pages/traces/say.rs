@@ -1,6 +1,6 @@
 //! Traces in words, and the questions that find them. Pure.
 
-use poolscope_wire::{TraceStatus, TraceSummary, path};
+use poolscope_wire::{TraceList, TraceStatus, TraceSummary, path};
 
 use crate::components::phases;
 use crate::route::Query;
@@ -40,6 +40,30 @@ pub fn sentence(trace: &TraceSummary) -> String {
         parts.push(format!("{} {}", format::duration(seconds), phases::meaning(kind)));
     }
     parts.join(" \u{b7} ")
+}
+
+/// Of which of the traces that are asked for only a sample is kept; empty if all of them are. What was before the time
+/// that is looked at does not matter.
+#[must_use]
+pub fn sampled(list: &TraceList, status: &str, from_ms: u64, now_ms: u64) -> String {
+    let kinds = [
+        ("failed", "failed", list.failed_since_ms),
+        ("slow", "were slow", list.slow_since_ms),
+        ("rejected", "were turned away", list.rejected_since_ms),
+    ];
+    let is_asked = |key: &str| match status {
+        "" => key != "rejected",
+        status => status == "all" || status == key,
+    };
+    let told = |(key, did, since_ms): (&str, &str, Option<u64>)| {
+        let since_ms = since_ms.filter(|since_ms| is_asked(key) && *since_ms > from_ms)?;
+        Some(format!("that {did} before {}", format::dated_time(since_ms, now_ms)))
+    };
+    let told: Vec<_> = kinds.into_iter().filter_map(told).collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    format!("Only a sample is kept of traces {}; newer ones are all here.", told.join(" and of those "))
 }
 
 /// A request without the scheme, whose destination is what is looked for.
@@ -131,6 +155,31 @@ mod tests {
         );
         assert_eq!(failure("503"), "failed: status 503");
         assert_eq!(failure(""), "failed");
+    }
+
+    #[test]
+    fn a_sample_is_told_as_one_for_what_is_asked_and_looked_at() {
+        let list = TraceList {
+            failed_since_ms: Some(10_000),
+            rejected_since_ms: Some(30_000),
+            ..TraceList::default()
+        };
+        let [ten, thirty] = [10_000, 30_000].map(format::clock_time);
+        let sampled = |status: &str, from_ms| sampled(&list, status, from_ms, 40_000);
+        let failed =
+            format!("Only a sample is kept of traces that failed before {ten}; newer ones are all here.");
+        assert_eq!(sampled("", 9_999), failed);
+        assert_eq!(sampled("failed", 0), failed);
+        assert_eq!(sampled("", 10_000), "", "all that are looked at are here");
+        assert_eq!(sampled("slow", 0), "");
+        let both = format!(
+            "Only a sample is kept of traces that failed before {ten} and of those that were turned away before \
+             {thirty}; newer ones are all here."
+        );
+        assert_eq!(sampled("all", 0), both);
+        let next_day = super::sampled(&list, "failed", 0, 40_000 + 86_400_000);
+        assert_eq!(next_day, failed.replace(&ten, &format::dated_time(10_000, 86_440_000)), "with its day");
+        assert!(next_day.len() > failed.len());
     }
 
     #[test]
