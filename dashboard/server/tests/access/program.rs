@@ -203,6 +203,7 @@ async fn secrets_stand_in_no_log_and_in_no_figure() {
     drop(child);
     let written = std::fs::read_to_string(&log).unwrap();
     assert!(written.contains("history is not kept"), "it writes down what it can: {written}");
+    assert!(!written.contains('\u{1b}'), "a file has no colours: {written}");
     for secret in [TOKEN, KEY, &*cookie] {
         assert!(!told.contains(secret), "{told}");
         let line = written.lines().find(|line| line.contains(secret));
