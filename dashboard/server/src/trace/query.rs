@@ -8,8 +8,6 @@ use super::{Traces, view};
 use crate::store::Id;
 use crate::words::contains;
 
-/// Traces that a list tells at most, whatever is asked for.
-const MAX_LISTED: usize = 500;
 /// Requests that the page of a set-up lists.
 const MAX_SERVED: usize = 20;
 
@@ -119,7 +117,7 @@ impl Traces {
             }
         }
         let matching = found.len() as u64;
-        let traces = found.into_iter().take(limit.min(MAX_LISTED)).map(|(trace, _)| self.summary(trace));
+        let traces = found.into_iter().take(limit).map(|(trace, _)| self.summary(trace));
         TraceList {
             traces: traces.collect(),
             matching,
