@@ -259,6 +259,10 @@ async fn what_is_wrong_is_refused_by_the_rules_of_otlp() {
     for (what, content_type, encoding, body, status, code) in [
         ("malformed protobuf", protobuf, None, b"\xff\xff\xff".to_vec(), 400, Code::InvalidArgument),
         ("malformed JSON", json, None, b"{nope".to_vec(), 400, Code::InvalidArgument),
+        ("a list", json, None, b" []".to_vec(), 400, Code::InvalidArgument),
+        ("a text", json, None, b"\"x\"".to_vec(), 400, Code::InvalidArgument),
+        ("nothing", json, None, b"null".to_vec(), 400, Code::InvalidArgument),
+        ("a number", json, None, b"5".to_vec(), 400, Code::InvalidArgument),
         ("malformed gzip", json, Some("gzip"), b"{}".to_vec(), 400, Code::InvalidArgument),
         ("a bomb", json, Some("gzip"), bomb, 413, Code::ResourceExhausted),
         ("too large", protobuf, None, vec![0; 5_000_000], 413, Code::ResourceExhausted),
@@ -288,7 +292,7 @@ async fn what_is_wrong_is_refused_by_the_rules_of_otlp() {
         (StatusCode::METHOD_NOT_ALLOWED, "POST")
     );
     let status: Status = server.get(path::STATUS).await;
-    assert_eq!((status.received.requests, status.received.refused_requests), (0, 7));
+    assert_eq!((status.received.requests, status.received.refused_requests), (0, 11));
     server.stop().await;
 }
 
