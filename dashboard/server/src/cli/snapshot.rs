@@ -8,7 +8,7 @@ use poolscope_wire::{
 };
 
 use super::client::Client;
-use super::picture::{Picture, Row, name, state, word};
+use super::picture::{Picture, Row, name, word};
 use super::problem::Problem;
 use super::text::{duration, fit, fit_right, number, percent, plain, width};
 use super::{Snapshot, Target, print};
@@ -116,7 +116,7 @@ fn told(picture: &Picture) -> String {
     section(&mut text, "Breakers", picture.breakers(), |breaker| {
         let [service, name, sentence] =
             [&breaker.service, &breaker.name, &breaker.sentence].map(|text| plain(text));
-        let state = if breaker.stale { "gone" } else { state(breaker.state) };
+        let state = if breaker.stale { "gone" } else { breaker.state.word() };
         format!("{state:<13} {service}  {name}: {sentence}")
     });
     section(&mut text, "Sessions", picture.sessions.values().collect(), |sessions| {
