@@ -54,7 +54,7 @@ pub use trace::{
 pub use warning::{Figure, PastWarning, Subject, Warning, WarningLog};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
-pub const WIRE_VERSION: u32 = 6;
+pub const WIRE_VERSION: u32 = 7;
 
 /// Paths of the read API.
 pub mod path {

@@ -106,7 +106,7 @@ pub(crate) struct Store {
     /// Readings of series of pools and breakers for which there was no room.
     dropped_series: u64,
     /// How often there was no room for a series of other protection, and of sessions, or a silent one made it.
-    full_series: [u64; 2],
+    full_series: [u64; 3],
     /// Names that were too long.
     cut_names: u64,
     removed: Removed,
@@ -178,7 +178,7 @@ impl Store {
             early: Early::default(),
             is_settled: false,
             dropped_series: 0,
-            full_series: [0; 2],
+            full_series: [0; 3],
             cut_names: 0,
             removed: Removed::default(),
             services_changed: false,
@@ -305,7 +305,7 @@ impl Store {
                 touched.push(id);
             }
             if !breaker.take(reading, max_series, max_text) {
-                self.dropped_series += 1;
+                self.full_series[2] += 1;
             }
         }
         let mut changed = false;

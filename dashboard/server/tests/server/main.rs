@@ -293,6 +293,8 @@ async fn what_is_wrong_is_refused_by_the_rules_of_otlp() {
     );
     let status: Status = server.get(path::STATUS).await;
     assert_eq!((status.received.requests, status.received.refused_requests), (0, 11));
+    let hits = |name: &str| status.limits.iter().find(|limit| limit.name == name).unwrap().hits;
+    assert_eq!((hits("bytes of a request"), hits("bytes of a request, inflated")), (1, 1));
     server.stop().await;
 }
 
@@ -353,6 +355,9 @@ async fn grpc_refuses_with_codes_that_are_not_sent_again() {
         assert_eq!(refused.code(), Code::ResourceExhausted, "{encoding:?}: {refused}");
         assert!(refused.metadata().get(DASHBOARD_HEADER).is_some());
     }
+    let status: Status = server.get(path::STATUS).await;
+    let inflated = status.limits.iter().find(|limit| limit.name == "bytes of a request, inflated").unwrap();
+    assert_eq!(inflated.hits, 2);
     // A message of another shape under the path of metrics.
     let mut grpc = tonic::client::Grpc::new(channel.clone());
     grpc.ready().await.unwrap();
