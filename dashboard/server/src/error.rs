@@ -34,6 +34,9 @@ pub enum Error {
     /// Prometheus is the source, and nobody told where it is.
     #[error("--source prometheus needs to know where: --prometheus-url http://127.0.0.1:9090")]
     NoPrometheus,
+    /// It is said how Prometheus is to be asked, and it is not the source.
+    #[error("{0} says how Prometheus is asked, and it is not: add --source prometheus, or leave {0} out")]
+    PrometheusUnasked(&'static str),
     /// Prometheus is the source, and history is to be kept in a file as well.
     #[error(
         "--store keeps what is sent here; with --source prometheus, Prometheus keeps it: leave one of the two out"

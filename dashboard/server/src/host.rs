@@ -11,6 +11,39 @@ use http::{HeaderMap, Uri, header};
 
 use crate::access::is_loopback;
 
+/// What `--allowed-host` takes: a name or an address, of which the port, if one stands there, does not matter.
+pub(crate) fn named_host(text: &str) -> Result<String, HostError> {
+    let name = text.trim();
+    let refused = || HostError(host_in(name));
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c)) {
+        return Err(refused());
+    }
+    let authority: Authority = name.parse().map_err(|_| refused())?;
+    match authority.host() {
+        "" | "." => Err(refused()),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+/// The host in a text that is more than one, such as a URL.
+fn host_in(text: &str) -> Option<String> {
+    let host = text.parse::<Uri>().ok()?.host()?.to_owned();
+    (!host.is_empty() && !host.contains('*')).then_some(host)
+}
+
+/// Why a text is no host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a host name is wanted, without scheme and path, such as {}",
+    .0.as_deref().unwrap_or("dash.example.com")
+)]
+pub(crate) struct HostError(Option<String>);
+
+/// A name as it is compared: a dot at its end says only that nothing is to be added to it.
+fn without_root(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
+}
+
 /// The rule for one listener.
 #[derive(Debug, Clone)]
 pub(crate) struct HostRule {
@@ -23,7 +56,8 @@ impl HostRule {
     pub(crate) fn new<'a>(address: SocketAddr, allowed: impl IntoIterator<Item = &'a str>) -> Self {
         let allowed = allowed.into_iter().map(|host| {
             let name = host.trim().to_ascii_lowercase();
-            name.parse::<Authority>().map_or(name, |authority| authority.host().to_owned())
+            let name = name.parse::<Authority>().map_or(name, |authority| authority.host().to_owned());
+            without_root(&name).to_owned()
         });
         Self { any_digits: !is_loopback(address), allowed: allowed.collect() }
     }
@@ -45,9 +79,10 @@ impl HostRule {
         let Ok(authority) = host.parse::<Authority>() else { return false };
         let name = authority.host().to_ascii_lowercase();
         let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let name = without_root(&name);
         name == "localhost"
             || address.is_ok_and(|ip| self.any_digits || ip.to_canonical().is_loopback())
-            || self.allowed.contains(&name)
+            || self.allowed.iter().any(|allowed| allowed == name)
     }
 }
 
@@ -62,14 +97,42 @@ mod tests {
     }
 
     #[test]
+    fn a_url_is_no_host() {
+        for host in ["box.example", "Box.example:1", "10.0.0.1", "[::1]", " box. "] {
+            assert_eq!(named_host(host).as_deref(), Ok(host.trim()));
+        }
+        let told = named_host("http://box.example:1/page").unwrap_err().to_string();
+        assert!(told.ends_with("without scheme and path, such as box.example"), "{told}");
+        for wrong in ["", ".", "*", "*.example", "me@box", "box/page", "a b", "a,b", "a\"b"] {
+            assert!(named_host(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn on_loopback_only_names_of_loopback_are_allowed() {
         let rule = HostRule::new(([127, 0, 0, 1], 4320).into(), ["Box.example:1"]);
-        for host in ["localhost", "LOCALHOST:4320", "127.0.0.1:9", "[::1]:4320", "box.example:1"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:4320",
+            "localhost.",
+            "localhost.:4320",
+            "127.0.0.1:9",
+            "[::1]:4320",
+            "box.example:1",
+            "box.example.",
+        ] {
             assert!(allows(&rule, &[host], "/"), "{host}");
         }
-        for host in
-            ["evil.example", "localhost.evil.example", "10.0.0.1", "127.0.0.1.evil.example", "", "a b"]
-        {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "localhost..",
+            ".",
+            "10.0.0.1",
+            "127.0.0.1.evil.example",
+            "",
+            "a b",
+        ] {
             assert!(!allows(&rule, &[host], "/"), "{host}");
         }
     }

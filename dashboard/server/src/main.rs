@@ -1,6 +1,6 @@
 //! `poolscope-dashboard`: the dashboard as a program.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -68,8 +68,7 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         });
     }
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    log_on_stderr();
     match run(loaded).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -79,6 +78,25 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Writes the log on stderr: in colours for eyes alone, since escape sequences garble a file.
+fn log_on_stderr() {
+    let usual = || EnvFilter::new("warn");
+    let filter = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
+    let filter = filter.map_or_else(usual, |wanted| {
+        EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
+            say(format_args!("warning: RUST_LOG={wanted:?} can't be read ({error}); warnings are logged"));
+            usual()
+        })
+    });
+    let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let has_colours = std::io::stderr().is_terminal() && !wants_none;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(has_colours)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
 /// Tells on stderr. If that is closed, nobody is left to tell.
 fn say(what: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "poolscope-dashboard: {what}");
@@ -86,7 +104,7 @@ fn say(what: impl std::fmt::Display) {
 
 async fn run(loaded: Loaded<Args>) -> anyhow::Result<()> {
     if loaded.args.print_config {
-        write!(std::io::stdout(), "{loaded}")?;
+        cli::print(&loaded.to_string())?;
         return Ok(());
     }
     let signals = Signals::new()?;
@@ -100,15 +118,16 @@ async fn run(loaded: Loaded<Args>) -> anyhow::Result<()> {
     if let Some(reload) = server.reload() {
         on_hangup(move || reload.now())?;
     }
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "dashboard  {}", server.http_url())?;
-    writeln!(out, "otlp/grpc  {}", server.otlp_grpc_url())?;
-    writeln!(out, "otlp/http  {}", server.otlp_http_url())?;
+    let mut addresses = format!(
+        "dashboard  {}\notlp/grpc  {}\notlp/http  {}\n",
+        server.http_url(),
+        server.otlp_grpc_url(),
+        server.otlp_http_url()
+    );
     if let Some(link) = server.login_link() {
-        writeln!(out, "login      {link}")?;
+        addresses += &format!("login      {link}\n");
     }
-    out.flush()?;
-    drop(out);
+    cli::print(&addresses)?;
     server.run(signals.wait()).await?;
     Ok(())
 }

@@ -45,9 +45,11 @@ impl Server {
     ///
     /// # Errors
     /// If an address cannot be bound; the error names it and the flag that changes it. If a file cannot be used, or the
-    /// rules of access cannot be meant so. If
-    /// Prometheus is the source and its address is missing.
+    /// rules of access cannot be meant so. If Prometheus is the source and its address is missing, or is not and has one.
     pub async fn bind(config: Config) -> Result<Self, Error> {
+        if let Some(flag) = config.prometheus.unasked() {
+            return Err(Error::PrometheusUnasked(flag));
+        }
         let certificates = Certificates::new(&config.tls)?.map(Arc::new);
         let http = Bound::new(config.http_addr, HTTP, "--http-addr").await?;
         let otlp_grpc = Bound::new(config.otlp_grpc_addr, OTLP_GRPC, "--otlp-grpc-addr").await?;

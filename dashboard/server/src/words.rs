@@ -1,53 +1,18 @@
-//! Figures as people say them: three significant digits, and a unit that fits.
+//! Words of sentences: figures as the browser says them, nouns that agree with their counts, texts of others made safe.
 
-/// A duration, such as `340 us`, `2.3 s` or `4 min`.
-pub(crate) fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 0.000_999_5 => format!("{} us", digits(s * 1e6)),
-        s if s < 0.999_5 => format!("{} ms", digits(s * 1e3)),
-        s if s < 120.0 => format!("{} s", digits(s)),
-        s if s < 7_200.0 => format!("{} min", digits(s / 60.0)),
-        s => format!("{} h", digits(s / 3_600.0)),
-    }
-}
+use poolscope_wire::text::count as grouped;
+pub(crate) use poolscope_wire::text::{bytes, duration, number};
 
-/// A share from 0 to 1, such as `31 %`.
-pub(crate) fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    // All but all is not all, and all but nothing is not nothing.
-    match percent {
-        p if p > 99.5 && p < 100.0 => format!("{} %", digits(p.min(99.9))),
-        p if p >= 1.0 || p == 0.0 => format!("{p:.0} %"),
-        p if p >= 0.1 => format!("{} %", digits(p)),
-        _ => "under 0.1 %".to_owned(),
-    }
-}
-
-/// Bytes in binary units.
-pub(crate) fn bytes(number: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let (mut amount, mut unit) = (number as f64, 0);
-    while amount >= 999.5 && unit + 1 < UNITS.len() {
-        amount /= 1_024.0;
-        unit += 1;
-    }
-    format!("{} {}", digits(amount), UNITS[unit])
-}
-
-/// A number with its noun, such as `1 request` or `12 requests`.
+/// A number with its noun, such as `1 request` or `1,200 requests`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
 }
 
-/// Three significant digits without zeros at the end.
-pub(crate) fn digits(value: f64) -> String {
-    let places = match value.abs() {
-        v if v >= 99.95 => 0,
-        v if v >= 9.995 => 1,
-        _ => 2,
-    };
-    let text = format!("{value:.places$}");
-    if places == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+/// A share as the browser says it, but in whole percents where there are some: a sentence must not be another one after
+/// every call.
+pub(crate) fn percent(share: f64) -> String {
+    let whole = (share * 100.0).round() / 100.0;
+    poolscope_wire::text::percent(if (0.01..=0.99).contains(&whole) { whole } else { share })
 }
 
 /// A name of so many bytes at most, in which each character that is none, but moves or hides others, is replaced.
@@ -85,42 +50,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_a_unit_that_fits() {
-        for (seconds, text) in [
-            (0.0, "0 us"),
-            (0.000_34, "340 us"),
-            (0.000_999_9, "1 ms"),
-            (0.012_34, "12.3 ms"),
-            (0.999_9, "1 s"),
-            (2.3, "2.3 s"),
-            (119.0, "119 s"),
-            (240.0, "4 min"),
-            (9_000.0, "2.5 h"),
-        ] {
-            assert_eq!(duration(seconds), text);
-        }
+    fn nouns_agree_with_their_counts() {
+        assert_eq!((&*count(1, "request"), &*count(0, "request")), ("1 request", "0 requests"));
+        assert_eq!(count(1_200, "request"), "1,200 requests");
     }
 
     #[test]
-    fn a_percentage_is_never_rounded_to_all_or_nothing() {
+    fn a_percentage_is_whole_but_never_rounded_to_all_or_nothing() {
         for (share, text) in [
             (0.0, "0 %"),
-            (0.0002, "under 0.1 %"),
-            (0.005, "0.5 %"),
+            (0.000_02, "<0.01 %"),
+            (0.004, "0.4 %"),
             (0.314, "31 %"),
-            (0.9999, "99.9 %"),
+            (0.984, "98 %"),
+            (0.996, "99.6 %"),
+            (0.9999, ">99.9 %"),
             (1.0, "100 %"),
         ] {
-            assert_eq!(percent(share), text);
-        }
-    }
-
-    #[test]
-    fn bytes_have_a_unit_that_fits() {
-        for (number, text) in
-            [(0, "0 B"), (1_536, "1.5 KiB"), (512 << 20, "512 MiB"), (1_000 << 20, "0.98 GiB")]
-        {
-            assert_eq!(bytes(number), text);
+            assert_eq!(percent(share), text, "{share}");
         }
     }
 

@@ -1,51 +1,14 @@
-//! Figures as text: a unit always, three significant digits, durations as people say them.
+//! Figures as text, and moments. Figures that are always known are said as the server says them.
 
-use crate::{compact::fixed, time::zone};
+pub use poolscope_wire::text::{bytes, count, duration, number, percent, span};
+
+use crate::time::zone;
 
 /// Shown where a figure is not known; a zero is shown as a zero.
 pub const UNKNOWN: &str = "\u{2013}";
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
-
-/// A number with three significant digits and no unit.
-#[must_use]
-pub fn number(value: f64) -> String {
-    let size = value.abs();
-    if size >= 999.5 {
-        count(value.round() as u64)
-    } else if size >= 99.95 {
-        fixed(value, 0)
-    } else if size >= 9.995 {
-        trimmed(value, 1)
-    } else if size >= 0.005 {
-        trimmed(value, 2)
-    } else if size > 0.0 {
-        "<0.01".to_owned()
-    } else {
-        "0".to_owned()
-    }
-}
-
-/// A whole number, grouped by thousands, shortened from a million on.
-#[must_use]
-pub fn count(value: u64) -> String {
-    if value >= 1_000_000_000 {
-        return format!("{} G", trimmed(value as f64 / 1e9, 2));
-    }
-    if value >= 1_000_000 {
-        return format!("{} M", trimmed(value as f64 / 1e6, 2));
-    }
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + 2);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// A whole number that may be unknown.
 #[must_use]
@@ -71,70 +34,16 @@ pub fn counted(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(value), if value == 1 { one } else { many })
 }
 
-/// A share as percent. What is not all never reads as `100 %`, what is not nothing never as `0 %`.
-#[must_use]
-pub fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    if percent <= 0.0 {
-        "0 %".to_owned()
-    } else if share >= 1.0 {
-        "100 %".to_owned()
-    } else if percent > 99.9 {
-        ">99.9 %".to_owned()
-    } else if percent < 0.01 {
-        "<0.01 %".to_owned()
-    } else if percent >= 9.995 {
-        format!("{} %", trimmed(percent, 1))
-    } else {
-        format!("{} %", trimmed(percent, 2))
-    }
-}
-
 /// A share that may be unknown.
 #[must_use]
 pub fn percent_or_unknown(share: Option<f32>) -> String {
     share.map_or_else(|| UNKNOWN.to_owned(), |share| percent(f64::from(share)))
 }
 
-/// A duration as people say it, such as `340 us` (with a real micro sign), `2.3 s` and `4 min 12 s`.
-#[must_use]
-pub fn duration(seconds: f64) -> String {
-    if seconds <= 0.0 {
-        "0 s".to_owned()
-    } else if seconds < 0.000_999_5 {
-        format!("{} \u{b5}s", number((seconds * 1e6).max(0.01)))
-    } else if seconds < 0.999_5 {
-        format!("{} ms", number(seconds * 1e3))
-    } else if seconds < 59.95 {
-        format!("{} s", number(seconds))
-    } else {
-        span(seconds.round() as u64)
-    }
-}
-
 /// A duration that may be unknown.
 #[must_use]
 pub fn duration_or_unknown(seconds: Option<f32>) -> String {
     seconds.map_or_else(|| UNKNOWN.to_owned(), |seconds| duration(f64::from(seconds)))
-}
-
-/// Whole seconds in the two greatest units that say something.
-#[must_use]
-pub fn span(seconds: u64) -> String {
-    let (days, hours, minutes, rest) =
-        (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-    let pair = |great: u64, unit: &str, small: u64, small_unit: &str| {
-        if small == 0 { format!("{great} {unit}") } else { format!("{great} {unit} {small} {small_unit}") }
-    };
-    if days > 0 {
-        pair(days, "d", hours, "h")
-    } else if hours > 0 {
-        pair(hours, "h", minutes, "min")
-    } else if minutes > 0 {
-        pair(minutes, "min", rest, "s")
-    } else {
-        format!("{rest} s")
-    }
 }
 
 /// How long ago something was, in one unit.
@@ -285,25 +194,6 @@ fn date_and_time(at_ms: u64, offset_min: i32) -> [String; 2] {
     [format!("{year:04}-{month:02}-{day:02}"), format!("{}.{:03}", clock(zoned), at_ms % 1_000)]
 }
 
-/// Bytes in binary units.
-#[must_use]
-pub fn bytes(value: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut amount = value as f64;
-    let mut unit = 0;
-    while amount >= 999.5 && unit + 1 < UNITS.len() {
-        amount /= 1_024.0;
-        unit += 1;
-    }
-    format!("{} {}", number(amount), UNITS[unit])
-}
-
-/// A number with at most `places` decimals and no zeros at its end.
-fn trimmed(value: f64, places: u32) -> String {
-    let text = fixed(value, places);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
 /// The calendar date of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`).
 fn civil(day: u64) -> (u64, u64, u64) {
     let shifted = day + 719_468;
@@ -320,63 +210,6 @@ fn civil(day: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_read_as_people_say_them() {
-        let cases = [
-            (0.0, "0 s"),
-            (0.000_000_4, "0.4 \u{b5}s"),
-            (0.000_34, "340 \u{b5}s"),
-            (0.000_999_9, "1 ms"),
-            (0.012_34, "12.3 ms"),
-            (0.31, "310 ms"),
-            (0.999_9, "1 s"),
-            (2.345, "2.35 s"),
-            (25.8, "25.8 s"),
-            (59.99, "1 min"),
-            (252.0, "4 min 12 s"),
-            (7_500.0, "2 h 5 min"),
-            (266_400.0, "3 d 2 h"),
-        ];
-        for (seconds, text) in cases {
-            assert_eq!(duration(seconds), text, "{seconds}");
-        }
-    }
-
-    #[test]
-    fn numbers_have_three_significant_digits() {
-        let cases = [
-            (0.0, "0"),
-            (0.001, "<0.01"),
-            (0.25, "0.25"),
-            (1.0, "1"),
-            (9.999, "10"),
-            (12.34, "12.3"),
-            (99.97, "100"),
-            (140.4, "140"),
-            (1_204.3, "1,204"),
-            (1_230_000.0, "1.23 M"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(number(value), text, "{value}");
-        }
-    }
-
-    #[test]
-    fn percent_never_claims_all_or_nothing_falsely() {
-        let cases = [
-            (0.0, "0 %"),
-            (0.000_01, "<0.01 %"),
-            (0.005_2, "0.52 %"),
-            (0.52, "52 %"),
-            (0.984, "98.4 %"),
-            (0.999_9, ">99.9 %"),
-            (1.0, "100 %"),
-        ];
-        for (share, text) in cases {
-            assert_eq!(percent(share), text, "{share}");
-        }
-    }
 
     #[test]
     fn relative_times_use_one_unit() {
@@ -429,13 +262,9 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_grouped_and_nouns_agree() {
-        assert_eq!(count(999), "999");
-        assert_eq!(count(1_000), "1,000");
-        assert_eq!(count(123_456), "123,456");
+    fn nouns_agree_with_their_counts() {
         assert_eq!(counted(1, "pool", "pools"), "1 pool");
         assert_eq!(counted(0, "pool", "pools"), "0 pools");
-        assert_eq!(bytes(0), "0 B");
-        assert_eq!(bytes(1_536), "1.5 KiB");
+        assert_eq!(counted(1_200, "pool", "pools"), "1,200 pools");
     }
 }

@@ -4,7 +4,7 @@ use poolscope_semconv::value::{
     AcquireOutcome, BreakerReason, CloseReason, ConnectPhase, ErrorType, HealthState, OVERFLOW,
 };
 use poolscope_wire::{
-    BreakerState, FailedConnects, Lack, PoolKind, PoolSummary, ProtectionFigures, Severity,
+    BreakerState, FailedConnects, Lack, PoolKind, PoolSummary, ProtectionFigures, Severity, text,
 };
 
 /// The word of a severity, which goes with its shape.
@@ -30,14 +30,7 @@ pub fn severity_key(severity: Severity) -> &'static str {
 /// The word of a breaker's state.
 #[must_use]
 pub fn breaker_state(state: BreakerState) -> &'static str {
-    match state {
-        BreakerState::Closed => "closed",
-        BreakerState::Open => "open",
-        BreakerState::HalfOpen => "half open",
-        BreakerState::ForcedOpen => "forced open",
-        BreakerState::ForcedClosed => "forced closed",
-        BreakerState::MetricsOnly => "metrics only",
-    }
+    state.word()
 }
 
 /// How many breakers are in each state: `open 3 / closed 5`.
@@ -266,13 +259,7 @@ pub fn destination(pool: &PoolSummary) -> String {
         let products = pool.protocols.join(", ");
         return if products.is_empty() { "database".to_owned() } else { products };
     }
-    let scheme = if pool.scheme.is_empty() { String::new() } else { format!("{}://", pool.scheme) };
-    let host = if pool.address.contains(':') && !pool.address.starts_with('[') {
-        format!("[{}]", pool.address)
-    } else {
-        pool.address.clone()
-    };
-    if pool.port == 0 { format!("{scheme}{host}") } else { format!("{scheme}{host}:{}", pool.port) }
+    text::destination(&pool.scheme, &pool.address, pool.port)
 }
 
 /// Name of a pool: what the user called the client, or the destination if it has no name.

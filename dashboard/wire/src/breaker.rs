@@ -21,6 +21,21 @@ pub enum BreakerState {
     MetricsOnly,
 }
 
+impl BreakerState {
+    /// The state as people say it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half open",
+            Self::ForcedOpen => "forced open",
+            Self::ForcedClosed => "forced closed",
+            Self::MetricsOnly => "metrics only",
+        }
+    }
+}
+
 /// One change of state.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Transition {

@@ -1,4 +1,4 @@
-//! What travels between the dashboard server and its browser UI: plain data, JSON, nothing else.
+//! What travels between the dashboard server and its browser UI: plain data, JSON, nothing else; and how both say figures.
 //!
 //! Times are Unix milliseconds (`*_ms`), durations are seconds (`*_s`), ratios are 0 to 1. A figure that is not known is
 //! `None`, never zero. Closed value sets travel as their text from the telemetry contract, except those that the UI
@@ -20,6 +20,7 @@ mod session;
 mod source;
 mod status;
 mod stream;
+pub mod text;
 mod trace;
 mod warning;
 

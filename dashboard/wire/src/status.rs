@@ -32,6 +32,22 @@ pub struct Limit {
     pub max: u64,
     /// How often something was dropped or evicted for it.
     pub hits: u64,
+    /// True if what is bounded is a number of bytes.
+    pub is_bytes: bool,
+}
+
+impl Limit {
+    /// A bound on how many there are of something.
+    #[must_use]
+    pub fn new(name: impl Into<String>, used: u64, max: u64, hits: u64) -> Self {
+        Self { name: name.into(), used, max, hits, is_bytes: false }
+    }
+
+    /// A bound on bytes.
+    #[must_use]
+    pub fn of_bytes(name: impl Into<String>, used: u64, max: u64, hits: u64) -> Self {
+        Self { is_bytes: true, ..Self::new(name, used, max, hits) }
+    }
 }
 
 /// The server about itself.

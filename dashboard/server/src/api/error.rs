@@ -1,7 +1,6 @@
 //! Answers that are no success.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use poolscope_wire::ApiError;
@@ -27,15 +26,15 @@ impl ApiFailure {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence).with(header::RETRY_AFTER, TRY_AGAIN_S.into())
     }
 
+    /// What it says.
+    #[cfg(test)]
+    pub(super) fn sentence(&self) -> &str {
+        &self.sentence
+    }
+
     /// The same with a header.
     pub(crate) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
         Self { header: Some((name, value)), ..self }
-    }
-}
-
-impl From<QueryRejection> for ApiFailure {
-    fn from(rejection: QueryRejection) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, format!("the query can't be read: {}", rejection.body_text()))
     }
 }
 

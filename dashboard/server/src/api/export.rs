@@ -4,18 +4,25 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, header};
 use poolscope_wire::{BreakerPoint, Event, FigureHistory, PastWarning, PoolPoint};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
+use super::ApiFailure;
+use super::query::Parameters;
 use crate::clock::utc;
 
 /// How an answer is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Format {
     #[default]
     Json,
     Csv,
+}
+
+impl Format {
+    pub(super) fn of(query: &mut Parameters) -> Result<Self, ApiFailure> {
+        Ok(query.word("format", &[("json", Self::Json), ("csv", Self::Csv)])?.unwrap_or_default())
+    }
 }
 
 /// A line of a table: the moment, and its cells by their names in the JSON of the same thing, with a dot inside.

@@ -2,53 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use serde::Deserialize;
 
-use super::ApiFailure;
 use super::export::{self, Format};
 use super::handlers::forgotten;
 use super::range::RangeQuery;
+use super::{ApiFailure, query};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::store::{FigureRead, Id, Store, Wanted};
 
-/// Whose history is wanted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Instances {
-    /// That of the one instance alone.
-    #[default]
-    One,
-    /// Those of the same name on all instances of the service, together.
-    All,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FigureQuery {
-    seconds: Option<u64>,
-    from_ms: Option<u64>,
-    to_ms: Option<u64>,
-    max_points: Option<usize>,
-    #[serde(default)]
-    instances: Instances,
-    #[serde(default)]
-    format: Format,
-}
-
-type Asked = Result<Query<FigureQuery>, QueryRejection>;
 type Read = fn(&Store, Id, bool, Wanted, u64) -> Option<FigureRead>;
 
-fn answer(app: &App, id: &str, query: Asked, what: &str, read: Read) -> Result<Response, ApiFailure> {
-    let (Query(query), now_ms) = (query?, now_ms());
-    let FigureQuery { seconds, from_ms, to_ms, max_points, instances, format } = query;
-    let wanted = RangeQuery { seconds, from_ms, to_ms, max_points }.wanted(now_ms)?;
+fn answer(app: &App, id: &str, query: RawQuery, what: &str, read: Read) -> Result<Response, ApiFailure> {
+    let now_ms = now_ms();
+    let (wanted, of_all, format) = query::read(query, |query| {
+        let wanted = RangeQuery::of(query)?.wanted(now_ms)?;
+        // Those of the same name on all instances of the service, together, or that of the one instance alone.
+        let of_all = query.word("instances", &[("one", false), ("all", true)])?;
+        Ok((wanted, of_all.unwrap_or(false), Format::of(query)?))
+    })?;
     let id = Id::parse(id).ok_or_else(|| forgotten(what))?;
     // The store is held no longer than it is read.
-    let history = read(&app.store(), id, instances == Instances::All, wanted, now_ms);
+    let history = read(&app.store(), id, of_all, wanted, now_ms);
     let history = history.ok_or_else(|| forgotten(what))?.answer();
     let name = format!("poolscope-{}-{id}", what.replace(' ', "-"));
     Ok(export::figures(format, &history, &name))
@@ -57,7 +34,7 @@ fn answer(app: &App, id: &str, query: Asked, what: &str, read: Read) -> Result<R
 pub(super) async fn protection(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    query: Asked,
+    query: RawQuery,
 ) -> Result<Response, ApiFailure> {
     answer(&app, &id, query, "protection", Store::protection_figures)
 }
@@ -65,7 +42,7 @@ pub(super) async fn protection(
 pub(super) async fn sessions(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    query: Asked,
+    query: RawQuery,
 ) -> Result<Response, ApiFailure> {
     answer(&app, &id, query, "kind of sessions", Store::session_figures)
 }

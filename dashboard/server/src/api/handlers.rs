@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use poolscope_wire as wire;
-use serde::Deserialize;
 
-use super::ApiFailure;
 use super::export::{self, Format};
+use super::query::{Parameters, SOME};
 use super::range::{self, RangeQuery};
+use super::{ApiFailure, query};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::conn::Peer;
@@ -21,9 +20,6 @@ use crate::store::{EventFilter, Id, PoolId, Wanted};
 
 /// Events in an answer that asks for no number; a table holds all.
 const DEFAULT_EVENTS: usize = 200;
-
-/// Nobody types a longer text, and it is looked for in every text of every event.
-const MAX_TEXT: usize = 200;
 
 pub(super) type Answer<T> = Result<Json<T>, ApiFailure>;
 
@@ -41,32 +37,19 @@ pub(super) async fn pools(State(app): State<Arc<App>>) -> Json<Vec<wire::PoolSum
     Json(app.store().pools())
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HistoryQuery {
-    seconds: Option<u64>,
-    from_ms: Option<u64>,
-    to_ms: Option<u64>,
-    max_points: Option<usize>,
-    #[serde(default)]
-    format: Format,
-}
-
-impl HistoryQuery {
-    fn wanted(&self, now_ms: u64) -> Result<Wanted, ApiFailure> {
-        let Self { seconds, from_ms, to_ms, max_points, .. } = *self;
-        RangeQuery { seconds, from_ms, to_ms, max_points }.wanted(now_ms)
-    }
+/// The range and the format that a path with history is asked for.
+fn history(query: RawQuery, now_ms: u64) -> Result<(Wanted, Format), ApiFailure> {
+    query::read(query, |query| Ok((RangeQuery::of(query)?.wanted(now_ms)?, Format::of(query)?)))
 }
 
 pub(super) async fn pool(
     State(app): State<Arc<App>>,
     Extension(Peer(from)): Extension<Peer>,
     Path(id): Path<String>,
-    query: Result<Query<HistoryQuery>, QueryRejection>,
+    query: RawQuery,
 ) -> Result<Response, ApiFailure> {
-    let (Query(query), now_ms) = (query?, now_ms());
-    let wanted = query.wanted(now_ms)?;
+    let now_ms = now_ms();
+    let (wanted, format) = history(query, now_ms)?;
     let id = PoolId::parse(&id).ok_or_else(no_pool)?;
     let mut detail = app.store().pool_or_group(id, wanted, now_ms).ok_or_else(no_pool)?;
     if let Some(state) = &app.prometheus {
@@ -76,17 +59,17 @@ pub(super) async fn pool(
         detail = older.map_err(no_answer)?;
     }
     let name = format!("poolscope-pool-{}", detail.summary.id);
-    Ok(export::answer(query.format, &detail, |detail| &*detail.points, &name))
+    Ok(export::answer(format, &detail, |detail| &*detail.points, &name))
 }
 
 pub(super) async fn breaker(
     State(app): State<Arc<App>>,
     Extension(Peer(from)): Extension<Peer>,
     Path(id): Path<String>,
-    query: Result<Query<HistoryQuery>, QueryRejection>,
+    query: RawQuery,
 ) -> Result<Response, ApiFailure> {
-    let (Query(query), now_ms) = (query?, now_ms());
-    let wanted = query.wanted(now_ms)?;
+    let now_ms = now_ms();
+    let (wanted, format) = history(query, now_ms)?;
     let detail = Id::parse(&id).and_then(|id| app.store().breaker_detail(id, wanted, now_ms));
     let mut detail = detail.ok_or_else(|| forgotten("breaker"))?;
     if let Some(state) = &app.prometheus {
@@ -95,7 +78,7 @@ pub(super) async fn breaker(
         detail = older.map_err(no_answer)?;
     }
     let name = format!("poolscope-breaker-{}", detail.breaker.id);
-    Ok(export::answer(query.format, &detail, |detail| &*detail.points, &name))
+    Ok(export::answer(format, &detail, |detail| &*detail.points, &name))
 }
 
 /// Prometheus did not tell, or was not even asked.
@@ -135,61 +118,62 @@ pub(super) async fn rules(State(app): State<Arc<App>>) -> Json<Vec<wire::RuleSet
     Json(app.store().rules())
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EventQuery {
+const SEVERITIES: [(&str, wire::Severity); 3] =
+    [("ok", wire::Severity::Ok), ("warn", wire::Severity::Warn), ("bad", wire::Severity::Bad)];
+
+/// Which events are wanted: texts as they were given, and what is none.
+#[derive(Debug)]
+struct EventQuery {
+    texts: [Option<String>; 4],
+    search: String,
     limit: Option<usize>,
-    kind: Option<String>,
-    service: Option<String>,
-    pool: Option<String>,
-    breaker: Option<String>,
-    from_ms: Option<u64>,
-    to_ms: Option<u64>,
-    /// At least so bad.
-    severity: Option<wire::Severity>,
-    /// Routine as well.
-    routine: Option<bool>,
-    q: Option<String>,
-    #[serde(default)]
     format: Format,
+    rest: EventFilter<'static>,
 }
 
-pub(super) async fn events(
-    State(app): State<Arc<App>>,
-    query: Result<Query<EventQuery>, QueryRejection>,
-) -> Result<Response, ApiFailure> {
-    let Query(query) = query?;
-    if let (Some(from_ms), Some(to_ms)) = (query.from_ms, query.to_ms)
-        && from_ms >= to_ms
-    {
-        return Err(range::empty(from_ms, to_ms));
+impl EventQuery {
+    fn of(query: &mut Parameters) -> Result<Self, ApiFailure> {
+        let (from_ms, to_ms) = (query.moment("from_ms")?, query.moment("to_ms")?);
+        if let (Some(from_ms), Some(to_ms)) = (from_ms, to_ms)
+            && from_ms >= to_ms
+        {
+            return Err(range::empty(from_ms, to_ms));
+        }
+        let pool = query.id("pool", |text| PoolId::parse(text).map(|_| text.to_owned()))?;
+        let breaker = query.id("breaker", |text| Id::parse(text).map(|_| text.to_owned()))?;
+        Ok(Self {
+            texts: [query.text("kind"), query.text("service"), pool, breaker],
+            search: query.search("q")?,
+            limit: query.count("limit", SOME)?,
+            format: Format::of(query)?,
+            rest: EventFilter {
+                from_ms,
+                to_ms,
+                // At least so bad.
+                severity: query.word("severity", &SEVERITIES)?.unwrap_or_default(),
+                // With `routine=false` what is routine is left out.
+                notable: query.word("routine", &[("true", false), ("false", true)])?.unwrap_or(false),
+                ..EventFilter::default()
+            },
+        })
     }
-    let text = query.q.as_deref().unwrap_or_default().trim();
-    if text.len() > MAX_TEXT {
-        let sentence = format!("q is longer than {MAX_TEXT} bytes; search for less");
-        return Err(ApiFailure::new(StatusCode::BAD_REQUEST, sentence));
-    }
-    let pools = query.pool.map(|pool| match PoolId::parse(&pool) {
+}
+
+pub(super) async fn events(State(app): State<Arc<App>>, query: RawQuery) -> Result<Response, ApiFailure> {
+    let EventQuery { texts, search, limit, format, rest } = query::read(query, EventQuery::of)?;
+    let [kind, service, pool, breaker] = texts.each_ref().map(Option::as_deref);
+    // A group stands for its pools.
+    let pools = pool.map(|pool| match PoolId::parse(pool) {
         Some(group @ PoolId::Group(_)) => app.store().members(group).into_iter().map(|(id, _)| id).collect(),
-        _ => vec![pool],
+        _ => vec![pool.to_owned()],
     });
-    let filter = EventFilter {
-        kind: query.kind.as_deref(),
-        service: query.service.as_deref(),
-        pools: pools.as_deref(),
-        breaker: query.breaker.as_deref(),
-        from_ms: query.from_ms,
-        to_ms: query.to_ms,
-        severity: query.severity.unwrap_or_default(),
-        notable: query.routine == Some(false),
-        text,
-    };
-    let usual = if query.format == Format::Csv { usize::MAX } else { DEFAULT_EVENTS };
+    let filter = EventFilter { kind, service, pools: pools.as_deref(), breaker, text: &search, ..rest };
+    let usual = if format == Format::Csv { usize::MAX } else { DEFAULT_EVENTS };
     let (events, counts) = {
         let store = app.store();
-        (store.events(filter, query.limit.unwrap_or(usual)), store.event_counts(filter))
+        (store.events(filter, limit.unwrap_or(usual)), store.event_counts(filter))
     };
-    let mut answer = export::answer(query.format, &events, |events| &**events, "poolscope-events");
+    let mut answer = export::answer(format, &events, |events| &**events, "poolscope-events");
     for (name, count) in [wire::MATCHING_HEADER, wire::KEPT_HEADER].into_iter().zip(counts) {
         answer.headers_mut().insert(name, HeaderValue::from(count));
     }

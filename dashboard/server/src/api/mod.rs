@@ -5,6 +5,7 @@ mod error;
 mod export;
 mod figures;
 mod handlers;
+mod query;
 mod range;
 mod traces;
 mod warnings;
@@ -12,6 +13,7 @@ mod warnings;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use http::StatusCode;
 use poolscope_wire::path;
@@ -30,26 +32,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(path::HEALTH, get(|| async { "ok" }))
         .route(path::READY, get(own::ready))
         .route(path::METRICS, get(own::metrics))
-        .route(path::STATUS, get(handlers::status))
-        .route(path::SERVICES, get(handlers::services))
-        .route(path::POOLS, get(handlers::pools))
         .route(&format!("{}/{{id}}", path::POOLS), get(handlers::pool))
         .route(&format!("{}/{{id}}/{}", path::POOLS, path::CONNECTIONS), get(connections::connections))
-        .route(path::GROUPS, get(handlers::groups))
-        .route(path::BREAKERS, get(handlers::breakers))
         .route(&format!("{}/{{id}}", path::BREAKERS), get(handlers::breaker))
-        .route(path::CONTROL, get(control::list).post(control::order))
-        .route(path::PROTECTION, get(handlers::protection))
         .route(&format!("{}/{{id}}", path::PROTECTION), get(figures::protection))
-        .route(path::SESSIONS, get(handlers::sessions))
         .route(&format!("{}/{{id}}", path::SESSIONS), get(figures::sessions))
-        .route(path::WARNINGS, get(warnings::now))
         .route(path::WARNING_LOG, get(warnings::log))
-        .route(path::RULES, get(handlers::rules))
         .route(path::EVENTS, get(handlers::events))
         .route(path::TRACES, get(traces::list))
-        .route(&format!("{}/{{trace_id}}", path::TRACES), get(traces::one))
-        .route(path::STREAM, get(live::stream))
+        .merge(whole())
         .route(&format!("{PREFIX}{{*rest}}"), get(unknown))
         .method_not_allowed_fallback(|| async {
             ApiFailure::new(
@@ -58,6 +49,24 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             )
         })
         .with_state(app)
+}
+
+/// The paths that answer with all that there is, and take no parameters.
+fn whole() -> Router<Arc<App>> {
+    Router::new()
+        .route(path::STATUS, get(handlers::status))
+        .route(path::SERVICES, get(handlers::services))
+        .route(path::POOLS, get(handlers::pools))
+        .route(path::GROUPS, get(handlers::groups))
+        .route(path::BREAKERS, get(handlers::breakers))
+        .route(path::CONTROL, get(control::list).post(control::order))
+        .route(path::PROTECTION, get(handlers::protection))
+        .route(path::SESSIONS, get(handlers::sessions))
+        .route(path::WARNINGS, get(warnings::now))
+        .route(path::RULES, get(handlers::rules))
+        .route(&format!("{}/{{trace_id}}", path::TRACES), get(traces::one))
+        .route(path::STREAM, get(live::stream))
+        .route_layer(from_fn(query::none))
 }
 
 async fn unknown() -> ApiFailure {

@@ -3,96 +3,81 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, RawQuery, State};
 use http::StatusCode;
 use poolscope_wire as wire;
-use serde::Deserialize;
 
-use super::ApiFailure;
+use super::query::{ANY, Parameters};
+use super::{ApiFailure, query, range};
 use crate::app::App;
 use crate::store::Id;
 use crate::trace::{Sort, TraceFilter, Wanted, parse_trace_id};
 
 /// Traces in an answer that asks for no number.
 const DEFAULT_TRACES: usize = 100;
-/// Nobody types a longer text, and it is looked for in every text of every trace.
-const MAX_TEXT: usize = 200;
+/// Traces of one answer at most: whoever looks for others filters.
+const MAX_LISTED: usize = 500;
 
-/// What is asked for. Times are Unix milliseconds.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TraceQuery {
-    pool: Option<String>,
-    breaker: Option<String>,
+/// Which traces are wanted, and how many; the breaker is asked for apart, since the store knows what it guards.
+#[derive(Debug, Default)]
+struct TraceQuery {
     service: Option<String>,
-    connection: Option<u64>,
-    q: Option<String>,
-    status: Option<String>,
-    sort: Option<String>,
-    min_ms: Option<u64>,
-    from_ms: Option<u64>,
-    to_ms: Option<u64>,
+    breaker: Option<Id>,
+    text: String,
     limit: Option<usize>,
+    rest: TraceFilter<'static>,
 }
 
-fn bad(sentence: &'static str) -> ApiFailure {
-    ApiFailure::new(StatusCode::BAD_REQUEST, sentence)
-}
-
-/// An id of a pool or breaker; an empty one is none.
-fn id(text: Option<&str>, sentence: &'static str) -> Result<Option<Id>, ApiFailure> {
-    match text.filter(|text| !text.is_empty()) {
-        Some(text) => Id::parse(text).map(Some).ok_or_else(|| bad(sentence)),
-        None => Ok(None),
+impl TraceQuery {
+    fn of(query: &mut Parameters) -> Result<Self, ApiFailure> {
+        let (from_ms, to_ms) = (query.moment("from_ms")?, query.moment("to_ms")?);
+        if let (Some(from_ms), Some(to_ms)) = (from_ms, to_ms)
+            && to_ms < from_ms
+        {
+            return Err(range::empty(from_ms, to_ms));
+        }
+        Ok(Self {
+            service: query.text("service"),
+            breaker: query.id("breaker", Id::parse)?,
+            text: query.search("q")?,
+            limit: query.count("limit", 1..=MAX_LISTED as u64)?,
+            rest: TraceFilter {
+                wanted: query.word("status", &STATUSES)?.unwrap_or_default(),
+                sort: query.word("sort", &SORTS)?.unwrap_or_default(),
+                pool: query.id("pool", Id::parse)?,
+                connection: query.number("connection", ANY)?,
+                min_ms: query.number("min_ms", ANY)?.unwrap_or(0),
+                from_ms: from_ms.unwrap_or(0),
+                to_ms,
+                ..TraceFilter::default()
+            },
+        })
     }
 }
+
+/// Without one, failed and slow.
+const STATUSES: [(&str, Wanted); 4] = [
+    ("failed", Wanted::Failed),
+    ("slow", Wanted::Slow),
+    ("rejected", Wanted::Rejected),
+    ("all", Wanted::All),
+];
+
+const SORTS: [(&str, Sort); 2] = [("newest", Sort::Newest), ("slowest", Sort::Slowest)];
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    query: Result<Query<TraceQuery>, QueryRejection>,
+    query: RawQuery,
 ) -> Result<Json<wire::TraceList>, ApiFailure> {
-    let Query(query) = query?;
-    let breaker =
-        id(query.breaker.as_deref(), "breaker is to be the id of a breaker, 16 hexadecimal digits")?;
-    let text = query.q.as_deref().unwrap_or_default().trim();
-    if text.len() > MAX_TEXT {
-        return Err(bad("q is longer than 200 bytes; search for less"));
-    }
-    if let (Some(from_ms), Some(to_ms)) = (query.from_ms, query.to_ms)
-        && to_ms < from_ms
-    {
-        return Err(bad("to_ms is before from_ms"));
-    }
+    let TraceQuery { service, breaker, text, limit, rest } = query::read(query, TraceQuery::of)?;
     let filter = TraceFilter {
-        wanted: match query.status.as_deref() {
-            None | Some("") => Wanted::Notable,
-            Some("failed") => Wanted::Failed,
-            Some("slow") => Wanted::Slow,
-            Some("rejected") => Wanted::Rejected,
-            Some("all") => Wanted::All,
-            Some(_) => {
-                return Err(bad(
-                    "status is to be failed, slow, rejected or all; without it, failed and slow",
-                ));
-            }
-        },
-        sort: match query.sort.as_deref() {
-            None | Some("" | "newest") => Sort::Newest,
-            Some("slowest") => Sort::Slowest,
-            Some(_) => return Err(bad("sort is to be newest or slowest")),
-        },
-        service: query.service.as_deref().filter(|name| !name.is_empty()),
-        pool: id(query.pool.as_deref(), "pool is to be the id of a pool, 16 hexadecimal digits")?,
+        service: service.as_deref(),
         // The store's lock is let go before that of the traces is taken.
         breaker: breaker.map(|breaker| (breaker, app.store().guarded_by(breaker))),
-        connection: query.connection,
-        text,
-        min_ms: query.min_ms.unwrap_or(0),
-        from_ms: query.from_ms.unwrap_or(0),
-        to_ms: query.to_ms,
+        text: &text,
+        ..rest
     };
-    let traces = app.traces().list(&filter, query.limit.unwrap_or(DEFAULT_TRACES));
+    let traces = app.traces().list(&filter, limit.unwrap_or(DEFAULT_TRACES));
     Ok(Json(traces))
 }
 

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use poolscope_wire as wire;
-use serde::Deserialize;
 
 use super::export::{self, Format};
+use super::query::{self, SOME};
 use super::{ApiFailure, range};
 use crate::app::App;
 use crate::clock::now_ms;
@@ -24,34 +23,22 @@ pub(super) async fn now(State(app): State<Arc<App>>) -> Json<Vec<wire::Warning>>
     Json(app.store().warnings())
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LogQuery {
-    from_ms: Option<u64>,
-    to_ms: Option<u64>,
-    service: Option<String>,
-    instance: Option<String>,
-    /// Id of a pool, a breaker or what else a warning is about.
-    about: Option<String>,
-    limit: Option<usize>,
-    #[serde(default)]
-    format: Format,
-}
-
-pub(super) async fn log(
-    State(app): State<Arc<App>>,
-    query: Result<Query<LogQuery>, QueryRejection>,
-) -> Result<Response, ApiFailure> {
-    let (Query(query), now_ms) = (query?, now_ms());
-    let to_ms = query.to_ms.unwrap_or(now_ms);
-    let from_ms = query.from_ms.unwrap_or(to_ms.saturating_sub(USUAL_MS));
+pub(super) async fn log(State(app): State<Arc<App>>, query: RawQuery) -> Result<Response, ApiFailure> {
+    let now_ms = now_ms();
+    let (from_ms, to_ms, [service, instance, about], limit, format) = query::read(query, |query| {
+        let times = (query.moment("from_ms")?, query.moment("to_ms")?);
+        // `about` is the id of a pool, a breaker or what else a warning is about.
+        let whose = ["service", "instance", "about"].map(|name| query.text(name));
+        Ok((times.0, times.1, whose, query.count("limit", SOME)?, Format::of(query)?))
+    })?;
+    let to_ms = to_ms.unwrap_or(now_ms);
+    let from_ms = from_ms.unwrap_or(to_ms.saturating_sub(USUAL_MS));
     if from_ms >= to_ms {
         return Err(range::empty(from_ms, to_ms));
     }
-    let (service, instance, about) =
-        (query.service.as_deref(), query.instance.as_deref(), query.about.as_deref());
+    let (service, instance, about) = (service.as_deref(), instance.as_deref(), about.as_deref());
     let filter = WarningFilter { service, instance, about, from_ms, to_ms };
-    let usual = if query.format == Format::Csv { usize::MAX } else { DEFAULT_WARNINGS };
-    let log = app.store().warning_log(filter, query.limit.unwrap_or(usual), now_ms);
-    Ok(export::answer(query.format, &log, |log| &*log.warnings, "poolscope-warnings"))
+    let usual = if format == Format::Csv { usize::MAX } else { DEFAULT_WARNINGS };
+    let log = app.store().warning_log(filter, limit.unwrap_or(usual), now_ms);
+    Ok(export::answer(format, &log, |log| &*log.warnings, "poolscope-warnings"))
 }

@@ -8,16 +8,37 @@ mod sse;
 mod text;
 mod top;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use poolscope_wire::path;
 
 pub use problem::Problem;
 pub use snapshot::{SNAPSHOT_VERSION, Threshold};
 
 use client::Client;
+use text::{cut, plain};
 
 /// The environment variable of the token; the server reads the same.
 const TOKEN_ENV: &str = "POOLSCOPE_LOGIN_TOKEN";
+
+/// Services that are named where the one that is wanted is none of them.
+const MAX_NAMED: usize = 10;
+/// Columns of one of their names.
+const MAX_NAME: usize = 60;
+
+/// Prints on stdout. Whoever reads it may stop when they have enough, such as `head`; that is no failure.
+///
+/// # Errors
+/// If it can't be written for another reason.
+pub fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
 
 /// What the program does instead of serving.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -93,6 +114,29 @@ impl Target {
             None => std::env::var(TOKEN_ENV).ok().filter(|token| !token.is_empty()),
         };
         Client::new(&self.url, token.as_deref(), self.ca.as_deref())
+    }
+
+    /// Sees to it that the service that is wanted is one: nothing is wrong with one that nobody knows.
+    async fn find_service(&self, client: &Client) -> Result<(), Problem> {
+        let Some(wanted) = &self.service else { return Ok(()) };
+        let services: Vec<poolscope_wire::Service> = client.get(path::SERVICES).await?;
+        let mut known: Vec<&str> = services.iter().map(|service| &*service.name).collect();
+        if known.contains(&&**wanted) {
+            return Ok(());
+        }
+        // Those that look like it first, so that a slip of the pen is seen among a thousand.
+        let likeness = |name: &str| strsim::normalized_damerau_levenshtein(wanted, name);
+        known.sort_by(|one, other| likeness(other).total_cmp(&likeness(one)).then(one.cmp(other)));
+        let more = known.len().saturating_sub(MAX_NAMED);
+        known.truncate(MAX_NAMED);
+        let mut told =
+            known.into_iter().map(|name| cut(&plain(name), MAX_NAME)).collect::<Vec<_>>().join(", ");
+        if told.is_empty() {
+            told = "none yet".to_owned();
+        } else if more > 0 {
+            told += &format!(" and {more} more");
+        }
+        Err(Problem::NoService(plain(wanted), told))
     }
 
     fn is_of_service(&self, service: &str) -> bool {

@@ -9,6 +9,7 @@ use poolscope_wire::{
 };
 
 use super::text::plain;
+use poolscope_wire::text::destination;
 
 /// Time that a trend goes back.
 pub(super) const TREND_MS: u64 = 120_000;
@@ -61,24 +62,14 @@ pub(super) fn word(severity: Severity, is_gone: bool) -> &'static str {
     }
 }
 
-/// A state as a word.
-pub(super) fn state(state: BreakerState) -> &'static str {
-    match state {
-        BreakerState::Closed => "closed",
-        BreakerState::Open => "open",
-        BreakerState::HalfOpen => "half open",
-        BreakerState::ForcedOpen => "forced open",
-        BreakerState::ForcedClosed => "forced closed",
-        BreakerState::MetricsOnly => "metrics only",
-    }
-}
-
 /// Destination, and the client's name if it has one.
 pub(super) fn name(pool: &PoolSummary) -> String {
     let text = match (pool.kind, pool.address.is_empty()) {
         (PoolKind::Database, true) => pool.client.clone(),
-        _ if pool.client.is_empty() => format!("{}:{}", pool.address, pool.port),
-        _ => format!("{}:{} ({})", pool.address, pool.port, pool.client),
+        _ => {
+            let client = if pool.client.is_empty() { String::new() } else { format!(" ({})", pool.client) };
+            destination("", &pool.address, pool.port) + &client
+        }
     };
     plain(&text)
 }

@@ -53,6 +53,9 @@ pub enum Problem {
         /// Ours.
         ours: u32,
     },
+    /// Nobody of this name has sent anything.
+    #[error("no service is named {0:?}; known are: {1}")]
+    NoService(String, String),
     /// There is no terminal to draw on.
     #[error("top draws on a terminal, and this is none: `poolscope-dashboard snapshot` prints the same once")]
     NoTerminal,

@@ -1,7 +1,6 @@
 //! `snapshot`: how the pools are right now, as text or as one document.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use poolscope_wire::{
@@ -9,10 +8,10 @@ use poolscope_wire::{
 };
 
 use super::client::Client;
-use super::picture::{Picture, Row, name, state, word};
+use super::picture::{Picture, Row, name, word};
 use super::problem::Problem;
 use super::text::{duration, fit, fit_right, number, percent, plain, width};
-use super::{Snapshot, Target};
+use super::{Snapshot, Target, print};
 
 /// Version of the document of `--json`: it rises when something that was there is gone or means something else.
 pub const SNAPSHOT_VERSION: u32 = 1;
@@ -68,9 +67,7 @@ pub(super) async fn run(snapshot: &Snapshot) -> Result<ExitCode, Problem> {
     } else {
         told(&picture)
     };
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
+    print(&text)?;
     let fails = snapshot.fail_on.is_some_and(|limit| match limit {
         Threshold::Warn => picture.worst() >= Severity::Warn,
         Threshold::Bad => picture.worst() >= Severity::Bad,
@@ -80,6 +77,7 @@ pub(super) async fn run(snapshot: &Snapshot) -> Result<ExitCode, Problem> {
 
 async fn ask(client: &Client, target: &Target) -> Result<(Status, Picture), Problem> {
     let status = client.status().await?;
+    target.find_service(client).await?;
     let full = Full {
         status: status.clone(),
         pools: client.get(path::POOLS).await?,
@@ -118,7 +116,7 @@ fn told(picture: &Picture) -> String {
     section(&mut text, "Breakers", picture.breakers(), |breaker| {
         let [service, name, sentence] =
             [&breaker.service, &breaker.name, &breaker.sentence].map(|text| plain(text));
-        let state = if breaker.stale { "gone" } else { state(breaker.state) };
+        let state = if breaker.stale { "gone" } else { breaker.state.word() };
         format!("{state:<13} {service}  {name}: {sentence}")
     });
     section(&mut text, "Sessions", picture.sessions.values().collect(), |sessions| {

@@ -82,9 +82,9 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
 pub(super) fn number(value: Option<f64>) -> String {
     match value {
         None => UNKNOWN.to_owned(),
-        Some(value) if value.abs() >= 999_500.0 => format!("{}M", crate::words::digits(value / 1e6)),
-        Some(value) if value.abs() >= 9_999.5 => format!("{}k", crate::words::digits(value / 1e3)),
-        Some(value) => crate::words::digits(value),
+        Some(value) if value.abs() >= 999_500.0 => format!("{}M", crate::words::number(value / 1e6)),
+        Some(value) if value.abs() >= 9_999.5 => format!("{}k", crate::words::number(value / 1e3)),
+        Some(value) => crate::words::number(value),
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
     fn figures_are_short_and_unknown_is_no_zero() {
         assert_eq!(number(None), "-");
         assert_eq!(number(Some(0.0)), "0");
-        assert_eq!(number(Some(1_234.0)), "1234");
+        assert_eq!(number(Some(1_234.0)), "1,234");
         assert_eq!(number(Some(12_345.0)), "12.3k");
         assert_eq!(number(Some(12_345_678.0)), "12.3M");
         assert_eq!((&*percent(None), &*duration(Some(0.012))), ("-", "12 ms"));

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::Secret;
+use clap::builder::BoolishValueParser;
+
+use super::{MAX_KEEP_S, Secret, within};
 
 /// Seconds that a login lasts: a working day and the evening after it.
 pub const DEFAULT_LOGIN_LIFE_S: u64 = 24 * 3600;
@@ -28,10 +30,10 @@ pub struct Access {
     #[arg(long, env = "POOLSCOPE_LOGIN", value_enum, default_value_t, value_name = "WHEN")]
     pub login: Login,
     /// Lets `--login none` stand although the page is not on loopback: everybody who reaches it sees everything
-    #[arg(long, env = "POOLSCOPE_ALLOW_ANONYMOUS")]
+    #[arg(long, env = "POOLSCOPE_ALLOW_ANONYMOUS", value_parser = BoolishValueParser::new())]
     pub allow_anonymous: bool,
     /// Offers to hold breakers open or closed for a time, of applications that allow it too; asks for a login always
-    #[arg(long, env = "POOLSCOPE_ALLOW_CONTROL")]
+    #[arg(long, env = "POOLSCOPE_ALLOW_CONTROL", value_parser = BoolishValueParser::new())]
     pub allow_control: bool,
     /// Token to log in with; without one, a new one is made at each start and printed as a link
     #[arg(long, env = "POOLSCOPE_LOGIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
@@ -41,7 +43,7 @@ pub struct Access {
     pub login_token_file: Option<PathBuf>,
     /// Seconds that a login lasts
     #[arg(long = "login-life", env = "POOLSCOPE_LOGIN_LIFE", default_value_t = DEFAULT_LOGIN_LIFE_S,
-        value_parser = clap::value_parser!(u64).range(1..=30 * 24 * 3600), value_name = "SECONDS")]
+        value_parser = within::<1, MAX_KEEP_S>, value_name = "SECONDS")]
     pub login_life_s: u64,
     /// Address by which browsers reach the page when it is another, as behind a proxy: `https://dash.example.com`
     #[arg(long, env = "POOLSCOPE_PUBLIC_URL", value_name = "URL")]

@@ -1,5 +1,6 @@
 //! The configuration file: TOML, each key named like its flag.
 
+use std::any::TypeId;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,8 @@ use clap::{Arg, ArgAction, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A name that is at least so like an unknown one was probably meant by it.
-const LIKENESS: f64 = 0.7;
+/// A name that is at least so like an unknown one was probably meant by it: of five letters one may be wrong.
+const LIKENESS: f64 = 0.75;
 
 /// What is wrong with a configuration file, and where.
 #[derive(Debug, thiserror::Error)]
@@ -64,16 +65,21 @@ fn setting(
     command: &Command,
 ) -> Result<(String, Vec<String>), String> {
     let arg = keys(command).find(|arg| arg.get_long() == Some(key)).ok_or_else(|| {
+        if matches!(value.as_ref(), DeValue::Table(_)) {
+            return format!(
+                "the file has no sections such as `[{key}]`: write each key at the top, named like its flag"
+            );
+        }
         let names = keys(command).filter_map(Arg::get_long);
-        let hint = nearest(key, names).map(|name| format!(": did you mean `{name}`?"));
+        let hint = nearest(&key.replace('_', "-"), names).map(|name| format!(": did you mean `{name}`?"));
         format!("unknown key `{key}`{}", hint.unwrap_or_else(|| "; --help lists all".to_owned()))
     })?;
     let values = match value.into_inner() {
         DeValue::Array(array) if matches!(arg.get_action(), ArgAction::Append) => {
-            array.into_iter().map(|value| plain(value.into_inner())).collect()
+            array.into_iter().map(|value| plain(arg, value.into_inner())).collect()
         }
         DeValue::Array(_) => Err("one value is wanted, not a list".to_owned()),
-        value => plain(value).map(|value| vec![value]),
+        value => plain(arg, value).map(|value| vec![value]),
     };
     let values = values.map_err(|problem| format!("`{key}`: {problem}"))?;
     for value in &values {
@@ -94,35 +100,69 @@ pub(super) fn keys(command: &Command) -> impl Iterator<Item = &Arg> {
 
 /// The name that was probably meant.
 pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |known: &str| {
-        strsim::jaro_winkler(name, known).max(strsim::normalized_damerau_levenshtein(name, known))
-    };
+    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
     let best = names.map(|known| (likeness(known), known)).max_by(|one, other| one.0.total_cmp(&other.0));
     best.filter(|(likeness, _)| *likeness >= LIKENESS).map(|(_, known)| known)
 }
 
-/// A value as a flag would have it.
-fn plain(value: DeValue<'_>) -> Result<String, String> {
-    match value {
-        DeValue::String(text) => Ok(text.into_owned()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map(|number| number.to_string())
-            .map_err(|_| "the number is too large".to_owned()),
-        DeValue::Float(number) => Ok(number.as_str().to_owned()),
-        DeValue::Boolean(on) => Ok(on.to_string()),
-        DeValue::Array(_) | DeValue::Table(_) | DeValue::Datetime(_) => {
-            Err("a text, a number or true or false is wanted".to_owned())
+/// What kind of value a key has in TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Switch,
+    Number,
+    Text,
+}
+
+impl Kind {
+    pub(super) fn of(arg: &Arg) -> Self {
+        let holds = arg.get_value_parser().type_id();
+        match arg.get_action() {
+            ArgAction::SetTrue => Self::Switch,
+            _ if holds == TypeId::of::<u64>() || holds == TypeId::of::<usize>() => Self::Number,
+            _ => Self::Text,
         }
     }
 }
 
+/// A value as a flag would have it. What is right for a flag only by chance, such as a number in quotes, is refused: who
+/// wrote it may have meant something else by it.
+fn plain(arg: &Arg, value: DeValue<'_>) -> Result<String, String> {
+    let key = arg.get_long().unwrap_or_default();
+    match (Kind::of(arg), value) {
+        (Kind::Switch, DeValue::Boolean(on)) => Ok(on.to_string()),
+        (Kind::Switch, _) => Err("true or false is wanted, without quotes".to_owned()),
+        (Kind::Number, DeValue::Integer(number)) => i64::from_str_radix(number.as_str(), number.radix())
+            .map(|number| number.to_string())
+            .map_err(|_| format!("`{}` is too large", number.as_str())),
+        (Kind::Number, value) => {
+            let given = match value {
+                DeValue::String(text) => format!(", not `\"{text}\"`"),
+                DeValue::Float(number) => format!(", not `{}`", number.as_str()),
+                _ => String::new(),
+            };
+            let what = unit(arg).map(|unit| format!(" of {unit}")).unwrap_or_default();
+            Err(format!("a whole number{what} is wanted{given}: write {key} = 60, without quotes"))
+        }
+        (Kind::Text, DeValue::String(text)) => Ok(text.into_owned()),
+        (Kind::Text, _) => Err(format!("a text in quotes is wanted: write {key} = \"...\"")),
+    }
+}
+
+/// In what a number counts, as the help says.
+fn unit(arg: &Arg) -> Option<&'static str> {
+    Some(match arg.get_value_names()?.first()?.as_str() {
+        "SECONDS" => "seconds",
+        "MS" => "milliseconds",
+        "BYTES" => "bytes",
+        "MIB" => "mebibytes",
+        _ => return None,
+    })
+}
+
 /// Asks the parser of the flag what it thinks of a value.
 fn check(arg: &Arg, value: &str) -> Result<(), String> {
-    if matches!(arg.get_action(), ArgAction::SetTrue) {
-        return match value {
-            "true" | "false" => Ok(()),
-            _ => Err(format!("true or false is wanted, not `{value}`")),
-        };
+    if Kind::of(arg) == Kind::Switch {
+        return Ok(());
     }
     let long = arg.get_long().unwrap_or_default();
     let alone = Command::new("file").disable_help_flag(true).arg(arg.clone().env(None::<&str>).hide(false));

@@ -15,10 +15,10 @@ use super::file::{self, FileError, Setting};
 const FILE_ID: &str = "config";
 /// The argument that asks to show what came of all.
 const PRINT_ID: &str = "print_config";
-/// What all environment variables of this program begin with.
+/// What all environment variables of this program begin with; those of other parts and of applications may as well.
 const ENV_PREFIX: &str = "POOLSCOPE_";
-/// Variables that look like a slip of the pen are told from this likeness on.
-const SLIP: f64 = 0.88;
+/// What none of them begins with, and nobody else's either.
+const OWN_PREFIX: &str = "POOLSCOPE_DASHBOARD_";
 
 /// Where a value is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +51,28 @@ pub enum LoadError {
     /// A flag or an environment variable is wrong, or help was asked for.
     #[error(transparent)]
     Usage(#[from] clap::Error),
+    /// An environment variable is none of ours and was probably meant to be.
+    #[error("the environment variable {name} is not known: {}", Hint(.meant.as_deref()))]
+    Variable {
+        /// Its name.
+        name: String,
+        /// The name that was probably meant.
+        meant: Option<String>,
+    },
     /// The configuration file is wrong.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+struct Hint<'a>(Option<&'a str>);
+
+impl fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(meant) => write!(f, "did you mean {meant}? Rename it, or take it away"),
+            None => write!(f, "--help lists all; take it away"),
+        }
+    }
 }
 
 /// Arguments and where each is from.
@@ -96,13 +115,50 @@ pub fn load<P: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<Loade
     for Setting { id, values, .. } in &settings {
         with_file = with_file.mut_arg(id, |arg| arg.default_values(values.clone()));
     }
-    let matches = with_file.try_get_matches_from(args).map_err(|error| without_secret(error, &command))?;
+    let told = |error| with_variable(without_secret(error, &command), &command, &args);
+    let matches = with_file.try_get_matches_from(&args).map_err(told)?;
+    // A subcommand takes none of the settings, and has no reason to look at them.
+    if matches.subcommand_name().is_none() {
+        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        slip_in(variables, &command).map_or(Ok(()), Err)?;
+    }
     let args = P::from_arg_matches(&matches)?;
     let lines = settings.into_iter().map(|setting| (setting.id, setting.line)).collect();
     let mut loaded = Loaded { args, warnings: Vec::new(), command, matches, file, lines };
-    loaded.warnings = loaded.slips_in(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
-    loaded.warnings.extend(loaded.shown_secrets());
+    loaded.warnings = loaded.shown_secrets();
     Ok(loaded)
+}
+
+/// The first variable that is none of ours and nearly is. Those that only begin like ours are other programs' own.
+pub(super) fn slip_in(variables: impl Iterator<Item = String>, command: &Command) -> Option<LoadError> {
+    let known: Vec<&str> = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
+    let slip = |name: String| {
+        let own = name.strip_prefix(OWN_PREFIX);
+        let rest = own.or_else(|| name.strip_prefix(ENV_PREFIX))?;
+        let names = known.iter().filter_map(|name| name.strip_prefix(ENV_PREFIX));
+        let meant = file::nearest(rest, names).map(|meant| format!("{ENV_PREFIX}{meant}"));
+        (own.is_some() || meant.is_some()).then_some(LoadError::Variable { name, meant })
+    };
+    let mut unknown: Vec<String> = variables.filter(|name| !known.contains(&name.as_str())).collect();
+    unknown.sort_unstable();
+    unknown.into_iter().find_map(slip)
+}
+
+/// Who gave no flag is told which variable holds the value that can't be taken.
+fn with_variable(mut error: clap::Error, command: &Command, args: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(told)) = error.get(ContextKind::InvalidArg) else { return error };
+    let Some(flag) = told.split([' ', '=']).next().map(str::to_owned) else { return error };
+    let is_given = args.iter().any(|arg| {
+        let arg = arg.to_string_lossy();
+        arg.strip_prefix(&*flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    });
+    let arg = command.get_arguments().find(|arg| arg.get_long() == flag.strip_prefix("--"));
+    let variable = arg.and_then(|arg| arg.get_env()).filter(|name| std::env::var_os(name).is_some());
+    if let (false, Some(variable)) = (is_given, variable) {
+        let place = format!("{} ({flag})", variable.to_string_lossy());
+        error.insert(ContextKind::InvalidArg, ContextValue::String(place));
+    }
+    error
 }
 
 /// What is wrong with a secret is said without it: what is too short here may be right elsewhere.
@@ -148,21 +204,6 @@ impl<P> Loaded<P> {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
-    }
-
-    /// Variables that are none of ours and nearly are. Those that only begin like ours are other programs' own.
-    fn slips_in(&self, variables: impl Iterator<Item = String>) -> Vec<String> {
-        let known: Vec<&str> =
-            self.command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
-        let slip = |name: String| {
-            let meant = file::nearest(&name, known.iter().copied())?;
-            (strsim::normalized_damerau_levenshtein(&name, meant) >= SLIP)
-                .then(|| format!("the environment variable {name} is not known: did you mean {meant}?"))
-        };
-        variables
-            .filter(|name| name.starts_with(ENV_PREFIX) && !known.contains(&name.as_str()))
-            .filter_map(slip)
-            .collect()
     }
 
     fn shown_secrets(&self) -> Vec<String> {

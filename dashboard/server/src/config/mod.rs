@@ -6,6 +6,7 @@
 mod access;
 mod file;
 mod load;
+mod number;
 mod print;
 mod secret;
 
@@ -15,6 +16,8 @@ mod tests;
 pub use access::{Access, DEFAULT_LOGIN_LIFE_S, Login, Tls};
 pub use file::FileError;
 pub use load::{LoadError, Loaded, Source, load};
+pub(crate) use number::{at_least, within};
+
 pub use secret::{Secret, SecretError};
 
 pub use crate::trace::TraceUrl;
@@ -25,6 +28,7 @@ use std::time::Duration;
 
 use clap::{Args, Command};
 
+use crate::host::named_host;
 use crate::prometheus::Prometheus;
 use crate::rules::RuleArg;
 
@@ -98,6 +102,15 @@ pub const DEFAULT_HEADER_TIMEOUT_S: u64 = 10;
 /// by default, so that they keep theirs.
 pub const DEFAULT_IDLE_TIMEOUT_S: u64 = 120;
 
+/// Seconds that anything is kept at most: 30 days.
+const MAX_KEEP_S: u64 = 30 * 24 * 3600;
+/// A lane of fewer stretches tells nothing.
+const MIN_LANE_SEGMENTS: u64 = 4;
+/// A shorter text tells no name from another.
+const MIN_TEXT_BYTES: u64 = 16;
+/// A request, its head or a trace does not fit in less.
+const MIN_BYTES: u64 = 1024;
+
 /// Configuration of a [`crate::Server`]; also its command line.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Addresses and time")]
@@ -113,25 +126,26 @@ pub struct Config {
     pub otlp_http_addr: SocketAddr,
     /// Host name by which browsers and senders may ask; can be given several times. Names of loopback are allowed
     /// always, addresses in digits where the listener is not on loopback
-    #[arg(long, env = "POOLSCOPE_ALLOWED_HOST", value_delimiter = ',', value_name = "HOST")]
+    #[arg(long, env = "POOLSCOPE_ALLOWED_HOST", value_delimiter = ',', value_parser = named_host, value_name = "HOST")]
     pub allowed_host: Vec<String>,
     /// Seconds of history, up to 30 days; the older, the coarser
     #[arg(long = "retention", env = "POOLSCOPE_RETENTION", default_value_t = DEFAULT_RETENTION_S,
-        value_parser = clap::value_parser!(u64).range(1..=30 * 24 * 3600), value_name = "SECONDS")]
+        value_parser = within::<1, MAX_KEEP_S>, value_name = "SECONDS")]
     pub retention_s: u64,
     /// Seconds after which a silent pool or breaker leaves the overview; its history stays for the retention
     #[arg(long = "forget-after", env = "POOLSCOPE_FORGET_AFTER", default_value_t = DEFAULT_FORGET_AFTER_S,
-        value_parser = clap::value_parser!(u64).range(1..=30 * 24 * 3600), value_name = "SECONDS")]
+        value_parser = within::<1, MAX_KEEP_S>, value_name = "SECONDS")]
     pub forget_after_s: u64,
     /// File in which history, breakers and events survive a restart; made if there is none
     #[arg(long, env = "POOLSCOPE_STORE", value_name = "FILE")]
     pub store: Option<PathBuf>,
     /// Mebibytes of that file, best a power of two since it grows by doubling; the oldest goes first
     #[arg(long, env = "POOLSCOPE_STORE_MAX_MB", default_value_t = DEFAULT_STORE_MAX_MB,
-        value_parser = clap::value_parser!(u64).range(16..), value_name = "MIB")]
+        value_parser = within::<16, { u64::MAX }>, value_name = "MIB")]
     pub store_max_mb: u64,
     /// Milliseconds from which on a trace is slow, and kept longer than quick ones
-    #[arg(long, env = "POOLSCOPE_SLOW_TRACE_MS", default_value_t = DEFAULT_SLOW_TRACE_MS, value_name = "MS")]
+    #[arg(long, env = "POOLSCOPE_SLOW_TRACE_MS", default_value_t = DEFAULT_SLOW_TRACE_MS,
+        value_parser = within::<0, { u64::MAX }>, value_name = "MS")]
     pub slow_trace_ms: u64,
     /// Where a trace is shown elsewhere, such as http://jaeger:16686/trace/{trace_id}
     #[arg(long, env = "POOLSCOPE_TRACE_URL", value_name = "TEMPLATE")]
@@ -178,79 +192,101 @@ impl Default for Config {
 #[command(next_help_heading = "Limits; what is dropped for one is counted on the About page")]
 pub struct Limits {
     /// Pools at once; the one that was silent for longest makes room
-    #[arg(long, env = "POOLSCOPE_MAX_POOLS", default_value_t = DEFAULT_MAX_POOLS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_POOLS", default_value_t = DEFAULT_MAX_POOLS,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_pools: usize,
     /// Series of one pool, breaker or whatever else protects
-    #[arg(long, env = "POOLSCOPE_MAX_SERIES", default_value_t = DEFAULT_MAX_SERIES, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_SERIES", default_value_t = DEFAULT_MAX_SERIES,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_series: usize,
     /// Mebibytes of all histories together; the oldest goes first
-    #[arg(long, env = "POOLSCOPE_MAX_HISTORY_MB", default_value_t = DEFAULT_MAX_HISTORY_MB, value_name = "MIB")]
+    #[arg(long, env = "POOLSCOPE_MAX_HISTORY_MB", default_value_t = DEFAULT_MAX_HISTORY_MB,
+        value_parser = at_least::<1>, value_name = "MIB")]
     pub max_history_mb: usize,
     /// Reports of one pool that are kept as they came, before they are merged
-    #[arg(long, env = "POOLSCOPE_MAX_POINTS", default_value_t = DEFAULT_MAX_POINTS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_POINTS", default_value_t = DEFAULT_MAX_POINTS,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_points: usize,
     /// Breakers at once
-    #[arg(long, env = "POOLSCOPE_MAX_BREAKERS", default_value_t = DEFAULT_MAX_BREAKERS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_BREAKERS", default_value_t = DEFAULT_MAX_BREAKERS,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_breakers: usize,
     /// Retry policies, timeouts, limits of clients, health probes and resources at once
-    #[arg(long, env = "POOLSCOPE_MAX_PROTECTION", default_value_t = DEFAULT_MAX_PROTECTION, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_PROTECTION", default_value_t = DEFAULT_MAX_PROTECTION,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_protection: usize,
     /// Instances of all services together
-    #[arg(long, env = "POOLSCOPE_MAX_INSTANCES", default_value_t = DEFAULT_MAX_INSTANCES, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_INSTANCES", default_value_t = DEFAULT_MAX_INSTANCES,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_instances: usize,
     /// Connections of one pool that are kept one by one, closed ones too
-    #[arg(long, env = "POOLSCOPE_MAX_LANES", default_value_t = DEFAULT_MAX_LANES, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_LANES", default_value_t = DEFAULT_MAX_LANES,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_lanes: usize,
     /// Stretches of the lane of one connection; beyond it the oldest lose detail
-    #[arg(long, env = "POOLSCOPE_MAX_LANE_SEGMENTS", default_value_t = DEFAULT_MAX_LANE_SEGMENTS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_LANE_SEGMENTS", default_value_t = DEFAULT_MAX_LANE_SEGMENTS,
+        value_parser = at_least::<MIN_LANE_SEGMENTS>, value_name = "N")]
     pub max_lane_segments: usize,
     /// Stretches of the lanes of all connections together; a connection counts as 8 more
-    #[arg(long, env = "POOLSCOPE_MAX_SEGMENTS", default_value_t = DEFAULT_MAX_SEGMENTS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_SEGMENTS", default_value_t = DEFAULT_MAX_SEGMENTS,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_segments: usize,
     /// Events that are kept
-    #[arg(long, env = "POOLSCOPE_MAX_EVENTS", default_value_t = DEFAULT_MAX_EVENTS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_EVENTS", default_value_t = DEFAULT_MAX_EVENTS,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_events: usize,
     /// Traces that are kept; quick good ones make room first
-    #[arg(long, env = "POOLSCOPE_MAX_TRACES", default_value_t = DEFAULT_MAX_TRACES, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_TRACES", default_value_t = DEFAULT_MAX_TRACES,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_traces: usize,
     /// Spans that are kept of one trace
-    #[arg(long, env = "POOLSCOPE_MAX_TRACE_SPANS", default_value_t = DEFAULT_MAX_TRACE_SPANS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_TRACE_SPANS", default_value_t = DEFAULT_MAX_TRACE_SPANS,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_trace_spans: usize,
     /// Bytes of all traces together
-    #[arg(long, env = "POOLSCOPE_MAX_TRACE_BYTES", default_value_t = DEFAULT_MAX_TRACE_BYTES, value_name = "BYTES")]
+    #[arg(long, env = "POOLSCOPE_MAX_TRACE_BYTES", default_value_t = DEFAULT_MAX_TRACE_BYTES,
+        value_parser = at_least::<MIN_BYTES>, value_name = "BYTES")]
     pub max_trace_bytes: usize,
     /// Attributes that are kept of one event or span
-    #[arg(long, env = "POOLSCOPE_MAX_EVENT_ATTRIBUTES", default_value_t = DEFAULT_MAX_EVENT_ATTRIBUTES, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_EVENT_ATTRIBUTES", default_value_t = DEFAULT_MAX_EVENT_ATTRIBUTES,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_event_attributes: usize,
     /// Bytes of one name, value or sentence
-    #[arg(long, env = "POOLSCOPE_MAX_TEXT_BYTES", default_value_t = DEFAULT_MAX_TEXT_BYTES, value_name = "BYTES")]
+    #[arg(long, env = "POOLSCOPE_MAX_TEXT_BYTES", default_value_t = DEFAULT_MAX_TEXT_BYTES,
+        value_parser = at_least::<MIN_TEXT_BYTES>, value_name = "BYTES")]
     pub max_text_bytes: usize,
     /// Browsers that listen to the live stream at once
-    #[arg(long, env = "POOLSCOPE_MAX_STREAMS", default_value_t = DEFAULT_MAX_STREAMS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_STREAMS", default_value_t = DEFAULT_MAX_STREAMS,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_streams: usize,
     /// Connections of one listener at once; the one that was idle for longest makes room, and one address gets at most
     /// seven eighths
-    #[arg(long, env = "POOLSCOPE_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_connections: usize,
     /// Bytes of one OTLP request over HTTP as it travels; over gRPC those after decompression are its bound
-    #[arg(long, env = "POOLSCOPE_MAX_BODY_BYTES", default_value_t = DEFAULT_MAX_BODY_BYTES, value_name = "BYTES")]
+    #[arg(long, env = "POOLSCOPE_MAX_BODY_BYTES", default_value_t = DEFAULT_MAX_BODY_BYTES,
+        value_parser = at_least::<MIN_BYTES>, value_name = "BYTES")]
     pub max_body_bytes: usize,
     /// Bytes of one OTLP request after decompression
-    #[arg(long, env = "POOLSCOPE_MAX_INFLATED_BYTES", default_value_t = DEFAULT_MAX_INFLATED_BYTES, value_name = "BYTES")]
+    #[arg(long, env = "POOLSCOPE_MAX_INFLATED_BYTES", default_value_t = DEFAULT_MAX_INFLATED_BYTES,
+        value_parser = at_least::<MIN_BYTES>, value_name = "BYTES")]
     pub max_inflated_bytes: usize,
     /// OTLP requests that are decoded at once
-    #[arg(long, env = "POOLSCOPE_MAX_REQUESTS", default_value_t = DEFAULT_MAX_REQUESTS, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_MAX_REQUESTS", default_value_t = DEFAULT_MAX_REQUESTS,
+        value_parser = at_least::<1>, value_name = "N")]
     pub max_requests: usize,
     /// Bytes of the head of a request: path, query and headers
-    #[arg(long, env = "POOLSCOPE_MAX_HEADER_BYTES", default_value_t = DEFAULT_MAX_HEADER_BYTES, value_name = "BYTES")]
+    #[arg(long, env = "POOLSCOPE_MAX_HEADER_BYTES", default_value_t = DEFAULT_MAX_HEADER_BYTES,
+        value_parser = at_least::<MIN_BYTES>, value_name = "BYTES")]
     pub max_header_bytes: usize,
     /// Seconds that the head of a request may take to arrive
     #[arg(long = "header-timeout", env = "POOLSCOPE_HEADER_TIMEOUT", default_value_t = DEFAULT_HEADER_TIMEOUT_S,
-        value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
+        value_parser = within::<1, 3600>, value_name = "SECONDS")]
     pub header_timeout_s: u64,
     /// Seconds after which a connection is closed that nobody uses, or that takes nothing more
     #[arg(long = "idle-timeout", env = "POOLSCOPE_IDLE_TIMEOUT", default_value_t = DEFAULT_IDLE_TIMEOUT_S,
-        value_parser = clap::value_parser!(u64).range(1..=24 * 3600), value_name = "SECONDS")]
+        value_parser = within::<1, { 24 * 3600 }>, value_name = "SECONDS")]
     pub idle_timeout_s: u64,
 }
 

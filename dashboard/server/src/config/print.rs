@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use clap::{Arg, ArgAction};
 
-use super::file;
+use super::file::{self, Kind};
 use super::load::Loaded;
 
 impl<P> fmt::Display for Loaded<P> {
@@ -33,19 +33,21 @@ impl<P> Loaded<P> {
             // What can't be copied into a file stands there as a comment.
             (_, Some(values)) if is_secret => format!("# {key} = {}", values.join(", ")),
             (ArgAction::Append, raw) => {
-                let all: Vec<String> = raw.unwrap_or_default().iter().map(|value| literal(value)).collect();
+                let all: Vec<String> =
+                    raw.unwrap_or_default().iter().map(|value| literal(arg, value)).collect();
                 format!("{key} = [{}]", all.join(", "))
             }
-            (_, Some(values)) => format!("{key} = {}", literal(&values.join(""))),
+            (_, Some(values)) => format!("{key} = {}", literal(arg, &values.join(""))),
             (_, None) => format!("# {key} is not set"),
         }
     }
 }
 
 /// A value of TOML.
-fn literal(value: &str) -> String {
-    if value.parse::<i64>().is_ok_and(|number| number.to_string() == value) {
-        return value.to_owned();
+fn literal(arg: &Arg, value: &str) -> String {
+    // A flag takes `007` and `+7` as well, TOML does not take them all.
+    if let (Kind::Number, Ok(number)) = (Kind::of(arg), value.parse::<u64>()) {
+        return number.to_string();
     }
     let mut text = String::from("\"");
     for character in value.chars() {

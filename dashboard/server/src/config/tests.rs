@@ -60,12 +60,14 @@ fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
 
 #[test]
 fn a_printed_configuration_is_a_file_again() {
-    let loaded =
-        load::<Program>(["program", "--retention", "77", "--allowed-host", "a\"b"].map(OsString::from))
-            .unwrap();
+    let loaded = load::<Program>(
+        ["program", "--retention", "077", "--prometheus-user", "7", "--store", "a\"b"].map(OsString::from),
+    )
+    .unwrap();
     let again = load_with(&file("again", &loaded.to_string()), &[]).unwrap();
     assert_eq!(again.args.all.retention_s, 77);
-    assert_eq!(again.args.all.allowed_host, ["a\"b"]);
+    assert_eq!(again.args.all.prometheus.prometheus_user.as_deref(), Some("7"));
+    assert_eq!(again.args.all.store, Some("a\"b".into()));
     let secrets =
         ["program", "--prometheus-header", "X-Scope-OrgID: team", "--prometheus-header", "X-Key: hush"];
     let loaded = load::<Program>(secrets.map(OsString::from)).unwrap();
@@ -113,17 +115,29 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
         ("\nretnetion = 60\n", 2, &["unknown key `retnetion`: did you mean `retention`?"][..]),
         ("http_addr = \"127.0.0.1:1\"\n", 1, &["unknown key `http_addr`: did you mean `http-addr`?"]),
         ("zzz = 1\n", 1, &["unknown key `zzz`; --help lists all"]),
+        ("server = 1\n", 1, &["unknown key `server`; --help lists all"]),
+        ("max_pool = 1\n", 1, &["did you mean `max-pools`?"]),
         (
             "max-pools = 1\n\nretention = \"soon\"\n",
             3,
-            &["`retention`: `soon` can't be taken: invalid digit"],
+            &["`retention`: a whole number of seconds is wanted, not `\"soon\"`: write retention = 60"],
         ),
-        ("retention = 0\n", 1, &["`retention`: `0` can't be taken", "1.."]),
+        ("retention = \"5\"\n", 1, &["a whole number of seconds is wanted, not `\"5\"`"]),
+        ("retention = 1.5\n", 1, &["a whole number of seconds is wanted, not `1.5`"]),
+        ("max-pools = \"5\"\n", 1, &["a whole number is wanted, not `\"5\"`: write max-pools = 60"]),
+        ("retention = 0\n", 1, &["`retention`: `0` can't be taken: a whole number from 1 to 2592000"]),
         ("http-addr = \"here\"\n", 1, &["`http-addr`: `here` can't be taken"]),
+        ("http-addr = 4320\n", 1, &["`http-addr`: a text in quotes is wanted: write http-addr = \"...\""]),
+        ("allowed-host = [\"http://a/b\"]\n", 1, &["without scheme and path, such as a"]),
         ("login = \"maybe\"\n", 1, &["`login`: `maybe` is not one of auto, token, none"]),
         ("allow-anonymous = 3\n", 1, &["true or false is wanted"]),
+        ("allow-anonymous = \"true\"\n", 1, &["true or false is wanted, without quotes"]),
         ("retention = [1, 2]\n", 1, &["one value is wanted"]),
-        ("[limits]\nmax-pools = 3\n", 1, &["unknown key `limits`"]),
+        (
+            "\n[server]\nmax-pools = 3\n",
+            2,
+            &["the file has no sections such as `[server]`: write each key at the top"],
+        ),
         ("retention = 1\nretention = 2\n", 2, &["duplicate key"]),
         ("retention = = 1\n", 1, &["this is not TOML"]),
         ("config = \"other.toml\"\n", 1, &["unknown key `config`"]),
@@ -139,6 +153,44 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
     assert!(!secret.contains("tooshort") && secret.contains("16 characters"), "{secret}");
     let missing = load_with(&PathBuf::from("/nowhere/poolscope.toml"), &[]).unwrap_err().to_string();
     assert!(missing.starts_with("/nowhere/poolscope.toml: can't be read"), "{missing}");
+}
+
+#[test]
+fn no_bound_is_zero() {
+    let mut command = <Program as clap::CommandFactory>::command();
+    command.build();
+    let bounds: Vec<&str> = file::keys(&command)
+        .filter_map(clap::Arg::get_long)
+        .filter(|flag| flag.contains("max-") || flag.contains("timeout"))
+        .collect();
+    assert!(bounds.len() > 20, "{bounds:?}");
+    for flag in bounds {
+        let told = load::<Program>(["program".to_owned(), format!("--{flag}=0")].map(OsString::from));
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("invalid value '0'") && told.contains("a whole number"), "{flag}: {told}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_nearly_ours_is_an_error_and_that_of_others_is_none() {
+    let command = <Program as clap::CommandFactory>::command();
+    let told =
+        |name: &str| load::slip_in([name.to_owned()].into_iter(), &command).map(|error| error.to_string());
+    for (name, meant) in [
+        ("POOLSCOPE_RETENTON", "did you mean POOLSCOPE_RETENTION?"),
+        ("POOLSCOPE_MAX_POOL", "did you mean POOLSCOPE_MAX_POOLS?"),
+        ("POOLSCOPE_DASHBOARD_RETENTION", "did you mean POOLSCOPE_RETENTION?"),
+        ("POOLSCOPE_DASHBOARD_COLOUR", "--help lists all"),
+    ] {
+        let said = told(name).unwrap_or_else(|| panic!("{name}"));
+        assert!(said.contains(name) && said.contains(meant), "{said}");
+    }
+    for name in
+        ["POOLSCOPE_CACHE", "POOLSCOPE_CHROMIUM", "POOLSCOPE_UI_DIST", "POOLSCOPE_TEST_CONFIG", "MAX_POOL"]
+    {
+        assert_eq!(told(name), None, "{name}");
+    }
+    assert_eq!(told("POOLSCOPE_RETENTION"), None);
 }
 
 #[test]

@@ -133,6 +133,7 @@ async fn take<S: Signal>(
         Ok(received) => received,
         Err(why) => {
             if matches!(why, Refused::TooLarge(_)) {
+                app.counts.large_body();
                 // Nothing depends on how the rest ends.
                 let _ = tokio::time::timeout(DRAIN_TIME, drain(body)).await;
             }

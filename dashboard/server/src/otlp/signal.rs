@@ -25,6 +25,8 @@ pub(super) trait Signal: prost::Message + Default + DeserializeOwned + 'static {
     const HTTP_PATH: &'static str;
     /// Path over gRPC.
     const GRPC_PATH: &'static str;
+    /// What a request in JSON holds.
+    const FIELD: &'static str;
     /// What rejected items are called in the JSON of an answer.
     const REJECTED: &'static str;
     /// What it is counted as.
@@ -45,6 +47,7 @@ impl Signal for ExportMetricsServiceRequest {
     const KIND: SignalKind = SignalKind::Metrics;
     const HTTP_PATH: &'static str = "/v1/metrics";
     const GRPC_PATH: &'static str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+    const FIELD: &'static str = "resourceMetrics";
     const REJECTED: &'static str = "rejectedDataPoints";
     const SHAPE: &'static Shape = &shape::METRICS;
 
@@ -78,6 +81,7 @@ impl Signal for ExportLogsServiceRequest {
     const KIND: SignalKind = SignalKind::Logs;
     const HTTP_PATH: &'static str = "/v1/logs";
     const GRPC_PATH: &'static str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+    const FIELD: &'static str = "resourceLogs";
     const REJECTED: &'static str = "rejectedLogRecords";
     const SHAPE: &'static Shape = &shape::LOGS;
 
@@ -95,6 +99,7 @@ impl Signal for ExportTraceServiceRequest {
     const KIND: SignalKind = SignalKind::Traces;
     const HTTP_PATH: &'static str = "/v1/traces";
     const GRPC_PATH: &'static str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    const FIELD: &'static str = "resourceSpans";
     const REJECTED: &'static str = "rejectedSpans";
     const SHAPE: &'static Shape = &shape::TRACES;
 

@@ -89,6 +89,7 @@ pub(crate) struct Counts {
     signals: [OfSignal; SignalKind::ALL.len()],
     refused_streams: AtomicU64,
     large_heads: AtomicU64,
+    large_bodies: AtomicU64,
     wide_histograms: AtomicU64,
 }
 
@@ -140,6 +141,20 @@ impl Counts {
 
     pub(crate) fn large_heads(&self) -> u64 {
         self.large_heads.load(Relaxed)
+    }
+
+    /// The body of a request over HTTP was too large as it travels.
+    pub(crate) fn large_body(&self) {
+        self.large_bodies.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn large_bodies(&self) -> u64 {
+        self.large_bodies.load(Relaxed)
+    }
+
+    /// Requests whose body was small enough as it travels and then was too large, or held too much.
+    pub(crate) fn large_inflated_bodies(&self) -> u64 {
+        self.refused_for(Reason::TooLarge).saturating_sub(self.large_bodies())
     }
 
     /// So many histograms had too many buckets.

@@ -73,45 +73,21 @@ impl App {
     /// The bounds that are not the store's.
     pub(crate) fn own_limits(&self) -> Vec<Limit> {
         let limits = &self.config.limits;
-        let limit =
-            |name: String, used: u64, max: usize, hits: u64| Limit { name, used, max: max as u64, hits };
+        let limit = |name: &str, used: u64, max: usize, hits: u64| Limit::new(name, used, max as u64, hits);
+        let each = |name: &str, max: usize, hits: u64| Limit::of_bytes(name, 0, max as u64, hits);
+        let counts = &self.counts;
+        let busy = limits.max_requests.saturating_sub(self.admission.available_permits()) as u64;
         let mut all = vec![
-            limit(
-                "live streams".to_owned(),
-                self.streams.open(),
-                limits.max_streams,
-                self.counts.refused_streams(),
-            ),
-            limit(
-                "requests at once".to_owned(),
-                limits.max_requests.saturating_sub(self.admission.available_permits()) as u64,
-                limits.max_requests,
-                self.counts.refused_for(Reason::Busy),
-            ),
-            // Which of the two it was, the sender was told.
-            limit(
-                "bytes of a request".to_owned(),
-                0,
-                limits.max_body_bytes,
-                self.counts.refused_for(Reason::TooLarge),
-            ),
-            limit(
-                "bytes of a request, inflated".to_owned(),
-                0,
-                limits.max_inflated_bytes,
-                self.counts.refused_for(Reason::TooLarge),
-            ),
-            limit(
-                "bytes of the head of a request".to_owned(),
-                0,
-                limits.max_header_bytes,
-                self.counts.large_heads(),
-            ),
-            limit("buckets of a histogram".to_owned(), 0, MAX_BUCKETS, self.counts.all_wide_histograms()),
+            limit("live streams", self.streams.open(), limits.max_streams, counts.refused_streams()),
+            limit("requests at once", busy, limits.max_requests, counts.refused_for(Reason::Busy)),
+            each("bytes of a request", limits.max_body_bytes, counts.large_bodies()),
+            each("bytes of a request, inflated", limits.max_inflated_bytes, counts.large_inflated_bodies()),
+            each("bytes of the head of a request", limits.max_header_bytes, counts.large_heads()),
+            limit("buckets of a histogram", 0, MAX_BUCKETS, counts.all_wide_histograms()),
         ];
         all.extend(self.places.iter().map(|(name, places)| {
             let (used, max) = places.used();
-            limit(format!("connections for {name}"), used as u64, max, made_way(places))
+            limit(&format!("connections for {name}"), used as u64, max, made_way(places))
         }));
         all
     }
@@ -130,5 +106,48 @@ fn words(why: Cut) -> &'static str {
         Cut::MadeRoom => "idle or slow, while others needed its place",
         Cut::Share => "its address has its share already",
         Cut::Handshake => "no TLS came about",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use crate::access::Access;
+    use crate::app::App;
+    use crate::clock::now_ms;
+    use crate::config::{Config, Limits};
+
+    /// Those of connections belong to the listeners, of which there are none here.
+    const OF_LISTENERS: &str = "max-connections";
+
+    #[test]
+    fn every_bound_that_can_be_set_is_told_with_how_full_it_is() {
+        let command = Limits::augment_args(Command::new("limits")).mut_args(|arg| arg.env(None::<&str>));
+        let bounds: HashMap<String, usize> = command
+            .get_arguments()
+            .filter_map(|arg| arg.get_long())
+            .filter(|flag| flag.starts_with("max-") && *flag != OF_LISTENERS)
+            .zip(2_001..)
+            .map(|(flag, max)| (flag.to_owned(), max))
+            .collect();
+        assert!(bounds.len() > 20, "{bounds:?}");
+        let flags = bounds.iter().map(|(flag, max)| format!("--{flag}={max}"));
+        let matches = command.get_matches_from(std::iter::once("limits".to_owned()).chain(flags));
+        let limits = Limits::from_arg_matches(&matches).unwrap();
+        let config = Config { limits, ..Config::default() };
+        let any = ([127, 0, 0, 1], 0).into();
+        let access = Access::new(&config, any, [any; 2]).unwrap();
+        let app = App::new(config, access, String::new(), String::new());
+        let status = app.status(&app.store(), app.trace_limits(), now_ms());
+        for (flag, max) in bounds {
+            let max = if flag.ends_with("-mb") { max << 20 } else { max } as u64;
+            let row = status.limits.iter().find(|row| row.max == max);
+            let row = row.unwrap_or_else(|| panic!("--{flag} has no row"));
+            let is_bytes = flag.ends_with("-bytes") || flag.ends_with("-mb");
+            assert_eq!(row.is_bytes, is_bytes, "{}", row.name);
+        }
     }
 }

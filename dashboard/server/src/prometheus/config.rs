@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 
-use crate::config::defaults;
+use crate::config::{at_least, defaults, within};
 
 /// Seconds from one question to the next: what Prometheus scrapes is rarely newer.
 pub const DEFAULT_INTERVAL_S: u64 = 5;
@@ -41,17 +41,18 @@ pub struct Prometheus {
     pub prometheus_url: Option<PrometheusUrl>,
     /// Seconds from one question to the next, which is the resolution of the charts too
     #[arg(long = "prometheus-interval", env = "POOLSCOPE_PROMETHEUS_INTERVAL", default_value_t = DEFAULT_INTERVAL_S,
-        value_parser = clap::value_parser!(u64).range(1..=600), value_name = "SECONDS")]
+        value_parser = within::<1, 600>, value_name = "SECONDS")]
     pub prometheus_interval_s: u64,
     /// Seconds that an answer may take
     #[arg(long = "prometheus-timeout", env = "POOLSCOPE_PROMETHEUS_TIMEOUT", default_value_t = DEFAULT_TIMEOUT_S,
-        value_parser = clap::value_parser!(u64).range(1..=600), value_name = "SECONDS")]
+        value_parser = within::<1, 600>, value_name = "SECONDS")]
     pub prometheus_timeout_s: u64,
     /// Only series with this label: `namespace=shop`; can be given several times
     #[arg(long, env = "POOLSCOPE_PROMETHEUS_LABEL", value_delimiter = ',', value_name = "NAME=VALUE")]
     pub prometheus_label: Vec<LabelIs>,
     /// Label that tells replicas of Prometheus apart, of which one is shown; can be given several times
-    #[arg(long, env = "POOLSCOPE_PROMETHEUS_REPLICA_LABEL", value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, env = "POOLSCOPE_PROMETHEUS_REPLICA_LABEL", value_delimiter = ',',
+        value_parser = label_name, value_name = "NAME")]
     pub prometheus_replica_label: Vec<String>,
     /// Header of each question: `X-Scope-OrgID: team`; can be given several times, in the environment with `;` between
     #[arg(
@@ -105,10 +106,12 @@ pub struct Prometheus {
     #[arg(long, env = "POOLSCOPE_PROMETHEUS_KEY", value_name = "FILE", requires = "prometheus_cert")]
     pub prometheus_key: Option<PathBuf>,
     /// Series of one answer
-    #[arg(long, env = "POOLSCOPE_PROMETHEUS_MAX_SERIES", default_value_t = DEFAULT_MAX_SERIES, value_name = "N")]
+    #[arg(long, env = "POOLSCOPE_PROMETHEUS_MAX_SERIES", default_value_t = DEFAULT_MAX_SERIES,
+        value_parser = at_least::<1>, value_name = "N")]
     pub prometheus_max_series: usize,
     /// Bytes of one answer after decompression
-    #[arg(long, env = "POOLSCOPE_PROMETHEUS_MAX_BYTES", default_value_t = DEFAULT_MAX_BYTES, value_name = "BYTES")]
+    #[arg(long, env = "POOLSCOPE_PROMETHEUS_MAX_BYTES", default_value_t = DEFAULT_MAX_BYTES,
+        value_parser = at_least::<1024>, value_name = "BYTES")]
     pub prometheus_max_bytes: usize,
 }
 
@@ -119,6 +122,32 @@ impl Default for Prometheus {
 }
 
 impl Prometheus {
+    /// The flag of a setting that says how Prometheus is to be asked, where it is not asked at all.
+    pub(crate) fn unasked(&self) -> Option<&'static str> {
+        if self.source == DataSource::Prometheus {
+            return None;
+        }
+        let given = [
+            ("--prometheus-url", self.prometheus_url.is_some()),
+            ("--prometheus-interval", self.prometheus_interval_s != DEFAULT_INTERVAL_S),
+            ("--prometheus-timeout", self.prometheus_timeout_s != DEFAULT_TIMEOUT_S),
+            ("--prometheus-label", !self.prometheus_label.is_empty()),
+            ("--prometheus-replica-label", !self.prometheus_replica_label.is_empty()),
+            ("--prometheus-header", !self.prometheus_header.is_empty()),
+            ("--prometheus-token", self.prometheus_token.is_some()),
+            ("--prometheus-token-file", self.prometheus_token_file.is_some()),
+            ("--prometheus-user", self.prometheus_user.is_some()),
+            ("--prometheus-password", self.prometheus_password.is_some()),
+            ("--prometheus-password-file", self.prometheus_password_file.is_some()),
+            ("--prometheus-ca", self.prometheus_ca.is_some()),
+            ("--prometheus-cert", self.prometheus_cert.is_some()),
+            ("--prometheus-key", self.prometheus_key.is_some()),
+            ("--prometheus-max-series", self.prometheus_max_series != DEFAULT_MAX_SERIES),
+            ("--prometheus-max-bytes", self.prometheus_max_bytes != DEFAULT_MAX_BYTES),
+        ];
+        given.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+
     pub(super) fn interval(&self) -> Duration {
         Duration::from_secs(self.prometheus_interval_s)
     }
@@ -186,13 +215,16 @@ impl FromStr for LabelIs {
 
     fn from_str(text: &str) -> Result<Self, SettingError> {
         let (name, value) = text.split_once('=').ok_or(SettingError("write it as name=value"))?;
-        let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
-        let is_name = name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_ascii_digit());
-        if !is_name {
-            return Err(SettingError("the name of a label has letters, digits and underscores"));
-        }
-        Ok(Self { name: name.to_owned(), value: value.to_owned() })
+        Ok(Self { name: label_name(name)?, value: value.to_owned() })
     }
+}
+
+/// Reads the name of a label.
+fn label_name(name: &str) -> Result<String, SettingError> {
+    let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_name = name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_ascii_digit());
+    let refused = SettingError("the name of a label has letters, digits and underscores");
+    is_name.then(|| name.to_owned()).ok_or(refused)
 }
 
 /// A header that is sent with each question; its value may be a secret.
@@ -264,6 +296,42 @@ mod tests {
             assert!(url(wrong).is_err(), "{wrong}");
         }
         assert!(url("http://me:secret@x").unwrap_err().to_string().contains("--prometheus-user"));
+    }
+
+    #[test]
+    fn a_setting_of_a_source_that_is_not_asked_is_found_whichever_it_is() {
+        use clap::{Args as _, FromArgMatches as _};
+        let command = || Prometheus::augment_args(clap::Command::new("settings"));
+        let read = |args: Vec<String>| {
+            let all = ["settings".to_owned()].into_iter().chain(args);
+            Prometheus::from_arg_matches(&command().get_matches_from(all)).unwrap()
+        };
+        assert_eq!(read(Vec::new()).unasked(), None);
+        for arg in command().get_arguments().filter(|arg| arg.get_id() != "source") {
+            let flag = format!("--{}", arg.get_long().unwrap());
+            let value = match &*flag {
+                "--prometheus-url" => "http://localhost",
+                "--prometheus-label" => "a=b",
+                "--prometheus-header" => "a: b",
+                "--prometheus-max-bytes" => "2000",
+                "--prometheus-replica-label" => "replica",
+                _ => "7",
+            };
+            let mut args = vec![format!("{flag}={value}")];
+            // Some are refused alone; what they need comes later in the list.
+            args.extend(match &*flag {
+                "--prometheus-password" | "--prometheus-password-file" => {
+                    Some("--prometheus-user=me".to_owned())
+                }
+                "--prometheus-cert" => Some("--prometheus-key=x".to_owned()),
+                "--prometheus-key" => Some("--prometheus-cert=x".to_owned()),
+                _ => None,
+            });
+            let found = read(args.clone()).unasked().unwrap_or_else(|| panic!("{flag}"));
+            assert!(args.iter().any(|arg| arg.starts_with(found)), "{flag}: {found}");
+            args.push("--source=prometheus".to_owned());
+            assert_eq!(read(args).unasked(), None);
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn rule(facts: &Facts<'_>) -> Option<Finding> {
         format!(
             "only {} of acquires reused a connection; {} connections opened a second",
             words::percent(reuse),
-            words::digits(opened_per_s)
+            words::number(opened_per_s)
         )
     })
 }

@@ -147,6 +147,11 @@ impl Condition {
         self.health.clone()
     }
 
+    /// True if there is a warning of it.
+    pub(crate) fn finds_something(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// What is held, as warnings.
     pub(crate) fn warnings<'a>(&'a self, about: About<'a>) -> impl Iterator<Item = Warning> + 'a {
         self.held.iter().map(move |(rule, held)| {

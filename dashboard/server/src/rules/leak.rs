@@ -60,10 +60,13 @@ mod tests {
         let found = rule(&leaks(Some(2), 0, Some(longest))).unwrap();
         assert_eq!(
             (found.severity, &*found.sentence),
-            (Severity::Warn, "2 responses are held and not read, the longest for 75 s; taken by src/x.rs:10")
+            (
+                Severity::Warn,
+                "2 responses are held and not read, the longest for 1 min 15 s; taken by src/x.rs:10"
+            )
         );
         let found = rule(&leaks(Some(1), 0, Some(LongestLeak { origin: None, ..longest }))).unwrap();
-        assert_eq!(found.sentence, "1 response is held and not read for 75 s");
+        assert_eq!(found.sentence, "1 response is held and not read for 1 min 15 s");
     }
 
     #[test]

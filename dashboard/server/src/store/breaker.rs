@@ -174,6 +174,10 @@ impl Breaker {
         true
     }
 
+    pub(super) fn series_count(&self) -> usize {
+        self.series.len()
+    }
+
     /// Takes a reading of the report that has begun; false if there is no room for its series.
     pub(super) fn take(&mut self, reading: &BreakerReading<'_>, max_series: usize, max_text: usize) -> bool {
         let Value::Number { value, .. } = reading.reading.value else { return true };

@@ -137,7 +137,7 @@ impl Store {
             }
             if !breaker.take(reading, max_series, max_text) {
                 no_room.add(Bound::Series);
-                self.dropped_series += 1;
+                self.full_series[2] += 1;
             }
         }
         let mut changed = false;

@@ -124,11 +124,7 @@ impl Journal {
 
     /// How full it is; `None` while there is no file.
     pub(super) fn limit(&self) -> Option<wire::Limit> {
-        self.is_wanted.then(|| wire::Limit {
-            name: "bytes that wait for the file".to_owned(),
-            used: self.bytes as u64,
-            max: MAX_BYTES as u64,
-            hits: self.dropped,
-        })
+        let (used, max) = (self.bytes as u64, MAX_BYTES as u64);
+        self.is_wanted.then(|| wire::Limit::of_bytes("bytes that wait for the file", used, max, self.dropped))
     }
 }

@@ -3,23 +3,24 @@
 use poolscope_wire as wire;
 
 use super::Store;
-use super::breaker::MAX_TRANSITIONS;
+use super::breaker::{Breaker, MAX_TRANSITIONS};
 use super::early::MAX_WAITING;
 use super::warning_log::MAX_WARNINGS;
 
 impl Store {
     /// The bounds and how full they are.
     pub(crate) fn limits(&self) -> Vec<wire::Limit> {
-        let limit = |name: &str, used: usize, max: usize, hits: u64| wire::Limit {
-            name: name.to_owned(),
-            used: used as u64,
-            max: max as u64,
-            hits,
+        let limit =
+            |name: &str, used: usize, max: usize, hits| wire::Limit::new(name, used as u64, max as u64, hits);
+        let bytes = |name: &str, used: usize, max: usize, hits| {
+            wire::Limit::of_bytes(name, used as u64, max as u64, hits)
         };
         let series = self.pools.values().map(|pool| pool.series.len()).max().unwrap_or(0);
         let lanes = self.pools.values().map(|pool| pool.lanes.len()).max().unwrap_or(0);
         let stretches = self.pools.values().map(|pool| pool.lanes.longest()).max().unwrap_or(0);
         let reports = self.pools.values().map(|pool| pool.history.raw_steps()).max().unwrap_or(0);
+        let early = self.pools.values().map(|pool| pool.history.early_raw_steps()).sum();
+        let breaker_series = self.breakers.values().map(Breaker::series_count).max().unwrap_or(0);
         let hidden = self.pools.len() - self.shown_pools().count();
         let protection_series = self.protection.values().map(|one| one.series.len()).max().unwrap_or(0);
         let session_series = self.sessions.values().map(|one| one.series.len()).max().unwrap_or(0);
@@ -33,9 +34,10 @@ impl Store {
             limit("pools", self.pools.len(), limits.max_pools, self.pools.hits()),
             limit("series of a pool", series, limits.max_series, self.dropped_series),
             limit("silent pools with history", hidden, limits.max_pools, self.pools.hidden_hits()),
-            limit("reports of a pool kept as they came", reports, limits.max_points, 0),
-            limit("bytes of history", history.0, history.1, self.dropped_steps),
+            limit("reports of a pool kept as they came", reports, limits.max_points, early),
+            bytes("bytes of history", history.0, history.1, self.dropped_steps),
             limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
+            limit("series of a breaker", breaker_series, limits.max_series, self.full_series[2]),
             limit("changes of a breaker", changes, MAX_TRANSITIONS, dropped_changes),
             limit("other protection", protection, limits.max_protection, self.protection.hits()),
             limit("series of other protection", protection_series, limits.max_series, self.full_series[0]),
@@ -64,7 +66,7 @@ impl Store {
                 self.lane_budget.coarsened[1],
             ),
             limit("attributes of an event", 0, limits.max_event_attributes, self.events.dropped_attributes),
-            limit("bytes of a text", 0, limits.max_text_bytes, self.events.cuts + self.cut_names),
+            bytes("bytes of a text", 0, limits.max_text_bytes, self.events.cuts + self.cut_names),
         ]
         .into_iter()
         .chain(self.journal.limit())

@@ -107,10 +107,10 @@ pub(crate) struct Store {
     lane_budget: Budget,
     /// The server ends, and what is asked for the file is asked for the last time.
     is_settled: bool,
-    /// Readings of series of pools and breakers for which there was no room.
+    /// Readings of series of pools for which there was no room.
     dropped_series: u64,
-    /// How often there was no room for a series of other protection, and of sessions, or a silent one made it.
-    full_series: [u64; 2],
+    /// How often there was no room for a series of other protection, of sessions, or a silent one made it, and of breakers.
+    full_series: [u64; 3],
     /// Names that were too long.
     cut_names: u64,
     removed: Removed,
@@ -182,7 +182,7 @@ impl Store {
             early: Early::default(),
             is_settled: false,
             dropped_series: 0,
-            full_series: [0; 2],
+            full_series: [0; 3],
             cut_names: 0,
             removed: Removed::default(),
             services_changed: false,

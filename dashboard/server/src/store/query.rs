@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::protection::Protection;
 use super::session::Session;
 use super::{Store, Wanted};
-use crate::model::{Judged, PoolFigure, PoolKind};
+use crate::model::{Judged, PoolFigure, PoolKind, ProtectionKind, Sender};
 use crate::rules::breaker_sentence;
 
 impl Store {
@@ -98,6 +98,16 @@ impl Store {
     pub(crate) fn breaker_names(&self, id: Id) -> Option<([String; 3], wire::BreakerState)> {
         let one = self.breakers.get(id).filter(|one| !one.hidden)?;
         Some(([&one.service, &one.instance, &one.name].map(ToString::to_string), one.state))
+    }
+
+    /// Breakers that show what a guard of resources does, of which each resource tells the name.
+    pub(crate) fn guard_breakers(&self) -> BTreeSet<Id> {
+        let of = |one: &Protection| {
+            let sender = Sender { service: &one.service, instance: &one.instance, ..Sender::default() };
+            Id::breaker(sender, &one.guard)
+        };
+        let resources = self.shown_protection().filter(|one| one.kind == ProtectionKind::Resource);
+        resources.map(of).filter(|id| self.breakers.get(*id).is_some()).collect()
     }
 
     pub(super) fn shown_breakers(&self) -> impl Iterator<Item = &Breaker> {

@@ -393,13 +393,15 @@ fn the_stalest_pool_makes_room_and_that_is_counted() {
     for (n, client) in ["a", "b", "c"].into_iter().enumerate() {
         let destination = Destination::new(client, "https", "pay", None);
         let report = Maker { destination, ..at(T0 + n as u64 * 1_000) };
-        report.results("200", 1).results("503", 1).send(&mut store);
+        let report = report.results("200", 1).results("503", 1);
+        let report = report.breaker(BreakerFigure::Calls, "success", 1.0);
+        report.breaker(BreakerFigure::Calls, "failure", 1.0).send(&mut store);
     }
     let clients: Vec<_> = store.pools().into_iter().map(|pool| pool.client).collect();
     assert_eq!(clients, ["b", "c"]);
     let limits = store.limits();
     let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
-    assert_eq!((hits("pools"), hits("series of a pool")), (1, 3));
+    assert_eq!((hits("pools"), hits("series of a pool"), hits("series of a breaker")), (1, 3, 3));
 }
 
 #[test]

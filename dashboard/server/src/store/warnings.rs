@@ -1,12 +1,16 @@
 //! Everything that is wrong, and what of that changed.
 
+use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashSet};
 use poolscope_wire as wire;
 use wire::{Rule, Subject, Warning};
 
 use super::Store;
 use super::WarningFilter;
+use super::pool::Pool;
 use super::protection::Protection;
 use crate::rules::About;
 
@@ -29,20 +33,44 @@ impl ToldWarnings {
     }
 }
 
+/// Scheme, address and port.
+type Destination<'a> = (&'a str, &'a str, u16);
+
+fn destination(pool: &Pool) -> Destination<'_> {
+    (&pool.scheme, &pool.address, pool.port)
+}
+
+/// What the user called the client, or where it goes.
+fn short_name(pool: &Pool) -> &str {
+    if pool.client.is_empty() { &pool.address } else { &pool.client }
+}
+
+/// What a pool is called where others are spoken of too.
+fn name<'a>(pool: &'a Pool, shared: &HashSet<(&str, &str)>) -> Cow<'a, str> {
+    let short = short_name(pool);
+    if !shared.contains(&(&*pool.service, short)) {
+        return short.into();
+    }
+    let (scheme, address, port) = destination(pool);
+    let whole = wire::text::destination(scheme, address, port);
+    match (pool.client.is_empty(), whole.is_empty()) {
+        (true, _) => whole.into(),
+        (false, true) => short.into(),
+        (false, false) => format!("{short} \u{b7} {whole}").into(),
+    }
+}
+
 impl Store {
     /// Everything that is wrong with those who still report, worst first, then in the order of the rules; the notes last.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let mut all = Vec::new();
-        for pool in self.shown_pools().filter(|pool| !pool.stale) {
+        let shared = LazyCell::new(|| self.shared_names());
+        for pool in self.shown_pools().filter(|pool| !pool.stale && pool.condition.finds_something()) {
             let id = pool.id.to_string();
-            let name = match (&*pool.client, &*pool.address) {
-                ("", address) => address,
-                (client, _) => client,
-            };
             let about = About {
                 what: Subject::Pool,
                 id: &id,
-                name,
+                name: &name(pool, &shared),
                 service: &pool.service,
                 instance: &pool.instance,
                 link: &format!("/pools/{id}"),
@@ -91,6 +119,19 @@ impl Store {
             })
         });
         all
+    }
+
+    /// Names that more than one destination has in a service: there the name alone tells nobody where to look.
+    fn shared_names(&self) -> HashSet<(&str, &str)> {
+        let mut first: HashMap<(&str, &str), Destination<'_>> = HashMap::default();
+        let mut shared = HashSet::default();
+        for pool in self.shown_pools() {
+            let (key, destination) = ((&*pool.service, short_name(pool)), destination(pool));
+            if *first.entry(key).or_insert(destination) != destination {
+                shared.insert(key);
+            }
+        }
+        shared
     }
 
     /// Notes what is wrong now, and what is over.

@@ -251,21 +251,19 @@ impl Traces {
 
     /// The bounds and how full they are.
     pub(crate) fn limits(&self) -> Vec<Limit> {
-        let limit = |name: &str, used: usize, max: usize, hits: u64| Limit {
-            name: name.to_owned(),
-            used: used as u64,
-            max: max as u64,
-            hits,
-        };
+        let limit =
+            |name: &str, used: usize, max: usize, hits| Limit::new(name, used as u64, max as u64, hits);
+        let bytes =
+            |name: &str, used: usize, max: usize, hits| Limit::of_bytes(name, used as u64, max as u64, hits);
         let limits = &self.limits;
         let spans = self.traces.values().map(|trace| trace.spans.len()).max().unwrap_or(0);
         let evicted = self.evicted - self.evicted_for_bytes;
         vec![
             limit("traces", self.traces.len(), limits.max_traces, evicted),
-            limit("bytes of traces", self.bytes(), limits.max_trace_bytes, self.evicted_for_bytes),
+            bytes("bytes of traces", self.bytes(), limits.max_trace_bytes, self.evicted_for_bytes),
             limit("spans of a trace", spans, limits.max_trace_spans, self.dropped_spans),
             limit("attributes of a span", 0, limits.max_event_attributes, self.dropped_attributes),
-            limit("bytes of a span's text", 0, limits.max_text_bytes, self.cuts),
+            bytes("bytes of a span's text", 0, limits.max_text_bytes, self.cuts),
         ]
     }
 }

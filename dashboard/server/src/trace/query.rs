@@ -9,8 +9,6 @@ use super::{Traces, view};
 use crate::store::Id;
 use crate::words::contains;
 
-/// Traces that a list tells at most, whatever is asked for.
-const MAX_LISTED: usize = 500;
 /// Requests that the page of a set-up lists.
 const MAX_SERVED: usize = 20;
 
@@ -120,7 +118,7 @@ impl Traces {
             }
         }
         let matching = found.len() as u64;
-        let traces = found.into_iter().take(limit.min(MAX_LISTED)).map(|(trace, _)| self.summary(trace));
+        let traces = found.into_iter().take(limit).map(|(trace, _)| self.summary(trace));
         let since_ms =
             |class: Class| Some(self.whole_since_ms[class as usize]).filter(|since_ms| *since_ms > 0);
         TraceList {

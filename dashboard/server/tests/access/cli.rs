@@ -1,7 +1,7 @@
 //! The subcommands: the real program asks a real server.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use poolscope_semconv::value::BreakerState;
 use poolscope_semconv::{attr, event, metric};
@@ -77,8 +77,40 @@ async fn snapshot_tells_the_pool_as_a_document_and_as_text() {
     assert_eq!(code, Some(0), "{said}");
     assert!(out.lines().any(|line| line.contains("shop") && line.contains("pay")), "{out}");
     assert!(!out.contains(['\u{1b}', '\u{202e}']), "{out:?}");
-    let (_, out, _) = ask(url, Some(&token), &["snapshot", "--json", "--service", "bank"]).await;
-    assert_eq!(serde_json::from_str::<Json>(&out).unwrap()["pools"], json!([]));
+    let (code, out, said) = ask(url, Some(&token), &["snapshot", "--json", "--service", "shop"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(serde_json::from_str::<Json>(&out).unwrap()["pools"][0]["service"], json!("shop"));
+}
+
+#[tokio::test]
+async fn a_service_that_nobody_knows_is_told_with_those_that_are_known() {
+    let server = Running::with(|_| {}).await;
+    let url = format!("http://{}", server.http);
+    let bank: &[&str] = &["snapshot", "--json", "--fail-on", "bad", "--service", "bank"];
+    let (code, out, said) = ask(url.clone(), None, bank).await;
+    assert_eq!((code, &*out), (Some(1), ""));
+    assert!(said.contains("no service is named \"bank\"; known are: none yet"), "{said}");
+    send(&server).await;
+    let (code, _, said) = ask(url, None, bank).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("no service is named \"bank\"; known are: shop"), "{said}");
+}
+
+#[tokio::test]
+async fn who_stops_reading_is_no_failure() {
+    let server = Running::with(|_| {}).await;
+    let url = format!("http://{}", server.http);
+    let run = move || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        program(&["snapshot", "--url", &url]).stdout(writer).output().unwrap()
+    };
+    let Output { status, stderr, .. } = tokio::task::spawn_blocking(run).await.unwrap();
+    assert_eq!((status.code(), String::from_utf8(stderr).unwrap().as_str()), (Some(0), ""));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let printed = program(&["--print-config"]).stdout(writer).output().unwrap();
+    assert_eq!((printed.status.code(), printed.stderr), (Some(0), Vec::new()));
 }
 
 #[tokio::test]
@@ -154,6 +186,12 @@ async fn top_draws_on_a_terminal_and_gives_it_back() {
     let mut child = command.stdin(input).stdout(output).spawn().unwrap();
     // It keeps the ends of the program open.
     drop(command);
+    let mut of_bank = program(&["top", "--service", "bank", "--url", &format!("http://{}", server.http)]);
+    let [input, output] = [(); 2].map(|()| pty.slave.try_clone().unwrap());
+    of_bank.env("POOLSCOPE_LOGIN_TOKEN", TOKEN).stdin(input).stdout(output).stderr(Stdio::piped());
+    let ended = tokio::task::spawn_blocking(move || of_bank.output().unwrap()).await.unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(String::from_utf8(ended.stderr).unwrap().contains("known are: shop"));
     let mut terminal = File::from(pty.master);
     let slave = pty.slave;
     let work = move || {

@@ -107,6 +107,34 @@ fn what_can_not_be_meant_ends_with_a_sentence() {
 }
 
 #[test]
+fn what_the_environment_says_wrongly_is_told_with_its_variable() {
+    let (code, _, said) = run(program(&["--print-config"]).env("POOLSCOPE_RETENTON", "60"));
+    assert_eq!(code, Some(2));
+    assert_eq!(
+        said,
+        "poolscope-dashboard: the environment variable POOLSCOPE_RETENTON is not known: did you mean \
+         POOLSCOPE_RETENTION? Rename it, or take it away\n"
+    );
+    let (code, _, said) = run(program(&["--print-config"]).env("POOLSCOPE_MAX_POOLS", "0"));
+    assert!(code == Some(2) && said.contains("'0' for 'POOLSCOPE_MAX_POOLS (--max-pools)'"), "{said}");
+    let both = &["--print-config", "--max-pools", "0"];
+    let (_, _, said) = run(program(both).env("POOLSCOPE_MAX_POOLS", "5"));
+    assert!(said.contains("'0' for '--max-pools <N>'"), "{said}");
+    let (code, _, _) = run(program(&["--print-config"]).env("POOLSCOPE_ALLOW_ANONYMOUS", "flase"));
+    assert_eq!(code, Some(2), "what is not false is not thereby true");
+}
+
+#[test]
+fn settings_of_a_source_that_is_not_asked_are_no_silent_ones() {
+    let mut command = program(&["--prometheus-url", "http://127.0.0.1:9090"]);
+    let any = "127.0.0.1:0";
+    command.args(["--http-addr", any, "--otlp-grpc-addr", any, "--otlp-http-addr", any]);
+    let (code, _, said) = run(&mut command);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("--prometheus-url") && said.contains("--source prometheus"), "{said}");
+}
+
+#[test]
 fn the_help_has_groups_units_and_examples() {
     let (code, help, _) = run(&mut program(&["--help"]));
     assert_eq!(code, Some(0));
@@ -134,16 +162,16 @@ fn the_link_is_printed_once_and_what_is_open_is_warned_of() {
         "--otlp-http-addr",
         "127.0.0.1:0",
     ]);
-    command.env("POOLSCOPE_RETENTON", "60").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = Ending(command.spawn().unwrap());
     let out: Vec<String> =
         BufReader::new(child.0.stdout.take().unwrap()).lines().take(4).map(Result::unwrap).collect();
     let link = out[3].strip_prefix("login      http://127.0.0.1:").unwrap();
     assert!(link.contains("/login?t="), "{out:?}");
     let said: Vec<String> =
-        BufReader::new(child.0.stderr.take().unwrap()).lines().take(3).map(Result::unwrap).collect();
+        BufReader::new(child.0.stderr.take().unwrap()).lines().take(2).map(Result::unwrap).collect();
     let said = said.join("\n");
-    for part in ["did you mean POOLSCOPE_RETENTION?", "without TLS", "there is no key"] {
+    for part in ["without TLS", "there is no key"] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
@@ -175,6 +203,7 @@ async fn secrets_stand_in_no_log_and_in_no_figure() {
     drop(child);
     let written = std::fs::read_to_string(&log).unwrap();
     assert!(written.contains("history is not kept"), "it writes down what it can: {written}");
+    assert!(!written.contains('\u{1b}'), "a file has no colours: {written}");
     for secret in [TOKEN, KEY, &*cookie] {
         assert!(!told.contains(secret), "{told}");
         let line = written.lines().find(|line| line.contains(secret));

@@ -33,6 +33,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::Channel;
 
 mod hostile;
+mod queries;
 mod traces;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -206,11 +207,10 @@ async fn connections_are_asked_for_by_time_order_and_kind() {
     let before: ConnectionLanes = server.get(&format!("{url}?from_ms=1000&to_ms=2000")).await;
     assert!(before.rows.is_empty() && before.step_ms > 0);
     for (query, words) in [
-        ("?sort=prettiest", "sort is one of"),
-        ("?only=nice", "only is one of"),
-        ("?from_ms=5&to_ms=5", "must be before"),
-        ("?from_ms=-5", "can't be read"),
-        ("?rows=5", "can't be read"),
+        ("?sort=prettiest", "sort is `prettiest`; it must be worst, id, age, requests or share"),
+        ("?from_ms=5&to_ms=5", "the range is empty"),
+        ("?from_ms=-5", "from_ms is `-5`"),
+        ("?rows=5", "`rows` is no parameter"),
     ] {
         let answer = server.client.get(format!("http://{}{url}{query}", server.http)).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{query}");
@@ -220,43 +220,6 @@ async fn connections_are_asked_for_by_time_order_and_kind() {
     assert_eq!(server.client.get(unknown).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     let events: Vec<Event> = server.get(path::EVENTS).await;
     assert!(events.is_empty(), "what a pool is like is no event");
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_reason() {
-    let server = Running::start(config()).await;
-    server.post("/v1/metrics", "application/x-protobuf", None, request("pay", 3).encode_to_vec()).await;
-    let pools: Vec<PoolSummary> = server.get(path::POOLS).await;
-    let of_pool = format!("{}/{}", path::POOLS, pools[0].id);
-    let detail: PoolDetail = server.get(&of_pool).await;
-    assert_eq!(detail.points.len(), 1);
-    assert_eq!(detail.range.oldest_ms, detail.points.first().map(|point| point.at_ms));
-    let after = detail.range.to_ms + 60_000;
-    let none: PoolDetail = server.get(&format!("{of_pool}?from_ms={after}&to_ms={}", after + 1)).await;
-    assert_eq!((none.points.len(), none.range.from_ms), (0, after));
-    for (query, reason) in [
-        ("from_ms=9&to_ms=9", "the range is empty"),
-        ("to_ms=9", "without from_ms"),
-        ("from_ms=9&seconds=9", "leave it out"),
-        ("max_points=0", "max_points is 0"),
-        ("from_ms=-1", "can't be read"),
-        ("since=1", "unknown field"),
-    ] {
-        let url = format!("http://{}{of_pool}?{query}", server.http);
-        let answer = server.client.get(url).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{query}");
-        let error: ApiError = answer.json().await.unwrap();
-        assert!(error.error.contains(reason), "{query}: {}", error.error);
-    }
-    let csv = server.client.get(format!("http://{}{of_pool}?format=csv", server.http)).send().await.unwrap();
-    assert_eq!(csv.headers()["content-type"], "text/csv; charset=utf-8; header=present");
-    let file = format!("attachment; filename=\"poolscope-pool-{}.csv\"", pools[0].id);
-    assert_eq!(csv.headers()["content-disposition"], file);
-    let csv = csv.text().await.unwrap();
-    assert!(csv.starts_with("time,at_ms,idle,active,") && csv.lines().count() == 2, "{csv}");
-    let bad_events = format!("http://{}{}?from_ms=9&to_ms=8", server.http, path::EVENTS);
-    assert_eq!(server.client.get(bad_events).send().await.unwrap().status(), StatusCode::BAD_REQUEST);
     server.stop().await;
 }
 
@@ -312,6 +275,10 @@ async fn what_is_wrong_is_refused_by_the_rules_of_otlp() {
     for (what, content_type, encoding, body, status, code) in [
         ("malformed protobuf", protobuf, None, b"\xff\xff\xff".to_vec(), 400, Code::InvalidArgument),
         ("malformed JSON", json, None, b"{nope".to_vec(), 400, Code::InvalidArgument),
+        ("a list", json, None, b" []".to_vec(), 400, Code::InvalidArgument),
+        ("a text", json, None, b"\"x\"".to_vec(), 400, Code::InvalidArgument),
+        ("nothing", json, None, b"null".to_vec(), 400, Code::InvalidArgument),
+        ("a number", json, None, b"5".to_vec(), 400, Code::InvalidArgument),
         ("malformed gzip", json, Some("gzip"), b"{}".to_vec(), 400, Code::InvalidArgument),
         ("a bomb", json, Some("gzip"), bomb, 413, Code::ResourceExhausted),
         ("too large", protobuf, None, vec![0; 5_000_000], 413, Code::ResourceExhausted),
@@ -341,7 +308,9 @@ async fn what_is_wrong_is_refused_by_the_rules_of_otlp() {
         (StatusCode::METHOD_NOT_ALLOWED, "POST")
     );
     let status: Status = server.get(path::STATUS).await;
-    assert_eq!((status.received.requests, status.received.refused_requests), (0, 7));
+    assert_eq!((status.received.requests, status.received.refused_requests), (0, 11));
+    let hits = |name: &str| status.limits.iter().find(|limit| limit.name == name).unwrap().hits;
+    assert_eq!((hits("bytes of a request"), hits("bytes of a request, inflated")), (1, 1));
     server.stop().await;
 }
 
@@ -402,6 +371,9 @@ async fn grpc_refuses_with_codes_that_are_not_sent_again() {
         assert_eq!(refused.code(), Code::ResourceExhausted, "{encoding:?}: {refused}");
         assert!(refused.metadata().get(DASHBOARD_HEADER).is_some());
     }
+    let status: Status = server.get(path::STATUS).await;
+    let inflated = status.limits.iter().find(|limit| limit.name == "bytes of a request, inflated").unwrap();
+    assert_eq!(inflated.hits, 2);
     // A message of another shape under the path of metrics.
     let mut grpc = tonic::client::Grpc::new(channel.clone());
     grpc.ready().await.unwrap();

@@ -67,8 +67,8 @@ async fn traces_are_taken_over_http_and_found_again() {
         ("?status=bad", 400, "failed, slow, rejected or all"),
         ("?sort=best", 400, "newest or slowest"),
         ("?pool=pay", 400, "16 hexadecimal"),
-        ("?from_ms=9&to_ms=8", 400, "before"),
-        ("?colour=red", 400, "can't be read"),
+        ("?from_ms=9&to_ms=8", 400, "the range is empty"),
+        ("?colour=red", 400, "`colour` is no parameter"),
         ("/pay", 404, "32 hexadecimal"),
         ("/00000000000000000000000000000009", 404, "no span of this trace"),
     ] {

@@ -2,7 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::{compact::fixed, derived::Derived};
+use poolscope_wire::text::fixed;
+
+use crate::derived::Derived;
 
 /// Width of a share as the browser wants it.
 #[must_use]

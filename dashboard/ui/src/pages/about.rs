@@ -116,11 +116,7 @@ fn Limits(limits: Derived<Vec<Limit>>) -> impl IntoView {
     let row = |limit: Limit| {
         let share = if limit.max == 0 { 0.0 } else { limit.used as f64 / limit.max as f64 };
         let class = if share >= NEARLY_FULL { "c-warn" } else { "c-soft" };
-        // What bounds each single thing is not used up.
-        let fill = match limit.used {
-            0 => format!("at most {}", format::count(limit.max)),
-            used => format!("{} of {}", format::count(used), format::count(limit.max)),
-        };
+        let fill = fill(&limit);
         let hits = (limit.hits > 0).then(
             || view! { <span class="is-warn">{format!("{}\u{d7} reached", format::count(limit.hits))}</span> },
         );
@@ -134,6 +130,15 @@ fn Limits(limits: Derived<Vec<Limit>>) -> impl IntoView {
         }
     };
     view! { <table class="facts limits"><tbody>{move || limits.get().into_iter().map(row).collect_view()}</tbody></table> }
+}
+
+/// How full a limit is. What bounds each single thing is not used up.
+fn fill(limit: &Limit) -> String {
+    let figure = if limit.is_bytes { format::bytes } else { format::count };
+    match limit.used {
+        0 => format!("at most {}", figure(limit.max)),
+        used => format!("{} of {}", figure(used), figure(limit.max)),
+    }
 }
 
 /// What is looked at, and from where on it is told.
@@ -189,6 +194,13 @@ mod tests {
     use poolscope_wire::{Level, Rule};
 
     use super::*;
+
+    #[test]
+    fn how_full_a_limit_is_has_its_unit() {
+        assert_eq!(fill(&Limit::new("pools", 3, 2_000, 0)), "3 of 2,000");
+        assert_eq!(fill(&Limit::of_bytes("bytes of history", 5 << 20, 512 << 20, 0)), "5 MiB of 512 MiB");
+        assert_eq!(fill(&Limit::of_bytes("bytes of a text", 0, 512, 0)), "at most 512 B");
+    }
 
     #[test]
     fn limits_are_told_in_their_unit() {

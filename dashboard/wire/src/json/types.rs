@@ -47,7 +47,7 @@ objects! {
     }
     ForcedBy { by, why, until_ms }
     Control { id, breaker, action, for_s, reason, by, at_ms, state, until_ms, sentence }
-    ControlList { listening, orders }
+    ControlList { listening, fixed, orders }
     Share { ratio, limit }
     Breaker {
         id, service, instance, name, state, since_ms, sentence, failure_ratio, failure_ratio_limit,
@@ -127,7 +127,7 @@ objects! {
         questions, failures,
     }
     Received { requests, refused_requests, metric_points, spans, log_records, rejected_items }
-    Limit { name, used, max, hits }
+    Limit { name, used, max, hits, is_bytes }
     Status {
         version, wire_version, started_ms, now_ms, retention_ms, otlp_grpc, otlp_http, prometheus, received,
         limits, streams, store_file, own,

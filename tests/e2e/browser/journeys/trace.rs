@@ -41,7 +41,7 @@ async fn calls_are_listed(page: &Page, dashboard: &Dashboard, pool: &PoolSummary
         rest.split('&').next()?.parse::<u64>().ok()
     };
     let list: TraceList =
-        dashboard.get(&format!("{}?pool={}&status=all&limit=1000", path::TRACES, pool.id)).await;
+        dashboard.get(&format!("{}?pool={}&status=all&limit=500", path::TRACES, pool.id)).await;
     for row in &rows {
         let id = &row["data-trace-id"];
         let Some(trace) = list.traces.iter().find(|trace| trace.trace_id == *id) else { continue };
@@ -116,7 +116,7 @@ async fn the_trace_that_suffered_is_found() -> Result<()> {
     parts_are_drawn(&page, &dashboard).await?;
 
     // One that had to wait for a connection shows how that was set up.
-    let of_pool = format!("{}?pool={}&status=all&limit=1000", path::TRACES, pool.id);
+    let of_pool = format!("{}?pool={}&status=all&limit=500", path::TRACES, pool.id);
     let parts = [PhaseKind::Dns, PhaseKind::Tcp, PhaseKind::Headers, PhaseKind::Body];
     let begin = Instant::now();
     let looked_up = loop {

@@ -1,6 +1,6 @@
 //! One row in full, and the help: lines of text.
 
-use crate::cli::picture::{Picture, Row, name, state, word};
+use crate::cli::picture::{Picture, Row, name, word};
 use crate::cli::text::{UNKNOWN, duration, number, percent, plain};
 
 /// What the keys do.
@@ -68,7 +68,7 @@ pub(super) fn lines(picture: &Picture, row: Row<'_>) -> Vec<String> {
         lines.push(format!("limit        {} of {} in use, {} queued", limit.in_use, limit.max, limit.queued));
     }
     if let Some((name, is)) = &pool.breaker {
-        lines.push(format!("breaker      {} {}", plain(name), state(*is)));
+        lines.push(format!("breaker      {} {}", plain(name), is.word()));
     }
     let members: Vec<_> = row.group.iter().flat_map(|group| &group.members).collect();
     if !members.is_empty() {

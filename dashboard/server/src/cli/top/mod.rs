@@ -27,6 +27,7 @@ pub(super) async fn run(target: &Target) -> Result<(), Problem> {
     }
     let client = target.client()?;
     client.status().await?;
+    target.find_service(&client).await?;
     let first = client.stream().await?;
     let mut app = App::new(target.service.clone());
     let look = Look::of_environment(|name| std::env::var(name).ok());

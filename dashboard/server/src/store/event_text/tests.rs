@@ -119,10 +119,10 @@ fn a_leak_tells_who_holds_what_and_for_how_long() {
         (attr::LEAK_HELD, "75"),
         (attr::LEAK_ORIGIN, "src/orders.rs:88"),
     ];
-    let expected = "the response to a GET to http://pay on connection 12 has been held for 75 s and is not read; \
+    let expected = "the response to a GET to http://pay on connection 12 has been held for 1 min 15 s and is not read; \
                     taken by src/orders.rs:88";
     assert_eq!(text(event::LEAK_SUSPECTED, &leak, None), (Severity::Warn, expected.into()));
-    let expected = "the response to a GET to http://pay on connection 12 is no longer leaked after 75 s: \
+    let expected = "the response to a GET to http://pay on connection 12 is no longer leaked after 1 min 15 s: \
                     it was given back, or is read again; taken by src/orders.rs:88";
     assert_eq!(text(event::LEAK_RETURNED, &leak, None), (Severity::Ok, expected.into()));
     assert_eq!(text(event::LEAK_SUSPECTED, &[], None).1, "the response to a request is not read");
@@ -169,11 +169,11 @@ fn sessions_are_told_by_their_key_and_the_reason_of_their_end() {
             (attr::SESSION_ENDING_TIME, "5"),
         ]
     };
-    let expected = "session room 7 of chat ended after 90 s: nothing happened in it for too long";
+    let expected = "session room 7 of chat ended after 1 min 30 s: nothing happened in it for too long";
     let ended = |reason| text(event::SESSION_ENDED, &with(reason), None);
     assert_eq!(ended("idle_timeout"), (Severity::Ok, expected.into()));
     assert_eq!(ended("panicked").0, Severity::Warn);
-    assert_eq!(ended("ping_failed").1, "session room 7 of chat ended after 90 s: ping_failed");
+    assert_eq!(ended("ping_failed").1, "session room 7 of chat ended after 1 min 30 s: ping_failed");
     let failed = [(attr::SESSION_END_REASON, "error"), (attr::SESSION_ERROR_MESSAGE, "broken pipe")];
     let expected = "session ended: its holder gave it up because of an error: broken pipe";
     assert_eq!(text(event::SESSION_ENDED, &failed, None), (Severity::Warn, expected.into()));

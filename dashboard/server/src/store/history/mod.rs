@@ -178,6 +178,11 @@ impl<F: Figures> History<F> {
         gone
     }
 
+    /// How many of those that are kept as they were reported went before their time, since there were too many.
+    pub(super) fn early_raw_steps(&self) -> u64 {
+        self.tiers[0].early_steps()
+    }
+
     /// Steps that are kept as they were reported.
     pub(super) fn raw_steps(&self) -> usize {
         self.tiers[0].steps()

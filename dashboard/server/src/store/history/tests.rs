@@ -196,6 +196,8 @@ fn thirty_days_are_kept_in_ten_minutes() {
 fn reports_that_come_too_fast_are_merged_and_not_lost() {
     let history = even(200, 10_000, 3_600_000);
     assert!(history.raw_steps() < 1_100);
+    // The newest one is not put away yet, and none was old.
+    assert_eq!(history.early_raw_steps(), 9_999 - history.raw_steps() as u64);
     let half_an_hour = points(&history, wanted(T0 - 1_800_000, T0, 1_000));
     assert_eq!(half_an_hour.len(), 181);
     assert_eq!(half_an_hour[5].requests_per_s, Some(50.0));

@@ -47,6 +47,7 @@ impl Plan {
                 chunks: VecDeque::new(),
                 steps: 0,
                 bytes: 0,
+                early_steps: 0,
                 forgotten_ms: None,
             }
         })
@@ -63,6 +64,8 @@ pub(super) struct Tier {
     chunks: VecDeque<Chunk>,
     steps: usize,
     bytes: usize,
+    /// Steps that were forgotten because there were too many, and not because they were old.
+    early_steps: u64,
     /// The newest moment that was forgotten.
     forgotten_ms: Option<u64>,
 }
@@ -78,6 +81,10 @@ impl Tier {
 
     pub(super) fn steps(&self) -> usize {
         self.steps
+    }
+
+    pub(super) fn early_steps(&self) -> u64 {
+        self.early_steps
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -117,6 +124,9 @@ impl Tier {
         while let Some(chunk) = self.chunks.front()
             && (chunk.last_ms < oldest_ms || self.steps - chunk.steps >= self.max_steps)
         {
+            if chunk.last_ms >= oldest_ms {
+                self.early_steps += chunk.steps as u64;
+            }
             self.drop_oldest();
         }
     }

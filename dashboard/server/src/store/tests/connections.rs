@@ -139,7 +139,7 @@ fn a_leak_is_told_at_once_and_taken_back_at_once() {
     store.tick(T0 + 50_300);
     assert!(only(&store).health.sentence.contains("for 12 s"), "a silent sender tells nothing more");
     report(60, 1.0).send(&mut store);
-    assert!(only(&store).health.sentence.contains("for 70 s"), "{}", only(&store).health.sentence);
+    assert!(only(&store).health.sentence.contains("for 1 min 10 s"), "{}", only(&store).health.sentence);
     store.take_events(&[leak(event::LEAK_RETURNED, "70.1", T0 + 60_400)], T0 + 60_410);
     assert_eq!(only(&store).now.leaked, Some(0));
     assert!(only(&store).health.sentence.starts_with("recovering"), "{}", only(&store).health.sentence);

@@ -62,6 +62,34 @@ fn a_warning_names_rule_figure_sentence_and_where_to_look() {
 }
 
 #[test]
+fn a_warning_says_where_to_if_its_name_does_not() {
+    let named = |store: &mut Store, client: &'static str, port: u16, pending: f64| {
+        for at_ms in [T0, T0 + 1_000] {
+            let mut maker = at(at_ms);
+            maker.destination = Destination::new(client, "https", "pay", Some(port));
+            maker
+                .number(PoolFigure::Opened, "", 1.0)
+                .number(PoolFigure::Open, "active", 3.0)
+                .number(PoolFigure::Pending, "", pending)
+                .waits([0, 0, 0, 10, 0])
+                .send_of("one", store);
+        }
+    };
+    let names = |store: &Store| -> Vec<String> { store.warnings().into_iter().map(|one| one.name).collect() };
+    let mut store = store();
+    named(&mut store, "orders", 443, 5.0);
+    named(&mut store, "", 443, 5.0);
+    assert_eq!(names(&store), ["orders", "pay"]);
+    // The same destination on another instance is the same to look for; another destination is not.
+    waiting("two", T0, &mut store);
+    assert_eq!(names(&store), ["orders", "pay", "pay"]);
+    named(&mut store, "orders", 8443, 0.0);
+    named(&mut store, "", 80, 0.0);
+    let whole = ["https://pay:443", "https://pay:443", "orders \u{b7} https://pay:443"];
+    assert_eq!(names(&store).into_iter().filter(|name| name.ends_with(":443")).collect::<Vec<_>>(), whole);
+}
+
+#[test]
 fn limits_that_are_set_hold() {
     let mut store = configured("exhausted=6");
     waiting("one", T0, &mut store);
