@@ -14,6 +14,7 @@ use crate::{
     route::{Address, Query, Route},
     state::live::Live,
     time::range::Range,
+    unread,
 };
 
 /// What `j` and `k` move through.
@@ -79,6 +80,18 @@ impl Navigation {
     #[must_use]
     pub fn query(self, key: &str) -> String {
         self.address.with(|address| address.query.get(key).to_owned())
+    }
+
+    /// The same, where a page knows a few words only: empty also if it is none of them.
+    #[must_use]
+    pub fn word(self, key: &str) -> String {
+        self.address.with(|address| unread::value(address, key).to_owned())
+    }
+
+    /// Path and query.
+    #[must_use]
+    pub fn text(self) -> String {
+        self.address.with(Address::to_text)
     }
 
     /// Reads the query.
