@@ -58,10 +58,10 @@ fn Row(id: String, rows: Derived<Vec<WarningRow>>, names: bool) -> impl IntoView
             <div class="what">
                 <b>{worst(|row| row.worst.rule.title().to_owned())}</b>
                 {names.then(|| view! {
-                    <a href=href data-stop dir="auto" class="clip" title=worst(|row| row.worst.name.clone())>
+                    <a href=href data-stop dir="auto" class="two" title=worst(|row| row.worst.name.clone())>
                         {worst(|row| row.worst.name.clone())}
                     </a>
-                    <span class="soft clip" dir="auto">{worst(|row| place(&row.worst, row.instances))}</span>
+                    <span class="soft two" dir="auto">{worst(|row| place(&row.worst, row.instances))}</span>
                 })}
             </div>
             <p class="say">

@@ -161,9 +161,11 @@ pub fn Row(
         })
     };
     let class = move || {
-        let stale = view.with(|view| view.as_ref().is_some_and(|view| view.stale));
+        let (stale, recovering) =
+            view.with(|view| view.as_ref().map_or((false, false), |view| (view.stale, view.recovering)));
         let member = if is_member.get() { " is-member" } else { "" };
-        format!("pool v-{}{}{member}", severity_key(), if stale { " is-stale" } else { "" })
+        let calmer = if recovering { " is-recovering" } else { "" };
+        format!("pool v-{}{}{calmer}{member}", severity_key(), if stale { " is-stale" } else { "" })
     };
     let name = move || {
         let of_member = by_instance || is_member.get();
@@ -227,7 +229,7 @@ pub fn Row(
                 }}
                 <span class="soft clip" dir="auto" title=text(|v| format!("{} {}", v.destination, v.origin).trim().to_owned())>
                     {text(|v| v.destination.clone())}
-                    <span class="origin">{text(|v| if v.destination.is_empty() { "" } else { " \u{b7} " }.to_owned())} {text(|v| v.origin.clone())}</span>
+                    <span class="origin">{text(|v| v.origin.clone())}</span>
                 </span>
             </div>
             <div class="cell say">
