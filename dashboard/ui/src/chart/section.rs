@@ -265,7 +265,7 @@ pub fn ChartSection(
             {move || data.nothing.get().filter(|nothing| !nothing.sentence.is_empty()).map(|nothing| view! {
                 <p class="soft" role="status" data-testid="charts-nothing">{nothing.sentence}</p>
             })}
-            {move || comparison.get().map(|text| view! { <p class="soft comparison" role="status" data-testid="comparison">{text}</p> })}
+            {move || comparison.get().map(|text| view! { <p class="soft" role="status" data-testid="comparison">{text}</p> })}
             <div class="charts" tabindex="0" role="group" data-testid="charts" on:keydown=on_key on:focusout=move |_| data.cursor.set(None)
                 aria-label="Charts; arrow keys move the cursor, with shift they mark a time, enter looks at it">
                 {data.charts.iter().map(|chart| view! { <ChartPanel chart data /> }).collect_view()}
