@@ -21,6 +21,7 @@ pub mod state;
 pub mod stream;
 pub mod theme;
 pub mod time;
+pub mod unread;
 pub mod words;
 
 use std::time::Duration;

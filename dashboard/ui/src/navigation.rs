@@ -14,6 +14,7 @@ use crate::{
     route::{Address, Query, Route},
     state::live::Live,
     time::range::Range,
+    unread,
 };
 
 /// What `j` and `k` move through.
@@ -26,6 +27,9 @@ const MENU: &str = "details[open].menu";
 /// How often, and how many times, a page that fills itself is scrolled to where it was left: lists are read first.
 const SETTLE: Duration = Duration::from_millis(50);
 const SETTLE_TRIES: u32 = 100;
+
+/// How many times more once it is where it was: what fills itself later above it would move it again.
+const SETTLE_MORE: u32 = 8;
 
 /// What of an address goes along to another page: the choice of a service, and of a time.
 const KEPT: [&str; 6] = ["service", "window", "from", "to", "compare", "tz"];
@@ -79,6 +83,18 @@ impl Navigation {
     #[must_use]
     pub fn query(self, key: &str) -> String {
         self.address.with(|address| address.query.get(key).to_owned())
+    }
+
+    /// The same, where a page knows a few words only: empty also if it is none of them.
+    #[must_use]
+    pub fn word(self, key: &str) -> String {
+        self.address.with(|address| unread::value(address, key).to_owned())
+    }
+
+    /// Path and query.
+    #[must_use]
+    pub fn text(self) -> String {
+        self.address.with(Address::to_text)
     }
 
     /// Reads the query.
@@ -197,23 +213,20 @@ impl Navigation {
         self.address.set(next);
     }
 
-    /// Scrolls to where a page was left as soon as it is long enough, unless somebody scrolls meanwhile.
+    /// Scrolls to where a page was left as soon as it is long enough and for a moment more, unless somebody scrolls meanwhile.
     fn settle(self, y: f64, shown: u32, tries: u32) {
         window().scroll_to_with_x_and_y(0.0, y);
         let reached = scroll_y();
-        if y - reached > 1.0 && tries > 0 {
-            let again = move || {
-                let is_still = (scroll_y() - reached).abs() < 1.0 && self.shown.get_value() == shown;
-                if is_still {
-                    self.settle(y, shown, tries - 1);
-                } else {
-                    anchor(true);
-                }
-            };
-            set_timeout(again, SETTLE);
-        } else {
-            anchor(true);
-        }
+        let left = if y - reached > 1.0 { tries } else { tries.min(SETTLE_MORE) };
+        let again = move || {
+            let is_still = (scroll_y() - reached).abs() < 1.0 && self.shown.get_value() == shown;
+            if is_still && left > 0 {
+                self.settle(y, shown, left - 1);
+            } else {
+                anchor(true);
+            }
+        };
+        set_timeout(again, SETTLE);
     }
 
     /// Lets go of what is open or marked first, and then of the page.

@@ -28,6 +28,17 @@ pub struct Health {
     pub since_ms: u64,
 }
 
+impl Health {
+    /// How the sentence of what was worse a moment ago begins: its severity stays for a time of calm.
+    pub const RECOVERING: &'static str = "recovering: ";
+
+    /// True if it is better by now than its severity says.
+    #[must_use]
+    pub fn is_recovering(&self) -> bool {
+        self.sentence.starts_with(Self::RECOVERING)
+    }
+}
+
 /// How a pool's connections are observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

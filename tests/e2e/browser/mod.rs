@@ -177,6 +177,12 @@ async fn a_breaker_is_seen_to_open_and_to_close_again() -> Result<()> {
     let name = name.and_then(|card| card.get("data-breaker-name")).cloned().unwrap_or_default();
     page.until("its transition is told", SOON, "transition-row", |seen| !seen.is_empty()).await?;
     check(&page, "breakers").await?;
+    // One axis for all strips: each has its lines where the others have theirs.
+    let axes = "return [...new Set([...document.querySelectorAll('[data-testid=breaker-strip] svg')]\
+        .map(strip => [...strip.querySelectorAll('.tick')].map(tick => tick.getAttribute('d')).join()))]";
+    let axes = page.script(axes).await?;
+    assert!(axes.as_array().is_some_and(|axes| axes.len() == 1 && axes[0] != ""), "{axes}");
+    page.until("and tells its times once", SOON, "strip-axis", |seen| seen.len() == 1).await?;
 
     let is_closed =
         |seen: &Seen| seen.get("data-breaker-name") == Some(&name) && seen["data-state"] == "closed";

@@ -80,6 +80,12 @@ async fn a_time_is_marked_on_one_chart_looked_at_and_shared() -> Result<()> {
 
     page.script("history.back()").await?;
     page.until("back is live again", SOON, "still", <[Seen]>::is_empty).await?;
+
+    // What can't be read is said, and what is usual is shown.
+    page.go(&format!("{}/?window=60", dashboard.url())).await?;
+    let said = |seen: &[Seen]| text_of(seen, "text").contains("window=60, which can't be read");
+    page.until("it says so", SOON, "still", said).await?;
+    page.until("and shows the pools", SOON, "pool-row", |rows| !rows.is_empty()).await?;
     Ok(())
 }
 

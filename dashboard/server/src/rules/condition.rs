@@ -133,11 +133,11 @@ impl Condition {
         let active = findings.iter().filter(|finding| finding.severity > Severity::Ok);
         // Of equals the last is taken, so they are asked from behind.
         match active.rev().max_by_key(|finding| finding.severity) {
-            Some(finding) => format!("recovering: {}", finding.sentence),
+            Some(finding) => format!("{}{}", Health::RECOVERING, finding.sentence),
             // What was wrong is over; why it still stands where it stands is told by it.
             None => {
                 let ago = words::duration(CALM_MS as f64 / 1_000.0);
-                format!("recovering: had trouble within the last {ago}, now {}", fine())
+                format!("{}had trouble within the last {ago}, now {}", Health::RECOVERING, fine())
             }
         }
     }
@@ -189,7 +189,7 @@ mod tests {
         let mut condition = Condition::new(0);
         assert_eq!(look(&mut condition, Some(BreakerState::Open), 1_000), Severity::Bad);
         assert_eq!(look(&mut condition, None, 2_000), Severity::Bad);
-        assert!(condition.health().sentence.starts_with("recovering: "));
+        assert!(condition.health().is_recovering());
         assert_eq!(warnings(&condition), [(Rule::BreakerOpen, Severity::Bad, true)]);
         assert_eq!(look(&mut condition, None, 11_999), Severity::Bad);
         assert_eq!(look(&mut condition, None, 12_000), Severity::Ok);

@@ -15,3 +15,4 @@ pub mod section;
 pub mod series;
 pub mod spark;
 pub mod ticks;
+pub mod untold;

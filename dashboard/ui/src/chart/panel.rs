@@ -12,6 +12,7 @@ use super::{
     section::Nothing,
     series::{Chart, Course, Drawing, Frame, Shape, value_text},
     ticks,
+    untold::Untold,
 };
 use crate::{
     browser,
@@ -53,6 +54,8 @@ pub struct ChartData {
     pub cursor: RwSignal<Option<u64>>,
     /// True if closes are concluded and not seen.
     pub estimated: Derived<bool>,
+    /// What its sender does not tell.
+    pub untold: Derived<Untold>,
     /// What the figures are of.
     pub name: Derived<String>,
     /// The charts of the page.
@@ -103,6 +106,11 @@ pub fn ChartPanel(
         })
     });
     let read = Derived::new(move || data.read());
+    // Nothing is known where its sender does not tell: no axis of values then, and no labels.
+    let untold = Derived::new(move || {
+        data.points.with(|points| data.untold.with(|untold| untold.lines(chart, points)))
+    });
+    let is_told = Derived::new(move || untold.with(Vec::is_empty));
     let tilde = move || if chart.estimable && data.estimated.get() { "~" } else { "" };
     let value_of = move |place: usize, index: usize| {
         let value = read.with(|points| points[place].as_ref().and_then(chart.series[index].value));
@@ -121,7 +129,10 @@ pub fn ChartPanel(
                 format!("{} {}{earlier}", chart.series[index].name, value(index))
             })
             .collect();
-        format!("{}: {}. {}", chart.title, values.join(", "), chart.about)
+        match untold.get().as_slice() {
+            [] => format!("{}: {}. {}", chart.title, values.join(", "), chart.about),
+            lines => format!("{}: {}. {}", chart.title, lines.join(" "), chart.about),
+        }
     };
     let is_dense = Derived::new(move || {
         let (frame, wide) = (frame(width.get()), data.span.get().width_ms().max(1));
@@ -148,7 +159,7 @@ pub fn ChartPanel(
                     on:pointerup=move |event| pointer.up(&event) on:pointercancel=move |_| pointer.cancel()
                     on:pointerleave=move |_| pointer.left()
                 >
-                    <Axes drawing data width />
+                    <Axes drawing data width is_told />
                     <Marked pointer />
                     {chart.series.iter().enumerate().rev().map(|(index, series)| {
                         let kind = move || match (chart.shape, is_dense.get()) {
@@ -165,7 +176,7 @@ pub fn ChartPanel(
                     }).collect_view()}
                     <Cursor read data width />
                     {chart.series.iter().enumerate().map(|(index, series)| {
-                        let y = move || drawing.with(|drawing| drawing.label_heights[index]);
+                        let y = move || drawing.with(|drawing| drawing.label_heights[index].filter(|_| is_told.get()));
                         let class = move || if y().is_some() { series.class.to_owned() } else { format!("{} off", series.class) };
                         let place = move || {
                             format!("translate({:.0} {:.1})", frame(width.get()).right + 8.0, y().unwrap_or_default())
@@ -177,6 +188,9 @@ pub fn ChartPanel(
                                 <text x="13" y="16" class="earlier">{move || earlier(index).map(|(value, _)| format!("was {value}"))}</text>
                             </g>
                         }
+                    }).collect_view()}
+                    {move || untold.get().into_iter().zip(["62", "80"]).map(|(line, y)| view! {
+                        <text class="none" x=(LEFT + 8.0).to_string() y=y>{line}</text>
                     }).collect_view()}
                     {move || data.points.with(Vec::is_empty).then(|| view! {
                         <text class="none" x=(LEFT + 8.0).to_string() y="70">
@@ -206,12 +220,19 @@ fn Marked(pointer: Pointer) -> impl IntoView {
 
 /// Hairlines and labels of both axes.
 #[component]
-fn Axes(drawing: Derived<Drawing>, data: ChartData, width: ReadSignal<f64>) -> impl IntoView {
+fn Axes(
+    drawing: Derived<Drawing>,
+    data: ChartData,
+    width: ReadSignal<f64>,
+    /// False for a chart that has no values to label.
+    is_told: Derived<bool>,
+) -> impl IntoView {
     let values = move || {
         let frame = frame(width.get());
         let ticks = drawing.with(|drawing| drawing.ticks.clone());
         ticks
             .into_iter()
+            .take(if is_told.get() { usize::MAX } else { 0 })
             .map(|mark| {
                 let y = format!("{:.1}", mark.y);
                 view! {

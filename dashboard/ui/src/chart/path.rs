@@ -3,17 +3,20 @@
 /// A place on the screen.
 pub type Place = (f64, f64);
 
+/// How far what stands alone is drawn to each side of its place: of no width it could not be seen.
+const ALONE: f64 = 2.5;
+
 /// A line through runs of places; between runs is a gap.
 #[must_use]
 pub fn line(runs: &[Vec<Place>]) -> String {
     let mut path = String::new();
     for run in runs {
+        if let [(x, y)] = run.as_slice() {
+            dash(&mut path, *x, *y);
+            continue;
+        }
         for (index, place) in run.iter().enumerate() {
             push(&mut path, if index == 0 { 'M' } else { 'L' }, *place);
-        }
-        // A run of one place would be invisible: a line of no length has round ends.
-        if let [only] = run.as_slice() {
-            push(&mut path, 'L', *only);
         }
     }
     path
@@ -24,7 +27,10 @@ pub fn line(runs: &[Vec<Place>]) -> String {
 pub fn steps(runs: &[Vec<Place>]) -> String {
     let mut path = String::new();
     for run in runs {
-        push_steps(&mut path, run.iter().copied(), 'M');
+        match run.as_slice() {
+            [(x, y)] => dash(&mut path, *x, *y),
+            run => push_steps(&mut path, run.iter().copied(), 'M'),
+        }
     }
     path
 }
@@ -35,6 +41,10 @@ pub fn step_area(runs: &[Vec<(f64, f64, f64)>]) -> String {
     let mut path = String::new();
     // A run without places has nothing to close, and a path cannot begin with that.
     for run in runs.iter().filter(|run| !run.is_empty()) {
+        if let [(x, low, high)] = run.as_slice() {
+            push_block(&mut path, Block { left: x - ALONE, right: x + ALONE, foot: *low, top: *high });
+            continue;
+        }
         push_steps(&mut path, run.iter().map(|(x, low, _)| (*x, *low)), 'M');
         // Backwards the step comes before the value: first over, then up or down.
         let mut before: Option<f64> = None;
@@ -54,13 +64,8 @@ pub fn step_area(runs: &[Vec<(f64, f64, f64)>]) -> String {
 #[must_use]
 pub fn blocks(blocks: impl IntoIterator<Item = Block>) -> String {
     let mut path = String::new();
-    for Block { left, right, foot, top } in blocks {
-        push(&mut path, 'M', (left, foot));
-        for (command, value) in [('H', right), ('V', top), ('H', left)] {
-            path.push(command);
-            push_tenths(&mut path, value);
-        }
-        path.push('Z');
+    for block in blocks {
+        push_block(&mut path, block);
     }
     path
 }
@@ -76,6 +81,21 @@ pub struct Block {
     pub foot: f64,
     /// Its upper edge.
     pub top: f64,
+}
+
+/// A place that stands alone.
+fn dash(path: &mut String, x: f64, y: f64) {
+    push(path, 'M', (x - ALONE, y));
+    push(path, 'L', (x + ALONE, y));
+}
+
+fn push_block(path: &mut String, Block { left, right, foot, top }: Block) {
+    push(path, 'M', (left, foot));
+    for (command, value) in [('H', right), ('V', top), ('H', left)] {
+        path.push(command);
+        push_tenths(path, value);
+    }
+    path.push('Z');
 }
 
 fn push_steps(path: &mut String, places: impl Iterator<Item = Place>, first: char) {
@@ -148,7 +168,7 @@ mod tests {
     #[test]
     fn gaps_are_gaps() {
         let runs = [vec![(0.0, 1.0), (1.0, 2.0)], vec![(5.0, 1.0)]];
-        assert_eq!(line(&runs), "M0 1L1 2M5 1L5 1");
+        assert_eq!(line(&runs), "M0 1L1 2M2.5 1L7.5 1");
     }
 
     #[test]
@@ -171,6 +191,13 @@ mod tests {
     #[test]
     fn a_run_without_places_is_no_area() {
         assert_eq!(step_area(&[vec![]]), "");
-        assert_eq!(step_area(&[vec![], vec![(0.0, 9.0, 5.0)]]), "M0 9L0 5Z");
+        assert_eq!(step_area(&[vec![], vec![(0.0, 9.0, 5.0), (1.0, 9.0, 5.0)]]), "M0 9L1 9L1 5L1 5L0 5Z");
+    }
+
+    #[test]
+    fn what_stands_alone_is_wide_enough_to_be_seen() {
+        let run = [vec![(10.0, 4.0)]];
+        assert_eq!((line(&run), steps(&run)), ("M7.5 4L12.5 4".to_owned(), "M7.5 4L12.5 4".to_owned()));
+        assert_eq!(step_area(&[vec![(10.0, 9.0, 4.0)]]), "M7.5 9H12.5V4H7.5Z");
     }
 }

@@ -10,6 +10,7 @@ use super::{
     point::{Point, within},
     save,
     series::Chart,
+    untold::Untold,
 };
 use crate::{
     components::markbar::MarkBar,
@@ -108,12 +109,20 @@ fn nothing(failure: Option<String>, range: Option<&HistoryRange>, span: Span) ->
     Nothing { short, sentence }
 }
 
+/// What is to be said of the one point in view, if it is the first that there ever was.
+fn first_report(range: &HistoryRange, at_ms: u64, is_live: bool) -> Option<Nothing> {
+    let is_first = is_live && range.oldest_ms.is_none_or(|oldest_ms| oldest_ms >= at_ms);
+    let sentence = "1 report so far, drawn as a dash. Rates and courses begin with the second.".to_owned();
+    is_first.then_some(Nothing { short: "", sentence })
+}
+
 /// What the charts show of a history.
 pub fn use_data(
     history: impl History,
     charts: &'static [Chart],
     name: Derived<String>,
     estimated: Derived<bool>,
+    untold: Derived<Untold>,
 ) -> ChartData {
     let live = expect_context::<Live>();
     let time = expect_context::<Time>();
@@ -140,10 +149,13 @@ pub fn use_data(
     let nothing = Derived::new(move || {
         let [failure, _] = history.failures();
         // What is drawn and could not be renewed says so too.
-        if failure.is_none() && now_points.with(|points| !points.is_empty()) {
-            return None;
-        }
-        Some(history.now(|answer| nothing(failure, answer.map(Answer::range), span.get())))
+        let (drawn, first_ms) =
+            now_points.with(|points| (points.len(), points.first().map_or(0, Point::at_ms)));
+        history.now(|answer| match (&failure, drawn) {
+            (None, 1) => answer.and_then(|one| first_report(one.range(), first_ms, time.range().is_live())),
+            (None, 2..) => None,
+            _ => Some(nothing(failure, answer.map(Answer::range), span.get())),
+        })
     });
     ChartData {
         points: now_points,
@@ -157,6 +169,7 @@ pub fn use_data(
         span,
         cursor: RwSignal::new(None),
         estimated,
+        untold,
         name,
         charts,
         time,
@@ -252,7 +265,7 @@ pub fn ChartSection(
             {move || data.nothing.get().filter(|nothing| !nothing.sentence.is_empty()).map(|nothing| view! {
                 <p class="soft" role="status" data-testid="charts-nothing">{nothing.sentence}</p>
             })}
-            {move || comparison.get().map(|text| view! { <p class="soft comparison" role="status" data-testid="comparison">{text}</p> })}
+            {move || comparison.get().map(|text| view! { <p class="soft" role="status" data-testid="comparison">{text}</p> })}
             <div class="charts" tabindex="0" role="group" data-testid="charts" on:keydown=on_key on:focusout=move |_| data.cursor.set(None)
                 aria-label="Charts; arrow keys move the cursor, with shift they mark a time, enter looks at it">
                 {data.charts.iter().map(|chart| view! { <ChartPanel chart data /> }).collect_view()}
@@ -299,6 +312,15 @@ mod tests {
         assert_eq!(short(None, Some(&of(Some(5)))), "no data in this time");
         assert_eq!(short(None, Some(&of(Some(2_000)))), "before its history");
         assert_eq!(short(None, Some(&of(None))), "no data yet");
+    }
+
+    #[test]
+    fn the_first_report_is_told_as_such() {
+        let of = |oldest_ms| HistoryRange { oldest_ms, ..HistoryRange::default() };
+        let said = |oldest_ms, is_live| first_report(&of(oldest_ms), 50, is_live).is_some();
+        assert!(said(Some(50), true) && said(None, true));
+        assert!(!said(Some(40), true), "there are older ones that are not in view");
+        assert!(!said(Some(50), false), "of a time that has passed it may be the only one");
     }
 
     #[test]

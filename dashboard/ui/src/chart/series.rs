@@ -385,7 +385,7 @@ mod tests {
     fn lines_break_at_gaps_and_at_unknown_values() {
         let wait = &CHARTS[2];
         let drawing = draw(wait, &points(), &[], &fine());
-        assert_eq!(drawing.paths[1], "M0 50L0 50M90 0L100 0");
+        assert_eq!(drawing.paths[1], "M-2.5 50L2.5 50M90 0L100 0");
         assert_eq!(drawing.paths[0], "", "no value at all");
         assert_eq!(drawing.label_heights.len(), 2);
     }

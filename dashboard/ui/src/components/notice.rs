@@ -1,4 +1,4 @@
-//! The line under the header that says why the picture is not moving.
+//! The line under the header that says why the picture is not moving, or not what the address asks for.
 
 use leptos::prelude::*;
 
@@ -6,15 +6,19 @@ use crate::{
     components::source,
     derived::Derived,
     format,
+    navigation::Navigation,
+    pages::part,
     state::{connection::Connection, live::Live},
     time::{Time, zone},
 };
 
-/// Says that the picture is old, held, or that the stream can't be read. Empty while all is well.
+/// Says that the picture is old, held, that the stream can't be read, or what of the address. Empty while all is well.
 #[component]
 pub fn Notice() -> impl IntoView {
     let live = expect_context::<Live>();
     let time = expect_context::<Time>();
+    let navigation = expect_context::<Navigation>();
+    let unread = part::use_unread(navigation);
     let text = Derived::new(move || {
         if let Some(trouble) = live.trouble.get() {
             return Some(format!("The live stream stopped: {trouble}."));
@@ -46,12 +50,13 @@ pub fn Notice() -> impl IntoView {
     };
     // A time that stands still is what was asked for: it is said, and is nothing to worry about.
     let still = move || {
-        let span = time.fixed()?;
+        let Some(span) = time.fixed() else { return unread.get().filter(|text| !text.is_empty()) };
         let words = format::span_between(span.from_ms, span.to_ms, live.now_ms());
         Some(format!(
-            "This time stands still: {words} ({}), {}.",
+            "This time stands still: {words} ({}), {}. {}",
             zone::name(span.to_ms),
-            format::ago(live.now_ms(), span.to_ms)
+            format::ago(live.now_ms(), span.to_ms),
+            unread.get().unwrap_or_default()
         ))
     };
     view! {
@@ -60,7 +65,7 @@ pub fn Notice() -> impl IntoView {
         </div>
         <div>
             {move || still().map(|text| view! {
-                <section aria-label="Time that is shown"><p class="notice still" data-testid="still">{text}</p></section>
+                <section aria-label="What is shown" dir="auto"><p class="notice still" data-testid="still">{text}</p></section>
             })}
         </div>
     }

@@ -49,7 +49,7 @@ const HTML: &str = html!("");
 
 /// One warning.
 const HTML_WITH_NAME: &str = html!(
-    r#"<a data-cell="name" data-stop dir="auto" class="clip"></a><span data-cell="place" class="soft clip" dir="auto"></span>"#
+    r#"<a data-cell="name" data-stop dir="auto" class="two"></a><span data-cell="place" class="soft two" dir="auto"></span>"#
 );
 
 /// One warning. Its words change while it lasts; what is open in it stays open.

@@ -31,11 +31,14 @@ use crate::{
         empty::{Empty, NoData},
         help::KeyTable,
     },
+    derived::effect,
     export::{save_csv, save_json},
     format,
-    route::Route,
+    navigation::Navigation,
+    route::{Address, Route},
     state::live::Live,
     time::range::Span,
+    unread,
 };
 
 type Made = Result<AnyView, SplitLoaderError>;
@@ -126,6 +129,28 @@ pub async fn points_of(id: &str, span: Span, max_points: usize) -> Vec<PoolPoint
         Ok(answer) => points(answer).await.unwrap_or_default(),
         Err(_) => Vec::new(),
     }
+}
+
+/// Says what of an address can't be read; nothing if all of it can.
+#[wasm_split(seldom, fallible)]
+fn unread_of(address: String) -> Result<String, SplitLoaderError> {
+    let (path, query) = address.split_once('?').unwrap_or((&address, ""));
+    Ok(unread::sentence(&Address::parse(path, query)).unwrap_or_default())
+}
+
+/// What of the address can't be read, in a sentence, when the code for that is here; `None` before it was needed.
+pub fn use_unread(navigation: Navigation) -> RwSignal<Option<String>> {
+    let said = RwSignal::new(None);
+    effect(move || {
+        let address = navigation.text();
+        // Most addresses have no query, and need no code for it. Once one had, all are asked about: each is answered after
+        // those before it, which waited for the same code.
+        if address.contains('?') || said.with_untracked(Option::is_some) {
+            said.set(Some(String::new()));
+            browser::spawn(async move { said.set(unread_of(address).await.ok()) });
+        }
+    });
+    said
 }
 
 /// Hands over a list of pools as a file.

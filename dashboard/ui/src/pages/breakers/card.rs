@@ -92,7 +92,7 @@ pub fn Card(
                 {move || next_try(&breaker.get(), live.now_ms()).map(|text| view! { <strong data-testid="next-try">{text}</strong> })}
             </header>
             <h2 dir="auto" title=text(|b| b.name.clone())>{text(|b| b.name.clone())}</h2>
-            <p class="soft clip" dir="auto">{text(|b| format!("{} \u{b7} {}", b.service, b.instance))}</p>
+            <p class="soft two" dir="auto">{text(|b| format!("{} \u{b7} {}", b.service, b.instance))}</p>
             <p class="sentence">{text(|b| b.sentence.clone())}</p>
             {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
             <Panel breaker />

@@ -51,7 +51,7 @@ pub fn Group(
                 <span class="soft">{count}</span>
             </header>
             <h2 dir="auto" title=text(|g| g.name.clone())>{text(|g| g.name.clone())}</h2>
-            <p class="soft clip" dir="auto">{text(|g| g.service.clone())}</p>
+            <p class="soft two" dir="auto">{text(|g| g.service.clone())}</p>
             <WarningsAbout what=Subject::Breaker ids />
             <GroupPanel name=Derived::new(text(|g| g.name.clone())) ids />
             <p>

@@ -1,5 +1,6 @@
 //! Every breaker as a card: its state as a word and a shape, why, and what it did over time.
 
+pub mod axis;
 pub mod card;
 pub mod changes;
 pub mod control;
@@ -26,6 +27,7 @@ use crate::{
     time::Time,
 };
 
+use axis::{Axis, AxisLine};
 use card::Card;
 use control::{Desk, dialog::Dialog};
 use group::Group;
@@ -42,13 +44,14 @@ pub fn Breakers(
     let time = expect_context::<Time>();
     let desk = Desk::start(live);
     provide_context(desk);
+    provide_context(Axis::start(live, time));
     let all = Derived::new(move || {
         let service = navigation.query("service");
         live.with_breakers(|store| breaker_groups(&breakers_of(store, &service)))
     });
     // What a group says stays what all of it is; it is shown if one of it passes.
     let groups = Derived::new(move || {
-        let filter = BreakerFilter { text: navigation.query("q"), state: navigation.query("state") };
+        let filter = BreakerFilter { text: navigation.query("q"), state: navigation.word("state") };
         let mut groups = all.get();
         live.with_breakers(|store| {
             let passes = |id: &String| store.breakers.get(id).is_some_and(|one| filter.passes(one));
@@ -70,6 +73,7 @@ pub fn Breakers(
         </p>
         <Show when=move || desk.offered.get()><Dialog desk /></Show>
         <Show when=move || !is_empty.get()><Toolbar counts /></Show>
+        <Show when=move || !has_no_match.get()><AxisLine /></Show>
         {move || {
             let marked = marked.clone();
             if !is_empty.get() && has_no_match.get() {

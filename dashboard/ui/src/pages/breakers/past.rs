@@ -6,7 +6,6 @@ use std::time::Duration;
 use leptos::prelude::*;
 use poolscope_wire::{Breaker, BreakerDetail, Transition};
 
-use super::strip::MAX_SPAN_MS;
 use crate::{
     api::{self, Failure},
     browser,
@@ -20,6 +19,9 @@ use crate::{
 
 /// How often it is read again while the time moves on. The stream tells every change meanwhile.
 const REFRESH: Duration = Duration::from_secs(30);
+
+/// How far back changes are listed while nobody has asked for a time.
+const LISTED_MS: u64 = 3_600_000;
 
 /// A history, or what became of reading it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -47,8 +49,8 @@ pub fn use_past(live: Live, time: Time, id: String) -> RwSignal<Past> {
         let Some(id) = id.try_get_value() else { return };
         let now_ms = untrack(|| live.now_ms());
         let span = match range {
-            // The strip reaches back as far as there are changes.
-            range if range == Range::default() => Span::ending_at(now_ms, MAX_SPAN_MS),
+            // The list below a strip reaches back further than the strip.
+            range if range == Range::default() => Span::ending_at(now_ms, LISTED_MS),
             range => range.span(now_ms),
         };
         browser::spawn(async move {

@@ -69,7 +69,7 @@ pub fn Toolbar(
 ) -> impl IntoView {
     let navigation = expect_context::<Navigation>();
     let choices = CONDITIONS.iter().enumerate().map(|(place, (key, name))| {
-        let is_chosen = move || navigation.query("state") == *key;
+        let is_chosen = move || navigation.word("state") == *key;
         let count = Derived::new(move || counts.with(|counts| counts.of[place]));
         view! {
             <button type="button" class="chip" data-testid=format!("breakers-{key}") title="Show only these"

@@ -132,8 +132,8 @@ fn Row(key: String, log: Derived<WarningLog>) -> impl IntoView {
             <SeverityShape severity />
             <div class="what">
                 <b>{text(|past| past.warning.rule.title().to_owned())}</b>
-                <a href=href data-stop dir="auto" class="clip" title=text(|past| past.warning.name.clone())>{text(|past| past.warning.name.clone())}</a>
-                <span class="soft clip" dir="auto">{text(|past| place(&past.warning, 1))}</span>
+                <a href=href data-stop dir="auto" class="two" title=text(|past| past.warning.name.clone())>{text(|past| past.warning.name.clone())}</a>
+                <span class="soft two" dir="auto">{text(|past| place(&past.warning, 1))}</span>
             </div>
             <p class="say">{text(|past| past.warning.sentence.clone())}</p>
             <div class="when">

@@ -32,7 +32,7 @@ const HTML: &str = r#"<span class="sev"><svg data-cell="shape" viewBox="0 0 16 1
 <a data-cell="name" data-stop data-testid="pool-name" dir="auto"></a>
 <span class="soft" data-cell="instances" data-testid="pool-instances" hidden></span>
 </span>
-<span class="soft clip" data-cell="where" dir="auto"><span data-cell="destination"></span><span class="origin" data-cell="origin"></span></span>
+<span class="soft clip" data-cell="where" dir="auto"><span class="destination" data-cell="destination"></span><span class="origin" data-cell="origin"></span></span>
 </div>
 <div class="cell say"><p data-cell="sentence" data-testid="pool-sentence"></p><span class="under is-warn" data-cell="silent" hidden></span></div>
 <div class="cell conns" data-cell="conns">
@@ -123,7 +123,8 @@ impl Row {
         let key = words::severity_key(view.severity);
         let stale = if view.stale { " is-stale" } else { "" };
         let member = if self.is_member { " is-member" } else { "" };
-        put("", Attribute("class"), &format!("pool v-{key}{stale}{member}"));
+        let calmer = if view.recovering { " is-recovering" } else { "" };
+        put("", Attribute("class"), &format!("pool v-{key}{stale}{calmer}{member}"));
         put("", Attribute("data-testid"), "pool-row");
         put("", Attribute("data-pool-id"), id);
         put("", Attribute("data-severity"), key);
@@ -141,10 +142,9 @@ impl Row {
         put("name", Attribute("title"), name);
         put("name", Text, name);
         put_shown("instances", group.map_or("", |group| &group.instances), put);
-        let dot = if view.destination.is_empty() || view.origin.is_empty() { "" } else { " \u{b7} " };
-        put("where", Attribute("title"), &format!("{}{dot}{}", view.destination, view.origin));
+        put("where", Attribute("title"), format!("{} {}", view.destination, view.origin).trim());
         put("destination", Text, &view.destination);
-        put("origin", Text, &format!("{dot}{}", view.origin));
+        put("origin", Text, &view.origin);
 
         put("sentence", Text, &view.sentence);
         put("sentence", Attribute("title"), &view.sentence);

@@ -31,6 +31,8 @@ pub struct PoolView {
     pub instance: String,
     /// How bad it is.
     pub severity: Severity,
+    /// True if it is better by now than that.
+    pub recovering: bool,
     /// How it is, in words.
     pub sentence: String,
     /// True if it should have been reported by now.
@@ -83,6 +85,7 @@ impl PoolView {
             origin: origin(pool),
             instance: pool.instance.clone(),
             severity: pool.health.severity,
+            recovering: pool.health.is_recovering(),
             sentence: pool.health.sentence.clone(),
             stale: pool.stale,
             last_seen_ms: if pool.stale { pool.last_seen_ms } else { 0 },

@@ -1,6 +1,7 @@
 //! The charts of a pool, and below them its lanes on the same time.
 
 use leptos::prelude::*;
+use poolscope_wire::PoolSummary;
 
 use super::{
     detail::{self, Loaded},
@@ -10,6 +11,7 @@ use crate::{
     chart::{
         section::{Answer, ChartSection, History, comparison, use_data},
         series::CHARTS,
+        untold::Untold,
     },
     derived::Derived,
     words,
@@ -50,7 +52,11 @@ pub fn Charts(
     let estimated = Derived::new(move || {
         history.now.with(|loaded| loaded.detail().is_some_and(|detail| detail.summary.is_estimated()))
     });
-    let data = use_data(history, &CHARTS, name, estimated);
+    let untold = Derived::new(move || {
+        let of = |pool: &PoolSummary| Untold { kind: pool.kind, lacks: pool.lacks.clone() };
+        history.now.with(|loaded| loaded.detail().map(|detail| of(&detail.summary)).unwrap_or_default())
+    });
+    let data = use_data(history, &CHARTS, name, estimated, untold);
     let is_reading = Derived::new(move || history.is_reading.get());
     view! {
         <ChartSection data title="Over time".to_owned() is_reading comparison=comparison(history) pool=if is_group.get_untracked() { String::new() } else { id.clone() } />

@@ -45,6 +45,7 @@ pub fn Head(
     });
     let text = move |read: fn(&PoolSummary) -> String| move || pool.with(read);
     let severity = Derived::new(move || pool.with(|pool| pool.health.severity));
+    let calmer = move || if pool.with(|pool| pool.health.is_recovering()) { " is-recovering" } else { "" };
     let since = move || {
         let since = pool.with(|pool| pool.health.since_ms);
         (since > 0).then(|| format::span(live.now_ms().saturating_sub(since) / 1_000))
@@ -99,7 +100,7 @@ pub fn Head(
                 })}
             </p>
             <p class="soft since" data-testid="head-time" hidden=move || time.fixed().is_none()>"Now, which is not the time of the charts:"</p>
-            <p class=move || format!("verdict v-{}", words::severity_key(severity.get()))
+            <p class=move || format!("verdict v-{}{}", words::severity_key(severity.get()), calmer())
                 class:is-stale=move || pool.with(|pool| pool.stale)>
                 <SeverityShape severity />
                 <strong data-testid="pool-sentence">{text(|pool| pool.health.sentence.clone())}</strong>

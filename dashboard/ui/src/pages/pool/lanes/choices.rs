@@ -20,9 +20,10 @@ const SORTS: [(&str, &str); 5] = [
 
 /// The words of the address, those on the screen, and how many connections there are.
 type Filter = (&'static str, &'static str, fn(&LaneCounts) -> u64);
+
 const FILTERS: [Filter; 5] = [
     ("", "all", |counts| counts.all),
-    ("active", "in use", |counts| counts.active),
+    ("active", "used", |counts| counts.active),
     ("leaked", "leaked", |counts| counts.leaked),
     ("wasted", "never used", |counts| counts.wasted),
     ("closed", "closed", |counts| counts.closed),
@@ -36,13 +37,13 @@ pub(super) fn Choices(view: View) -> impl IntoView {
         let count = Derived::new(move || view.known.with(|known| count(&known.lanes.counts)));
         view! {
             <button type="button" data-testid=format!("lanes-only-{key}")
-                aria-pressed=move || if navigation.query("only") == key { "true" } else { "false" }
+                aria-pressed=move || if navigation.word("only") == key { "true" } else { "false" }
                 on:click=move |_| navigation.set_query("only", key)
             >{name} " " <span class="soft">{move || format::count(count.get())}</span></button>
         }
     });
     let options = SORTS.map(|(key, name)| {
-        view! { <option value=key prop:selected=move || navigation.query("lanes") == key>{name}</option> }
+        view! { <option value=key prop:selected=move || navigation.word("lanes") == key>{name}</option> }
     });
     view! {
         <div class="choice" role="group" aria-label="Which connections">{filters.collect_view()}</div>
@@ -59,7 +60,7 @@ pub(super) fn Choices(view: View) -> impl IntoView {
 pub(super) fn More(view: View, all: RwSignal<bool>) -> impl IntoView {
     let counts = Derived::new(move || {
         let shown = view.known.with(|known| known.lanes.rows.len() as u64);
-        let key = view.navigation.query("only");
+        let key = view.navigation.word("only");
         let count = FILTERS.iter().find(|(name, ..)| *name == key).map_or(FILTERS[0].2, |filter| filter.2);
         (shown, view.known.with(|known| count(&known.lanes.counts)))
     });

@@ -18,7 +18,7 @@ const MAX_POINTS: u64 = 400;
 pub fn follow(id: String, view: View, all: RwSignal<bool>) {
     let wanted = Derived::new(move || {
         let (from_ms, to_ms) = view.ends();
-        let word = |key| view.navigation.query(key);
+        let word = |key| view.navigation.word(key);
         let max_rows = if all.get() { MAX_ROWS } else { ROWS };
         Question { from_ms, to_ms, sort: word("lanes"), only: word("only"), max_rows }
     });

@@ -107,8 +107,8 @@ pub fn Lanes(
             <div class="sectionhead">
                 <h2>"Connections one by one"</h2>
                 <span class="grow"></span>
-                <Choices view />
-                <button type="button" class="quiet" aria-expanded=move || if table_open.get() { "true" } else { "false" }
+                <div class="contents" hidden=move || !has_rows.get()><Choices view /></div>
+                <button hidden=move || !has_rows.get() type="button" class="quiet" aria-expanded=move || if table_open.get() { "true" } else { "false" }
                     on:click=move |_| table_open.update(|open| *open = !*open)>
                     {move || if table_open.get() { "lanes only" } else { "table" }}
                 </button>

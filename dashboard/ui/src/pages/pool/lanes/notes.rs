@@ -4,18 +4,20 @@ use leptos::prelude::*;
 use poolscope_wire::{Observation, PoolKind, PoolSummary};
 
 use super::{View, known::Known};
-use crate::{derived::Derived, format, state::live::Live};
+use crate::{derived::Derived, format, state::live::Live, time::Time};
 
 /// What has to be known of the lanes, or why there are none.
 #[component]
 pub(super) fn Notes(id: String, view: View) -> impl IntoView {
     let live = expect_context::<Live>();
+    let time = expect_context::<Time>();
     let pool = Derived::new(move || live.with_pool(&id, |entry| entry.summary.clone()).unwrap_or_default());
     let notes = Derived::new(move || {
         if let Some(failure) = view.failure.get() {
             return vec![failure.to_string()];
         }
-        pool.with(|pool| view.known.with(|known| notes(pool, known)))
+        let is_live = time.range().is_live();
+        pool.with(|pool| view.known.with(|known| notes(pool, known, is_live)))
     });
     move || {
         notes
@@ -26,8 +28,8 @@ pub(super) fn Notes(id: String, view: View) -> impl IntoView {
     }
 }
 
-/// What has to be known of the lanes.
-fn notes(pool: &PoolSummary, known: &Known) -> Vec<String> {
+/// What has to be known of the lanes. Open connections are counted now: of a time that has passed that says nothing.
+fn notes(pool: &PoolSummary, known: &Known, is_live: bool) -> Vec<String> {
     let lanes = &known.lanes;
     if !known.is_there() {
         return vec!["Reading the connections \u{2026}".to_owned()];
@@ -56,7 +58,7 @@ fn notes(pool: &PoolSummary, known: &Known) -> Vec<String> {
         );
     }
     let open_here = lanes.counts.all - lanes.counts.closed.min(lanes.counts.all);
-    if let Some(open) = lanes.open.filter(|open| *open > open_here) {
+    if let Some(open) = lanes.open.filter(|open| is_live && *open > open_here) {
         notes.push(format!(
             "{} of {} open connections are told one by one: those that are held for long, and the oldest. \
              ScopeBuilder::max_listed_connections sets how many.",
@@ -95,13 +97,16 @@ mod tests {
     #[test]
     fn who_shows_no_lanes_says_why_and_what_to_do() {
         let pool = PoolSummary::default();
-        assert!(notes(&pool, &Known::default())[0].starts_with("Reading"));
+        assert!(notes(&pool, &Known::default(), true)[0].starts_with("Reading"));
         let none = known(ConnectionLanes::default());
-        assert!(notes(&pool, &none)[0].contains("Otlp::pool_snapshots"));
+        assert!(notes(&pool, &none, true)[0].contains("Otlp::pool_snapshots"));
         let foreign = PoolSummary { lacks: vec![Lack::Reuse], ..PoolSummary::default() };
-        assert!(notes(&foreign, &none)[0].contains("nothing of each"));
+        assert!(notes(&foreign, &none, true)[0].contains("nothing of each"));
         let told = known(ConnectionLanes { told: true, ..ConnectionLanes::default() });
-        assert_eq!(notes(&pool, &told), ["Of no connection it is known that it was open in this time."]);
+        assert_eq!(
+            notes(&pool, &told, true),
+            ["Of no connection it is known that it was open in this time."]
+        );
         let counts = LaneCounts { all: 100, ..LaneCounts::default() };
         let many = ConnectionLanes {
             told: true,
@@ -112,7 +117,10 @@ mod tests {
             ..ConnectionLanes::default()
         };
         let estimated = PoolSummary { observation: Observation::Estimated, ..PoolSummary::default() };
-        let notes = notes(&estimated, &known(many));
+        let many = known(many);
+        let of_past = notes(&estimated, &many, false);
+        assert!(of_past.iter().all(|note| !note.contains("open connections")), "{of_past:?}");
+        let notes = notes(&estimated, &many, true);
         assert!(
             notes[0].starts_with("100 of 240 open connections")
                 && notes[1].starts_with('~')
