@@ -174,11 +174,15 @@ pub fn List(
         let range = window.range.get();
         ids.with(|ids| ids.get(range).map(<[_]>::to_vec).unwrap_or_default())
     });
+    let in_view = Derived::new(move || {
+        let range = window.in_view.get();
+        ids.with(|ids| ids.get(range).map(<[_]>::to_vec).unwrap_or_default())
+    });
     view! {
         <ColumnHeads />
         <ul class="pools" node_ref=list aria-label="Pools" on:click=move |event| take_apart(navigation, &event)>
             <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.above.get() as u64)></li>
-            {each(move || shown.get(), move |id| row(id, by_instance, spark_end))}
+            {each(move || shown.get(), move |id| row(id, by_instance, spark_end, in_view))}
             <li class="spacer" aria-hidden="true" style:height=move || format!("{}px", window.below.get() as u64)></li>
         </ul>
     }

@@ -1,5 +1,7 @@
 //! One pool as a row.
 
+use std::cell::Cell;
+
 use leptos::prelude::*;
 
 use super::{
@@ -67,7 +69,8 @@ struct Row {
 }
 
 /// One pool, by its id; `by_instance` if it has the name of its instance. The sparklines of all rows end at the same moment.
-pub fn row(id: String, by_instance: bool, spark_end: Derived<u64>) -> AnyView {
+/// A row that is not among those in view is written once, and again when it comes into view.
+pub fn row(id: String, by_instance: bool, spark_end: Derived<u64>, in_view: Derived<Vec<String>>) -> AnyView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let time = expect_context::<Time>();
@@ -107,9 +110,17 @@ pub fn row(id: String, by_instance: bool, spark_end: Derived<u64>) -> AnyView {
             view,
         })
     };
+    let is_seen = Derived::new({
+        let id = own_id.clone();
+        move || in_view.with(|ids| ids.contains(&id))
+    });
+    let is_written = Cell::new(false);
     // A pool that is gone keeps its last words until its row is gone.
     cells::row(HTML, move |put| {
-        if let Some(row) = read() {
+        if (is_seen.get() || !is_written.get())
+            && let Some(row) = read()
+        {
+            is_written.set(true);
             row.put(&own_id, put);
         }
     })

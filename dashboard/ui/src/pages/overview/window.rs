@@ -33,6 +33,8 @@ struct Geometry {
 pub struct RowWindow {
     /// The rows that are in the page.
     pub range: Derived<Range<usize>>,
+    /// Those of them that can be seen, and so have to be up to date; all of a short list.
+    pub in_view: Derived<Range<usize>>,
     /// Pixels of the rows above.
     pub above: Derived<f64>,
     /// Pixels of the rows below.
@@ -53,6 +55,17 @@ impl Geometry {
         let start = first.saturating_sub(MARGIN) / STEP * STEP;
         let start = start.min(count.saturating_sub(visible + MARGIN));
         start..(start + visible + 2 * MARGIN + STEP).min(count)
+    }
+
+    /// The rows of a list of `count` that can be seen.
+    fn in_view(self, count: usize) -> Range<usize> {
+        if count <= WHOLE_UP_TO || self.row <= 0.0 {
+            return 0..count;
+        }
+        // What is below 0 becomes 0.
+        let first = (self.scrolled / self.row) as usize;
+        let end = ((self.scrolled + self.height) / self.row).ceil() as usize;
+        first.min(count)..end.min(count)
     }
 }
 
@@ -86,6 +99,7 @@ pub fn use_row_window(list: NodeRef<Ul>, count: Derived<usize>) -> RowWindow {
     let range = Derived::new(move || geometry.get().range(count.get()));
     RowWindow {
         range,
+        in_view: Derived::new(move || geometry.get().in_view(count.get())),
         above: Derived::new(move || range.get().start as f64 * geometry.get().row),
         below: Derived::new(move || count.get().saturating_sub(range.get().end) as f64 * geometry.get().row),
     }
@@ -98,6 +112,8 @@ mod tests {
     #[test]
     fn short_lists_are_whole() {
         assert_eq!(Geometry::default().range(WHOLE_UP_TO), 0..WHOLE_UP_TO);
+        let far_away = Geometry { scrolled: -5_000.0, height: 900.0, row: 64.0 };
+        assert_eq!(far_away.in_view(WHOLE_UP_TO), 0..WHOLE_UP_TO);
     }
 
     #[test]
@@ -107,6 +123,16 @@ mod tests {
                 let geometry = Geometry { scrolled: f64::from(scrolled), height: 900.0, row: 64.0 };
                 let range = geometry.range(count);
                 assert!(range.end <= count && range.len() <= 50, "{range:?}");
+                let in_view = geometry.in_view(count);
+                assert!(
+                    in_view.is_empty() || range.start <= in_view.start && in_view.end <= range.end,
+                    "{in_view:?}"
+                );
+                for row in 0..count {
+                    let top = row as f64 * 64.0 - f64::from(scrolled);
+                    let is_seen = top < 900.0 && top + 64.0 > 0.0;
+                    assert!(!is_seen || in_view.contains(&row), "{scrolled}: {row} is not in {in_view:?}");
+                }
                 let first = (f64::from(scrolled.max(0)) / 64.0) as usize;
                 for row in first..(first + 15).min(count) {
                     assert!(range.contains(&row), "{scrolled}: {row} is not in {range:?} of {count}");
