@@ -80,6 +80,8 @@ pub struct Control {
 pub struct ControlList {
     /// Instances that take orders now, each by its service and its id.
     pub listening: Vec<(String, String)>,
+    /// Ids of breakers that no order moves: they show what a resource guard does by what the process uses.
+    pub fixed: Vec<String>,
     /// Orders, newest first, a bounded number.
     pub orders: Vec<Control>,
 }

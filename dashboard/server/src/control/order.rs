@@ -30,7 +30,9 @@ const ID_BYTES: usize = 16;
 
 /// `GET /api/v1/control`.
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<ControlList>, ApiFailure> {
-    Ok(Json(offered(&app)?.list(now_ms())))
+    let mut list = offered(&app)?.list(now_ms());
+    list.fixed = app.store().guard_breakers().iter().map(ToString::to_string).collect();
+    Ok(Json(list))
 }
 
 /// `POST /api/v1/control`. That somebody has logged in is seen to before.
@@ -114,6 +116,10 @@ fn checked(app: &App, wanted: ControlOrder, by: String) -> Result<Order, ApiFail
             let sentence = "no breaker has this id; it went away, or has not reported for long";
             ApiFailure::new(StatusCode::NOT_FOUND, sentence)
         })?;
+    if Id::parse(&wanted.breaker).is_some_and(|id| app.store().guard_breakers().contains(&id)) {
+        let sentence = "this breaker shows a resource guard, which opens and closes by what the process uses; nobody can hold it";
+        return Err(ApiFailure::new(StatusCode::CONFLICT, sentence));
+    }
     let id = Secret::random(ID_BYTES).map_err(|error| {
         tracing::error!(%error, "no order can be made");
         ApiFailure::new(

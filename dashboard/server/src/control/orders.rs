@@ -186,7 +186,8 @@ impl Orders {
         let there = self.listeners.iter().filter(|(_, listener)| listener.is_there(now));
         let mut listening: Vec<_> = there.map(|(one, _)| (one.service.clone(), one.id.clone())).collect();
         listening.sort();
-        ControlList { listening, orders: self.entries.iter().rev().map(|entry| entry.told.clone()).collect() }
+        let orders = self.entries.iter().rev().map(|entry| entry.told.clone()).collect();
+        ControlList { listening, orders, ..ControlList::default() }
     }
 
     /// An instance tells what came of an order; of one that is not its own, nothing.

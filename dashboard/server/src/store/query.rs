@@ -15,7 +15,7 @@ use super::protection::Protection;
 use super::session::Session;
 use super::warning_log::MAX_WARNINGS;
 use super::{FigureRead, Removed, Store, Wanted, course};
-use crate::model::{Judged, PoolFigure, PoolKind};
+use crate::model::{Judged, PoolFigure, PoolKind, ProtectionKind, Sender};
 use crate::rules::breaker_sentence;
 
 /// Events in the first picture; older ones are asked for.
@@ -103,6 +103,16 @@ impl Store {
     pub(crate) fn breaker_names(&self, id: Id) -> Option<([String; 3], wire::BreakerState)> {
         let one = self.breakers.get(id).filter(|one| !one.hidden)?;
         Some(([&one.service, &one.instance, &one.name].map(ToString::to_string), one.state))
+    }
+
+    /// Breakers that show what a guard of resources does, of which each resource tells the name.
+    pub(crate) fn guard_breakers(&self) -> BTreeSet<Id> {
+        let of = |one: &Protection| {
+            let sender = Sender { service: &one.service, instance: &one.instance, ..Sender::default() };
+            Id::breaker(sender, &one.guard)
+        };
+        let resources = self.shown_protection().filter(|one| one.kind == ProtectionKind::Resource);
+        resources.map(of).filter(|id| self.breakers.get(*id).is_some()).collect()
     }
 
     pub(super) fn shown_breakers(&self) -> impl Iterator<Item = &Breaker> {
@@ -200,7 +210,7 @@ impl Store {
         let stretches = self.pools.values().map(|pool| pool.lanes.longest()).max().unwrap_or(0);
         let reports = self.pools.values().map(|pool| pool.history.raw_steps()).max().unwrap_or(0);
         let early = self.pools.values().map(|pool| pool.history.early_raw_steps()).sum();
-        let breaker_series = self.breakers.values().map(|one| one.series_count()).max().unwrap_or(0);
+        let breaker_series = self.breakers.values().map(Breaker::series_count).max().unwrap_or(0);
         let hidden = self.pools.len() - self.shown_pools().count();
         let protection_series = self.protection.values().map(|one| one.series.len()).max().unwrap_or(0);
         let session_series = self.sessions.values().map(|one| one.series.len()).max().unwrap_or(0);

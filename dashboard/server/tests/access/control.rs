@@ -44,6 +44,20 @@ async fn breaker(server: &Running) -> String {
     breakers.json::<Vec<Breaker>>().await.unwrap().remove(0).id
 }
 
+/// Tells of a resource whose guard has the name of the breaker.
+async fn guard(server: &Running) {
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let attributes = [text(attr::GUARD_NAME, NAME), text(attr::RESOURCE_NAME, "open_files")];
+    let point = json!({"attributes": attributes, "timeUnixNano": now.to_string(), "asInt": "7"});
+    let body = json!({"resourceMetrics": [{
+        "resource": {"attributes": [text(attr::SERVICE_NAME, "shop"), text(attr::SERVICE_INSTANCE_ID, "a")]},
+        "scopeMetrics": [{"metrics": [{"name": metric::RESOURCE_USAGE.name, "gauge": {"dataPoints": [point]}}]}],
+    }]});
+    let sent = server.post("/v1/metrics").header("x-otlp-api-key", KEY).body(body.to_string()).send().await;
+    assert_eq!(sent.unwrap().status(), StatusCode::OK);
+}
+
 /// A question of the instance, as an application asks it.
 async fn ask(server: &Running, wait_ms: u64, done: Option<Done>) -> Response {
     let question = Question {
@@ -99,6 +113,19 @@ async fn without_the_flag_there_is_nothing() {
     assert!(!server.status().await.own.offers_control);
     let asked = ask(&server, 0, None).await;
     assert_eq!((asked.status(), answer(&asked)), (StatusCode::OK, None), "nor for applications");
+}
+
+#[tokio::test]
+async fn what_a_resource_guard_does_can_not_be_ordered() {
+    let server = with_control().await;
+    let id = breaker(&server).await;
+    assert_eq!(ask(&server, 0, None).await.status(), StatusCode::OK);
+    assert_eq!(list(&server).await.fixed, [""; 0]);
+    guard(&server).await;
+    assert_eq!(list(&server).await.fixed, [&*id]);
+    let (status, sentence) = refused(give(&server, &order(&id))).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(sentence.contains("resource guard"), "{sentence}");
 }
 
 #[tokio::test]

@@ -77,6 +77,11 @@ impl Desk {
         })
     }
 
+    /// True if no order moves a breaker.
+    pub fn is_fixed(self, breaker: &str) -> bool {
+        self.list.with(|list| list.fixed.iter().any(|fixed| fixed == breaker))
+    }
+
     /// The newest order for a breaker.
     pub fn newest(self, breaker: &str) -> Option<Control> {
         self.list.with(|list| list.orders.iter().find(|order| order.breaker == breaker).cloned())

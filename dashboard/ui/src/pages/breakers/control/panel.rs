@@ -21,7 +21,9 @@ pub fn Panel(
     let standing = Derived::new(move || {
         newest.with(|newest| newest.as_ref().and_then(|order| say::standing(order, live.now_ms())))
     });
-    let listens = Derived::new(move || breaker.with(|breaker| desk.is_listening(breaker)));
+    let why_not = Derived::new(move || {
+        breaker.with(|breaker| say::why_not(desk.is_fixed(&breaker.id), desk.is_listening(breaker)))
+    });
     let is_held = Derived::new(move || say::is_held(breaker.with(|breaker| breaker.state)));
     let plan = move |action| {
         breaker.with_untracked(|breaker| {
@@ -45,16 +47,9 @@ pub fn Panel(
                                         })
                                 }}
                             </p>
-                            {move || match listens.get() {
-                                true => choices(&breaker.with_untracked(|breaker| breaker.name.clone()), is_held.get(), plan),
-                                false => {
-                                    view! {
-                                        <p class="soft" data-testid="takes-no-orders">
-                                            "takes no orders: its application has not opted in, or sends through a Collector"
-                                        </p>
-                                    }
-                                    .into_any()
-                                }
+                            {move || match why_not.get() {
+                                None => choices(&breaker.with_untracked(|breaker| breaker.name.clone()), is_held.get(), plan),
+                                Some(why) => view! { <p class="soft" data-testid="takes-no-orders">{why}</p> }.into_any(),
                             }}
                         </div>
                     }
@@ -75,7 +70,8 @@ pub fn GroupPanel(
     let desk = expect_context::<Desk>();
     let reached = Derived::new(move || {
         let breakers = ids.with(|ids| ids.iter().filter_map(|id| live.breaker(id)).collect::<Vec<_>>());
-        let listening = breakers.iter().filter(|breaker| desk.is_listening(breaker));
+        let listening =
+            breakers.iter().filter(|breaker| desk.is_listening(breaker) && !desk.is_fixed(&breaker.id));
         listening.map(|breaker| (breaker.id.clone(), say::is_held(breaker.state))).collect::<Vec<_>>()
     });
     let any_held = Derived::new(move || reached.with(|all| all.iter().any(|(_, held)| *held)));

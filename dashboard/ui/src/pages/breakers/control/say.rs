@@ -26,6 +26,17 @@ pub fn effect(action: ControlAction) -> &'static str {
     }
 }
 
+/// Why a breaker takes no orders, if it takes none.
+pub fn why_not(is_fixed: bool, is_listening: bool) -> Option<&'static str> {
+    if is_fixed {
+        return Some(
+            "can't be held: it shows a resource guard, which opens and closes by what the process uses",
+        );
+    }
+    let deaf = "takes no orders: its application has not opted in, or sends through a Collector";
+    (!is_listening).then_some(deaf)
+}
+
 /// True if the breaker is held, by whomever.
 pub fn is_held(state: BreakerState) -> bool {
     matches!(state, BreakerState::ForcedOpen | BreakerState::ForcedClosed)
@@ -132,6 +143,13 @@ mod tests {
             }),
         };
         Breaker { state: BreakerState::ForcedOpen, transitions: vec![last], ..Breaker::default() }
+    }
+
+    #[test]
+    fn what_a_guard_does_is_not_offered_to_anybody() {
+        assert!(why_not(true, true).is_some_and(|why| why.contains("resource guard")));
+        assert!(why_not(false, false).is_some_and(|why| why.contains("opted in")));
+        assert_eq!(why_not(false, true), None);
     }
 
     #[test]
