@@ -18,22 +18,29 @@ const USAGE: u8 = 2;
 const EXAMPLES: &str = "\
 Examples:
   poolscope-dashboard
-      On this machine: open http://127.0.0.1:4320, send OTLP to port 4317 (gRPC) or 4318 (HTTP)
+      On this machine: open http://127.0.0.1:4320, send OTLP to port 4317 (gRPC) or 4318 (HTTP). In the environment of a
+      service: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
+  poolscope-dashboard --store history.redb --retention 604800
+      A week of history, which a restart does not end
   poolscope-dashboard --http-addr 0.0.0.0:4320 --tls-cert cert.pem --tls-key key.pem
       For others too: whoever opens the page logs in with the link that is printed
   POOLSCOPE_OTLP_API_KEY=$(openssl rand -hex 16) poolscope-dashboard --otlp-grpc-addr 0.0.0.0:4317
       Senders of other machines, who show the key in the header x-otlp-api-key
+  poolscope-dashboard --source prometheus --prometheus-url http://127.0.0.1:9090
+      The same pages from what Prometheus, Mimir, Thanos or VictoriaMetrics keep
   poolscope-dashboard --config poolscope.toml --print-config
       What is in force, and from where: a flag, the environment, a line of the file, or the default
   poolscope-dashboard top
       The overview of a dashboard that runs, in this terminal; `snapshot` prints it once, for scripts with --json
 
-Configuration file, each key named like its flag:
+Configuration file, each key named like its flag, without sections; texts in quotes, numbers and true without:
   http-addr = \"0.0.0.0:4320\"
   retention = 3600
   allowed-host = [\"dash.example.com\"]
+  allow-control = true
 
-A flag outranks its environment variable, which outranks the file, which outranks the default.";
+A flag outranks its environment variable, which outranks the file, which outranks the default.
+RUST_LOG=poolscope_dashboard=debug has more written on stderr, NO_COLOR=1 without colours.";
 
 /// Shows what the HTTP connection pools of your services do: takes OTLP, serves a live dashboard
 #[derive(Debug, Parser)]

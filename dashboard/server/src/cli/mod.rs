@@ -62,13 +62,17 @@ pub struct Target {
     /// Certificates to trust instead of the system's, in PEM
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// Shows this service only
+    /// Shows this service only; one that nobody knows is an error
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
 }
 
 /// `snapshot`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Ends with 0; with 1 if the dashboard can't be asked or knows no such service; with 2 if it is as bad \
+    as --fail-on says."
+)]
 pub struct Snapshot {
     /// Which dashboard.
     #[command(flatten)]
@@ -83,6 +87,10 @@ pub struct Snapshot {
 
 /// `top`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Keys: j and k go down and up, enter shows details, / filters, space pauses, ? tells all, q ends. A \
+    severity is a word; NO_COLOR=1 leaves out colours."
+)]
 pub struct Top {
     /// Which dashboard.
     #[command(flatten)]

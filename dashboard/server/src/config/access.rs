@@ -2,12 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
-
 use super::{MAX_KEEP_S, Secret, within};
 
 /// Seconds that a login lasts: a working day and the evening after it.
 pub const DEFAULT_LOGIN_LIFE_S: u64 = 24 * 3600;
+
+/// Reads what the environment says of what is on or off. What is not one of these is not thereby on.
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match &*text.to_ascii_lowercase() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" | "" => Ok(false),
+        _ => Err("true or false is wanted"),
+    }
+}
 
 /// When a browser has to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -30,10 +37,10 @@ pub struct Access {
     #[arg(long, env = "POOLSCOPE_LOGIN", value_enum, default_value_t, value_name = "WHEN")]
     pub login: Login,
     /// Lets `--login none` stand although the page is not on loopback: everybody who reaches it sees everything
-    #[arg(long, env = "POOLSCOPE_ALLOW_ANONYMOUS", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "POOLSCOPE_ALLOW_ANONYMOUS", value_parser = on_or_off)]
     pub allow_anonymous: bool,
     /// Offers to hold breakers open or closed for a time, of applications that allow it too; asks for a login always
-    #[arg(long, env = "POOLSCOPE_ALLOW_CONTROL", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "POOLSCOPE_ALLOW_CONTROL", value_parser = on_or_off)]
     pub allow_control: bool,
     /// Token to log in with; without one, a new one is made at each start and printed as a link
     #[arg(long, env = "POOLSCOPE_LOGIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]

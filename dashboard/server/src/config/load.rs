@@ -139,9 +139,20 @@ pub(super) fn slip_in(variables: impl Iterator<Item = String>, command: &Command
         let meant = file::nearest(rest, names).map(|meant| format!("{ENV_PREFIX}{meant}"));
         (own.is_some() || meant.is_some()).then_some(LoadError::Variable { name, meant })
     };
-    let mut unknown: Vec<String> = variables.filter(|name| !known.contains(&name.as_str())).collect();
+    let is_unknown = |name: &String| !known.contains(&name.as_str()) && !is_of_cluster(name);
+    let mut unknown: Vec<String> = variables.filter(is_unknown).collect();
     unknown.sort_unstable();
     unknown.into_iter().find_map(slip)
+}
+
+/// True for what Kubernetes tells each container of every service, such as `POOLSCOPE_DASHBOARD_PORT_4320_TCP` of one that
+/// is named as we are.
+fn is_of_cluster(name: &str) -> bool {
+    let is_numbered = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.ends_with("_PORT")
+        || name.split("_PORT_").skip(1).any(is_numbered)
 }
 
 /// Who gave no flag is told which variable holds the value that can't be taken.

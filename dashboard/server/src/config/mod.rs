@@ -128,7 +128,7 @@ pub struct Config {
     /// always, addresses in digits where the listener is not on loopback
     #[arg(long, env = "POOLSCOPE_ALLOWED_HOST", value_delimiter = ',', value_parser = named_host, value_name = "HOST")]
     pub allowed_host: Vec<String>,
-    /// Seconds of history, up to 30 days; the older, the coarser
+    /// Seconds of history, a day if nothing is said and 2592000 (30 days) at most; the older, the coarser
     #[arg(long = "retention", env = "POOLSCOPE_RETENTION", default_value_t = DEFAULT_RETENTION_S,
         value_parser = within::<1, MAX_KEEP_S>, value_name = "SECONDS")]
     pub retention_s: u64,
@@ -136,7 +136,7 @@ pub struct Config {
     #[arg(long = "forget-after", env = "POOLSCOPE_FORGET_AFTER", default_value_t = DEFAULT_FORGET_AFTER_S,
         value_parser = within::<1, MAX_KEEP_S>, value_name = "SECONDS")]
     pub forget_after_s: u64,
-    /// File in which history, breakers and events survive a restart; made if there is none
+    /// File in which all that the pages show survives a restart; made if there is none
     #[arg(long, env = "POOLSCOPE_STORE", value_name = "FILE")]
     pub store: Option<PathBuf>,
     /// Mebibytes of that file, best a power of two since it grows by doubling; the oldest goes first
@@ -203,7 +203,7 @@ pub struct Limits {
     #[arg(long, env = "POOLSCOPE_MAX_HISTORY_MB", default_value_t = DEFAULT_MAX_HISTORY_MB,
         value_parser = at_least::<1>, value_name = "MIB")]
     pub max_history_mb: usize,
-    /// Reports of one pool that are kept as they came, before they are merged
+    /// Reports of one pool that are kept as they came; with more, those of the last quarter of an hour are merged early
     #[arg(long, env = "POOLSCOPE_MAX_POINTS", default_value_t = DEFAULT_MAX_POINTS,
         value_parser = at_least::<1>, value_name = "N")]
     pub max_points: usize,
@@ -211,7 +211,7 @@ pub struct Limits {
     #[arg(long, env = "POOLSCOPE_MAX_BREAKERS", default_value_t = DEFAULT_MAX_BREAKERS,
         value_parser = at_least::<1>, value_name = "N")]
     pub max_breakers: usize,
-    /// Retry policies, timeouts, limits of clients, health probes and resources at once
+    /// Retry policies, timeouts, limits of clients, health probes and resources at once; as many registries of sessions
     #[arg(long, env = "POOLSCOPE_MAX_PROTECTION", default_value_t = DEFAULT_MAX_PROTECTION,
         value_parser = at_least::<1>, value_name = "N")]
     pub max_protection: usize,
@@ -272,7 +272,7 @@ pub struct Limits {
     #[arg(long, env = "POOLSCOPE_MAX_INFLATED_BYTES", default_value_t = DEFAULT_MAX_INFLATED_BYTES,
         value_parser = at_least::<MIN_BYTES>, value_name = "BYTES")]
     pub max_inflated_bytes: usize,
-    /// OTLP requests that are decoded at once
+    /// OTLP requests that are decoded at once; each can take some 150 MB of memory at worst
     #[arg(long, env = "POOLSCOPE_MAX_REQUESTS", default_value_t = DEFAULT_MAX_REQUESTS,
         value_parser = at_least::<1>, value_name = "N")]
     pub max_requests: usize,

@@ -185,9 +185,18 @@ fn a_variable_that_is_nearly_ours_is_an_error_and_that_of_others_is_none() {
         let said = told(name).unwrap_or_else(|| panic!("{name}"));
         assert!(said.contains(name) && said.contains(meant), "{said}");
     }
-    for name in
-        ["POOLSCOPE_CACHE", "POOLSCOPE_CHROMIUM", "POOLSCOPE_UI_DIST", "POOLSCOPE_TEST_CONFIG", "MAX_POOL"]
-    {
+    for name in [
+        "POOLSCOPE_CACHE",
+        "POOLSCOPE_CHROMIUM",
+        "POOLSCOPE_UI_DIST",
+        "POOLSCOPE_DASHBOARD_SERVICE_HOST",
+        "POOLSCOPE_DASHBOARD_SERVICE_PORT_OTLP_HTTP",
+        "POOLSCOPE_DASHBOARD_PORT",
+        "POOLSCOPE_DASHBOARD_PORT_4320_TCP_ADDR",
+        "POOLSCOPE_PORT_4317_TCP",
+        "POOLSCOPE_TEST_CONFIG",
+        "MAX_POOL",
+    ] {
         assert_eq!(told(name), None, "{name}");
     }
     assert_eq!(told("POOLSCOPE_RETENTION"), None);

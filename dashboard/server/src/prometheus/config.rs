@@ -31,7 +31,7 @@ pub enum DataSource {
 /// How Prometheus, or what speaks like it, is asked. Token and password are best given by file or environment: a flag
 /// stands in the list of processes.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Source")]
+#[command(next_help_heading = "Source; what begins with --prometheus goes with --source prometheus")]
 pub struct Prometheus {
     /// Where the figures are from
     #[arg(long, env = "POOLSCOPE_SOURCE", value_enum, default_value_t, value_name = "SOURCE")]
@@ -105,7 +105,7 @@ pub struct Prometheus {
     /// File with the key of that certificate
     #[arg(long, env = "POOLSCOPE_PROMETHEUS_KEY", value_name = "FILE", requires = "prometheus_cert")]
     pub prometheus_key: Option<PathBuf>,
-    /// Series of one answer
+    /// Series of one answer; one that has more is refused and told
     #[arg(long, env = "POOLSCOPE_PROMETHEUS_MAX_SERIES", default_value_t = DEFAULT_MAX_SERIES,
         value_parser = at_least::<1>, value_name = "N")]
     pub prometheus_max_series: usize,

@@ -120,8 +120,12 @@ fn what_the_environment_says_wrongly_is_told_with_its_variable() {
     let both = &["--print-config", "--max-pools", "0"];
     let (_, _, said) = run(program(both).env("POOLSCOPE_MAX_POOLS", "5"));
     assert!(said.contains("'0' for '--max-pools <N>'"), "{said}");
-    let (code, _, _) = run(program(&["--print-config"]).env("POOLSCOPE_ALLOW_ANONYMOUS", "flase"));
-    assert_eq!(code, Some(2), "what is not false is not thereby true");
+    let (code, _, said) = run(program(&["--print-config"]).env("POOLSCOPE_ALLOW_ANONYMOUS", "flase"));
+    assert!(code == Some(2) && said.contains("true or false is wanted"), "{said}");
+    for (value, is_on) in [("1", true), ("TRUE", true), ("0", false), ("", false)] {
+        let (_, out, said) = run(program(&["--print-config"]).env("POOLSCOPE_ALLOW_ANONYMOUS", value));
+        assert!(out.contains(&format!("allow-anonymous = {is_on}")), "{value}: {said}");
+    }
 }
 
 #[test]
@@ -147,6 +151,9 @@ fn the_help_has_groups_units_and_examples() {
         "<BYTES>",
         "POOLSCOPE_RETENTION",
         "Configuration file",
+        "--source prometheus --prometheus-url",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "RUST_LOG",
     ] {
         assert!(help.contains(part), "{part}");
     }
