@@ -2,7 +2,7 @@
 //!
 //! One picture ([`state::live::Live`]) is fed by the live stream ([`stream`]) and read by the [`pages`]. What decides
 //! and computes is pure and tested natively: [`state::store`], [`state::order`], [`state::filter`], [`route`],
-//! [`mod@format`], [`words`], [`keys`], [`time`] but for its context, and the geometry in [`chart`] and [`export`].
+//! [`mod@format`], [`words`], [`keys`], [`unread`], [`time`] but for its context, and the geometry in [`chart`] and [`export`].
 
 pub mod api;
 pub mod browser;
