@@ -57,7 +57,10 @@ impl Sender {
     #[must_use]
     pub fn new(protocol: Protocol, to: SocketAddr) -> Self {
         let is_grpc = protocol == Protocol::Grpc;
-        let client = Client::builder(TokioExecutor::new()).http2_only(is_grpc).build_http();
+        let mut connector = HttpConnector::new();
+        // As exporters do: a head and a body that wait for each other would be measured, 40 ms each.
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).http2_only(is_grpc).build(connector);
         Self { client, protocol, to }
     }
 

@@ -17,7 +17,7 @@ use crate::provision::wasm;
 use crate::workspace::Workspace;
 
 /// The most bytes that opening the dashboard may download, packed by brotli.
-const BUDGET: usize = 203_600;
+const BUDGET: usize = 191_000;
 
 /// Builds the browser UI into dashboard/ui/dist, from where the dashboard server takes it.
 ///
