@@ -43,9 +43,9 @@ pub struct Warning {
     pub severity: Severity,
     /// The figure that crossed the line, where the rule has one.
     pub figure: Option<Figure>,
-    /// One sentence with the figure that matters.
+    /// One sentence with the figure that matters; while it is recovering, what the worst was.
     pub sentence: String,
-    /// Since when it has had this severity.
+    /// When the trouble began, however bad it was since.
     pub since_ms: u64,
     /// True while what was wrong is over and the rule waits whether it stays so.
     pub recovering: bool,

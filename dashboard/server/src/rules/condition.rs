@@ -14,7 +14,9 @@ const CALM_MS: u64 = 10_000;
 #[derive(Debug, Clone)]
 struct Held {
     severity: Severity,
+    /// When the trouble began, however bad it was since.
     since_ms: u64,
+    /// With the sentence: what is found now, or while it is calm, the worst that was.
     figure: Option<Figure>,
     sentence: String,
     /// Since when the rule finds less than the severity that is shown, and the worst that it found since.
@@ -25,7 +27,6 @@ impl Held {
     /// Looks again; false if it is over.
     fn update(&mut self, found: Option<&Finding>, now_ms: u64) -> bool {
         let severity = found.map_or(Severity::Ok, |finding| finding.severity);
-        let before = self.severity;
         if severity >= self.severity {
             self.severity = severity;
             self.calm = None;
@@ -40,12 +41,20 @@ impl Held {
                 self.calm = (worst > severity).then_some((now_ms, severity));
             }
         }
-        self.since_ms = if self.severity == before { self.since_ms.min(now_ms) } else { now_ms };
-        if let Some(finding) = found {
+        self.since_ms = self.since_ms.min(now_ms);
+        // What is less bad is neither why it stands where it stands, nor true for longer than it is found.
+        if self.calm.is_none()
+            && let Some(finding) = found
+        {
             self.figure = finding.figure;
             self.sentence.clone_from(&finding.sentence);
         }
         found.is_some() || self.severity > Severity::Ok
+    }
+
+    /// What is wrong, or while it is calm, what was.
+    fn told(&self) -> String {
+        if self.calm.is_some() { format!("was: {}", self.sentence) } else { self.sentence.clone() }
     }
 }
 
@@ -155,8 +164,7 @@ impl Condition {
     /// What is held, as warnings.
     pub(crate) fn warnings<'a>(&'a self, about: About<'a>) -> impl Iterator<Item = Warning> + 'a {
         self.held.iter().map(move |(rule, held)| {
-            let health =
-                Health { severity: held.severity, sentence: held.sentence.clone(), since_ms: held.since_ms };
+            let health = Health { severity: held.severity, sentence: held.told(), since_ms: held.since_ms };
             Warning { recovering: held.calm.is_some(), ..about.warning(*rule, health, held.figure) }
         })
     }
@@ -227,6 +235,39 @@ mod tests {
         look(&mut condition, None, 6_000);
         assert_eq!(look(&mut condition, None, 11_000), Severity::Warn);
         assert_eq!(look(&mut condition, None, 21_000), Severity::Ok);
+    }
+
+    #[test]
+    fn what_is_over_is_told_as_what_was_from_when_the_trouble_began() {
+        let mut condition = Condition::new(0);
+        let mut told = |state, now_ms| {
+            look(&mut condition, state, now_ms);
+            let about =
+                About { what: Subject::Breaker, id: "1", name: "", service: "", instance: "", link: "/" };
+            let one = condition.warnings(about).next().unwrap();
+            (one.severity, one.sentence, one.since_ms)
+        };
+        let open = "breaker open: calls are rejected";
+        let half_open = "breaker half-open: trial calls decide whether it closes";
+        let was = |severity, sentence| (severity, format!("was: {sentence}"), 1_000);
+        let is = |severity, sentence: &str| (severity, sentence.to_owned(), 1_000);
+        assert_eq!(told(Some(BreakerState::HalfOpen), 1_000), is(Severity::Warn, half_open));
+        assert_eq!(told(Some(BreakerState::Open), 2_000), is(Severity::Bad, open), "worse, not another");
+        assert_eq!(told(Some(BreakerState::HalfOpen), 3_000), was(Severity::Bad, open));
+        assert_eq!(told(None, 4_000), was(Severity::Bad, open));
+        assert_eq!(told(None, 13_000), was(Severity::Warn, open), "it is not half-open any more");
+        assert_eq!(told(Some(BreakerState::HalfOpen), 14_000), is(Severity::Warn, half_open), "it is again");
+        assert_eq!(told(None, 15_000), was(Severity::Warn, half_open));
+    }
+
+    #[test]
+    fn what_goes_on_less_bad_is_told_as_it_is() {
+        let mut condition = Condition::new(0);
+        look(&mut condition, Some(BreakerState::Open), 0);
+        look(&mut condition, Some(BreakerState::HalfOpen), 1_000);
+        look(&mut condition, Some(BreakerState::HalfOpen), 11_000);
+        assert_eq!(warnings(&condition), [(Rule::BreakerOpen, Severity::Warn, false)]);
+        assert!(condition.health().sentence.starts_with("breaker half-open"), "{:?}", condition.health());
     }
 
     #[test]
