@@ -9,6 +9,8 @@ use clap::{Arg, ArgAction, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::secret::holds_secret;
+
 /// A name that is at least so like an unknown one was probably meant by it: of five letters one may be wrong.
 const LIKENESS: f64 = 0.75;
 
@@ -173,7 +175,7 @@ fn check(arg: &Arg, value: &str) -> Result<(), String> {
 /// What clap says of a value, as one sentence.
 fn reason(error: &clap::Error, arg: &Arg, value: &str) -> String {
     use clap::error::{ContextKind, ContextValue};
-    let shown = if arg.is_hide_env_values_set() { "the value".to_owned() } else { format!("`{value}`") };
+    let shown = if holds_secret(arg, value) { "the value".to_owned() } else { format!("`{value}`") };
     if let Some(ContextValue::Strings(possible)) = error.get(ContextKind::ValidValue) {
         return format!("{shown} is not one of {}", possible.join(", "));
     }

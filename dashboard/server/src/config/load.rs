@@ -10,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Parser};
 
 use super::file::{self, FileError, Setting};
+use super::secret::holds_secret;
 
 /// The argument that names the file.
 const FILE_ID: &str = "config";
@@ -176,7 +177,11 @@ fn with_variable(mut error: clap::Error, command: &Command, args: &[OsString]) -
 fn without_secret(mut error: clap::Error, command: &Command) -> clap::Error {
     let Some(ContextValue::String(told)) = error.get(ContextKind::InvalidArg) else { return error };
     let name = told.split([' ', '=']).next().and_then(|name| name.strip_prefix("--"));
-    let is_secret = |arg: &Arg| arg.is_hide_env_values_set() && arg.get_long() == name;
+    let value = match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) => value.as_str(),
+        _ => "",
+    };
+    let is_secret = |arg: &Arg| arg.get_long() == name && holds_secret(arg, value);
     if name.is_some() && command.get_arguments().any(is_secret) {
         error.insert(ContextKind::InvalidValue, ContextValue::String("***".to_owned()));
     }

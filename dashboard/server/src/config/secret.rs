@@ -73,6 +73,12 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// True if a value that can't be taken may hold a secret: all of it, or the user and query of a URL.
+pub(super) fn holds_secret(arg: &clap::Arg, value: &str) -> bool {
+    let is_url = arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == "URL"));
+    arg.is_hide_env_values_set() || is_url && value.contains(['@', '?'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

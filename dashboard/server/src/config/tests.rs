@@ -88,6 +88,17 @@ fn what_is_wrong_with_a_secret_is_said_without_it() {
             assert!(!said.contains("hush") && error.to_string().contains(flag), "{said}");
         }
     }
+    // What the URL may not hold is no secret of its own, and so is not hidden where it holds none.
+    for wrong in ["http://me:hush@x", "me:hush@x", "http://me:hu/hush@x", "http://x/?token=hush"] {
+        let by_flag =
+            load::<Program>(["program", "--prometheus-url", wrong].map(OsString::from)).unwrap_err();
+        let by_file = load_with(&file("url", &format!("prometheus-url = \"{wrong}\"\n")), &[]).unwrap_err();
+        for said in [format!("{by_flag} {by_flag:?}"), format!("{by_file} {by_file:?}")] {
+            assert!(!said.contains("hush") && said.contains("prometheus-url"), "{said}");
+        }
+    }
+    let plain = load::<Program>(["program", "--prometheus-url", "ftp://x"].map(OsString::from)).unwrap_err();
+    assert!(plain.to_string().contains("ftp://x"), "{plain}");
     let path = file("quiet", "otlp-api-key = \"0123456789abcdef-hush\"\n");
     let loaded = load_with(&path, &["--login-token", "0123456789abcdef-hush"]).unwrap();
     assert!(!format!("{loaded:?} {loaded}").contains("hush"));

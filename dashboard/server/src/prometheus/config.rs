@@ -195,6 +195,10 @@ impl FromStr for PrometheusUrl {
                 "name the user by --prometheus-user and the password by --prometheus-password-file, not in the URL",
             );
         }
+        // A slash in a password ends what is taken for host and port.
+        if uri.host().is_some_and(|host| host != authority) && uri.port_u16().is_none() {
+            return refused("the port of the URL is no number");
+        }
         if uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
             return refused("the URL is a host and a path, such as https://mimir.example/prometheus");
         }
@@ -292,7 +296,11 @@ mod tests {
             url("https://mimir.example/prometheus/api/v1").unwrap(),
             "https://mimir.example/prometheus"
         );
-        for wrong in ["localhost:9090", "ftp://x", "http://me:secret@x", "http://x/?a=b", "/path", ""] {
+        assert_eq!(url("http://[::1]:9090/a@b").unwrap(), "http://[::1]:9090/a@b");
+        assert_eq!(url("http://[::1]").unwrap(), "http://[::1]");
+        let wrong =
+            ["localhost:9090", "ftp://x", "http://me:secret@x", "http://me:sec/ret@x", "http://x/?a=b"];
+        for wrong in wrong.into_iter().chain(["/path", ""]) {
             assert!(url(wrong).is_err(), "{wrong}");
         }
         assert!(url("http://me:secret@x").unwrap_err().to_string().contains("--prometheus-user"));
