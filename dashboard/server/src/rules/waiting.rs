@@ -20,7 +20,7 @@ pub(super) fn pending(facts: &Facts<'_>) -> Option<Finding> {
     let is_proven = match facts.before {
         Some(before) => before.pending.unwrap_or(0) > 0,
         // Reports may be a minute apart, which is too long to wait for a second one.
-        None => limit.is_some(),
+        None => limit.is_some() || p99.is_some_and(|wait| wait >= long.warn),
     };
     if pending == 0 || !is_proven && oldest.is_none_or(|oldest| oldest < long.warn) {
         return None;
@@ -103,6 +103,20 @@ mod tests {
             assert_eq!((&*found.sentence, found.severity), (sentence, Severity::Warn));
         }
         assert_eq!(once(limited(20, 0.05), before), None);
+    }
+
+    #[test]
+    fn waiting_once_is_told_where_others_waited_long() {
+        let point =
+            PoolPoint { pending: Some(7), active: Some(4), max_open: Some(5), ..PoolPoint::default() };
+        let first = |wait| pending(&Facts { now: point, wait_p99_s: Some(wait), ..Facts::default() });
+        let found = first(0.988).unwrap();
+        let sentence = "7 requests wait for a connection, p99 wait 988 ms";
+        assert_eq!((&*found.sentence, found.severity), (sentence, Severity::Warn));
+        assert!(first(Rule::LongWaits.default_level().warn).is_some(), "at the limit");
+        assert_eq!(first(0.05), None, "a short wait may be for a connection that is being opened");
+        assert_eq!(waiting(0, None, Some(2.3)), None, "nobody waits");
+        assert_eq!(waiting(7, Some(0), Some(2.3)), None, "the report before shows that it passes");
     }
 
     #[test]
