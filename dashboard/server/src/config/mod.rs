@@ -16,7 +16,7 @@ mod tests;
 pub use access::{Access, DEFAULT_LOGIN_LIFE_S, Login, Tls};
 pub use file::FileError;
 pub use load::{LoadError, Loaded, Source, load};
-pub(crate) use number::{at_least, within};
+pub(crate) use number::{at_least, bound, within};
 
 pub use secret::{Secret, SecretError};
 
@@ -110,6 +110,10 @@ const MIN_LANE_SEGMENTS: u64 = 4;
 const MIN_TEXT_BYTES: u64 = 16;
 /// A request, its head or a trace does not fit in less.
 const MIN_BYTES: u64 = 1024;
+/// Of a request: one that takes more of the memory is a slip of who sends it, or of who sets the bound.
+const MAX_BODY_BYTES: u64 = 1024 * 1024 * 1024;
+/// Of all histories: a tebibyte, more than a machine has to give.
+const MAX_HISTORY_MB: u64 = 1024 * 1024;
 
 /// Configuration of a [`crate::Server`]; also its command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -201,7 +205,7 @@ pub struct Limits {
     pub max_series: usize,
     /// Mebibytes of all histories together; the oldest goes first
     #[arg(long, env = "POOLSCOPE_MAX_HISTORY_MB", default_value_t = DEFAULT_MAX_HISTORY_MB,
-        value_parser = at_least::<1>, value_name = "MIB")]
+        value_parser = bound::<1, MAX_HISTORY_MB>, value_name = "MIB")]
     pub max_history_mb: usize,
     /// Reports of one pool that are kept as they came; with more, those of the last quarter of an hour are merged early
     #[arg(long, env = "POOLSCOPE_MAX_POINTS", default_value_t = DEFAULT_MAX_POINTS,
@@ -266,11 +270,11 @@ pub struct Limits {
     pub max_connections: usize,
     /// Bytes of one OTLP request over HTTP as it travels; over gRPC those after decompression are its bound
     #[arg(long, env = "POOLSCOPE_MAX_BODY_BYTES", default_value_t = DEFAULT_MAX_BODY_BYTES,
-        value_parser = at_least::<MIN_BYTES>, value_name = "BYTES")]
+        value_parser = bound::<MIN_BYTES, MAX_BODY_BYTES>, value_name = "BYTES")]
     pub max_body_bytes: usize,
     /// Bytes of one OTLP request after decompression
     #[arg(long, env = "POOLSCOPE_MAX_INFLATED_BYTES", default_value_t = DEFAULT_MAX_INFLATED_BYTES,
-        value_parser = at_least::<MIN_BYTES>, value_name = "BYTES")]
+        value_parser = bound::<MIN_BYTES, MAX_BODY_BYTES>, value_name = "BYTES")]
     pub max_inflated_bytes: usize,
     /// OTLP requests that are decoded at once; each can take some 150 MB of memory at worst
     #[arg(long, env = "POOLSCOPE_MAX_REQUESTS", default_value_t = DEFAULT_MAX_REQUESTS,

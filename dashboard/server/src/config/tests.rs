@@ -183,6 +183,18 @@ fn no_bound_is_zero() {
 }
 
 #[test]
+fn a_bound_that_bounds_nothing_is_told_with_the_most() {
+    for (flag, wrong, span) in [
+        ("--max-history-mb", "99999999999999999999", "from 1 to 1048576"),
+        ("--max-body-bytes", "100000000000", "from 1024 to 1073741824"),
+        ("--max-inflated-bytes", "100000000000", "from 1024 to 1073741824"),
+    ] {
+        let told = load::<Program>(["program", flag, wrong].map(OsString::from)).unwrap_err().to_string();
+        assert!(told.contains(span), "{told}");
+    }
+}
+
+#[test]
 fn a_variable_that_is_nearly_ours_is_an_error_and_that_of_others_is_none() {
     let command = <Program as clap::CommandFactory>::command();
     let told =

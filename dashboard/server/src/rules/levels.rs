@@ -37,8 +37,8 @@ fn level(rule: Rule, value: &str) -> Result<Level, String> {
         let highest = if rule.unit() == Unit::Share { 1.0 } else { f64::MAX };
         number.ok().filter(|number| (0.0..=highest).contains(number)).ok_or_else(|| match rule.unit() {
             Unit::Share => format!("{key} wants a share from 0 to 1, not `{text}`"),
-            Unit::Seconds => format!("{key} wants seconds, not `{text}`"),
-            Unit::Count | Unit::Fact => format!("{key} wants a number, not `{text}`"),
+            Unit::Seconds => format!("{key} wants seconds, 0 or more, not `{text}`"),
+            Unit::Count | Unit::Fact => format!("{key} wants a number, 0 or more, not `{text}`"),
         })
     };
     let (warn, bad) = match value.split_once('/') {
@@ -167,7 +167,9 @@ mod tests {
             wrong("slow_dns=1/0.1"),
             "what is bad for slow_dns lies on the wrong side of what it warns of"
         );
-        assert!("long_waits=-1".parse::<RuleArg>().is_err() && "long_waits=NaN".parse::<RuleArg>().is_err());
+        assert_eq!(wrong("leak=-1"), "leak wants a number, 0 or more, not `-1`");
+        assert_eq!(wrong("long_waits=-1"), "long_waits wants seconds, 0 or more, not `-1`");
+        assert!("long_waits=NaN".parse::<RuleArg>().is_err());
     }
 
     #[test]
