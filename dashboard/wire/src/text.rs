@@ -6,7 +6,8 @@
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 999.5 {
-        count(value.round() as u64)
+        let sign = if value < 0.0 { "-" } else { "" };
+        format!("{sign}{}", count(size.round() as u64))
     } else if size >= 99.95 {
         fixed(value, 0)
     } else if size >= 9.995 {
@@ -176,6 +177,10 @@ mod tests {
             (140.4, "140"),
             (1_204.3, "1,204"),
             (1_230_000.0, "1.23 M"),
+            (-12.34, "-12.3"),
+            (-999.4, "-999"),
+            (-999.6, "-1,000"),
+            (-1_230_000.0, "-1.23 M"),
         ];
         for (value, text) in cases {
             assert_eq!(number(value), text, "{value}");
