@@ -241,6 +241,20 @@ fn database(second: u64, old: bool) -> Vec<Json> {
 }
 
 #[test]
+fn one_report_of_requests_that_wait_long_is_told() {
+    let mut store = store();
+    let used = [("db.client.connection.pool.name", "HikariPool-1"), ("db.client.connection.state", "used")];
+    let mut report = database(1, false);
+    // One of its connections is in nobody's hands: the figures alone do not prove that it is full.
+    report[0] = sum("db.client.connection.count", 1, &used, json!({ "asInt": "19" }));
+    report.retain(|metric| metric["name"] != "db.client.connection.timeouts");
+    send(&mut store, 1, &[("service.name", "orders")], &report);
+    let health = only(&store).health;
+    assert_eq!(health.severity, Severity::Warn, "{health:?}");
+    assert!(health.sentence.starts_with("7 requests wait for a connection, p99 wait 9"), "{health:?}");
+}
+
+#[test]
 fn a_database_pool_is_a_pool_by_todays_names_and_by_those_of_before() {
     for old in [false, true] {
         let mut store = store();
