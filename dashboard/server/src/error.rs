@@ -37,6 +37,11 @@ pub enum Error {
     /// It is said how Prometheus is to be asked, and it is not the source.
     #[error("{0} says how Prometheus is asked, and it is not: add --source prometheus, or leave {0} out")]
     PrometheusUnasked(&'static str),
+    /// It is said how large the file of the history gets, and there is none.
+    #[error(
+        "--store-max-mb bounds the file of the history, and there is none: add --store FILE, or leave --store-max-mb out"
+    )]
+    NoStore,
     /// Prometheus is the source, and history is to be kept in a file as well.
     #[error(
         "--store keeps what is sent here; with --source prometheus, Prometheus keeps it: leave one of the two out"

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::access::{Access, is_loopback};
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_STORE_MAX_MB};
 use crate::conn::{Audience, Bound, Certificates, Patience, Places, Reload, Serving};
 use crate::error::Error;
 use crate::file::Keeper;
@@ -45,10 +45,14 @@ impl Server {
     ///
     /// # Errors
     /// If an address cannot be bound; the error names it and the flag that changes it. If a file cannot be used, or the
-    /// rules of access cannot be meant so. If Prometheus is the source and its address is missing, or is not and has one.
+    /// rules of access cannot be meant so. If Prometheus is the source and its address is missing. If something is set of
+    /// what is not asked for: Prometheus, or a file of the history.
     pub async fn bind(config: Config) -> Result<Self, Error> {
         if let Some(flag) = config.prometheus.unasked() {
             return Err(Error::PrometheusUnasked(flag));
+        }
+        if config.store.is_none() && config.store_max_mb != DEFAULT_STORE_MAX_MB {
+            return Err(Error::NoStore);
         }
         let certificates = Certificates::new(&config.tls)?.map(Arc::new);
         let http = Bound::new(config.http_addr, HTTP, "--http-addr").await?;

@@ -129,13 +129,18 @@ fn what_the_environment_says_wrongly_is_told_with_its_variable() {
 }
 
 #[test]
-fn settings_of_a_source_that_is_not_asked_are_no_silent_ones() {
-    let mut command = program(&["--prometheus-url", "http://127.0.0.1:9090"]);
-    let any = "127.0.0.1:0";
-    command.args(["--http-addr", any, "--otlp-grpc-addr", any, "--otlp-http-addr", any]);
-    let (code, _, said) = run(&mut command);
-    assert_eq!(code, Some(1));
-    assert!(said.contains("--prometheus-url") && said.contains("--source prometheus"), "{said}");
+fn settings_of_what_is_not_asked_for_are_no_silent_ones() {
+    for (flag, value, wanted) in [
+        ("--prometheus-url", "http://127.0.0.1:9090", "--source prometheus"),
+        ("--store-max-mb", "64", "--store FILE"),
+    ] {
+        let mut command = program(&[flag, value]);
+        let any = "127.0.0.1:0";
+        command.args(["--http-addr", any, "--otlp-grpc-addr", any, "--otlp-http-addr", any]);
+        let (code, _, said) = run(&mut command);
+        assert_eq!(code, Some(1));
+        assert!(said.contains(flag) && said.contains(wanted), "{said}");
+    }
 }
 
 #[test]
