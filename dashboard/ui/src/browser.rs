@@ -6,8 +6,8 @@ use leptos::{html, prelude::*};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, BlobPropertyBag, CanvasRenderingContext2d, HtmlAnchorElement, HtmlCanvasElement, HtmlElement,
-    HtmlImageElement, ResizeObserver, Storage, Url,
+    Blob, BlobPropertyBag, CanvasRenderingContext2d, Element, HtmlAnchorElement, HtmlCanvasElement,
+    HtmlElement, HtmlImageElement, ResizeObserver, Storage, Url,
 };
 
 use crate::derived::effect;
@@ -100,18 +100,26 @@ where
         let Some(element) = node.get() else { return };
         let element: HtmlElement = element.unchecked_into();
         let measured = element.clone();
-        let on_resize = Closure::<dyn FnMut()>::new(move || {
+        on_resize(&element, move || {
             set_width.try_set(f64::from(measured.client_width()));
-        });
-        let Ok(observer) = ResizeObserver::new(on_resize.as_ref().unchecked_ref()) else { return };
-        observer.observe(&element);
-        // Both are not `Send`, and there is one thread: dropped with the component that measures.
-        let kept = StoredValue::new_local((observer, on_resize));
-        on_cleanup(move || {
-            kept.try_with_value(|(observer, _)| observer.disconnect());
         });
     });
     width
+}
+
+/// Calls now and whenever an element gets another size, for as long as the current owner lives.
+pub fn on_resize(element: &Element, call: impl FnMut() + 'static) {
+    observe_size(element, Closure::new(call));
+}
+
+fn observe_size(element: &Element, call: Closure<dyn FnMut()>) {
+    let Ok(observer) = ResizeObserver::new(call.as_ref().unchecked_ref()) else { return };
+    observer.observe(element);
+    // Both are not `Send`, and there is one thread: dropped with the component that measures.
+    let kept = StoredValue::new_local((observer, call));
+    on_cleanup(move || {
+        kept.try_with_value(|(observer, _)| observer.disconnect());
+    });
 }
 
 /// Runs a future. In a box, since the machinery that runs one is compiled for each type of future that it is given.

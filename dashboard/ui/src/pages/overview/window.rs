@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use leptos::{ev, html::Ul, prelude::*};
 
-use crate::derived::{Derived, effect};
+use crate::{
+    browser,
+    derived::{Derived, effect},
+};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
@@ -88,6 +91,12 @@ pub fn use_row_window(list: NodeRef<Ul>, count: Derived<usize>) -> RowWindow {
     effect(move || {
         if list.get().is_some() && count.get() > WHOLE_UP_TO {
             request_animation_frame(measure);
+        }
+    });
+    // What stands above the list grows and shrinks, and moves it without a scroll: then what it stands in has another height.
+    effect(move || {
+        if let Some(around) = list.get().and_then(|list| list.parent_element()) {
+            browser::on_resize(&around, measure);
         }
     });
     for listener in [
