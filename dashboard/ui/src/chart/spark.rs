@@ -25,7 +25,7 @@ fn gap_ms(points: &[SparkPoint]) -> u64 {
     GAP_MS.max(usual * GAP_OF_USUAL)
 }
 
-/// A sparkline ready to be drawn, [`WIDTH`] wide and [`HEIGHT`] high.
+/// A sparkline ready to be drawn in a picture of 120 by 28.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spark {
     active: String,

@@ -115,6 +115,7 @@ pub fn NoData(
     let live = expect_context::<Live>();
     let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));
     let requests = move || live.with_status(|store| store.status.received.requests);
+    let forgotten = move || live.with_status(|store| has_history(&store.status));
     let is_asked = Derived::new(move || live.with_status(|store| store.status.prometheus.is_some()));
     let asks = move || {
         view! {
@@ -133,6 +134,7 @@ pub fn NoData(
             <CopyLines text=lines />
             <p class="soft">
                 {move || match requests() {
+                    _ if forgotten() => "Pools were reported, and have been silent for so long that they left the list. Their history is kept, behind the links to them.".to_owned(),
                     0 => "Nothing has been received so far.".to_owned(),
                     1 => "One OTLP request has been received, and there was no pool in it.".to_owned(),
                     n => format!("{n} OTLP requests have been received, and there was no pool in them."),
@@ -148,9 +150,25 @@ pub fn NoData(
     move || if is_asked.get() { asks() } else { takes() }
 }
 
+/// True if there are pools that are silent for so long that no list has them.
+fn has_history(status: &Status) -> bool {
+    status.limits.iter().any(|limit| limit.name == "silent pools with history" && limit.used > 0)
+}
+
 #[cfg(test)]
 mod tests {
+    use poolscope_wire::Limit;
+
     use super::*;
+
+    #[test]
+    fn pools_that_left_the_list_are_not_denied() {
+        let status = |used| Status {
+            limits: vec![Limit::new("silent pools with history", used, 9, 0)],
+            ..Status::default()
+        };
+        assert!(has_history(&status(1)) && !has_history(&status(0)) && !has_history(&Status::default()));
+    }
 
     #[test]
     fn the_lines_name_an_address_that_can_be_reached() {

@@ -88,7 +88,7 @@ fn write(row: &WarningRow, lasting_s: u64, put: Put<'_>) {
     put("shape", Attribute("aria-label"), words::severity(worst.severity));
     put("shape-path", Attribute("d"), shape::outline(worst.severity));
     put("rule", Text, worst.rule.title());
-    let before = if worst.recovering { "recovering: " } else { "" };
+    let before = if worst.recovering { "recovering, " } else { "" };
     put("sentence", Text, &format!("{before}{}", worst.sentence));
     let lasting =
         if worst.since_ms > 0 { format!(" for {}", format::span(lasting_s)) } else { String::new() };
@@ -160,14 +160,18 @@ mod tests {
 
     #[test]
     fn a_warning_says_what_for_how_long_and_that_it_recovers() {
-        let worst =
-            Warning { sentence: "3 wait".to_owned(), since_ms: 1, recovering: true, ..Warning::default() };
+        let worst = Warning {
+            sentence: "was: 3 wait".to_owned(),
+            since_ms: 1,
+            recovering: true,
+            ..Warning::default()
+        };
         let row = WarningRow { worst, instances: 1 };
         let all = cells::written(HTML, |put| write(&row, 45, put));
         let said =
             |cell| all.iter().find(|one| (one.0, one.1) == (cell, Place::Text)).map(|one| one.2.as_str());
         let texts = ["sentence", "lasting"].map(said);
-        assert_eq!(texts, [Some("recovering: 3 wait"), Some(" for 45 s")]);
+        assert_eq!(texts, [Some("recovering, was: 3 wait"), Some(" for 45 s")]);
     }
 
     #[test]

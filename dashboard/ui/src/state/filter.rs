@@ -144,8 +144,8 @@ pub struct Headline {
     pub half_open_breakers: u64,
     /// Open connections.
     pub connections: u64,
-    /// Waiting requests.
-    pub waiting: u64,
+    /// Waiting requests; `None` if nobody tells.
+    pub waiting: Option<u64>,
     /// Requests that ended, per second.
     pub requests_per_s: f64,
     /// Requests that failed, per second.
@@ -174,7 +174,9 @@ impl Headline {
             // What is not told can't be in a sum.
             let open = [pool.now.idle, pool.now.active, pool.now.upgraded];
             headline.connections += open.into_iter().flatten().map(u64::from).sum::<u64>();
-            headline.waiting += u64::from(pool.now.pending.unwrap_or_default());
+            if let Some(pending) = pool.now.pending {
+                *headline.waiting.get_or_insert(0) += u64::from(pending);
+            }
             let requests_per_s = f64::from(pool.now.requests_per_s.unwrap_or_default());
             headline.requests_per_s += requests_per_s;
             headline.errors_per_s += f64::from(pool.now.errors_per_s.unwrap_or_default());
@@ -276,7 +278,7 @@ mod tests {
             ..Full::default()
         });
         let headline = Headline::of(&store, "");
-        assert_eq!((headline.bad, headline.fine, headline.connections, headline.waiting), (1, 1, 6, 8));
+        assert_eq!((headline.bad, headline.fine, headline.connections, headline.waiting), (1, 1, 6, Some(8)));
         assert_eq!(headline.reuse, Some(0.75));
         assert_eq!(headline.worst(), Severity::Bad);
         assert_eq!(Headline::of(&store, "no such service"), Headline::default());

@@ -127,11 +127,11 @@ impl PoolFilter {
 
     fn compare(&self, a: &PoolEntry, b: &PoolEntry) -> Ordering {
         let (left, right) = (&a.summary, &b.summary);
-        match self.sort {
-            // What vanished is not as bad as it was last; nobody knows how it is.
+        // What vanished is not as it was last; nobody knows how it is.
+        let silent = if self.sort == Sort::Name { Ordering::Equal } else { left.stale.cmp(&right.stale) };
+        silent.then_with(|| match self.sort {
             Sort::Worst => {
-                let worse = || right.health.severity.cmp(&left.health.severity);
-                left.stale.cmp(&right.stale).then(b.place.cmp(&a.place)).then_with(worse)
+                b.place.cmp(&a.place).then_with(|| right.health.severity.cmp(&left.health.severity))
             }
             Sort::Name => Ordering::Equal,
             Sort::Active => right.now.active.cmp(&left.now.active),
@@ -139,7 +139,7 @@ impl PoolFilter {
             Sort::Wait => wait(right).total_cmp(&wait(left)),
             Sort::Requests => requests(right).total_cmp(&requests(left)),
             Sort::Reuse => reuse(left).total_cmp(&reuse(right)),
-        }
+        })
     }
 }
 
@@ -214,6 +214,25 @@ mod tests {
     fn least_reuse_first_and_unknown_last() {
         let filter = PoolFilter { sort: Sort::Reuse, ..PoolFilter::default() };
         assert_eq!(filter.ids(&store()), ["c", "a", "b"]);
+    }
+
+    #[test]
+    fn what_recovers_comes_after_what_is_as_bad_still_and_what_is_silent_last() {
+        let pool = |id: &str, sentence: &str, stale| PoolSummary {
+            id: id.to_owned(),
+            client: id.to_owned(),
+            health: Health { severity: Severity::Bad, sentence: sentence.to_owned(), ..Health::default() },
+            stale,
+            reuse: Some(if stale { 0.1 } else { 0.5 }),
+            ..PoolSummary::default()
+        };
+        let calm = format!("{}15 % failed", Health::RECOVERING);
+        let mut store = Store::default();
+        let pools = vec![pool("a", "was open", true), pool("b", &calm, false), pool("c", "open", false)];
+        store.apply_full(Full { pools, ..Full::default() });
+        assert_eq!(PoolFilter::default().ids(&store), ["c", "b", "a"]);
+        let filter = PoolFilter { sort: Sort::Reuse, ..PoolFilter::default() };
+        assert_eq!(filter.ids(&store), ["b", "c", "a"], "in every order but that of the names");
     }
 
     #[test]

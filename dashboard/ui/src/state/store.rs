@@ -30,28 +30,33 @@ pub struct PoolEntry {
     pub summary: PoolSummary,
     /// The newest points.
     pub ring: Ring,
-    /// The severity that decides about the place: it rises at once and falls late.
-    pub place: Severity,
-    /// Since when the severity has been below [`Self::place`].
+    /// The severity that decides about the place, and whether it is as bad as that still: it rises at once and falls late.
+    pub place: (Severity, bool),
+    /// Since when it has been better than [`Self::place`].
     better_since_ms: Option<u64>,
 }
 
 impl PoolEntry {
     /// Moves the place after the severity, and says whether it changed.
     fn settle_place(&mut self, now_ms: u64) -> bool {
-        let severity = self.summary.health.severity;
-        if severity >= self.place {
+        let now = rank(&self.summary);
+        if now >= self.place {
             self.better_since_ms = None;
-            return std::mem::replace(&mut self.place, severity) != severity;
+            return std::mem::replace(&mut self.place, now) != now;
         }
         let since = *self.better_since_ms.get_or_insert(now_ms);
         if now_ms.saturating_sub(since) < PLACE_HELD_MS {
             return false;
         }
         self.better_since_ms = None;
-        self.place = severity;
+        self.place = now;
         true
     }
+}
+
+/// How bad a pool is: what recovers is better than what is as bad still.
+fn rank(pool: &PoolSummary) -> (Severity, bool) {
+    (pool.health.severity, !pool.health.is_recovering())
 }
 
 /// A group of pools with its newest points.
@@ -180,7 +185,7 @@ impl Store {
         self.groups = groups
             .into_iter()
             .map(|group| {
-                let (id, place) = (group.merged.id.clone(), group.merged.health.severity);
+                let (id, place) = (group.merged.id.clone(), rank(&group.merged));
                 let members = group.members.iter().filter_map(|id| history.get(id)).map(|line| &line.0);
                 let ring = Ring::from_history(super::fleet::merge_history(members));
                 let mut entry = GroupEntry::default();
@@ -204,7 +209,7 @@ impl Store {
             .map(|summary| {
                 let mut ring = Ring::from_history(std::mem::take(history.of(&summary.id)).0);
                 ring.push(SparkPoint::from(&summary.now));
-                let place = summary.health.severity;
+                let place = rank(&summary);
                 (summary.id.clone(), PoolEntry { summary, ring, place, better_since_ms: None })
             })
             .collect();
@@ -399,11 +404,11 @@ mod tests {
         let mut store = filled(from_ref(&fine));
         assert!(store.apply_update(update(1_000, from_ref(&bad))).list);
         assert!(!store.apply_update(update(2_000, from_ref(&fine))).list, "it keeps its place");
-        assert_eq!(store.pools["a"].place, Severity::Bad);
+        assert_eq!(store.pools["a"].place.0, Severity::Bad);
         assert!(!store.apply_update(update(3_000, from_ref(&bad))).list, "it flapped, and nothing moved");
         assert!(!store.apply_update(update(4_000, from_ref(&fine))).list);
         assert!(store.apply_update(update(4_000 + PLACE_HELD_MS, &[])).list, "also without a new report");
-        assert_eq!(store.pools["a"].place, Severity::Ok);
+        assert_eq!(store.pools["a"].place.0, Severity::Ok);
     }
 
     #[test]

@@ -35,12 +35,13 @@ pub struct Found {
     pub kept: u64,
 }
 
-/// Puts what has come since before what the server told, as far as it matches.
+/// Puts what has come since before what the server told, as far as it matches; the server has room for so many.
 fn joined<'a>(
     told: &Events,
     since: impl Iterator<Item = &'a Event>,
     filter: &EventFilter,
     most: usize,
+    room: u64,
 ) -> Found {
     let newest = told.events.first().map_or(0, |event| event.id);
     let mut events: Vec<Event> =
@@ -52,7 +53,15 @@ fn joined<'a>(
     let of_told = EventFilter { pool, ..filter.clone() };
     events.extend(told.events.iter().filter(|event| of_told.passes(event)).cloned());
     events.truncate(most);
-    Found { events, matching: told.matching + new, kept: told.kept.max(told.matching) + new }
+    // What came may have made others go.
+    let kept = (told.kept.max(told.matching) + new).min(room);
+    Found { events, matching: (told.matching + new).min(kept), kept }
+}
+
+/// Events that the server has room for.
+fn room(store: &Store) -> u64 {
+    let bound = store.status.limits.iter().find(|limit| limit.name == "events");
+    bound.map_or(u64::MAX, |limit| limit.max)
 }
 
 /// The address of the events that pass a filter.
@@ -146,7 +155,9 @@ impl Source {
             loaded.with(|loaded| {
                 let Some(told) = loaded.shown() else { return Found::default() };
                 filter.with(|filter| {
-                    live.with_events(|store| joined(told, store.events.iter(), filter, most.get()))
+                    live.with_events(|store| {
+                        joined(told, store.events.iter(), filter, most.get(), room(store))
+                    })
                 })
             })
         });
@@ -207,16 +218,18 @@ mod tests {
         let stream = [event(9, Severity::Bad), event(8, Severity::Ok), event(7, Severity::Bad)];
         let filter = EventFilter { severity: Severity::Warn, ..EventFilter::default() };
         let ids = |most| {
-            let found = joined(&told, stream.iter(), &filter, most);
+            let found = joined(&told, stream.iter(), &filter, most, 901);
             (found.events.iter().map(|event| event.id).collect::<Vec<_>>(), found.matching, found.kept)
         };
         assert_eq!(ids(10), (vec![9, 7, 3], 301, 901));
         assert_eq!(ids(2), (vec![9, 7], 301, 901), "what is not shown is counted");
+        let full = joined(&told, stream.iter(), &filter, 10, 900);
+        assert_eq!((full.matching, full.kept), (301, 900), "there are no more than there is room for");
         // What the server told of a group that the stream does not know is of it; what happens since may be of anybody.
         let group = EventFilter { pool: "g-1".to_owned(), ..filter.clone() };
-        let found = joined(&told, stream.iter(), &group, 10);
+        let found = joined(&told, stream.iter(), &group, 10, 901);
         assert_eq!(found.events.iter().map(|event| event.id).collect::<Vec<_>>(), [7, 3]);
-        let none = joined(&Events::default(), stream.iter(), &filter, 10);
+        let none = joined(&Events::default(), stream.iter(), &filter, 10, 901);
         assert_eq!((none.events.len(), none.matching), (2, 2), "nothing had matched before");
     }
 

@@ -10,6 +10,7 @@ use crate::{
     navigation::Navigation,
     route::Route,
     state::{filter::Headline, live::Live},
+    time::Time,
     words,
 };
 
@@ -18,6 +19,7 @@ use crate::{
 pub fn Headlines() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
     let headline =
         Derived::new(move || live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
     let figure = move |label: &'static str, read: fn(&Headline) -> String| {
@@ -26,8 +28,10 @@ pub fn Headlines() -> impl IntoView {
     view! {
         <section class="headline" aria-label="Summary">
             <h1 data-testid="headline">
-                <SeverityShape severity=Derived::new(move || headline.with(Headline::worst)) />
-                {move || headline.with(sentence)}
+                <span class="sev" hidden=move || headline.with(|h| h.bad + h.warn + h.fine + h.open_breakers == 0)>
+                    <SeverityShape severity=Derived::new(move || headline.with(Headline::worst)) />
+                </span>
+                {move || if time.fixed().is_some() { "Now: " } else { "" }} {move || headline.with(sentence)}
             </h1>
             <div class="chips">
                 <Chip severity=Severity::Bad count=Derived::new(move || headline.with(|h| h.bad)) />
@@ -56,7 +60,7 @@ pub fn Headlines() -> impl IntoView {
                 {figure("errors/s", |h| format::number(h.errors_per_s))}
                 {figure("reused", |h| h.reuse.map_or_else(|| format::UNKNOWN.to_owned(), format::percent))}
                 {figure("connections", |h| format::count(h.connections))}
-                {figure("waiting", |h| format::count(h.waiting))}
+                {figure("waiting", |h| h.waiting.map_or_else(|| format::UNKNOWN.to_owned(), format::count))}
             </dl>
         </section>
     }

@@ -91,7 +91,7 @@ pub fn groups(store: &Store, filter: &Filter) -> Vec<Group> {
         }
         let rows = found.entry((&pool.summary.service, &pool.summary.instance)).or_default();
         // Its place, which falls late, so that the row does not move with every request that waits.
-        rows.push((pool.place, &pool.summary.client, Kind::PoolLimit, &pool.summary.id));
+        rows.push((pool.place.0, &pool.summary.client, Kind::PoolLimit, &pool.summary.id));
     }
     let mut groups: Vec<_> = found
         .into_iter()
