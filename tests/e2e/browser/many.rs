@@ -71,12 +71,13 @@ async fn all_follow(page: &Page, url: &str, sent: &mut u64) -> Result<()> {
     let client = reqwest::Client::new();
     loop {
         *sent += 1;
+        let wanted = sent.to_string();
         let answer = client.post(url).json(&pools(*sent)?).send().await?;
         assert!(answer.status().is_success(), "{answer:?}");
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let seen = page.script(IN_VIEW).await?;
         let seen = seen.as_array().context("rows are a list")?;
-        if seen.len() > 3 && seen.iter().all(|row| *row == sent.to_string()) {
+        if seen.len() > 3 && seen.iter().all(|row| row.as_str() == Some(&wanted)) {
             return Ok(());
         }
         assert!(Instant::now() < deadline, "{sent} was sent, and what can be seen says {seen:?}");
