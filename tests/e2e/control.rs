@@ -173,6 +173,12 @@ impl Service {
     fn changes(&self) -> Vec<(Instant, BreakerTransition)> {
         self.changes.lock().unwrap().clone()
     }
+
+    /// A change, by its number: the state is there a moment before who listens hears of it.
+    async fn change(&self, number: usize) -> (Instant, BreakerTransition) {
+        let heard = wait::until("a change to be told", async || self.changes(), |heard| heard.len() > number);
+        heard.await.swap_remove(number)
+    }
 }
 
 async fn an_order_goes_all_the_way(protocol: Protocol) {
@@ -185,7 +191,7 @@ async fn an_order_goes_all_the_way(protocol: Protocol) {
     let asked = Instant::now();
     let order = desk.order(&id, ControlAction::ForceOpen, 2).await.unwrap();
     service.until(BreakerState::ForcedOpen).await;
-    let (at, change) = service.changes().remove(0);
+    let (at, change) = service.change(0).await;
     assert!(at - asked < Duration::from_millis(500), "{:?}", at - asked);
     let begin = Instant::now();
     let error = service.call().await.unwrap_err();
@@ -208,7 +214,7 @@ async fn an_order_goes_all_the_way(protocol: Protocol) {
     assert_eq!((&*forced.why, forced.until_ms.is_some()), (REASON, true));
 
     service.until(BreakerState::Closed).await;
-    let (ended, change) = service.changes().remove(1);
+    let (ended, change) = service.change(1).await;
     assert!((1_900..2_600).contains(&(ended - at).as_millis()), "{:?}", ended - at);
     assert_eq!((change.reason, change.forced), (BreakerReason::ForceEnded, None));
     service.call().await.unwrap();
@@ -219,7 +225,7 @@ async fn an_order_goes_all_the_way(protocol: Protocol) {
     service.until(BreakerState::ForcedClosed).await;
     desk.order(&id, ControlAction::Automatic, 0).await.unwrap();
     service.until(BreakerState::Closed).await;
-    assert!(service.changes().last().unwrap().1.forced.is_some(), "somebody asked for it");
+    assert!(service.change(3).await.1.forced.is_some(), "somebody asked for it");
     let events = async || desk.get::<Vec<ToldEvent>>(path::EVENTS).await;
     let events = wait::until("every change to be an event", events, |events| {
         events.iter().filter(|one| one.kind == event::BREAKER_TRANSITION).count() == 4
@@ -252,8 +258,7 @@ async fn what_is_held_ends_in_time_without_the_dashboard() {
     assert!(begin.elapsed() < Duration::from_secs(2), "who asks holds up no end: {:?}", begin.elapsed());
     assert_eq!(service.state(), BreakerState::ForcedOpen);
     service.until(BreakerState::Closed).await;
-    let changes = service.changes();
-    let held = changes[1].0 - changes[0].0;
+    let held = service.change(1).await.0 - service.change(0).await.0;
     assert!((2_900..3_600).contains(&held.as_millis()), "{held:?}");
     // One that starts anew is found, and has nothing to say of before.
     desk.dashboard.start_again().await.unwrap();
