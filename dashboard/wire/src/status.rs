@@ -37,6 +37,11 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// The name of the bound of events, which pages look for.
+    pub const EVENTS: &'static str = "events";
+    /// The name of the bound of pools that are silent for so long that no list has them.
+    pub const SILENT_POOLS: &'static str = "silent pools with history";
+
     /// A bound on how many there are of something.
     #[must_use]
     pub fn new(name: impl Into<String>, used: u64, max: u64, hits: u64) -> Self {

@@ -33,7 +33,7 @@ impl Store {
         vec![
             limit("pools", self.pools.len(), limits.max_pools, self.pools.hits()),
             limit("series of a pool", series, limits.max_series, self.dropped_series),
-            limit("silent pools with history", hidden, limits.max_pools, self.pools.hidden_hits()),
+            limit(wire::Limit::SILENT_POOLS, hidden, limits.max_pools, self.pools.hidden_hits()),
             limit("reports of a pool kept as they came", reports, limits.max_points, early),
             bytes("bytes of history", history.0, history.1, self.dropped_steps),
             limit("breakers", self.breakers.len(), limits.max_breakers, self.breakers.hits()),
@@ -45,7 +45,7 @@ impl Store {
             limit("sessions", sessions, limits.max_protection, self.sessions.hits()),
             limit("past warnings", self.warning_log.len(), MAX_WARNINGS, self.warning_log.dropped()),
             limit("instances", self.instances.len(), limits.max_instances, self.instances.hits()),
-            limit("events", self.events.len(), limits.max_events, self.events.dropped()),
+            limit(wire::Limit::EVENTS, self.events.len(), limits.max_events, self.events.dropped()),
             limit("closes that wait for their pool", self.early.len(), MAX_WAITING, self.early.dropped),
             limit(
                 "connections of a pool",

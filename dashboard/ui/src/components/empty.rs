@@ -1,7 +1,7 @@
 //! What is shown where there is nothing: why, and what makes something appear.
 
 use leptos::prelude::*;
-use poolscope_wire::Status;
+use poolscope_wire::{Limit, Status};
 
 use super::copy::CopyLines;
 use crate::{
@@ -152,21 +152,17 @@ pub fn NoData(
 
 /// True if there are pools that are silent for so long that no list has them.
 fn has_history(status: &Status) -> bool {
-    status.limits.iter().any(|limit| limit.name == "silent pools with history" && limit.used > 0)
+    status.limits.iter().any(|limit| limit.name == Limit::SILENT_POOLS && limit.used > 0)
 }
 
 #[cfg(test)]
 mod tests {
-    use poolscope_wire::Limit;
-
     use super::*;
 
     #[test]
     fn pools_that_left_the_list_are_not_denied() {
-        let status = |used| Status {
-            limits: vec![Limit::new("silent pools with history", used, 9, 0)],
-            ..Status::default()
-        };
+        let status =
+            |used| Status { limits: vec![Limit::new(Limit::SILENT_POOLS, used, 9, 0)], ..Status::default() };
         assert!(has_history(&status(1)) && !has_history(&status(0)) && !has_history(&Status::default()));
     }
 

@@ -1,7 +1,7 @@
 //! Where the events come from: the server tells those that match, the live stream those that happen from then on.
 
 use leptos::prelude::*;
-use poolscope_wire::{Event, Severity, path};
+use poolscope_wire::{Event, Limit, Severity, path};
 
 use crate::{
     api::{self, Events},
@@ -60,7 +60,7 @@ fn joined<'a>(
 
 /// Events that the server has room for.
 fn room(store: &Store) -> u64 {
-    let bound = store.status.limits.iter().find(|limit| limit.name == "events");
+    let bound = store.status.limits.iter().find(|limit| limit.name == Limit::EVENTS);
     bound.map_or(u64::MAX, |limit| limit.max)
 }
 
