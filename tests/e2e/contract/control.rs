@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use poolscope::breaker::BreakerLayer;
 use poolscope::otlp::{Control, Otlp};
-use poolscope::{BreakerState, Scope};
+use poolscope::{BreakerReason, BreakerSnapshot, Scope};
 use poolscope_semconv::protocol::DASHBOARD_HEADER;
 use poolscope_semconv::protocol::control::{Action, Answer, Command, HEADER, Question};
+use poolscope_tests::wait;
 use tonic::metadata::MetadataMap;
 
 use super::{World, breakers};
@@ -22,8 +23,11 @@ pub(super) async fn run(world: &World) {
     let otlp = Otlp::new(&scope).environment(|_| None).service_name("contract").endpoint(&world.url);
     let control = Control::new().only(&breaker.handle(), [NAME]);
     let telemetry = otlp.header(PLAYED, "yes").control(control).start().unwrap();
-    breakers::until(&breaker.handle(), BreakerState::ForcedOpen).await;
-    breakers::until(&breaker.handle(), BreakerState::Closed).await;
+    let was_held = |list: &Vec<BreakerSnapshot>| {
+        let has = |reason| list[0].transitions.iter().any(|(_, _, of, count)| *of == reason && *count > 0);
+        has(BreakerReason::Forced) && has(BreakerReason::ForceEnded)
+    };
+    wait::until("a breaker to be held and let go", async || breaker.handle().list(), was_held).await;
     world.end(telemetry).await;
 }
 

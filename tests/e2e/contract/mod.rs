@@ -83,9 +83,9 @@ fn hyper_client(
 }
 
 /// Every scenario, side by side.
-async fn everything(world: &World) {
+async fn everything(world: &World, receiver: &Receiver) {
     tokio::join!(
-        demo::run(world),
+        demo::run(world, async || missing(&receiver.read()).is_empty()),
         waits::run(world),
         connects::run(world),
         requests::run(world),
@@ -96,16 +96,21 @@ async fn everything(world: &World) {
     );
 }
 
+/// What is declared, could be provoked, and did not come.
+fn missing(sent: &Sent) -> Vec<String> {
+    let is_excused = |line: &String| NOT_PROVOKED.iter().any(|(excused, _)| excused == line);
+    declared().difference(&sent.lines).filter(|line| !is_excused(line)).cloned().collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_sent_is_what_is_declared() {
     let receiver = Receiver::default();
     let url = receiver.start().await;
-    everything(&World { url }).await;
+    everything(&World { url }, &receiver).await;
 
-    let (sent, declared) = (Sent::read(&receiver.received()), declared());
+    let (sent, declared) = (receiver.read(), declared());
     let undeclared: Vec<_> = sent.lines.difference(&declared).collect();
-    let is_excused = |line: &&String| NOT_PROVOKED.iter().any(|(excused, _)| excused == line);
-    let missing: Vec<_> = declared.difference(&sent.lines).filter(|line| !is_excused(line)).collect();
+    let missing = missing(&sent);
     assert!(
         sent.wrong.is_empty() && undeclared.is_empty() && missing.is_empty(),
         "sent otherwise than declared: {:#?}\nsent and not declared: {undeclared:#?}\ndeclared and never sent: {missing:#?}",

@@ -20,6 +20,8 @@ use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
+use super::judge::Sent;
+
 /// Longest message: a demo has more points than the 4 MiB that receivers take by default in one request.
 const MAX_MESSAGE: usize = 64 << 20;
 
@@ -49,7 +51,12 @@ impl Receiver {
         format!("http://{addr}")
     }
 
-    pub(super) fn received(&self) -> MutexGuard<'_, Received> {
+    /// What is in all that came until now.
+    pub(super) fn read(&self) -> Sent {
+        Sent::read(&self.received())
+    }
+
+    fn received(&self) -> MutexGuard<'_, Received> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
