@@ -7,6 +7,7 @@ use crate::{
     api, browser,
     derived::{Derived, effect},
     route::Query,
+    time::range::Span,
 };
 
 /// Rows until more are asked for.
@@ -17,7 +18,7 @@ const MAX_POINTS: u64 = 400;
 /// Asks for what is in view whenever that moves on.
 pub fn follow(id: String, view: View, all: RwSignal<bool>) {
     let wanted = Derived::new(move || {
-        let (from_ms, to_ms) = view.ends();
+        let Span { from_ms, to_ms } = view.span.get();
         let word = |key| view.navigation.word(key);
         let max_rows = if all.get() { MAX_ROWS } else { ROWS };
         Question { from_ms, to_ms, sort: word("lanes"), only: word("only"), max_rows }

@@ -4,8 +4,13 @@ use std::collections::HashMap;
 
 use poolscope_wire::{ConnectionLane, ConnectionLanes, LaneSegment};
 
+use crate::time::range::Span;
+
 /// What is told again with each answer: a sender may learn late what a connection did.
 const AGAIN_MS: u64 = 10_000;
+
+/// An answer that is older than this is late: what is drawn goes on without it.
+const LATE_MS: u64 = 5_000;
 
 /// What the server is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,6 +57,16 @@ impl Known {
     pub fn after_ms(&self, wanted: &Question) -> Option<u64> {
         let before = self.asked.as_ref().filter(|before| wanted.goes_on(before))?;
         (!self.has_holes).then(|| before.to_ms.saturating_sub(AGAIN_MS))
+    }
+
+    /// The time to draw while the page is at a time: that of the answer, unless the page went elsewhere or no answer comes.
+    #[must_use]
+    pub fn span_beside(&self, span: Span) -> Span {
+        let asked = self.asked.as_ref().map(|asked| Span { from_ms: asked.from_ms, to_ms: asked.to_ms });
+        let is_near = |asked: &Span| {
+            asked.width_ms() == span.width_ms() && (asked.to_ms..asked.to_ms + LATE_MS).contains(&span.to_ms)
+        };
+        asked.filter(is_near).unwrap_or(span)
     }
 
     /// True once there was an answer.
@@ -139,6 +154,18 @@ mod tests {
     fn lengths(known: &Known, id: u64) -> (u64, Vec<u64>) {
         let row = known.row(id).unwrap();
         (row.start_ms, row.segments.iter().map(|segment| segment.length_ms).collect())
+    }
+
+    #[test]
+    fn what_is_drawn_is_the_time_of_the_answer_while_that_is_near() {
+        let mut known = Known::default();
+        let at = |from_ms, to_ms| Span { from_ms, to_ms };
+        assert_eq!(known.span_beside(at(0, 60_000)), at(0, 60_000), "there was none yet");
+        known.take(wanted(0, 60_000), None, ConnectionLanes::default());
+        assert_eq!(known.span_beside(at(1_000, 61_000)), at(0, 60_000));
+        assert_eq!(known.span_beside(at(5_000, 65_000)), at(5_000, 65_000), "it is late");
+        assert_eq!(known.span_beside(at(0, 50_000)), at(0, 50_000), "another width");
+        assert_eq!(known.span_beside(at(900_000, 960_000)), at(900_000, 960_000), "another time");
     }
 
     #[test]

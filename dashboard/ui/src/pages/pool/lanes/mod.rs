@@ -39,8 +39,11 @@ use table::{Legend, Table};
 pub struct View {
     known: RwSignal<Known>,
     failure: RwSignal<Option<Failure>>,
-    /// First and last moment in view.
+    /// First and last moment of the page.
     span: Derived<Span>,
+    /// First and last moment that is drawn: while time goes on, that of what is known, so that a row is drawn once for each
+    /// answer, and not when time moves on and again when the answer comes.
+    shown: Derived<Span>,
     /// Where the cursor of the page is.
     cursor: RwSignal<Option<u64>>,
     /// Moves the cursor and marks a time.
@@ -53,9 +56,9 @@ pub struct View {
 }
 
 impl View {
-    /// First and last moment in view.
+    /// First and last moment that is drawn.
     fn ends(self) -> (u64, u64) {
-        let Span { from_ms, to_ms } = self.span.get();
+        let Span { from_ms, to_ms } = self.shown.get();
         (from_ms, to_ms)
     }
 
@@ -88,13 +91,16 @@ pub fn Lanes(
     let navigation = expect_context::<Navigation>();
     let axis = NodeRef::<Div>::new();
     let width = browser::use_width(axis);
+    let known = RwSignal::new(Known::default());
+    let shown = Derived::new(move || known.with(|known| known.span_beside(span.get())));
     let view = View {
-        known: RwSignal::new(Known::default()),
+        known,
         failure: RwSignal::new(None),
         span,
+        shown,
         cursor,
         pointed: RwSignal::new(None),
-        pointer: Pointer::new(expect_context::<Time>(), cursor, span, width, geometry::frame),
+        pointer: Pointer::new(expect_context::<Time>(), cursor, shown, width, geometry::frame),
         width,
         navigation,
     };

@@ -7,15 +7,14 @@ use web_sys::{HtmlElement, KeyboardEvent};
 
 use super::{
     View,
-    geometry::{in_view, stretch_at},
+    geometry::{self, in_view, stretch_at},
     row::LaneRow,
 };
 use crate::{
-    chart::{scale::Scale, ticks},
+    chart::axes::TimeAxis,
     components::each::each,
     derived::{Derived, effect},
-    format,
-    time::{Time, zone},
+    time::Time,
 };
 
 /// Height of the box before it is measured.
@@ -54,6 +53,7 @@ pub(super) fn Rows(view: View, axis: NodeRef<Div>) -> impl IntoView {
         })
     };
     let space = move |rows: usize| format!("{:.0}px", rows as f64 * row_height.get());
+    let frame = Derived::new(move || geometry::frame(view.width.get()));
     let time = expect_context::<Time>();
     let is_past = Derived::new(move || time.fixed().is_some());
     let on_key = move |event: KeyboardEvent| on_key(&event, view, scroller, row_height.get_untracked());
@@ -68,7 +68,11 @@ pub(super) fn Rows(view: View, axis: NodeRef<Div>) -> impl IntoView {
                 <span class="l-peer">"peer"</span>
                 <span class="l-age number">"age"</span>
                 <span class="l-reqs number">"requests"</span>
-                <div class="l-lane" node_ref=axis><Axis view /></div>
+                <div class="l-lane" node_ref=axis>
+                    <svg width=move || view.width.get().to_string() height="20">
+                        <TimeAxis span=view.shown frame line=|_| [16.0, 20.0] text=|_| 12.0 />
+                    </svg>
+                </div>
                 <span class="l-what">{move || if is_past.get() { "then, or how it ended" } else { "now, or how it ended" }}</span>
             </div>
             <div style:height=move || space(range.get().start)></div>
@@ -136,29 +140,6 @@ fn moved(lane: Option<&ConnectionLane>, cursor: Option<u64>, (from_ms, to_ms): (
     });
     let plain = at_ms.saturating_add_signed(step * i64::try_from((to_ms - from_ms) / 60).unwrap_or(1));
     stretch.unwrap_or(plain).clamp(from_ms, to_ms)
-}
-
-/// The axis of time above the lanes.
-#[component]
-fn Axis(view: View) -> impl IntoView {
-    let marks = move || {
-        let ((from, to), width) = (view.ends(), view.width.get());
-        let scale = Scale::new((from as f64, to as f64), (0.0, width));
-        // A time is about 35 pixels wide, and wants as much air.
-        let times = ticks::times(from, to, (width / 70.0).max(2.0) as usize, zone::offset_min).into_iter();
-        times
-            .map(|at| (at, scale.map(at as f64)))
-            .filter(|(_, x)| (16.0..=width - 16.0).contains(x))
-            .map(|(at, x)| {
-                let x = format!("{x:.1}");
-                view! {
-                    <line class="grid" x1=x.clone() x2=x.clone() y1="16" y2="20" />
-                    <text class="tick" x=x y="12" text-anchor="middle">{format::tick_time(at)}</text>
-                }
-            })
-            .collect_view()
-    };
-    view! { <svg width=move || view.width.get().to_string() height="20">{marks}</svg> }
 }
 
 #[cfg(test)]
