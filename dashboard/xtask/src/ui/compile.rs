@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use wasm_bindgen_cli_support::Bindgen;
 use wasm_split_cli_support::Options;
 
+use super::alike;
 use super::bundle::{Files, read_tree};
 use super::squeeze;
 use crate::process;
@@ -46,7 +47,9 @@ pub(super) fn split(module: &Path) -> Result<(PathBuf, Files)> {
     let mut parts = read_tree(&folder)?;
     for (name, content) in &mut parts {
         if name.ends_with(".wasm") {
-            *content = without_names(content).with_context(|| format!("{name} is no module"))?;
+            let nameless = without_names(content).with_context(|| format!("{name} is no module"))?;
+            *content =
+                alike::beside_each_other(&nameless).with_context(|| format!("{name} can't be sorted"))?;
         }
     }
     Ok((first, parts))

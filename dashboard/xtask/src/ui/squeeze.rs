@@ -1,9 +1,10 @@
-//! Makes smaller what wasm-bindgen wrote: names that nobody reads, and code that nobody calls.
+//! Makes smaller what wasm-bindgen wrote: names that nobody reads, code that nobody calls, and an order that packs badly.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::alike;
 use super::bundle::Files;
 use super::compile::NAME;
 
@@ -35,7 +36,7 @@ pub(super) fn squeeze(files: &mut Files) -> Result<()> {
     }
     let js = shortened(&js, &short)?;
     files.insert(format!("{NAME}.js"), js.into_bytes());
-    files.insert(format!("{NAME}_bg.wasm"), module.emit_wasm());
+    files.insert(format!("{NAME}_bg.wasm"), alike::beside_each_other(&module.emit_wasm())?);
     Ok(())
 }
 
