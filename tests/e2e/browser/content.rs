@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use poolscope::PoolSnapshot;
 use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::demo::FEEDS;
+use poolscope_tests::wait;
 use poolscope_wire::{
     Breaker, BreakerState, Event, PoolDetail, PoolSummary, Protection, RuleSetting, Service, Sessions,
     Status, TraceDetail, TraceList, path,
@@ -15,6 +16,9 @@ use poolscope_wire::{
 use super::page::{Page, Seen};
 use super::world::Instance;
 use super::{LATER, SOON, agree, check, figure, text_of};
+
+/// How many events their page shows until somebody asks for more.
+const EVENTS_SHOWN: usize = 200;
 
 /// A dashboard with a service that has been ill and rests now, and a browser.
 struct World {
@@ -30,6 +34,9 @@ impl World {
         let page = Page::open(&format!("{}/breakers", dashboard.url())).await?;
         let is_open = |seen: &Seen| seen["data-state"] == "open";
         page.until("a breaker opens", LATER, "breaker-card", |seen| seen.iter().any(is_open)).await?;
+        let events =
+            async || dashboard.get::<Vec<Event>>(&format!("{}?limit=9000", path::EVENTS)).await.len();
+        wait::until("more events than a page shows at once", events, |all| *all > EVENTS_SHOWN).await;
         instance.demo.stop_calls().await;
         instance.telemetry.flush();
         Ok(Self { dashboard, instance, page })
@@ -148,23 +155,22 @@ async fn events(world: &World) -> Result<()> {
     world.open("/events?severity=all", "event-row").await?;
     let events = api("").await;
     let all = events.len();
-    assert!(all > 200, "there are more than one page of them: {all}");
     let plain = async || {
         let seen = world.page.all("event-count").await?;
         anyhow::Ok(text_of(&seen, "text").replace(',', ""))
     };
     let truth = async || {
         let all = api("").await.len();
-        Ok(format!("{all} of {all} events the newest 200 shown"))
+        Ok(format!("{all} of {all} events the newest {EVENTS_SHOWN} shown"))
     };
     agree("how many events there are", &plain, truth).await?;
     let rows = world.page.all("event-row").await?;
-    assert_eq!(rows.len(), 200);
+    assert_eq!(rows.len(), EVENTS_SHOWN);
     for (row, event) in rows.iter().zip(&events) {
         assert!(row["text"].contains(&event.text), "{event:?}: {row:?}");
     }
     world.page.click("events-more").await?;
-    let shown = all.min(400);
+    let shown = all.min(2 * EVENTS_SHOWN);
     world.page.until("more are shown", SOON, "event-row", |rows| rows.len() == shown).await?;
     check(&world.page, "events").await?;
 
@@ -174,13 +180,13 @@ async fn events(world: &World) -> Result<()> {
     let words = format!("{} of {all} events", notable.len());
     agree("how many matter", async || Ok(plain().await?.starts_with(&words)), async || Ok(true)).await?;
     let rows = world.page.all("event-row").await?;
-    assert_eq!(rows.len(), notable.len().min(200));
+    assert_eq!(rows.len(), notable.len().min(EVENTS_SHOWN));
     assert!(rows.iter().zip(&notable).all(|(row, event)| row["data-kind"] == event.kind), "{rows:#?}");
 
     // What is searched for is looked for in all of them.
     let oldest = events.last().context("there are events")?;
     let trace = events.iter().rev().find_map(|event| event.trace_id.clone()).context("one has a trace")?;
-    assert!(oldest.id < events[200].id);
+    assert!(oldest.id < events[EVENTS_SHOWN].id);
     world.open(&format!("/events?severity=all&q={trace}"), "event-row").await?;
     let found = api(&format!("&q={trace}")).await;
     assert_eq!(world.page.all("event-row").await?.len(), found.len());
