@@ -196,9 +196,9 @@ impl Protection {
         }
         self.dirty |= severity != self.health.severity || finding.sentence != self.health.sentence;
         if severity != self.health.severity {
-            self.health = Health { severity, sentence: String::new(), since_ms: now_ms };
             self.better_since_ms = None;
         }
+        self.health.turn(severity, now_ms);
         self.health.sentence = finding.sentence;
     }
 
