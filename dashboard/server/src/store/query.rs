@@ -13,6 +13,7 @@ use super::pool::Pool;
 use super::protection::Protection;
 use super::session::Session;
 use super::{Store, Wanted};
+use crate::control::Takers;
 use crate::model::{Judged, PoolFigure, PoolKind, ProtectionKind, Sender};
 use crate::rules::breaker_sentence;
 
@@ -98,6 +99,12 @@ impl Store {
     pub(crate) fn breaker_names(&self, id: Id) -> Option<([String; 3], wire::BreakerState)> {
         let one = self.breakers.get(id).filter(|one| !one.hidden)?;
         Some(([&one.service, &one.instance, &one.name].map(ToString::to_string), one.state))
+    }
+
+    /// Breakers that take orders.
+    pub(crate) fn breakers_taking(&self, takers: &Takers) -> BTreeSet<Id> {
+        let takes = |one: &&Breaker| takers.takes(&one.service, &one.instance, &one.name);
+        self.shown_breakers().filter(takes).map(|one| one.id).collect()
     }
 
     /// Breakers that show what a guard of resources does, of which each resource tells the name.

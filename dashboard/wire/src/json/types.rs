@@ -47,7 +47,7 @@ objects! {
     }
     ForcedBy { by, why, until_ms }
     Control { id, breaker, action, for_s, reason, by, at_ms, state, until_ms, sentence }
-    ControlList { listening, fixed, orders }
+    ControlList { taking, fixed, orders }
     Share { ratio, limit }
     Breaker {
         id, service, instance, name, state, since_ms, sentence, failure_ratio, failure_ratio_limit,
