@@ -76,6 +76,14 @@ impl Store {
         pools.into_iter().map(summary).collect()
     }
 
+    /// Pools that reported in a range, those too that have been silent for so long that no other list has them.
+    pub(crate) fn pools_between(&self, from_ms: u64, to_ms: u64) -> Vec<wire::PoolSummary> {
+        let mut pools: Vec<_> =
+            self.pools.values().filter(|pool| pool.history.has_any(from_ms, to_ms)).collect();
+        pools.sort_by(|a, b| pool_order(a).cmp(&pool_order(b)));
+        pools.into_iter().map(summary).collect()
+    }
+
     /// A breaker with the part of its history that is wanted.
     pub(crate) fn breaker_detail(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::BreakerDetail> {
         let one = self.breakers.get(id)?;
