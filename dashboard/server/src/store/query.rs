@@ -199,7 +199,7 @@ pub(super) fn summary(pool: &Pool) -> wire::PoolSummary {
             Observation::Estimated => wire::Observation::Estimated,
         },
         health: pool.condition.health(),
-        now: pool.points.back().copied().unwrap_or_default(),
+        now: pool.points.newest().copied().unwrap_or_default(),
         reuse: minute.reuse().map(|reuse| reuse as f32),
         wait_p50_s: wait(0.5),
         wait_p99_s: wait(0.99),
@@ -225,7 +225,7 @@ pub(super) fn lacks(pool: &Pool) -> Vec<wire::Lack> {
     if pool.told.ours {
         return Vec::new();
     }
-    let now = pool.points.back().copied().unwrap_or_default();
+    let now = pool.points.newest().copied().unwrap_or_default();
     let told = pool.told;
     let is_http = pool.kind == PoolKind::Http;
     let all = [
