@@ -58,7 +58,7 @@ impl Desk {
     async fn ready(&self, name: &str) -> String {
         let heard = async || (self.breaker(name).await, self.get::<ControlList>(path::CONTROL).await);
         let heard = wait::until("the service to take orders", heard, |(breaker, list)| {
-            breaker.is_some() && !list.listening.is_empty()
+            breaker.is_some() && !list.taking.is_empty()
         });
         heard.await.0.unwrap().id
     }
@@ -288,8 +288,14 @@ async fn what_the_application_did_not_name_is_refused_with_its_sentence() {
     let (desk, service) = (Desk::start().await, Service::new().await);
     let control = Control::new().only(&service.handle, ["http://other.example:80"]);
     let _telemetry = service.export(&desk.dashboard, Protocol::Grpc, Some(control));
-    let id = desk.ready(&service.name()).await;
-    let order = desk.order(&id, ControlAction::ForceOpen, 60).await.unwrap();
+    let name = service.name();
+    let known = async || desk.breaker(&name).await;
+    let id = wait::until("the breaker", known, Option::is_some).await.unwrap().id;
+    // The service asks a moment after it has told of the breaker.
+    let order = async || desk.order(&id, ControlAction::ForceOpen, 60).await;
+    let order = wait::until("the service to ask", order, Result::is_ok).await.unwrap();
+    let list: ControlList = desk.get(path::CONTROL).await;
+    assert!(list.taking.is_empty(), "what would be refused is not offered");
     let told = desk.until(&order.id, ControlState::Refused).await;
     assert!(told.sentence.unwrap().contains("not this one"));
     assert!(service.changes().is_empty());

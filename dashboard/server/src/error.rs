@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::access::AccessError;
-use crate::conn::TlsError;
+use crate::certificates::TlsError;
 
 /// Why a server could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +48,8 @@ pub enum Error {
     )]
     StoreAndPrometheus,
     /// A file by which Prometheus is asked can't be used.
-    #[error("Prometheus can't be asked: {0}; see --prometheus-ca, --prometheus-cert and --prometheus-key")]
-    PrometheusFile(String),
+    #[error("Prometheus can't be asked: {0}")]
+    PrometheusFile(TlsError),
     /// A listener failed while the server ran.
     #[error("the listener for {purpose} failed: {source}")]
     Serve {

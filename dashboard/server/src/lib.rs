@@ -41,8 +41,9 @@ mod web;
 mod words;
 
 pub use access::AccessError;
+pub use certificates::TlsError;
 pub use config::{Config, Limits, TraceUrl};
-pub use conn::{Reload, TlsError};
+pub use conn::Reload;
 pub use error::Error;
 pub use prometheus::{DataSource, Prometheus};
 pub use rules::RuleArg;

@@ -174,39 +174,13 @@ impl Server {
         tasks.spawn(otlp_http.serve(serving(2, over_http, Audience::Senders), ending.clone()));
         tasks.spawn(http.serve(serving(0, page, Audience::Browsers), ending.clone()));
         if let Some(keeper) = keeper {
-            let keeping = file::keep(app.clone(), keeper, ended(ending.clone()));
-            tasks.spawn(async move {
-                keeping.await;
-                Ok(())
-            });
+            tasks.spawn(infallible(file::keep(app.clone(), keeper, ended(ending.clone()))));
         }
         if let Some(poller) = poller {
-            let poller = poller.run(ended(ending.clone()));
-            tasks.spawn(async move {
-                poller.await;
-                Ok(())
-            });
+            tasks.spawn(infallible(poller.run(ended(ending.clone()))));
         }
-        let publisher = live::publish(app.clone(), ended(ending.clone()));
-        tasks.spawn(async move {
-            publisher.await;
-            Ok(())
-        });
-        let watched = app.clone();
-        tasks.spawn(async move {
-            let read_again = || {
-                // Both in any case: a certificate that can't be used must not keep a key in force that was taken back.
-                let certificates =
-                    certificates.as_ref().map_or(Ok(()), |certificates| certificates.read_again());
-                watched.access.read_again()?;
-                Ok::<_, Error>(certificates?)
-            };
-            tokio::select! {
-                () = watched.files.watch(read_again) => {}
-                () = ended(ending) => {}
-            }
-            Ok(())
-        });
+        tasks.spawn(infallible(live::publish(app.clone(), ended(ending.clone()))));
+        tasks.spawn(infallible(watch_files(app.clone(), certificates, ended(ending))));
         app.ready.set(true);
 
         tokio::pin!(shutdown);
@@ -220,16 +194,42 @@ impl Server {
         }
         // Fails only if every task has ended already.
         let _ = end.send(true);
-        let rest = async {
-            let mut result = Ok(());
-            while let Some(ended) = tasks.join_next().await {
-                result = result.and(flatten(ended));
-            }
-            result
-        };
-        let rest = tokio::time::timeout(GRACE, rest).await.unwrap_or(Ok(()));
+        let rest = tokio::time::timeout(GRACE, rest_of(tasks)).await.unwrap_or(Ok(()));
         early.map_or(Ok(()), flatten).and(rest)
     }
+}
+
+/// A task that has nothing to fail with.
+async fn infallible(task: impl Future<Output = ()>) -> Result<(), Error> {
+    task.await;
+    Ok(())
+}
+
+/// Reads certificates, keys and tokens again whenever their files change.
+async fn watch_files(
+    app: Arc<App>,
+    certificates: Option<Arc<Certificates>>,
+    ended: impl Future<Output = ()>,
+) {
+    let read_again = || {
+        // Both in any case: a certificate that can't be used must not keep a key in force that was taken back.
+        let certificates = certificates.as_ref().map_or(Ok(()), |certificates| certificates.read_again());
+        app.access.read_again()?;
+        Ok::<_, Error>(certificates?)
+    };
+    tokio::select! {
+        () = app.files.watch(read_again) => {}
+        () = ended => {}
+    }
+}
+
+/// Waits for tasks that are about to end.
+async fn rest_of(mut tasks: JoinSet<Result<(), Error>>) -> Result<(), Error> {
+    let mut result = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        result = result.and(flatten(ended));
+    }
+    result
 }
 
 fn scheme(has_tls: bool) -> &'static str {

@@ -78,8 +78,8 @@ pub struct Control {
 /// What is under control, where the server offers it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ControlList {
-    /// Instances that take orders now, each by its service and its id.
-    pub listening: Vec<(String, String)>,
+    /// Ids of breakers that take orders now: their application asks for some, and offers them for it.
+    pub taking: Vec<String>,
     /// Ids of breakers that no order moves: they show what a resource guard does by what the process uses.
     pub fixed: Vec<String>,
     /// Orders, newest first, a bounded number.

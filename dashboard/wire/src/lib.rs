@@ -48,13 +48,13 @@ pub use source::PrometheusStatus;
 pub use status::{Instance, Limit, Received, Service, Status};
 pub use stream::{Full, ServerMessage, Update};
 pub use trace::{
-    Call, ClockShift, ConnectionSetUp, OutLink, Phase, PhaseKind, Span, SpanKind, SpanLink, SpanNote,
-    TraceDetail, TraceList, TraceStatus, TraceSummary,
+    Call, ClockShift, ConnectionSetUp, OutLink, Phase, PhaseKind, Refusal, Refuser, Span, SpanKind, SpanLink,
+    SpanNote, TraceDetail, TraceList, TraceStatus, TraceSummary,
 };
 pub use warning::{Figure, PastWarning, Subject, Warning, WarningLog};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
-pub const WIRE_VERSION: u32 = 7;
+pub const WIRE_VERSION: u32 = 8;
 
 /// Paths of the read API.
 pub mod path {

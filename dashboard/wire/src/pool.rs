@@ -24,7 +24,7 @@ pub struct Health {
     pub severity: Severity,
     /// One sentence with the figure that matters, such as "12 requests wait for a connection".
     pub sentence: String,
-    /// Since when it has had this severity.
+    /// Since when it is well, or is not, however bad it was in between.
     pub since_ms: u64,
 }
 
@@ -36,6 +36,14 @@ impl Health {
     #[must_use]
     pub fn is_recovering(&self) -> bool {
         self.sentence.starts_with(Self::RECOVERING)
+    }
+
+    /// Takes how bad it is now.
+    pub fn turn(&mut self, severity: Severity, now_ms: u64) {
+        let goes_on = (severity > Severity::Ok) == (self.severity > Severity::Ok);
+        // Where the clock was put back, it begins no later than now.
+        self.since_ms = if goes_on { self.since_ms.min(now_ms) } else { now_ms };
+        self.severity = severity;
     }
 }
 

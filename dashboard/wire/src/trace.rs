@@ -70,6 +70,34 @@ pub struct Phase {
     pub duration_s: f64,
 }
 
+/// What turns calls away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refuser {
+    /// A breaker that is not closed.
+    #[default]
+    Breaker,
+    /// A limit of requests in flight.
+    Limit,
+    /// A resource guard.
+    Guard,
+}
+
+/// A call that was turned away before it was sent: by whom, as its span tells it. What that does not tell is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What turned it away.
+    pub by: Refuser,
+    /// Name of the breaker, of the client whose limit it is, or of the guard.
+    pub name: String,
+    /// Where the call was to go.
+    pub destination: String,
+    /// What there was too little of.
+    pub resource: String,
+    /// The breaker, by id.
+    pub breaker: Option<String>,
+}
+
 /// One line of the list of traces.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct TraceSummary {
@@ -89,6 +117,8 @@ pub struct TraceSummary {
     pub request: Option<String>,
     /// Why the first span that failed did: an `error.type`, a status code, or what it says itself.
     pub error: Option<String>,
+    /// The first call of it that was turned away.
+    pub refusal: Option<Refusal>,
     /// True if something failed and was tried again with success, so that the trace as a whole did not fail.
     pub recovered: bool,
     /// Parts of its requests, the first of them if there are many, since the begin of its first span.

@@ -165,6 +165,13 @@ impl Circuits {
         circuits.values().chain(self.other.get()).find(|circuit| circuit.name() == name).cloned()
     }
 
+    /// Names of all of those.
+    #[cfg(feature = "control")]
+    pub(super) fn names_in_use(&self) -> Vec<Arc<str>> {
+        let circuits = self.by_key.pin();
+        circuits.values().chain(self.other.get()).map(|circuit| circuit.name().into()).collect()
+    }
+
     pub(super) fn snapshot(&self) -> Vec<BreakerSnapshot> {
         let now = now();
         let mut breakers: Vec<_> = self.all().iter().map(|circuit| circuit.snapshot(now)).collect();

@@ -30,6 +30,11 @@ impl Reach {
         self.circuit(name).is_some()
     }
 
+    /// Names of the breakers that calls go through.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        self.0.upgrade().map_or_else(Vec::new, |circuits| circuits.names_in_use())
+    }
+
     /// Holds a breaker in a state; `None` if no calls go through one of this name.
     pub(crate) fn hold(
         &self,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, header};
 
-use super::secrets::one_of;
+use super::secrets::{LOGIN_TOKEN, one_of};
 use super::{AccessError, Sessions, Tries, Visit, read_lock, write_lock};
 use crate::config::{self, Secret};
 
@@ -77,7 +77,7 @@ pub(super) fn login_rule(
     has_tls: bool,
     is_secure: bool,
 ) -> Result<LoginRule, AccessError> {
-    let token = match one_of("login-token", &config.login_token, &config.login_token_file)? {
+    let token = match one_of(LOGIN_TOKEN, &config.login_token, &config.login_token_file)? {
         Some(token) => token,
         None => Secret::random(TOKEN_BYTES)?,
     };

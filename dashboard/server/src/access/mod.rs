@@ -18,7 +18,7 @@ pub(crate) use sessions::{Sessions, Visit};
 pub(crate) use tries::Tries;
 
 use self::login::login_rule;
-use self::secrets::{keys, keys_of, one_in, one_of};
+use self::secrets::{LOGIN_TOKEN, SCRAPE_KEY, keys, keys_in, one_in, one_of};
 use crate::config::{self, Config, Login, Secret};
 use crate::prometheus::DataSource;
 
@@ -30,8 +30,10 @@ const KEY_HEADER: &str = "x-otlp-api-key";
 #[non_exhaustive]
 pub enum AccessError {
     /// A file with a token or key can't be used.
-    #[error("{} can't be used: {problem}", file.display())]
+    #[error("--{name}-file {} can't be used: {problem}", file.display())]
     File {
+        /// What it holds.
+        name: &'static str,
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
@@ -142,7 +144,7 @@ impl Access {
         }
         let login =
             if asks { Some(login_rule(&config.access, http.port(), has_tls, is_secure)?) } else { None };
-        let scrape_key = one_of("scrape-key", &config.access.scrape_key, &config.access.scrape_key_file)?;
+        let scrape_key = one_of(SCRAPE_KEY, &config.access.scrape_key, &config.access.scrape_key_file)?;
         let mut access = Self {
             token_file: config.access.login_token_file.clone().filter(|_| login.is_some()),
             login,
@@ -201,9 +203,9 @@ impl Access {
 
     /// Reads the keys and the token again; if something is wrong with one file, all that is in force stays.
     pub(crate) fn read_again(&self) -> Result<(), AccessError> {
-        let keys = self.key_file.as_deref().map(keys_of).transpose()?;
-        let scrape_key = self.scrape_key_file.as_deref().map(one_in).transpose()?;
-        let token = self.token_file.as_deref().map(one_in).transpose()?;
+        let keys = self.key_file.as_deref().map(keys_in).transpose()?;
+        let scrape_key = self.scrape_key_file.as_deref().map(|file| one_in(SCRAPE_KEY, file)).transpose()?;
+        let token = self.token_file.as_deref().map(|file| one_in(LOGIN_TOKEN, file)).transpose()?;
         if let Some(keys) = keys {
             *write_lock(&self.keys) = keys;
         }

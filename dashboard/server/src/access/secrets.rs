@@ -9,6 +9,11 @@ use crate::config::{self, Secret};
 /// Keys that senders may use at once: the old and the new.
 const MAX_KEYS: usize = 2;
 
+// What the flags are called that give them, and with `-file` behind, those that name a file.
+pub(super) const LOGIN_TOKEN: &str = "login-token";
+pub(super) const SCRAPE_KEY: &str = "scrape-key";
+const OTLP_KEY: &str = "otlp-api-key";
+
 /// The one that is given, by its value or its file.
 pub(super) fn one_of(
     name: &'static str,
@@ -18,7 +23,7 @@ pub(super) fn one_of(
     match (value, file) {
         (Some(_), Some(_)) => Err(AccessError::Both(name)),
         (Some(secret), None) => Ok(Some(secret.clone())),
-        (None, Some(file)) => one_in(file).map(Some),
+        (None, Some(file)) => one_in(name, file).map(Some),
         (None, None) => Ok(None),
     }
 }
@@ -26,25 +31,25 @@ pub(super) fn one_of(
 pub(super) fn keys(config: &config::Access) -> Result<Arc<[Secret]>, AccessError> {
     match (&config.otlp_api_key, &config.otlp_api_key_secondary, &config.otlp_api_key_file) {
         (None, Some(_), _) => Err(AccessError::SecondaryAlone),
-        (Some(_), _, Some(_)) => Err(AccessError::Both("otlp-api-key")),
-        (None, None, Some(file)) => keys_of(file),
+        (Some(_), _, Some(_)) => Err(AccessError::Both(OTLP_KEY)),
+        (None, None, Some(file)) => keys_in(file),
         (first, second, None) => Ok([first, second].into_iter().flatten().cloned().collect()),
     }
 }
 
-pub(super) fn keys_of(file: &Path) -> Result<Arc<[Secret]>, AccessError> {
-    read(file, MAX_KEYS).map(Into::into)
+pub(super) fn keys_in(file: &Path) -> Result<Arc<[Secret]>, AccessError> {
+    read(OTLP_KEY, file, MAX_KEYS).map(Into::into)
 }
 
 /// The secret in a file.
-pub(super) fn one_in(file: &Path) -> Result<Secret, AccessError> {
-    let one = read(file, 1)?.into_iter().next();
-    one.ok_or_else(|| AccessError::File { file: file.to_owned(), problem: "it is empty".to_owned() })
+pub(super) fn one_in(name: &'static str, file: &Path) -> Result<Secret, AccessError> {
+    let one = read(name, file, 1)?.into_iter().next();
+    one.ok_or_else(|| AccessError::File { name, file: file.to_owned(), problem: "it is empty".to_owned() })
 }
 
 /// The secrets in a file, one a line.
-fn read(file: &Path, most: usize) -> Result<Vec<Secret>, AccessError> {
-    let bad = |problem: String| AccessError::File { file: file.to_owned(), problem };
+fn read(name: &'static str, file: &Path, most: usize) -> Result<Vec<Secret>, AccessError> {
+    let bad = |problem: String| AccessError::File { name, file: file.to_owned(), problem };
     let text = std::fs::read_to_string(file).map_err(|error| bad(error.to_string()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let secrets: Result<Vec<Secret>, _> = lines.map(str::parse).collect();

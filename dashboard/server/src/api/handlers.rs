@@ -33,8 +33,22 @@ pub(super) async fn services(State(app): State<Arc<App>>) -> Json<Vec<wire::Serv
     Json(app.store().services())
 }
 
-pub(super) async fn pools(State(app): State<Arc<App>>) -> Json<Vec<wire::PoolSummary>> {
-    Json(app.store().pools())
+/// Those that are there now; of a time that is asked for, those that reported in it.
+pub(super) async fn pools(State(app): State<Arc<App>>, query: RawQuery) -> Answer<Vec<wire::PoolSummary>> {
+    let now_ms = now_ms();
+    let asked = query::read(query, |query| {
+        let (from_ms, to_ms) = (query.moment("from_ms")?, query.moment("to_ms")?);
+        if from_ms.is_none() && to_ms.is_none() {
+            return Ok(None);
+        }
+        let (from_ms, to_ms) = (from_ms.unwrap_or(0), to_ms.unwrap_or(now_ms));
+        if from_ms >= to_ms { Err(range::empty(from_ms, to_ms)) } else { Ok(Some((from_ms, to_ms))) }
+    })?;
+    let store = app.store();
+    Ok(Json(match asked {
+        None => store.pools(),
+        Some((from_ms, to_ms)) => store.pools_between(from_ms, to_ms),
+    }))
 }
 
 /// The range and the format that a path with history is asked for.

@@ -17,6 +17,7 @@ use super::sse::Frames;
 use super::text::plain;
 use crate::app::VERSION;
 use crate::asking::{self, BodyError, Http};
+use crate::certificates::PemFile;
 use crate::prometheus::tls;
 
 /// For a whole answer.
@@ -51,7 +52,8 @@ impl Client {
                 Ok::<_, Problem>(value)
             })
             .transpose()?;
-        let http = asking::client(tls::trusting(ca, None).map_err(Problem::File)?);
+        let ca = ca.map(|path| PemFile { flag: "--ca", path });
+        let http = asking::client(tls::trusting(ca, None).map_err(|error| Problem::File(error.to_string()))?);
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), authorization })
     }
 

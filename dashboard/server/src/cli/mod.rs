@@ -112,7 +112,7 @@ impl Target {
     fn client(&self) -> Result<Client, Problem> {
         let token = match &self.token_file {
             Some(file) => {
-                let told = |why: String| Problem::File(format!("{}: {why}", file.display()));
+                let told = |why: String| Problem::File(format!("--token-file {}: {why}", file.display()));
                 let text = std::fs::read_to_string(file).map_err(|error| told(error.to_string()))?;
                 match text.trim() {
                     "" => return Err(told("it is empty".to_owned())),

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use poolscope_wire::{
-    Breaker, BreakerState, PoolGroup, PoolKind, PoolPoint, PoolSummary, ServerMessage, Sessions, Severity,
-    Warning,
+    Breaker, BreakerState, PoolGroup, PoolKind, PoolPoint, PoolSummary, PrometheusStatus, ServerMessage,
+    Sessions, Severity, Warning,
 };
 
 use super::text::plain;
@@ -27,6 +27,8 @@ pub(super) struct Picture {
     pub(super) breakers: BTreeMap<String, Breaker>,
     pub(super) sessions: BTreeMap<String, Sessions>,
     pub(super) warnings: BTreeMap<String, Warning>,
+    /// How it goes with asking Prometheus, where the figures are from there.
+    prometheus: Option<PrometheusStatus>,
     /// Requests per second of each pool, oldest first.
     rates: BTreeMap<String, VecDeque<(u64, f32)>>,
 }
@@ -117,6 +119,7 @@ impl Picture {
                     breakers: full.breakers.into_iter().map(|one| (one.id.clone(), one)).collect(),
                     sessions: full.sessions.into_iter().map(|one| (one.id.clone(), one)).collect(),
                     warnings: full.warnings.into_iter().map(|one| (one.id.clone(), one)).collect(),
+                    prometheus: full.status.prometheus,
                     rates: BTreeMap::new(),
                 };
                 for (id, points) in full.history {
@@ -125,6 +128,9 @@ impl Picture {
             }
             ServerMessage::Update(update) => {
                 self.now_ms = update.now_ms;
+                if let Some(status) = update.status {
+                    self.prometheus = status.prometheus;
+                }
                 for pool in update.pools {
                     self.rate(&pool.id, pool.now.at_ms, pool.now.requests_per_s);
                     self.pools.insert(pool.id.clone(), pool);
@@ -198,6 +204,20 @@ impl Picture {
         let mut rows: Vec<_> = groups.chain(alone).filter(is_meant).collect();
         rows.sort_by(|a, b| a.order().cmp(&b.order()));
         rows
+    }
+
+    /// What is said where there is no pool: never more than is known.
+    pub(super) fn none_known(&self) -> String {
+        match &self.prometheus {
+            None => "No pool is known: send OTLP to this dashboard, or look at its page for how.".to_owned(),
+            Some(PrometheusStatus { problem: Some(problem), .. }) => {
+                format!("Nothing is known of the pools: {}.", plain(problem))
+            }
+            Some(PrometheusStatus { answered_ms: None, .. }) => {
+                "Nothing is known of the pools: there is no answer of Prometheus so far.".to_owned()
+            }
+            Some(source) => plain(source.notices.first().map_or("Prometheus has no pool.", String::as_str)),
+        }
     }
 
     /// Warnings, worst first; notes and what is over already last.

@@ -98,7 +98,7 @@ fn told(picture: &Picture) -> String {
     let mut text = headline(picture) + "\n";
     let rows = picture.rows("");
     if rows.is_empty() {
-        text += "\nNo pool is known: send OTLP to this dashboard, or look at its page for how.\n";
+        text += &format!("\n{}\n", picture.none_known());
     } else {
         let mut table = vec![COLUMNS.map(str::to_owned)];
         table.extend(rows.into_iter().map(cells));

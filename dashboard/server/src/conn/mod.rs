@@ -15,5 +15,4 @@ pub(crate) use places::{Cut, Patience, Places, share_of, subscriber_of};
 pub(crate) use reload::Files;
 pub use reload::Reload;
 pub(crate) use serve::{Bound, Peer, Serving};
-pub use tls::TlsError;
 pub(crate) use tls::{Audience, Certificates};

@@ -14,12 +14,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use poolscope_semconv::protocol::control::{Command, Question};
-use poolscope_wire::ControlList;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use line::answer;
 pub(crate) use order::{list, order};
+pub(crate) use orders::Takers;
 use orders::{Order, Orders, Refused};
 
 /// How long an order waits for its instance, and for what came of it.
@@ -51,9 +51,14 @@ impl Control {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is under control now.
-    fn list(&self, now_ms: u64) -> ControlList {
+    /// All orders that are known, the newest first.
+    fn list(&self, now_ms: u64) -> Vec<poolscope_wire::Control> {
         self.lock().list(now_ms, Instant::now())
+    }
+
+    /// Who takes orders now.
+    fn takers(&self) -> Takers {
+        self.lock().takers(Instant::now())
     }
 
     /// Takes an order.
@@ -68,7 +73,7 @@ impl Control {
         let instance = Instance { service: question.service.clone(), id: question.instance.clone() };
         // Before the first look, so that no order is missed.
         let mut bell = self.bell.subscribe();
-        let mut command = self.lock().hear(&instance, question.done.as_ref(), now_ms(), Instant::now())?;
+        let mut command = self.lock().hear(&instance, question, now_ms(), Instant::now())?;
         let _waiting = Waiting { control: self, instance: &instance };
         let until = Instant::now() + question.wait;
         while command.is_none() && !*bell.borrow_and_update() {

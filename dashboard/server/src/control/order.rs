@@ -1,5 +1,6 @@
 //! The side of the page: orders are given here, by who may.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +31,14 @@ const ID_BYTES: usize = 16;
 
 /// `GET /api/v1/control`.
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<ControlList>, ApiFailure> {
-    let mut list = offered(&app)?.list(now_ms());
-    list.fixed = app.store().guard_breakers().iter().map(ToString::to_string).collect();
-    Ok(Json(list))
+    let control = offered(&app)?;
+    let takers = control.takers();
+    let (taking, fixed) = {
+        let store = app.store();
+        (store.breakers_taking(&takers), store.guard_breakers())
+    };
+    let told = |ids: BTreeSet<Id>| ids.iter().map(ToString::to_string).collect();
+    Ok(Json(ControlList { taking: told(taking), fixed: told(fixed), orders: control.list(now_ms()) }))
 }
 
 /// `POST /api/v1/control`. That somebody has logged in is seen to before.

@@ -1,10 +1,11 @@
 //! [`Orders`]: who takes orders, and what became of those that were given.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use poolscope_semconv::protocol::control::{Action, Command, Done};
-use poolscope_wire::{BreakerState, Control, ControlAction, ControlList, ControlState};
+use poolscope_semconv::protocol::control::{Action, Command, Done, Question};
+use poolscope_wire::{BreakerState, Control, ControlAction, ControlState};
 use tokio::time::Instant;
 
 use super::{Instance, PATIENCE};
@@ -54,6 +55,23 @@ pub(super) enum Refused {
 struct Listener {
     waiting: usize,
     last: Instant,
+    /// Names of the breakers that it offers; `None` if it does not say.
+    takes: Takes,
+}
+
+type Takes = Option<Arc<BTreeSet<String>>>;
+
+/// Who takes orders at a moment, and for which breakers.
+#[derive(Debug)]
+pub(crate) struct Takers(HashMap<Instance, Takes>);
+
+impl Takers {
+    /// True if a breaker takes orders. Of who does not say which do, each may: it answers with a sentence if not.
+    pub(crate) fn takes(&self, service: &str, instance: &str, breaker: &str) -> bool {
+        let instance = Instance { service: service.to_owned(), id: instance.to_owned() };
+        let known = self.0.get(&instance);
+        known.is_some_and(|takes| takes.as_ref().is_none_or(|names| names.contains(breaker)))
+    }
 }
 
 #[derive(Debug)]
@@ -87,22 +105,23 @@ impl Orders {
     pub(super) fn hear(
         &mut self,
         from: &Instance,
-        done: Option<&Done>,
+        question: &Question,
         now_ms: u64,
         now: Instant,
     ) -> Option<Option<Command>> {
         self.listeners.retain(|_, listener| listener.is_there(now));
+        let takes = question.takes.clone().map(Arc::new);
         if let Some(listener) = self.listeners.get_mut(from) {
             if listener.waiting >= MAX_WAITING {
                 return None;
             }
-            (listener.waiting, listener.last) = (listener.waiting + 1, now);
+            *listener = Listener { waiting: listener.waiting + 1, last: now, takes };
         } else if self.listeners.len() >= MAX_LISTENERS {
             return None;
         } else {
-            self.listeners.insert(from.clone(), Listener { waiting: 1, last: now });
+            self.listeners.insert(from.clone(), Listener { waiting: 1, last: now, takes });
         }
-        if let Some(done) = done {
+        if let Some(done) = &question.done {
             self.done(from, done, now_ms);
         }
         Some(self.next(from, now_ms, now))
@@ -180,14 +199,16 @@ impl Orders {
         Ok(told)
     }
 
-    /// All that is known, newest order first.
-    pub(super) fn list(&mut self, now_ms: u64, now: Instant) -> ControlList {
+    /// All orders that are known, the newest first.
+    pub(super) fn list(&mut self, now_ms: u64, now: Instant) -> Vec<Control> {
         self.pass(now_ms, now);
+        self.entries.iter().rev().map(|entry| entry.told.clone()).collect()
+    }
+
+    /// Who takes orders now.
+    pub(super) fn takers(&self, now: Instant) -> Takers {
         let there = self.listeners.iter().filter(|(_, listener)| listener.is_there(now));
-        let mut listening: Vec<_> = there.map(|(one, _)| (one.service.clone(), one.id.clone())).collect();
-        listening.sort();
-        let orders = self.entries.iter().rev().map(|entry| entry.told.clone()).collect();
-        ControlList { listening, orders, ..ControlList::default() }
+        Takers(there.map(|(one, listener)| (one.clone(), listener.takes.clone())).collect())
     }
 
     /// An instance tells what came of an order; of one that is not its own, nothing.

@@ -35,11 +35,12 @@ fn question(from: &str, done: Option<(&str, Result<Duration, String>)>) -> Quest
         number: 1,
         wait: Duration::from_secs(5),
         done: done.map(|(id, result)| Done { id: id.to_owned(), result }),
+        takes: None,
     }
 }
 
 fn states(control: &Control, now_ms: u64) -> Vec<(String, ControlState)> {
-    control.list(now_ms).orders.into_iter().rev().map(|order| (order.id, order.state)).collect()
+    control.list(now_ms).into_iter().rev().map(|order| (order.id, order.state)).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +50,9 @@ async fn an_order_reaches_who_waits_and_only_them() {
     let heard = async { tokio::join!(control.hear(&a, || 0), control.hear(&b, || 0)) };
     let asked = async {
         tokio::task::yield_now().await;
-        assert_eq!(control.list(0).listening, [("shop".into(), "a".into()), ("shop".into(), "b".into())]);
+        let takers = control.takers();
+        let takes = |instance| takers.takes("shop", instance, "http://pay.example:80");
+        assert!(takes("a") && takes("b") && !takes("c"));
         control.take(order("1", "a", ControlAction::ForceOpen), 0).unwrap();
     };
     let begin = Instant::now();
@@ -60,6 +63,22 @@ async fn an_order_reaches_who_waits_and_only_them() {
         ("1", "http://pay.example:80", Action::ForceOpen)
     );
     assert_eq!((to_b, begin.elapsed()), (Some(None), Duration::from_secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn breakers_that_are_not_offered_take_no_orders() {
+    let control = Control::default();
+    let takes = async |names: Option<&[&str]>| {
+        let names = names.map(|names| names.iter().map(ToString::to_string).collect());
+        control.hear(&Question { takes: names, ..question("a", None) }, || 0).await.unwrap();
+        let takers = control.takers();
+        ["pay", "search"].map(|name| takers.takes("shop", "a", name))
+    };
+    assert_eq!(takes(Some(&["search"])).await, [false, true]);
+    assert_eq!(takes(Some(&[])).await, [false, false], "what was offered before is no more");
+    assert_eq!(takes(None).await, [true, true], "it does not say");
+    advance(Duration::from_secs(60)).await;
+    assert!(!control.takers().takes("shop", "a", "pay"), "it asks no more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +97,7 @@ async fn an_order_is_handed_over_until_it_is_answered_and_answered_by_its_own_in
     assert_eq!(hear("a", Some(("1", Ok(Duration::from_secs(60))))).await.as_deref(), Some("2"));
     assert_eq!(states(&control, 1_000)[0].1, ControlState::InForce);
     hear("a", Some(("2", Err("no".to_owned())))).await;
-    let told = control.list(1_000).orders;
+    let told = control.list(1_000);
     assert_eq!((told[0].state, told[0].sentence.as_deref()), (ControlState::Refused, Some("no")));
     assert_eq!((told[1].state, told[1].until_ms), (ControlState::InForce, Some(61_000)));
     assert_eq!(states(&control, 61_000)[0].1, ControlState::Over);
@@ -112,7 +131,7 @@ async fn an_order_that_nobody_answers_is_withdrawn() {
     advance(PATIENCE).await;
     assert_eq!(states(&control, 0)[0].1, ControlState::Unanswered);
     assert_eq!(control.hear(&question("a", None), || 0).await, Some(None), "it comes too late");
-    assert!(control.list(0).orders[0].sentence.as_ref().unwrap().contains("withdrawn"));
+    assert!(control.list(0)[0].sentence.as_ref().unwrap().contains("withdrawn"));
     // What it has done all the same is told when it says so.
     control.hear(&question("a", Some(("1", Ok(Duration::from_secs(60))))), || 0).await;
     assert_eq!(states(&control, 0)[0].1, ControlState::InForce);

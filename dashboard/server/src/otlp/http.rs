@@ -17,8 +17,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 use super::admit::{self, Refused};
 use super::budget::BudgetError;
-use super::codec::{DecodeError, decode_json};
+use super::codec::DecodeError;
 use super::inflate::{InflateError, gunzip};
+use super::json;
 use super::reply::{self, Encoding};
 use super::signal::{self, Signal};
 use crate::app::App;
@@ -153,7 +154,7 @@ async fn take<S: Signal>(
     }
     let rejected = match encoding {
         Encoding::Protobuf => S::take_protobuf(bytes, app),
-        Encoding::Json => decode_json::<S>(&bytes).and_then(|request| request.take(app)),
+        Encoding::Json => json::decode::<S>(&bytes).and_then(|request| request.take(app)),
     };
     let rejected = rejected.map_err(|error| {
         let status = match error {

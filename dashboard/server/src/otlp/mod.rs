@@ -9,6 +9,7 @@ mod grpc;
 mod http;
 mod inflate;
 mod intake;
+mod json;
 mod reply;
 mod shape;
 mod signal;

@@ -121,6 +121,13 @@ impl Signal for ExportTraceServiceRequest {
     }
 }
 
+/// The field and the path of each signal over HTTP.
+pub(super) const SIGNALS: [(&str, &str); 3] = [
+    (ExportMetricsServiceRequest::FIELD, ExportMetricsServiceRequest::HTTP_PATH),
+    (ExportTraceServiceRequest::FIELD, ExportTraceServiceRequest::HTTP_PATH),
+    (ExportLogsServiceRequest::FIELD, ExportLogsServiceRequest::HTTP_PATH),
+];
+
 /// The signal that a path belongs to.
 pub(super) fn kind_of(path: &str) -> Option<SignalKind> {
     fn of<S: Signal>(path: &str) -> Option<SignalKind> {

@@ -36,7 +36,7 @@ pub(crate) enum Problem {
     TooMany(usize),
     #[error("too many browsers ask Prometheus for older history at once, or most of them from one address")]
     Busy,
-    #[error("the file of the token or password can't be read: {0}")]
+    #[error("the file of --prometheus-token-file or --prometheus-password-file can't be used: {0}")]
     Secret(String),
 }
 

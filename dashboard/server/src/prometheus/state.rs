@@ -99,9 +99,30 @@ impl State {
         status.failures += 1;
         status.problem_since_ms.get_or_insert(now_ms);
         status.problem = Some(problem);
+        // They said what it has, and that is not known now.
+        status.notices.clear();
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_it_does_not_answer_nothing_is_said_of_what_it_has() {
+        let config = Prometheus { source: DataSource::Prometheus, ..Prometheus::default() };
+        let state = State::new(&config).unwrap();
+        state.well(1_000, vec!["Prometheus answers, and has no series".to_owned()]);
+        assert_eq!(state.status().notices.len(), 1);
+        state.failed("it can't be reached".to_owned(), 2_000);
+        let status = state.status();
+        assert!(status.notices.is_empty() && status.problem_since_ms == Some(2_000), "{status:?}");
+        state.failed("it can't be reached".to_owned(), 3_000);
+        state.well(4_000, Vec::new());
+        assert_eq!(state.status().problem, None);
+    }
 }

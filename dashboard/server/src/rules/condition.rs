@@ -123,9 +123,7 @@ impl Condition {
         let severity = self.held.values().map(|held| held.severity).max().unwrap_or_default();
         let sentence = self.sentence(severity, findings, fine);
         let changed = severity != self.health.severity || sentence != self.health.sentence;
-        let is_same = severity == self.health.severity;
-        self.health.since_ms = if is_same { self.health.since_ms.min(now_ms) } else { now_ms };
-        self.health.severity = severity;
+        self.health.turn(severity, now_ms);
         self.health.sentence = sentence;
         changed
     }
@@ -258,6 +256,19 @@ mod tests {
         assert_eq!(told(None, 13_000), was(Severity::Warn, open), "it is not half-open any more");
         assert_eq!(told(Some(BreakerState::HalfOpen), 14_000), is(Severity::Warn, half_open), "it is again");
         assert_eq!(told(None, 15_000), was(Severity::Warn, half_open));
+    }
+
+    #[test]
+    fn what_was_never_well_in_between_is_so_since_it_began() {
+        let mut condition = Condition::new(0);
+        let mut since = |state, now_ms| (look(&mut condition, state, now_ms), condition.health().since_ms);
+        assert_eq!(since(Some(BreakerState::HalfOpen), 1_000), (Severity::Warn, 1_000));
+        assert_eq!(since(Some(BreakerState::Open), 2_000), (Severity::Bad, 1_000));
+        since(Some(BreakerState::HalfOpen), 3_000);
+        assert_eq!(since(Some(BreakerState::HalfOpen), 13_000), (Severity::Warn, 1_000));
+        since(None, 14_000);
+        assert_eq!(since(None, 24_000), (Severity::Ok, 24_000));
+        assert_eq!(since(None, 25_000), (Severity::Ok, 24_000));
     }
 
     #[test]

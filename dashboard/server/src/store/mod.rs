@@ -31,6 +31,7 @@ mod pool;
 mod pool_detail;
 mod protection;
 mod query;
+mod recent;
 mod reports;
 mod restore;
 mod rests;
@@ -45,6 +46,7 @@ mod told;
 mod unsaved;
 mod warning_log;
 mod warnings;
+mod window;
 
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,11 @@ mod over;
 mod saved;
 mod take;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use foldhash::HashMap;
 use poolscope_semconv::value::{ConnectPhase, Observation};
-use poolscope_wire::{BreakerState, PoolPoint};
+use poolscope_wire::BreakerState;
 
 use self::over::Over;
 use super::buckets::Buckets;
@@ -20,34 +19,23 @@ use super::id::Id;
 use super::journal::{Journal, Kind};
 use super::lanes::Lanes;
 use super::leaks::Leaks;
+use super::recent::Recent;
 use super::reports::Reports;
 use super::sample::Sample;
 use super::series::Cumulative;
 use super::tallies::Tallies;
 use super::told::Told;
+use super::window::{RULES_MS, Window};
 use crate::model::{Destination, PoolFigure, PoolKind, Sender};
 use crate::rules::{Condition, Facts, Levels, Slowness, check, fine_sentence};
 use crate::words::cut_name;
 
-/// The window of the summary's percentiles.
-const WINDOW_MS: u64 = 60_000;
-/// The window that the rules judge: long enough for a share to mean something, short enough to see a recovery.
-const RULES_MS: u64 = 15_000;
-/// The newest points are at hand for so long: what a sparkline shows.
-pub(super) const RECENT_MS: u64 = 120_000;
-/// And so many of them at least, which is what the rules compare.
-const RECENT_POINTS: usize = 2;
 /// After so many samples all is known of a pool that changes seldom.
 const LEARNED: u64 = 10;
 /// And after so many it is looked at again.
 const SAVE_AGAIN: u64 = 600;
 /// Protocol versions that one pool can have.
 const MAX_PROTOCOLS: usize = 4;
-
-/// Whether `at_ms` lies in the window that ends at `end_ms`.
-fn within(at_ms: u64, end_ms: u64, window_ms: u64) -> bool {
-    at_ms.saturating_add(window_ms) > end_ms
-}
 
 /// A series of a pool.
 #[derive(Debug)]
@@ -99,9 +87,9 @@ pub(crate) struct Pool {
     pub(super) series: HashMap<u64, Series>,
     over: Over,
     /// The newest points.
-    pub(super) points: VecDeque<PoolPoint>,
+    pub(super) points: Recent,
     pub(super) history: History<PoolFigures>,
-    window: VecDeque<Sample>,
+    window: Window,
     pub(super) reports: Reports,
     pub(super) protocols: Vec<Box<str>>,
     pub(super) observation: Observation,
@@ -145,9 +133,9 @@ impl Pool {
             port: destination.port,
             series: HashMap::default(),
             over: Over::default(),
-            points: VecDeque::new(),
+            points: Recent::default(),
             history: History::new(plan),
-            window: VecDeque::new(),
+            window: Window::default(),
             reports: Reports::default(),
             protocols: Vec::new(),
             observation: Observation::Exact,
@@ -178,16 +166,7 @@ impl Pool {
         if !begun.is_next {
             return true;
         }
-        let sample = match self.window.back() {
-            Some(last) => Sample {
-                at_ms,
-                elapsed_s: (at_ms - last.at_ms) as f64 / 1e3,
-                gauges: last.gauges,
-                ..Sample::default()
-            },
-            None => Sample { at_ms, ..Sample::default() },
-        };
-        self.window.push_back(sample);
+        self.window.begin(at_ms);
         let count = self.reports.count();
         self.unsaved |= count == LEARNED || count.is_multiple_of(SAVE_AGAIN);
         self.protocols.clear();
@@ -213,7 +192,7 @@ impl Pool {
     /// The server's clock was put back: what was noted for moments that are still to come goes.
     fn rewind(&mut self, to_ms: u64) {
         self.window.clear();
-        self.points.retain(|point| point.at_ms <= to_ms);
+        self.points.rewind(to_ms);
         self.lanes.rewind(to_ms);
         for series in self.series.values_mut() {
             if let State::Cumulative(series) = &mut series.state {
@@ -227,7 +206,7 @@ impl Pool {
     pub(super) fn finish(&mut self, now_ms: u64, max_points: usize, journal: &mut Journal) {
         self.reports.end();
         let gauges = self.gauges();
-        let Some(current) = self.window.back_mut() else { return };
+        let Some(current) = self.window.newest_mut() else { return };
         current.gauges = gauges;
         self.leaks.report(gauges.leaked, current.at_ms);
         let mut step = Step::of_sample(current, self.told, self.reports.is_after_silence());
@@ -235,21 +214,7 @@ impl Pool {
         let point = step.point();
         let id = self.id;
         self.history.report(step, |tier, step| journal.push(Kind::Pool, id, tier, step));
-        match self.points.back_mut() {
-            Some(last) if last.at_ms == point.at_ms => *last = point,
-            _ => self.points.push_back(point),
-        }
-        while self.points.len() > max_points.max(RECENT_POINTS)
-            || self.points.len() > RECENT_POINTS
-                && self.points.front().is_some_and(|first| !within(first.at_ms, point.at_ms, RECENT_MS))
-        {
-            self.points.pop_front();
-        }
-        while self.window.len() > max_points.max(1)
-            || self.window.front().is_some_and(|first| !within(first.at_ms, point.at_ms, WINDOW_MS))
-        {
-            self.window.pop_front();
-        }
+        self.points.push(point, max_points);
         self.stale = false;
         self.dirty = true;
         self.judge(now_ms);
@@ -257,7 +222,7 @@ impl Pool {
 
     /// Puts the condition into words again.
     pub(super) fn judge(&mut self, now_ms: u64) {
-        let window = self.sum_since(RULES_MS);
+        let window = self.window.since(RULES_MS);
         let mut newest = self.points.iter().rev();
         // Of a sender that is silent, nobody knows whether it still holds what it held.
         let held_until_ms = if self.stale { self.last_seen_ms } else { now_ms };
@@ -301,18 +266,12 @@ impl Pool {
 
     /// What happened in the last minute.
     pub(super) fn last_minute(&self) -> Sample {
-        self.sum_since(WINDOW_MS)
+        self.window.minute()
     }
 
     /// What the newest report told.
     pub(super) fn newest_report(&self) -> Sample {
-        self.window.back().cloned().unwrap_or_default()
-    }
-
-    /// What happened in a window; at least the newest report, however far the reports are apart.
-    fn sum_since(&self, window_ms: u64) -> Sample {
-        let end_ms = self.window.back().map_or(0, |last| last.at_ms);
-        Sample::sum(self.window.iter().filter(|sample| within(sample.at_ms, end_ms, window_ms)))
+        self.window.newest().cloned().unwrap_or_default()
     }
 
     /// Total of the series of a figure.

@@ -13,6 +13,7 @@ use super::pool::Pool;
 use super::protection::Protection;
 use super::session::Session;
 use super::{Store, Wanted};
+use crate::control::Takers;
 use crate::model::{Judged, PoolFigure, PoolKind, ProtectionKind, Sender};
 use crate::rules::breaker_sentence;
 
@@ -75,6 +76,14 @@ impl Store {
         pools.into_iter().map(summary).collect()
     }
 
+    /// Pools that reported in a range, those too that have been silent for so long that no other list has them.
+    pub(crate) fn pools_between(&self, from_ms: u64, to_ms: u64) -> Vec<wire::PoolSummary> {
+        let mut pools: Vec<_> =
+            self.pools.values().filter(|pool| pool.history.has_any(from_ms, to_ms)).collect();
+        pools.sort_by(|a, b| pool_order(a).cmp(&pool_order(b)));
+        pools.into_iter().map(summary).collect()
+    }
+
     /// A breaker with the part of its history that is wanted.
     pub(crate) fn breaker_detail(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::BreakerDetail> {
         let one = self.breakers.get(id)?;
@@ -98,6 +107,12 @@ impl Store {
     pub(crate) fn breaker_names(&self, id: Id) -> Option<([String; 3], wire::BreakerState)> {
         let one = self.breakers.get(id).filter(|one| !one.hidden)?;
         Some(([&one.service, &one.instance, &one.name].map(ToString::to_string), one.state))
+    }
+
+    /// Breakers that take orders.
+    pub(crate) fn breakers_taking(&self, takers: &Takers) -> BTreeSet<Id> {
+        let takes = |one: &&Breaker| takers.takes(&one.service, &one.instance, &one.name);
+        self.shown_breakers().filter(takes).map(|one| one.id).collect()
     }
 
     /// Breakers that show what a guard of resources does, of which each resource tells the name.
@@ -184,7 +199,7 @@ pub(super) fn summary(pool: &Pool) -> wire::PoolSummary {
             Observation::Estimated => wire::Observation::Estimated,
         },
         health: pool.condition.health(),
-        now: pool.points.back().copied().unwrap_or_default(),
+        now: pool.points.newest().copied().unwrap_or_default(),
         reuse: minute.reuse().map(|reuse| reuse as f32),
         wait_p50_s: wait(0.5),
         wait_p99_s: wait(0.99),
@@ -210,7 +225,7 @@ pub(super) fn lacks(pool: &Pool) -> Vec<wire::Lack> {
     if pool.told.ours {
         return Vec::new();
     }
-    let now = pool.points.back().copied().unwrap_or_default();
+    let now = pool.points.newest().copied().unwrap_or_default();
     let told = pool.told;
     let is_http = pool.kind == PoolKind::Http;
     let all = [

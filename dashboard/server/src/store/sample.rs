@@ -1,8 +1,11 @@
 //! What one report says about a pool.
 
+use poolscope_semconv::value::{AcquireOutcome, CloseReason, ConnectPhase};
+
 use super::buckets::Buckets;
 use super::told::Told;
-use crate::rules::Failures;
+use crate::model::{PoolFigure, PoolReading};
+use crate::rules::{Cause, Failures};
 
 /// Figures that hold at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -106,39 +109,88 @@ impl Sample {
         (self.served > 0).then(|| self.reused as f64 / self.served as f64)
     }
 
+    /// Takes what a series that counts has added.
+    pub(super) fn take(&mut self, reading: &PoolReading<'_>, added: &Buckets) {
+        let count = added.count();
+        match reading.figure {
+            PoolFigure::Acquires => match AcquireOutcome::parse(&reading.label) {
+                Some(AcquireOutcome::Reused | AcquireOutcome::Waited) => {
+                    add(&mut self.reused, count);
+                    add(&mut self.served, count);
+                }
+                Some(AcquireOutcome::New) => add(&mut self.served, count),
+                _ => {}
+            },
+            PoolFigure::Opened => add(&mut self.opened, count),
+            PoolFigure::Failed => self.failed.add(Cause::of(&reading.label, reading.phase), count),
+            PoolFigure::Wasted => add(self.wasted.get_or_insert(0), count),
+            PoolFigure::StaleReuse => add(&mut self.stale_reuse, count),
+            PoolFigure::Timeouts => add(&mut self.timeouts, count),
+            PoolFigure::Create => add(&mut self.created, count),
+            PoolFigure::Asked if reading.marked => add(&mut self.refused, count),
+            PoolFigure::Closed => {
+                add(self.closed.get_or_insert(0), count);
+                if *reading.label == *CloseReason::PeerClosedIdle.as_str() {
+                    add(&mut self.closed_idle_by_peer, count);
+                }
+            }
+            PoolFigure::Phase if reading.phase == Some(ConnectPhase::Dns) => self.dns.add(added),
+            PoolFigure::Phase if reading.phase == Some(ConnectPhase::Tls) => self.tls.add(added),
+            PoolFigure::Lifetime => add(&mut self.ended, count),
+            PoolFigure::Wait => self.wait.add(added),
+            PoolFigure::Queue => self.queue.add(added),
+            PoolFigure::Use => self.held.add(added),
+            PoolFigure::Duration => {
+                add(&mut self.requests, count);
+                if reading.marked {
+                    add(&mut self.errors, count);
+                }
+                self.duration.add(added);
+            }
+            _ => {}
+        }
+    }
+
     /// The sum of samples: what happened over a window. Gauges are those of the last.
     pub(super) fn sum<'a>(samples: impl Iterator<Item = &'a Self>) -> Self {
         let mut sum = Self::default();
-        for sample in samples {
-            sum.at_ms = sample.at_ms;
-            sum.gauges = sample.gauges;
-            sum.elapsed_s += sample.elapsed_s;
-            add(&mut sum.requests, sample.requests);
-            add(&mut sum.errors, sample.errors);
-            add(&mut sum.opened, sample.opened);
-            add(&mut sum.created, sample.created);
-            sum.failed.merge(&sample.failed);
-            sum.closed = both(sum.closed, sample.closed);
-            sum.wasted = both(sum.wasted, sample.wasted);
-            add(&mut sum.closed_idle_by_peer, sample.closed_idle_by_peer);
-            add(&mut sum.stale_reuse, sample.stale_reuse);
-            add(&mut sum.refused, sample.refused);
-            add(&mut sum.timeouts, sample.timeouts);
-            add(&mut sum.ended, sample.ended);
-            add(&mut sum.reused, sample.reused);
-            add(&mut sum.served, sample.served);
-            for (into, from) in [
-                (&mut sum.wait, &sample.wait),
-                (&mut sum.queue, &sample.queue),
-                (&mut sum.held, &sample.held),
-                (&mut sum.duration, &sample.duration),
-                (&mut sum.dns, &sample.dns),
-                (&mut sum.tls, &sample.tls),
-            ] {
-                into.add(from);
-            }
-        }
+        samples.for_each(|sample| sum.add(sample));
         sum
+    }
+
+    /// Adds what came after.
+    pub(super) fn add(&mut self, later: &Self) {
+        self.at_ms = later.at_ms;
+        self.gauges = later.gauges;
+        self.elapsed_s += later.elapsed_s;
+        for (sum, count) in [
+            (&mut self.requests, later.requests),
+            (&mut self.errors, later.errors),
+            (&mut self.opened, later.opened),
+            (&mut self.created, later.created),
+            (&mut self.closed_idle_by_peer, later.closed_idle_by_peer),
+            (&mut self.stale_reuse, later.stale_reuse),
+            (&mut self.refused, later.refused),
+            (&mut self.timeouts, later.timeouts),
+            (&mut self.ended, later.ended),
+            (&mut self.reused, later.reused),
+            (&mut self.served, later.served),
+        ] {
+            add(sum, count);
+        }
+        self.failed.merge(&later.failed);
+        self.closed = both(self.closed, later.closed);
+        self.wasted = both(self.wasted, later.wasted);
+        for (sum, buckets) in [
+            (&mut self.wait, &later.wait),
+            (&mut self.queue, &later.queue),
+            (&mut self.held, &later.held),
+            (&mut self.duration, &later.duration),
+            (&mut self.dns, &later.dns),
+            (&mut self.tls, &later.tls),
+        ] {
+            sum.add(buckets);
+        }
     }
 }
 

@@ -387,6 +387,32 @@ fn a_silent_pool_gets_old_and_is_forgotten_after_the_retention() {
 }
 
 #[test]
+fn a_pool_that_left_the_list_is_in_that_of_the_time_when_it_reported() {
+    let mut store = Store::new(&Config { forget_after_s: 60, ..Config::default() });
+    let report = |client: &'static str, second: u64| {
+        let destination = Destination::new(client, "https", "pay", None);
+        Maker { destination, ..at(T0 + second * 1_000) }.results("200", second)
+    };
+    // Each as long as several packed pieces of history, and one with a silence inside.
+    for second in (0..200).chain(400..500) {
+        report("old", second).send(&mut store);
+    }
+    for second in 450..3_000 {
+        report("new", second).send(&mut store);
+    }
+    store.tick(T0 + 3_000_000);
+    let of = |pools: Vec<PoolSummary>| -> Vec<String> { pools.into_iter().map(|pool| pool.client).collect() };
+    assert_eq!(of(store.pools()), ["new"]);
+    let between = |from: u64, to: u64| of(store.pools_between(T0 + from * 1_000, T0 + to * 1_000));
+    assert_eq!(between(0, 3_000), ["new", "old"]);
+    assert_eq!(between(100, 101), ["old"]);
+    assert_eq!(between(499, 1_000), ["new", "old"]);
+    assert_eq!(between(1_000, 1_001), ["new"]);
+    assert_eq!(between(220, 380), [""; 0], "silent in it, and not before and after");
+    assert_eq!(between(3_001, 4_000), [""; 0]);
+}
+
+#[test]
 fn the_stalest_pool_makes_room_and_that_is_counted() {
     let limits = Limits { max_pools: 2, max_series: 1, ..Limits::default() };
     let mut store = Store::new(&Config { limits, ..Config::default() });

@@ -122,7 +122,7 @@ impl Store {
     /// Lanes get old, and what they take is counted anew.
     fn tick_lanes(&mut self, now_ms: u64) {
         for pool in self.pools.values_mut().filter(|pool| pool.lanes.len() > 0) {
-            let newest = pool.points.back().filter(|_| !pool.stale);
+            let newest = pool.points.newest().filter(|_| !pool.stale);
             let open =
                 newest.and_then(|point| Some(point.idle? + point.active? + point.upgraded.unwrap_or(0)));
             pool.lanes.tick(now_ms, open == Some(0), &mut self.lane_budget);

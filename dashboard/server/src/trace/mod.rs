@@ -11,6 +11,7 @@ mod clock;
 mod kept;
 mod phases;
 mod query;
+mod refusal;
 mod saved;
 mod url;
 mod view;

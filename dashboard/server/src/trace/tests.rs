@@ -5,6 +5,7 @@ mod room;
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use poolscope_semconv::attr;
 use poolscope_wire::{PhaseKind, SpanKind, TraceStatus};
 
 use super::{Sort, TraceFilter, Traces, Wanted, by_trace};
@@ -227,6 +228,41 @@ fn the_parts_of_another_language_are_found_by_its_spans() {
     let expected =
         [(Wait, 0, 5), (Dns, 5, 10), (Wait, 15, 5), (Tls, 20, 20), (Headers, 40, 30), (Body, 70, 30)];
     assert_eq!(parts(&detail, 0), expected);
+}
+
+#[test]
+fn a_call_that_was_turned_away_names_who_did_it() {
+    use poolscope_semconv::span as named;
+    use poolscope_wire::{Refusal, Refuser};
+
+    let mut traces = traces(|_| {});
+    let breaker = Id::breaker(Sender::default(), "pay https://pay:443");
+    let refused = |id: u128, name: &'static str, attributes: &[(&'static str, &'static str)]| {
+        let attributes = attributes.iter().map(|(key, value)| (*key, Cow::Borrowed(*value))).collect();
+        let refused = SpanRecord { name, is_refusal: true, attributes, ..span(id, 2, 1, 5, 5) };
+        [span(id, 1, 0, 0, 10), failed(refused, "breaker_open")]
+    };
+    let place = SpanPlace { pool: None, breaker: Some(breaker) };
+    let of_breaker = refused(1, named::BREAKER_REJECTED, &[(attr::BREAKER_NAME, "pay https://pay:443")]);
+    take_placed(&mut traces, &of_breaker, &[SpanPlace::default(), place], T0);
+    let of_limit = [(attr::CLIENT_NAME, "orders"), (attr::SERVER_ADDRESS, "pay")];
+    take(&mut traces, refused(2, named::LIMIT_REFUSED, &of_limit), T0);
+    let of_guard = [(attr::GUARD_NAME, "files"), (attr::RESOURCE_NAME, "open_files")];
+    take(&mut traces, refused(3, named::GUARD_REFUSED, &of_guard), T0);
+    take(&mut traces, [request(4, 1, 0, 0, 10)], T0);
+    let told = |id| traces.detail(id, None).unwrap().summary.refusal;
+    let name = |text: &str| text.to_owned();
+    let by_breaker = Refusal {
+        name: name("pay https://pay:443"),
+        breaker: Some(breaker.to_string()),
+        ..Refusal::default()
+    };
+    assert_eq!(told(1), Some(by_breaker));
+    let (by, destination) = (Refuser::Limit, name("pay"));
+    assert_eq!(told(2), Some(Refusal { by, name: name("orders"), destination, ..Refusal::default() }));
+    let (by, resource) = (Refuser::Guard, name("open_files"));
+    assert_eq!(told(3), Some(Refusal { by, name: name("files"), resource, ..Refusal::default() }));
+    assert_eq!(told(4), None);
 }
 
 #[test]

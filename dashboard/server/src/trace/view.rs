@@ -6,6 +6,7 @@ use super::Traces;
 use super::clock::{self, Place};
 use super::kept::{Call, Note, Pair, Span, Trace};
 use super::phases::{self, Axis};
+use super::refusal;
 
 /// Parts of requests in one line of the list: more would not be told apart.
 const MAX_PHASES: usize = 64;
@@ -48,6 +49,7 @@ impl Traces {
             name: top.map(|top| top.name.to_string()).unwrap_or_default(),
             request: told.map(|(_, call)| format!("{} {}", call.method, call.url)),
             error: first_failed.map(|span| failure(span).unwrap_or_default()),
+            refusal: refusal::first(trace),
             phases,
             requests: calls().count() as u64,
             recovered: has_recovered(trace),

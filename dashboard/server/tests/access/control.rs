@@ -1,5 +1,6 @@
 //! Orders for breakers: each guard is tried and broken, and one order goes all the way to who asks for it by OTLP.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use poolscope_dashboard::config::Login;
@@ -60,12 +61,23 @@ async fn guard(server: &Running) {
 
 /// A question of the instance, as an application asks it.
 async fn ask(server: &Running, wait_ms: u64, done: Option<Done>) -> Response {
+    ask_for(server, wait_ms, done, None).await
+}
+
+/// The same, of one that says which breakers take orders.
+async fn ask_for(
+    server: &Running,
+    wait_ms: u64,
+    done: Option<Done>,
+    takes: Option<BTreeSet<String>>,
+) -> Response {
     let question = Question {
         service: "shop".to_owned(),
         instance: "a".to_owned(),
         number: 7,
         wait: Duration::from_millis(wait_ms),
         done,
+        takes,
     };
     let sent = server.post("/v1/metrics").header("x-otlp-api-key", KEY).header(HEADER, question.encode());
     sent.send().await.unwrap()
@@ -193,10 +205,10 @@ async fn an_order_goes_to_who_asks_and_comes_back() {
         server.post("/v1/metrics").header(HEADER, "v=1&number=1&service=shop&instance=a&wait_ms=0");
     let stranger = stranger.send().await.unwrap();
     assert_eq!((stranger.status(), answer(&stranger)), (StatusCode::UNAUTHORIZED, None));
-    assert!(list(&server).await.listening.is_empty());
+    assert!(list(&server).await.taking.is_empty());
 
     let ordered = async {
-        crate::until("it listens", || async { !list(&server).await.listening.is_empty() }).await;
+        crate::until("it listens", || async { !list(&server).await.taking.is_empty() }).await;
         give(&server, &order(&id)).send().await.unwrap()
     };
     let (asked, given) = tokio::join!(ask(&server, 5_000, None), ordered);
@@ -210,7 +222,11 @@ async fn an_order_goes_to_who_asks_and_comes_back() {
     ask(&server, 0, Some(Done { id: command.id, result: Ok(command.lasts) })).await;
     let known = list(&server).await;
     assert_eq!(known.orders[0].state, ControlState::InForce);
-    assert_eq!(known.listening, [("shop".to_owned(), "a".to_owned())]);
+    assert_eq!(known.taking, [&*id]);
+    for (takes, known) in [(BTreeSet::new(), vec![]), (BTreeSet::from([NAME.to_owned()]), vec![id])] {
+        ask_for(&server, 0, None, Some(takes)).await;
+        assert_eq!(list(&server).await.taking, known, "as the application offers them");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use poolscope_dashboard::config::Login;
-use poolscope_dashboard::{Config, Server};
+use poolscope_dashboard::{Config, DataSource, Server};
 use poolscope_wire::path;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::redirect::Policy;
@@ -171,11 +171,58 @@ async fn files_that_can_not_be_used_are_told_before_anything_runs() {
     let mut half = with_tls(&cert, &key);
     half.tls.tls_key = None;
     assert!(told(half).await.contains("--tls-key"));
-    assert!(told(with_tls(&cert, &other_key)).await.contains("together"));
-    let missing = told(with_tls(Path::new("/nowhere/cert.pem"), &key)).await;
-    assert!(missing.starts_with("/nowhere/cert.pem can't be used: "), "{missing}");
-    let empty = told(with_tls(&file("empty.crt", "nothing"), &key)).await;
-    assert!(empty.contains("no certificate"), "{empty}");
+    let both = |name: &str, flag: &str, path: &Path| {
+        let told = format!("{flag} {}", path.display());
+        (
+            name.to_owned(),
+            if flag == "--tls-cert" { with_tls(path, &key) } else { with_tls(&cert, path) },
+            told,
+        )
+    };
+    let crt = |text: &str| file("unusable.crt", text);
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let nowhere = Path::new("/nowhere/cert.pem");
+    for ((what, config, file), wanted) in [
+        (both("missing", "--tls-cert", nowhere), "there is no such file; see --tls-cert"),
+        (both("missing", "--tls-key", nowhere), "there is no such file; see --tls-key"),
+        (both("a directory", "--tls-key", &std::env::temp_dir()), "name a file in it"),
+        (both("empty", "--tls-cert", &crt("\n")), "it is empty"),
+        (both("the key", "--tls-cert", &key), "begins with -----BEGIN CERTIFICATE-----"),
+        (both("the certificate", "--tls-key", &cert), "begins with -----BEGIN PRIVATE KEY-----"),
+        (both("another key", "--tls-key", &other_key), "the two that were made together"),
+    ] {
+        let told = told(config).await;
+        assert!(told.contains(&file) && told.contains(wanted), "{what}: {told}");
+    }
+    assert!(told(with_tls(&crt("nothing"), &key)).await.contains("holds no certificate"));
+    assert!(told(with_tls(&crt(broken), &key)).await.contains("is broken"));
+    assert!(told(with_tls(&cert, &file("locked.key", locked))).await.contains("has a password"));
+    let mut clients = with_tls(&cert, &key);
+    clients.tls.otlp_client_ca = Some(key.clone());
+    let clients = told(clients).await;
+    assert!(clients.starts_with("--otlp-client-ca /") && clients.contains("no certificate"), "{clients}");
+    for (flag, ca, own) in [
+        ("--prometheus-ca", Some(nowhere), None),
+        ("--prometheus-cert", None, Some((nowhere, &*key))),
+        ("--prometheus-key", None, Some((&*cert, &*other_key))),
+    ] {
+        let asks = config(|config| {
+            let prometheus = &mut config.prometheus;
+            prometheus.source = DataSource::Prometheus;
+            prometheus.prometheus_url = "https://127.0.0.1:1".parse().ok();
+            prometheus.prometheus_ca = ca.map(Path::to_owned);
+            prometheus.prometheus_cert = own.map(|(cert, _)| cert.to_owned());
+            prometheus.prometheus_key = own.map(|(_, key)| key.to_owned());
+        });
+        let told = told(asks).await;
+        assert!(
+            told.starts_with("Prometheus can't be asked: --prometheus-") && told.contains(flag),
+            "{told}"
+        );
+    }
+    let keys = config(|config| config.access.otlp_api_key_file = Some(nowhere.to_owned()));
+    assert!(told(keys).await.starts_with("--otlp-api-key-file /nowhere/cert.pem can't be used: "));
     let alone = config(|config| config.tls.otlp_client_ca = Some(cert.clone()));
     assert!(told(alone).await.contains("--tls-cert"));
 }

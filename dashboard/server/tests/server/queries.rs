@@ -16,6 +16,16 @@ async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_rea
     assert_eq!(detail.points.len(), 1);
     assert_eq!(detail.range.oldest_ms, detail.points.first().map(|point| point.at_ms));
     let after = detail.range.to_ms + 60_000;
+    let at_ms = detail.points[0].at_ms;
+    for (query, count) in [
+        (format!("from_ms={at_ms}&to_ms={after}"), 1),
+        (format!("from_ms={}&to_ms={at_ms}", at_ms - 1), 1),
+        (format!("from_ms={}&to_ms={after}", at_ms + 1), 0),
+        (format!("to_ms={}", at_ms - 1), 0),
+    ] {
+        let then: Vec<PoolSummary> = server.get(&format!("{}?{query}", path::POOLS)).await;
+        assert_eq!(then.len(), count, "{query}");
+    }
     let none: PoolDetail = server.get(&format!("{of_pool}?from_ms={after}&to_ms={}", after + 1)).await;
     assert_eq!((none.points.len(), none.range.from_ms), (0, after));
     for (query, reason) in [
@@ -55,7 +65,8 @@ async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_rea
         (&of_connections, "only=qq", "only is `qq`; it must be active, leaked, wasted, closed or open"),
         (&of_connections, "max_rows=99999999", "from 1 to 10000"),
         (&of_connections, "max_points=0", "from 1 to 10000"),
-        (path::POOLS, "service=shop", "`service` is no parameter of this path; it takes none"),
+        (path::POOLS, "service=shop", "`service` is no parameter of this path; it takes from_ms, to_ms"),
+        (path::POOLS, "from_ms=9&to_ms=9", "the range is empty"),
         (path::STATUS, "window=60", "it takes none"),
         (path::STREAM, "window=60", "it takes none"),
     ] {

@@ -117,12 +117,23 @@ pub fn NoData(
     let requests = move || live.with_status(|store| store.status.received.requests);
     let forgotten = move || live.with_status(|store| has_history(&store.status));
     let is_asked = Derived::new(move || live.with_status(|store| store.status.prometheus.is_some()));
+    let knows = Derived::new(move || live.with_status(|store| knows_source(&store.status)));
     let asks = move || {
+        let about = || view! { <a href="/about" data-stop>"About page"</a> };
+        if !knows.get() {
+            return view! {
+                <Empty title="Nothing is known yet" alone>
+                    <p>"The figures are those that Prometheus has, and there is no answer of it so far. They appear by themselves as soon as there is one."</p>
+                    <p class="soft">"How it goes with asking is on the " {about()} "."</p>
+                </Empty>
+            }
+            .into_any();
+        }
         view! {
             <Empty title="No pools yet" alone>
                 <p>"The figures are those that Prometheus has, and it has none of connection pools, or not where this dashboard may look."</p>
                 <p class="soft">"A service tells them to a collector that Prometheus scrapes. How it goes with asking is on the "
-                    <a href="/about" data-stop>"About page"</a> "."</p>
+                    {about()} "."</p>
             </Empty>
         }
         .into_any()
@@ -150,6 +161,12 @@ pub fn NoData(
     move || if is_asked.get() { asks() } else { takes() }
 }
 
+/// True if Prometheus answers, so that what it does not have can be said.
+fn knows_source(status: &Status) -> bool {
+    let source = status.prometheus.as_ref();
+    source.is_some_and(|source| source.answered_ms.is_some() && source.problem.is_none())
+}
+
 /// True if there are pools that are silent for so long that no list has them.
 fn has_history(status: &Status) -> bool {
     status.limits.iter().any(|limit| limit.name == Limit::SILENT_POOLS && limit.used > 0)
@@ -157,6 +174,8 @@ fn has_history(status: &Status) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use poolscope_wire::PrometheusStatus;
+
     use super::*;
 
     #[test]
@@ -164,6 +183,17 @@ mod tests {
         let status =
             |used| Status { limits: vec![Limit::new(Limit::SILENT_POOLS, used, 9, 0)], ..Status::default() };
         assert!(has_history(&status(1)) && !has_history(&status(0)) && !has_history(&Status::default()));
+    }
+
+    #[test]
+    fn of_a_source_that_does_not_answer_nothing_is_claimed() {
+        let asked = |answered_ms, problem: Option<&str>| {
+            let problem = problem.map(str::to_owned);
+            let source = PrometheusStatus { answered_ms, problem, ..PrometheusStatus::default() };
+            knows_source(&Status { prometheus: Some(source), ..Status::default() })
+        };
+        assert!(asked(Some(1), None));
+        assert!(!asked(None, None) && !asked(None, Some("down")) && !asked(Some(1), Some("down")));
     }
 
     #[test]

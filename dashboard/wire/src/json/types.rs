@@ -10,11 +10,11 @@ use crate::{
     FigurePoint, ForcedBy, Full, Health, Instance, Lack, LaneClose, LaneCounts, LaneLeak, LaneSegment,
     LaneState, Level, Limit, Loss, Number, Observation, OutLink, Own, PastWarning, Percentiles, Phase,
     PhaseKind, PoolDetail, PoolGroup, PoolKind, PoolLimit, PoolNews, PoolPoint, PoolSummary, ProbeFigures,
-    PrometheusStatus, Protection, ProtectionFigures, Range, Received, ResourceFigures, RetryFigures, Rule,
-    RuleSetting, Service, SessionPoint, Sessions, Severity, Share, SignalFigures, Silence, Span, SpanKind,
-    SpanLink, SpanNote, SparkLine, Spread, StateSpan, Status, StoreFile, Subject, TimeoutFigures,
-    TimeoutLimit, TraceDetail, TraceList, TraceStatus, TraceSummary, Transition, Unit, Update, Warning,
-    WarningLog,
+    PrometheusStatus, Protection, ProtectionFigures, Range, Received, Refusal, Refuser, ResourceFigures,
+    RetryFigures, Rule, RuleSetting, Service, SessionPoint, Sessions, Severity, Share, SignalFigures,
+    Silence, Span, SpanKind, SpanLink, SpanNote, SparkLine, Spread, StateSpan, Status, StoreFile, Subject,
+    TimeoutFigures, TimeoutLimit, TraceDetail, TraceList, TraceStatus, TraceSummary, Transition, Unit,
+    Update, Warning, WarningLog,
 };
 
 /// Implements [`Read`] for structs, by the list of their fields. A field that is not in the list does not compile.
@@ -47,7 +47,7 @@ objects! {
     }
     ForcedBy { by, why, until_ms }
     Control { id, breaker, action, for_s, reason, by, at_ms, state, until_ms, sentence }
-    ControlList { listening, fixed, orders }
+    ControlList { taking, fixed, orders }
     Share { ratio, limit }
     Breaker {
         id, service, instance, name, state, since_ms, sentence, failure_ratio, failure_ratio_limit,
@@ -146,9 +146,10 @@ objects! {
         protection, removed_protection, sessions, removed_sessions, warnings, removed_warnings, events,
     }
     Phase { kind, start_s, duration_s }
+    Refusal { by, name, destination, resource, breaker }
     TraceSummary {
-        trace_id, at_ms, duration_s, status, service, name, request, error, recovered, phases, requests,
-        resends, spans, pools, incomplete,
+        trace_id, at_ms, duration_s, status, service, name, request, error, refusal, recovered, phases,
+        requests, resends, spans, pools, incomplete,
     }
     TraceList {
         traces, matching, kept, slow_s, any_spans, failed_since_ms, slow_since_ms, rejected_since_ms,
@@ -213,7 +214,7 @@ macro_rules! words {
     )* }
 }
 
-words! { BreakerState ControlAction ControlState LaneState Severity Observation PoolKind Lack Unit Rule TraceStatus SpanKind PhaseKind Subject }
+words! { BreakerState ControlAction ControlState LaneState Severity Observation PoolKind Lack Unit Rule TraceStatus SpanKind PhaseKind Refuser Subject }
 
 impl Read for ProtectionFigures {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Failed> {

@@ -4,6 +4,7 @@
 //! as the fields of a form: printable ASCII, whatever the texts hold. An answer repeats the number of what it answers, so
 //! that one that was recorded says nothing to a later question.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub const MAX_WHY: usize = 200;
 const VERSION: &str = "1";
 /// Longest header that is read.
 const MAX_BYTES: usize = 8 * 1024;
+/// Longest list of breakers in a header; what is longer is left out.
+const MAX_LIST: usize = 4 * 1024;
 
 /// What a command wants of a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,6 +97,9 @@ pub struct Question {
     pub wait: Duration,
     /// What became of the command before.
     pub done: Option<Done>,
+    /// Names of the breakers that take commands. `None` if it does not say: there are too many to be named, or it is of a
+    /// version that names none.
+    pub takes: Option<BTreeSet<String>>,
 }
 
 /// What it is answered.
@@ -120,6 +126,13 @@ impl Question {
                 Err(sentence) => form.add("refused", sentence),
             }
         }
+        let named = form.0.len();
+        if let Some(takes) = &self.takes {
+            form.add("takes", &takes.iter().map(String::as_str).collect::<Vec<_>>().join("\n"));
+        }
+        if form.0.len() - named > MAX_LIST {
+            form.0.truncate(named);
+        }
         form.0
     }
 
@@ -140,6 +153,7 @@ impl Question {
                 true => Some(Done { id: fields.get("done")?, result: result()? }),
                 false => None,
             },
+            takes: fields.get("takes").map(|names| names.lines().map(str::to_owned).collect()),
         })
     }
 }
@@ -280,9 +294,26 @@ mod tests {
                 number: 9,
                 wait: Duration::from_secs(5),
                 done: Some(Done { id: "c-1".to_owned(), result }),
+                takes: Some(BTreeSet::from(["search".to_owned(), "http://päy:80".to_owned()])),
             };
             assert_eq!(Question::decode(&question.encode()), Some(question));
         }
+    }
+
+    #[test]
+    fn which_breakers_take_commands_is_told_as_none_or_some_or_not_at_all() {
+        let asked = |takes: Option<BTreeSet<String>>| {
+            let (service, instance) = ("shop".to_owned(), "a".to_owned());
+            let question = Question { service, instance, number: 1, wait: MAX_WAIT, done: None, takes };
+            let value = question.encode();
+            assert!(value.len() < MAX_BYTES);
+            Question::decode(&value).unwrap().takes
+        };
+        for told in [None, Some(BTreeSet::new()), Some(BTreeSet::from(["one".to_owned()]))] {
+            assert_eq!(asked(told.clone()), told);
+        }
+        let many = (0..500).map(|n| format!("http://host-{n}:80")).collect();
+        assert_eq!(asked(Some(many)), None, "too many to be named");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! [`Holds`]: commands that are in force, until their time is over.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use opentelemetry::Context;
 use poolscope_semconv::protocol::control::{Action, Command, Done, MAX_WHY};
 use tokio::time::Instant;
 
-use super::Control;
+use super::{Control, Rule};
 use crate::breaker::Force;
 use crate::breaker::control::{HeldByApplication, Hold};
 use crate::event::Forced;
@@ -46,6 +46,16 @@ impl Holds {
         }
         self.done.push_back(done.clone());
         done
+    }
+
+    /// Names of the breakers that take commands now.
+    pub(super) fn takes(&self) -> BTreeSet<String> {
+        let of = |rule: &Rule| {
+            let names = rule.reach.names().into_iter().map(|name| name.to_string());
+            let is_meant = |name: &String| rule.only.as_ref().is_none_or(|only| only.contains(name));
+            names.filter(is_meant).collect::<Vec<_>>()
+        };
+        self.control.rules.iter().flat_map(of).collect()
     }
 
     /// When the first of them is over.

@@ -3,8 +3,8 @@
 //! Nothing is, unless the program says so here and the dashboard runs with `--allow-control`. Then somebody who has logged
 //! in there can hold a breaker open or closed for a time, or let it go. The program opens no port for it: it asks the
 //! dashboard that takes its metrics, over one more connection with the same headers (the key among them), by an export
-//! without points that is answered as soon as there is a command, or after five seconds. Through a Collector nobody can
-//! be asked; the log says so once.
+//! without points that is answered as soon as there is a command, or after five seconds. It names the breakers that may be
+//! held, so that the dashboard offers no others. Through a Collector nobody can be asked; the log says so once.
 //!
 //! ```
 //! use poolscope::Scope;

@@ -101,6 +101,7 @@ impl Worker {
                 number: fastrand::u64(..),
                 wait: MAX_WAIT,
                 done: done.clone(),
+                takes: Some(self.holds.takes()),
             };
             let begin = Instant::now();
             let asked = timeout(self.timeout, self.way.ask(&question));

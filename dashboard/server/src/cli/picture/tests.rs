@@ -33,6 +33,24 @@ fn order(picture: &Picture) -> Vec<&str> {
 }
 
 #[test]
+fn of_a_source_that_does_not_answer_nothing_is_claimed() {
+    let told = |prometheus| {
+        let mut picture = Picture::default();
+        let status = Status { prometheus, ..Status::default() };
+        picture.apply(ServerMessage::Full(Full { status, ..Full::default() }));
+        picture.none_known()
+    };
+    let source = |answered_ms, problem: Option<&str>| {
+        let problem = problem.map(str::to_owned);
+        Some(PrometheusStatus { answered_ms, problem, ..PrometheusStatus::default() })
+    };
+    assert!(told(None).starts_with("No pool is known: send OTLP"));
+    assert_eq!(told(source(Some(1), Some("it is down"))), "Nothing is known of the pools: it is down.");
+    assert!(told(source(None, None)).contains("no answer of Prometheus so far"));
+    assert_eq!(told(source(Some(1), None)), "Prometheus has no pool.");
+}
+
+#[test]
 fn the_picture_follows_the_stream() {
     let mut picture = Picture::default();
     picture.apply(ServerMessage::Full(full(vec![

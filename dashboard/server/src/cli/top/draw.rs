@@ -145,9 +145,9 @@ fn table(frame: &mut Frame<'_>, area: Rect, app: &App, look: Look) {
     let rows = picture.rows(&app.filter);
     if rows.is_empty() {
         let sentence = match (app.filter.is_empty(), app.age_s()) {
-            (false, _) => "No pool has these words.",
-            (true, None) => "",
-            (true, Some(_)) => "No pool is known: send OTLP to this dashboard, or look at its page for how.",
+            (false, _) => "No pool has these words.".to_owned(),
+            (true, None) => String::new(),
+            (true, Some(_)) => picture.none_known(),
         };
         frame.render_widget(Paragraph::new(sentence).wrap(Wrap { trim: true }), area);
         return;

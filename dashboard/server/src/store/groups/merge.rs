@@ -165,7 +165,9 @@ fn merge_health<'a>(all: impl Iterator<Item = &'a Health>, silent_since_ms: Opti
     }
     let Some(worst) = all.iter().map(|health| health.severity).max() else { return Health::default() };
     let having: Vec<_> = all.iter().filter(|health| health.severity == worst).collect();
-    let since_ms = having.iter().map(|health| health.since_ms).min().unwrap_or_default();
+    // The group is not well since the first was not that still is not.
+    let alike = all.iter().filter(|health| (health.severity > Severity::Ok) == (worst > Severity::Ok));
+    let since_ms = alike.map(|health| health.since_ms).min().unwrap_or_default();
     let of = format!("{} of {} instances", having.len(), all.len());
     let needing = match (worst, having.len()) {
         (Severity::Ok, _) => {
@@ -310,6 +312,8 @@ mod tests {
         let merged = merge_health([&fine, &new, &old].into_iter(), None);
         assert_eq!(merged, health(Severity::Bad, "2 of 3 instances need you: 3 wait", 5));
         assert_eq!(merge_health([&fine, &fine].into_iter(), None).sentence, "fine on all 2 instances");
+        let longer = health(Severity::Warn, "low reuse", 3);
+        assert_eq!(merge_health([&new, &longer].into_iter(), None).since_ms, 3, "it was never well since");
         assert_eq!(merge_health([&new].into_iter(), None), new, "one alone speaks for itself");
         let silent = health(Severity::Ok, "all 2 instances are silent; last heard: fine", 70);
         assert_eq!(merge_health([&fine, &fine].into_iter(), Some(70)), silent);

@@ -144,6 +144,13 @@ impl<F: Figures> History<F> {
         open.chain(self.tiers.iter().filter_map(Tier::first_ms)).min()
     }
 
+    /// True if something was reported in a range.
+    pub(super) fn has_any(&self, from_ms: u64, to_ms: u64) -> bool {
+        let is_in = |step: &Step<F>| step.at_ms >= from_ms && step.first_ms <= to_ms;
+        self.newest.iter().chain(self.open.iter().flatten()).any(is_in)
+            || self.tiers.iter().any(|tier| tier.has_any::<F>(from_ms, to_ms))
+    }
+
     /// Forgets what is too old.
     pub(super) fn forget(&mut self, now_ms: u64) {
         self.tiers.iter_mut().for_each(|tier| tier.forget(now_ms));

@@ -164,6 +164,17 @@ impl Tier {
         }
     }
 
+    /// True if a step of it is at least in part in a range.
+    pub(super) fn has_any<F: Figures>(&self, from_ms: u64, to_ms: u64) -> bool {
+        let is_in = |first_ms: u64, last_ms: u64| last_ms >= from_ms && first_ms <= to_ms;
+        self.chunks.iter().filter(|chunk| is_in(chunk.first_ms, chunk.last_ms)).any(|chunk| {
+            // Its ends are steps; only where both are outside can there be a silence between them.
+            chunk.first_ms >= from_ms
+                || chunk.last_ms <= to_ms
+                || chunk.read::<F>().any(|step| is_in(step.first_ms, step.at_ms))
+        })
+    }
+
     /// Hands out the steps that end in a range, and one before and one after it, if there are.
     pub(super) fn walk<F: Figures>(&self, from_ms: u64, to_ms: u64, mut take: impl FnMut(Step<F>)) {
         let first = self.chunks.partition_point(|chunk| chunk.last_ms < from_ms);

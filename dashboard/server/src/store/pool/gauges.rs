@@ -10,7 +10,7 @@ impl Pool {
     /// Sums the series of this report. A figure that the report does not mention stays; a state that it does not
     /// mention although it mentions others is 0, if there ever was such a connection or the sender is one of ours.
     pub(super) fn gauges(&self) -> Gauges {
-        let mut gauges = self.window.back().map(|sample| sample.gauges).unwrap_or_default();
+        let mut gauges = self.window.newest().map(|sample| sample.gauges).unwrap_or_default();
         let mut seen = [false; 12];
         for series in self.series.values() {
             let State::Gauge { value, kept } = series.state else { continue };

@@ -4,9 +4,10 @@ use poolscope_semconv::value::Observation;
 
 use super::super::history::{PoolFigures, Since, Step, Wanted};
 use super::super::journal::{Journal, Kind};
+use super::super::recent::RECENT_MS;
 use super::super::reports::Reports;
 use super::super::restore::SavedPool;
-use super::{MAX_PROTOCOLS, Pool, RECENT_MS};
+use super::{MAX_PROTOCOLS, Pool};
 use crate::model::PoolKind;
 use crate::rules::Condition;
 

@@ -1,13 +1,11 @@
 //! What a reading or an event adds to a pool: to its series, and to the report that has begun.
 
 use poolscope_semconv::event;
-use poolscope_semconv::value::{AcquireOutcome, CloseReason, ConnectPhase};
 
 use super::{MAX_PROTOCOLS, Pool, Series, State};
-use crate::model::{EventRecord, PoolFigure, PoolReading, Value};
-use crate::rules::Cause;
+use crate::model::{EventRecord, PoolReading, Value};
+use crate::store::buckets::Buckets;
 use crate::store::lanes::Budget;
-use crate::store::sample::add;
 use crate::store::series::{Cumulative, whole, young_age_s};
 use crate::words::cut;
 
@@ -62,93 +60,55 @@ impl Pool {
     }
 
     fn take_cumulative(&mut self, reading: &PoolReading<'_>, max_text: usize) {
-        let sample = self.reports.count();
-        let known = sample > 1;
-        let mut added = None;
-        // Beside what was added since the report before, a distribution has what a series that is new here counted before.
-        let mut earlier = None;
-        match self.series.get_mut(&reading.reading.series) {
-            Some(series) => {
-                (series.sample, series.seen_ms) = (sample, self.last_seen_ms);
-                if let State::Cumulative(state) = &mut series.state {
-                    added = state.advance(&reading.reading);
-                }
-            }
-            None => {
-                let key = reading.reading.series;
-                let (state, first) = match self.over.take_back(key) {
-                    Some(before) => Cumulative::again(&reading.reading, before),
-                    None => {
-                        let knows_all = self.over.knows_all();
-                        let (mut state, first) = Cumulative::first(&reading.reading, known && knows_all);
-                        if first.is_none() && knows_all {
-                            earlier = Some(whole(&reading.reading.value));
-                        } else if first.is_none() {
-                            // It may be one that made room so long ago that nobody knows it any more.
-                            state.leave_out_first();
-                        }
-                        (state, first)
-                    }
-                };
-                added = first;
-                let series = Series {
-                    figure: reading.figure,
-                    label: cut(&reading.label, max_text).into(),
-                    marked: reading.marked,
-                    phase: reading.phase,
-                    state: State::Cumulative(state),
-                    sample,
-                    seen_ms: self.last_seen_ms,
-                };
-                self.series.insert(reading.reading.series, series);
-            }
-        }
+        let is_first_report = self.reports.count() <= 1;
+        let (added, earlier) = self.advance(reading, max_text);
         if let Some(counted) = added.as_ref().or(earlier.as_ref()) {
             self.tallies.add(reading.figure, reading.phase, counted);
         }
-        let (Some(added), Some(current)) = (added, self.window.back_mut()) else { return };
-        if !known && let Some(age_s) = young_age_s(&reading.reading) {
+        let (Some(added), Some(current)) = (added, self.window.newest_mut()) else { return };
+        if is_first_report && let Some(age_s) = young_age_s(&reading.reading) {
             // The first report of a pool that has just begun: its beginning is the report before.
             current.elapsed_s = current.elapsed_s.max(age_s);
         }
-        let count = added.count();
-        match reading.figure {
-            PoolFigure::Acquires => match AcquireOutcome::parse(&reading.label) {
-                Some(AcquireOutcome::Reused | AcquireOutcome::Waited) => {
-                    add(&mut current.reused, count);
-                    add(&mut current.served, count);
-                }
-                Some(AcquireOutcome::New) => add(&mut current.served, count),
-                _ => {}
-            },
-            PoolFigure::Opened => add(&mut current.opened, count),
-            PoolFigure::Failed => current.failed.add(Cause::of(&reading.label, reading.phase), count),
-            PoolFigure::Wasted => add(current.wasted.get_or_insert(0), count),
-            PoolFigure::StaleReuse => add(&mut current.stale_reuse, count),
-            PoolFigure::Timeouts => add(&mut current.timeouts, count),
-            PoolFigure::Create => add(&mut current.created, count),
-            PoolFigure::Asked if reading.marked => add(&mut current.refused, count),
-            PoolFigure::Closed => {
-                add(current.closed.get_or_insert(0), count);
-                if *reading.label == *CloseReason::PeerClosedIdle.as_str() {
-                    add(&mut current.closed_idle_by_peer, count);
-                }
-            }
-            PoolFigure::Phase if reading.phase == Some(ConnectPhase::Dns) => current.dns.add(&added),
-            PoolFigure::Phase if reading.phase == Some(ConnectPhase::Tls) => current.tls.add(&added),
-            PoolFigure::Lifetime => add(&mut current.ended, count),
-            PoolFigure::Wait => current.wait.add(&added),
-            PoolFigure::Queue => current.queue.add(&added),
-            PoolFigure::Use => current.held.add(&added),
-            PoolFigure::Duration => {
-                add(&mut current.requests, count);
-                if reading.marked {
-                    add(&mut current.errors, count);
-                }
-                current.duration.add(&added);
-            }
-            _ => {}
+        current.take(reading, &added);
+    }
+
+    /// What a reading adds to its series since the report before; and what a series that is new here had counted before,
+    /// which a distribution over all time has too.
+    fn advance(&mut self, reading: &PoolReading<'_>, max_text: usize) -> (Option<Buckets>, Option<Buckets>) {
+        let sample = self.reports.count();
+        let key = reading.reading.series;
+        if let Some(series) = self.series.get_mut(&key) {
+            (series.sample, series.seen_ms) = (sample, self.last_seen_ms);
+            let State::Cumulative(state) = &mut series.state else { return (None, None) };
+            return (state.advance(&reading.reading), None);
         }
+        let mut earlier = None;
+        let (state, added) = match self.over.take_back(key) {
+            Some(before) => Cumulative::again(&reading.reading, before),
+            None => {
+                let knows_all = self.over.knows_all();
+                let (mut state, first) = Cumulative::first(&reading.reading, sample > 1 && knows_all);
+                if first.is_none() && knows_all {
+                    earlier = Some(whole(&reading.reading.value));
+                } else if first.is_none() {
+                    // It may be one that made room so long ago that nobody knows it any more.
+                    state.leave_out_first();
+                }
+                (state, first)
+            }
+        };
+        let series = Series {
+            figure: reading.figure,
+            label: cut(&reading.label, max_text).into(),
+            marked: reading.marked,
+            phase: reading.phase,
+            state: State::Cumulative(state),
+            sample,
+            seen_ms: self.last_seen_ms,
+        };
+        self.series.insert(key, series);
+        (added, earlier)
     }
 
     /// Takes what an event of the pool tells beyond its own line.
@@ -174,7 +134,7 @@ impl Pool {
             _ => return,
         }
         let leaked = self.leaks.active();
-        if let Some(newest) = self.points.back_mut() {
+        if let Some(newest) = self.points.newest_mut() {
             newest.leaked = leaked;
             self.dirty = true;
         }

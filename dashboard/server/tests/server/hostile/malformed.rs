@@ -152,6 +152,25 @@ async fn types_and_encodings_that_are_none_of_ours_are_refused_unread() {
 }
 
 #[tokio::test]
+async fn json_of_another_signal_or_shape_is_refused_and_counted() {
+    let program = Program::start(&[]);
+    for (path, body, words) in [
+        ("/v1/metrics", json!({ "resourceSpans": [] }), "/v1/traces: send it there"),
+        ("/v1/logs", json!({ "resourceMetrics": [{}] }), "or send resourceLogs to /v1/logs"),
+        ("/v1/metrics", json!({ "resourceMetrics": [[]] }), "a list stands in resourceMetrics"),
+        ("/v1/traces", json!({ "resourceSpans": [{ "resource": [] }] }), "resource is a list"),
+    ] {
+        let answer = program.post(path, JSON, None, body.to_string().into_bytes()).await;
+        assert_eq!(answer.status(), 400, "{path} {body}");
+        let told: Json = answer.json().await.unwrap();
+        assert!(told["message"].as_str().unwrap().contains(words), "{path} {body}: {told}");
+    }
+    assert_eq!(program.lost("refused: not OTLP").await, 4);
+    assert_eq!(program.take("/v1/metrics", &json!({ "nobodyKnows": [[1]] })).await, 0);
+    program.is_well(200).await;
+}
+
+#[tokio::test]
 async fn compression_can_not_make_much_of_little() {
     let program = Program::start(&[]);
     let [Sample { path, grpc_path, protobuf, .. }, ..] = samples();

@@ -1,6 +1,6 @@
 //! Traces in words, and the questions that find them. Pure.
 
-use poolscope_wire::{TraceList, TraceStatus, TraceSummary, path};
+use poolscope_wire::{Refusal, Refuser, TraceList, TraceStatus, TraceSummary, path};
 
 use crate::components::phases;
 use crate::route::Query;
@@ -19,12 +19,23 @@ pub fn failure(error: &str) -> String {
     if error.is_empty() { "failed".to_owned() } else { format!("failed: {}", words::result(error)) }
 }
 
+/// The name of what turned a call away, as it goes on after "rejected by the breaker"; empty if it has none.
+fn named(refusal: &Refusal) -> String {
+    let part =
+        |before: &str, text: &str| if text.is_empty() { String::new() } else { format!("{before}{text}") };
+    let of = if refusal.by == Refuser::Limit { " of " } else { " " };
+    part(of, &refusal.name) + &part(" to ", &refusal.destination) + &part(", for ", &refusal.resource)
+}
+
 /// What is to be said of a trace: why it failed, and where its time went.
 #[must_use]
 pub fn sentence(trace: &TraceSummary) -> String {
     let mut parts = Vec::new();
     match (&trace.error, trace.status) {
-        (Some(error), TraceStatus::Rejected) => parts.push(words::result(error)),
+        (Some(error), TraceStatus::Rejected) => {
+            let by = trace.refusal.as_ref().map(named).unwrap_or_default();
+            parts.push(format!("{}{by}", words::result(error)));
+        }
         (Some(error), _) if trace.recovered => {
             parts.push(format!("an attempt {}, a later one did not", failure(error)));
         }
@@ -155,6 +166,22 @@ mod tests {
         );
         assert_eq!(failure("503"), "failed: status 503");
         assert_eq!(failure(""), "failed");
+    }
+
+    #[test]
+    fn a_trace_that_was_turned_away_says_by_whom() {
+        let told = |error: &str, by, name: &str, destination: &str, resource: &str| {
+            let [name, destination, resource] = [name, destination, resource].map(str::to_owned);
+            let refusal = Some(Refusal { by, name, destination, resource, breaker: None });
+            let (error, status) = (Some(error.to_owned()), TraceStatus::Rejected);
+            sentence(&TraceSummary { error, status, refusal, ..TraceSummary::default() })
+        };
+        assert_eq!(told("breaker_open", Refuser::Breaker, "pay", "", ""), "rejected by the breaker pay");
+        let limit = told("limit_exceeded", Refuser::Limit, "orders", "pay", "");
+        assert_eq!(limit, "refused by the limit of orders to pay");
+        let guard = told("resources_exhausted", Refuser::Guard, "files", "", "open_files");
+        assert_eq!(guard, "refused by the resource guard files, for open_files");
+        assert_eq!(told("breaker_open", Refuser::Breaker, "", "", ""), "rejected by the breaker");
     }
 
     #[test]

@@ -60,6 +60,16 @@ fn command(id: &str, action: Action, seconds: u64) -> Command {
     }
 }
 
+#[tokio::test]
+async fn it_says_which_breakers_take_commands() {
+    let bench = Bench::new().await;
+    let takes = |control: Control| Holds::new(control).takes().into_iter().collect::<Vec<_>>();
+    assert_eq!(takes(Control::new().all(&bench.handle)), [NAME]);
+    assert_eq!(takes(Control::new().only(&bench.handle, [NAME, "another"])), [NAME]);
+    assert!(takes(Control::new().only(&bench.handle, ["another"])).is_empty());
+    assert!(takes(Control::new()).is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hold_ends_when_its_time_is_over_and_says_who_and_why() {
     // As on the thread of the export: what happens to breakers is told all the same.

@@ -8,7 +8,7 @@ pub mod send;
 use std::time::Duration;
 
 use leptos::prelude::*;
-use poolscope_wire::{Breaker, Control, ControlAction, ControlList, json, path};
+use poolscope_wire::{Control, ControlAction, ControlList, json, path};
 
 use crate::{
     api, browser,
@@ -72,13 +72,9 @@ impl Desk {
         });
     }
 
-    /// True if the instance of a breaker takes orders.
-    pub fn is_listening(self, breaker: &Breaker) -> bool {
-        self.list.with(|list| {
-            list.listening
-                .iter()
-                .any(|(service, instance)| *service == breaker.service && *instance == breaker.instance)
-        })
+    /// True if a breaker takes orders.
+    pub fn takes(self, breaker: &str) -> bool {
+        self.list.with(|list| list.taking.iter().any(|taking| taking == breaker))
     }
 
     /// True if no order moves a breaker.

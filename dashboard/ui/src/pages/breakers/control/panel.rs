@@ -22,7 +22,7 @@ pub fn Panel(
         newest.with(|newest| newest.as_ref().and_then(|order| say::standing(order, live.now_ms())))
     });
     let why_not = Derived::new(move || {
-        breaker.with(|breaker| say::why_not(desk.is_fixed(&breaker.id), desk.is_listening(breaker)))
+        breaker.with(|breaker| say::why_not(desk.is_fixed(&breaker.id), desk.takes(&breaker.id)))
     });
     let is_held = Derived::new(move || say::is_held(breaker.with(|breaker| breaker.state)));
     let plan = move |action| {
@@ -71,7 +71,7 @@ pub fn GroupPanel(
     let reached = Derived::new(move || {
         let breakers = ids.with(|ids| ids.iter().filter_map(|id| live.breaker(id)).collect::<Vec<_>>());
         let listening =
-            breakers.iter().filter(|breaker| desk.is_listening(breaker) && !desk.is_fixed(&breaker.id));
+            breakers.iter().filter(|breaker| desk.takes(&breaker.id) && !desk.is_fixed(&breaker.id));
         listening.map(|breaker| (breaker.id.clone(), say::is_held(breaker.state))).collect::<Vec<_>>()
     });
     let any_held = Derived::new(move || reached.with(|all| all.iter().any(|(_, held)| *held)));

@@ -27,14 +27,14 @@ pub fn effect(action: ControlAction) -> &'static str {
 }
 
 /// Why a breaker takes no orders, if it takes none.
-pub fn why_not(is_fixed: bool, is_listening: bool) -> Option<&'static str> {
+pub fn why_not(is_fixed: bool, takes: bool) -> Option<&'static str> {
     if is_fixed {
         return Some(
             "can't be held: it shows a resource guard, which opens and closes by what the process uses",
         );
     }
-    let deaf = "takes no orders: its application has not opted in, or sends through a Collector";
-    (!is_listening).then_some(deaf)
+    let deaf = "takes no orders: its application does not offer it for control, or sends through a Collector";
+    (!takes).then_some(deaf)
 }
 
 /// True if the breaker is held, by whomever.
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn what_a_guard_does_is_not_offered_to_anybody() {
         assert!(why_not(true, true).is_some_and(|why| why.contains("resource guard")));
-        assert!(why_not(false, false).is_some_and(|why| why.contains("opted in")));
+        assert!(why_not(false, false).is_some_and(|why| why.contains("does not offer it")));
         assert_eq!(why_not(false, true), None);
     }
 
