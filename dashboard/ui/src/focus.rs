@@ -15,7 +15,7 @@ use web_sys::{
 pub const CONTENT: &str = "#main";
 
 /// What stands for a row that is gone, for as long as it has the focus.
-const GONE: &str = "gone";
+const GONE: &str = ".gone";
 
 /// Gives the focus to the content, without scrolling.
 pub fn to_content() {
@@ -81,8 +81,9 @@ pub fn keep() {
     window_event_listener(ev::focusout, move |event| {
         let left = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         // Not when the window is left: who comes back finds the place.
-        let left = left
-            .filter(|left| left.class_name() == GONE && document().active_element().as_ref() != Some(left));
+        let left = left.filter(|left| {
+            left.matches(GONE).unwrap_or(false) && document().active_element().as_ref() != Some(left)
+        });
         if let Some(left) = left {
             last.set_value(None);
             left.remove();
@@ -119,15 +120,16 @@ fn place(record: &MutationRecord) -> Option<HtmlElement> {
     let list =
         record.target()?.dyn_into::<Element>().ok().filter(|list| list.matches("ul, ol").unwrap_or(false))?;
     let row: HtmlElement = document().create_element("li").ok()?.unchecked_into();
-    row.set_class_name(GONE);
-    row.set_tab_index(-1);
+    for (name, value) in [("class", "gone"), ("tabindex", "-1")] {
+        row.set_attribute(name, value).ok()?;
+    }
     row.set_text_content(Some("What was here is not listed any more."));
     let is_here = |node: &Node| list.contains(Some(node));
     // What stood below it may be gone too.
     let next = record.next_sibling().filter(is_here);
     let after = || record.previous_sibling().filter(is_here)?.next_sibling();
     list.insert_before(&row, next.or_else(after).as_ref()).ok()?;
-    row.is_connected().then_some(row)
+    Some(row)
 }
 
 /// The nearest around what was taken away that can have the focus.

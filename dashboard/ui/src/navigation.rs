@@ -393,16 +393,12 @@ fn move_focus(by: i32) {
     let focused = document().active_element();
     let stop = |index| stops.get(index).and_then(|node| node.dyn_into::<HtmlElement>().ok());
     let place = focused.map(|focused| {
-        let is_at = |stop: &Node| focused.is_same_node(Some(stop));
-        let follows =
-            |stop: &Node| focused.compare_document_position(stop) & Node::DOCUMENT_POSITION_FOLLOWING != 0;
-        let found =
-            (0..stops.length()).find(|index| stop(*index).is_some_and(|stop| is_at(&stop) || follows(&stop)));
-        let found = found.unwrap_or(stops.length());
-        match stop(found) {
-            Some(stop) if is_at(&stop) => found.saturating_add_signed(by),
-            _ => found.saturating_add_signed(by.min(0)),
-        }
+        // What is at the place of the focus comes before what follows it.
+        let order = |index| stop(index).map_or(0, |stop| focused.compare_document_position(&stop));
+        let is_from_here = |order: u16| order == 0 || order & Node::DOCUMENT_POSITION_FOLLOWING != 0;
+        let found = (0..stops.length()).find(|index| is_from_here(order(*index))).unwrap_or(stops.length());
+        let is_at = found < stops.length() && order(found) == 0;
+        found.saturating_add_signed(if is_at { by } else { by.min(0) })
     });
     let next = place.unwrap_or(0).min(stops.length().saturating_sub(1));
     if let Some(stop) = stop(next) {

@@ -4,10 +4,7 @@ use std::cmp::Reverse;
 
 use poolscope_wire::{Breaker, BreakerState, Event, Protection, Severity, Subject, Warning};
 
-use super::{
-    fleet::{merge_warnings, warnings_of},
-    store::{Store, is_routine},
-};
+use super::store::{Store, is_routine};
 use crate::{
     compact::{lower_case, sort_by},
     time::range::Span,
@@ -201,9 +198,10 @@ impl Headline {
             }
         }
         headline.reuse = (weight > 0.0).then(|| reused / weight);
-        for row in merge_warnings(&warnings_of(store, service, "")) {
-            match row.worst.severity {
-                severity if severity <= counted(store, &row.worst) => {}
+        let warnings = store.warnings.values().filter(|one| service.is_empty() || one.service == service);
+        for warning in warnings {
+            match warning.severity {
+                severity if severity <= counted(store, warning) => {}
                 Severity::Bad => headline.bad_others += 1,
                 Severity::Warn => headline.warn_others += 1,
                 Severity::Ok => {}

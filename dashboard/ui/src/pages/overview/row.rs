@@ -232,12 +232,10 @@ impl Row {
 
 /// A destination before its port, which is shown even where there is no room for all of the host.
 fn split_port(name: &str) -> (&str, &str) {
-    let is_port =
-        |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
-    match name.rfind(':') {
-        Some(at) if is_port(&name[at + 1..]) => name.split_at(at),
-        _ => (name, ""),
-    }
+    let place = name.bytes().rposition(|byte| byte == b':').unwrap_or(name.len());
+    let (host, port) = name.split_at(place);
+    let is_port = (2..=6).contains(&port.len()) && port.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+    if is_port { (host, port) } else { (name, "") }
 }
 
 /// Writes a text, which is there only if there is something to say.
