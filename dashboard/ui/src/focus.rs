@@ -1,6 +1,7 @@
 //! Where the focus goes when what has it is taken away: a page that is left, a row that makes room for newer ones.
 //!
-//! Browsers leave it nowhere then, and the next Tab or `j` begins somewhere else than where somebody was.
+//! Browsers leave it nowhere then, and the next Tab or `j` begins somewhere else than where somebody was. Nor may it go to
+//! another row by itself: Enter would open what nobody chose.
 
 use std::time::Duration;
 
@@ -13,16 +14,21 @@ use web_sys::{
 /// The content of the page, which is always there.
 pub const CONTENT: &str = "#main";
 
-/// What of a neighbour gets the focus, best first.
-const TARGETS: [&str; 2] = ["[data-stop]", "a[href], button:enabled, summary, input, select, [tabindex]"];
+/// What stands for a row that is gone, for as long as it has the focus.
+const GONE: &str = ".gone";
 
 /// Gives the focus to the content, without scrolling.
 pub fn to_content() {
+    if let Some(content) = element(CONTENT) {
+        give(&content);
+    }
+}
+
+/// Gives the focus to an element, without scrolling.
+fn give(element: &HtmlElement) {
     let options = FocusOptions::new();
     options.set_prevent_scroll(true);
-    if let Some(content) = element(CONTENT) {
-        drop(content.focus_with_options(&options));
-    }
+    drop(element.focus_with_options(&options));
 }
 
 /// Gives the focus to the content if nothing has it.
@@ -32,18 +38,21 @@ pub fn rescue() {
     }
 }
 
-/// Follows the focus through the content. When what has it is taken away, its neighbour gets it; when it is only put
-/// elsewhere, as rows are that change their order, it gets it again.
+/// Follows the focus through the content. When a row that has it is taken away, its place keeps it and says so; when it is
+/// only put elsewhere, as rows are that change their order, it gets it again.
 pub fn keep() {
     let last = StoredValue::new_local(None::<HtmlElement>);
     let on_change = Closure::<dyn FnMut(js_sys::Array)>::new(move |records: js_sys::Array| {
         let Some(last) = last.get_value().filter(|_| is_nowhere()) else { return };
         let mut records = records.iter().map(JsCast::unchecked_into::<MutationRecord>);
         let Some(record) = records.rfind(|record| took(record, &last)) else { return };
-        let next = if last.is_connected() { Some(last) } else { neighbour(&record) };
-        match next {
-            Some(next) => drop(next.focus()),
-            None => to_content(),
+        if last.is_connected() {
+            drop(last.focus());
+        } else {
+            match place(&record).or_else(|| around(&record)) {
+                Some(next) => give(&next),
+                None => to_content(),
+            }
         }
     });
     let Ok(observer) = MutationObserver::new(on_change.as_ref().unchecked_ref()) else { return };
@@ -70,7 +79,15 @@ pub fn keep() {
         });
     });
     window_event_listener(ev::focusout, move |event| {
-        if event.related_target().is_none() {
+        let left = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        // Not when the window is left: who comes back finds the place.
+        let left = left.filter(|left| {
+            left.matches(GONE).unwrap_or(false) && document().active_element().as_ref() != Some(left)
+        });
+        if let Some(left) = left {
+            last.set_value(None);
+            left.remove();
+        } else if event.related_target().is_none() {
             // What was taken away has found its neighbour by then; else somebody let go of it.
             let let_go = move || {
                 if is_nowhere() {
@@ -98,35 +115,25 @@ fn took(record: &MutationRecord, element: &HtmlElement) -> bool {
         .any(|node| node.contains(Some(element.as_ref())))
 }
 
-/// What stands where something was: after it, else before it, else anywhere in the list that it was in.
-fn neighbour(record: &MutationRecord) -> Option<HtmlElement> {
-    let after = beside(record.next_sibling(), Node::next_sibling).and_then(|next| target(&next, false));
-    let before =
-        || beside(record.previous_sibling(), Node::previous_sibling).and_then(|one| target(&one, true));
-    let around = || record.target()?.dyn_into::<Element>().ok().and_then(|list| target(&list, false));
-    after.or_else(before).or_else(around)
-}
-
-/// The nearest element in a direction, if it is still in the page.
-fn beside(from: Option<Node>, step: fn(&Node) -> Option<Node>) -> Option<Element> {
-    let mut at = from;
-    while let Some(node) = at {
-        if let Some(element) = node.dyn_ref::<Element>() {
-            return node.is_connected().then(|| element.clone());
-        }
-        at = step(&node);
+/// Puts a row that says so in the place of the one that a list has lost.
+fn place(record: &MutationRecord) -> Option<HtmlElement> {
+    let list =
+        record.target()?.dyn_into::<Element>().ok().filter(|list| list.matches("ul, ol").unwrap_or(false))?;
+    let row: HtmlElement = document().create_element("li").ok()?.unchecked_into();
+    for (name, value) in [("class", "gone"), ("tabindex", "-1")] {
+        row.set_attribute(name, value).ok()?;
     }
-    None
+    row.set_text_content(Some("What was here is not listed any more."));
+    let is_here = |node: &Node| list.contains(Some(node));
+    // What stood below it may be gone too.
+    let next = record.next_sibling().filter(is_here);
+    let after = || record.previous_sibling().filter(is_here)?.next_sibling();
+    list.insert_before(&row, next.or_else(after).as_ref()).ok()?;
+    Some(row)
 }
 
-/// What can have the focus in an element, the last or the first of it.
-fn target(within: &Element, last: bool) -> Option<HtmlElement> {
-    TARGETS.into_iter().find_map(|selector| {
-        if within.matches(selector).unwrap_or(false) {
-            return within.clone().dyn_into().ok();
-        }
-        let all = within.query_selector_all(selector).ok()?;
-        let index = if last { all.length().checked_sub(1)? } else { 0 };
-        all.get(index)?.dyn_into().ok()
-    })
+/// The nearest around what was taken away that can have the focus.
+fn around(record: &MutationRecord) -> Option<HtmlElement> {
+    let around = record.target()?.dyn_into::<Element>().ok()?.closest("[tabindex]").ok()??;
+    around.dyn_into().ok()
 }

@@ -2,7 +2,7 @@
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, HtmlElement, HtmlInputElement, KeyboardEvent, MouseEvent, ScrollRestoration};
+use web_sys::{Element, HtmlElement, HtmlInputElement, KeyboardEvent, MouseEvent, Node, ScrollRestoration};
 
 use std::time::Duration;
 
@@ -387,19 +387,21 @@ fn leave_field(focused: Option<Element>) {
     }
 }
 
-/// Moves the focus through the stops of the page, in the order in which they are read.
+/// Moves the focus through the stops of the page, in the order in which they are read, from wherever it is.
 fn move_focus(by: i32) {
     let Ok(stops) = document().query_selector_all(STOPS) else { return };
     let focused = document().active_element();
-    let place = (0..stops.length()).find(|index| {
-        let stop = stops.get(*index);
-        stop.is_some() && stop.as_ref() == focused.as_ref().map(AsRef::as_ref)
+    let stop = |index| stops.get(index).and_then(|node| node.dyn_into::<HtmlElement>().ok());
+    let place = focused.map(|focused| {
+        // What is at the place of the focus comes before what follows it.
+        let order = |index| stop(index).map_or(0, |stop| focused.compare_document_position(&stop));
+        let is_from_here = |order: u16| order == 0 || order & Node::DOCUMENT_POSITION_FOLLOWING != 0;
+        let found = (0..stops.length()).find(|index| is_from_here(order(*index))).unwrap_or(stops.length());
+        let is_at = found < stops.length() && order(found) == 0;
+        found.saturating_add_signed(if is_at { by } else { by.min(0) })
     });
-    let next = match place {
-        Some(place) => place.saturating_add_signed(by).min(stops.length().saturating_sub(1)),
-        None => 0,
-    };
-    if let Some(stop) = stops.get(next).and_then(|node| node.dyn_into::<HtmlElement>().ok()) {
+    let next = place.unwrap_or(0).min(stops.length().saturating_sub(1));
+    if let Some(stop) = stop(next) {
         drop(stop.focus());
     }
 }

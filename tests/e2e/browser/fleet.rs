@@ -93,6 +93,23 @@ async fn two_instances_are_one_are_taken_apart_and_one_that_stops_counts_no_more
     let name = cards[0]["data-breaker-name"].clone();
     let breakers: Vec<Breaker> = dashboard.get(path::BREAKERS).await;
     assert_eq!(breakers.iter().filter(|breaker| breaker.name == name).count(), 2);
+    assert!(cards[0]["breaker-strip"].contains("change"), "its states over time: {cards:?}");
+    agree(
+        "calls that both have rejected",
+        async || {
+            let cards = page.all("breaker-group").await?;
+            let card = cards.iter().find(|card| card["data-breaker-name"] == name);
+            let lines: Vec<_> = text(card, "breaker-figures").lines().collect();
+            let place = lines.iter().position(|line| *line == "rejected").context("a figure")?;
+            Ok(figure(lines[place - 1]))
+        },
+        async || {
+            let breakers: Vec<Breaker> = dashboard.get(path::BREAKERS).await;
+            let both = breakers.iter().filter(|breaker| breaker.name == name);
+            Ok(Some(both.map(|breaker| breaker.rejected_total).sum::<u64>()))
+        },
+    )
+    .await?;
     page.click_css(&format!(r#"[data-breaker-name="{name}"] [data-testid="breaker-apart"]"#)).await?;
     page.until("each has a card", SOON, "breaker-card", |seen| seen.len() == 2).await?;
     check(&page, "breakers-apart").await?;

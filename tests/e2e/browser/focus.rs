@@ -11,7 +11,10 @@ use serde_json::Value;
 use super::keys::{enter, focus, press_until};
 use super::page::{Page, Seen};
 use super::world::Service;
-use super::{SOON, agree};
+use super::{LATER, SOON, agree};
+
+/// What stands in the place of a row that went while it had the focus.
+const GONE: &str = "What was here is not listed any more.";
 
 /// What has the focus, by its tag and its id.
 const FOCUSED: &str = "const one = document.activeElement; return `${one.tagName} ${one.id}`.trim()";
@@ -71,7 +74,7 @@ async fn the_focus_goes_to_the_content_of_a_page_and_back_leads_to_where_somebod
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: cargo xtask test --suite browser"]
-async fn a_row_that_goes_gives_the_focus_to_its_neighbour() -> Result<()> {
+async fn a_row_that_goes_leaves_the_focus_in_its_place() -> Result<()> {
     let dashboard = Dashboard::start().await?;
     let _service = Service::ill(&dashboard)?;
     let page = Page::open(&dashboard.url()).await?;
@@ -90,9 +93,26 @@ async fn a_row_that_goes_gives_the_focus_to_its_neighbour() -> Result<()> {
     let is_gone = async || page.script("return !window.last.isConnected").await;
     agree("the oldest makes room", is_gone, async || Ok(Value::Bool(true))).await?;
     let now = focus(&page).await?.context("something has the focus")?;
-    assert!(now.html.starts_with("<summary"), "its neighbour has it: {now:?}");
-    let in_list = "return document.activeElement.closest('.event') !== null";
+    assert_eq!((now.name.as_str(), now.in_view), (GONE, true), "{now:?}");
+    let in_list = "return document.activeElement.closest('.events') !== null";
     assert_eq!(page.script(in_list).await?, Value::Bool(true));
+
+    // The worst warning ends: Enter opens nothing, and the keys go on from where it was.
+    page.go(&dashboard.url()).await?;
+    page.until("warnings", LATER, "warning", |rows| rows.len() > 2).await?;
+    // Nothing but what is taken away moves meanwhile.
+    page.key(" ", false).await?;
+    page.key("j", false).await?;
+    let take = "const one = document.activeElement; const row = one.closest('.warning');
+        const next = row.nextElementSibling.querySelector('[data-stop]').href; row.remove(); return next";
+    let next = page.script(take).await?;
+    let is_gone = async || anyhow::Ok(focus(&page).await?.is_some_and(|now| now.name == GONE));
+    agree("its place says so", is_gone, async || Ok(true)).await?;
+    page.key("Enter", false).await?;
+    assert_eq!(page.address().await?, "/", "another one is not opened by itself");
+    page.key("j", false).await?;
+    assert_eq!(page.script("return document.activeElement.href").await?, next);
+    assert_eq!(page.script("return document.querySelector('.gone')").await?, Value::Null);
     assert_eq!(page.errors().await?, Vec::<String>::new());
     Ok(())
 }

@@ -10,11 +10,7 @@ use crate::{
     navigation::Navigation,
     pages::part,
     route::Route,
-    state::{
-        connection::Connection,
-        filter::{Headline, protection_of},
-        live::Live,
-    },
+    state::{connection::Connection, filter::Headline, live::Live},
     theme,
 };
 
@@ -66,8 +62,9 @@ fn Pages() -> impl IntoView {
     let bad_protection = Derived::new(move || {
         let service = navigation.query("service");
         live.with_protection(|store| {
-            let all = protection_of(store, &service);
-            all.iter().filter(|one| one.health.severity == Severity::Bad).count() as u64
+            let all = store.protection.values();
+            let of_service = all.filter(|one| service.is_empty() || one.service == service);
+            of_service.filter(|one| one.health.severity == Severity::Bad).count() as u64
         })
     });
     let bad_sessions = Derived::new(move || {

@@ -8,7 +8,7 @@ use crate::{
     components::{
         bar::Bar,
         copy::CopyLines,
-        empty::sender_lines,
+        empty::{Waiting, sender_lines},
         help::KeyTable,
         loaded::{Loaded, use_loaded},
         source::Source,
@@ -21,9 +21,23 @@ use crate::{
 /// From this share on a limit is worth a look.
 const NEARLY_FULL: f64 = 0.8;
 
-/// The about page.
+/// The about page. Before the first picture nothing of the server is known.
 #[component]
 pub fn About() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let is_filled = Derived::new(move || live.with_list(|store| store.filled));
+    view! {
+        <div class="pagehead"><h1>"About this server"</h1></div>
+        {move || match is_filled.get() {
+            true => view! { <Told /> }.into_any(),
+            false => view! { <Waiting /> }.into_any(),
+        }}
+    }
+}
+
+/// What the server tells about itself.
+#[component]
+fn Told() -> impl IntoView {
     let live = expect_context::<Live>();
     let status = Derived::new(move || live.with_status(|store| store.status.clone()));
     let lines = Derived::new(move || status.with(sender_lines));
@@ -34,7 +48,6 @@ pub fn About() -> impl IntoView {
     let running =
         move || format::span(live.now_ms().saturating_sub(status.with(|status| status.started_ms)) / 1_000);
     view! {
-        <div class="pagehead"><h1>"About this server"</h1></div>
         <div class="columns">
             <section>
                 <h2>"Server"</h2>

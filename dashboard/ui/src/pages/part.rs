@@ -17,7 +17,7 @@ use super::{
     breakers::Breakers,
     events::Events,
     not_found::NotFound,
-    overview::{Overview, log::Log, sheet::sheet},
+    overview::{Overview, log::Log, no_match::NoMatch, sheet::sheet},
     pool::Pool,
     protection::Protection,
     services::Services,
@@ -53,6 +53,8 @@ pub enum Piece {
     Keys,
     /// That nobody has sent anything yet, and what to do.
     NoData,
+    /// That there are pools, and none that a search lets through.
+    NoMatch,
     /// What was wrong in the time that is looked at.
     WarningLog,
 }
@@ -77,7 +79,8 @@ fn part_of(piece: &Piece) -> Option<&'static Part> {
         Piece::Page(Route::Events | Route::Traces | Route::Trace(_)) | Piece::WarningLog => Some(&RECORDS),
         Piece::Page(Route::Protection | Route::Sessions | Route::Services | Route::About)
         | Piece::Keys
-        | Piece::NoData => Some(&OTHERS),
+        | Piece::NoData
+        | Piece::NoMatch => Some(&OTHERS),
     }
 }
 
@@ -113,6 +116,7 @@ fn others(piece: Piece) -> Made {
         Piece::Page(Route::About) => About().into_any(),
         Piece::Keys => KeyTable().into_any(),
         Piece::NoData => view! { <NoData alone=true /> }.into_any(),
+        Piece::NoMatch => NoMatch().into_any(),
         other => first(other),
     })
 }

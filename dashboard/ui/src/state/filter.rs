@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use poolscope_wire::{Breaker, BreakerState, Event, Protection, Severity};
+use poolscope_wire::{Breaker, BreakerState, Event, Protection, Severity, Subject, Warning};
 
 use super::store::{Store, is_routine};
 use crate::{
@@ -142,6 +142,10 @@ pub struct Headline {
     pub open_breakers: u64,
     /// Breakers that try.
     pub half_open_breakers: u64,
+    /// Bad warnings of which nothing above tells: of protection, sessions, a service, its telemetry.
+    pub bad_others: u64,
+    /// The same of those that are worth a look.
+    pub warn_others: u64,
     /// Open connections.
     pub connections: u64,
     /// Waiting requests; `None` if nobody tells.
@@ -194,18 +198,35 @@ impl Headline {
             }
         }
         headline.reuse = (weight > 0.0).then(|| reused / weight);
+        let warnings = store.warnings.values().filter(|one| service.is_empty() || one.service == service);
+        for warning in warnings {
+            match warning.severity {
+                severity if severity <= counted(store, warning) => {}
+                Severity::Bad => headline.bad_others += 1,
+                Severity::Warn => headline.warn_others += 1,
+                Severity::Ok => {}
+            }
+        }
         headline
+    }
+
+    /// How much is bad.
+    #[must_use]
+    pub fn all_bad(&self) -> u64 {
+        self.bad + self.open_breakers + self.bad_others
+    }
+
+    fn all_warn(&self) -> u64 {
+        self.warn + self.half_open_breakers + self.warn_others
     }
 
     /// The worst severity, which the title and the icon show.
     #[must_use]
     pub fn worst(&self) -> Severity {
-        if self.bad > 0 || self.open_breakers > 0 {
-            Severity::Bad
-        } else if self.warn > 0 || self.half_open_breakers > 0 {
-            Severity::Warn
-        } else {
-            Severity::Ok
+        match (self.all_bad(), self.all_warn()) {
+            (0, 0) => Severity::Ok,
+            (0, _) => Severity::Warn,
+            _ => Severity::Bad,
         }
     }
 
@@ -213,7 +234,7 @@ impl Headline {
     #[must_use]
     pub fn title(&self, page: &str) -> String {
         let suffix = if page.is_empty() { "Poolscope".to_owned() } else { format!("{page} - Poolscope") };
-        match (self.bad + self.open_breakers, self.warn + self.half_open_breakers) {
+        match (self.all_bad(), self.all_warn()) {
             (0, 0) => suffix,
             (0, warn) => format!("({warn}) {suffix}"),
             (bad, _) => format!("({bad}!) {suffix}"),
@@ -221,11 +242,28 @@ impl Headline {
     }
 }
 
+/// As how bad the headline counts already what a warning is about.
+fn counted(store: &Store, warning: &Warning) -> Severity {
+    let counted = match warning.what {
+        Subject::Pool => {
+            let entry = store.pools.get(&warning.what_id).filter(|entry| !entry.summary.stale);
+            entry.map(|entry| entry.summary.health.severity)
+        }
+        Subject::Breaker => {
+            let breaker = store.breakers.get(&warning.what_id).filter(|breaker| !breaker.stale);
+            breaker.map(|breaker| words::breaker_severity(breaker.state))
+        }
+        Subject::Protection | Subject::Session | Subject::Instance => None,
+    };
+    counted.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use poolscope_wire::{Full, Health, PoolPoint, PoolSummary};
 
     use super::*;
+    use crate::state::table::Table;
 
     #[test]
     fn breakers_are_found_by_words_and_by_how_they_are() {
@@ -282,6 +320,38 @@ mod tests {
         assert_eq!(headline.reuse, Some(0.75));
         assert_eq!(headline.worst(), Severity::Bad);
         assert_eq!(Headline::of(&store, "no such service"), Headline::default());
+    }
+
+    #[test]
+    fn the_headline_is_as_bad_as_every_warning_and_counts_each_thing_once() {
+        let warning = |id: &str, what, what_id: &str, severity| Warning {
+            id: id.to_owned(),
+            what,
+            what_id: what_id.to_owned(),
+            name: what_id.to_owned(),
+            severity,
+            ..Warning::default()
+        };
+        let health = Health { severity: Severity::Warn, ..Health::default() };
+        let mut store = Store::default();
+        store.apply_full(Full {
+            pools: vec![PoolSummary { id: "p".to_owned(), health, ..PoolSummary::default() }],
+            breakers: vec![Breaker { id: "b".to_owned(), state: BreakerState::Open, ..Breaker::default() }],
+            warnings: vec![
+                warning("1", Subject::Pool, "p", Severity::Warn),
+                warning("2", Subject::Breaker, "b", Severity::Bad),
+                warning("3", Subject::Instance, "i", Severity::Warn),
+                warning("4", Subject::Instance, "i", Severity::Ok),
+            ],
+            ..Full::default()
+        });
+        let headline = Headline::of(&store, "");
+        assert_eq!((headline.bad_others, headline.warn_others), (0, 1));
+        assert_eq!((headline.worst(), headline.all_bad()), (Severity::Bad, 1));
+        store.breakers = Table::default();
+        assert_eq!(Headline::of(&store, "").title(""), "(1!) Poolscope", "its warning alone tells of it");
+        store.warnings = Table::default();
+        assert_eq!(Headline::of(&store, "").worst(), Severity::Warn);
     }
 
     #[test]

@@ -188,10 +188,11 @@ impl Live {
         self.read(read)
     }
 
-    /// Reads figures of all pools; runs again with every message that changes one.
+    /// Reads figures of all pools, and what is wrong; runs again with every message that changes one.
     pub fn with_figures<T>(self, read: impl FnOnce(&Store) -> T) -> T {
         self.figures.track();
         self.breakers.track();
+        self.warnings.track();
         self.read(read)
     }
 

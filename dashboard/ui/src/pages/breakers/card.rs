@@ -1,18 +1,21 @@
 //! One breaker.
 
 use leptos::{html::Article, prelude::*};
-use poolscope_wire::{Breaker, BreakerState, Share, Subject, Transition};
+use poolscope_wire::{Breaker, BreakerState, Subject, Transition};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 
 use super::{
+    axis::Axis,
     changes::{Transitions, seen},
     control::panel::Panel,
-    past::use_past,
+    drawn::Drawn,
+    figures::{Counted, Ratios},
+    past::{Past, use_past},
     strip::Strip,
 };
 use crate::{
-    components::{bar::Bar, save::sheet_menu, shape::BreakerBadge, warnings::WarningsAbout},
+    components::{save::sheet_menu, shape::BreakerBadge, warnings::WarningsAbout},
     derived::{Derived, effect},
     export::sheet::{Cell, Sheet},
     format,
@@ -41,10 +44,6 @@ pub fn Card(
     });
     let state = Derived::new(move || breaker.with(|breaker| breaker.state));
     let text = move |read: fn(&Breaker) -> String| move || breaker.with(read);
-    let since = move || {
-        let since = breaker.with(|breaker| breaker.since_ms)?;
-        Some(format::span(live.now_ms().saturating_sub(since) / 1_000))
-    };
     let own = Derived::from(vec![id.clone()]);
     let class = move || {
         let severity = words::severity_key(words::breaker_severity(state.get()));
@@ -56,25 +55,11 @@ pub fn Card(
             .with(|breaker| breaker.stale.then_some(breaker.last_seen_ms))
             .map(|seen| format!("last reported {}", format::ago(live.now_ms(), seen)))
     };
-    let figure = move |label: &'static str, read: fn(&Breaker) -> u64| {
-        view! { <div><dd>{move || format::count(breaker.with(read))}</dd><dt>{label}</dt></div> }
-    };
-    let traces = {
-        let navigation = expect_context::<Navigation>();
-        let id = id.clone();
-        move || navigation.link_to(&Route::Traces.path(), &[("breaker", id.clone())])
-    };
-    let save = sheet_menu(
-        "changes of state",
-        move || breaker.with(|breaker| past.with(|past| sheet(breaker, &seen(breaker, past, time)))),
-        move || {
-            vec![
-                "breaker".to_owned(),
-                breaker.with(|breaker| breaker.name.clone()),
-                format::iso_time(live.now_ms()),
-            ]
-        },
-    );
+    let view = expect_context::<Axis>().view;
+    let drawn = Derived::new(move || {
+        let (view, is_live) = (view.get(), time.range().is_live());
+        breaker.with(|breaker| past.with(|past| Drawn::new(breaker, past, view, is_live)))
+    });
     if marked {
         effect(move || {
             if let Some(card) = card.get() {
@@ -85,33 +70,65 @@ pub fn Card(
     view! {
         <article class=class node_ref=card tabindex="-1" data-stop data-testid="breaker-card" data-breaker-id=id
             data-breaker-name=text(|b| b.name.clone()) data-state=move || words::breaker_key(state.get())>
-            <header>
-                <span class="state" data-testid="breaker-state"><BreakerBadge state /></span>
-                {move || since().map(|since| view! { <span class="soft">{format!("for {since}")}</span> })}
-                <span class="grow"></span>
-                {move || next_try(&breaker.get(), live.now_ms()).map(|text| view! { <strong data-testid="next-try">{text}</strong> })}
-            </header>
+            <Top breaker />
             <h2 dir="auto" title=text(|b| b.name.clone())>{text(|b| b.name.clone())}</h2>
             <p class="soft two" dir="auto">{text(|b| format!("{} \u{b7} {}", b.service, b.instance))}</p>
             <p class="sentence">{text(|b| b.sentence.clone())}</p>
             {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
             <Panel breaker />
             <Ratios breaker />
-            <dl class="figures">
-                {figure("calls in the window", |b| b.window_calls)}
-                {figure("succeeded", |b| b.succeeded_total)}
-                {figure("failed", |b| b.failed_total)}
-                {figure("rejected", |b| b.rejected_total)}
-            </dl>
+            <Counted breaker />
             <WarningsAbout what=Subject::Breaker ids=own />
-            <Strip breaker past />
+            <Strip drawn untold=Derived::new(move || past.with(Past::untold)) />
             <Transitions breaker past />
-            <p class="soft foot">
-                <a data-testid="breaker-traces" href=traces>"traces of its calls"</a>
-                <span class="grow"></span>
-                {save}
-            </p>
+            <Foot breaker past />
         </article>
+    }
+}
+
+/// Its state, since when, and when the next call tries.
+#[component]
+fn Top(breaker: Derived<Breaker>) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let state = Derived::new(move || breaker.with(|breaker| breaker.state));
+    let since = move || {
+        let since = breaker.with(|breaker| breaker.since_ms)?;
+        Some(format::span(live.now_ms().saturating_sub(since) / 1_000))
+    };
+    view! {
+        <header>
+            <span class="state" data-testid="breaker-state"><BreakerBadge state /></span>
+            {move || since().map(|since| view! { <span class="soft">{format!("for {since}")}</span> })}
+            <span class="grow"></span>
+            {move || breaker.with(|breaker| next_try(breaker, live.now_ms())).map(|text| view! { <strong data-testid="next-try">{text}</strong> })}
+        </header>
+    }
+}
+
+/// Where to go on from it.
+#[component]
+fn Foot(breaker: Derived<Breaker>, past: Derived<Past>) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
+    let traces = move || {
+        let id = breaker.with(|breaker| breaker.id.clone());
+        navigation.link_to(&Route::Traces.path(), &[("breaker", id)])
+    };
+    let save = sheet_menu(
+        "changes of state",
+        move || breaker.with(|breaker| past.with(|past| sheet(breaker, &seen(breaker, past, time)))),
+        move || {
+            let name = breaker.with(|breaker| breaker.name.clone());
+            vec!["breaker".to_owned(), name, format::iso_time(live.now_ms())]
+        },
+    );
+    view! {
+        <p class="soft foot">
+            <a data-testid="breaker-traces" href=traces>"traces of its calls"</a>
+            <span class="grow"></span>
+            {save}
+        </p>
     }
 }
 
@@ -165,73 +182,12 @@ fn show(card: &HtmlElement) {
 }
 
 /// When an open breaker lets a call try.
-fn next_try(breaker: &Breaker, now_ms: u64) -> Option<String> {
+pub fn next_try(breaker: &Breaker, now_ms: u64) -> Option<String> {
     let at = breaker.next_try_ms.filter(|_| breaker.state == BreakerState::Open)?;
     match at.saturating_sub(now_ms).div_ceil(1_000) {
         0 => Some("next call tries".to_owned()),
         seconds => Some(format!("next try in {}", format::span(seconds))),
     }
-}
-
-/// The shares of calls that the breaker judges, each against its limit.
-#[component]
-fn Ratios(breaker: Derived<Breaker>) -> impl IntoView {
-    let failed =
-        Derived::new(move || breaker.with(|breaker| (breaker.failure_ratio, breaker.failure_ratio_limit)));
-    let slow = Derived::new(move || breaker.with(|breaker| breaker.slow_calls));
-    let unconnected = Derived::new(move || breaker.with(|breaker| breaker.failed_connects));
-    let judged = |share: Derived<Option<Share>>, words: fn(Option<f64>) -> String| {
-        let of = Derived::new(move || share.get().map_or((None, None), |of| (of.ratio, Some(of.limit))));
-        view! { <Show when=move || share.get().is_some()><Ratio of words /></Show> }
-    };
-    view! {
-        <Ratio of=failed words=failed_calls />
-        {judged(slow, slow_calls)}
-        {judged(unconnected, failed_connects)}
-    }
-}
-
-/// One share against its limit.
-#[component]
-fn Ratio(
-    /// Share and limit.
-    of: Derived<(Option<f32>, Option<f32>)>,
-    /// What the share means.
-    words: fn(Option<f64>) -> String,
-) -> impl IntoView {
-    let share = Derived::new(move || f64::from(of.get().0.unwrap_or(0.0)));
-    let limit = Derived::new(move || of.get().1.map(f64::from));
-    let class = Derived::new(move || match limit.get() {
-        Some(limit) if share.get() >= limit => "c-bad",
-        Some(limit) if share.get() >= limit / 2.0 => "c-warn",
-        _ => "c-soft",
-    });
-    let text = move || {
-        let judged = words(of.get().0.map(f64::from));
-        match limit.get() {
-            Some(limit) => format!("{judged}, opens at {}", format::percent(limit)),
-            None => judged,
-        }
-    };
-    view! { <div class="ratio" data-testid="breaker-ratio"><Bar share limit class /><span class="under">{text}</span></div> }
-}
-
-fn failed_calls(share: Option<f64>) -> String {
-    share.map_or("too few calls to judge".to_owned(), |share| {
-        format!("{} of calls failed", format::percent(share))
-    })
-}
-
-fn slow_calls(share: Option<f64>) -> String {
-    share.map_or("too few calls to judge how slow they are".to_owned(), |share| {
-        format!("{} of calls were slow", format::percent(share))
-    })
-}
-
-fn failed_connects(share: Option<f64>) -> String {
-    share.map_or("too few calls to judge their connects".to_owned(), |share| {
-        format!("{} of calls found no connection", format::percent(share))
-    })
 }
 
 #[cfg(test)]

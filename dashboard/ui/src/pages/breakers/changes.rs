@@ -25,7 +25,7 @@ pub fn Transitions(
     /// The breaker.
     breaker: Derived<Breaker>,
     /// Its history.
-    past: RwSignal<Past>,
+    past: Derived<Past>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let time = expect_context::<Time>();

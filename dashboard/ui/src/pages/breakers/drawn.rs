@@ -59,7 +59,7 @@ fn states_until_now(breaker: &Breaker, past: &Past, view: Span) -> Vec<StateSpan
 }
 
 /// The times between states.
-fn unknown(states: &[StateSpan], view: Span) -> Vec<Span> {
+pub fn unknown(states: &[StateSpan], view: Span) -> Vec<Span> {
     let mut from_ms = view.from_ms;
     let mut holes = Vec::new();
     for state in states {

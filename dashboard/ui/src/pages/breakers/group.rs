@@ -1,17 +1,69 @@
 //! Breakers of the same name on several instances: how they stand together, and the cards behind it.
 
 use leptos::prelude::*;
-use poolscope_wire::Subject;
+use poolscope_wire::{Breaker, Severity, Subject};
 
-use super::{card::Card, control::panel::GroupPanel};
+use super::{
+    axis::Axis,
+    card::{Card, next_try},
+    control::panel::GroupPanel,
+    drawn::Drawn,
+    figures::{Counted, Ratios},
+    merged::{together, worst},
+    past::{Past, use_pasts},
+    strip::Strip,
+};
 use crate::{
+    compact::sort_by,
     components::{each::each, shape::BreakerBadge, warnings::WarningsAbout},
     derived::Derived,
     format,
     navigation::Navigation,
-    state::fleet::BreakerGroup,
+    state::{fleet::BreakerGroup, live::Live},
+    time::Time,
     words,
 };
+
+/// The most instances of which one strip reads the histories: each is a request.
+const MOST_READ: usize = 16;
+
+const MANY: &str = "The histories of so many instances are not read together.";
+
+/// Breakers by their ids.
+fn members(live: Live, ids: &[String]) -> Vec<Breaker> {
+    live.with_breakers(|store| ids.iter().filter_map(|id| store.breakers.get(id).cloned()).collect())
+}
+
+/// What the strip of several breakers draws, and why a history is not in it.
+fn use_drawn(live: Live, time: Time, ids: Derived<Vec<String>>) -> (Derived<Drawn>, Derived<Option<String>>) {
+    // In an order that follows from no state, so that a change of one reads no history anew.
+    let read = Derived::new(move || {
+        let mut ids = ids.with(|ids| if ids.len() > MOST_READ { Vec::new() } else { ids.clone() });
+        sort_by(&mut ids, Ord::cmp);
+        ids
+    });
+    let pasts = use_pasts(live, time, read);
+    let view = expect_context::<Axis>().view;
+    let drawn = Derived::new(move || {
+        let (view, is_live) = (view.get(), time.range().is_live());
+        let none = Past::default();
+        let all = ids.with(|ids| members(live, ids));
+        pasts.with(|pasts| {
+            let past = |id: &String| pasts.iter().find(|(of, _)| of == id).map_or(&none, |(_, past)| past);
+            let all: Vec<_> = all.iter().map(|one| Drawn::new(one, past(&one.id), view, is_live)).collect();
+            worst(&all, view)
+        })
+    });
+    let untold = Derived::new(move || {
+        if ids.with(Vec::len) > MOST_READ {
+            return time.fixed().map(|_| MANY.to_owned());
+        }
+        let is_read = pasts.with(|pasts| pasts.len() == read.with(Vec::len));
+        let failed = pasts.with(|pasts| pasts.iter().find_map(|(_, past)| past.untold()));
+        if is_read { failed } else { Some(failed.unwrap_or_default()) }
+    });
+    (drawn, untold)
+}
 
 /// A group of breakers as one card, which can be taken apart.
 #[component]
@@ -21,7 +73,9 @@ pub fn Group(
     /// Id of the breaker that a link led to.
     marked: Option<String>,
 ) -> impl IntoView {
+    let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
     let text = move |read: fn(&BreakerGroup) -> String| {
         move || group.with(|group| group.as_ref().map(read).unwrap_or_default())
     };
@@ -39,6 +93,9 @@ pub fn Group(
         let name = text(|group| group.name.clone())();
         navigation.set_query("apart", if is_open.get_untracked() { "" } else { &name });
     };
+    let breaker = Derived::new(move || ids.with(|ids| together(&members(live, ids))));
+    let (drawn, untold) = use_drawn(live, time, ids);
+    let next = move || breaker.with(|breaker| next_try(breaker, live.now_ms()));
     let class = move || format!("card group v-{}", words::severity_key(words::breaker_severity(state.get())));
     let count = move || ids.with(|ids| format::counted(ids.len() as u64, "instance", "instances"));
     view! {
@@ -47,13 +104,20 @@ pub fn Group(
             <header>
                 <span class="state"><BreakerBadge state /></span>
                 <strong data-testid="breaker-states">{text(BreakerGroup::summary)}</strong>
-                <span class="grow"></span>
                 <span class="soft">{count}</span>
+                <span class="grow"></span>
+                {move || next().map(|text| view! { <strong data-testid="next-try">{text}</strong> })}
             </header>
             <h2 dir="auto" title=text(|g| g.name.clone())>{text(|g| g.name.clone())}</h2>
             <p class="soft two" dir="auto">{text(|g| g.service.clone())}</p>
-            <WarningsAbout what=Subject::Breaker ids />
+            <p class="sentence" hidden=move || words::breaker_severity(state.get()) == Severity::Ok>
+                {move || breaker.with(|breaker| breaker.sentence.clone())}
+            </p>
             <GroupPanel name=Derived::new(text(|g| g.name.clone())) ids />
+            <Ratios breaker />
+            <Counted breaker />
+            <WarningsAbout what=Subject::Breaker ids />
+            <Strip drawn untold />
             <p>
                 <button type="button" class="button" data-stop data-testid="breaker-apart" on:click=toggle
                     aria-expanded=move || if is_open.get() { "true" } else { "false" }>

@@ -1,9 +1,9 @@
 //! The states of a breaker over time.
 
 use leptos::prelude::*;
-use poolscope_wire::{Breaker, BreakerState, StateSpan, Transition};
+use poolscope_wire::{BreakerState, StateSpan, Transition};
 
-use super::{axis::Axis, changes::line, drawn::Drawn, past::Past};
+use super::{axis::Axis, changes::line, drawn::Drawn};
 use crate::{
     derived::Derived,
     format,
@@ -26,20 +26,16 @@ fn height(state: BreakerState) -> f64 {
 /// Half the width of what is pointed at to read why a state changed.
 const EDGE: f64 = 6.0;
 
-/// The states of a breaker over time.
+/// The states of a breaker over time, or the worst of several.
 #[component]
 pub fn Strip(
-    /// The breaker.
-    breaker: Derived<Breaker>,
-    /// Its history.
-    past: RwSignal<Past>,
+    /// What is drawn.
+    drawn: Derived<Drawn>,
+    /// Why its history is not here; empty while it is read.
+    untold: Derived<Option<String>>,
 ) -> impl IntoView {
     let time = expect_context::<Time>();
     let Axis { view, ticks } = expect_context::<Axis>();
-    let drawn = Derived::new(move || {
-        let (view, is_live) = (view.get(), time.range().is_live());
-        breaker.with(|breaker| past.with(|past| Drawn::new(breaker, past, view, is_live)))
-    });
     let parts = move || (lines(&ticks.get()), drawn.with(shapes));
     let changes =
         move || format::counted(drawn.with(|drawn| drawn.changes.len()) as u64, "change", "changes");
@@ -54,15 +50,12 @@ pub fn Strip(
     };
     let says = move || {
         let is_fixed = time.fixed().is_some();
-        past.with(|past| match (&past.detail, &past.failure) {
-            (None, Some(failure)) => Some(format!("Its history can't be read: {failure}")),
-            (None, None) if is_fixed => Some("Reading its history \u{2026}".to_owned()),
-            _ => None,
-        })
-        .or_else(|| {
-            let is_unknown = drawn.with(|drawn| drawn.states.is_empty());
-            is_unknown.then(|| "Nothing is known of it in this time.".to_owned())
-        })
+        let is_unknown = drawn.with(|drawn| drawn.states.is_empty());
+        match untold.get() {
+            Some(why) if !why.is_empty() => Some(why),
+            Some(_) if is_fixed => Some("Reading its history \u{2026}".to_owned()),
+            _ => is_unknown.then(|| "Nothing is known of it in this time.".to_owned()),
+        }
     };
     view! {
         <div class="strip" data-testid="breaker-strip">

@@ -28,7 +28,7 @@ pub fn Headlines() -> impl IntoView {
     view! {
         <section class="headline" aria-label="Summary">
             <h1 data-testid="headline">
-                <span class="sev" hidden=move || headline.with(|h| h.bad + h.warn + h.fine + h.open_breakers == 0)>
+                <span class="sev" hidden=move || headline.with(|h| h.fine == 0 && h.worst() == Severity::Ok)>
                     <SeverityShape severity=Derived::new(move || headline.with(Headline::worst)) />
                 </span>
                 {move || if time.fixed().is_some() { "Now: " } else { "" }} {move || headline.with(sentence)}
@@ -66,18 +66,23 @@ pub fn Headlines() -> impl IntoView {
     }
 }
 
-/// What is said first.
+/// What is said first: the worst that there is, and of what is as bad the pools first.
 fn sentence(headline: &Headline) -> String {
-    let Headline { bad, warn, fine, open_breakers, .. } = *headline;
-    match (bad, warn) {
-        (0, 0) if open_breakers > 0 => {
-            format!("{} open", format::counted(open_breakers, "breaker is", "breakers are"))
-        }
-        (0, 0) if fine == 0 => "No pool is heard any more".to_owned(),
-        (0, 0) if fine == 1 => "The one pool is fine".to_owned(),
-        (0, 0) => format!("All {} are fine", format::counted(fine, "pool", "pools")),
-        (0, warn) => format!("{} worth a look", format::counted(warn, "pool is", "pools are")),
-        (bad, _) => format!("{} you", format::counted(bad, "pool needs", "pools need")),
+    let Headline { bad, warn, fine, open_breakers, half_open_breakers, bad_others, warn_others, .. } =
+        *headline;
+    let told = [
+        (bad, ["pool needs", "pools need"], "you"),
+        (open_breakers, ["breaker is", "breakers are"], "open"),
+        (bad_others, ["warning needs", "warnings need"], "you"),
+        (warn, ["pool is", "pools are"], "worth a look"),
+        (half_open_breakers, ["breaker is", "breakers are"], "half open"),
+        (warn_others, ["warning is", "warnings are"], "worth a look"),
+    ];
+    match told.into_iter().find(|(count, ..)| *count > 0) {
+        Some((count, [one, many], how)) => format!("{} {how}", format::counted(count, one, many)),
+        None if fine == 0 => "No pool is heard any more".to_owned(),
+        None if fine == 1 => "The one pool is fine".to_owned(),
+        None => format!("All {} are fine", format::counted(fine, "pool", "pools")),
     }
 }
 
@@ -115,5 +120,9 @@ mod tests {
         assert_eq!(sentence(&headline(0, 0, 0)), "No pool is heard any more");
         let open = Headline { open_breakers: 1, ..headline(0, 0, 3) };
         assert_eq!(sentence(&open), "1 breaker is open");
+        assert_eq!(sentence(&Headline { warn: 2, ..open }), "1 breaker is open", "worse than two to look at");
+        let lost = Headline { bad_others: 2, ..headline(0, 1, 3) };
+        assert_eq!((sentence(&lost), lost.worst()), ("2 warnings need you".to_owned(), Severity::Bad));
+        assert_eq!(sentence(&Headline { warn_others: 1, ..headline(0, 0, 3) }), "1 warning is worth a look");
     }
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use poolscope_wire::{PastWarning, WarningLog, path};
 
 use crate::{
+    compact::sort_by,
     components::{
         each::each,
         loaded::{Loaded, use_loaded},
@@ -51,7 +52,9 @@ pub fn Log() -> impl IntoView {
     let key = Derived::new(move || query(time.range().span(0)).to_text());
     // What still lasts may end after the time that is looked at.
     let loaded: RwSignal<Loaded<WarningLog>> = use_loaded(live, key, url, || true);
-    let log = Derived::new(move || loaded.with(|loaded| loaded.ready().cloned().unwrap_or_default()));
+    let log = Derived::new(move || {
+        loaded.with(|loaded| loaded.ready().cloned().map(worst_first).unwrap_or_default())
+    });
     let shows_all = move || navigation.query("log") == "all";
     let keys = move || {
         let most = if shows_all() { MOST } else { SHOWN };
@@ -66,7 +69,7 @@ pub fn Log() -> impl IntoView {
         })
     };
     let label = move || match shows_all() {
-        true => "show the newest alone".to_owned(),
+        true => "show the worst alone".to_owned(),
         false => format!("show {} more", format::count(hidden.get())),
     };
     let name = move || {
@@ -86,6 +89,12 @@ pub fn Log() -> impl IntoView {
             <ul class="warnings">{each(keys, move |key| view! { <Row key log /> }.into_any())}</ul>
         </section>
     }
+}
+
+/// Worst first; of equals the one that began last, as the server tells them.
+fn worst_first(mut log: WarningLog) -> WarningLog {
+    sort_by(&mut log.warnings, |a, b| b.warning.severity.cmp(&a.warning.severity));
+    log
 }
 
 fn key_of(past: &PastWarning) -> String {
@@ -189,7 +198,7 @@ fn sheet(log: &WarningLog) -> Sheet {
 
 #[cfg(test)]
 mod tests {
-    use poolscope_wire::Warning;
+    use poolscope_wire::{Severity, Warning};
 
     use super::*;
 
@@ -205,6 +214,22 @@ mod tests {
         assert_eq!(short, Span { from_ms: 940_000, to_ms: 1_005_000 }, "not past the present");
         let lasting = around(&past(1_000_000, None), 1_010_000);
         assert_eq!(lasting, Span { from_ms: 940_000, to_ms: 1_010_000 });
+    }
+
+    #[test]
+    fn the_worst_is_first_and_of_equals_the_newest() {
+        let past = |from_ms, severity| PastWarning {
+            warning: Warning { severity, ..Warning::default() },
+            ..past(from_ms, None)
+        };
+        let told = vec![
+            past(9, Severity::Ok),
+            past(7, Severity::Warn),
+            past(5, Severity::Bad),
+            past(3, Severity::Warn),
+        ];
+        let log = worst_first(WarningLog { warnings: told, ..WarningLog::default() });
+        assert_eq!(log.warnings.iter().map(|past| past.from_ms).collect::<Vec<_>>(), [5, 7, 3, 9]);
     }
 
     #[test]

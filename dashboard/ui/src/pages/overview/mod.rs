@@ -3,6 +3,7 @@
 pub mod headline;
 pub mod heads;
 pub mod log;
+pub mod no_match;
 pub mod past;
 pub mod problems;
 pub mod row;
@@ -17,10 +18,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, MouseEvent};
 
 use crate::{
-    components::{
-        each::each,
-        empty::{Empty, Waiting},
-    },
+    components::{each::each, empty::Waiting},
     derived::Derived,
     navigation::Navigation,
     state::{
@@ -100,7 +98,7 @@ pub fn Overview() -> impl IntoView {
                     "Words, order and severity are those of now. The figures of a row are those of this time: most connections and waiting, worst wait, mean reuse and rates."
                 </p>
                 {if stage == Stage::NoMatch {
-                    view! { <NoMatch /> }.into_any()
+                    part::piece(Piece::NoMatch)
                 } else {
                     view! { <List ids /> }.into_any()
                 }}
@@ -121,22 +119,6 @@ enum Stage {
     NoMatch,
     /// Pools.
     List,
-}
-
-#[component]
-fn NoMatch() -> impl IntoView {
-    let navigation = expect_context::<Navigation>();
-    let clear = move |_| {
-        for key in ["q", "severity", "service", "instance"] {
-            navigation.set_query(key, "");
-        }
-    };
-    view! {
-        <Empty title="No pool matches">
-            <p>"There are pools, but none that this search and these filters let through."</p>
-            <p><button type="button" class="button" on:click=clear>"Show all pools"</button></p>
-        </Empty>
-    }
 }
 
 /// Takes apart the group whose button was clicked, or puts it together again.

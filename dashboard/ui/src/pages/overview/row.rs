@@ -31,10 +31,10 @@ const HTML: &str = r#"<span class="sev"><svg data-cell="shape" viewBox="0 0 16 1
 <div class="cell name">
 <span data-cell="head">
 <button type="button" class="apart" data-cell="apart" data-testid="pool-group" title="Take apart by instance" hidden><span data-cell="apart-sign" aria-hidden="true"></span><span class="sr">Take apart by instance: <span data-cell="apart-name"></span></span></button>
-<a data-cell="name" data-stop data-testid="pool-name" dir="auto"></a>
+<a data-cell="name" data-stop data-testid="pool-name" dir="auto"><span class="head" data-cell="name-head"></span><span data-cell="name-tail"></span></a>
 <span class="soft" data-cell="instances" data-testid="pool-instances" hidden></span>
 </span>
-<span class="soft clip" data-cell="where" dir="auto"><span class="destination" data-cell="destination"></span><span class="origin" data-cell="origin"></span></span>
+<span class="soft clip" data-cell="where" dir="auto"><span class="destination"><span class="head" data-cell="destination"></span><span data-cell="port"></span></span><span class="origin" data-cell="origin"></span></span>
 </div>
 <div class="cell say"><p data-cell="sentence" data-testid="pool-sentence"></p><span class="under is-warn" data-cell="silent" hidden></span></div>
 <div class="cell conns" data-cell="conns">
@@ -129,8 +129,8 @@ pub fn row(id: String, by_instance: bool, spark_end: Derived<u64>, in_view: Deri
 impl Row {
     /// Writes the row. All that a sender may have chosen is text or the value of an attribute, never markup.
     fn put(&self, id: &str, put: Put<'_>) {
-        use Place::{Attribute, Shown, Text, Width};
-        let Self { view, name, .. } = self;
+        use Place::{Attribute, Text};
+        let view = &self.view;
         let key = words::severity_key(view.severity);
         let stale = if view.stale { " is-stale" } else { "" };
         let member = if self.is_member { " is-member" } else { "" };
@@ -142,7 +142,19 @@ impl Row {
         put("shape", Attribute("class"), &format!("shape s-{key}"));
         put("shape", Attribute("aria-label"), words::severity(view.severity));
         put("shape-path", Attribute("d"), shape::outline(view.severity));
+        self.put_name(put);
+        put("sentence", Text, &view.sentence);
+        put("sentence", Attribute("title"), &view.sentence);
+        put_shown("silent", &self.silent, put);
+        self.put_connections(put);
+        self.put_requests(put);
+        self.put_breaker(put);
+    }
 
+    /// Writes what it is called, where it leads and whose it is.
+    fn put_name(&self, put: Put<'_>) {
+        use Place::{Attribute, Shown, Text};
+        let Self { view, name, .. } = self;
         let group = self.group.as_ref();
         put("head", Attribute("class"), if group.is_some() { "grouped" } else { "" });
         put("apart", Shown, if group.is_some() { "apart" } else { "" });
@@ -151,16 +163,22 @@ impl Row {
         put("apart-name", Text, name);
         put("name", Attribute("href"), &self.href);
         put("name", Attribute("title"), name);
-        put("name", Text, name);
+        put("name", Attribute("aria-label"), name);
+        let (head, tail) = split_port(name);
+        put("name-head", Text, head);
+        put("name-tail", Text, tail);
         put_shown("instances", group.map_or("", |group| &group.instances), put);
         put("where", Attribute("title"), format!("{} {}", view.destination, view.origin).trim());
-        put("destination", Text, &view.destination);
+        let (host, port) = split_port(&view.destination);
+        put("destination", Text, host);
+        put("port", Text, port);
         put("origin", Text, &view.origin);
+    }
 
-        put("sentence", Text, &view.sentence);
-        put("sentence", Attribute("title"), &view.sentence);
-        put_shown("silent", &self.silent, put);
-
+    /// Writes its connections and who waits for one.
+    fn put_connections(&self, put: Put<'_>) {
+        use Place::{Attribute, Text, Width};
+        let view = &self.view;
         let estimated = "Closes can't be seen here: what is open and idle is estimated";
         put("conns", Attribute("title"), if view.tilde.is_empty() { "" } else { estimated });
         for (cell, share) in ["bar-active", "bar-idle", "bar-upgraded"].into_iter().zip(view.shares) {
@@ -173,18 +191,17 @@ impl Row {
             upgraded => format!(" \u{b7} {upgraded} upgraded"),
         };
         put("upgraded", Text, &upgraded);
-
-        put(
-            "waiting",
-            Attribute("class"),
-            if view.is_waiting { "cell wait number is-warn" } else { "cell wait number" },
-        );
+        let waits = if view.is_waiting { "cell wait number is-warn" } else { "cell wait number" };
+        put("waiting", Attribute("class"), waits);
         put("pending", Text, &view.pending);
-        put(
-            "times",
-            Attribute("title"),
-            if group.is_some_and(|group| group.unequal) { UNEQUAL } else { &view.times },
-        );
+    }
+
+    /// Writes how long requests wait, how it was lately, and what requests there are.
+    fn put_requests(&self, put: Put<'_>) {
+        use Place::{Attribute, Text};
+        let view = &self.view;
+        let is_unequal = self.group.as_ref().is_some_and(|group| group.unequal);
+        put("times", Attribute("title"), if is_unequal { UNEQUAL } else { &view.times });
         put("p50", Text, &view.wait_p50);
         put("p99", Text, &view.wait_p99);
         put("spark", Attribute("title"), view.spark.about());
@@ -195,8 +212,12 @@ impl Row {
         put("requests", Text, &view.requests);
         let errors = view.errors.as_ref().map(|errors| format!("{errors} err/s"));
         put_shown("errors", &errors.unwrap_or_default(), put);
+    }
 
-        let state = view.breaker.as_ref().map(|(_, state)| *state);
+    /// Writes the state of its breaker, or how many of a group's are in which.
+    fn put_breaker(&self, put: Put<'_>) {
+        use Place::{Attribute, Shown, Text};
+        let state = self.view.breaker.as_ref().map(|(_, state)| *state);
         let key = state.map_or("", words::breaker_key);
         put("breaker", Shown, key);
         put("breaker", Attribute("href"), &self.breaker_href);
@@ -205,8 +226,16 @@ impl Row {
         put("switch", Attribute("class"), &format!("switch b-{key}"));
         put("arm", Attribute("d"), state.map_or("", shape::arm));
         put("state", Text, state.map_or("", words::breaker_state));
-        put_shown("breakers", group.map_or("", |group| &group.breakers), put);
+        put_shown("breakers", self.group.as_ref().map_or("", |group| &group.breakers), put);
     }
+}
+
+/// A destination before its port, which is shown even where there is no room for all of the host.
+fn split_port(name: &str) -> (&str, &str) {
+    let place = name.bytes().rposition(|byte| byte == b':').unwrap_or(name.len());
+    let (host, port) = name.split_at(place);
+    let is_port = (2..=6).contains(&port.len()) && port.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+    if is_port { (host, port) } else { (name, "") }
 }
 
 /// Writes a text, which is there only if there is something to say.
@@ -263,10 +292,23 @@ mod tests {
     }
 
     #[test]
+    fn a_port_is_told_apart_from_its_host_and_both_are_the_name() {
+        assert_eq!(split_port("https://pay.example:443"), ("https://pay.example", ":443"));
+        assert_eq!(split_port("http://[::1]:80"), ("http://[::1]", ":80"));
+        for whole in ["http://[::1]", "orders", "", "a:", "a:1b", "h:123456", "\u{540d}\u{524d}"] {
+            assert_eq!(split_port(whole), (whole, ""));
+        }
+        let mut pool = row();
+        pool.name = "https://pay.example:443".to_owned();
+        assert_eq!(said(&pool, "name", Place::Attribute("aria-label")), pool.name);
+        assert_eq!(said(&pool, "name-tail", Place::Text), ":443");
+    }
+
+    #[test]
     fn names_are_text() {
         let mut hostile = row();
         hostile.name = "<img src=x onerror=alert(1)>".to_owned();
-        assert_eq!(said(&hostile, "name", Place::Text), hostile.name);
+        assert_eq!(said(&hostile, "name-head", Place::Text), hostile.name);
         assert!(!HTML.contains("onerror"));
     }
 }

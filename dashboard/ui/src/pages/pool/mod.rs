@@ -9,6 +9,7 @@ pub mod group;
 pub mod head;
 pub mod instances;
 pub mod lanes;
+pub mod verdict;
 
 use leptos::prelude::*;
 use poolscope_wire::{Lack, PoolDetail};

@@ -17,7 +17,7 @@ use crate::{
     format,
     navigation::Navigation,
     route::Query,
-    state::{filter::protection_of, live::Live},
+    state::live::Live,
     time::Time,
 };
 
@@ -47,10 +47,16 @@ pub fn Protection() -> impl IntoView {
         live.with_protection(|store| groups(store, filter))
     };
     let found = Derived::new(move || filter.with(read));
-    let all = Derived::new(move || {
-        let service = navigation.query("service");
-        count(&read(&Filter { service, ..Filter::default() }))
+    // What is counted is what each choice shows.
+    let counts = Derived::new(move || {
+        let of = |severity| Filter {
+            service: navigation.query("service"),
+            severity: Some(severity),
+            ..Filter::default()
+        };
+        SEVERITIES.map(|(severity, ..)| count(&read(&of(severity))))
     });
+    let all = Derived::new(move || counts.get().iter().sum::<u64>());
     let shown_rows = Derived::new(move || found.with(|found| count(found)));
     let keys = move || found.with(|found| found.iter().map(Group::key).collect());
     let is_empty = Derived::new(move || all.get() == 0);
@@ -71,24 +77,22 @@ pub fn Protection() -> impl IntoView {
     let nobody_sends =
         Derived::new(move || live.with_list(|store| store.pools.is_empty() && store.breakers.is_empty()));
     let is_filled = Derived::new(move || live.with_list(|store| store.filled));
-    let summary = move || {
-        let service = navigation.query("service");
-        live.with_protection(|store| {
-            let all = protection_of(store, &service);
-            let of = |severity| all.iter().filter(|one| one.health.severity == severity).count() as u64;
-            let bad = of(Severity::Bad);
-            let parts = [
-                (bad, if bad == 1 { "needs you" } else { "need you" }),
-                (of(Severity::Warn), "worth a look"),
-                (of(Severity::Ok), "fine"),
-            ];
-            let parts: Vec<String> = parts
-                .into_iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, word)| format!("{} {word}", format::count(count)))
-                .collect();
-            parts.join(" \u{b7} ")
-        })
+    let named = move |place: usize| {
+        let ((_, _, one, many), count) = (SEVERITIES[place], counts.get()[place]);
+        (count > 0).then(|| format::counted(count, one, many))
+    };
+    let summary = move || (0..SEVERITIES.len()).filter_map(named).collect::<Vec<_>>().join(" \u{b7} ");
+    let choice = move |place: usize| {
+        let (_, key, _, name) = SEVERITIES[place];
+        let is_chosen = move || navigation.query("severity") == key;
+        view! {
+            <button type="button" class="chip" title="Show only these" data-testid=format!("protection-{key}")
+                aria-pressed=move || if is_chosen() { "true" } else { "false" }
+                hidden=move || named(place).is_none() && !is_chosen()
+                on:click=move |_| navigation.set_query("severity", if is_chosen() { "" } else { key })>
+                {move || named(place).unwrap_or_else(|| format!("0 {name}"))}
+            </button>
+        }
     };
     view! {
         <div class="pagehead">
@@ -105,11 +109,7 @@ pub fn Protection() -> impl IntoView {
                 <input type="search" data-search data-testid="search" placeholder="Search ( / )" aria-label="Search what protects calls"
                     prop:value=move || navigation.query("q")
                     on:input=move |event| navigation.set_query("q", &event_target_value(&event)) />
-                {SEVERITIES.map(|(key, name)| view! {
-                    <button type="button" class="chip" title="Show only these" data-testid=format!("protection-{key}")
-                        aria-pressed=move || if navigation.query("severity") == key { "true" } else { "false" }
-                        on:click=move |_| navigation.set_query("severity", if navigation.query("severity") == key { "" } else { key })>{name}</button>
-                }).collect_view()}
+                {(0..SEVERITIES.len()).map(choice).collect_view()}
                 {told("protection-count", counted, asked)}
             </div>
         </Show>
@@ -134,8 +134,12 @@ pub fn Protection() -> impl IntoView {
     }
 }
 
-/// How bad something may be, in the address and on the screen.
-const SEVERITIES: [(&str, &str); 3] = [("bad", "need you"), ("warn", "worth a look"), ("ok", "fine")];
+/// How bad something may be: in the address, and on the screen of one and of many.
+const SEVERITIES: [(Severity, &str, &str, &str); 3] = [
+    (Severity::Bad, "bad", "needs you", "need you"),
+    (Severity::Warn, "warn", "worth a look", "worth a look"),
+    (Severity::Ok, "ok", "fine", "fine"),
+];
 
 fn count(groups: &[Group]) -> u64 {
     groups.iter().flat_map(|group| &group.tables).map(|table| table.ids.len() as u64).sum()

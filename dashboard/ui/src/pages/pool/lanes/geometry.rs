@@ -19,6 +19,10 @@ pub const HEIGHT: f64 = 20.0;
 const BASE: f64 = HEIGHT - 2.0;
 /// However small a share is, it is seen.
 const LEAST: f64 = 3.0;
+/// However short a connection was, it is seen.
+const LEAST_WIDTH: f64 = 3.0;
+/// A mark is as far from what it belongs to, and reaches as far again.
+const BESIDE_MARK: f64 = 6.0;
 /// Pixels of a stripe, and of the gap behind it.
 const STRIPES: (f64, f64) = (3.0, 2.0);
 /// More stripes than this are one area: nobody tells them apart.
@@ -43,7 +47,7 @@ pub struct Shape {
     pub upgraded: String,
     /// Where it was held and not read.
     pub leaks: String,
-    /// Where it was closed, if that is in view.
+    /// Where the mark of its end stands, if that is in view.
     pub closed: Option<f64>,
 }
 
@@ -51,17 +55,28 @@ impl Shape {
     /// The shape of a lane on an axis of time that is so wide.
     #[must_use]
     pub fn new(lane: &ConnectionLane, span: (u64, u64), width: f64) -> Self {
+        if width <= 0.0 {
+            return Self::default();
+        }
         let scale = Scale::new((span.0 as f64, span.1 as f64), (0.0, width));
         let x = |at_ms: u64| scale.map(at_ms as f64).clamp(0.0, width);
+        let is_in_view = |from_ms: u64, to_ms: u64| to_ms > span.0 && from_ms <= span.1;
+        let whole_ms =
+            lane.segments.iter().fold(lane.start_ms, |at, segment| at.saturating_add(segment.length_ms));
+        let whole = widened((x(lane.start_ms), x(whole_ms)), width, LEAST_WIDTH);
+        let is_short = whole.1 - whole.0 <= LEAST_WIDTH;
         let (mut active, mut draining, mut upgraded) = (Vec::new(), Vec::new(), Vec::new());
         let mut begin_ms = lane.start_ms;
         for segment in &lane.segments {
-            let end_ms = begin_ms + segment.length_ms;
-            let (from, to) = (x(begin_ms), x(end_ms));
+            let end_ms = begin_ms.saturating_add(segment.length_ms);
+            let part = (x(begin_ms), x(end_ms));
+            let is_seen = is_in_view(begin_ms, end_ms) && (is_short || part.1 > part.0);
             begin_ms = end_ms;
-            if to <= from {
+            if !is_seen {
                 continue;
             }
+            // Of one that is too short to tell its parts apart, each of them is all of it.
+            let (from, to) = if is_short { whole } else { widened(part, width, 1.0) };
             match segment.state {
                 LaneState::Upgraded => stripes(&mut upgraded, from, to),
                 LaneState::Draining => draining.push(block(from, to, top(segment))),
@@ -73,22 +88,24 @@ impl Shape {
                 LaneState::Active | LaneState::Idle | LaneState::Closed => {}
             }
         }
-        let (from, to) = (x(lane.start_ms), x(begin_ms));
-        let is_seen = to > from && begin_ms > span.0 && lane.start_ms < span.1;
-        let open = if is_seen { vec![vec![(from, BASE), (to, BASE)]] } else { Vec::new() };
+        let open = match is_in_view(lane.start_ms, whole_ms) {
+            true => vec![vec![(whole.0, BASE), (whole.1, BASE)]],
+            false => Vec::new(),
+        };
         let leaks = lane.leaks.iter().filter_map(|leak| {
             let until_ms = leak.until_ms.unwrap_or(lane.seen_ms.max(leak.since_ms));
             let (from, to) = (x(leak.since_ms), x(until_ms));
             (until_ms >= span.0 && leak.since_ms <= span.1 && to > from).then(|| vec![(from, 1.5), (to, 1.5)])
         });
         let closed = lane.closed.as_ref().map(|closed| closed.at_ms);
+        let closed = closed.filter(|at_ms| (span.0..=span.1).contains(at_ms)).map(x);
         Self {
             open: path::line(&open),
             active: path::blocks(active),
             draining: path::blocks(draining),
             upgraded: path::blocks(upgraded),
             leaks: path::line(&leaks.collect::<Vec<_>>()),
-            closed: closed.filter(|at_ms| (span.0..=span.1).contains(at_ms)).map(x),
+            closed: closed.map(|x| mark(if is_short { whole.1 } else { x }, whole.0, width)),
         }
     }
 }
@@ -98,9 +115,26 @@ fn top(segment: &LaneSegment) -> f64 {
     BASE - (segment.share() * (BASE - 3.0)).max(LEAST)
 }
 
+/// At least so wide, and inside of the drawing.
+fn widened((from, to): (f64, f64), width: f64, least: f64) -> (f64, f64) {
+    let to = to.max((from + least).min(width));
+    (from.min((to - least).max(0.0)), to)
+}
+
+/// Where the mark of an end stands: behind it, or before the begin where there is no room behind.
+fn mark(end: f64, begin: f64, width: f64) -> f64 {
+    if end + 2.0 * BESIDE_MARK <= width || begin < 2.0 * BESIDE_MARK {
+        (end + BESIDE_MARK).min(width - BESIDE_MARK)
+    } else if end - begin < 2.0 * BESIDE_MARK {
+        begin - BESIDE_MARK
+    } else {
+        // There is enough of it below its mark.
+        width - BESIDE_MARK
+    }
+}
+
 fn block(left: f64, right: f64, top: f64) -> Block {
-    // What is narrower than a pixel is still seen.
-    Block { left, right: right.max(left + 1.0), foot: BASE + 1.0, top }
+    Block { left, right, foot: BASE + 1.0, top }
 }
 
 fn stripes(all: &mut Vec<Block>, from: f64, to: f64) {
@@ -177,9 +211,35 @@ mod tests {
         assert_eq!(shape.open, "M0 18L100 18");
         assert_eq!(shape.active, "M0 19H25V3H0Z");
         assert_eq!(shape.closed, None);
-        assert_eq!(Shape::new(&lane, (4_000, 14_000), 100.0).closed, Some(50.0));
+        assert_eq!(Shape::new(&lane, (4_000, 14_000), 100.0).closed, Some(56.0));
         assert_eq!(Shape::new(&lane, (20_000, 30_000), 100.0), Shape::default());
         assert_eq!(Shape::new(&lane, (0, 0), 0.0).active, "", "an axis without width");
+    }
+
+    #[test]
+    fn a_short_connection_is_seen_wherever_it_was_and_its_mark_is_not_on_it() {
+        let short = |length_ms| {
+            let mut lane = lane(vec![segment(length_ms, LaneState::Active, length_ms.max(1))]);
+            lane.closed = Some(LaneClose { at_ms: 1_000 + length_ms, ..LaneClose::default() });
+            lane
+        };
+        let drawn = |lane: &ConnectionLane, to_ms| {
+            let shape = Shape::new(lane, (0, to_ms), 100.0);
+            (shape.open, shape.active, shape.closed)
+        };
+        let drawn_in_middle = ("M50 18L53 18".to_owned(), "M50 19H53V3H50Z".to_owned(), Some(59.0));
+        assert_eq!(drawn(&short(1), 2_000), drawn_in_middle);
+        let at_edge = ("M97 18L100 18".to_owned(), "M97 19H100V3H97Z".to_owned(), Some(91.0));
+        for (length_ms, to_ms) in [(1, 1_001), (5, 1_010), (1, 1_020)] {
+            assert_eq!(drawn(&short(length_ms), to_ms), at_edge, "{length_ms} of {to_ms}");
+        }
+        let no_time = drawn(&short(0), 1_000);
+        assert_eq!((no_time.1.as_str(), no_time.2), ("M97 19H100V15H97Z", Some(91.0)));
+        // One that ended before anything was told of it.
+        let untold = ConnectionLane { segments: Vec::new(), ..short(0) };
+        assert_eq!(drawn(&untold, 2_000).0, "M50 18L53 18");
+        let long = Shape::new(&short(900), (0, 1_900), 100.0);
+        assert_eq!(long.closed, Some(94.0));
     }
 
     #[test]

@@ -56,8 +56,6 @@ pub fn LaneRow(
         let d = if is_wasted.get() { "M0 -5L5 0L0 5L-5 0Z" } else { "M-3.5 -3.5L3.5 3.5M3.5 -3.5L-3.5 3.5" };
         let class = if is_wasted.get() { "mark wasted" } else { "mark" };
         shape.with(|shape| shape.closed).map(|x| {
-            // Behind the end, not on it.
-            let x = (x + 6.0).min(view.width.get() - 5.0);
             view! { <g transform=format!("translate({x:.1} 11)")><path class=class d=d /></g> }
         })
     };
