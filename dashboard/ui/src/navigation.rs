@@ -390,18 +390,24 @@ fn leave_field(focused: Option<Element>) {
 /// Moves the focus through the stops of the page, in the order in which they are read, from wherever it is.
 fn move_focus(by: i32) {
     let Ok(stops) = document().query_selector_all(STOPS) else { return };
-    let focused = document().active_element();
-    let stop = |index| stops.get(index).and_then(|node| node.dyn_into::<HtmlElement>().ok());
-    let place = focused.map(|focused| {
-        // What is at the place of the focus comes before what follows it.
-        let order = |index| stop(index).map_or(0, |stop| focused.compare_document_position(&stop));
-        let is_from_here = |order: u16| order == 0 || order & Node::DOCUMENT_POSITION_FOLLOWING != 0;
-        let found = (0..stops.length()).find(|index| is_from_here(order(*index))).unwrap_or(stops.length());
-        let is_at = found < stops.length() && order(found) == 0;
-        found.saturating_add_signed(if is_at { by } else { by.min(0) })
-    });
-    let next = place.unwrap_or(0).min(stops.length().saturating_sub(1));
-    if let Some(stop) = stop(next) {
+    let mut next = 0;
+    if let Some(focused) = document().active_element() {
+        for index in 0..stops.length() {
+            let order = stops.get(index).map_or(0, |stop| focused.compare_document_position(&stop));
+            if order == 0 {
+                next = index.saturating_add_signed(by);
+                break;
+            }
+            if order & Node::DOCUMENT_POSITION_FOLLOWING != 0 {
+                next = index.saturating_add_signed(by.min(0));
+                break;
+            }
+            next = index;
+        }
+    }
+    let next = next.min(stops.length().saturating_sub(1));
+    let stop = stops.get(next).and_then(|node| node.dyn_into::<HtmlElement>().ok());
+    if let Some(stop) = stop {
         drop(stop.focus());
     }
 }

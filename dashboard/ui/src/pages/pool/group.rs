@@ -52,6 +52,10 @@ pub fn use_group(
         });
         let of_detail = || {
             let current = live.with_figures(|store| {
+                // Before the first picture nobody is known to be silent.
+                if !store.filled {
+                    return all;
+                }
                 let known = members.with(|members| {
                     let known = members.iter().filter_map(|id| store.pools.get(id));
                     known.filter(|entry| !entry.summary.stale).count()
@@ -71,11 +75,25 @@ pub fn use_group(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::message::Message;
 
     #[test]
     fn a_group_says_how_many_it_is_and_who_is_silent() {
         let facts = |all, current| GroupFacts { all, current, ..GroupFacts::default() };
         assert_eq!(facts(8, 8).instances(), "8 instances together");
         assert_eq!(facts(8, 5).instances(), "8 instances together, 3 of them silent");
+    }
+
+    #[test]
+    fn before_the_first_picture_nobody_is_silent() {
+        let owner = Owner::new();
+        owner.set();
+        let live = Live::new(1_000);
+        let detail = RwSignal::new(Loaded::Ready(Box::default()));
+        let members = Derived::from(vec!["a".to_owned(), "b".to_owned()]);
+        let group = use_group(live, "g".to_owned(), detail, members);
+        assert_eq!(group.get().map(|group| (group.all, group.current)), Some((2, 2)));
+        live.receive(Message::Full(Box::default()), 2_000);
+        assert_eq!(group.get().map(|group| group.current), Some(0));
     }
 }
