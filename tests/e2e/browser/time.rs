@@ -1,6 +1,9 @@
 //! The time that is looked at: marked on a chart, looked at, shared as a link, and saved as a file.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context as _, Result};
+use poolscope_dashboard::Config;
 use poolscope_tests::dashboard::Dashboard;
 
 use super::page::{Page, Seen};
@@ -136,4 +139,28 @@ async fn wait_for(saved: impl AsyncFn() -> Result<serde_json::Value>) -> Result<
         anyhow::ensure!(std::time::Instant::now() < deadline, "nothing was saved");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: cargo xtask test --suite browser"]
+async fn pools_that_are_gone_are_found_in_the_time_that_had_them() -> Result<()> {
+    let dashboard = Dashboard::start_with(Config { forget_after_s: 2, ..Config::default() }).await?;
+    let service = Service::start(&dashboard)?;
+    let page = Page::open(&dashboard.url()).await?;
+    pool_page(&page).await?;
+    let id = page.address().await?.trim_start_matches("/pools/").to_owned();
+    drop(service);
+    page.go(&dashboard.url()).await?;
+    page.until("no list of now has it", LATER, "pool-row", <[Seen]>::is_empty).await?;
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    page.go(&format!("{}/?from={}&to={now_ms}", dashboard.url(), now_ms - 120_000)).await?;
+    let is_it = |seen: &Seen| seen["text"].contains(CLIENT);
+    page.until("the time has it", SOON, "gone-pool", |seen| seen.iter().any(is_it)).await?;
+    check(&page, "gone").await?;
+    page.click_css(&format!(r#"[data-testid="gone-pool"] a[href^="/pools/{id}?"]"#)).await?;
+    page.until("with its charts", SOON, "chart-requests", |seen| {
+        seen.first().is_some_and(|chart| !chart["text"].contains("no data"))
+    })
+    .await?;
+    Ok(())
 }

@@ -17,7 +17,7 @@ use super::{
     breakers::Breakers,
     events::Events,
     not_found::NotFound,
-    overview::{Overview, log::Log, no_match::NoMatch, sheet::sheet},
+    overview::{Overview, gone::Gone, log::Log, no_match::NoMatch, sheet::sheet},
     pool::Pool,
     protection::Protection,
     services::Services,
@@ -57,6 +57,8 @@ pub enum Piece {
     NoMatch,
     /// What was wrong in the time that is looked at.
     WarningLog,
+    /// Pools of the time that is looked at that are gone.
+    Gone,
 }
 
 /// Pieces whose code is fetched together.
@@ -76,7 +78,9 @@ fn part_of(piece: &Piece) -> Option<&'static Part> {
     match piece {
         Piece::Page(Route::Overview | Route::NotFound(_)) => None,
         Piece::Page(Route::Pool(_) | Route::Breakers(_)) => Some(&HISTORY),
-        Piece::Page(Route::Events | Route::Traces | Route::Trace(_)) | Piece::WarningLog => Some(&RECORDS),
+        Piece::Page(Route::Events | Route::Traces | Route::Trace(_)) | Piece::WarningLog | Piece::Gone => {
+            Some(&RECORDS)
+        }
         Piece::Page(Route::Protection | Route::Sessions | Route::Services | Route::About)
         | Piece::Keys
         | Piece::NoData
@@ -100,6 +104,7 @@ fn records(piece: Piece) -> Made {
     Ok(match piece {
         Piece::Page(Route::Events) => Events().into_any(),
         Piece::WarningLog => Log().into_any(),
+        Piece::Gone => Gone().into_any(),
         Piece::Page(Route::Traces) => Traces().into_any(),
         Piece::Page(Route::Trace(id)) => view! { <Trace id /> }.into_any(),
         other => first(other),

@@ -1,5 +1,6 @@
 //! Every pool as one readable row, worst first, with the reason in words.
 
+pub mod gone;
 pub mod headline;
 pub mod heads;
 pub mod log;
@@ -105,6 +106,7 @@ pub fn Overview() -> impl IntoView {
             }
             .into_any(),
         }}
+        <Show when=move || time.fixed().is_some()>{part::piece(Piece::Gone)}</Show>
     }
 }
 
