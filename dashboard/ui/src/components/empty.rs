@@ -115,7 +115,7 @@ pub fn NoData(
     let live = expect_context::<Live>();
     let lines = Derived::new(move || live.with_status(|store| sender_lines(&store.status)));
     let requests = move || live.with_status(|store| store.status.received.requests);
-    let forgotten = move || live.with_status(|store| has_history(&store.status));
+    let forgotten = Derived::new(move || live.with_status(|store| has_history(&store.status)));
     let is_asked = Derived::new(move || live.with_status(|store| store.status.prometheus.is_some()));
     let knows = Derived::new(move || live.with_status(|store| knows_source(&store.status)));
     let asks = move || {
@@ -139,13 +139,14 @@ pub fn NoData(
         .into_any()
     };
     let takes = move || {
+        let title = if forgotten.get() { "No pool reports now" } else { "No pools yet" };
         view! {
-        <Empty title="No pools yet" alone>
+        <Empty title alone>
             <p>"Start a service with these lines in its environment, and its connection pools appear here within seconds."</p>
             <CopyLines text=lines />
             <p class="soft">
                 {move || match requests() {
-                    _ if forgotten() => "Pools were reported, and have been silent for so long that they left the list. Their history is kept, behind the links to them.".to_owned(),
+                    _ if forgotten.get() => "Pools were reported, and have been silent for so long that they left the list. Their history is kept: a time that has passed lists those that were there.".to_owned(),
                     0 => "Nothing has been received so far.".to_owned(),
                     1 => "One OTLP request has been received, and there was no pool in it.".to_owned(),
                     n => format!("{n} OTLP requests have been received, and there was no pool in them."),
