@@ -65,6 +65,8 @@ pub struct BreakerGroup {
     pub states: Vec<(BreakerState, u64)>,
     /// How many are silent.
     pub silent: u64,
+    /// The worst state in which one of those was last.
+    pub left: Option<BreakerState>,
 }
 
 impl BreakerGroup {
@@ -79,10 +81,16 @@ impl BreakerGroup {
         }
     }
 
-    /// The worst state of those that report.
+    /// The worst state of those that report; of a group that is wholly silent, what was told last.
     #[must_use]
     pub fn worst(&self) -> BreakerState {
-        self.states.first().map_or(BreakerState::Closed, |(state, _)| *state)
+        self.states.first().map(|(state, _)| *state).or(self.left).unwrap_or_default()
+    }
+
+    /// True if none of them reports.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.states.is_empty()
     }
 
     /// What it is known by.
@@ -100,7 +108,7 @@ pub fn breaker_groups(ordered: &[&Breaker]) -> Vec<BreakerGroup> {
     let mut places: Table<usize> = Table::default();
     for breaker in ordered {
         let (service, name) = (breaker.service.clone(), breaker.name.clone());
-        let new = BreakerGroup { service, name, ids: Vec::new(), states: Vec::new(), silent: 0 };
+        let new = BreakerGroup { service, name, ids: Vec::new(), states: Vec::new(), silent: 0, left: None };
         let key = new.key();
         let place = places.get(&key).copied().unwrap_or(groups.len());
         if place == groups.len() {
@@ -111,6 +119,11 @@ pub fn breaker_groups(ordered: &[&Breaker]) -> Vec<BreakerGroup> {
         group.ids.push(breaker.id.clone());
         if breaker.stale {
             group.silent += 1;
+            let is_worse =
+                |left: BreakerState| words::breaker_severity(breaker.state) > words::breaker_severity(left);
+            if group.left.is_none_or(is_worse) {
+                group.left = Some(breaker.state);
+            }
         } else {
             match group.states.iter_mut().find(|(state, _)| *state == breaker.state) {
                 Some((_, count)) => *count += 1,

@@ -50,11 +50,7 @@ pub fn Card(
         let stale = if breaker.with(|breaker| breaker.stale) { " is-stale" } else { "" };
         format!("card v-{severity}{stale}{}", if marked { " is-marked" } else { "" })
     };
-    let old = move || {
-        breaker
-            .with(|breaker| breaker.stale.then_some(breaker.last_seen_ms))
-            .map(|seen| format!("last reported {}", format::ago(live.now_ms(), seen)))
-    };
+    let old = move || breaker.with(|breaker| last_reported(breaker, live.now_ms()));
     let view = expect_context::<Axis>().view;
     let drawn = Derived::new(move || {
         let (view, is_live) = (view.get(), time.range().is_live());
@@ -179,6 +175,11 @@ fn show(card: &HtmlElement) {
     options.set_block(ScrollLogicalPosition::Center);
     card.scroll_into_view_with_scroll_into_view_options(&options);
     drop(card.focus());
+}
+
+/// When a breaker that is silent was heard last.
+pub fn last_reported(breaker: &Breaker, now_ms: u64) -> Option<String> {
+    breaker.stale.then(|| format!("last reported {}", format::ago(now_ms, breaker.last_seen_ms)))
 }
 
 /// When an open breaker lets a call try.

@@ -5,7 +5,7 @@ use poolscope_wire::{Breaker, Severity, Subject};
 
 use super::{
     axis::Axis,
-    card::{Card, next_try},
+    card::{Card, last_reported, next_try},
     control::panel::GroupPanel,
     drawn::Drawn,
     figures::{Counted, Ratios},
@@ -96,7 +96,12 @@ pub fn Group(
     let breaker = Derived::new(move || ids.with(|ids| together(&members(live, ids))));
     let (drawn, untold) = use_drawn(live, time, ids);
     let next = move || breaker.with(|breaker| next_try(breaker, live.now_ms()));
-    let class = move || format!("card group v-{}", words::severity_key(words::breaker_severity(state.get())));
+    let class = move || {
+        let severity = words::severity_key(words::breaker_severity(state.get()));
+        let stale = if breaker.with(|breaker| breaker.stale) { " is-stale" } else { "" };
+        format!("card group v-{severity}{stale}")
+    };
+    let old = move || breaker.with(|breaker| last_reported(breaker, live.now_ms()));
     let count = move || ids.with(|ids| format::counted(ids.len() as u64, "instance", "instances"));
     view! {
         <article class=class data-testid="breaker-group" data-breaker-name=text(|g| g.name.clone())
@@ -105,6 +110,7 @@ pub fn Group(
                 <span class="state"><BreakerBadge state /></span>
                 <strong data-testid="breaker-states">{text(BreakerGroup::summary)}</strong>
                 <span class="soft">{count}</span>
+                {move || old().map(|text| view! { <span class="soft">{text}</span> })}
                 <span class="grow"></span>
                 {move || next().map(|text| view! { <strong data-testid="next-try">{text}</strong> })}
             </header>

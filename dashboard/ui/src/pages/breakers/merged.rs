@@ -11,10 +11,11 @@ fn rank(state: BreakerState) -> (poolscope_wire::Severity, bool, bool) {
     (words::breaker_severity(state), is_forced, state != BreakerState::Closed)
 }
 
-/// The figures of those that report, worst first, as those of one. Each opens by its own window: a share of the calls of
-/// all is told beside their limit only where that is the same for each.
+/// The figures of those that report, worst first, as those of one; of those that are all silent, what they told last. Each
+/// opens by its own window: a share of the calls of all is told beside their limit only where that is the same for each.
 pub fn together(members: &[Breaker]) -> Breaker {
-    let told: Vec<&Breaker> = members.iter().filter(|one| !one.stale).collect();
+    let stale = members.iter().all(|one| one.stale);
+    let told: Vec<&Breaker> = members.iter().filter(|one| stale || !one.stale).collect();
     let sum = |read: fn(&Breaker) -> u64| told.iter().map(|one| read(one)).fold(0, u64::saturating_add);
     let worst = told.first().copied();
     let (failure_ratio, failure_ratio_limit) =
@@ -32,6 +33,8 @@ pub fn together(members: &[Breaker]) -> Breaker {
         succeeded_total: sum(|one| one.succeeded_total),
         failed_total: sum(|one| one.failed_total),
         rejected_total: sum(|one| one.rejected_total),
+        last_seen_ms: told.iter().map(|one| one.last_seen_ms).max().unwrap_or_default(),
+        stale,
         ..Breaker::default()
     }
 }
@@ -121,7 +124,15 @@ mod tests {
         let other = Breaker { failure_ratio_limit: Some(0.3), ..breaker("b", 5, Some(0.1)) };
         let unlike = together(&[breaker("a", 5, Some(0.1)), other]);
         assert_eq!((unlike.failure_ratio, unlike.failure_ratio_limit), (Some(0.1), None));
-        assert_eq!(together(&[]), Breaker::default());
+        let lost = |instance: &str, at_ms| Breaker {
+            state: BreakerState::Open,
+            stale: true,
+            last_seen_ms: at_ms,
+            ..breaker(instance, 10, Some(1.0))
+        };
+        let lost = together(&[lost("a", 7), lost("b", 5)]);
+        assert_eq!((lost.state, lost.stale, lost.last_seen_ms), (BreakerState::Open, true, 7));
+        assert_eq!((lost.window_calls, lost.rejected_total), (20, 4), "what they told last");
     }
 
     #[test]
