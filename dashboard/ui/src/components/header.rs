@@ -64,7 +64,7 @@ fn Pages() -> impl IntoView {
         live.with_protection(|store| {
             let all = store.protection.values();
             let of_service = all.filter(|one| service.is_empty() || one.service == service);
-            of_service.filter(|one| one.health.severity == Severity::Bad).count() as u64
+            of_service.filter(|one| !one.stale && one.health.severity == Severity::Bad).count() as u64
         })
     });
     let bad_sessions = Derived::new(move || {

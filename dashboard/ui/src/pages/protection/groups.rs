@@ -14,6 +14,9 @@ use crate::{
     words,
 };
 
+/// How bad something is; `None` for what is silent, of which nobody knows.
+pub type How = Option<Severity>;
+
 /// What is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
@@ -21,13 +24,13 @@ pub struct Filter {
     pub service: String,
     /// What has every word of this text somewhere.
     pub text: String,
-    /// What is so bad.
-    pub severity: Option<Severity>,
+    /// What is so bad, or silent.
+    pub how: Option<How>,
 }
 
 impl Filter {
-    fn passes(&self, severity: Severity, texts: &[&str]) -> bool {
-        self.severity.is_none_or(|wanted| wanted == severity) && has_words(&self.text, texts)
+    fn passes(&self, how: How, texts: &[&str]) -> bool {
+        self.how.is_none_or(|wanted| wanted == how) && has_words(&self.text, texts)
     }
 }
 
@@ -66,38 +69,40 @@ impl Group {
 }
 
 /// A row with what decides about its place.
-type Found<'a> = (Severity, &'a str, Kind, &'a str);
+type Found<'a> = (How, &'a str, Kind, &'a str);
 
-/// What passes, the instance that fares worst first.
+/// What passes, the instance that fares worst first, and those that are silent last.
 #[must_use]
 pub fn groups(store: &Store, filter: &Filter) -> Vec<Group> {
     let service = filter.service.as_str();
     let mut found: BTreeMap<(&str, &str), Vec<Found<'_>>> = BTreeMap::new();
     for one in protection_of(store, service) {
         let texts = [&one.name, &one.service, &one.instance, &one.health.sentence].map(String::as_str);
-        if !filter.passes(one.health.severity, &texts) {
+        let how = (!one.stale).then_some(one.health.severity);
+        if !filter.passes(how, &texts) {
             continue;
         }
         let rows = found.entry((&one.service, &one.instance)).or_default();
-        rows.push((one.health.severity, &one.name, Kind::of(&one.figures), &one.id));
+        rows.push((how, &one.name, Kind::of(&one.figures), &one.id));
     }
     let limited = store.pools.values().filter(|entry| entry.summary.now.limit.is_some());
     for pool in limited.filter(|entry| service.is_empty() || entry.summary.service == service) {
         let (severity, sentence) = pool.summary.now.limit.map(pool_limit_sentence).unwrap_or_default();
         let destination = words::destination(&pool.summary);
         let of = &pool.summary;
-        if !filter.passes(severity, &[&of.client, &of.service, &of.instance, &destination, &sentence]) {
+        let how = |severity| (!of.stale).then_some(severity);
+        if !filter.passes(how(severity), &[&of.client, &of.service, &of.instance, &destination, &sentence]) {
             continue;
         }
         let rows = found.entry((&pool.summary.service, &pool.summary.instance)).or_default();
         // Its place, which falls late, so that the row does not move with every request that waits.
-        rows.push((pool.place.0, &pool.summary.client, Kind::PoolLimit, &pool.summary.id));
+        rows.push((how(pool.place.0), &pool.summary.client, Kind::PoolLimit, &pool.summary.id));
     }
     let mut groups: Vec<_> = found
         .into_iter()
         .map(|((service, instance), rows)| {
             let own = rows.iter().filter(|(.., kind, _)| *kind != Kind::PoolLimit);
-            let worst = own.map(|(severity, ..)| *severity).max().unwrap_or_default();
+            let worst = own.map(|(how, ..)| *how).max().flatten();
             let tables = Kind::ALL.into_iter().filter_map(|kind| table(kind, &rows)).collect();
             (worst, Group { service: service.to_owned(), instance: instance.to_owned(), tables })
         })
@@ -111,7 +116,7 @@ fn table(kind: Kind, rows: &[Found<'_>]) -> Option<Table> {
     if rows.is_empty() {
         return None;
     }
-    rows.sort_by_key(|(severity, name, _, id)| (Reverse(*severity), *name, *id));
+    rows.sort_by_key(|(how, name, _, id)| (Reverse(*how), *name, *id));
     Some(Table { kind, ids: rows.into_iter().map(|(.., id)| (*id).to_owned()).collect() })
 }
 
@@ -181,7 +186,22 @@ mod tests {
         assert_eq!(rows(&Filter::default()).len(), 1_000, "none is left out");
         let text = Filter { text: "n998".to_owned(), ..Filter::default() };
         assert_eq!(rows(&text), ["n998"]);
-        let bad = Filter { severity: Some(Severity::Bad), ..Filter::default() };
+        let bad = Filter { how: Some(Some(Severity::Bad)), ..Filter::default() };
         assert_eq!(rows(&bad), ["n999"]);
+    }
+
+    #[test]
+    fn what_is_silent_is_last_and_not_bad() {
+        let lost =
+            Protection { stale: true, ..one("lost", "a", Severity::Bad, ProtectionFigures::default()) };
+        let fine = one("fine", "b", Severity::Ok, ProtectionFigures::default());
+        let store = store(vec![lost, fine]);
+        let instances = |how| {
+            let groups = groups(&store, &Filter { how, ..Filter::default() });
+            groups.into_iter().map(|group| group.instance).collect::<Vec<_>>()
+        };
+        assert_eq!(instances(None), ["b", "a"]);
+        assert!(instances(Some(Some(Severity::Bad))).is_empty());
+        assert_eq!(instances(Some(None)), ["a"]);
     }
 }

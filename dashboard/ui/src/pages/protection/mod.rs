@@ -22,7 +22,7 @@ use crate::{
 };
 
 use cells::Kind;
-use groups::{Filter, Group, groups};
+use groups::{Filter, Group, How, groups};
 use table::Instance;
 
 /// The protection page.
@@ -34,12 +34,9 @@ pub fn Protection() -> impl IntoView {
     let filter = Derived::new(move || Filter {
         service: navigation.query("service"),
         text: navigation.query("q"),
-        severity: match navigation.query("severity").as_str() {
-            "bad" => Some(Severity::Bad),
-            "warn" => Some(Severity::Warn),
-            "ok" => Some(Severity::Ok),
-            _ => None,
-        },
+        how: navigation.with_query(|query| {
+            HOW.iter().find(|(_, key, ..)| *key == query.get("severity")).map(|(how, ..)| *how)
+        }),
     });
     let read = move |filter: &Filter| {
         // The limits of pools come with their figures.
@@ -49,12 +46,8 @@ pub fn Protection() -> impl IntoView {
     let found = Derived::new(move || filter.with(read));
     // What is counted is what each choice shows.
     let counts = Derived::new(move || {
-        let of = |severity| Filter {
-            service: navigation.query("service"),
-            severity: Some(severity),
-            ..Filter::default()
-        };
-        SEVERITIES.map(|(severity, ..)| count(&read(&of(severity))))
+        let of = |how| Filter { service: navigation.query("service"), how: Some(how), ..Filter::default() };
+        HOW.map(|(how, ..)| count(&read(&of(how))))
     });
     let all = Derived::new(move || counts.get().iter().sum::<u64>());
     let shown_rows = Derived::new(move || found.with(|found| count(found)));
@@ -78,12 +71,12 @@ pub fn Protection() -> impl IntoView {
         Derived::new(move || live.with_list(|store| store.pools.is_empty() && store.breakers.is_empty()));
     let is_filled = Derived::new(move || live.with_list(|store| store.filled));
     let named = move |place: usize| {
-        let ((_, _, one, many), count) = (SEVERITIES[place], counts.get()[place]);
+        let ((_, _, one, many), count) = (HOW[place], counts.get()[place]);
         (count > 0).then(|| format::counted(count, one, many))
     };
-    let summary = move || (0..SEVERITIES.len()).filter_map(named).collect::<Vec<_>>().join(" \u{b7} ");
+    let summary = move || (0..HOW.len()).filter_map(named).collect::<Vec<_>>().join(" \u{b7} ");
     let choice = move |place: usize| {
-        let (_, key, _, name) = SEVERITIES[place];
+        let (_, key, _, name) = HOW[place];
         let is_chosen = move || navigation.query("severity") == key;
         view! {
             <button type="button" class="chip" title="Show only these" data-testid=format!("protection-{key}")
@@ -109,7 +102,7 @@ pub fn Protection() -> impl IntoView {
                 <input type="search" data-search data-testid="search" placeholder="Search ( / )" aria-label="Search what protects calls"
                     prop:value=move || navigation.query("q")
                     on:input=move |event| navigation.set_query("q", &event_target_value(&event)) />
-                {(0..SEVERITIES.len()).map(choice).collect_view()}
+                {(0..HOW.len()).map(choice).collect_view()}
                 {told("protection-count", counted, asked)}
             </div>
         </Show>
@@ -135,10 +128,11 @@ pub fn Protection() -> impl IntoView {
 }
 
 /// How bad something may be: in the address, and on the screen of one and of many.
-const SEVERITIES: [(Severity, &str, &str, &str); 3] = [
-    (Severity::Bad, "bad", "needs you", "need you"),
-    (Severity::Warn, "warn", "worth a look", "worth a look"),
-    (Severity::Ok, "ok", "fine", "fine"),
+const HOW: [(How, &str, &str, &str); 4] = [
+    (Some(Severity::Bad), "bad", "needs you", "need you"),
+    (Some(Severity::Warn), "warn", "worth a look", "worth a look"),
+    (Some(Severity::Ok), "ok", "fine", "fine"),
+    (None, "silent", "not heard any more", "not heard any more"),
 ];
 
 fn count(groups: &[Group]) -> u64 {
