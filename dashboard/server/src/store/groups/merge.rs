@@ -165,9 +165,10 @@ fn merge_health<'a>(all: impl Iterator<Item = &'a Health>, silent_since_ms: Opti
     }
     let Some(worst) = all.iter().map(|health| health.severity).max() else { return Health::default() };
     let having: Vec<_> = all.iter().filter(|health| health.severity == worst).collect();
-    // The group is not well since the first was not that still is not.
-    let alike = all.iter().filter(|health| (health.severity > Severity::Ok) == (worst > Severity::Ok));
-    let since_ms = alike.map(|health| health.since_ms).min().unwrap_or_default();
+    // A group is well since the last of it is, and not well since the first was not that still is not.
+    let since = all.iter().filter(|health| health.severity > Severity::Ok).map(|health| health.since_ms);
+    let well_since = || all.iter().map(|health| health.since_ms).max();
+    let since_ms = since.min().or_else(well_since).unwrap_or_default();
     let of = format!("{} of {} instances", having.len(), all.len());
     let needing = match (worst, having.len()) {
         (Severity::Ok, _) => {
@@ -179,8 +180,12 @@ fn merge_health<'a>(all: impl Iterator<Item = &'a Health>, silent_since_ms: Opti
         (Severity::Bad, 1) => "needs you",
         (Severity::Bad, _) => "need you",
     };
-    // Of several that have it, the one that has had it for longest says what it is.
-    let told = having.iter().min_by_key(|health| health.since_ms).map_or("", |health| &health.sentence);
+    // Of several that have it, the one that has had it for longest says what it is; one that recovers only if all do.
+    let told = having.iter().min_by_key(|health| (health.is_recovering(), health.since_ms));
+    let told = told.map_or("", |health| &health.sentence);
+    if let Some(was) = told.strip_prefix(Health::RECOVERING) {
+        return Health { severity: worst, sentence: format!("{}{of}: {was}", Health::RECOVERING), since_ms };
+    }
     Health { severity: worst, sentence: format!("{of} {needing}: {told}"), since_ms }
 }
 
@@ -314,6 +319,12 @@ mod tests {
         assert_eq!(merge_health([&fine, &fine].into_iter(), None).sentence, "fine on all 2 instances");
         let longer = health(Severity::Warn, "low reuse", 3);
         assert_eq!(merge_health([&new, &longer].into_iter(), None).since_ms, 3, "it was never well since");
+        let well = health(Severity::Ok, "fine", 8);
+        assert_eq!(merge_health([&fine, &well].into_iter(), None).since_ms, 8, "the last that became fine");
+        let better = health(Severity::Bad, "recovering: 7 waited", 2);
+        let sentence = |all: &[&Health]| merge_health(all.iter().copied(), None).sentence;
+        assert_eq!(sentence(&[&better, &new, &fine]), "2 of 3 instances need you: 12 wait");
+        assert_eq!(sentence(&[&better, &better, &fine]), "recovering: 2 of 3 instances: 7 waited");
         assert_eq!(merge_health([&new].into_iter(), None), new, "one alone speaks for itself");
         let silent = health(Severity::Ok, "all 2 instances are silent; last heard: fine", 70);
         assert_eq!(merge_health([&fine, &fine].into_iter(), Some(70)), silent);
