@@ -1,13 +1,17 @@
 //! Certificates and keys from files in PEM. What is wrong with one is told with the flag that named it and what to do.
 
 use std::fmt;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::crypto::ring::default_provider;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Longest file that is read: all authorities of a system are less than a tenth of it.
+const MAX_BYTES: u64 = 4 << 20;
 
 /// What is wrong with the files of TLS.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +65,21 @@ impl PemFile<'_> {
     }
 
     fn read(self) -> Result<Vec<u8>, TlsError> {
-        let text = std::fs::read(self.path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => self.unusable(format_args!("there is no such file; see {}", self.flag)),
+        let mut text = Vec::new();
+        let read = File::open(self.path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut text));
+        read.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => self.unusable("there is no such file"),
             ErrorKind::PermissionDenied => {
                 self.unusable("this program may not read it; give it the right, or name another file")
             }
             ErrorKind::IsADirectory => self.unusable("it is a directory; name a file in it"),
             _ => self.unusable(error),
         })?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(
+                self.unusable(format_args!("it is longer than {} MiB; name a file in PEM", MAX_BYTES >> 20))
+            );
+        }
         if text.trim_ascii().is_empty() { Err(self.unusable("it is empty")) } else { Ok(text) }
     }
 

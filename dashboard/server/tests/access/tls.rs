@@ -184,9 +184,10 @@ async fn files_that_can_not_be_used_are_told_before_anything_runs() {
     let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let nowhere = Path::new("/nowhere/cert.pem");
     for ((what, config, file), wanted) in [
-        (both("missing", "--tls-cert", nowhere), "there is no such file; see --tls-cert"),
-        (both("missing", "--tls-key", nowhere), "there is no such file; see --tls-key"),
+        (both("missing", "--tls-cert", nowhere), "there is no such file"),
+        (both("missing", "--tls-key", nowhere), "there is no such file"),
         (both("a directory", "--tls-key", &std::env::temp_dir()), "name a file in it"),
+        (both("without an end", "--tls-key", Path::new("/dev/zero")), "longer than 4 MiB"),
         (both("empty", "--tls-cert", &crt("\n")), "it is empty"),
         (both("the key", "--tls-cert", &key), "begins with -----BEGIN CERTIFICATE-----"),
         (both("the certificate", "--tls-key", &cert), "begins with -----BEGIN PRIVATE KEY-----"),
