@@ -16,11 +16,14 @@ use crate::{
 /// Labels of values end so far before the plot.
 const BEFORE_PX: f64 = 8.0;
 
-/// A time is about 35 pixels wide, and wants as much air.
-const TIME_PX: f64 = 70.0;
+/// A time is about so wide, without seconds and with them, and wants as much air.
+const TIME_PX: [f64; 2] = [35.0, 56.0];
+
+/// How long a time is that has no seconds.
+const SHORT: usize = "00:00".len();
 
 /// Times closer than this to an edge are not centred, so that they stay in the picture.
-const EDGE_PX: f64 = 26.0;
+const EDGE_PX: f64 = TIME_PX[1] / 2.0;
 
 /// Where a moment is drawn.
 pub fn time_scale(span: Span, frame: Frame) -> Scale {
@@ -48,8 +51,14 @@ impl Times {
         let x = time_scale(span, frame);
         // From the first on, so that it is the same when all of them have moved.
         let apart = Scale::new((0.0, span.width_ms() as f64), (0.0, frame.right - frame.left));
-        let most = ((frame.right - frame.left) / TIME_PX).max(2.0) as usize;
-        let times = ticks::times(span.from_ms, span.to_ms, most, zone::offset_min);
+        let fit = |time_px: f64| {
+            let most = ((frame.right - frame.left) / (2.0 * time_px)).max(2.0) as usize;
+            ticks::times(span.from_ms, span.to_ms, most, zone::offset_min)
+        };
+        let [short, long] = TIME_PX;
+        let times = fit(short);
+        let is_long = times.iter().any(|at| format::tick_time(*at).len() > SHORT);
+        let times = if is_long { fit(long) } else { times };
         let first_ms = times.first().copied().unwrap_or_default();
         let label = |at: u64| {
             let place = x.map(at as f64);
@@ -146,5 +155,34 @@ mod tests {
         let edge = at(110_000);
         assert_eq!((anchors(&one)[0], anchors(&edge)[0]), ("middle", "start"));
         assert_ne!(at(130_000).first_ms, one.first_ms);
+    }
+
+    #[test]
+    fn labels_leave_each_other_room_with_seconds_too() {
+        for width in [300.0, 640.0, 1_024.0, 1_700.0, 3_000.0] {
+            for seconds in [60, 120, 300, 900, 3_600, 86_400] {
+                let frame = Frame { left: 0.0, right: width, top: 0.0, bottom: 100.0 };
+                let begin_ms = 1_700_000_003_000;
+                let times = Times::new(Span { from_ms: begin_ms, to_ms: begin_ms + seconds * 1_000 }, frame);
+                let begin = time_scale(Span { from_ms: begin_ms, to_ms: begin_ms + seconds * 1_000 }, frame);
+                let ends = times.labels.iter().map(|label| {
+                    let at = begin.map(times.first_ms as f64) + label.x.parse::<f64>().unwrap();
+                    let wide = TIME_PX[usize::from(label.text.len() > SHORT)];
+                    let left = at
+                        - wide
+                            * match label.anchor {
+                                "start" => 0.0,
+                                "end" => 1.0,
+                                _ => 0.5,
+                            };
+                    (left, left + wide)
+                });
+                let ends: Vec<_> = ends.collect();
+                assert!(
+                    ends.windows(2).all(|pair| pair[0].1 + 4.0 < pair[1].0),
+                    "{width} {seconds}: {ends:?}"
+                );
+            }
+        }
     }
 }

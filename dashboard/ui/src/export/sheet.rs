@@ -138,7 +138,7 @@ pub fn file_name(parts: &[String], extension: &str) -> String {
             name.push('-');
         }
     }
-    let name: String = name.trim_end_matches('-').chars().take(100).collect();
+    let name: String = name.trim_end_matches('-').chars().take(160).collect();
     format!("{name}.{extension}")
 }
 

@@ -35,6 +35,15 @@ impl History for detail::History {
     }
 }
 
+/// The name of a pool, with the destination, the service and the instance.
+fn whole_name(pool: &PoolSummary) -> String {
+    let mut parts =
+        vec![words::pool_name(pool), words::destination(pool), pool.service.clone(), pool.instance.clone()];
+    parts.retain(|part| !part.is_empty());
+    parts.dedup();
+    parts.join(" \u{b7} ")
+}
+
 /// The charts.
 #[component]
 pub fn Charts(
@@ -45,10 +54,12 @@ pub fn Charts(
     /// True for several instances together, which have no lanes.
     is_group: Derived<bool>,
 ) -> impl IntoView {
-    let of_detail = move |loaded: &Loaded| {
-        loaded.detail().map(|detail| words::pool_name(&detail.summary)).unwrap_or_default()
-    };
-    let name = Derived::new(move || history.now.with(of_detail));
+    // Where a picture or a file of it comes to, nothing else says of which it is.
+    let name = Derived::new(move || {
+        history
+            .now
+            .with(|loaded| loaded.detail().map(|detail| whole_name(&detail.summary)).unwrap_or_default())
+    });
     let estimated = Derived::new(move || {
         history.now.with(|loaded| loaded.detail().is_some_and(|detail| detail.summary.is_estimated()))
     });
