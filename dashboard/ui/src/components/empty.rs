@@ -146,7 +146,7 @@ pub fn NoData(
             <CopyLines text=lines />
             <p class="soft">
                 {move || match requests() {
-                    _ if forgotten.get() => "Pools were reported, and have been silent for so long that they left the list. Their history is kept: a time that has passed lists those that were there.".to_owned(),
+                    _ if forgotten.get() => "Pools were reported, and have been silent for so long that they left the list. Their history is kept: the overview of a time that has passed lists those that were there.".to_owned(),
                     0 => "Nothing has been received so far.".to_owned(),
                     1 => "One OTLP request has been received, and there was no pool in it.".to_owned(),
                     n => format!("{n} OTLP requests have been received, and there was no pool in them."),

@@ -14,6 +14,9 @@ use crate::{
     words,
 };
 
+/// The most that are listed.
+const SHOWN: usize = 200;
+
 /// The pools that are gone; nothing while there are none.
 #[component]
 pub fn Gone() -> impl IntoView {
@@ -46,13 +49,28 @@ pub fn Gone() -> impl IntoView {
             </li>
         }
     };
-    let rows = move || gone.get().into_iter().map(row).collect_view();
+    let rows = move || gone.with(|gone| gone.iter().take(SHOWN).cloned().map(row).collect_view());
+    let says = Derived::new(move || {
+        let failure = then.with(|then| then.failure().map(ToString::to_string));
+        failure.map(|why| format!("They could not be read: {why}")).or_else(|| gone.with(|gone| said(gone)))
+    });
     view! {
-        <section class="gone" aria-label="Pools that are gone" hidden=move || gone.with(Vec::is_empty)>
-            <p><b>"Gone since then"</b> " " <span class="soft">"Nothing has come of these pools for long, so no list of now has them."</span></p>
+        <section class="gone-pools" aria-label="Pools that are gone" hidden=move || says.with(Option::is_none)>
+            <p><b>"Gone since then"</b> " " <span class="soft" role="status">{move || says.get()}</span></p>
             <ul>{rows}</ul>
         </section>
     }
+}
+
+/// What is to be said of them; nothing if there are none.
+fn said(gone: &[PoolSummary]) -> Option<String> {
+    let all = gone.len();
+    let shown = if all > SHOWN {
+        format!(" {SHOWN} of {} are listed.", format::count(all as u64))
+    } else {
+        String::new()
+    };
+    (all > 0).then(|| format!("Nothing has come of these pools for long, so no list of now has them.{shown}"))
 }
 
 /// Those of a time that are not here now, of a service and an instance if these are chosen.
@@ -86,5 +104,7 @@ mod tests {
         };
         assert_eq!(ids(""), ["b", "c"]);
         assert_eq!(ids("mail"), ["c"]);
+        assert_eq!(said(&[]), None);
+        assert!(said(&vec![PoolSummary::default(); 1_201]).unwrap().ends_with("200 of 1,201 are listed."));
     }
 }

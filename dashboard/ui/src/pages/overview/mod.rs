@@ -87,7 +87,12 @@ pub fn Overview() -> impl IntoView {
     view! {
         {move || match stage.get() {
             Stage::Waiting => view! { <Waiting alone=true /> }.into_any(),
-            Stage::NoData => part::piece(Piece::NoData),
+            Stage::NoData => view! {
+                // What is looked at comes first.
+                <Show when=move || time.fixed().is_some()>{part::piece(Piece::Gone)}</Show>
+                {part::piece(Piece::NoData)}
+            }
+            .into_any(),
             stage => view! {
                 <Headlines />
                 // What is looked at comes first.
@@ -103,10 +108,10 @@ pub fn Overview() -> impl IntoView {
                 } else {
                     view! { <List ids /> }.into_any()
                 }}
+                <Show when=move || time.fixed().is_some()>{part::piece(Piece::Gone)}</Show>
             }
             .into_any(),
         }}
-        <Show when=move || time.fixed().is_some()>{part::piece(Piece::Gone)}</Show>
     }
 }
 

@@ -6,18 +6,30 @@ use poolscope_wire::{Observation, PoolKind, PoolSummary};
 use super::{View, known::Known};
 use crate::{derived::Derived, format, state::live::Live, time::Time};
 
+const GONE: &str = "This pool is gone: its connections were kept one by one for as long as it reported.";
+
+/// A connection that is opened has its lane within so many seconds.
+const TOLD_WITHIN_S: f32 = 3.0;
+
 /// What has to be known of the lanes, or why there are none.
 #[component]
 pub(super) fn Notes(id: String, view: View) -> impl IntoView {
     let live = expect_context::<Live>();
     let time = expect_context::<Time>();
-    let pool = Derived::new(move || live.with_pool(&id, |entry| entry.summary.clone()).unwrap_or_default());
+    let entry = Derived::new(move || live.with_pool(&id, |entry| entry.summary.clone()));
+    let is_filled = Derived::new(move || live.with_list(|store| store.filled));
     let notes = Derived::new(move || {
         if let Some(failure) = view.failure.get() {
             return vec![failure.to_string()];
         }
         let is_live = time.range().is_live();
-        pool.with(|pool| view.known.with(|known| notes(pool, known, is_live)))
+        entry.with(|pool| {
+            view.known.with(|known| match pool {
+                Some(pool) => notes(pool, known, is_live),
+                None if is_filled.get() && known.lanes.counts.all == 0 => vec![GONE.to_owned()],
+                None => notes(&PoolSummary::default(), known, is_live),
+            })
+        })
     });
     move || {
         notes
@@ -58,7 +70,9 @@ fn notes(pool: &PoolSummary, known: &Known, is_live: bool) -> Vec<String> {
         );
     }
     let open_here = lanes.counts.all - lanes.counts.closed.min(lanes.counts.all);
-    if let Some(open) = lanes.open.filter(|open| is_live && *open > open_here) {
+    // Those that have just been opened are counted a moment before they are told.
+    let just_opened = (pool.now.opened_per_s.unwrap_or_default() * TOLD_WITHIN_S).ceil() as u64;
+    if let Some(open) = lanes.open.filter(|open| is_live && *open > open_here + just_opened) {
         notes.push(format!(
             "{} of {} open connections are told one by one: those that are held for long, and the oldest. \
              ScopeBuilder::max_listed_connections sets how many.",
@@ -83,7 +97,7 @@ fn notes(pool: &PoolSummary, known: &Known, is_live: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use poolscope_wire::{ConnectionLane, ConnectionLanes, Lack, LaneCounts};
+    use poolscope_wire::{ConnectionLane, ConnectionLanes, Lack, LaneCounts, PoolPoint};
 
     use super::*;
     use crate::pages::pool::lanes::known::Question;
@@ -120,6 +134,9 @@ mod tests {
         let many = known(many);
         let of_past = notes(&estimated, &many, false);
         assert!(of_past.iter().all(|note| !note.contains("open connections")), "{of_past:?}");
+        let busy = PoolPoint { opened_per_s: Some(46.7), ..PoolPoint::default() };
+        let of_busy = notes(&PoolSummary { now: busy, ..estimated.clone() }, &many, true);
+        assert!(of_busy.iter().all(|note| !note.contains("open connections")), "140 are new: {of_busy:?}");
         let notes = notes(&estimated, &many, true);
         assert!(
             notes[0].starts_with("100 of 240 open connections")
