@@ -87,12 +87,6 @@ impl BreakerGroup {
         self.states.first().map(|(state, _)| *state).or(self.left).unwrap_or_default()
     }
 
-    /// True if none of them reports.
-    #[must_use]
-    pub fn is_silent(&self) -> bool {
-        self.states.is_empty()
-    }
-
     /// What it is known by.
     #[must_use]
     pub fn key(&self) -> String {

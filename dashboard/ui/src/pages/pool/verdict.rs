@@ -84,18 +84,20 @@ pub fn Verdict(
         let calmer = if told.with(|told| told.recovering) { " is-recovering" } else { "" };
         format!("verdict v-{}{calmer}", words::severity_key(told.with(|told| told.severity)))
     };
+    let silent_since = Derived::new(move || pool.with(|pool| pool.stale.then_some(pool.last_seen_ms)));
     let since = move || {
         let since_ms = Some(told.with(|told| told.since_ms)).filter(|since_ms| *since_ms > 0)?;
-        let long = format::span(live.now_ms().saturating_sub(since_ms) / 1_000);
+        // How it is while it is silent, nobody knows.
+        let until_ms = silent_since.get().unwrap_or_else(|| live.now_ms());
+        let long = format::span(until_ms.saturating_sub(since_ms) / 1_000);
         Some(view! { <span class="soft" title=format::exact_time(since_ms)>{format!("for {long}")}</span> })
     };
     let gone_quiet = move || {
-        let seen = pool.with(|pool| pool.stale.then_some(pool.last_seen_ms))?;
-        let ago = format::ago(live.now_ms(), seen);
-        Some(view! { <span class="is-warn">{format!("not reported since {ago}")}</span> })
+        let ago = format::ago(live.now_ms(), silent_since.get()?);
+        Some(view! { <span class="is-warn">{format!("last reported {ago}")}</span> })
     };
     view! {
-        <p class=class class:is-stale=move || pool.with(|pool| pool.stale)>
+        <p class=class class:is-stale=move || silent_since.get().is_some()>
             <SeverityShape severity=Derived::new(move || told.with(|told| told.severity)) />
             <strong data-testid="pool-sentence">{move || told.with(|told| told.sentence.clone())}</strong>
             {since}
