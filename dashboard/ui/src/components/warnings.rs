@@ -124,14 +124,12 @@ pub fn place(worst: &Warning, instances: usize) -> String {
 /// What is wrong with a thing, on its own page or card; nothing if nothing is.
 #[component]
 pub fn WarningsAbout(
-    /// What kind of thing it is.
-    what: Subject,
-    /// Its id, or those of several.
-    ids: Derived<Vec<String>>,
+    /// The kind of the thing, and its id or those of several; more of them for what guards it.
+    about: Derived<Vec<(Subject, Vec<String>)>>,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let rows = Derived::new(move || {
-        live.with_warnings(|store| ids.with(|ids| merge_warnings(&warnings_about(store, what, ids))))
+        live.with_warnings(|store| about.with(|about| merge_warnings(&warnings_about(store, about))))
     });
     view! {
         <Show when=move || rows.with(|rows| !rows.is_empty())>

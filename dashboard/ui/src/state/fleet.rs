@@ -167,11 +167,12 @@ fn order(one: &Warning) -> (Reverse<Severity>, bool, poolscope_wire::Rule, &str,
     (Reverse(one.severity), one.recovering, one.rule, &one.service, &one.name, &one.id)
 }
 
-/// Warnings about one thing, or about several of the same kind, worst first.
+/// Warnings about things, of each kind those with these ids, worst first.
 #[must_use]
-pub fn warnings_about<'a>(store: &'a Store, what: Subject, ids: &[String]) -> Vec<&'a Warning> {
-    let mut all: Vec<&Warning> =
-        store.warnings.values().filter(|one| one.what == what && ids.contains(&one.what_id)).collect();
+pub fn warnings_about<'a>(store: &'a Store, about: &[(Subject, Vec<String>)]) -> Vec<&'a Warning> {
+    let is_meant =
+        |one: &&Warning| about.iter().any(|(what, ids)| one.what == *what && ids.contains(&one.what_id));
+    let mut all: Vec<&Warning> = store.warnings.values().filter(is_meant).collect();
     sort_by(&mut all, |a, b| order(a).cmp(&order(b)));
     all
 }
@@ -290,5 +291,33 @@ mod tests {
         // A client has a pool for each destination: two of an instance are of one instance.
         assert_eq!(rows.iter().map(|row| row.instances).collect::<Vec<_>>(), [2, 1, 1]);
         assert_eq!(warnings_of(&store, "", "b").len(), 1);
+    }
+
+    #[test]
+    fn what_guards_a_thing_and_the_thing_itself_are_in_one_order() {
+        let warning = |id: &str, what, what_id: &str, severity, recovering| Warning {
+            id: id.to_owned(),
+            what,
+            what_id: what_id.to_owned(),
+            severity,
+            recovering,
+            ..Warning::default()
+        };
+        let mut store = Store::default();
+        store.apply_full(Full {
+            warnings: vec![
+                warning("1", Subject::Pool, "pool", Severity::Warn, true),
+                warning("2", Subject::Breaker, "guard", Severity::Bad, false),
+                warning("3", Subject::Breaker, "pool", Severity::Bad, false),
+                warning("4", Subject::Pool, "pool", Severity::Warn, false),
+            ],
+            ..Full::default()
+        });
+        let ids = |of: &[(Subject, &str)]| {
+            let about: Vec<_> = of.iter().map(|(what, id)| (*what, vec![(*id).to_owned()])).collect();
+            warnings_about(&store, &about).into_iter().map(|one| one.id.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&[(Subject::Pool, "pool"), (Subject::Breaker, "guard")]), ["2", "4", "1"]);
+        assert_eq!(ids(&[(Subject::Pool, "pool")]), ["4", "1"]);
     }
 }

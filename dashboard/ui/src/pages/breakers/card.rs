@@ -74,7 +74,7 @@ pub fn Card(
             <Panel breaker />
             <Ratios breaker />
             <Counted breaker />
-            <WarningsAbout what=Subject::Breaker ids=own />
+            <WarningsAbout about=Derived::new(move || vec![(Subject::Breaker, own.get())]) />
             <Strip drawn untold=Derived::new(move || past.with(Past::untold)) />
             <Transitions breaker past />
             <Foot breaker past />

@@ -122,7 +122,7 @@ pub fn Group(
             <GroupPanel name=Derived::new(text(|g| g.name.clone())) ids />
             <Ratios breaker />
             <Counted breaker />
-            <WarningsAbout what=Subject::Breaker ids />
+            <WarningsAbout about=Derived::new(move || vec![(Subject::Breaker, ids.get())]) />
             <Strip drawn untold />
             <p>
                 <button type="button" class="button" data-stop data-testid="breaker-apart" on:click=toggle

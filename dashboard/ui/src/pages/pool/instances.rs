@@ -56,7 +56,7 @@ pub fn Instances(
                     "Words and order are those of now, the figures those of this time."
                 </span>
             </div>
-            <WarningsAbout what=Subject::Pool ids=members />
+            <WarningsAbout about=Derived::new(move || vec![(Subject::Pool, members.get())]) />
             <List ids by_instance=true />
             <p class="soft">"Connections one by one are on the page of each instance."</p>
         </section>

@@ -66,17 +66,16 @@ pub fn Verdict(
     let live = expect_context::<Live>();
     // What is wrong with the instances of a group stands above their rows.
     let own = Derived::new(move || pool.with(|pool| vec![pool.id.clone()]));
-    let guards = Derived::new(move || {
+    let about = Derived::new(move || {
         let ids = members.with(|members| if members.is_empty() { own.get() } else { members.clone() });
-        live.with_breakers(|store| store.guards_of(&ids))
+        vec![
+            (Subject::Pool, own.get()),
+            (Subject::Breaker, live.with_breakers(|store| store.guards_of(&ids))),
+        ]
     });
     let told = Derived::new(move || {
-        let (own, guards) = (own.get(), guards.get());
         live.with_warnings(|store| {
-            let all = [(Subject::Breaker, &guards), (Subject::Pool, &own)];
-            let firsts =
-                all.into_iter().filter_map(|(what, ids)| warnings_about(store, what, ids).first().copied());
-            let worst = firsts.max_by_key(|one| (one.severity, !one.recovering));
+            let worst = about.with(|about| warnings_about(store, about).first().copied());
             pool.with(|pool| Told::of(&pool.health, worst))
         })
     });
@@ -107,8 +106,7 @@ pub fn Verdict(
                 <span class="block" data-testid="pool-itself">{format!("The pool itself: {itself}")}</span>
             })}
         </p>
-        <WarningsAbout what=Subject::Pool ids=own />
-        <WarningsAbout what=Subject::Breaker ids=guards />
+        <WarningsAbout about />
     }
 }
 

@@ -216,7 +216,7 @@ fn KindCard(
                 {figure("late sweeps", "Sweeps that told a session to end more than 250 ms after its deadline: the runtime was busy", "session-late",
                     |kind| (kind.late_sweeps > 0).then(|| format::count(kind.late_sweeps)))}
             </dl>
-            <WarningsAbout what=Subject::Session ids />
+            <WarningsAbout about=Derived::new(move || vec![(Subject::Session, ids.get())]) />
             <Strip points=Derived::new(move || kind.with(|kind| kind.points.clone())) />
             <p hidden=move || is_shown.get()>
                 <button type="button" class="button" data-testid="session-over-time" on:click=show>"Show over time, below"</button>
