@@ -84,11 +84,15 @@ pub(super) async fn breaker(
 ) -> Result<Response, ApiFailure> {
     let now_ms = now_ms();
     let (wanted, format) = history(query, now_ms)?;
-    let detail = Id::parse(&id).and_then(|id| app.store().breaker_detail(id, wanted, now_ms));
-    let mut detail = detail.ok_or_else(|| forgotten("breaker"))?;
+    let found = Id::parse(&id).and_then(|id| {
+        let store = app.store();
+        Some((store.breaker_detail(id, wanted, now_ms)?, store.breaker_interval_ms(id)?))
+    });
+    let (mut detail, interval_ms) = found.ok_or_else(|| forgotten("breaker"))?;
     if let Some(state) = &app.prometheus {
         let _asker = state.asker(from).map_err(no_answer)?;
-        let older = prometheus::complete_breaker(state, &app.config, detail, wanted, now_ms).await;
+        let older =
+            prometheus::complete_breaker(state, &app.config, (detail, interval_ms), wanted, now_ms).await;
         detail = older.map_err(no_answer)?;
     }
     let name = format!("poolscope-breaker-{}", detail.breaker.id);

@@ -29,8 +29,6 @@ const FRESH: Duration = Duration::from_secs(10);
 const KEPT: usize = 16;
 /// Steps are whole seconds.
 const STEP_MS: u64 = 1_000;
-/// Of a breaker only the step of what is shown is known, and that it is reported about as often as this or more often.
-const MAX_INTERVAL_MS: u64 = 60_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -73,9 +71,7 @@ impl Older {
         asked: Asked<'_>,
         (from_ms, to_ms, max_points): (u64, u64, usize),
     ) -> Result<Option<Arc<Part>>, Problem> {
-        let shortest = asked.interval_ms.max(STEP_MS);
-        let wanted = (to_ms - from_ms) / (max_points.max(2) as u64 - 1);
-        let step_ms = shortest.max(wanted).div_ceil(STEP_MS) * STEP_MS;
+        let step_ms = step_ms(asked.interval_ms, to_ms - from_ms, max_points);
         // On whole steps, so that those who look at nearly the same get the same.
         let (from_ms, to_ms) = (from_ms / step_ms * step_ms, to_ms / step_ms * step_ms);
         let key = (asked.id.to_owned(), from_ms, to_ms, step_ms);
@@ -125,6 +121,14 @@ impl Older {
     }
 }
 
+/// The shortest step, of which so many points as are wanted reach over a range, that each holds as many reports as the next:
+/// of steps that hold now one and now two of them, every rate would jump to and fro.
+fn step_ms(interval_ms: u64, range_ms: u64, max_points: usize) -> u64 {
+    let interval_ms = (interval_ms.saturating_add(STEP_MS / 2) / STEP_MS).max(1) * STEP_MS;
+    let wanted_ms = range_ms / (max_points.max(2) as u64 - 1);
+    wanted_ms.max(1).div_ceil(interval_ms) * interval_ms
+}
+
 /// The begin and end of what the store does not hold of a range that is asked for by its moment; `None` if it holds all.
 fn missing(wanted: Wanted, held: &Range, interval_ms: u64, now_ms: u64) -> Option<(u64, u64, usize)> {
     let Since::Moment(from_ms) = wanted.since else { return None };
@@ -169,16 +173,15 @@ pub(crate) async fn complete(
     Ok(pool)
 }
 
-/// As [`complete`], for a breaker: its states and changes as far as the samples tell, and from where the store holds them
+/// As [`complete`], for a breaker and the interval of its reports: its states and changes as far as the samples tell, and from where the store holds them
 /// those of the store, which sees more.
 pub(crate) async fn complete_breaker(
     state: &State,
     config: &Config,
-    mut detail: BreakerDetail,
+    (mut detail, interval_ms): (BreakerDetail, u64),
     wanted: Wanted,
     now_ms: u64,
 ) -> Result<BreakerDetail, Problem> {
-    let interval_ms = detail.range.step_ms.min(MAX_INTERVAL_MS);
     let missing = missing(wanted, &detail.range, interval_ms, now_ms);
     let breaker = &detail.breaker;
     let sender = state.labels(&breaker.service, &breaker.instance);
@@ -263,4 +266,21 @@ fn breaker_selector(name: &str, sender: &[Label]) -> String {
     add_matcher(&mut query, &label(attr::BREAKER_NAME, sender), name);
     query.push('}');
     query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_holds_as_many_reports_as_the_next() {
+        let day_ms = 86_400_000;
+        assert_eq!(step_ms(60_000, day_ms, 1_000), 120_000);
+        assert_eq!(step_ms(15_000, day_ms, 1_000), 90_000);
+        // What was measured is about what was meant, and never nothing.
+        assert_eq!(step_ms(14_998, day_ms, 1_000), 90_000);
+        assert_eq!(step_ms(0, 3_600_000, 1_000), 4_000);
+        assert_eq!(step_ms(60_000, 600_000, 1_000), 60_000);
+        assert_eq!(step_ms(60_000, 600_000, 0), 600_000);
+    }
 }

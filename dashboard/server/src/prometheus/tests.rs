@@ -451,7 +451,7 @@ async fn what_is_older_is_asked_for_one_breaker_and_its_changes_are_told() {
     assert_eq!((held.transitions.len(), held.states.len()), (0, 1));
     let before = heads.lock().unwrap().len();
     for _ in 0..2 {
-        let whole = complete_breaker(&state, &app.config, held.clone(), wanted, now).await.unwrap();
+        let whole = complete_breaker(&state, &app.config, (held.clone(), 5_000), wanted, now).await.unwrap();
         let states: Vec<_> = whole.states.iter().map(|span| span.state).collect();
         let (closed, open) = (BreakerState::Closed, BreakerState::Open);
         assert_eq!(states[..3], [closed, open, closed], "{:?}", whole.states);

@@ -99,6 +99,11 @@ impl Store {
         })
     }
 
+    /// The usual distance of two reports of a breaker.
+    pub(crate) fn breaker_interval_ms(&self, id: Id) -> Option<u64> {
+        Some(self.breakers.get(id)?.reports.interval_ms())
+    }
+
     pub(super) fn shown_pools(&self) -> impl Iterator<Item = &Pool> {
         self.pools.values().filter(|pool| !pool.hidden)
     }
