@@ -9,6 +9,7 @@ pub mod counts;
 pub mod each;
 pub mod empty;
 pub mod figures;
+pub mod gone;
 pub mod header;
 pub mod help;
 pub mod loaded;

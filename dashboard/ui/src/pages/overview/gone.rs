@@ -1,14 +1,14 @@
-//! Pools of the time that is looked at that are in no list of now: nothing has come of them for long.
+//! Pools of the time that is looked at that are in no list of now.
 
 use leptos::prelude::*;
 use poolscope_wire::{PoolSummary, path};
 
 use crate::{
-    components::loaded::{Loaded, use_loaded},
+    components::gone::{GoneSince, is_of, use_says, use_then, why},
     derived::Derived,
     format,
     navigation::Navigation,
-    route::{Query, Route},
+    route::Route,
     state::live::Live,
     time::Time,
     words,
@@ -22,15 +22,7 @@ const SHOWN: usize = 200;
 pub fn Gone() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let time = expect_context::<Time>();
-    let url = Derived::new(move || {
-        let Some(span) = time.fixed() else { return String::new() };
-        let query = Query::default()
-            .with("from_ms", &span.from_ms.to_string())
-            .with("to_ms", &span.to_ms.to_string());
-        format!("{}{}", path::POOLS, query.to_text())
-    });
-    let then: RwSignal<Loaded<Vec<PoolSummary>>> = use_loaded(live, url, move || url.get(), || false);
+    let then = use_then::<PoolSummary>(live, expect_context::<Time>(), path::POOLS);
     let gone = Derived::new(move || {
         let of = [navigation.query("service"), navigation.query("instance")];
         then.with(|then| {
@@ -50,27 +42,18 @@ pub fn Gone() -> impl IntoView {
         }
     };
     let rows = move || gone.with(|gone| gone.iter().take(SHOWN).cloned().map(row).collect_view());
-    let says = Derived::new(move || {
-        let failure = then.with(|then| then.failure().map(ToString::to_string));
-        failure.map(|why| format!("They could not be read: {why}")).or_else(|| gone.with(|gone| said(gone)))
-    });
-    view! {
-        <section class="gone-pools" aria-label="Pools that are gone" hidden=move || says.with(Option::is_none)>
-            <p><b>"Gone since then"</b> " " <span class="soft" role="status">{move || says.get()}</span></p>
-            <ul>{rows}</ul>
-        </section>
-    }
+    let says = use_says(then, move || gone.with(|gone| said(gone.len())));
+    view! { <GoneSince what="Pools" says><ul>{rows}</ul></GoneSince> }
 }
 
 /// What is to be said of them; nothing if there are none.
-fn said(gone: &[PoolSummary]) -> Option<String> {
-    let all = gone.len();
-    let shown = if all > SHOWN {
-        format!(" {SHOWN} of {} are listed.", format::count(all as u64))
-    } else {
-        String::new()
+fn said(all: usize) -> Option<String> {
+    let shown = match all {
+        0 => return None,
+        all if all > SHOWN => format!(" {SHOWN} of {} are listed.", format::count(all as u64)),
+        _ => String::new(),
     };
-    (all > 0).then(|| format!("Nothing has come of these pools for long, so no list of now has them.{shown}"))
+    Some(format!("{}{shown}", why("pools")))
 }
 
 /// Those of a time that are not here now, of a service and an instance if these are chosen.
@@ -79,9 +62,8 @@ fn gone(
     is_here: impl Fn(&str) -> bool,
     [service, instance]: &[String; 2],
 ) -> Vec<PoolSummary> {
-    let is_meant = |chosen: &str, of: &str| chosen.is_empty() || chosen == of;
     let is_gone = |pool: &&PoolSummary| {
-        is_meant(service, &pool.service) && is_meant(instance, &pool.instance) && !is_here(&pool.id)
+        is_of(service, &pool.service) && is_of(instance, &pool.instance) && !is_here(&pool.id)
     };
     then.iter().filter(is_gone).cloned().collect()
 }
@@ -104,7 +86,7 @@ mod tests {
         };
         assert_eq!(ids(""), ["b", "c"]);
         assert_eq!(ids("mail"), ["c"]);
-        assert_eq!(said(&[]), None);
-        assert!(said(&vec![PoolSummary::default(); 1_201]).unwrap().ends_with("200 of 1,201 are listed."));
+        assert_eq!(said(0), None);
+        assert!(said(1_201).unwrap().ends_with("no list of now has them. 200 of 1,201 are listed."));
     }
 }
