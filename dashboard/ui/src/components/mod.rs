@@ -10,6 +10,7 @@ pub mod each;
 pub mod empty;
 pub mod figures;
 pub mod gone;
+pub mod gone_rows;
 pub mod header;
 pub mod help;
 pub mod loaded;

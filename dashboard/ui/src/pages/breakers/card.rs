@@ -79,7 +79,7 @@ pub fn Card(
             <p class="sentence">{text(|b| b.sentence.clone())}</p>
             {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
             {(!shelf.is_then()).then(|| view! { <Panel breaker /> })}
-            <Show when=has_figures><Ratios breaker /><Counted breaker /></Show>
+            <Show when=has_figures><Ratios breaker most=shelf.is_then() /><Counted breaker most=shelf.is_then() /></Show>
             {(!shelf.is_then()).then(|| view! { <WarningsAbout what=Subject::Breaker ids=own /> })}
             <Strip drawn untold=Derived::new(move || past.with(Past::untold)) />
             <Transitions breaker past />

@@ -9,10 +9,7 @@ use super::{
     then::{at_end, states_in},
 };
 use crate::{
-    components::{
-        gone::{GoneSince, is_of, use_says, use_then, why},
-        loaded::Loaded,
-    },
+    components::gone::{Gone as GoneOnes, GoneSince, is_of, why},
     derived::Derived,
     format,
     navigation::Navigation,
@@ -25,15 +22,13 @@ use crate::{
 };
 
 /// What the figures of their cards are.
-const FIGURES: &str = "State is that at the end of this time, shares and calls in the window are the most in it, and other \
-    calls are those counted in it.";
+const FIGURES: &str = "They are shown as they were in this time: the state is that at its end, and calls are those counted in it.";
 
 /// The breakers that are gone. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub struct GoneBreakers {
-    then: RwSignal<Loaded<Vec<Breaker>>>,
     /// Those of the service that is chosen.
-    all: Derived<Vec<Breaker>>,
+    pub of_service: GoneOnes<Breaker>,
     /// Those of them that the filter lets through.
     shown: Derived<Vec<Breaker>>,
 }
@@ -41,29 +36,15 @@ pub struct GoneBreakers {
 impl GoneBreakers {
     /// Reads them when a time stands still.
     pub fn start(live: Live, navigation: Navigation, time: Time, filter: Derived<BreakerFilter>) -> Self {
-        let then = use_then::<Breaker>(live, time, path::BREAKERS);
-        let all = Derived::new(move || {
+        let of_service = GoneOnes::start(live, time, path::BREAKERS, move |then| {
             let service = navigation.query("service");
-            then.with(|then| {
-                let then = then.ready().map(Vec::as_slice).unwrap_or_default();
-                live.with_breakers(|store| gone(then, |id| store.breakers.get(id).is_some(), &service))
-            })
+            live.with_breakers(|store| gone(then, |id| store.breakers.get(id).is_some(), &service))
         });
         let shown = Derived::new(move || {
             let Some(span) = time.fixed() else { return Vec::new() };
-            filter.with(|filter| all.with(|all| passed(all, filter, span)))
+            filter.with(|filter| of_service.all.with(|all| passed(all, filter, span)))
         });
-        Self { then, all, shown }
-    }
-
-    /// True until the list of the time is here.
-    pub fn is_loading(self, time: Time) -> bool {
-        time.fixed().is_some() && self.then.with(Loaded::is_loading)
-    }
-
-    /// True if there is any.
-    pub fn any(self) -> bool {
-        self.all.with(|all| !all.is_empty())
+        Self { of_service, shown }
     }
 
     /// True if any is shown.
@@ -73,7 +54,7 @@ impl GoneBreakers {
 
     /// True if this is one of them.
     pub fn has(self, id: &str) -> bool {
-        self.all.with(|all| all.iter().any(|one| one.id == id))
+        self.of_service.all.with(|all| all.iter().any(|one| one.id == id))
     }
 }
 
@@ -113,7 +94,8 @@ pub fn Gone(
 ) -> impl IntoView {
     let groups =
         Derived::new(move || gone.shown.with(|shown| breaker_groups(&worst_first(shown.iter().collect()))));
-    let says = use_says(gone.then, move || said(gone.all.with(Vec::len), gone.shown.with(Vec::len)));
+    let says =
+        gone.of_service.says(move || said(gone.of_service.all.with(Vec::len), gone.shown.with(Vec::len)));
     let shelf = Shelf::Then(gone.shown);
     view! {
         <GoneSince what="Breakers" says>
@@ -159,7 +141,7 @@ mod tests {
     fn what_is_said_tells_what_is_shown_of_them() {
         assert_eq!(said(0, 0), None);
         assert!(said(2, 2).unwrap().starts_with("Nothing has come of these breakers for long"));
-        assert!(said(1_200, 3).unwrap().starts_with("3 of 1,200 breakers. State is"));
+        assert!(said(1_200, 3).unwrap().starts_with("3 of 1,200 breakers. They are shown"));
         assert!(said(1, 0).unwrap().starts_with("1 breaker of this time, but none"));
     }
 }

@@ -163,7 +163,7 @@ pub fn Group(
                 {move || breaker.with(|breaker| breaker.sentence.clone())}
             </p>
             {(!shelf.is_then()).then(|| view! { <GroupPanel name=Derived::new(text(|g| g.name.clone())) ids /> })}
-            <Show when=has_figures><Ratios breaker /><Counted breaker /></Show>
+            <Show when=has_figures><Ratios breaker most=shelf.is_then() /><Counted breaker most=shelf.is_then() /></Show>
             {(!shelf.is_then()).then(|| view! { <WarningsAbout what=Subject::Breaker ids /> })}
             <Strip drawn untold />
             <p>

@@ -11,10 +11,7 @@ use crate::{
     navigation::Navigation,
     route::{Route, encode},
     state::live::Live,
-    time::{
-        Time,
-        range::{Range, Span},
-    },
+    time::range::{Range, Span},
 };
 
 /// So much of the time before its last word is led to: it is what somebody looks for who came by an event.
@@ -39,10 +36,9 @@ pub fn Lost(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let time = expect_context::<Time>();
     let own = id.clone();
     let url = Derived::new(move || {
-        let is_known = live.with_list(|store| store.filled) && !gone.is_loading(time);
+        let is_known = live.with_list(|store| store.filled) && !gone.of_service.is_loading();
         let is_listed = live.with_breakers(|store| store.breakers.get(&own).is_some()) || gone.has(&own);
         match is_known && !is_listed {
             true => format!("{}/{}?max_points=1", path::BREAKERS, encode(&own)),

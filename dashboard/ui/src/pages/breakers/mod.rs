@@ -78,7 +78,7 @@ pub fn Breakers(
         _ if gone.any_shown() => Stage::OnlyGone,
         (false, true) => Stage::NoMatch,
         _ if !live.with_list(|store| store.filled) => Stage::Waiting,
-        _ if gone.any() || gone.is_loading(time) => Stage::OnlyGone,
+        _ if gone.of_service.any() || gone.of_service.is_loading() => Stage::OnlyGone,
         _ if live.with_list(|store| store.pools.is_empty()) => Stage::NoData,
         _ => Stage::None,
     });
@@ -90,7 +90,7 @@ pub fn Breakers(
             "States and figures are those of now. The strip of a breaker and its changes are those of this time."
         </p>
         <Show when=move || desk.offered.get()><Dialog desk /></Show>
-        <Show when=move || !is_empty.get() || gone.any()><Toolbar counts /></Show>
+        <Show when=move || !is_empty.get() || gone.of_service.any()><Toolbar counts /></Show>
         {lost}
         <Show when=move || !has_no_match.get() || gone.any_shown()><AxisLine /></Show>
         {move || match stage.get() {

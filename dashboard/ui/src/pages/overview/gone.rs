@@ -4,8 +4,7 @@ use leptos::prelude::*;
 use poolscope_wire::{PoolSummary, path};
 
 use crate::{
-    components::gone::{GoneSince, is_of, use_says, use_then, why},
-    derived::Derived,
+    components::gone::{Gone as GoneOnes, GoneSince, SHOWN, is_of, said},
     format,
     navigation::Navigation,
     route::Route,
@@ -14,21 +13,14 @@ use crate::{
     words,
 };
 
-/// The most that are listed.
-const SHOWN: usize = 200;
-
 /// The pools that are gone; nothing while there are none.
 #[component]
 pub fn Gone() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
-    let then = use_then::<PoolSummary>(live, expect_context::<Time>(), path::POOLS);
-    let gone = Derived::new(move || {
+    let gone = GoneOnes::start(live, expect_context::<Time>(), path::POOLS, move |then| {
         let of = [navigation.query("service"), navigation.query("instance")];
-        then.with(|then| {
-            let then = then.ready().map(Vec::as_slice).unwrap_or_default();
-            live.with_list(|store| gone(then, |id| store.entry(id).is_some(), &of))
-        })
+        live.with_list(|store| gone(then, |id| store.entry(id).is_some(), &of))
     });
     let row = move |pool: PoolSummary| {
         let place = [words::destination(&pool), pool.service.clone(), pool.instance.clone()];
@@ -41,19 +33,9 @@ pub fn Gone() -> impl IntoView {
             </li>
         }
     };
-    let rows = move || gone.with(|gone| gone.iter().take(SHOWN).cloned().map(row).collect_view());
-    let says = use_says(then, move || gone.with(|gone| said(gone.len())));
+    let rows = move || gone.all.with(|gone| gone.iter().take(SHOWN).cloned().map(row).collect_view());
+    let says = gone.says(move || said("pools", gone.all.with(Vec::len)));
     view! { <GoneSince what="Pools" says><ul>{rows}</ul></GoneSince> }
-}
-
-/// What is to be said of them; nothing if there are none.
-fn said(all: usize) -> Option<String> {
-    let shown = match all {
-        0 => return None,
-        all if all > SHOWN => format!(" {SHOWN} of {} are listed.", format::count(all as u64)),
-        _ => String::new(),
-    };
-    Some(format!("{}{shown}", why("pools")))
 }
 
 /// Those of a time that are not here now, of a service and an instance if these are chosen.
@@ -86,7 +68,5 @@ mod tests {
         };
         assert_eq!(ids(""), ["b", "c"]);
         assert_eq!(ids("mail"), ["c"]);
-        assert_eq!(said(0), None);
-        assert!(said(1_201).unwrap().ends_with("no list of now has them. 200 of 1,201 are listed."));
     }
 }

@@ -29,6 +29,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// True if something of a service passes that nothing comes of any more.
+    pub fn passes_silent(&self, service: &str, texts: &[&str]) -> bool {
+        (self.service.is_empty() || self.service == service) && self.passes(None, texts)
+    }
+
     fn passes(&self, how: How, texts: &[&str]) -> bool {
         self.how.is_none_or(|wanted| wanted == how) && has_words(&self.text, texts)
     }

@@ -1,6 +1,7 @@
 //! What protects the calls of each instance beside breakers: probes, limits, timeouts, retries and resources.
 
 pub mod cells;
+pub mod gone;
 pub mod groups;
 pub mod table;
 
@@ -22,6 +23,7 @@ use crate::{
 };
 
 use cells::Kind;
+use gone::{Gone, use_gone};
 use groups::{Filter, Group, How, groups};
 use table::Instance;
 
@@ -38,6 +40,7 @@ pub fn Protection() -> impl IntoView {
             HOW.iter().find(|(_, key, ..)| *key == query.get("severity")).map(|(how, ..)| *how)
         }),
     });
+    let gone = use_gone(live, time, filter);
     let read = move |filter: &Filter| {
         // The limits of pools come with their figures.
         live.with_figures(|_| ());
@@ -118,12 +121,16 @@ pub fn Protection() -> impl IntoView {
                 each(keys, move |key| view! { <Instance groups=found key shown /> }.into_any())
             } else if !is_filled.get() {
                 view! { <Waiting /> }.into_any()
+            } else if gone.any() || gone.is_loading() {
+                // What is looked at is there: nothing is missing that has to be explained.
+                ().into_any()
             } else if nobody_sends.get() {
                 view! { <NoData /> }.into_any()
             } else {
                 view! { <Nothing /> }.into_any()
             }
         }}
+        <Show when=move || time.fixed().is_some()><Gone gone /></Show>
     }
 }
 
