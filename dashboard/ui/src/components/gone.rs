@@ -14,6 +14,8 @@ pub const SHOWN: usize = 200;
 pub struct Gone<T: 'static> {
     time: Time,
     then: RwSignal<Loaded<Vec<T>>>,
+    /// There is a picture of now.
+    is_filled: Derived<bool>,
     /// They themselves.
     pub all: Derived<Vec<T>>,
 }
@@ -42,14 +44,18 @@ impl<T: Read + Default + Clone + PartialEq + Send + Sync + 'static> Gone<T> {
             format!("{path}{}", query.to_text())
         });
         let then: RwSignal<Loaded<Vec<T>>> = use_loaded(live, url, move || url.get(), || false);
-        let all =
-            Derived::new(move || then.with(|then| then.ready().map(|then| pick(then)).unwrap_or_default()));
-        Self { time, then, all }
+        // Before there is a picture, nothing of what was there then would be here.
+        let is_filled = Derived::new(move || live.with_list(|store| store.filled));
+        let all = Derived::new(move || {
+            let found = then.with(|then| then.ready().filter(|_| is_filled.get()).map(|then| pick(then)));
+            found.unwrap_or_default()
+        });
+        Self { time, then, is_filled, all }
     }
 
-    /// True until the list of the time is here.
+    /// True until it is known who is gone.
     pub fn is_loading(self) -> bool {
-        self.time.fixed().is_some() && self.then.with(Loaded::is_loading)
+        self.time.fixed().is_some() && (!self.is_filled.get() || self.then.with(Loaded::is_loading))
     }
 
     /// True if there is any.

@@ -81,6 +81,7 @@ pub fn SessionsPage() -> impl IntoView {
                         let title = format!("{name} over time");
                         view! { <OverTime path of="instances=all&" charts=&SESSIONS name title /> }
                     })}
+                    <Show when=move || time.fixed().is_some()><Gone gone /></Show>
                     <SessionEvents />
                 }.into_any()
             } else if !is_filled.get() {
@@ -96,7 +97,7 @@ pub fn SessionsPage() -> impl IntoView {
                 view! { <Nothing /> }.into_any()
             }
         }}
-        <Show when=move || time.fixed().is_some()><Gone gone /></Show>
+        <Show when=move || is_empty.get() && time.fixed().is_some()><Gone gone /></Show>
     }
 }
 
