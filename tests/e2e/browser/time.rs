@@ -208,5 +208,17 @@ async fn breakers_that_are_gone_are_as_they_were_in_the_time_that_had_them() -> 
     assert!(page.all("gone-breaker").await?.is_empty());
     page.go(&format!("{}{time}&state=open", dashboard.url())).await?;
     page.until("it was open then", SOON, "gone-breaker", |seen| seen.iter().any(is_whole)).await?;
+
+    // So is what else protected calls, and who had sessions, each with its charts.
+    let query = time.split_once('?').context("it is of a time")?.1;
+    for path in ["protection", "sessions"] {
+        page.go(&format!("{}/{path}?{query}", dashboard.url())).await?;
+        page.until("its rows are there", SOON, "gone-row", |seen| !seen.is_empty()).await?;
+        assert!(page.all("empty-state").await?.is_empty(), "nothing is said of how to begin");
+        page.click("gone-over-time").await?;
+        let is_drawn = |seen: &[Seen]| seen.len() == 1 && !text_of(seen, "text").contains("no data");
+        page.until("a row over that time", SOON, "charts", is_drawn).await?;
+        check(&page, &format!("gone-{path}")).await?;
+    }
     Ok(())
 }

@@ -73,20 +73,36 @@ impl<T: Read + Default + Clone + PartialEq + Send + Sync + 'static> Gone<T> {
 }
 
 /// Why they are in no other list.
-#[must_use]
-pub fn why(what: &str) -> String {
+fn why(what: &str) -> String {
     format!("Nothing has come of these {what} for long, so no list of now has them.")
 }
 
-/// What is to be said of a list of them; nothing if there are none.
+/// What is to be said of them; nothing if there are none.
 #[must_use]
 pub fn said(what: &str, all: usize) -> Option<String> {
-    let shown = match all {
-        0 => return None,
-        all if all > SHOWN => format!(" {SHOWN} of {} are listed.", format::count(all as u64)),
-        _ => String::new(),
-    };
-    Some(format!("{}{shown}", why(what)))
+    (all > 0).then(|| why(what))
+}
+
+/// The same where a filter lets only some of them through.
+#[must_use]
+pub fn said_of([one, many]: [&'static str; 2], all: usize, shown: usize) -> Option<String> {
+    let counted = format::counted(all as u64, one, many);
+    match shown {
+        shown if shown == all => said(many, all),
+        0 => Some(format!("{counted} of this time, but none that this search and this choice let through.")),
+        shown => Some(format!("{} of {counted} of this time.", format::count(shown as u64))),
+    }
+}
+
+/// The same of a list that is not longer than [`SHOWN`].
+#[must_use]
+pub fn cut_short(said: Option<String>, count: usize) -> Option<String> {
+    match said {
+        Some(said) if count > SHOWN => {
+            Some(format!("{said} {SHOWN} of {} are listed.", format::count(count as u64)))
+        }
+        said => said,
+    }
 }
 
 /// True if something is of what is chosen; all is, where nothing is chosen.
@@ -119,9 +135,17 @@ mod tests {
 
     #[test]
     fn what_is_left_out_of_a_list_is_said() {
-        assert_eq!(said("pools", 0), None);
-        assert_eq!(said("pools", 200), Some(why("pools")));
-        assert!(said("pools", 1_201).unwrap().ends_with("no list of now has them. 200 of 1,201 are listed."));
+        let listed = |all| cut_short(said("pools", all), all);
+        assert_eq!((listed(0), listed(200)), (None, Some(why("pools"))));
+        assert!(listed(1_201).unwrap().ends_with("no list of now has them. 200 of 1,201 are listed."));
+    }
+
+    #[test]
+    fn what_a_filter_leaves_of_them_is_said() {
+        let of = |all, shown| said_of(["part", "parts"], all, shown).unwrap_or_default();
+        assert_eq!((of(0, 0), of(2, 2)), (String::new(), why("parts")));
+        assert_eq!(of(1_200, 3), "3 of 1,200 parts of this time.");
+        assert_eq!(of(1, 0), "1 part of this time, but none that this search and this choice let through.");
     }
 
     #[test]

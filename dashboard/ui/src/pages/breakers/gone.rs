@@ -9,9 +9,8 @@ use super::{
     then::{at_end, states_in},
 };
 use crate::{
-    components::gone::{Gone as GoneOnes, GoneSince, is_of, why},
+    components::gone::{Gone as GoneOnes, GoneSince, is_of, said_of},
     derived::Derived,
-    format,
     navigation::Navigation,
     state::{
         filter::{BreakerFilter, worst_first},
@@ -72,16 +71,8 @@ fn passed(gone: &[Breaker], filter: &BreakerFilter, span: Span) -> Vec<Breaker> 
 
 /// What is to be said of them; nothing if there are none.
 fn said(all: usize, shown: usize) -> Option<String> {
-    let counted = |count: usize| format::counted(count as u64, "breaker", "breakers");
-    match (all, shown) {
-        (0, _) => None,
-        (all, 0) => Some(format!(
-            "{} of this time, but none that this search and this choice let through.",
-            counted(all)
-        )),
-        (all, shown) if all == shown => Some(format!("{} {FIGURES}", why("breakers"))),
-        (all, shown) => Some(format!("{} of {}. {FIGURES}", format::count(shown as u64), counted(all))),
-    }
+    let said = said_of(["breaker", "breakers"], all, shown)?;
+    Some(if shown > 0 { format!("{said} {FIGURES}") } else { said })
 }
 
 /// The breakers that are gone; nothing while there are none.
@@ -140,8 +131,10 @@ mod tests {
     #[test]
     fn what_is_said_tells_what_is_shown_of_them() {
         assert_eq!(said(0, 0), None);
-        assert!(said(2, 2).unwrap().starts_with("Nothing has come of these breakers for long"));
-        assert!(said(1_200, 3).unwrap().starts_with("3 of 1,200 breakers. They are shown"));
-        assert!(said(1, 0).unwrap().starts_with("1 breaker of this time, but none"));
+        assert!(said(3, 2).unwrap().ends_with(
+            "of this time. They are shown as they were in this time: the state is \
+            that at its end, and calls are those counted in it."
+        ));
+        assert!(said(1, 0).unwrap().ends_with("let through."), "nothing is shown");
     }
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use poolscope_wire::{PoolSummary, path};
 
 use crate::{
-    components::gone::{Gone as GoneOnes, GoneSince, SHOWN, is_of, said},
+    components::gone::{Gone as GoneOnes, GoneSince, SHOWN, cut_short, is_of, said},
     format,
     navigation::Navigation,
     route::Route,
@@ -34,7 +34,8 @@ pub fn Gone() -> impl IntoView {
         }
     };
     let rows = move || gone.all.with(|gone| gone.iter().take(SHOWN).cloned().map(row).collect_view());
-    let says = gone.says(move || said("pools", gone.all.with(Vec::len)));
+    let count = move || gone.all.with(Vec::len);
+    let says = gone.says(move || cut_short(said("pools", count()), count()));
     view! { <GoneSince what="Pools" says><ul>{rows}</ul></GoneSince> }
 }
 

@@ -29,9 +29,9 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// True if something of a service passes that nothing comes of any more.
-    pub fn passes_silent(&self, service: &str, texts: &[&str]) -> bool {
-        (self.service.is_empty() || self.service == service) && self.passes(None, texts)
+    /// True if something passes that nothing comes of any more.
+    pub fn passes_silent(&self, texts: &[&str]) -> bool {
+        self.passes(None, texts)
     }
 
     fn passes(&self, how: How, texts: &[&str]) -> bool {

@@ -58,6 +58,8 @@ pub fn Protection() -> impl IntoView {
     let is_empty = Derived::new(move || all.get() == 0);
     let has_no_match = Derived::new(move || shown_rows.get() == 0);
     let counted = Derived::new(move || match (shown_rows.get(), all.get()) {
+        // Those that are gone tell their number themselves.
+        (_, 0) => String::new(),
         (shown, all) if shown == all => format::counted(all, "row", "rows"),
         (shown, all) => format!("{} of {}", format::count(shown), format::counted(all, "row", "rows")),
     });
@@ -100,7 +102,7 @@ pub fn Protection() -> impl IntoView {
                 {move || time.fixed().map(|_| " Charts are of the time that is looked at.")}
             </span>
         </div>
-        <Show when=move || !is_empty.get()>
+        <Show when=move || !is_empty.get() || gone.any()>
             <div class="toolbar" role="search">
                 <input type="search" data-search data-testid="search" placeholder="Search ( / )" aria-label="Search what protects calls"
                     prop:value=move || navigation.query("q")
@@ -130,7 +132,7 @@ pub fn Protection() -> impl IntoView {
                 view! { <Nothing /> }.into_any()
             }
         }}
-        <Show when=move || time.fixed().is_some()><Gone gone /></Show>
+        <Show when=move || time.fixed().is_some()><Gone gone filter /></Show>
     }
 }
 

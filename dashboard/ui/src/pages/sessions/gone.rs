@@ -6,7 +6,7 @@ use poolscope_wire::{Sessions, path};
 use crate::{
     chart::figures::SESSIONS,
     components::{
-        gone::{Gone as GoneOnes, GoneSince, is_of, said},
+        gone::{Gone as GoneOnes, GoneSince, cut_short, is_of, said},
         gone_rows::{Row, gone_rows},
         over_time::OverTime,
     },
@@ -52,7 +52,8 @@ pub fn Gone(
         let title = format!("{} over time", row.name);
         Some(view! { <OverTime path of="" charts=&SESSIONS name=row.name title /> }.into_any())
     };
-    let says = gone.says(move || said("registries of sessions", gone.all.with(Vec::len)));
+    let count = move || gone.all.with(Vec::len);
+    let says = gone.says(move || cut_short(said("registries of sessions", count()), count()));
     view! { <GoneSince what="Sessions" says>{gone_rows(rows, charts)}</GoneSince> }
 }
 
