@@ -86,6 +86,19 @@ pub struct BreakerDetail {
     pub transitions: Vec<Transition>,
     /// Its figures, oldest first.
     pub points: Vec<BreakerPoint>,
+    /// What it counted in the range.
+    pub counted: BreakerCounts,
+}
+
+/// Calls that a breaker counted in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BreakerCounts {
+    /// Those that succeeded.
+    pub succeeded: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those that it rejected.
+    pub rejected: u64,
 }
 
 /// Figures of one moment that is not a pool's or a breaker's.

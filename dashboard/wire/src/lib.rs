@@ -29,7 +29,8 @@ pub use control::{CONTROL_HEADER, Control, ControlAction, ControlList, ControlOr
 pub use event::{Event, KEPT_HEADER, MATCHING_HEADER};
 pub use group::PoolGroup;
 pub use history::{
-    BreakerDetail, BreakerPoint, FigureHistory, FigurePoint, Range, Silence, StateSpan, StoreFile,
+    BreakerCounts, BreakerDetail, BreakerPoint, FigureHistory, FigurePoint, Range, Silence, StateSpan,
+    StoreFile,
 };
 pub use lanes::{ConnectionLane, ConnectionLanes, LaneClose, LaneCounts, LaneLeak, LaneSegment, LaneState};
 pub use news::{Number, PoolNews, SparkLine, SparkPoint};
@@ -54,7 +55,7 @@ pub use trace::{
 pub use warning::{Figure, PastWarning, Subject, Warning, WarningLog};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
-pub const WIRE_VERSION: u32 = 8;
+pub const WIRE_VERSION: u32 = 9;
 
 /// Paths of the read API.
 pub mod path {

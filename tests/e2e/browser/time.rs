@@ -164,3 +164,61 @@ async fn pools_that_are_gone_are_found_in_the_time_that_had_them() -> Result<()>
     .await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: cargo xtask test --suite browser"]
+async fn breakers_that_are_gone_are_as_they_were_in_the_time_that_had_them() -> Result<()> {
+    let dashboard = Dashboard::start_with(Config { forget_after_s: 2, ..Config::default() }).await?;
+    let service = Service::ill(&dashboard)?;
+    let page = Page::open(&format!("{}/breakers", dashboard.url())).await?;
+    let is_open = |seen: &&Seen| seen.get("data-state").is_some_and(|state| state == "open");
+    let cards =
+        page.until("a breaker opens", LATER, "breaker-card", |seen| seen.iter().any(|one| is_open(&one)));
+    let cards = cards.await?;
+    let id = cards.iter().find(is_open).context("one is open")?["data-breaker-id"].clone();
+    drop(service);
+    page.until("no list of now has it", LATER, "breaker-card", <[Seen]>::is_empty).await?;
+    assert!(page.all("gone-breaker").await?.is_empty(), "that of now has none that are gone");
+
+    // The link of an event says where it is, and leads there.
+    page.go(&format!("{}/events?kind=poolscope.breaker.transition", dashboard.url())).await?;
+    page.click_css(&format!(r#"[data-testid="event-row"] a[href^="/breakers/{id}"]"#)).await?;
+    let is_told = |seen: &[Seen]| text_of(seen, "text").contains("is not in this list");
+    page.until("it says when it was there", SOON, "lost-breaker", is_told).await?;
+    page.click_css(r#"[data-testid="lost-breaker"] a"#).await?;
+    let is_whole = |card: &Seen| {
+        let says = |part: &str, word: &str| card.get(part).is_some_and(|text| text.contains(word));
+        card["data-breaker-id"] == id
+            && says("transition-row", "\u{2192}")
+            && says("breaker-strip", "change")
+            && says("breaker-figures", "failed")
+    };
+    page.until("it is there as it was", SOON, "gone-breaker", |seen| seen.iter().any(is_whole)).await?;
+    let focused = page.script("return document.activeElement.dataset.breakerId").await?;
+    assert_eq!(focused.as_str(), Some(&*id), "the link leads to its card");
+    assert!(page.all("lost-breaker").await?.is_empty(), "it is found");
+    assert!(page.all("empty-state").await?.is_empty(), "nothing is said of how to begin");
+    check(&page, "gone-breakers").await?;
+
+    // What filters those of now filters them.
+    let time = page.address().await?;
+    page.go(&format!("{}{time}&q=no-such-name", dashboard.url())).await?;
+    let is_said = |seen: &[Seen]| text_of(seen, "text").contains("but none that this search");
+    page.until("none passes", SOON, "gone-says", is_said).await?;
+    assert!(page.all("gone-breaker").await?.is_empty());
+    page.go(&format!("{}{time}&state=open", dashboard.url())).await?;
+    page.until("it was open then", SOON, "gone-breaker", |seen| seen.iter().any(is_whole)).await?;
+
+    // So is what else protected calls, and who had sessions, each with its charts.
+    let query = time.split_once('?').context("it is of a time")?.1;
+    for path in ["protection", "sessions"] {
+        page.go(&format!("{}/{path}?{query}", dashboard.url())).await?;
+        page.until("its rows are there", SOON, "gone-row", |seen| !seen.is_empty()).await?;
+        assert!(page.all("empty-state").await?.is_empty(), "nothing is said of how to begin");
+        page.click("gone-over-time").await?;
+        let is_drawn = |seen: &[Seen]| seen.len() == 1 && !text_of(seen, "text").contains("no data");
+        page.until("a row over that time", SOON, "charts", is_drawn).await?;
+        check(&page, &format!("gone-{path}")).await?;
+    }
+    Ok(())
+}

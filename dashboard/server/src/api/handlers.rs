@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::clock::now_ms;
 use crate::conn::Peer;
 use crate::prometheus::{self, Problem};
-use crate::store::{EventFilter, Id, PoolId, Wanted};
+use crate::store::{EventFilter, Id, PoolId, Store, Wanted};
 
 /// Events in an answer that asks for no number; a table holds all.
 const DEFAULT_EVENTS: usize = 200;
@@ -33,22 +33,23 @@ pub(super) async fn services(State(app): State<Arc<App>>) -> Json<Vec<wire::Serv
     Json(app.store().services())
 }
 
-/// Those that are there now; of a time that is asked for, those that reported in it.
-pub(super) async fn pools(State(app): State<Arc<App>>, query: RawQuery) -> Answer<Vec<wire::PoolSummary>> {
-    let now_ms = now_ms();
-    let asked = query::read(query, |query| {
-        let (from_ms, to_ms) = (query.moment("from_ms")?, query.moment("to_ms")?);
-        if from_ms.is_none() && to_ms.is_none() {
-            return Ok(None);
-        }
-        let (from_ms, to_ms) = (from_ms.unwrap_or(0), to_ms.unwrap_or(now_ms));
-        if from_ms >= to_ms { Err(range::empty(from_ms, to_ms)) } else { Ok(Some((from_ms, to_ms))) }
-    })?;
-    let store = app.store();
+/// Answers with the list of now, or of a time that is asked for with that of what reported in it.
+fn listed<T>(
+    app: &App,
+    query: RawQuery,
+    now: impl FnOnce(&mut Store) -> Vec<T>,
+    between: impl FnOnce(&mut Store, u64, u64) -> Vec<T>,
+) -> Answer<Vec<T>> {
+    let asked = range::between(query, now_ms())?;
+    let mut store = app.store();
     Ok(Json(match asked {
-        None => store.pools(),
-        Some((from_ms, to_ms)) => store.pools_between(from_ms, to_ms),
+        None => now(&mut store),
+        Some((from_ms, to_ms)) => between(&mut store, from_ms, to_ms),
     }))
+}
+
+pub(super) async fn pools(State(app): State<Arc<App>>, query: RawQuery) -> Answer<Vec<wire::PoolSummary>> {
+    listed(&app, query, |store| store.pools(), |store, from_ms, to_ms| store.pools_between(from_ms, to_ms))
 }
 
 /// The range and the format that a path with history is asked for.
@@ -120,16 +121,21 @@ pub(super) async fn groups(State(app): State<Arc<App>>) -> Json<Vec<wire::PoolGr
     Json(app.store().groups())
 }
 
-pub(super) async fn breakers(State(app): State<Arc<App>>) -> Json<Vec<wire::Breaker>> {
-    Json(app.store().breakers())
+pub(super) async fn breakers(State(app): State<Arc<App>>, query: RawQuery) -> Answer<Vec<wire::Breaker>> {
+    let between = |store: &mut Store, from_ms, to_ms| store.breakers_between(from_ms, to_ms);
+    listed(&app, query, |store| store.breakers(), between)
 }
 
-pub(super) async fn protection(State(app): State<Arc<App>>) -> Json<Vec<wire::Protection>> {
-    Json(app.store().protection())
+pub(super) async fn protection(
+    State(app): State<Arc<App>>,
+    query: RawQuery,
+) -> Answer<Vec<wire::Protection>> {
+    let between = |store: &mut Store, from_ms, to_ms| store.protection_between(from_ms, to_ms);
+    listed(&app, query, |store| store.protection(), between)
 }
 
-pub(super) async fn sessions(State(app): State<Arc<App>>) -> Json<Vec<wire::Sessions>> {
-    Json(app.store().sessions())
+pub(super) async fn sessions(State(app): State<Arc<App>>, query: RawQuery) -> Answer<Vec<wire::Sessions>> {
+    listed(&app, query, Store::sessions, Store::sessions_between)
 }
 
 pub(super) async fn rules(State(app): State<Arc<App>>) -> Json<Vec<wire::RuleSetting>> {

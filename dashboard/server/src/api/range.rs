@@ -1,9 +1,10 @@
 //! Which part of a history a query asks for.
 
+use axum::extract::RawQuery;
 use http::StatusCode;
 
-use super::ApiFailure;
 use super::query::{Parameters, SOME};
+use super::{ApiFailure, query};
 use crate::store::{Since, Wanted};
 
 /// Most points of one answer: more than any screen has columns.
@@ -17,6 +18,18 @@ pub(super) fn empty(from_ms: u64, to_ms: u64) -> ApiFailure {
         "the range is empty: from_ms is {from_ms} and its end is {to_ms}; both are Unix milliseconds"
     );
     ApiFailure::new(StatusCode::BAD_REQUEST, sentence)
+}
+
+/// The two moments that a list of what reported in a time takes; `None` if that of now is asked for.
+pub(super) fn between(query: RawQuery, now_ms: u64) -> Result<Option<(u64, u64)>, ApiFailure> {
+    query::read(query, |query| {
+        let (from_ms, to_ms) = (query.moment("from_ms")?, query.moment("to_ms")?);
+        if from_ms.is_none() && to_ms.is_none() {
+            return Ok(None);
+        }
+        let (from_ms, to_ms) = (from_ms.unwrap_or(0), to_ms.unwrap_or(now_ms));
+        if from_ms >= to_ms { Err(empty(from_ms, to_ms)) } else { Ok(Some((from_ms, to_ms))) }
+    })
 }
 
 /// The parameters that every path with history has.
@@ -82,6 +95,18 @@ mod tests {
         assert_eq!((wanted.since, wanted.to_ms, wanted.max_points), (Since::Moment(5), None, 10));
         let wanted = RangeQuery { seconds: Some(60), ..RangeQuery::default() }.wanted(NOW).unwrap();
         assert_eq!((wanted.since, wanted.max_points), (Since::seconds(60), DEFAULT_POINTS));
+    }
+
+    #[test]
+    fn a_list_is_of_now_unless_a_moment_is_given() {
+        let asked = |query: &str| between(RawQuery(Some(query.to_owned())), NOW).map_err(|_| ());
+        assert_eq!(asked(""), Ok(None));
+        assert_eq!(asked("from_ms=5"), Ok(Some((5, NOW))));
+        assert_eq!(asked("to_ms=7"), Ok(Some((0, 7))));
+        assert_eq!(asked("from_ms=5&to_ms=7"), Ok(Some((5, 7))));
+        for wrong in ["from_ms=7&to_ms=7", "from_ms=x", "seconds=60"] {
+            assert_eq!(asked(wrong), Err(()), "{wrong}");
+        }
     }
 
     #[test]

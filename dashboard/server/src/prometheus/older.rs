@@ -205,6 +205,7 @@ pub(crate) async fn complete_breaker(
     let older = part.transitions.iter().filter(|change| change.at_ms < held_ms).cloned();
     detail.transitions = older.chain(detail.transitions).collect();
     detail.points.clone_from(&part.points);
+    detail.counted = part.counted;
     detail.range.clone_from(&part.range);
     Ok(detail)
 }

@@ -415,10 +415,12 @@ fn breaker_answer(times: &[u64]) -> Response {
             "poolscope_breaker_transitions_total",
             &[("poolscope_breaker_reason", "failure_ratio")],
         ),
+        breaker_series("poolscope_breaker_calls_total", &[("poolscope_breaker_outcome", "failure")]),
     ];
     result[0]["values"] = values(&|at| u64::from(is_open(at)));
     result[1]["values"] = values(&|at| u64::from(!is_open(at)));
     result[2]["values"] = values(&|at| u64::from(at >= now - 3_600));
+    result[3]["values"] = values(&|at| at);
     axum::Json(json!({ "status": "success", "data": { "resultType": "matrix", "result": result } }))
         .into_response()
 }
@@ -461,6 +463,8 @@ async fn what_is_older_is_asked_for_one_breaker_and_its_changes_are_told() {
         let off = whole.transitions[0].at_ms.abs_diff(now - 3_600_000);
         assert!(off <= whole.range.step_ms + 1_000, "{off} ms off, in steps of {}", whole.range.step_ms);
         assert!(whole.points.first().unwrap().at_ms < now - 7_000_000);
+        let off = whole.counted.failed.abs_diff(7_200);
+        assert!(off <= 20, "one fails each second: {:?}, in steps of {}", whole.counted, whole.range.step_ms);
     }
     assert_eq!(heads.lock().unwrap().len(), before + 1);
 }

@@ -24,6 +24,7 @@ mod labelled;
 mod lanes;
 mod leaks;
 mod limits;
+mod lists;
 mod logs;
 mod minute;
 mod news;

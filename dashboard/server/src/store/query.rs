@@ -69,21 +69,6 @@ impl Store {
         services.into_iter().map(service).collect()
     }
 
-    /// Every pool, in the order of its names.
-    pub(crate) fn pools(&self) -> Vec<wire::PoolSummary> {
-        let mut pools: Vec<_> = self.shown_pools().collect();
-        pools.sort_by(|a, b| pool_order(a).cmp(&pool_order(b)));
-        pools.into_iter().map(summary).collect()
-    }
-
-    /// Pools that reported in a range, those too that have been silent for so long that no other list has them.
-    pub(crate) fn pools_between(&self, from_ms: u64, to_ms: u64) -> Vec<wire::PoolSummary> {
-        let mut pools: Vec<_> =
-            self.pools.values().filter(|pool| pool.history.has_any(from_ms, to_ms)).collect();
-        pools.sort_by(|a, b| pool_order(a).cmp(&pool_order(b)));
-        pools.into_iter().map(summary).collect()
-    }
-
     /// A breaker with the part of its history that is wanted.
     pub(crate) fn breaker_detail(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::BreakerDetail> {
         let one = self.breakers.get(id)?;
@@ -95,6 +80,7 @@ impl Store {
             states: states(&part, one.transitions(), one.dropped > 0),
             transitions: in_range.cloned().collect(),
             points: part.steps.iter().map(Step::<BreakerFigures>::point).collect(),
+            counted: counted(&part.steps),
             range: part.range(one.reports.interval_ms(), one.history.oldest_ms()),
         })
     }
@@ -142,30 +128,6 @@ impl Store {
         self.sessions.values().filter(|one| !one.hidden)
     }
 
-    /// Every breaker, in the order of its names.
-    pub(crate) fn breakers(&self) -> Vec<wire::Breaker> {
-        let mut breakers: Vec<_> = self.shown_breakers().collect();
-        breakers.sort_by(|a, b| (&a.service, &a.name, &a.instance).cmp(&(&b.service, &b.name, &b.instance)));
-        breakers.into_iter().map(breaker).collect()
-    }
-
-    /// Everything else that protects calls, in the order of its names.
-    pub(crate) fn protection(&self) -> Vec<wire::Protection> {
-        let mut all: Vec<_> = self.shown_protection().collect();
-        all.sort_by(|a, b| {
-            (&a.service, &a.instance, &a.name, a.id).cmp(&(&b.service, &b.instance, &b.name, b.id))
-        });
-        all.into_iter().map(Protection::to_wire).collect()
-    }
-
-    /// Every registry of sessions, in the order of its names.
-    pub(crate) fn sessions(&mut self) -> Vec<wire::Sessions> {
-        let shown = self.sessions.values_mut().filter(|one| !one.hidden);
-        let mut all: Vec<_> = shown.map(Session::read).collect();
-        all.sort_by(|a, b| (&a.service, &a.name, &a.instance).cmp(&(&b.service, &b.name, &b.instance)));
-        all
-    }
-
     /// The newest events that are wanted, newest first.
     pub(crate) fn events(&self, filter: EventFilter<'_>, limit: usize) -> Vec<wire::Event> {
         self.events.newest(filter).take(limit).cloned().collect()
@@ -175,10 +137,6 @@ impl Store {
     pub(crate) fn event_counts(&self, filter: EventFilter<'_>) -> [usize; 2] {
         [self.events.newest(filter).count(), self.events.len()]
     }
-}
-
-fn pool_order(pool: &Pool) -> (&str, &str, &str, &str, u16, &str) {
-    (&pool.service, &pool.client, &pool.address, &pool.scheme, pool.port, &pool.instance)
 }
 
 pub(super) fn summary(pool: &Pool) -> wire::PoolSummary {
@@ -277,5 +235,17 @@ pub(super) fn breaker(breaker: &Breaker) -> wire::Breaker {
         transitions: breaker.newest_transitions(),
         last_seen_ms: breaker.last_seen_ms,
         stale: breaker.stale,
+    }
+}
+
+/// What was counted in some steps.
+fn counted(steps: &[Step<BreakerFigures>]) -> wire::BreakerCounts {
+    let sum = |read: fn(&BreakerFigures) -> u64| {
+        steps.iter().map(|step| read(&step.figures)).fold(0, u64::saturating_add)
+    };
+    wire::BreakerCounts {
+        succeeded: sum(|of| of.succeeded),
+        failed: sum(|of| of.failed),
+        rejected: sum(|of| of.rejected),
     }
 }

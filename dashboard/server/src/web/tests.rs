@@ -79,6 +79,8 @@ async fn what_is_wrong_is_said_in_a_sentence() {
         ("/api/v1/pools/not-an-id", StatusCode::NOT_FOUND),
         ("/api/v1/breakers/0123456789abcdef", StatusCode::NOT_FOUND),
         ("/api/v1/breakers/0123456789abcdef?from_ms=9&to_ms=1", StatusCode::BAD_REQUEST),
+        ("/api/v1/breakers?from_ms=9&to_ms=1", StatusCode::BAD_REQUEST),
+        ("/api/v1/sessions?seconds=60", StatusCode::BAD_REQUEST),
         ("/api/v1/events?format=xlsx", StatusCode::BAD_REQUEST),
         ("/api/v1/pools/0123456789abcdef?seconds=soon", StatusCode::BAD_REQUEST),
         ("/api/v1/events?limit=-1", StatusCode::BAD_REQUEST),

@@ -9,6 +9,8 @@ pub mod counts;
 pub mod each;
 pub mod empty;
 pub mod figures;
+pub mod gone;
+pub mod gone_rows;
 pub mod header;
 pub mod help;
 pub mod loaded;

@@ -78,16 +78,36 @@ impl BreakerFilter {
     /// True if a breaker is shown.
     #[must_use]
     pub fn passes(&self, breaker: &Breaker) -> bool {
-        (self.state.is_empty() || self.state == condition_of(breaker))
-            && has_words(&self.text, &[&breaker.name, &breaker.service, &breaker.instance, &breaker.sentence])
+        (self.state.is_empty() || self.state == condition_of(breaker)) && self.has_words(breaker)
+    }
+
+    /// The same of one that is gone, which was in these states in the time that is looked at.
+    #[must_use]
+    pub fn passed(&self, breaker: &Breaker, states: impl IntoIterator<Item = BreakerState>) -> bool {
+        let was_so = match &*self.state {
+            "" | SILENT => true,
+            asked => states.into_iter().any(|state| condition(state) == asked),
+        };
+        was_so && self.has_words(breaker)
+    }
+
+    fn has_words(&self, breaker: &Breaker) -> bool {
+        has_words(&self.text, &[&breaker.name, &breaker.service, &breaker.instance, &breaker.sentence])
     }
 }
+
+/// How a breaker is of which nothing comes any more.
+const SILENT: &str = "silent";
 
 /// How a breaker is, as a filter calls it.
 #[must_use]
 pub fn condition_of(breaker: &Breaker) -> &'static str {
-    match breaker.state {
-        _ if breaker.stale => "silent",
+    if breaker.stale { SILENT } else { condition(breaker.state) }
+}
+
+/// How a breaker is in a state.
+fn condition(state: BreakerState) -> &'static str {
+    match state {
         BreakerState::Open | BreakerState::ForcedOpen => "open",
         BreakerState::HalfOpen => "half_open",
         BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => "passing",
@@ -105,8 +125,14 @@ pub fn has_words(text: &str, texts: &[&str]) -> bool {
 /// Breakers of a service (empty for all), worst first, then by name.
 #[must_use]
 pub fn breakers_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Breaker> {
-    let mut breakers: Vec<&Breaker> =
-        store.breakers.values().filter(|breaker| service.is_empty() || breaker.service == service).collect();
+    worst_first(
+        store.breakers.values().filter(|breaker| service.is_empty() || breaker.service == service).collect(),
+    )
+}
+
+/// Breakers, worst first, then by name; those that are silent last.
+#[must_use]
+pub fn worst_first(mut breakers: Vec<&Breaker>) -> Vec<&Breaker> {
     fn key(one: &Breaker) -> (bool, Reverse<Severity>, &str, &str, &str) {
         let severity = Reverse(words::breaker_severity(one.state));
         (one.stale, severity, &one.name, &one.instance, &one.id)
@@ -282,6 +308,14 @@ mod tests {
         assert!(!passes("shop mail", "", &open) && !passes("", "passing", &open));
         assert!(passes("", "silent", &breaker(BreakerState::Open, true)), "nobody knows how it is");
         assert!(passes("", "passing", &breaker(BreakerState::MetricsOnly, false)));
+        let passed = |text: &str, state: &str, states: &[BreakerState]| {
+            let filter = BreakerFilter { text: text.to_owned(), state: state.to_owned() };
+            filter.passed(&breaker(BreakerState::Closed, true), states.iter().copied())
+        };
+        let was = [BreakerState::Closed, BreakerState::Open];
+        assert!(passed("pay", "open", &was) && passed("", "passing", &was), "it was both");
+        assert!(!passed("", "half_open", &was) && !passed("mail", "open", &was));
+        assert!(passed("", "silent", &[]) && passed("", "", &[]), "it is silent now");
     }
 
     #[test]

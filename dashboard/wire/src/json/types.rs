@@ -4,17 +4,17 @@ use serde::{Deserialize, de::value::StrDeserializer};
 
 use super::{Failed, Read, Reader};
 use crate::{
-    ApiError, Breaker, BreakerDetail, BreakerPoint, BreakerState, Browser, Call, ClientLimitFigures,
-    ClockShift, ConnectionLane, ConnectionLanes, ConnectionSetUp, Connections, Control, ControlAction,
-    ControlList, ControlState, Count, CountByReason, Event, FailedConnects, Figure, FigureHistory,
-    FigurePoint, ForcedBy, Full, Health, Instance, Lack, LaneClose, LaneCounts, LaneLeak, LaneSegment,
-    LaneState, Level, Limit, Loss, Number, Observation, OutLink, Own, PastWarning, Percentiles, Phase,
-    PhaseKind, PoolDetail, PoolGroup, PoolKind, PoolLimit, PoolNews, PoolPoint, PoolSummary, ProbeFigures,
-    PrometheusStatus, Protection, ProtectionFigures, Range, Received, Refusal, Refuser, ResourceFigures,
-    RetryFigures, Rule, RuleSetting, Service, SessionPoint, Sessions, Severity, Share, SignalFigures,
-    Silence, Span, SpanKind, SpanLink, SpanNote, SparkLine, Spread, StateSpan, Status, StoreFile, Subject,
-    TimeoutFigures, TimeoutLimit, TraceDetail, TraceList, TraceStatus, TraceSummary, Transition, Unit,
-    Update, Warning, WarningLog,
+    ApiError, Breaker, BreakerCounts, BreakerDetail, BreakerPoint, BreakerState, Browser, Call,
+    ClientLimitFigures, ClockShift, ConnectionLane, ConnectionLanes, ConnectionSetUp, Connections, Control,
+    ControlAction, ControlList, ControlState, Count, CountByReason, Event, FailedConnects, Figure,
+    FigureHistory, FigurePoint, ForcedBy, Full, Health, Instance, Lack, LaneClose, LaneCounts, LaneLeak,
+    LaneSegment, LaneState, Level, Limit, Loss, Number, Observation, OutLink, Own, PastWarning, Percentiles,
+    Phase, PhaseKind, PoolDetail, PoolGroup, PoolKind, PoolLimit, PoolNews, PoolPoint, PoolSummary,
+    ProbeFigures, PrometheusStatus, Protection, ProtectionFigures, Range, Received, Refusal, Refuser,
+    ResourceFigures, RetryFigures, Rule, RuleSetting, Service, SessionPoint, Sessions, Severity, Share,
+    SignalFigures, Silence, Span, SpanKind, SpanLink, SpanNote, SparkLine, Spread, StateSpan, Status,
+    StoreFile, Subject, TimeoutFigures, TimeoutLimit, TraceDetail, TraceList, TraceStatus, TraceSummary,
+    Transition, Unit, Update, Warning, WarningLog,
 };
 
 /// Implements [`Read`] for structs, by the list of their fields. A field that is not in the list does not compile.
@@ -63,7 +63,8 @@ objects! {
         failed_per_s, rejected_per_s,
     }
     StateSpan { state, from_ms, to_ms }
-    BreakerDetail { breaker, range, states, transitions, points }
+    BreakerCounts { succeeded, failed, rejected }
+    BreakerDetail { breaker, range, states, transitions, points, counted }
     StoreFile { path, bytes, max_bytes, written_ms, problem }
     FigurePoint { at_ms, values }
     FigureHistory { range, interval_ms, instances, left_out, names, points }

@@ -120,3 +120,30 @@ fn transitions_are_bounded_and_a_repeated_event_counts_once() {
     assert_eq!(breaker.transitions.last().unwrap().at_ms, T0 + 59);
     assert!(breaker.transitions.windows(2).all(|pair| pair[0].at_ms <= pair[1].at_ms));
 }
+
+#[test]
+fn a_breaker_that_left_the_list_is_in_that_of_the_time_when_it_reported() {
+    let mut store = Store::new(&Config { forget_after_s: 60, ..Config::default() });
+    let report = |second: u64, state| {
+        at(T0 + second * 1_000).breaker_state(state).breaker(BreakerFigure::Calls, "failure", second as f64)
+    };
+    (0..100).for_each(|second| report(second, Word::Closed).send(&mut store));
+    store.take_events(&[transition(Word::Open, T0 + 99_500)], T0 + 99_600);
+    (100..110).for_each(|second| report(second, Word::Open).send(&mut store));
+    store.tick(T0 + 1_000_000);
+    assert!(store.breakers().is_empty());
+    let between = |from: u64, to: u64| store.breakers_between(T0 + from * 1_000, T0 + to * 1_000);
+    assert_eq!((between(50, 51).len(), between(109, 900).len()), (1, 1));
+    assert!(between(110, 900).is_empty(), "nothing came of it then");
+    let gone = between(90, 120).remove(0);
+    assert_eq!((gone.state, gone.transitions.len(), gone.failed_total), (BreakerState::Open, 1, 109));
+
+    // Its history is there by its id, with what was counted in that time alone.
+    let id = Id::parse(&gone.id).unwrap();
+    let wanted = Wanted { since: Since::Moment(T0 + 90_000), to_ms: Some(T0 + 104_000), max_points: 5 };
+    let detail = store.breaker_detail(id, wanted, T0 + 1_000_000).unwrap();
+    let (from_ms, to_ms) = (detail.range.from_ms, detail.range.to_ms);
+    assert_eq!(detail.counted.failed, 15, "of {from_ms} to {to_ms}");
+    assert_eq!((detail.counted.succeeded, detail.counted.rejected), (0, 0));
+    assert_eq!(detail.transitions.len(), 1);
+}

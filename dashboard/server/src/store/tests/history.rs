@@ -152,6 +152,19 @@ fn a_clock_that_is_put_back_leaves_sessions_and_protection_their_figures() {
 }
 
 #[test]
+fn sessions_and_protection_that_left_are_in_the_lists_of_the_time_when_they_reported() {
+    let mut store = Store::new(&Config { forget_after_s: 60, ..Config::default() });
+    (0..100).for_each(|n| send_protected(&mut store, T0 + n * 1_000, 3.0));
+    store.tick(T0 + 1_000_000);
+    assert!(store.sessions().is_empty() && store.protection().is_empty());
+    let mut between = |from: u64, to: u64| {
+        let (from_ms, to_ms) = (T0 + from * 1_000, T0 + to * 1_000);
+        (store.sessions_between(from_ms, to_ms).len(), store.protection_between(from_ms, to_ms).len())
+    };
+    assert_eq!([between(50, 51), between(99, 900), between(100, 900)], [(1, 1), (1, 1), (0, 0)]);
+}
+
+#[test]
 fn a_late_report_counts_and_tells_nothing_new() {
     let mut store = store();
     for n in [0, 1_000, 3_000, 2_000, 4_000_u64] {

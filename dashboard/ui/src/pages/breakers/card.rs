@@ -12,6 +12,7 @@ use super::{
     drawn::Drawn,
     figures::{Counted, Ratios},
     past::{Past, use_past},
+    shelf::Shelf,
     strip::Strip,
 };
 use crate::{
@@ -33,18 +34,21 @@ pub fn Card(
     id: String,
     /// True if a link led to it.
     marked: bool,
+    /// Where it is found.
+    shelf: Shelf,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let card = NodeRef::<Article>::new();
     let time = expect_context::<Time>();
     let past = use_past(live, time, id.clone());
-    let breaker = Derived::after({
-        let id = id.clone();
-        move |before: Option<&Breaker>| live.breaker(&id).or_else(|| before.cloned()).unwrap_or_default()
+    let own = Derived::from(vec![id.clone()]);
+    let told = Derived::after(move |before: Option<&Breaker>| {
+        let found = own.with(|own| shelf.of(live, own).pop());
+        found.or_else(|| before.cloned()).unwrap_or_default()
     });
+    let breaker = shelf.shown(told, past);
     let state = Derived::new(move || breaker.with(|breaker| breaker.state));
     let text = move |read: fn(&Breaker) -> String| move || breaker.with(read);
-    let own = Derived::from(vec![id.clone()]);
     let class = move || {
         let severity = words::severity_key(words::breaker_severity(state.get()));
         let stale = if breaker.with(|breaker| breaker.stale) { " is-stale" } else { "" };
@@ -56,6 +60,9 @@ pub fn Card(
         let (view, is_live) = (view.get(), time.range().is_live());
         breaker.with(|breaker| past.with(|past| Drawn::new(breaker, past, view, is_live)))
     });
+    let warned = Derived::new(move || vec![(Subject::Breaker, own.get())]);
+    // Of a time that has passed there are none before its history is here.
+    let has_figures = move || !shelf.is_then() || past.with(|past| past.detail.is_some());
     if marked {
         effect(move || {
             if let Some(card) = card.get() {
@@ -64,37 +71,40 @@ pub fn Card(
         });
     }
     view! {
-        <article class=class node_ref=card tabindex="-1" data-stop data-testid="breaker-card" data-breaker-id=id
+        <article class=class node_ref=card tabindex="-1" data-stop data-breaker-id=id
+            data-testid=if shelf.is_then() { "gone-breaker" } else { "breaker-card" }
             data-breaker-name=text(|b| b.name.clone()) data-state=move || words::breaker_key(state.get())>
-            <Top breaker />
+            <Top breaker shelf />
             <h2 dir="auto" title=text(|b| b.name.clone())>{text(|b| b.name.clone())}</h2>
             <p class="soft two" dir="auto">{text(|b| format!("{} \u{b7} {}", b.service, b.instance))}</p>
             <p class="sentence">{text(|b| b.sentence.clone())}</p>
             {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
-            <Panel breaker />
-            <Ratios breaker />
-            <Counted breaker />
-            <WarningsAbout about=Derived::new(move || vec![(Subject::Breaker, own.get())]) />
+            {(!shelf.is_then()).then(|| view! { <Panel breaker /> })}
+            <Show when=has_figures><Ratios breaker most=shelf.is_then() /><Counted breaker most=shelf.is_then() /></Show>
+            {(!shelf.is_then()).then(|| view! { <WarningsAbout about=warned /> })}
             <Strip drawn untold=Derived::new(move || past.with(Past::untold)) />
             <Transitions breaker past />
-            <Foot breaker past />
+            <Foot breaker past shelf />
         </article>
     }
 }
 
 /// Its state, since when, and when the next call tries.
 #[component]
-fn Top(breaker: Derived<Breaker>) -> impl IntoView {
+fn Top(breaker: Derived<Breaker>, shelf: Shelf) -> impl IntoView {
     let live = expect_context::<Live>();
     let state = Derived::new(move || breaker.with(|breaker| breaker.state));
     let since = move || {
+        if shelf.is_then() {
+            return Some(breaker.with(|breaker| last_heard(breaker, live.now_ms())));
+        }
         let since = breaker.with(|breaker| breaker.since_ms)?;
-        Some(format::span(live.now_ms().saturating_sub(since) / 1_000))
+        Some(format!("for {}", format::span(live.now_ms().saturating_sub(since) / 1_000)))
     };
     view! {
         <header>
             <span class="state" data-testid="breaker-state"><BreakerBadge state /></span>
-            {move || since().map(|since| view! { <span class="soft">{format!("for {since}")}</span> })}
+            {move || since().map(|since| view! { <span class="soft">{since}</span> })}
             <span class="grow"></span>
             {move || breaker.with(|breaker| next_try(breaker, live.now_ms())).map(|text| view! { <strong data-testid="next-try">{text}</strong> })}
         </header>
@@ -103,7 +113,7 @@ fn Top(breaker: Derived<Breaker>) -> impl IntoView {
 
 /// Where to go on from it.
 #[component]
-fn Foot(breaker: Derived<Breaker>, past: Derived<Past>) -> impl IntoView {
+fn Foot(breaker: Derived<Breaker>, past: Derived<Past>, shelf: Shelf) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
     let time = expect_context::<Time>();
@@ -113,7 +123,7 @@ fn Foot(breaker: Derived<Breaker>, past: Derived<Past>) -> impl IntoView {
     };
     let save = sheet_menu(
         "changes of state",
-        move || breaker.with(|breaker| past.with(|past| sheet(breaker, &seen(breaker, past, time)))),
+        move || breaker.with(|breaker| past.with(|past| sheet(breaker, shelf, &seen(breaker, past, time)))),
         move || {
             let name = breaker.with(|breaker| breaker.name.clone());
             vec!["breaker".to_owned(), name, format::iso_time(live.now_ms())]
@@ -128,8 +138,8 @@ fn Foot(breaker: Derived<Breaker>, past: Derived<Past>) -> impl IntoView {
     }
 }
 
-/// The changes as rows, and how the breaker is now.
-fn sheet(breaker: &Breaker, changes: &[Transition]) -> Sheet {
+/// The changes as rows, and how the breaker is now or was at the end.
+fn sheet(breaker: &Breaker, shelf: Shelf, changes: &[Transition]) -> Sheet {
     let columns = [
         "time",
         "from",
@@ -159,7 +169,10 @@ fn sheet(breaker: &Breaker, changes: &[Transition]) -> Sheet {
             ("breaker", breaker.name.clone()),
             ("service", breaker.service.clone()),
             ("instance", breaker.instance.clone()),
-            ("state_now", words::breaker_key(breaker.state).to_owned()),
+            (
+                if shelf.is_then() { "state_at_end" } else { "state_now" },
+                words::breaker_key(breaker.state).to_owned(),
+            ),
             ("succeeded", breaker.succeeded_total.to_string()),
             ("failed", breaker.failed_total.to_string()),
             ("rejected", breaker.rejected_total.to_string()),
@@ -180,6 +193,11 @@ fn show(card: &HtmlElement) {
 /// When a breaker that is silent was heard last.
 pub fn last_reported(breaker: &Breaker, now_ms: u64) -> Option<String> {
     breaker.stale.then(|| format!("last reported {}", format::ago(now_ms, breaker.last_seen_ms)))
+}
+
+/// When a breaker that is gone was heard last.
+pub fn last_heard(breaker: &Breaker, now_ms: u64) -> String {
+    format!("last heard {}", format::dated_time(breaker.last_seen_ms, now_ms))
 }
 
 /// When an open breaker lets a call try.
@@ -218,7 +236,7 @@ mod tests {
             window_calls: Some(200),
             forced: None,
         };
-        let sheet = sheet(&Breaker::default(), &[change]);
+        let sheet = sheet(&Breaker::default(), Shelf::Now, &[change]);
         assert_eq!(sheet.rows[0].len(), sheet.columns.len());
         assert_eq!(sheet.rows[0][4], Cell::Number(f64::from(0.52_f32)));
     }

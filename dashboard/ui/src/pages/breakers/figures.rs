@@ -10,13 +10,15 @@ use crate::{components::bar::Bar, derived::Derived, format};
 pub fn Counted(
     /// The breaker, or several as one.
     breaker: Derived<Breaker>,
+    /// True if its window is the fullest of a time, and not that of now.
+    most: bool,
 ) -> impl IntoView {
     let figure = move |label: &'static str, read: fn(&Breaker) -> u64| {
         view! { <div><dd>{move || format::count(breaker.with(read))}</dd><dt>{label}</dt></div> }
     };
     view! {
         <dl class="figures" data-testid="breaker-figures">
-            {figure("calls in the window", |b| b.window_calls)}
+            {figure(if most { "most calls in the window" } else { "calls in the window" }, |b| b.window_calls)}
             {figure("succeeded", |b| b.succeeded_total)}
             {figure("failed", |b| b.failed_total)}
             {figure("rejected", |b| b.rejected_total)}
@@ -29,6 +31,8 @@ pub fn Counted(
 pub fn Ratios(
     /// The breaker, or several as one.
     breaker: Derived<Breaker>,
+    /// True if they are the greatest of a time, and not those of now.
+    most: bool,
 ) -> impl IntoView {
     let failed =
         Derived::new(move || breaker.with(|breaker| (breaker.failure_ratio, breaker.failure_ratio_limit)));
@@ -36,10 +40,10 @@ pub fn Ratios(
     let unconnected = Derived::new(move || breaker.with(|breaker| breaker.failed_connects));
     let judged = |share: Derived<Option<Share>>, words: fn(Option<f64>) -> String| {
         let of = Derived::new(move || share.get().map_or((None, None), |of| (of.ratio, Some(of.limit))));
-        view! { <Show when=move || share.get().is_some()><Ratio of words /></Show> }
+        view! { <Show when=move || share.get().is_some()><Ratio of words most /></Show> }
     };
     view! {
-        <Ratio of=failed words=failed_calls />
+        <Ratio of=failed words=failed_calls most />
         {judged(slow, slow_calls)}
         {judged(unconnected, failed_connects)}
     }
@@ -52,6 +56,8 @@ fn Ratio(
     of: Derived<(Option<f32>, Option<f32>)>,
     /// What the share means.
     words: fn(Option<f64>) -> String,
+    /// True if it is the greatest of a time.
+    most: bool,
 ) -> impl IntoView {
     let share = Derived::new(move || f64::from(of.get().0.unwrap_or(0.0)));
     let limit = Derived::new(move || of.get().1.map(f64::from));
@@ -61,7 +67,9 @@ fn Ratio(
         _ => "c-soft",
     });
     let text = move || {
-        let judged = words(of.get().0.map(f64::from));
+        let ratio = of.get().0.map(f64::from);
+        let at_worst = if most && ratio.is_some() { "at worst " } else { "" };
+        let judged = format!("{at_worst}{}", words(ratio));
         match limit.get() {
             Some(limit) => format!("{judged}, opens at {}", format::percent(limit)),
             None => judged,

@@ -5,13 +5,15 @@ use poolscope_wire::{Breaker, Severity, Subject};
 
 use super::{
     axis::Axis,
-    card::{Card, last_reported, next_try},
+    card::{Card, last_heard, last_reported, next_try},
     control::panel::GroupPanel,
     drawn::Drawn,
     figures::{Counted, Ratios},
     merged::{together, worst},
-    past::{Past, use_pasts},
+    past::{Past, Pasts, use_pasts},
+    shelf::Shelf,
     strip::Strip,
+    then::in_time,
 };
 use crate::{
     compact::sort_by,
@@ -29,40 +31,71 @@ const MOST_READ: usize = 16;
 
 const MANY: &str = "The histories of so many instances are not read together.";
 
-/// Breakers by their ids.
-fn members(live: Live, ids: &[String]) -> Vec<Breaker> {
-    live.with_breakers(|store| ids.iter().filter_map(|id| store.breakers.get(id).cloned()).collect())
+/// The histories of several breakers, as far as they are read.
+#[derive(Debug, Clone, Copy)]
+struct Together {
+    ids: Derived<Vec<String>>,
+    shelf: Shelf,
+    /// Those whose histories are read.
+    read: Derived<Vec<String>>,
+    pasts: RwSignal<Pasts>,
 }
 
-/// What the strip of several breakers draws, and why a history is not in it.
-fn use_drawn(live: Live, time: Time, ids: Derived<Vec<String>>) -> (Derived<Drawn>, Derived<Option<String>>) {
-    // In an order that follows from no state, so that a change of one reads no history anew.
-    let read = Derived::new(move || {
-        let mut ids = ids.with(|ids| if ids.len() > MOST_READ { Vec::new() } else { ids.clone() });
-        sort_by(&mut ids, Ord::cmp);
-        ids
-    });
-    let pasts = use_pasts(live, time, read);
-    let view = expect_context::<Axis>().view;
-    let drawn = Derived::new(move || {
-        let (view, is_live) = (view.get(), time.range().is_live());
-        let none = Past::default();
-        let all = ids.with(|ids| members(live, ids));
-        pasts.with(|pasts| {
-            let past = |id: &String| pasts.iter().find(|(of, _)| of == id).map_or(&none, |(_, past)| past);
-            let all: Vec<_> = all.iter().map(|one| Drawn::new(one, past(&one.id), view, is_live)).collect();
-            worst(&all, view)
+impl Together {
+    fn start(live: Live, time: Time, ids: Derived<Vec<String>>, shelf: Shelf) -> Self {
+        // In an order that follows from no state, so that a change of one reads no history anew.
+        let read = Derived::new(move || {
+            let mut ids = ids.with(|ids| if ids.len() > MOST_READ { Vec::new() } else { ids.clone() });
+            sort_by(&mut ids, Ord::cmp);
+            ids
+        });
+        Self { ids, shelf, read, pasts: use_pasts(live, time, read) }
+    }
+
+    /// What the strip draws.
+    fn drawn(self, live: Live, time: Time) -> Derived<Drawn> {
+        let view = expect_context::<Axis>().view;
+        Derived::new(move || {
+            let (view, is_live) = (view.get(), time.range().is_live());
+            let none = Past::default();
+            let all = self.ids.with(|ids| self.shelf.of(live, ids));
+            self.pasts.with(|pasts| {
+                let drawn = all
+                    .iter()
+                    .map(|one| Drawn::new(one, past_of(pasts, &one.id).unwrap_or(&none), view, is_live));
+                worst(&drawn.collect::<Vec<_>>(), view)
+            })
         })
-    });
-    let untold = Derived::new(move || {
-        if ids.with(Vec::len) > MOST_READ {
+    }
+
+    /// Why a history is not in it.
+    fn untold(self, time: Time) -> Option<String> {
+        if self.ids.with(Vec::len) > MOST_READ {
             return time.fixed().map(|_| MANY.to_owned());
         }
-        let is_read = pasts.with(|pasts| pasts.len() == read.with(Vec::len));
-        let failed = pasts.with(|pasts| pasts.iter().find_map(|(_, past)| past.untold()));
-        if is_read { failed } else { Some(failed.unwrap_or_default()) }
-    });
-    (drawn, untold)
+        self.pasts.with(|pasts| {
+            let is_read = pasts.len() == self.read.with(Vec::len);
+            let failed = pasts.iter().find_map(|(_, past)| past.untold());
+            if is_read { failed } else { Some(failed.unwrap_or_default()) }
+        })
+    }
+
+    /// How they stand together, or stood.
+    fn breaker(self, live: Live) -> Breaker {
+        let mut all = self.ids.with(|ids| self.shelf.of(live, ids));
+        if self.shelf.is_then() {
+            self.pasts.with(|pasts| {
+                for one in &mut all {
+                    *one = past_of(pasts, &one.id).map_or_else(|| one.clone(), |past| in_time(one, past));
+                }
+            });
+        }
+        together(&all)
+    }
+}
+
+fn past_of<'a>(pasts: &'a Pasts, id: &str) -> Option<&'a Past> {
+    pasts.iter().find(|(of, _)| of == id).map(|(_, past)| past)
 }
 
 /// A group of breakers as one card, which can be taken apart.
@@ -72,6 +105,8 @@ pub fn Group(
     group: Derived<Option<BreakerGroup>>,
     /// Id of the breaker that a link led to.
     marked: Option<String>,
+    /// Where they are found.
+    shelf: Shelf,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
@@ -86,25 +121,34 @@ pub fn Group(
     let leads_here = marked.clone();
     let is_open = Derived::new(move || {
         let name = text(|group| group.name.clone())();
-        let asked = navigation.query("apart") == name;
+        let asked = navigation.query(shelf.apart()) == name;
         asked || leads_here.as_ref().is_some_and(|id| ids.with(|ids| ids.contains(id)))
     });
     let toggle = move |_| {
         let name = text(|group| group.name.clone())();
-        navigation.set_query("apart", if is_open.get_untracked() { "" } else { &name });
+        navigation.set_query(shelf.apart(), if is_open.get_untracked() { "" } else { &name });
     };
-    let breaker = Derived::new(move || ids.with(|ids| together(&members(live, ids))));
-    let (drawn, untold) = use_drawn(live, time, ids);
+    let all = Together::start(live, time, ids, shelf);
+    let breaker = Derived::new(move || all.breaker(live));
+    let (drawn, untold) = (all.drawn(live, time), Derived::new(move || all.untold(time)));
+    let warned = Derived::new(move || vec![(Subject::Breaker, ids.get())]);
+    // Of a time that has passed there are none before the histories are here.
+    let has_figures = move || !shelf.is_then() || untold.with(Option::is_none);
     let next = move || breaker.with(|breaker| next_try(breaker, live.now_ms()));
     let class = move || {
         let severity = words::severity_key(words::breaker_severity(state.get()));
         let stale = if breaker.with(|breaker| breaker.stale) { " is-stale" } else { "" };
         format!("card group v-{severity}{stale}")
     };
-    let old = move || breaker.with(|breaker| last_reported(breaker, live.now_ms()));
+    let old = move || {
+        breaker.with(|breaker| match shelf.is_then() {
+            true => Some(last_heard(breaker, live.now_ms())),
+            false => last_reported(breaker, live.now_ms()),
+        })
+    };
     let count = move || ids.with(|ids| format::counted(ids.len() as u64, "instance", "instances"));
     view! {
-        <article class=class data-testid="breaker-group" data-breaker-name=text(|g| g.name.clone())
+        <article class=class data-testid=if shelf.is_then() { "gone-group" } else { "breaker-group" } data-breaker-name=text(|g| g.name.clone())
             data-state=move || words::breaker_key(state.get())>
             <header>
                 <span class="state"><BreakerBadge state /></span>
@@ -119,10 +163,9 @@ pub fn Group(
             <p class="sentence" hidden=move || words::breaker_severity(state.get()) == Severity::Ok>
                 {move || breaker.with(|breaker| breaker.sentence.clone())}
             </p>
-            <GroupPanel name=Derived::new(text(|g| g.name.clone())) ids />
-            <Ratios breaker />
-            <Counted breaker />
-            <WarningsAbout about=Derived::new(move || vec![(Subject::Breaker, ids.get())]) />
+            {(!shelf.is_then()).then(|| view! { <GroupPanel name=Derived::new(text(|g| g.name.clone())) ids /> })}
+            <Show when=has_figures><Ratios breaker most=shelf.is_then() /><Counted breaker most=shelf.is_then() /></Show>
+            {(!shelf.is_then()).then(|| view! { <WarningsAbout about=warned /> })}
             <Strip drawn untold />
             <p>
                 <button type="button" class="button" data-stop data-testid="breaker-apart" on:click=toggle
@@ -135,7 +178,7 @@ pub fn Group(
             {
                 let marked = marked.clone();
                 each(move || ids.get(), move |id| {
-                    view! { <Card marked=marked.as_deref() == Some(id.as_str()) id /> }.into_any()
+                    view! { <Card marked=marked.as_deref() == Some(id.as_str()) id shelf /> }.into_any()
                 })
             }
         </Show>

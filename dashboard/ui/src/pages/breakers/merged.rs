@@ -23,7 +23,10 @@ pub fn together(members: &[Breaker]) -> Breaker {
     Breaker {
         state: worst.map(|worst| worst.state).unwrap_or_default(),
         // Whoever looks wants to know which of them it is.
-        sentence: worst.map(|worst| format!("{}: {}", worst.instance, worst.sentence)).unwrap_or_default(),
+        sentence: worst
+            .filter(|worst| !worst.sentence.is_empty())
+            .map(|worst| format!("{}: {}", worst.instance, worst.sentence))
+            .unwrap_or_default(),
         failure_ratio,
         failure_ratio_limit,
         slow_calls: judged(&told, |one| one.slow_calls),

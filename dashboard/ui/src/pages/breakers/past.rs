@@ -51,7 +51,7 @@ impl Past {
 }
 
 /// Histories by the ids of their breakers.
-type Pasts = Vec<(String, Past)>;
+pub type Pasts = Vec<(String, Past)>;
 
 /// Reads the history of a breaker, and reads it again while the time that is looked at moves on.
 pub fn use_past(live: Live, time: Time, id: String) -> Derived<Past> {

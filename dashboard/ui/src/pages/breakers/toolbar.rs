@@ -41,6 +41,8 @@ impl Counts {
 
     fn shown(&self) -> String {
         match self.of.iter().sum::<u64>() {
+            // Those that are gone tell their number themselves.
+            0 => String::new(),
             all if all == self.shown => format::counted(all, "breaker", "breakers"),
             all => {
                 format!("{} of {}", format::count(self.shown), format::counted(all, "breaker", "breakers"))
@@ -101,5 +103,6 @@ mod tests {
         assert_eq!(counts.sentence(), "1 open \u{b7} 1,000 let calls pass \u{b7} 2 not heard any more");
         assert_eq!(counts.shown(), "12 of 1,003 breakers");
         assert_eq!(Counts { shown: 1_003, ..counts }.shown(), "1,003 breakers");
+        assert_eq!(Counts::default().shown(), "");
     }
 }

@@ -93,13 +93,13 @@ enum Name {
 fn subject(navigation: Navigation, name: Derived<Name>, route: Route, gone: &'static str) -> AnyView {
     (move || {
         let route = route.clone();
-        match name.get() {
-            Name::Known(name) => {
-                Some(view! { <a dir="auto" href=move || navigation.link(&route)>{name}</a> }.into_any())
-            }
-            Name::Gone => Some(view! { <span>{gone}</span> }.into_any()),
-            Name::Unknown => None,
-        }
+        let name = match name.get() {
+            Name::Known(name) => name,
+            // Its history may be there for long yet.
+            Name::Gone => gone.to_owned(),
+            Name::Unknown => return None,
+        };
+        Some(view! { <a dir="auto" href=move || navigation.link(&route)>{name}</a> })
     })
     .into_any()
 }

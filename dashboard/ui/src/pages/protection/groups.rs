@@ -29,6 +29,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// True if something passes that nothing comes of any more.
+    pub fn passes_silent(&self, texts: &[&str]) -> bool {
+        self.passes(None, texts)
+    }
+
     fn passes(&self, how: How, texts: &[&str]) -> bool {
         self.how.is_none_or(|wanted| wanted == how) && has_words(&self.text, texts)
     }

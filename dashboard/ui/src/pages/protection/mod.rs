@@ -1,6 +1,7 @@
 //! What protects the calls of each instance beside breakers: probes, limits, timeouts, retries and resources.
 
 pub mod cells;
+pub mod gone;
 pub mod groups;
 pub mod table;
 
@@ -22,6 +23,7 @@ use crate::{
 };
 
 use cells::Kind;
+use gone::{Gone, use_gone};
 use groups::{Filter, Group, How, groups};
 use table::Instance;
 
@@ -38,6 +40,7 @@ pub fn Protection() -> impl IntoView {
             HOW.iter().find(|(_, key, ..)| *key == query.get("severity")).map(|(how, ..)| *how)
         }),
     });
+    let gone = use_gone(live, time, filter);
     let read = move |filter: &Filter| {
         // The limits of pools come with their figures.
         live.with_figures(|_| ());
@@ -55,6 +58,8 @@ pub fn Protection() -> impl IntoView {
     let is_empty = Derived::new(move || all.get() == 0);
     let has_no_match = Derived::new(move || shown_rows.get() == 0);
     let counted = Derived::new(move || match (shown_rows.get(), all.get()) {
+        // Those that are gone tell their number themselves.
+        (_, 0) => String::new(),
         (shown, all) if shown == all => format::counted(all, "row", "rows"),
         (shown, all) => format!("{} of {}", format::count(shown), format::counted(all, "row", "rows")),
     });
@@ -97,7 +102,7 @@ pub fn Protection() -> impl IntoView {
                 {move || time.fixed().map(|_| " Charts are of the time that is looked at.")}
             </span>
         </div>
-        <Show when=move || !is_empty.get()>
+        <Show when=move || !is_empty.get() || gone.any()>
             <div class="toolbar" role="search">
                 <input type="search" data-search data-testid="search" placeholder="Search ( / )" aria-label="Search what protects calls"
                     prop:value=move || navigation.query("q")
@@ -118,12 +123,16 @@ pub fn Protection() -> impl IntoView {
                 each(keys, move |key| view! { <Instance groups=found key shown /> }.into_any())
             } else if !is_filled.get() {
                 view! { <Waiting /> }.into_any()
+            } else if gone.any() || gone.is_loading() {
+                // What is looked at is there: nothing is missing that has to be explained.
+                ().into_any()
             } else if nobody_sends.get() {
                 view! { <NoData /> }.into_any()
             } else {
                 view! { <Nothing /> }.into_any()
             }
         }}
+        <Show when=move || time.fixed().is_some()><Gone gone filter /></Show>
     }
 }
 

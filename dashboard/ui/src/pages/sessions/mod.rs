@@ -2,6 +2,7 @@
 //!
 //! A kind is one registry's name over all instances of a service; its instances are behind it.
 
+pub mod gone;
 pub mod kinds;
 pub mod strip;
 
@@ -27,6 +28,7 @@ use crate::{
     words,
 };
 
+use gone::{Gone, use_gone};
 use kinds::{Kind, end_reason, kinds};
 use strip::Strip;
 
@@ -48,6 +50,7 @@ pub fn SessionsPage() -> impl IntoView {
     let is_filled = Derived::new(move || live.with_list(|store| store.filled));
     let nobody_sends = Derived::new(move || live.with_status(|store| store.services.is_empty()));
     let is_empty = Derived::new(move || all.with(Vec::is_empty));
+    let gone = use_gone(live, navigation, time);
     let keys = move || all.with(|all| all.iter().map(Kind::key).collect());
     let shown = Derived::after(move |before: Option<&Option<(String, String)>>| {
         let asked = navigation.query("show");
@@ -78,10 +81,14 @@ pub fn SessionsPage() -> impl IntoView {
                         let title = format!("{name} over time");
                         view! { <OverTime path of="instances=all&" charts=&SESSIONS name title /> }
                     })}
+                    <Show when=move || time.fixed().is_some()><Gone gone /></Show>
                     <SessionEvents />
                 }.into_any()
             } else if !is_filled.get() {
                 view! { <Waiting /> }.into_any()
+            } else if gone.any() || gone.is_loading() {
+                // What is looked at is there: nothing is missing that has to be explained.
+                ().into_any()
             } else if nobody_sends.get() {
                 view! { <NoData /> }.into_any()
             } else if live.with_sessions(|store| !store.sessions.is_empty()) {
@@ -90,6 +97,7 @@ pub fn SessionsPage() -> impl IntoView {
                 view! { <Nothing /> }.into_any()
             }
         }}
+        <Show when=move || is_empty.get() && time.fixed().is_some()><Gone gone /></Show>
     }
 }
 

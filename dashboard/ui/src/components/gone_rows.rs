@@ -1,0 +1,60 @@
+//! Rows of what is gone, each with its charts of the time that is looked at behind it.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+
+use super::{each::each, gone::SHOWN};
+use crate::{derived::Derived, format, navigation::Navigation};
+
+/// What a row says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it is and whose, in one line.
+    pub place: String,
+    /// When it was heard last.
+    pub last_seen_ms: u64,
+}
+
+/// The rows; the address says of which the charts are shown.
+pub fn gone_rows(
+    rows: Derived<Vec<Row>>,
+    charts: impl Fn(&str) -> Option<AnyView> + Send + Sync + 'static,
+) -> AnyView {
+    let navigation = expect_context::<Navigation>();
+    let charts = Arc::new(charts);
+    let ids = move || rows.with(|rows| rows.iter().take(SHOWN).map(|row| row.id.clone()).collect());
+    let row = move |id: String| {
+        let of = id.clone();
+        let row = Derived::after(move |before: Option<&Row>| {
+            let found = rows.with(|rows| rows.iter().find(|row| row.id == of).cloned());
+            found.or_else(|| before.cloned()).unwrap_or_default()
+        });
+        let text = move |read: fn(&Row) -> String| move || row.with(read);
+        let is_shown = Derived::new(move || row.with(|row| navigation.query("show") == row.id));
+        let toggle = move |_| {
+            let id = row.with_untracked(|row| row.id.clone());
+            navigation.set_query("show", if is_shown.get_untracked() { "none" } else { &id });
+        };
+        let charts = charts.clone();
+        view! {
+            <li data-testid="gone-row">
+                <b dir="auto">{text(|row| row.name.clone())}</b>
+                " " <span class="soft" dir="auto">{text(|row| row.place.clone())}</span>
+                " " <span class="soft">"last heard " {text(|row| format::exact_time(row.last_seen_ms))}</span>
+                " " <button type="button" class="quiet" data-stop data-testid="gone-over-time" on:click=toggle
+                    aria-expanded=move || if is_shown.get() { "true" } else { "false" }>
+                    {move || if is_shown.get() { "hide charts" } else { "over time" }}
+                    <span class="sr">{text(|row| format!(": {}", row.name))}</span>
+                </button>
+                {move || is_shown.get().then(|| charts(&id))}
+            </li>
+        }
+        .into_any()
+    };
+    view! { <ul>{each(ids, row)}</ul> }.into_any()
+}
