@@ -28,6 +28,7 @@ pub(super) async fn log(State(app): State<Arc<App>>, query: RawQuery) -> Result<
     let (from_ms, to_ms, [service, instance, about], limit, format) = query::read(query, |query| {
         let times = (query.moment("from_ms")?, query.moment("to_ms")?);
         let [service, instance] = ["service", "instance"].map(|name| query.text(name));
+        let instance = instance.map(|id| if id == wire::NO_ID { String::new() } else { id });
         // Of a pool, a breaker or what else a warning is about.
         let about = query.id("about", |text| Id::parse(text).map(|id| id.to_string()))?;
         let whose = [service, instance, about];

@@ -1,10 +1,13 @@
 //! What a query may ask for, and what it is told if it can't be meant.
 
-use poolscope_wire::{ApiError, PoolDetail, PoolSummary, path};
+use std::time::Duration;
+
+use poolscope_dashboard::config::Config;
+use poolscope_wire::{ApiError, PoolDetail, PoolSummary, WarningLog, path};
 use prost::Message as _;
 use reqwest::StatusCode;
 
-use crate::{Running, config, request};
+use crate::{PATIENCE, Running, config, report_of, request};
 
 #[tokio::test]
 async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_reason() {
@@ -79,5 +82,25 @@ async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_rea
         let error: ApiError = answer.json().await.unwrap();
         assert!(error.error.contains(reason), "{path}?{query}: {}", error.error);
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_wrong_with_an_instance_that_has_no_id_is_found_by_a_word() {
+    let rule = vec!["session_overdue=2".parse().unwrap()];
+    let server = Running::start(Config { rule, ..config() }).await;
+    let body = serde_json::to_vec(&report_of("", 4, 2)).unwrap();
+    server.post("/v1/metrics", "application/json", None, body).await;
+    let log = async |instance: &str| -> WarningLog {
+        server.get(&format!("{}?instance={instance}", path::WARNING_LOG)).await
+    };
+    let is_noted = async {
+        while log("no%20id").await.warnings.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_noted).await.unwrap();
+    assert_eq!(log("no%20id").await.warnings[0].warning.instance, "");
+    assert!(log("two").await.warnings.is_empty());
     server.stop().await;
 }
