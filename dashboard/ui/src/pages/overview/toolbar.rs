@@ -57,15 +57,9 @@ pub fn Toolbar(
             let services = store.services.iter().filter(|one| service.is_empty() || one.name == service);
             // Where a service has one alone, that is no choice.
             let several = services.filter(|one| one.instances.len() > 1);
-            let ids = several.flat_map(|one| one.instances.iter().map(|one| instance_choice(&one.id)));
-            let mut names: Vec<String> = Vec::new();
-            for id in ids {
-                // Instances of several services may have the same, or none.
-                if !names.iter().any(|name| name == id) {
-                    names.push(id.to_owned());
-                }
-            }
-            names
+            let ids =
+                several.flat_map(|one| one.instances.iter().map(|one| instance_choice(&one.id).to_owned()));
+            ids.collect::<Vec<_>>()
         })
     });
     let has_groups = Derived::new(move || live.with_list(|store| !store.groups.is_empty()));
