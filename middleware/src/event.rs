@@ -16,6 +16,7 @@ use poolscope_semconv::value::{
 
 use crate::origin::Origin;
 use crate::registry::PoolState;
+use crate::said::Said;
 
 /// Timers come a little late by nature; what is not more than that, or than a tenth of the limit, is not worth a word.
 const LATE: Duration = Duration::from_millis(10);
@@ -189,9 +190,9 @@ pub struct TimeoutFired {
 impl fmt::Display for TimeoutFired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, limit, elapsed, destination, pool } = self;
-        write!(f, "timeout {name} fired after {limit:?}")?;
+        write!(f, "timeout {name} fired after {}", Said(*limit))?;
         let late = elapsed.saturating_sub(*limit);
-        let late = (late > LATE.max(*limit / 10)).then(|| format!("{late:.1?} late"));
+        let late = (late > LATE.max(*limit / 10)).then(|| format!("{} late", Said(late)));
         let pool = pool.as_ref().map(ToString::to_string);
         let mut parts = [late.as_ref(), destination.as_ref(), pool.as_ref()].into_iter().flatten();
         if let Some(first) = parts.next() {

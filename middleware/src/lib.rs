@@ -94,6 +94,7 @@ mod registry;
 pub mod reqwest;
 #[cfg(feature = "retry")]
 pub mod retry;
+mod said;
 mod scope;
 mod series;
 #[cfg(feature = "session")]

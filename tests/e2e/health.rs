@@ -94,7 +94,7 @@ async fn course(kind: Kind) {
     set(Mode::Fail);
     until(&probe, HealthState::Failing, "last: status 503").await;
     set(Mode::Hang);
-    until(&probe, HealthState::Failing, "last: timeout after 200ms").await;
+    until(&probe, HealthState::Failing, "last: timeout after 200 ms").await;
     set(Mode::Answer);
     until(&probe, HealthState::Healthy, "status 200").await;
 

@@ -159,7 +159,7 @@ impl Server {
         let allowed = app.config.allowed_host.iter().map(String::as_str).chain(public);
         let page = web::router(app.clone(), HostRule::new(http.address, allowed.clone()));
         let hosts = HostRule::new(otlp_http.address, allowed);
-        let over_http = web::guarded(otlp::http_router(app.clone()), app.clone(), hosts);
+        let over_http = web::guarded(otlp::http_router(app.clone()), app.clone(), hosts, Audience::Senders);
         let over_http = over_http.layer(from_fn_with_state(app.clone(), otlp::http_counted));
 
         let mut tasks = JoinSet::new();

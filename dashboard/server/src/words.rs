@@ -3,6 +3,9 @@
 use poolscope_wire::text::count as grouped;
 pub(crate) use poolscope_wire::text::{bytes, duration, number};
 
+/// A name that is at least so like an unknown one was probably meant by it: of five letters one may be wrong.
+const LIKENESS: f64 = 0.75;
+
 /// A number with its noun, such as `1 request` or `1,200 requests`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
@@ -43,6 +46,13 @@ pub(crate) fn cut(text: &str, max_bytes: usize) -> &str {
 /// text of everything that is searched.
 pub(crate) fn contains(text: &str, wanted: &str) -> bool {
     text.as_bytes().windows(wanted.len().max(1)).any(|part| part.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+/// The name that was probably meant.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
+    let best = names.map(|known| (likeness(known), known)).max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(likeness, _)| *likeness >= LIKENESS).map(|(_, known)| known)
 }
 
 #[cfg(test)]

@@ -102,6 +102,9 @@ pub mod path {
     pub const LOGOUT: &str = "/logout";
 }
 
+/// What stands for an instance that has no id, where one is chosen.
+pub const NO_ID: &str = "no id";
+
 /// Body of every answer of the read API that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ApiError {

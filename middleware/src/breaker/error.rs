@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use poolscope_semconv::value::{BreakerReason, BreakerState};
 
+use crate::said::Said;
+
 /// The breaker did not let a call through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,7 +34,7 @@ impl fmt::Display for BreakerOpen {
                 write!(f, "breaker {name} is held open from the dashboard")
             }
             (BreakerState::ForcedOpen, _) => write!(f, "breaker {name} is held open by hand"),
-            (_, Some(wait)) => write!(f, "breaker {name} is open and lets a call try in {wait:.1?}"),
+            (_, Some(wait)) => write!(f, "breaker {name} is open and lets a call try in {}", Said(wait)),
             (_, None) => write!(f, "breaker {name} is open"),
         }
     }

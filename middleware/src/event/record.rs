@@ -9,6 +9,7 @@ use poolscope_semconv::{attr, event as name};
 
 use super::{EndOfSession, Event, Leak, PoolName, ResourceUse};
 use crate::registry::PoolState;
+use crate::said::Said;
 
 /// Writes an event down by the contract.
 pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime) {
@@ -36,10 +37,10 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
                 record.add_attribute(attr::NETWORK_PEER_PORT, i64::from(peer.port()));
             }
             let body = format!(
-                "connection {} to {} was closed after {:.1?} and {} requests: {}",
+                "connection {} to {} was closed after {} and {} requests: {}",
                 closed.connection,
                 place(&closed.pool),
-                closed.lifetime,
+                Said(closed.lifetime),
                 closed.requests,
                 closed.reason,
             );
@@ -56,9 +57,9 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
         Event::LeakSuspected(leak) => {
             add_leak(record, leak);
             let body = format!(
-                "{} has been left alone for {:.1?}, neither read nor dropped{}",
+                "{} has been left alone for {}, neither read nor dropped{}",
                 held(leak),
-                leak.held,
+                Said(leak.held),
                 taken_by(leak)
             );
             (name::LEAK_SUSPECTED, Severity::Warn, body)
@@ -66,7 +67,7 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
         Event::LeakReturned(leak) => {
             add_leak(record, leak);
             let body =
-                format!("{} is no longer leaked, after {:.1?}{}", held(leak), leak.held, taken_by(leak));
+                format!("{} is no longer leaked, after {}{}", held(leak), Said(leak.held), taken_by(leak));
             (name::LEAK_RETURNED, Severity::Info, body)
         }
         Event::BreakerTransition(change) => {
@@ -183,15 +184,15 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
                 SessionEnd::Error | SessionEnd::Panicked => Severity::Warn,
             };
             let error = end.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            let body = format!("{} ended after {:.1?}: {}{error}", session(end), end.duration, end.reason);
+            let body = format!("{} ended after {}: {}{error}", session(end), Said(end.duration), end.reason);
             (name::SESSION_ENDED, severity, body)
         }
         Event::SessionOverdue(end) => {
             add_session(record, end);
             let body = format!(
-                "{} was told to end {:.1?} ago ({}) and is still there",
+                "{} was told to end {} ago ({}) and is still there",
                 session(end),
-                end.ending,
+                Said(end.ending),
                 end.reason
             );
             (name::SESSION_OVERDUE, Severity::Warn, body)

@@ -74,7 +74,7 @@ fn failing() -> HealthChanged {
         name: "pay".into(),
         from: HealthState::Healthy,
         to: HealthState::Failing,
-        reason: "3 of 3 probes failed, last: timeout after 1s".into(),
+        reason: "3 of 3 probes failed, last: timeout after 1 s".into(),
         destination: Some("http://pay.example:80".into()),
     }
 }
@@ -200,7 +200,7 @@ fn a_close_tells_its_pool_its_peer_and_its_reason() {
     assert_eq!((get(attr::NETWORK_PEER_ADDRESS), get(attr::NETWORK_PEER_PORT)), ("127.0.0.1", "8080"));
     assert_eq!(
         body(&closed),
-        "connection 7 to http://pay.example:80 of client payments was closed after 2.0s and 3 requests: reset"
+        "connection 7 to http://pay.example:80 of client payments was closed after 2 s and 3 requests: reset"
     );
 }
 
@@ -216,7 +216,7 @@ fn a_timeout_names_the_destination_of_the_call_and_the_state_of_its_pool() {
     );
     assert_eq!(
         body(&fired),
-        "timeout attempt fired after 250ms (http://pay.example:80; \
+        "timeout attempt fired after 250 ms (http://pay.example:80; \
          pool \"\": 0 connections open, 0 active, 0 idle, 0 requests waiting)"
     );
     assert_eq!(
@@ -253,7 +253,7 @@ fn a_resource_tells_its_use_and_the_limit_that_counts() {
 fn a_change_of_health_tells_from_where_to_where_and_why() {
     let record = record(&Event::HealthChanged(failing()));
     assert_eq!(record.severity_number(), Some(Severity::Error));
-    assert_eq!(body(&record), "pay is failing: 3 of 3 probes failed, last: timeout after 1s");
+    assert_eq!(body(&record), "pay is failing: 3 of 3 probes failed, last: timeout after 1 s");
     let attributes = attributes(&record);
     assert_eq!((&*attributes[attr::HEALTH_FROM], &*attributes[attr::HEALTH_STATE]), ("healthy", "failing"));
     assert_eq!(attributes[attr::SERVER_ADDRESS], "pay.example");
@@ -263,13 +263,13 @@ fn a_change_of_health_tells_from_where_to_where_and_why() {
 fn a_session_tells_why_it_ended_and_how_long_it_took() {
     let ended = record(&Event::SessionEnded(end(SessionEnd::Error)));
     assert_eq!(ended.severity_number(), Some(Severity::Warn));
-    assert_eq!(body(&ended), "session 3 (room 7) of chat ended after 90.0s: error: broken pipe");
+    assert_eq!(body(&ended), "session 3 (room 7) of chat ended after 1 min 30 s: error: broken pipe");
     assert_eq!(attributes(&ended)[attr::SESSION_ERROR_MESSAGE], "broken pipe");
     let overdue = record(&Event::SessionOverdue(end(SessionEnd::IdleTimeout)));
     assert_eq!(overdue.severity_number(), Some(Severity::Warn));
     assert_eq!(
         body(&overdue),
-        "session 3 (room 7) of chat was told to end 5.0s ago (idle_timeout) and is still there"
+        "session 3 (room 7) of chat was told to end 5 s ago (idle_timeout) and is still there"
     );
     let told = attributes(&overdue);
     let get = |key: &str| told[key].as_str();

@@ -20,6 +20,7 @@ use tower_service::Service;
 use super::builder::Expected;
 use super::http::{Asked, ProbeRequest, ProbeResponse};
 use super::probe::Told;
+use crate::said::Said;
 use crate::{Origin, classify, current};
 
 /// Most bytes of an answer that are read, so that its connection can be used again. A longer one is dropped.
@@ -103,7 +104,7 @@ where
         Ok(Err(panic)) => (ProbeOutcome::Failure, panic),
         Err(_) => {
             let panic = dropped.err().map(|panic| format!("; {panic}")).unwrap_or_default();
-            (ProbeOutcome::Failure, format!("timeout after {:?}{panic}", plan.timeout))
+            (ProbeOutcome::Failure, format!("timeout after {}{panic}", Said(plan.timeout)))
         }
     }
 }
@@ -114,7 +115,7 @@ fn judge(plan: &Plan, status: StatusCode, took: Duration) -> (ProbeOutcome, Stri
         Ok(true) => {
             let is_slow = plan.slow_from.is_some_and(|from| took >= from);
             let outcome = if is_slow { ProbeOutcome::Slow } else { ProbeOutcome::Success };
-            (outcome, format!("status {} after {took:.1?}", status.as_u16()))
+            (outcome, format!("status {} after {}", status.as_u16(), Said(took)))
         }
         Ok(false) => (ProbeOutcome::Failure, format!("status {}", status.as_u16())),
         Err(panic) => (ProbeOutcome::Failure, panic),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use poolscope_semconv::value::LimitOutcome;
 
 use crate::event::PoolName;
+use crate::said::Said;
 
 /// A limit did not let a request through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl fmt::Display for Refused {
         }
         match self.cause {
             Cause::QueueFull => write!(f, "refused the request, since its queue is full")?,
-            Cause::TimedOut => write!(f, "did not let the request through within {:?}", self.waited)?,
+            Cause::TimedOut => write!(f, "did not let the request through within {}", Said(self.waited))?,
         }
         write!(f, " ({} of {} are in flight, {} wait)", self.in_use, self.max, self.queued)
     }

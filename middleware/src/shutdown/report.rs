@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::registry::{HolderSnapshot, PoolSnapshot};
+use crate::said::Said;
 use crate::{Scope, ScopeSnapshot};
 
 /// How long requests have to give back what they hold after they were cut: as long as their tasks take to be run.
@@ -68,7 +69,8 @@ impl fmt::Display for ShutdownReport {
         let ended = began_with.saturating_sub(cut + left);
         write!(
             f,
-            "shut down in {took:.1?}: of {began_with} requests {ended} ended, {cut} were cut, {left} are left"
+            "shut down in {}: of {began_with} requests {ended} ended, {cut} were cut, {left} are left",
+            Said(*took)
         )?;
         if self.sessions > 0 {
             write!(f, "; of {} sessions {} are left", self.sessions, self.sessions_left)?;

@@ -45,7 +45,7 @@
 //! request was given up, before it gave back what it had:
 //!
 //! ```text
-//! timeout acquire fired after 1s (http://pay:80; pool "payments": 20 connections open, 20 active, 0 idle, 12 requests waiting)
+//! timeout acquire fired after 1 s (http://pay:80; pool "payments": 20 connections open, 20 active, 0 idle, 12 requests waiting)
 //! ```
 //!
 //! The same is told as an [event](crate::event::TimeoutFired). A snapshot counts for each name the calls that ended in time,

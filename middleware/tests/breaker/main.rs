@@ -102,7 +102,7 @@ async fn it_opens_rejects_tries_and_closes_and_tells_each_step() {
     assert_eq!((&*open.name, open.state), (PAY, BreakerState::Open));
     assert_eq!(open.reason, BreakerReason::FailureRatio);
     assert_eq!(open.retry_in, Some(Duration::from_secs(4)));
-    assert_eq!(open.to_string(), "breaker http://pay.example:80 is open and lets a call try in 4.0s");
+    assert_eq!(open.to_string(), "breaker http://pay.example:80 is open and lets a call try in 4 s");
     assert_eq!(scope.snapshot().breakers[0].open_remaining, Duration::from_secs(4));
 
     advance(OPEN_TIME).await;

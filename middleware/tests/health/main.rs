@@ -137,14 +137,14 @@ async fn it_degrades_fails_and_heals_with_the_reason() {
     assert_eq!(
         course,
         [
-            (Healthy, "the last probe succeeded: status 204 after 0.0ns"),
-            (Degraded, "the last probe was slow: status 200 after 600.0ms"),
+            (Healthy, "the last probe succeeded: status 204 after 0 s"),
+            (Degraded, "the last probe was slow: status 200 after 600 ms"),
             (Degraded, "1 of 3 probes failed, last: nobody is there"),
-            (Degraded, "2 of 3 probes failed, last: timeout after 1s"),
+            (Degraded, "2 of 3 probes failed, last: timeout after 1 s"),
             (Failing, "3 of 3 probes failed, last: the client panicked: a bug"),
             (Failing, "4 probes in a row failed, last: status 503"),
-            (Failing, "1 of 2 probes were answered since it failed, last: status 200 after 0.0ns"),
-            (Healthy, "the last probe succeeded: status 200 after 0.0ns"),
+            (Failing, "1 of 2 probes were answered since it failed, last: status 200 after 0 s"),
+            (Healthy, "the last probe succeeded: status 200 after 0 s"),
         ]
     );
     let changes =
@@ -207,7 +207,7 @@ async fn a_request_that_panics_in_its_drop_is_one_that_failed() {
     sleep(INTERVAL * 5 / 2).await;
     assert_eq!((probe.state(), asked.load(Relaxed)), (HealthState::Failing, 3));
     let reason = probe.snapshot().reason;
-    assert!(reason.ends_with("timeout after 1s; the client panicked: in a destructor"), "{reason}");
+    assert!(reason.ends_with("timeout after 1 s; the client panicked: in a destructor"), "{reason}");
 }
 
 #[test]

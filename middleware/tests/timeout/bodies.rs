@@ -84,7 +84,7 @@ async fn a_body_that_stalls_fires_and_one_that_trickles_does_not() {
     assert_eq!(start.elapsed(), LIMIT / 4 * 3 * 10);
     let fired = elapsed(body.frame().await);
     assert_eq!((start.elapsed(), fired.elapsed), (LIMIT / 4 * 3 * 10 + LIMIT, LIMIT));
-    assert_eq!(fired.to_string(), "timeout read fired after 2s (http://pay.example:8080)");
+    assert_eq!(fired.to_string(), "timeout read fired after 2 s (http://pay.example:8080)");
     assert!(body.frame().await.is_none() && body.is_end_stream(), "the rest is gone");
     assert_eq!(*events.lock().unwrap(), [fired]);
     assert_eq!(counts(&scope), [(InTime, 0), (Fired, 1), (Canceled, 0)]);
@@ -140,7 +140,7 @@ async fn a_body_that_never_makes_anybody_wait_is_limited_too() {
     assert!(body.frame().await.unwrap().is_ok());
     sleep(LIMIT + Duration::from_millis(500)).await;
     let fired = elapsed(body.frame().await);
-    assert_eq!(fired.to_string(), "timeout call fired after 2s (500.0ms late; http://pay.example:8080)");
+    assert_eq!(fired.to_string(), "timeout call fired after 2 s (500 ms late; http://pay.example:8080)");
     assert!(pieces.is_closed(), "the rest of the body was dropped at once");
 }
 

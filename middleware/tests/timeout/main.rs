@@ -50,7 +50,7 @@ async fn it_fires_at_its_limit_and_says_which_one_it_was() {
     let start = Instant::now();
     let error = answers_after(&scope, LIMIT * 2).oneshot(request()).await.unwrap_err();
     assert_eq!(start.elapsed(), LIMIT);
-    assert_eq!(error.to_string(), "timeout attempt fired after 2s (http://pay.example:8080)");
+    assert_eq!(error.to_string(), "timeout attempt fired after 2 s (http://pay.example:8080)");
     assert!(error.source().is_some_and(<dyn StdError>::is::<Elapsed>));
     assert_eq!(counts(&scope), [(InTime, 0), (Fired, 1), (Canceled, 0)]);
     let fired = TimeoutFired {
@@ -114,7 +114,7 @@ async fn a_connector_may_have_requests_of_any_type_and_boxed_errors() {
     let mut connector =
         connect.layer(service_fn(|_: Sealed| pending::<Result<(), Box<dyn StdError + Send + Sync>>>()));
     let error = connector.ready().await.unwrap().call(Sealed).await.unwrap_err();
-    assert_eq!(error.downcast_ref::<Elapsed>().unwrap().to_string(), "timeout connect fired after 2s");
+    assert_eq!(error.downcast_ref::<Elapsed>().unwrap().to_string(), "timeout connect fired after 2 s");
 }
 
 #[test]

@@ -67,7 +67,7 @@ async fn an_acquire_that_waits_too_long_tells_the_state_of_the_pool_before_it_wa
     assert_eq!(start.elapsed(), LIMIT);
     assert_eq!(
         error.to_string(),
-        "timeout acquire fired after 2s (http://pay.example:8080; \
+        "timeout acquire fired after 2 s (http://pay.example:8080; \
          pool \"orders\": 0 connections open, 0 active, 0 idle, 1 request waiting)"
     );
     let Error::Elapsed(elapsed) = error;
@@ -214,7 +214,7 @@ async fn an_acquire_counts_the_queue_of_a_limit_and_tells_it() {
     assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let error = service.oneshot(sent()).await.map(drop).unwrap_err().to_string();
     let expected = "0 active, 0 idle, 1 request waiting, 1 of them for the limit of 1)";
-    assert!(error.starts_with("timeout acquire fired after 2s") && error.ends_with(expected), "{error}");
+    assert!(error.starts_with("timeout acquire fired after 2 s") && error.ends_with(expected), "{error}");
     assert_eq!(pool(&scope).limit.unwrap().queued, 0);
     assert_eq!(counts(&scope), [(InTime, 1), (Fired, 1), (Canceled, 0)]);
 }

@@ -7,7 +7,7 @@ use poolscope_wire::{Breaker, PoolDetail, PoolGroup, PoolSummary, Service, path}
 
 use super::page::{Page, Seen};
 use super::world::Instance;
-use super::{LATER, SOON, agree, check, figure, text_of};
+use super::{LATER, SOON, agree, agree_late, check, figure, text_of};
 
 /// The pool that both have.
 const SHARED: &str = "search.internal";
@@ -71,7 +71,7 @@ async fn two_instances_are_one_are_taken_apart_and_one_that_stops_counts_no_more
         members.iter().map(|member| text(row(&rows, member), "pool-name").to_owned()).collect();
     names.sort();
     assert_eq!(names, ["shop-1", "shop-2"]);
-    agree(
+    agree_late(
         "connections that both have opened",
         async || Ok(figure(text_of(&page.all("pool-opened-total").await?, "text"))),
         async || {

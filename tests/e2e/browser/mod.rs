@@ -65,6 +65,25 @@ async fn agree<T: PartialEq + Debug>(
     }
 }
 
+/// Waits until what is seen is what was so at some moment since: for what a page reads every few seconds.
+async fn agree_late<T: PartialEq + Debug>(
+    what: &str,
+    seen: impl AsyncFn() -> Result<T>,
+    truth: impl AsyncFn() -> Result<T>,
+) -> Result<()> {
+    let deadline = Instant::now() + SOON;
+    let mut truths = Vec::new();
+    loop {
+        truths.push(truth().await?);
+        let seen = seen().await?;
+        if truths.contains(&seen) {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < deadline, "{what}: the page says {seen:#?}, and it was {truths:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// A page must fit a telephone and a great screen, and nothing may have gone wrong on it.
 async fn check(page: &Page, name: &str) -> Result<()> {
     page.pictures(name).await?;

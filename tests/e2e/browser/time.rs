@@ -80,6 +80,11 @@ async fn a_time_is_marked_on_one_chart_looked_at_and_shared() -> Result<()> {
     assert_eq!(time(&seen), time(&still));
     other.until("with its charts", SOON, "chart-connections", |seen| !seen.is_empty()).await?;
     check(&other, "still").await?;
+    // On a telephone too the bar shows all of it.
+    other.size(400, 800).await?;
+    let has_room = "const bar = document.querySelector('[data-testid=time-range]'); const has = bar.offsetWidth; \
+                    bar.style.width = 'max-content'; return has >= bar.offsetWidth";
+    assert_eq!(other.script(has_room).await?, true, "the time is cut");
 
     page.script("history.back()").await?;
     page.until("back is live again", SOON, "still", <[Seen]>::is_empty).await?;

@@ -11,7 +11,7 @@ use poolscope_wire as wire;
 use super::export::{self, Format};
 use super::query::{Parameters, SOME};
 use super::range::{self, RangeQuery};
-use super::{ApiFailure, query};
+use super::{ApiFailure, kinds, query};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::conn::Peer;
@@ -186,6 +186,9 @@ impl EventQuery {
 pub(super) async fn events(State(app): State<Arc<App>>, query: RawQuery) -> Result<Response, ApiFailure> {
     let EventQuery { texts, search, limit, format, rest } = query::read(query, EventQuery::of)?;
     let [kind, service, pool, breaker] = texts.each_ref().map(Option::as_deref);
+    if let Some(unknown) = kind.filter(|kind| !kinds::is_ours(kind) && !app.store().has_event_of(kind)) {
+        return Err(kinds::unknown(unknown));
+    }
     // A group stands for its pools.
     let pools = pool.map(|pool| match PoolId::parse(pool) {
         Some(group @ PoolId::Group(_)) => app.store().members(group).into_iter().map(|(id, _)| id).collect(),

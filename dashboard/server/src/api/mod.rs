@@ -5,6 +5,7 @@ mod error;
 mod export;
 mod figures;
 mod handlers;
+mod kinds;
 mod query;
 mod range;
 mod traces;

@@ -164,7 +164,7 @@ fn bad(sentence: String) -> ApiFailure {
 }
 
 /// As much of a text as helps to find it.
-fn told(text: &str) -> String {
+pub(super) fn told(text: &str) -> String {
     let shown = cut(text, MAX_TOLD);
     if shown.len() == text.len() { shown.to_owned() } else { format!("{shown}...") }
 }

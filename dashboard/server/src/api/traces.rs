@@ -94,8 +94,8 @@ pub(super) async fn one(
         missing(if traces.was_here(id) {
             "this trace was here and has made room for newer ones; more are kept with --max-traces and --max-trace-bytes"
         } else {
-            "no span of this trace is here: spans are sent when they end, and not at all where they are not sampled; one that \
-             was here may have left to make room"
+            "no span of this trace ever came here, or it left so long ago that it is forgotten: spans are sent when they end, \
+             and not at all where they are not sampled; and a trace leaves when newer ones need its room"
         })
     })
 }

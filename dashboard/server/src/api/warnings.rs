@@ -12,7 +12,7 @@ use super::query::{self, SOME};
 use super::{ApiFailure, range};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::store::WarningFilter;
+use crate::store::{Id, WarningFilter};
 
 /// The time of an answer that asks for none.
 const USUAL_MS: u64 = 15 * 60_000;
@@ -27,8 +27,11 @@ pub(super) async fn log(State(app): State<Arc<App>>, query: RawQuery) -> Result<
     let now_ms = now_ms();
     let (from_ms, to_ms, [service, instance, about], limit, format) = query::read(query, |query| {
         let times = (query.moment("from_ms")?, query.moment("to_ms")?);
-        // `about` is the id of a pool, a breaker or what else a warning is about.
-        let whose = ["service", "instance", "about"].map(|name| query.text(name));
+        let [service, instance] = ["service", "instance"].map(|name| query.text(name));
+        let instance = instance.map(|id| if id == wire::NO_ID { String::new() } else { id });
+        // Of a pool, a breaker or what else a warning is about.
+        let about = query.id("about", |text| Id::parse(text).map(|id| id.to_string()))?;
+        let whose = [service, instance, about];
         Ok((times.0, times.1, whose, query.count("limit", SOME)?, Format::of(query)?))
     })?;
     let to_ms = to_ms.unwrap_or(now_ms);

@@ -10,9 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::secret::holds_secret;
-
-/// A name that is at least so like an unknown one was probably meant by it: of five letters one may be wrong.
-const LIKENESS: f64 = 0.75;
+use crate::words::nearest;
 
 /// What is wrong with a configuration file, and where.
 #[derive(Debug, thiserror::Error)]
@@ -98,13 +96,6 @@ pub(super) fn keys(command: &Command) -> impl Iterator<Item = &Arg> {
             && !super::load::is_about_loading(arg)
     };
     command.get_arguments().filter(is_key)
-}
-
-/// The name that was probably meant.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
-    let best = names.map(|known| (likeness(known), known)).max_by(|one, other| one.0.total_cmp(&other.0));
-    best.filter(|(likeness, _)| *likeness >= LIKENESS).map(|(_, known)| known)
 }
 
 /// What kind of value a key has in TOML.

@@ -11,6 +11,7 @@ use clap::{Arg, ArgMatches, Command, Parser};
 
 use super::file::{self, FileError, Setting};
 use super::secret::holds_secret;
+use crate::words::nearest;
 
 /// The argument that names the file.
 const FILE_ID: &str = "config";
@@ -137,7 +138,7 @@ pub(super) fn slip_in(variables: impl Iterator<Item = String>, command: &Command
         let own = name.strip_prefix(OWN_PREFIX);
         let rest = own.or_else(|| name.strip_prefix(ENV_PREFIX))?;
         let names = known.iter().filter_map(|name| name.strip_prefix(ENV_PREFIX));
-        let meant = file::nearest(rest, names).map(|meant| format!("{ENV_PREFIX}{meant}"));
+        let meant = nearest(rest, names).map(|meant| format!("{ENV_PREFIX}{meant}"));
         (own.is_some() || meant.is_some()).then_some(LoadError::Variable { name, meant })
     };
     let is_unknown = |name: &String| !known.contains(&name.as_str()) && !is_of_cluster(name);

@@ -83,10 +83,39 @@ impl Reason {
 
 const REASONS: usize = Reason::ALL.len();
 
+/// Why a request was turned away at the door, before anything looked at what it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum AtDoor {
+    Host,
+    Site,
+}
+
+impl AtDoor {
+    pub(crate) const ALL: [Self; 2] = [Self::Host, Self::Site];
+
+    /// As a label.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "unknown_host",
+            Self::Site => "other_site",
+        }
+    }
+
+    /// As a person would say it. What names the host is the asker's, so it is not told.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Host => "to a host name that is not allowed; --allowed-host adds one",
+            Self::Site => "from a page of another site",
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     signals: [OfSignal; SignalKind::ALL.len()],
+    at_door: [AtomicU64; AtDoor::ALL.len()],
     refused_streams: AtomicU64,
     large_heads: AtomicU64,
     large_bodies: AtomicU64,
@@ -123,6 +152,15 @@ impl Counts {
     /// A request was refused as a whole.
     pub(crate) fn refused(&self, kind: SignalKind, why: Reason) {
         self.signals[kind as usize].refused[why as usize].fetch_add(1, Relaxed);
+    }
+
+    /// A request was turned away that is none of OTLP.
+    pub(crate) fn turned_away(&self, why: AtDoor) {
+        self.at_door[why as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn all_turned_away(&self, why: AtDoor) -> u64 {
+        self.at_door[why as usize].load(Relaxed)
     }
 
     /// A listener of the live stream was turned away.

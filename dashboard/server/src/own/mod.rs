@@ -6,6 +6,6 @@ mod prometheus;
 mod ready;
 mod report;
 
-pub(crate) use counts::{Counts, Reason, SignalKind};
+pub(crate) use counts::{AtDoor, Counts, Reason, SignalKind};
 pub(crate) use prometheus::metrics;
 pub(crate) use ready::{Ready, ready};

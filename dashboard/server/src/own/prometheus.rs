@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, header};
 
-use super::counts::Reason;
+use super::counts::{AtDoor, Reason};
 use super::memory::resident_bytes;
 use crate::app::{App, VERSION};
 use crate::clock::now_ms;
@@ -102,6 +102,13 @@ fn text(app: &App) -> String {
         "limit_hits_total",
         "How often something was dropped, refused or evicted for a bound.",
         limits().map(|(labels, limit)| (labels, limit.hits as f64)),
+    );
+
+    page.family(
+        Counter,
+        "turned_away_requests_total",
+        "Requests that are none of OTLP and were refused for where they are from or lead to, by reason.",
+        AtDoor::ALL.map(|why| (vec![("reason", why.as_str())], app.counts.all_turned_away(why) as f64)),
     );
 
     let places = || app.places.iter().map(|(name, places)| (vec![("listener", *name)], places));

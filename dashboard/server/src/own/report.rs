@@ -2,7 +2,7 @@
 
 use poolscope_wire::{Limit, Loss, Own, SignalFigures};
 
-use super::counts::Reason;
+use super::counts::{AtDoor, Reason};
 use super::memory::resident_bytes;
 use crate::app::App;
 use crate::conn::{Cut, Places};
@@ -54,6 +54,9 @@ impl App {
             for (why, count) in Reason::ALL.into_iter().zip(of.refused) {
                 tell(format!("Requests with {} refused: {}", of.kind.as_str(), why.words()), count);
             }
+        }
+        for why in AtDoor::ALL {
+            tell(format!("Requests refused: {}", why.words()), self.counts.all_turned_away(why));
         }
         if let Some(login) = self.access.login() {
             let (wrong, turned_away) = login.tries.counts();

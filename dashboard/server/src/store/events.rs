@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use poolscope_semconv::event::LEAK_RETURNED;
 use poolscope_wire::{Event, Severity};
 
+use super::Store;
 use super::event_text::describe;
 use super::id::Id;
 use crate::model::{EventRecord, Sender};
@@ -254,6 +255,13 @@ impl Events {
 
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
+    }
+}
+
+impl Store {
+    /// True if an event of a kind is here.
+    pub(crate) fn has_event_of(&self, kind: &str) -> bool {
+        self.events.newest(EventFilter { kind: Some(kind), ..EventFilter::default() }).next().is_some()
     }
 }
 

@@ -21,7 +21,9 @@ use crate::access::{self, LoginRule, Visit};
 use crate::api::{self, ApiFailure};
 use crate::app::App;
 use crate::assets;
-use crate::conn::Peer;
+use crate::conn::{Audience, Peer};
+use crate::host::HostRule;
+use crate::own::AtDoor;
 
 /// What answers without a login: whoever watches over this process, and the page to log in.
 const OPEN: [&str; 6] = [path::HEALTH, path::READY, path::LOGIN, path::LOGOUT, login::STYLE, login::ICON];
@@ -45,9 +47,32 @@ pub(super) async fn fair_head(State(app): State<Arc<App>>, request: Request, nex
         .into_response()
 }
 
+/// Refuses what names a host by which nobody may ask.
+pub(super) async fn known_host(
+    State((app, hosts, audience)): State<(Arc<App>, Arc<HostRule>, Audience)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if hosts.allows(request.uri(), request.headers()) {
+        return next.run(request).await;
+    }
+    // What senders are refused is counted with its signal.
+    if audience == Audience::Browsers {
+        app.counts.turned_away(AtDoor::Host);
+    }
+    let sentence = "this dashboard answers only to host names that it knows: localhost, 127.0.0.1 and [::1], other \
+                    addresses in digits where it listens for other machines, and what --allowed-host adds";
+    ApiFailure::new(StatusCode::FORBIDDEN, sentence).into_response()
+}
+
 /// Refuses what scripts of other sites ask for. They could not read it, but they could take places and time.
-pub(super) async fn no_foreign_scripts(request: Request, next: Next) -> Response {
+pub(super) async fn no_foreign_scripts(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if access::asks_from_elsewhere(request.method(), request.headers()) {
+        app.counts.turned_away(AtDoor::Site);
         let sentence = "a page of another site asks for this; open the dashboard itself";
         return ApiFailure::new(StatusCode::FORBIDDEN, sentence).into_response();
     }

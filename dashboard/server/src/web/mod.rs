@@ -11,17 +11,17 @@ mod tests;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::middleware;
+use axum::response::Response;
 use axum::routing::{get, post};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, header};
 use poolscope_wire::path;
 
 pub(crate) use self::body::small;
-use crate::api::{self, ApiFailure};
+use crate::api;
 use crate::app::App;
 use crate::assets;
+use crate::conn::Audience;
 use crate::host::HostRule;
 
 /// Scripts, styles and data from here alone; WebAssembly may be compiled. Nothing inline, nothing framed.
@@ -55,25 +55,17 @@ pub(crate) fn router(app: Arc<App>, hosts: HostRule) -> Router {
         .merge(login)
         .fallback(assets::serve)
         .layer(middleware::from_fn_with_state(app.clone(), guard::logged_in))
-        .layer(middleware::from_fn(guard::no_foreign_scripts));
-    guarded(router, app, hosts)
+        .layer(middleware::from_fn_with_state(app.clone(), guard::no_foreign_scripts));
+    guarded(router, app, hosts, Audience::Browsers)
 }
 
 /// Answers only requests that name an allowed host and have a head of a fair size, and locks every answer down.
-pub(crate) fn guarded(router: Router, app: Arc<App>, hosts: HostRule) -> Router {
+pub(crate) fn guarded(router: Router, app: Arc<App>, hosts: HostRule, audience: Audience) -> Router {
+    let door = (app.clone(), Arc::new(hosts), audience);
     router
-        .layer(middleware::from_fn_with_state(Arc::new(hosts), guard))
+        .layer(middleware::from_fn_with_state(door, guard::known_host))
         .layer(middleware::from_fn_with_state(app, guard::fair_head))
         .layer(middleware::map_response(secured))
-}
-
-async fn guard(State(hosts): State<Arc<HostRule>>, request: Request, next: Next) -> Response {
-    if hosts.allows(request.uri(), request.headers()) {
-        return next.run(request).await;
-    }
-    let sentence = "this dashboard answers only to host names that it knows: localhost, 127.0.0.1 and [::1], other \
-                    addresses in digits where it listens for other machines, and what --allowed-host adds";
-    ApiFailure::new(StatusCode::FORBIDDEN, sentence).into_response()
 }
 
 async fn secured(mut response: Response) -> Response {

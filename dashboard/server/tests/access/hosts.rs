@@ -34,6 +34,29 @@ async fn a_name_that_was_made_to_lead_here_is_turned_away_also_when_bound_to_all
 }
 
 #[tokio::test]
+async fn what_is_turned_away_at_the_door_is_counted_and_never_named() {
+    let server = Running::with(|_| {}).await;
+    for _ in 0..2 {
+        server.get("/").header("host", "<b>evil</b>.example").send().await.unwrap();
+        server.get("/").header("host", "evil.example").send().await.unwrap();
+    }
+    server.get(path::STATUS).header("sec-fetch-site", "cross-site").send().await.unwrap();
+    server.post("/v1/metrics").header("host", "evil.example").send().await.unwrap();
+    let losses = server.status().await.own.losses;
+    let count = |what: &str| losses.iter().find(|loss| loss.what.contains(what)).map(|loss| loss.count);
+    assert_eq!(count("Requests refused: to a host name that is not allowed"), Some(4), "{losses:?}");
+    assert_eq!(count("Requests refused: from a page of another site"), Some(1), "{losses:?}");
+    assert_eq!(count("Requests with metrics refused: to a host name"), Some(1), "{losses:?}");
+    assert_eq!(losses.len(), 3);
+    let told = server.get(path::METRICS).send().await.unwrap().text().await.unwrap();
+    for (reason, count) in [("unknown_host", 4), ("other_site", 1)] {
+        let line = format!("poolscope_dashboard_turned_away_requests_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(told.contains(&line), "{told}");
+    }
+    assert!(!told.contains("evil") && !format!("{losses:?}").contains("evil"));
+}
+
+#[tokio::test]
 async fn behind_a_proxy_the_public_name_is_known_and_the_cookie_is_secure() {
     let server = Running::with(|config| {
         config.access.login = poolscope_dashboard::config::Login::Token;

@@ -1,10 +1,13 @@
 //! What a query may ask for, and what it is told if it can't be meant.
 
-use poolscope_wire::{ApiError, PoolDetail, PoolSummary, path};
+use std::time::Duration;
+
+use poolscope_dashboard::config::Config;
+use poolscope_wire::{ApiError, PoolDetail, PoolSummary, WarningLog, path};
 use prost::Message as _;
 use reqwest::StatusCode;
 
-use crate::{Running, config, request};
+use crate::{PATIENCE, Running, config, report_of, request};
 
 #[tokio::test]
 async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_reason() {
@@ -56,12 +59,15 @@ async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_rea
     for (path, query, reason) in [
         (path::EVENTS, "from_ms=9&to_ms=8", "the range is empty"),
         (path::EVENTS, "pool=pay", "pool is `pay`; it must be an id"),
+        (path::EVENTS, "kind=bogus", "kind is `bogus`; it must be poolscope.breaker.transition, "),
+        (path::EVENTS, "kind=leak.suspected", "(did you mean `poolscope.leak.suspected`?)"),
         (path::EVENTS, "severity=worse", "severity is `worse`; it must be ok, warn or bad"),
         (path::TRACES, "limit=5000", "limit is `5000`; it must be a whole number from 1 to 500"),
         (path::TRACES, "from=abc", "`from` is no parameter of this path"),
         (path::TRACES, "from_ms=abc", "from_ms is `abc`"),
         (path::WARNING_LOG, "window=60", "`window` is no parameter of this path"),
         (path::WARNING_LOG, "limit=0", "at least 1"),
+        (path::WARNING_LOG, "about=pay", "about is `pay`; it must be an id"),
         (&of_connections, "only=qq", "only is `qq`; it must be active, leaked, wasted, closed or open"),
         (&of_connections, "max_rows=99999999", "from 1 to 10000"),
         (&of_connections, "max_points=0", "from 1 to 10000"),
@@ -76,5 +82,25 @@ async fn a_range_is_answered_and_one_that_makes_no_sense_is_refused_with_the_rea
         let error: ApiError = answer.json().await.unwrap();
         assert!(error.error.contains(reason), "{path}?{query}: {}", error.error);
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_wrong_with_an_instance_that_has_no_id_is_found_by_a_word() {
+    let rule = vec!["session_overdue=2".parse().unwrap()];
+    let server = Running::start(Config { rule, ..config() }).await;
+    let body = serde_json::to_vec(&report_of("", 4, 2)).unwrap();
+    server.post("/v1/metrics", "application/json", None, body).await;
+    let log = async |instance: &str| -> WarningLog {
+        server.get(&format!("{}?instance={instance}", path::WARNING_LOG)).await
+    };
+    let is_noted = async {
+        while log("no%20id").await.warnings.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_noted).await.unwrap();
+    assert_eq!(log("no%20id").await.warnings[0].warning.instance, "");
+    assert!(log("two").await.warnings.is_empty());
     server.stop().await;
 }

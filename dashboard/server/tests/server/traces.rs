@@ -70,7 +70,11 @@ async fn traces_are_taken_over_http_and_found_again() {
         ("?from_ms=9&to_ms=8", 400, "the range is empty"),
         ("?colour=red", 400, "`colour` is no parameter"),
         ("/pay", 404, "32 hexadecimal"),
-        ("/00000000000000000000000000000009", 404, "no span of this trace"),
+        (
+            "/00000000000000000000000000000009",
+            404,
+            "no span of this trace ever came here, or it left so long ago that it is forgotten",
+        ),
     ] {
         let answer = server.client.get(url(query)).send().await.unwrap();
         assert_eq!(answer.status(), status, "{query}");

@@ -20,7 +20,7 @@ pub fn Choice(
     let chosen = move || navigation.query(key);
     let options = move || {
         let chosen = chosen();
-        // Who has no name can't be chosen by it: no name stands for all.
+        // No name stands for all.
         let mut names: Vec<String> = names.get().into_iter().filter(|name| !name.is_empty()).collect();
         // One of the address stays to be seen even if nobody of that name sends any more.
         if !chosen.is_empty() && !names.contains(&chosen) {

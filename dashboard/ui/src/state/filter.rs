@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use poolscope_wire::{Breaker, BreakerState, Event, Protection, Severity, Subject, Warning};
+use poolscope_wire::{Breaker, BreakerState, Event, NO_ID, Protection, Severity, Subject, Warning};
 
 use super::store::{Store, is_routine};
 use crate::{
@@ -112,6 +112,18 @@ fn condition(state: BreakerState) -> &'static str {
         BreakerState::HalfOpen => "half_open",
         BreakerState::Closed | BreakerState::ForcedClosed | BreakerState::MetricsOnly => "passing",
     }
+}
+
+/// True if an instance is the one that is chosen; an empty choice is all of them.
+#[must_use]
+pub fn is_of_instance(chosen: &str, instance: &str) -> bool {
+    chosen.is_empty() || chosen == instance_choice(instance)
+}
+
+/// By which word an instance is chosen.
+#[must_use]
+pub fn instance_choice(instance: &str) -> &str {
+    if instance.is_empty() { NO_ID } else { instance }
 }
 
 /// True if every word of a text is somewhere in others.
@@ -316,6 +328,13 @@ mod tests {
         assert!(passed("pay", "open", &was) && passed("", "passing", &was), "it was both");
         assert!(!passed("", "half_open", &was) && !passed("mail", "open", &was));
         assert!(passed("", "silent", &[]) && passed("", "", &[]), "it is silent now");
+    }
+
+    #[test]
+    fn an_instance_without_an_id_is_chosen_by_a_word() {
+        assert!(is_of_instance("", "") && is_of_instance("", "a") && is_of_instance("a", "a"));
+        assert!(is_of_instance(NO_ID, "") && !is_of_instance(NO_ID, "a") && !is_of_instance("a", ""));
+        assert_eq!([instance_choice(""), instance_choice("a")], [NO_ID, "a"]);
     }
 
     #[test]

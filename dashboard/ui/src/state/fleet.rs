@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use poolscope_wire::{Breaker, BreakerState, Service, Severity, SparkPoint, Subject, Warning};
 
-use super::{store::Store, table::Table};
+use super::{filter::is_of_instance, store::Store, table::Table};
 use crate::{compact::sort_by, format, words};
 
 /// Points of members are put together by so much time.
@@ -156,7 +156,7 @@ pub fn warnings_of<'a>(store: &'a Store, service: &str, instance: &str) -> Vec<&
         .warnings
         .values()
         .filter(|one| service.is_empty() || one.service == service)
-        .filter(|one| instance.is_empty() || one.instance == instance)
+        .filter(|one| is_of_instance(instance, &one.instance))
         .collect();
     sort_by(&mut all, |a, b| order(a).cmp(&order(b)));
     all

@@ -4,7 +4,10 @@ use std::cmp::Ordering;
 
 use poolscope_wire::{PoolSummary, Severity};
 
-use super::store::{GroupEntry, PoolEntry, Store};
+use super::{
+    filter::is_of_instance,
+    store::{GroupEntry, PoolEntry, Store},
+};
 use crate::{
     compact::{lower_case, sort_by},
     words,
@@ -120,7 +123,7 @@ impl PoolFilter {
 
     fn passes(&self, pool: &PoolSummary, words: &[String]) -> bool {
         (self.service.is_empty() || pool.service == self.service)
-            && (self.instance.is_empty() || pool.instance == self.instance)
+            && is_of_instance(&self.instance, &pool.instance)
             && self.severity.is_none_or(|severity| pool.health.severity == severity && !pool.stale)
             && words.iter().all(|word| has_word(pool, word))
     }
@@ -283,6 +286,11 @@ mod tests {
         assert_eq!(ids(PoolFilter { open, ..PoolFilter::default() }), "g 2 1 3 4", "what vanished goes last");
         assert_eq!(ids(PoolFilter { apart: true, ..PoolFilter::default() }), "2 4 1 3");
         assert_eq!(ids(PoolFilter { instance: "a".to_owned(), ..PoolFilter::default() }), "4 1");
+        assert_eq!(
+            ids(PoolFilter { instance: poolscope_wire::NO_ID.to_owned(), ..PoolFilter::default() }),
+            "",
+            "each has one"
+        );
     }
 
     #[test]

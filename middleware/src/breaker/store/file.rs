@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::{BreakerStore, StoredBreaker, StoredState};
+use crate::said::Said;
 
 /// Age up to which a file is believed by default.
 pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(10 * 60);
@@ -85,7 +86,7 @@ impl FileStore {
         }
         let doubt = match now.duration_since(document.written) {
             Ok(age) if age <= self.max_age => return Ok(document.breakers),
-            Ok(age) => format!("it is {age:.0?} old, and believed for {:?}", self.max_age),
+            Ok(age) => format!("it is {} old, and believed for {}", Said(age), Said(self.max_age)),
             Err(_) => "it was written in the future".to_owned(),
         };
         tracing::warn!(

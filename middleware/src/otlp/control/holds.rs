@@ -11,6 +11,7 @@ use super::{Control, Rule};
 use crate::breaker::Force;
 use crate::breaker::control::{HeldByApplication, Hold};
 use crate::event::Forced;
+use crate::said::Said;
 
 /// Commands whose end is remembered, so that one that comes again is not done again.
 const REMEMBERED: usize = 256;
@@ -82,7 +83,7 @@ impl Holds {
             .ok_or("the application offers other breakers for control, and not this one")?;
         let max = self.control.max_hold;
         if command.lasts > max {
-            return Err(format!("the application lets a breaker be held for {max:.0?} at most"));
+            return Err(format!("the application lets a breaker be held for {} at most", Said(max)));
         }
         let lasts = (command.action != Action::Automatic).then_some(command.lasts);
         let forced = Forced { by: text(&command.by, MAX_BY), why: text(&command.why, MAX_WHY), lasts };

@@ -9,7 +9,7 @@ use crate::{
     navigation::Navigation,
     pages::part::{self, FileKind},
     route::Query,
-    state::{live::Live, order::Sort},
+    state::{filter::instance_choice, live::Live, order::Sort},
 };
 
 /// Search and order of the pools.
@@ -57,7 +57,9 @@ pub fn Toolbar(
             let services = store.services.iter().filter(|one| service.is_empty() || one.name == service);
             // Where a service has one alone, that is no choice.
             let several = services.filter(|one| one.instances.len() > 1);
-            several.flat_map(|one| one.instances.iter().map(|one| one.id.clone())).collect::<Vec<_>>()
+            let ids =
+                several.flat_map(|one| one.instances.iter().map(|one| instance_choice(&one.id).to_owned()));
+            ids.collect::<Vec<_>>()
         })
     });
     let has_groups = Derived::new(move || live.with_list(|store| !store.groups.is_empty()));

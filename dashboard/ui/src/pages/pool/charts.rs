@@ -55,18 +55,10 @@ pub fn Charts(
     is_group: Derived<bool>,
 ) -> impl IntoView {
     // Where a picture or a file of it comes to, nothing else says of which it is.
-    let name = Derived::new(move || {
-        history
-            .now
-            .with(|loaded| loaded.detail().map(|detail| whole_name(&detail.summary)).unwrap_or_default())
-    });
-    let estimated = Derived::new(move || {
-        history.now.with(|loaded| loaded.detail().is_some_and(|detail| detail.summary.is_estimated()))
-    });
-    let untold = Derived::new(move || {
-        let of = |pool: &PoolSummary| Untold { kind: pool.kind, lacks: pool.lacks.clone() };
-        history.now.with(|loaded| loaded.detail().map(|detail| of(&detail.summary)).unwrap_or_default())
-    });
+    let name = history.told(|detail| whole_name(&detail.summary));
+    let estimated = history.told(|detail| detail.summary.is_estimated());
+    let untold =
+        history.told(|detail| Untold { kind: detail.summary.kind, lacks: detail.summary.lacks.clone() });
     let data = use_data(history, &CHARTS, name, estimated, untold);
     let is_reading = Derived::new(move || history.is_reading.get());
     view! {

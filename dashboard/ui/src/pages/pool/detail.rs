@@ -9,7 +9,7 @@ use poolscope_wire::{PoolDetail, PoolPoint};
 use crate::{
     api::{self, Failure},
     browser,
-    derived::effect,
+    derived::{Derived, effect},
     state::live::Live,
     time::{
         Time,
@@ -105,6 +105,30 @@ pub struct History {
     pub trouble: RwSignal<Option<Failure>>,
     /// True while another time is being read.
     pub is_reading: RwSignal<bool>,
+    /// Counts the answers of the server.
+    answers: RwSignal<u32>,
+}
+
+impl History {
+    /// What an answer tells that the stream does not move on, such as totals: read when there is another answer, and not
+    /// for each point. All that is read so is of one answer, so that it fits together.
+    pub fn told<T: Default + PartialEq + Send + Sync + 'static>(
+        self,
+        read: impl Fn(&PoolDetail) -> T + Send + Sync + 'static,
+    ) -> Derived<T> {
+        Derived::new(move || {
+            self.answers.track();
+            self.now.with_untracked(|loaded| loaded.detail().map(&read).unwrap_or_default())
+        })
+    }
+
+    /// Takes in an answer for the time that is looked at.
+    fn take(self, answer: Result<PoolDetail, Failure>) {
+        self.is_reading.set(false);
+        self.trouble.set(answer.as_ref().err().cloned());
+        self.now.update(|loaded| loaded.take(answer));
+        self.answers.update(|answers| *answers = answers.wrapping_add(1));
+    }
 }
 
 /// After how many refreshes a history of a length is read again: a point of a long one changes slowly.
@@ -119,6 +143,7 @@ pub fn use_history(live: Live, time: Time, id: String) -> History {
         before: RwSignal::new(Loaded::default()),
         trouble: RwSignal::new(None),
         is_reading: RwSignal::new(false),
+        answers: RwSignal::new(0),
     };
     let kept_id = StoredValue::new(id.clone());
     // Counts what is looked at, so that an answer that comes too late is known.
@@ -126,7 +151,7 @@ pub fn use_history(live: Live, time: Time, id: String) -> History {
     let fetch = move |range: Range, compare: Option<Compare>| {
         let asked = generation.get_value();
         let span = range.span(untrack(|| live.now_ms()));
-        let read = move |into: RwSignal<Loaded>, span: Span, is_now: bool| {
+        let read = move |span: Span, is_now: bool| {
             let Some(id) = kept_id.try_get_value() else { return };
             browser::spawn(async move {
                 let answer = api::pool(&id, span, POINTS).await;
@@ -135,18 +160,18 @@ pub fn use_history(live: Live, time: Time, id: String) -> History {
                     return;
                 }
                 if is_now {
-                    history.is_reading.set(false);
-                    history.trouble.set(answer.as_ref().err().cloned());
+                    history.take(answer);
+                } else {
+                    history.before.update(|loaded| loaded.take(answer));
                 }
-                into.update(|loaded| loaded.take(answer));
             });
         };
-        read(history.now, span, true);
+        read(span, true);
         if let Some(compare) = compare {
             let mut before = span.earlier(compare.shift_ms());
             // What followed then is known already, and the live time moves on before this is read again.
             before.to_ms += REFRESH.as_millis() as u64 * (refresh_every(range.width_ms()) + 1);
-            read(history.before, before, false);
+            read(before, false);
         }
     };
     effect(move || {
@@ -187,6 +212,8 @@ pub fn use_history(live: Live, time: Time, id: String) -> History {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     fn at(at_ms: u64) -> PoolPoint {
@@ -218,6 +245,39 @@ mod tests {
             loaded.push(at(at_ms));
         }
         assert_eq!(loaded.detail().map(|detail| detail.points.len()), Some(MAX_POINTS));
+    }
+
+    #[test]
+    fn what_only_answers_tell_is_read_once_for_each_of_them() {
+        static READ: AtomicU32 = AtomicU32::new(0);
+        let owner = Owner::new();
+        owner.set();
+        let history = History {
+            now: RwSignal::default(),
+            before: RwSignal::default(),
+            trouble: RwSignal::default(),
+            is_reading: RwSignal::default(),
+            answers: RwSignal::default(),
+        };
+        let total = history.told(|detail| {
+            READ.fetch_add(1, Ordering::Relaxed);
+            detail.summary.requests_total
+        });
+        let answer = |total| {
+            let mut detail = PoolDetail::default();
+            detail.summary.requests_total = Some(total);
+            detail
+        };
+        assert_eq!(total.get(), None);
+        history.take(Ok(answer(3)));
+        assert_eq!(total.get(), Some(3));
+        for at_ms in 1..9 {
+            history.now.update(|loaded| loaded.push(at(at_ms)));
+            assert_eq!(total.get(), Some(3));
+        }
+        assert_eq!(READ.load(Ordering::Relaxed), 1, "a point of the stream tells nothing of it");
+        history.take(Ok(answer(4)));
+        assert_eq!(total.get(), Some(4));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use poolscope_wire::{Connections, PoolDetail, PoolSummary};
 
 use crate::format;
 
-/// A figure of a pool; one that is not told has no place.
+/// A figure of a pool, read from what tells it; one that is not told has no place.
 #[derive(Debug)]
-pub struct Figure {
+pub struct Figure<T> {
     /// What tests find it by.
     pub testid: &'static str,
     /// Its name.
@@ -14,22 +14,22 @@ pub struct Figure {
     /// What it is.
     pub about: &'static str,
     /// Its value; `None` if it has no place.
-    pub read: fn(&PoolSummary, Option<&PoolDetail>) -> Option<String>,
+    pub read: fn(&T) -> Option<String>,
 }
 
 /// What holds now.
-pub const NOW: [Figure; 12] = [
+pub const NOW: [Figure<PoolSummary>; 12] = [
     Figure {
         testid: "pool-active",
         label: "in use",
         about: "Connections with at least one request",
-        read: |pool, _| Some(format::count_or_unknown(pool.now.active)),
+        read: |pool| Some(format::count_or_unknown(pool.now.active)),
     },
     Figure {
         testid: "pool-idle",
         label: "idle",
         about: "Connections without a request",
-        read: |pool, _| {
+        read: |pool| {
             Some(
                 pool.now
                     .idle
@@ -41,83 +41,84 @@ pub const NOW: [Figure; 12] = [
         testid: "pool-upgraded",
         label: "upgraded",
         about: "Connections that left HTTP, such as WebSockets",
-        read: |pool, _| pool.now.upgraded.filter(|n| *n > 0).map(|n| format::count(u64::from(n))),
+        read: |pool| pool.now.upgraded.filter(|n| *n > 0).map(|n| format::count(u64::from(n))),
     },
     Figure {
         testid: "pool-connecting",
         label: "connecting",
         about: "Connections that are being established",
-        read: |pool, _| pool.now.connecting.map(|count| format::count(u64::from(count))),
+        read: |pool| pool.now.connecting.map(|count| format::count(u64::from(count))),
     },
     Figure {
         testid: "pool-pending",
         label: "waiting",
         about: "Requests that wait for a connection",
-        read: |pool, _| Some(format::count_or_unknown(pool.now.pending)),
+        read: |pool| Some(format::count_or_unknown(pool.now.pending)),
     },
     Figure {
         testid: "pool-max-open",
         label: "most connections",
         about: "Most connections that the pool opens",
-        read: |pool, _| pool.now.max_open.map(|max| format::count(u64::from(max))),
+        read: |pool| pool.now.max_open.map(|max| format::count(u64::from(max))),
     },
     Figure {
         testid: "pool-idle-kept",
         label: "idle kept",
         about: "Fewest and most idle connections that the pool keeps",
-        read: |pool, _| kept(pool),
+        read: |pool| kept(pool),
     },
     Figure {
         testid: "pool-limit",
         label: "in flight, of the limit",
         about: "Requests in flight, and the most that the limit lets be",
-        read: |pool, _| pool.now.limit.map(|limit| format!("{} of {}", limit.in_use, limit.max)),
+        read: |pool| pool.now.limit.map(|limit| format!("{} of {}", limit.in_use, limit.max)),
     },
     Figure {
         testid: "pool-leaked",
         label: "leaked",
         about: "Responses that somebody has held for long and does not read, so that their connections serve nobody",
-        read: |pool, _| pool.now.leaked.map(|count| format::count(u64::from(count))),
+        read: |pool| pool.now.leaked.map(|count| format::count(u64::from(count))),
     },
     Figure {
         testid: "pool-reuse",
         label: "reused, last minute",
         about: "Share of requests that were served by a connection that was open already",
-        read: |pool, _| Some(format::percent_or_unknown(pool.reuse)),
+        read: |pool| Some(format::percent_or_unknown(pool.reuse)),
     },
     Figure {
         testid: "pool-wait-p50",
         label: "wait p50",
         about: "Half of the requests of the last minute had a connection within this time",
-        read: |pool, _| Some(format::duration_or_unknown(pool.wait_p50_s)),
+        read: |pool| Some(format::duration_or_unknown(pool.wait_p50_s)),
     },
     Figure {
         testid: "pool-wait-p99",
         label: "wait p99",
         about: "99 of 100 requests of the last minute had a connection within this time",
-        read: |pool, _| Some(format::duration_or_unknown(pool.wait_p99_s)),
+        read: |pool| Some(format::duration_or_unknown(pool.wait_p99_s)),
     },
 ];
 
-/// What was counted since the pool is known.
-pub const TOTALS: [Figure; 13] = [
+/// What was counted since the pool is known: all of it from one answer of the server.
+pub const TOTALS: [Figure<PoolDetail>; 13] = [
     Figure {
         testid: "pool-requests-total",
         label: "requests",
         about: "Requests that ended",
-        read: |pool, _| Some(format::total_or_unknown(pool.requests_total)),
+        read: |detail| Some(format::total_or_unknown(detail.summary.requests_total)),
     },
     Figure {
         testid: "pool-opened-total",
         label: "opened",
         about: "Connections that were established",
-        read: |pool, _| Some(format::total_or_unknown(pool.opened_total)),
+        read: |detail| Some(format::total_or_unknown(detail.summary.opened_total)),
     },
     Figure {
         testid: "pool-closed-total",
         label: "closed",
         about: "Connections that were closed",
-        read: |pool, _| {
+        read: |detail| {
+            let pool = &detail.summary;
             let total = pool.closed_total.map(|total| format!("{}{}", tilde(pool), format::count(total)));
             Some(total.unwrap_or_else(|| format::UNKNOWN.to_owned()))
         },
@@ -126,61 +127,61 @@ pub const TOTALS: [Figure; 13] = [
         testid: "pool-wasted-total",
         label: "never used",
         about: "Connections that were closed without having served a request: they were set up for nothing",
-        read: |_, detail| total(detail, |connections| connections.wasted),
+        read: |detail| total(detail, |connections| connections.wasted),
     },
     Figure {
         testid: "pool-failed-total",
         label: "connects failed",
         about: "Connections that could not be established",
-        read: |pool, _| Some(format::total_or_unknown(pool.failed_total)),
+        read: |detail| Some(format::total_or_unknown(detail.summary.failed_total)),
     },
     Figure {
         testid: "pool-abandoned-total",
         label: "connects given up",
         about: "Connects that were given up, because the request that they were made for was dropped",
-        read: |_, detail| total(detail, |connections| connections.abandoned),
+        read: |detail| total(detail, |connections| connections.abandoned),
     },
     Figure {
         testid: "pool-stale-total",
         label: "hit a stale connection",
         about: "Requests that failed before any answer, because the peer had closed the idle connection that the pool gave them",
-        read: |_, detail| total(detail, |connections| connections.stale_reuse),
+        read: |detail| total(detail, |connections| connections.stale_reuse),
     },
     Figure {
         testid: "pool-leaks-total",
         label: "reported as leaked",
         about: "Responses that were held for long and not read, those included that came back",
-        read: |_, detail| total(detail, |connections| connections.leaks),
+        read: |detail| total(detail, |connections| connections.leaks),
     },
     Figure {
         testid: "pool-refused-total",
         label: "refused by the limit",
         about: "Requests that found no room under the limit, not even to wait, or not in time",
-        read: |_, detail| total(detail, |connections| connections.refused),
+        read: |detail| total(detail, |connections| connections.refused),
     },
     Figure {
         testid: "pool-timeouts-total",
         label: "waits given up",
         about: "Requests that got no connection in time",
-        read: |_, detail| total(detail, |connections| connections.timeouts),
+        read: |detail| total(detail, |connections| connections.timeouts),
     },
     Figure {
         testid: "pool-retransmits-total",
         label: "segments resent",
         about: "TCP segments that the kernel sent again, over the connections that are closed",
-        read: |_, detail| total(detail, |connections| connections.retransmits),
+        read: |detail| total(detail, |connections| connections.retransmits),
     },
     Figure {
         testid: "pool-sent",
         label: "sent",
         about: "Bytes sent over its connections",
-        read: |_, detail| detail?.bytes_sent.map(format::bytes),
+        read: |detail| detail.bytes_sent.map(format::bytes),
     },
     Figure {
         testid: "pool-received",
         label: "received",
         about: "Bytes received over its connections",
-        read: |_, detail| detail?.bytes_received.map(format::bytes),
+        read: |detail| detail.bytes_received.map(format::bytes),
     },
 ];
 
@@ -194,8 +195,8 @@ fn kept(pool: &PoolSummary) -> Option<String> {
     }
 }
 
-fn total(detail: Option<&PoolDetail>, read: fn(&Connections) -> Option<u64>) -> Option<String> {
-    read(&detail?.connections).map(format::count)
+fn total(detail: &PoolDetail, read: fn(&Connections) -> Option<u64>) -> Option<String> {
+    read(&detail.connections).map(format::count)
 }
 
 fn tilde(pool: &PoolSummary) -> &'static str {

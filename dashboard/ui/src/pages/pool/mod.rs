@@ -32,7 +32,7 @@ use crate::{
 use charts::Charts;
 use detail::{History, Loaded, use_history};
 use events::PoolEvents;
-use head::{Head, since_known};
+use head::{Head, counted_until};
 use instances::{Instances, use_members};
 
 /// The page of a pool.
@@ -78,23 +78,19 @@ fn Ready(id: String, history: History) -> impl IntoView {
     let detail = history.now;
     let members = use_members(expect_context::<Live>(), id.clone(), detail);
     let is_group = Derived::new(move || members.with(|members| !members.is_empty()));
-    let rows = move |read: fn(&PoolDetail) -> Vec<counts::CountRow>| {
-        Derived::new(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
-    };
-    let spreads = move |read: fn(&PoolDetail) -> Vec<SpreadRow>| {
-        Derived::new(move || detail.with(|loaded| loaded.detail().map(read).unwrap_or_default()))
-    };
+    let rows = move |read: fn(&PoolDetail) -> Vec<counts::CountRow>| history.told(read);
+    let spreads = move |read: fn(&PoolDetail) -> Vec<SpreadRow>| history.told(read);
     // Nothing counted is not nothing that happened where the sender does not tell.
     let none = move |lack: Lack, told: &'static str| {
-        let lacks = move |loaded: &Loaded| loaded.detail().is_some_and(|d| d.summary.lacks.contains(&lack));
-        Signal::derive(move || if detail.with(lacks) { "Its sender does not tell." } else { told })
+        let lacks = history.told(move |detail| detail.summary.lacks.contains(&lack));
+        Signal::derive(move || if lacks.get() { "Its sender does not tell." } else { told })
     };
     view! {
         <article data-testid="pool-page">
-            <Head id=id.clone() detail members />
+            <Head id=id.clone() history members />
             <Charts id=id.clone() history is_group />
             <Show when=move || is_group.get()><Instances members /></Show>
-            <p class="soft since tables-time" data-testid="tables-time">{move || since_known(is_group.get())}</p>
+            {counted_until(history, is_group, "soft since tables-time")}
             <div class="tables">
                 <Counts title="Closes by reason" none=none(Lack::CloseReasons, "No connection has been closed yet.") testid="closes-table"
                     rows=rows(|d| counts::rows(&d.closes, words::close_reason, |_| false)) />

@@ -57,6 +57,13 @@ impl Kind {
         format!("{}\u{1f}{}", self.service, self.name)
     }
 
+    /// When the last of them reported, if none does any more.
+    #[must_use]
+    pub fn silent_since(&self) -> Option<u64> {
+        let is_silent = self.instances.iter().all(|one| one.stale);
+        self.instances.iter().map(|one| one.last_seen_ms).max().filter(|_| is_silent)
+    }
+
     /// How many are there, of how many that may be.
     #[must_use]
     pub fn there(&self) -> String {

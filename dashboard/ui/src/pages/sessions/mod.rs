@@ -225,7 +225,8 @@ fn KindCard(
                     |kind| (kind.late_sweeps > 0).then(|| format::count(kind.late_sweeps)))}
             </dl>
             <WarningsAbout about=Derived::new(move || vec![(Subject::Session, ids.get())]) />
-            <Strip points=Derived::new(move || kind.with(|kind| kind.points.clone())) />
+            <Strip points=Derived::new(move || kind.with(|kind| kind.points.clone()))
+                silent_since=Derived::new(move || kind.with(Kind::silent_since)) />
             <p hidden=move || is_shown.get()>
                 <button type="button" class="button" data-testid="session-over-time" on:click=show>"Show over time, below"</button>
             </p>

@@ -7,6 +7,7 @@ use crate::{
     chart::{path, scale::Scale},
     derived::Derived,
     format,
+    state::live::Live,
 };
 
 const WIDTH: f64 = 1_000.0;
@@ -45,11 +46,21 @@ fn draw(points: &[SessionPoint]) -> Drawing {
         overdue: if overdue == 0 { String::new() } else { path::steps(&lines) },
         most,
         about: format!(
-            "Last two minutes: {} to {} there, at most {} overdue",
+            "{} to {} there, at most {} overdue",
             format::count(u64::from(least)),
             format::count(u64::from(most)),
             format::count(u64::from(overdue))
         ),
+    }
+}
+
+/// Of which two minutes it is; `last` tells how long ago the last report was, if there is none any more.
+fn about(drawn: &str, last: Option<&str>) -> String {
+    match (drawn, last) {
+        ("", None) => String::new(),
+        ("", Some(last)) => format!("Last reported {last}"),
+        (drawn, None) => format!("Last two minutes: {drawn}"),
+        (drawn, Some(last)) => format!("Two minutes until its last report, {last}: {drawn}"),
     }
 }
 
@@ -58,16 +69,23 @@ fn draw(points: &[SessionPoint]) -> Drawing {
 pub fn Strip(
     /// Oldest first.
     points: Derived<Vec<SessionPoint>>,
+    /// When the last report came, if none comes any more: the strip ends there.
+    silent_since: Derived<Option<u64>>,
 ) -> impl IntoView {
+    let live = expect_context::<Live>();
     let drawing = Derived::new(move || points.with(|points| draw(points)));
+    let about = Derived::new(move || {
+        let last = silent_since.get().map(|at| format::ago(live.now_ms(), at));
+        drawing.with(|drawing| about(&drawing.about, last.as_deref()))
+    });
     view! {
         <figure class="sessionstrip spark">
             <svg viewBox=format!("0 0 {WIDTH} {HEIGHT}") preserveAspectRatio="none" role="img"
-                aria-label=move || drawing.with(|drawing| drawing.about.clone())>
+                aria-label=move || about.get()>
                 <path class="area c-active" d=move || drawing.with(|drawing| drawing.active.clone()) />
                 <path class="line c-bad" d=move || drawing.with(|drawing| drawing.overdue.clone()) />
             </svg>
-            <figcaption class="under">{move || drawing.with(|drawing| drawing.about.clone())}</figcaption>
+            <figcaption class="under">{move || about.get()}</figcaption>
         </figure>
     }
 }
@@ -83,9 +101,18 @@ mod tests {
         assert_eq!(draw(&[]), Drawing::default());
         let drawn = draw(&[point(1_000, 3, 0), point(3_000, 7, 1)]);
         assert_eq!((drawn.most, drawn.overdue.is_empty()), (7, false));
-        assert_eq!(drawn.about, "Last two minutes: 3 to 7 there, at most 1 overdue");
+        assert_eq!(drawn.about, "3 to 7 there, at most 1 overdue");
         assert!(draw(&[point(1_000, 3, 0)]).overdue.is_empty());
         let old = draw(&[point(1_000, 9, 9), point(SPAN_MS + 1_001, 3, 0)]);
         assert_eq!((old.most, old.overdue.is_empty()), (3, true), "what is older is not drawn");
+    }
+
+    #[test]
+    fn it_ends_where_the_reports_do_and_says_so() {
+        let drawn = "3 to 7 there, at most 1 overdue";
+        assert_eq!(about(drawn, None), format!("Last two minutes: {drawn}"));
+        let silent = about(drawn, Some("5 min ago"));
+        assert_eq!(silent, format!("Two minutes until its last report, 5 min ago: {drawn}"));
+        assert_eq!((&*about("", Some("1 h ago")), &*about("", None)), ("Last reported 1 h ago", ""));
     }
 }

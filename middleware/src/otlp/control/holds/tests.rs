@@ -151,9 +151,9 @@ async fn what_is_not_offered_is_refused_with_a_sentence() {
     let twice = Control::new().only(&bench.handle, ["http://other.example:80"]).only(&bench.handle, [NAME]);
     Holds::new(twice).take(&open(1), start).result.expect("it is named, if not the first time");
     let all = || Control::new().all(&bench.handle);
-    assert!(refused(all(), &open(3601)).contains("3600s at most"));
-    assert!(refused(all().max_hold(Duration::from_secs(30)), &open(31)).contains("30s at most"));
-    assert!(refused(all().max_hold(Duration::MAX), &open(3601)).contains("3600s at most"));
+    assert!(refused(all(), &open(3601)).contains("1 h at most"));
+    assert!(refused(all().max_hold(Duration::from_secs(30)), &open(31)).contains("30 s at most"));
+    assert!(refused(all().max_hold(Duration::MAX), &open(3601)).contains("1 h at most"));
     let unknown = Command { breaker: "http://nowhere:80".to_owned(), ..open(1) };
     assert!(refused(all(), &unknown).contains("no call goes through"));
 }
