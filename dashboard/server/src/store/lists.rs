@@ -67,7 +67,7 @@ fn in_order<'a, T: 'a, K: Ord>(
     key: impl Fn(&'a T) -> K,
 ) -> impl Iterator<Item = &'a T> {
     let mut all: Vec<_> = all.collect();
-    all.sort_by(|a, b| key(a).cmp(&key(b)));
+    all.sort_by_key(|one| key(one));
     all.into_iter()
 }
 
