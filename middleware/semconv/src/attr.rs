@@ -54,7 +54,7 @@ impl AttributeDef {
     /// Who defined it.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        if self.name.starts_with("poolscope.") { Origin::Poolscope } else { Origin::OpenTelemetry }
+        if self.name.starts_with(crate::PREFIX) { Origin::Poolscope } else { Origin::OpenTelemetry }
     }
 
     /// The values that are written down, all or some.

@@ -155,7 +155,7 @@ mod tests {
     fn names_are_in_our_namespace_and_unique() {
         let unique: std::collections::HashSet<_> = ALL.iter().collect();
         assert_eq!(unique.len(), ALL.len());
-        assert!(ALL.iter().all(|name| name.starts_with("poolscope.")));
+        assert!(ALL.iter().all(|name| name.starts_with(crate::PREFIX)));
     }
 
     #[test]

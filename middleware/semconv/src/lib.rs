@@ -23,5 +23,8 @@ pub mod value;
 /// Name of the instrumentation scope of everything that the middleware emits.
 pub const SCOPE_NAME: &str = "poolscope";
 
+/// What every name of ours starts with.
+pub const PREFIX: &str = "poolscope.";
+
 /// Version of the OpenTelemetry semantic conventions that the non-`poolscope.` names follow.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";

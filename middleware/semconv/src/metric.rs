@@ -361,7 +361,7 @@ mod tests {
         let mut seen = HashSet::new();
         for def in ALL {
             assert!(seen.insert(def.name), "{} is defined twice", def.name);
-            let is_ours = def.name.starts_with("poolscope.");
+            let is_ours = def.name.starts_with(crate::PREFIX);
             assert_eq!(
                 is_ours,
                 def.origin == Origin::Poolscope,

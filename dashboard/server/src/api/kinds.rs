@@ -1,14 +1,11 @@
 //! The kinds of events: those of the contract, and those that others send.
 
 use http::StatusCode;
-use poolscope_semconv::event;
+use poolscope_semconv::{PREFIX, event};
 
 use super::ApiFailure;
 use super::query::told;
 use crate::words::nearest;
-
-/// What the names of the contract begin with, and who types one leaves out.
-const PREFIX: &str = "poolscope.";
 
 /// Those of the contract that are kept: what a pool is like now is in its lanes.
 fn ours() -> impl Iterator<Item = &'static str> {
@@ -23,6 +20,7 @@ pub(super) fn is_ours(kind: &str) -> bool {
 /// The answer to a kind that is neither of the contract nor of any event that is here.
 pub(super) fn unknown(kind: &str) -> ApiFailure {
     let shown = told(kind);
+    // Who types a name leaves its prefix out.
     let last = shown.strip_prefix(PREFIX).unwrap_or(&shown);
     let meant = nearest(last, ours().filter_map(|kind| kind.strip_prefix(PREFIX)));
     let meant = meant.map(|meant| format!(" (did you mean `{PREFIX}{meant}`?)")).unwrap_or_default();
