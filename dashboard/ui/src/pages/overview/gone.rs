@@ -8,7 +8,7 @@ use crate::{
     format,
     navigation::Navigation,
     route::Route,
-    state::live::Live,
+    state::{filter::is_of_instance, live::Live},
     time::Time,
     words,
 };
@@ -46,28 +46,33 @@ fn gone(
     [service, instance]: &[String; 2],
 ) -> Vec<PoolSummary> {
     let is_gone = |pool: &&PoolSummary| {
-        is_of(service, &pool.service) && is_of(instance, &pool.instance) && !is_here(&pool.id)
+        is_of(service, &pool.service) && is_of_instance(instance, &pool.instance) && !is_here(&pool.id)
     };
     then.iter().filter(is_gone).cloned().collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use poolscope_wire::NO_ID;
+
     use super::*;
 
     #[test]
-    fn who_is_here_or_of_another_service_is_not_listed() {
-        let pool = |id: &str, service: &str| PoolSummary {
+    fn who_is_here_or_of_another_service_or_instance_is_not_listed() {
+        let pool = |id: &str, service: &str, instance: &str| PoolSummary {
             id: id.to_owned(),
             service: service.to_owned(),
+            instance: instance.to_owned(),
             ..PoolSummary::default()
         };
-        let then = [pool("a", "shop"), pool("b", "shop"), pool("c", "mail")];
-        let ids = |service: &str| {
-            let gone = gone(&then, |id| id == "a", &[service.to_owned(), String::new()]);
+        let then = [pool("a", "shop", "1"), pool("b", "shop", "1"), pool("c", "mail", "")];
+        let ids = |service: &str, instance: &str| {
+            let gone = gone(&then, |id| id == "a", &[service.to_owned(), instance.to_owned()]);
             gone.into_iter().map(|pool| pool.id).collect::<Vec<_>>()
         };
-        assert_eq!(ids(""), ["b", "c"]);
-        assert_eq!(ids("mail"), ["c"]);
+        assert_eq!(ids("", ""), ["b", "c"]);
+        assert_eq!(ids("mail", ""), ["c"]);
+        assert_eq!(ids("", "1"), ["b"]);
+        assert_eq!(ids("", NO_ID), ["c"]);
     }
 }
