@@ -18,8 +18,10 @@ pub(in crate::store) fn states<'a>(
     let mut spans: Vec<StateSpan> = Vec::new();
     let mut before_ms: Option<u64> = None;
     for step in &part.steps {
-        // A span of reports goes on from the step before, unless nothing was reported between them.
-        let begin_ms = before_ms.filter(|_| !step.after_silence).unwrap_or(step.first_ms).max(part.from_ms);
+        // A span of reports goes on from the one before, unless nothing was reported between them; that of the first step
+        // may lie before the range.
+        let before = before_ms.unwrap_or(step.at_ms.saturating_sub(step.elapsed_ms)).min(step.first_ms);
+        let begin_ms = if step.after_silence { step.first_ms } else { before }.max(part.from_ms);
         before_ms = Some(step.at_ms);
         let mut from_ms = begin_ms;
         let passed = changes.partition_point(|(at_ms, ..)| *at_ms <= begin_ms);
@@ -34,6 +36,17 @@ pub(in crate::store) fn states<'a>(
             (state, from_ms) = (*to, *at_ms);
         }
         push(&mut spans, StateSpan { state, from_ms, to_ms: step.at_ms });
+    }
+    // Changes are told at once, and reports now and then.
+    if let Some(told_ms) = before_ms {
+        let mut from_ms = told_ms;
+        for (at_ms, from, to) in changes {
+            if at_ms > told_ms && at_ms <= part.to_ms {
+                push(&mut spans, StateSpan { state: from, from_ms, to_ms: at_ms });
+                push(&mut spans, StateSpan { state: to, from_ms: at_ms, to_ms: at_ms });
+                from_ms = at_ms;
+            }
+        }
     }
     spans
 }

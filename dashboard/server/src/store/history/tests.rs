@@ -315,9 +315,8 @@ fn states_change_when_they_did_and_a_silence_is_no_state() {
         |state| BreakerFigures { state, shares: [Some(0.5), None, Some(0.25)], ..Default::default() };
     for (second, state) in [(0, Closed), (10, Open), (20, Closed), (300, Closed)] {
         let at_ms = T0 + second * 1_000;
-        let after_silence = second == 300;
-        let step =
-            Step { first_ms: at_ms, at_ms, elapsed_ms: 10_000, after_silence, figures: figures(state) };
+        let (elapsed_ms, after_silence) = (if second == 0 { 0 } else { 10_000 }, second == 300);
+        let step = Step { first_ms: at_ms, at_ms, elapsed_ms, after_silence, figures: figures(state) };
         history.report(step, |_, _| {});
     }
     let changes = [
@@ -335,6 +334,10 @@ fn states_change_when_they_did_and_a_silence_is_no_state() {
         span(Closed, 300_000, 300_000),
     ];
     assert_eq!(states(&part, changes.iter(), false), exact);
+    // A range that begins between two reports, and ends before the one that follows a change.
+    let part_of = history.select(wanted(T0 + 6_000, T0 + 14_500, 1_000), T0 + 400_000);
+    let told = states(&part_of, changes.iter(), false);
+    assert_eq!(told, [span(Open, 6_000, 14_000), span(HalfOpen, 14_000, 14_000)]);
     // Without the changes, which had to make room, the reports tell what they can.
     let told = states(&part, changes[2..].iter(), true);
     assert_eq!(told[..2], [span(Closed, 0, 0), span(Open, 0, 10_000)]);
