@@ -262,6 +262,13 @@ pub fn destination(pool: &PoolSummary) -> String {
     text::destination(&pool.scheme, &pool.address, pool.port)
 }
 
+/// Where something is, of what is known of that: `shop \u{b7} a1`.
+#[must_use]
+pub fn place(parts: &[&str]) -> String {
+    let known: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    known.join(" \u{b7} ")
+}
+
 /// Name of a pool: what the user called the client, or the destination if it has no name.
 #[must_use]
 pub fn pool_name(pool: &PoolSummary) -> String {
@@ -406,5 +413,11 @@ mod tests {
         assert_eq!(pool_name(&pool), "https://pay.example:443");
         pool.address = "::1".to_owned();
         assert_eq!(destination(&pool), "https://[::1]:443");
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_place_leaves_nothing_behind() {
+        assert_eq!(place(&["shop", "a1"]), "shop \u{b7} a1");
+        assert_eq!((place(&["shop", ""]), place(&["", ""])), ("shop".to_owned(), String::new()));
     }
 }

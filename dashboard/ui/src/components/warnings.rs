@@ -113,11 +113,7 @@ pub fn place(worst: &Warning, instances: usize) -> String {
     match (worst.what, instances) {
         (_, many) if many > 1 => format!("{} \u{b7} {many} instances", worst.service),
         (Subject::Instance, _) => worst.instance.clone(),
-        _ => [worst.service.as_str(), &worst.instance]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join(" \u{b7} "),
+        _ => words::place(&[&worst.service, &worst.instance]),
     }
 }
 

@@ -87,7 +87,7 @@ impl BreakerGroup {
         self.states.first().map(|(state, _)| *state).or(self.left).unwrap_or_default()
     }
 
-    /// What it is known by.
+    /// What it is known by, in an address too: services may have breakers of the same name.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}\u{1f}{}", self.service, self.name)
@@ -237,6 +237,9 @@ mod tests {
         assert_eq!(groups[0].summary(), "open 1 / closed 2 / silent 1");
         assert_eq!(groups[0].worst(), BreakerState::Open);
         assert_eq!(groups[1].summary(), "half open 1");
+        let of_other = Breaker { service: "other".to_owned(), ..all[0].clone() };
+        let groups = breaker_groups(&[&all[0], &of_other]);
+        assert_ne!(groups[0].key(), groups[1].key());
     }
 
     #[test]

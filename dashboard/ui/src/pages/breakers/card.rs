@@ -76,7 +76,7 @@ pub fn Card(
             data-breaker-name=text(|b| b.name.clone()) data-state=move || words::breaker_key(state.get())>
             <Top breaker shelf />
             <h2 dir="auto" title=text(|b| b.name.clone())>{text(|b| b.name.clone())}</h2>
-            <p class="soft two" dir="auto">{text(|b| format!("{} \u{b7} {}", b.service, b.instance))}</p>
+            <p class="soft two" dir="auto">{text(|b| words::place(&[&b.service, &b.instance]))}</p>
             <p class="sentence">{text(|b| b.sentence.clone())}</p>
             {move || old().map(|text| view! { <p class="is-warn">{text}</p> })}
             {(!shelf.is_then()).then(|| view! { <Panel breaker /> })}

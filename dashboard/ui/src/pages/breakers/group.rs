@@ -120,13 +120,12 @@ pub fn Group(
         Derived::new(move || group.with(|group| group.as_ref().map(BreakerGroup::worst).unwrap_or_default()));
     let leads_here = marked.clone();
     let is_open = Derived::new(move || {
-        let name = text(|group| group.name.clone())();
-        let asked = navigation.query(shelf.apart()) == name;
+        let asked = navigation.query(shelf.apart()) == text(BreakerGroup::key)();
         asked || leads_here.as_ref().is_some_and(|id| ids.with(|ids| ids.contains(id)))
     });
     let toggle = move |_| {
-        let name = text(|group| group.name.clone())();
-        navigation.set_query(shelf.apart(), if is_open.get_untracked() { "" } else { &name });
+        let key = text(BreakerGroup::key)();
+        navigation.set_query(shelf.apart(), if is_open.get_untracked() { "" } else { &key });
     };
     let all = Together::start(live, time, ids, shelf);
     let breaker = Derived::new(move || all.breaker(live));

@@ -12,6 +12,7 @@ use crate::{
     route::{Route, encode},
     state::live::Live,
     time::range::{Range, Span},
+    words,
 };
 
 /// So much of the time before its last word is led to: it is what somebody looks for who came by an event.
@@ -62,7 +63,7 @@ pub fn Lost(
         let service = if chosen.is_empty() { chosen } else { breaker.service.clone() };
         let link = navigation
             .link_to(&Route::Breakers(Some(id.clone())).path(), &[window, from, to, ("service", service)]);
-        let place = format!("{} \u{b7} {}", breaker.service, breaker.instance);
+        let place = words::place(&[&breaker.service, &breaker.instance]);
         Some(
             view! {
                 <p role="status" data-testid="lost-breaker">

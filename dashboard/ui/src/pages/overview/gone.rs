@@ -23,12 +23,11 @@ pub fn Gone() -> impl IntoView {
         live.with_list(|store| gone(then, |id| store.entry(id).is_some(), &of))
     });
     let row = move |pool: PoolSummary| {
-        let place = [words::destination(&pool), pool.service.clone(), pool.instance.clone()];
-        let place: Vec<String> = place.into_iter().filter(|part| !part.is_empty()).collect();
+        let place = words::place(&[&words::destination(&pool), &pool.service, &pool.instance]);
         view! {
             <li data-testid="gone-pool">
                 <a href=navigation.link(&Route::Pool(pool.id.clone())) data-stop dir="auto">{words::pool_name(&pool)}</a>
-                " " <span class="soft" dir="auto">{place.join(" \u{b7} ")}</span>
+                " " <span class="soft" dir="auto">{place}</span>
                 " " <span class="soft">"last heard " {format::exact_time(pool.last_seen_ms)}</span>
             </li>
         }

@@ -9,7 +9,7 @@ use crate::{
     derived::Derived,
     format,
     route::encode,
-    state::{fleet::warnings_of, live::Live},
+    state::{filter::instance_choice, fleet::warnings_of, live::Live},
     time::range::Span,
 };
 
@@ -43,12 +43,12 @@ pub fn Row(
     let gone = Derived::new(move || instance.with(|one| one.vanished));
     let lost = Derived::new(move || instance.with(say::lost));
     let clock = Derived::new(move || instance.with(|one| say::clock(one.clock_offset_ms)));
-    let href = format!("/?service={}&instance={}", encode(&service), encode(&id));
-    let label = if id.is_empty() { "(it names no instance)".to_owned() } else { id.clone() };
+    let label = instance_choice(&id).to_owned();
+    let href = format!("/?service={}&instance={}", encode(&service), encode(&label));
     // The worst of what this instance has, and how much of it there is; what it lost at last is among that.
     let worst = Derived::new(move || {
         live.with_warnings(|store| {
-            let all = warnings_of(store, &service, &id);
+            let all = warnings_of(store, &service, instance_choice(&id));
             let count = all.iter().filter(|one| one.severity > Severity::Ok).count() as u64;
             (all.first().map(|one| one.severity).unwrap_or_default(), count)
         })

@@ -14,6 +14,7 @@ use crate::{
     navigation::Navigation,
     state::live::Live,
     time::Time,
+    words,
 };
 
 /// Reads what is gone of a time that stands still.
@@ -34,7 +35,7 @@ fn row(one: &Sessions) -> Row {
     Row {
         id: one.id.clone(),
         name: one.name.clone(),
-        place: format!("{} \u{b7} {}", one.service, one.instance),
+        place: words::place(&[&one.service, &one.instance]),
         last_seen_ms: one.last_seen_ms,
     }
 }
