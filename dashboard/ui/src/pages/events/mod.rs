@@ -6,8 +6,10 @@ pub mod sheet;
 pub mod source;
 
 use leptos::prelude::*;
+use poolscope_semconv::event;
 
 use crate::{
+    api::Failure,
     components::{
         empty::{Empty, NoData, NoneOfService, Waiting},
         loaded::late_note,
@@ -33,6 +35,8 @@ enum Stage {
     Reading,
     /// They can't be read.
     Failed(String),
+    /// Of a kind of others there is none.
+    NoneOfKind,
     /// No picture yet.
     Waiting,
     /// Nobody has sent anything.
@@ -72,6 +76,16 @@ fn none_of(filter: &EventFilter) -> Stage {
     }
 }
 
+/// Why there is no answer. The server takes a kind that is no event's for a slip of who types it; a link may lead to one
+/// whose last event has made room.
+fn failed(failure: &Failure, filter: &EventFilter) -> Stage {
+    let is_ours = filter.kind.is_empty() || event::ALL.contains(&filter.kind.as_str());
+    match failure {
+        Failure::Refused(_) if !is_ours => Stage::NoneOfKind,
+        failure => Stage::Failed(failure.to_string()),
+    }
+}
+
 /// The events page.
 #[component]
 pub fn Events() -> impl IntoView {
@@ -108,8 +122,8 @@ pub fn Events() -> impl IntoView {
         if has_rows.get() {
             return Stage::List;
         }
-        if let Some(sentence) = source.failure() {
-            return Stage::Failed(sentence);
+        if let Some(failure) = source.failure() {
+            return source.filter.with(|filter| failed(&failure, filter));
         }
         if source.is_loading() {
             return Stage::Reading;
@@ -138,6 +152,13 @@ pub fn Events() -> impl IntoView {
             Stage::Failed(sentence) => {
                 view! { <Empty title="The events can't be shown"><p>{sentence}</p></Empty> }.into_any()
             }
+            Stage::NoneOfKind => view! {
+                <Empty title="There is no event of this kind">
+                    <p>"None has come, or those that came have made room for newer ones."</p>
+                    <p><a href=move || navigation.link_with("kind", "") data-stop>"See every kind"</a></p>
+                </Empty>
+            }
+            .into_any(),
             Stage::NoMatch => view! {
                 <Empty title="No event matches"><p>"Nothing that happened passes this search and these filters."</p></Empty>
             }
@@ -212,5 +233,14 @@ mod tests {
         let of_one = EventFilter { service: "shop".to_owned(), ..none };
         assert_eq!(none_of(&of_one), Stage::NoneOfService);
         assert_eq!(none_of(&EventFilter { kind: "k".to_owned(), ..of_one }), Stage::NoMatch);
+    }
+
+    #[test]
+    fn a_kind_of_others_whose_events_are_gone_is_no_failure() {
+        let of = |kind: &str| EventFilter { kind: kind.to_owned(), ..EventFilter::default() };
+        let refused = Failure::Refused("no".to_owned());
+        assert_eq!(failed(&refused, &of("vendor.gone")), Stage::NoneOfKind);
+        assert_eq!(failed(&refused, &of(event::LEAK_SUSPECTED)), Stage::Failed("no".to_owned()));
+        assert!(matches!(failed(&Failure::Unreachable, &of("vendor.gone")), Stage::Failed(_)));
     }
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use poolscope_wire::{Event, Limit, Severity, path};
 
 use crate::{
-    api::{self, Events},
+    api::{self, Events, Failure},
     compact::sort_by,
     components::loaded::{Late, Loaded, use_loaded_by},
     derived::{Derived, effect},
@@ -187,8 +187,8 @@ impl Source {
 
     /// Why there is none.
     #[must_use]
-    pub fn failure(self) -> Option<String> {
-        self.loaded.with(|loaded| loaded.failure().map(ToString::to_string))
+    pub fn failure(self) -> Option<Failure> {
+        self.loaded.with(|loaded| loaded.failure().cloned())
     }
 
     /// Of what moment the answer is, while it can't be renewed.
