@@ -7,7 +7,7 @@ pub mod zone;
 
 use leptos::prelude::*;
 
-use crate::{browser, derived::Derived, navigation::Navigation, state::live::Live};
+use crate::{browser, derived::Derived, format, navigation::Navigation, state::live::Live};
 
 use compare::Compare;
 use range::{Range, Span};
@@ -77,6 +77,15 @@ impl Time {
         match self.range.get() {
             Range::Fixed(span) => Some(span),
             Range::Live(_) => None,
+        }
+    }
+
+    /// When something happened: how long ago while time goes on, and by the clock in a time that stands still.
+    #[must_use]
+    pub fn when(self, at_ms: u64) -> String {
+        match self.range.get() {
+            Range::Fixed(_) => format::dated_time(at_ms, untrack(|| self.live.now_ms())),
+            Range::Live(_) => format::ago(self.live.now_ms(), at_ms),
         }
     }
 

@@ -5,7 +5,7 @@ use poolscope_semconv::value::BreakerReason;
 use poolscope_wire::{Breaker, Transition};
 
 use super::past::Past;
-use crate::{derived::Derived, format, state::live::Live, time::Time, words};
+use crate::{derived::Derived, format, time::Time, words};
 
 /// The most changes that a card lists before somebody asks for all.
 const MAX_LISTED: usize = 4;
@@ -27,7 +27,6 @@ pub fn Transitions(
     /// Its history.
     past: Derived<Past>,
 ) -> impl IntoView {
-    let live = expect_context::<Live>();
     let time = expect_context::<Time>();
     let all = Derived::new(move || breaker.with(|breaker| past.with(|past| seen(breaker, past, time))));
     let is_whole = RwSignal::new(false);
@@ -50,7 +49,7 @@ pub fn Transitions(
             <For each=move || listed.get() key=|transition| (transition.at_ms, words::breaker_key(transition.to)) let:transition>
                 <li data-testid="transition-row">
                     <time class="soft" title=format::exact_time(transition.at_ms)>
-                        {move || format::ago(live.now_ms(), transition.at_ms)}
+                        {move || time.when(transition.at_ms)}
                     </time>
                     <span class="change">
                         {words::breaker_state(transition.from)} " \u{2192} " <b>{words::breaker_state(transition.to)}</b>

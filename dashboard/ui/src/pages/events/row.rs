@@ -16,6 +16,7 @@ use crate::{
     navigation::Navigation,
     route::Route,
     state::live::Live,
+    time::Time,
     words,
 };
 
@@ -65,7 +66,7 @@ impl Name {
 /// What changes of a row: the rest is as it was when the event happened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Now {
-    ago: String,
+    when: String,
     pool: Name,
     breaker: Name,
     /// Of its pool, its breaker and its trace.
@@ -103,7 +104,7 @@ impl Row {
         put("", Attribute("data-severity"), key);
         put("", Attribute("data-kind"), kind);
         put("time", Attribute("title"), &self.exact);
-        put("time", Text, &now.ago);
+        put("time", Text, &now.when);
         put("shape", Attribute("class"), &format!("shape s-{key}"));
         put("shape", Attribute("aria-label"), words::severity(*severity));
         put("shape-path", Attribute("d"), shape::outline(*severity));
@@ -132,6 +133,7 @@ pub fn EventRow(
 ) -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
     let row = Row::new(event);
     let routes = [
         row.event.pool.clone().map(Route::Pool),
@@ -158,7 +160,7 @@ pub fn EventRow(
         let link =
             |route: &Option<Route>| route.as_ref().map(|route| navigation.link(route)).unwrap_or_default();
         let now = Now {
-            ago: format::ago(live.now_ms(), *at_ms),
+            when: time.when(*at_ms),
             pool: of_pool.clone(),
             breaker: of_breaker.clone(),
             links: routes.each_ref().map(link),

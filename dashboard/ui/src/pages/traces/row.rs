@@ -11,7 +11,7 @@ use crate::{
     format,
     navigation::Navigation,
     route::Route,
-    state::live::Live,
+    time::Time,
     words,
 };
 
@@ -46,7 +46,7 @@ pub fn Rows(
 
 #[component]
 fn Row(trace: TraceSummary, longest: Derived<f64>) -> impl IntoView {
-    let live = expect_context::<Live>();
+    let time = expect_context::<Time>();
     let navigation = expect_context::<Navigation>();
     let at_ms = trace.at_ms;
     let severity = severity(&trace);
@@ -61,7 +61,7 @@ fn Row(trace: TraceSummary, longest: Derived<f64>) -> impl IntoView {
     let title = phases::sentence(&trace.phases);
     view! {
         <li class=format!("trace v-{key}") data-testid="trace-row" data-status=key data-trace-id=trace.trace_id.clone()>
-            <time class="soft" title=format::exact_time(at_ms)>{move || format::ago(live.now_ms(), at_ms)}</time>
+            <time class="soft" title=format::exact_time(at_ms)>{move || time.when(at_ms)}</time>
             <SeverityShape severity />
             <div class="what">
                 <a href=href data-stop dir="auto" title=trace.name.clone()>{trace.name.clone()}</a>
