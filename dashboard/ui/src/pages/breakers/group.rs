@@ -1,7 +1,7 @@
 //! Breakers of the same name on several instances: how they stand together, and the cards behind it.
 
 use leptos::prelude::*;
-use poolscope_wire::{Breaker, Severity, Subject};
+use poolscope_wire::{Breaker, BreakerState, Severity, Subject};
 
 use super::{
     axis::Axis,
@@ -98,6 +98,38 @@ fn past_of<'a>(pasts: &'a Pasts, id: &str) -> Option<&'a Past> {
     pasts.iter().find(|(of, _)| of == id).map(|(_, past)| past)
 }
 
+/// The states, of how many, since when nothing is heard, and when the next call tries.
+#[component]
+fn Top(
+    state: Derived<BreakerState>,
+    /// How many are in which state.
+    summary: Derived<String>,
+    ids: Derived<Vec<String>>,
+    /// All of them as one.
+    breaker: Derived<Breaker>,
+    shelf: Shelf,
+) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let old = move || {
+        breaker.with(|breaker| match shelf.is_then() {
+            true => Some(last_heard(breaker, live.now_ms())),
+            false => last_reported(breaker, live.now_ms()),
+        })
+    };
+    let next = move || breaker.with(|breaker| next_try(breaker, live.now_ms()));
+    let count = move || ids.with(|ids| format::counted(ids.len() as u64, "instance", "instances"));
+    view! {
+        <header>
+            <span class="state"><BreakerBadge state /></span>
+            <strong data-testid="breaker-states">{move || summary.get()}</strong>
+            <span class="soft">{count}</span>
+            {move || old().map(|text| view! { <span class="soft">{text}</span> })}
+            <span class="grow"></span>
+            {move || next().map(|text| view! { <strong data-testid="next-try">{text}</strong> })}
+        </header>
+    }
+}
+
 /// A group of breakers as one card, which can be taken apart.
 #[component]
 pub fn Group(
@@ -133,30 +165,15 @@ pub fn Group(
     let warned = Derived::new(move || vec![(Subject::Breaker, ids.get())]);
     // Of a time that has passed there are none before the histories are here.
     let has_figures = move || !shelf.is_then() || untold.with(Option::is_none);
-    let next = move || breaker.with(|breaker| next_try(breaker, live.now_ms()));
     let class = move || {
         let severity = words::severity_key(words::breaker_severity(state.get()));
         let stale = if breaker.with(|breaker| breaker.stale) { " is-stale" } else { "" };
         format!("card group v-{severity}{stale}")
     };
-    let old = move || {
-        breaker.with(|breaker| match shelf.is_then() {
-            true => Some(last_heard(breaker, live.now_ms())),
-            false => last_reported(breaker, live.now_ms()),
-        })
-    };
-    let count = move || ids.with(|ids| format::counted(ids.len() as u64, "instance", "instances"));
     view! {
         <article class=class data-testid=if shelf.is_then() { "gone-group" } else { "breaker-group" } data-breaker-name=text(|g| g.name.clone())
             data-state=move || words::breaker_key(state.get())>
-            <header>
-                <span class="state"><BreakerBadge state /></span>
-                <strong data-testid="breaker-states">{text(BreakerGroup::summary)}</strong>
-                <span class="soft">{count}</span>
-                {move || old().map(|text| view! { <span class="soft">{text}</span> })}
-                <span class="grow"></span>
-                {move || next().map(|text| view! { <strong data-testid="next-try">{text}</strong> })}
-            </header>
+            <Top state summary=Derived::new(text(BreakerGroup::summary)) ids breaker shelf />
             <h2 dir="auto" title=text(|g| g.name.clone())>{text(|g| g.name.clone())}</h2>
             <p class="soft two" dir="auto">{text(|g| g.service.clone())}</p>
             <p class="sentence" hidden=move || words::breaker_severity(state.get()) == Severity::Ok>

@@ -25,7 +25,7 @@ use crate::{
     navigation::Navigation,
     state::{
         filter::{BreakerFilter, breakers_of},
-        fleet::breaker_groups,
+        fleet::{BreakerGroup, breaker_groups},
         live::Live,
     },
     time::Time,
@@ -51,37 +51,14 @@ pub fn Breakers(
     let desk = Desk::start(live);
     provide_context(desk);
     provide_context(Axis::start(live, time));
-    let all = Derived::new(move || {
-        let service = navigation.query("service");
-        live.with_breakers(|store| breaker_groups(&breakers_of(store, &service)))
-    });
     let filter =
         Derived::new(move || BreakerFilter { text: navigation.query("q"), state: navigation.word("state") });
-    // What a group says stays what all of it is; it is shown if one of it passes.
-    let groups = Derived::new(move || {
-        let mut groups = all.get();
-        filter.with(|filter| {
-            live.with_breakers(|store| {
-                let passes = |id: &String| store.breakers.get(id).is_some_and(|one| filter.passes(one));
-                groups.retain(|group| group.ids.iter().any(passes));
-            });
-        });
-        groups
-    });
+    let [all, groups] = use_groups(live, navigation, filter);
     let gone = GoneBreakers::start(live, navigation, time, filter);
     let counts = use_counts(live, navigation, groups);
     let is_empty = Derived::new(move || all.with(Vec::is_empty));
     let has_no_match = Derived::new(move || groups.with(Vec::is_empty));
-    let stage = Derived::new(move || match (is_empty.get(), has_no_match.get()) {
-        (false, false) => Stage::List,
-        // Those that are gone are what is looked at then: nothing is missing that has to be explained.
-        _ if gone.any_shown() => Stage::OnlyGone,
-        (false, true) => Stage::NoMatch,
-        _ if !live.with_list(|store| store.filled) => Stage::Waiting,
-        _ if gone.of_service.any() || gone.of_service.is_loading() => Stage::OnlyGone,
-        _ if live.with_list(|store| store.pools.is_empty()) => Stage::NoData,
-        _ => Stage::None,
-    });
+    let stage = Derived::new(move || Stage::of(live, is_empty.get(), has_no_match.get(), gone));
     let lost = marked.clone().map(|id| view! { <Lost id gone /> });
     let listed = marked.clone();
     view! {
@@ -130,4 +107,43 @@ enum Stage {
     NoData,
     /// No breaker at all.
     None,
+}
+
+impl Stage {
+    fn of(live: Live, is_empty: bool, has_no_match: bool, gone: GoneBreakers) -> Self {
+        match (is_empty, has_no_match) {
+            (false, false) => Self::List,
+            // Those that are gone are what is looked at then: nothing is missing that has to be explained.
+            _ if gone.any_shown() => Self::OnlyGone,
+            (false, true) => Self::NoMatch,
+            _ if !live.with_list(|store| store.filled) => Self::Waiting,
+            _ if gone.of_service.any() || gone.of_service.is_loading() => Self::OnlyGone,
+            _ if live.with_list(|store| store.pools.is_empty()) => Self::NoData,
+            _ => Self::None,
+        }
+    }
+}
+
+/// The groups of the service that is chosen, and those of them that a filter lets through.
+fn use_groups(
+    live: Live,
+    navigation: Navigation,
+    filter: Derived<BreakerFilter>,
+) -> [Derived<Vec<BreakerGroup>>; 2] {
+    let all = Derived::new(move || {
+        let service = navigation.query("service");
+        live.with_breakers(|store| breaker_groups(&breakers_of(store, &service)))
+    });
+    // What a group says stays what all of it is; it is shown if one of it passes.
+    let passed = Derived::new(move || {
+        let mut groups = all.get();
+        filter.with(|filter| {
+            live.with_breakers(|store| {
+                let passes = |id: &String| store.breakers.get(id).is_some_and(|one| filter.passes(one));
+                groups.retain(|group| group.ids.iter().any(passes));
+            });
+        });
+        groups
+    });
+    [all, passed]
 }
