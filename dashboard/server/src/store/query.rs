@@ -73,14 +73,16 @@ impl Store {
     pub(crate) fn breaker_detail(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::BreakerDetail> {
         let one = self.breakers.get(id)?;
         let part = one.history.select(wanted, now_ms);
+        // What is told of the range as a whole is the same for any number of points.
+        let whole = one.history.whole(wanted, now_ms);
         let (from_ms, to_ms) = (part.from_ms, part.to_ms);
         let in_range = one.transitions().filter(|change| (from_ms..=to_ms).contains(&change.at_ms));
         Some(wire::BreakerDetail {
             breaker: breaker(one),
-            states: states(&part, one.transitions(), one.dropped > 0),
+            states: states(&whole, one.transitions(), one.dropped > 0),
             transitions: in_range.cloned().collect(),
             points: part.steps.iter().map(Step::<BreakerFigures>::point).collect(),
-            counted: counted(&part.steps),
+            counted: counted(&whole.steps),
             range: part.range(one.reports.interval_ms(), one.history.oldest_ms()),
         })
     }
