@@ -11,11 +11,14 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
 }
 
-/// A share as the browser says it, but in whole percents where there are some: a sentence must not be another one after
-/// every call.
+/// A share as the browser says it, but of two digits: a sentence must not be another one after every call.
 pub(crate) fn percent(share: f64) -> String {
-    let whole = (share * 100.0).round() / 100.0;
-    poolscope_wire::text::percent(if (0.01..=0.99).contains(&whole) { whole } else { share })
+    let rounded = |places: f64| (share * 100.0 * places).round() / places / 100.0;
+    poolscope_wire::text::percent(match share {
+        0.009_95..0.099_5 => rounded(10.0),
+        0.099_5..0.995 => rounded(1.0),
+        _ => share,
+    })
 }
 
 /// A name of so many bytes at most, in which each character that is none, but moves or hides others, is replaced.
@@ -66,11 +69,17 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_is_whole_but_never_rounded_to_all_or_nothing() {
+    fn a_percentage_has_two_digits_but_is_never_rounded_to_all_or_nothing() {
         for (share, text) in [
             (0.0, "0 %"),
             (0.000_02, "<0.01 %"),
             (0.004, "0.4 %"),
+            (78.0 / 12_325.0, "0.63 %"),
+            (0.009_96, "1 %"),
+            (0.012_6, "1.3 %"),
+            (0.05, "5 %"),
+            (0.099_6, "10 %"),
+            (0.104, "10 %"),
             (0.314, "31 %"),
             (0.984, "98 %"),
             (0.996, "99.6 %"),
