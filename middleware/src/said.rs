@@ -32,7 +32,9 @@ fn number(value: f64) -> String {
         _ if value >= 9.995 => 1,
         _ => 2,
     };
-    let text = format!("{value:.places$}");
+    // What lies halfway is rounded as the dashboard does it, and not by what the float is in its last digit.
+    let unit = [1.0, 10.0, 100.0][places];
+    let text = format!("{:.places$}", (value * unit).round() / unit);
     if places == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
@@ -62,6 +64,7 @@ mod tests {
             (0.000_999_9, "1 ms"),
             (0.008_5, "8.5 ms"),
             (0.012_34, "12.3 ms"),
+            (0.012_25, "12.3 ms"),
             (0.31, "310 ms"),
             (0.999_6, "1 s"),
             (2.0, "2 s"),

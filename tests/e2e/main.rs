@@ -18,6 +18,7 @@ mod pool;
 mod protection;
 mod races;
 mod refused_netlink;
+mod said;
 mod stale;
 mod timeouts;
 mod trace;

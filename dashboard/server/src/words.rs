@@ -11,21 +11,47 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
 }
 
-/// A share as the browser says it, but in whole percents where there are some: a sentence must not be another one after
-/// every call.
+/// A share as the browser says it, but of two digits: a sentence must not be another one after every call.
 pub(crate) fn percent(share: f64) -> String {
-    let whole = (share * 100.0).round() / 100.0;
-    poolscope_wire::text::percent(if (0.01..=0.99).contains(&whole) { whole } else { share })
+    let rounded = |places: f64| (share * 100.0 * places).round() / places / 100.0;
+    poolscope_wire::text::percent(match share {
+        0.009_95..0.099_5 => rounded(10.0),
+        0.099_5..0.995 => rounded(1.0),
+        _ => share,
+    })
+}
+
+/// True for what is no character to read, but moves or hides others.
+fn is_odd(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 /// A name of so many bytes at most, in which each character that is none, but moves or hides others, is replaced.
 pub(crate) fn cut_name(text: &str, max_bytes: usize) -> Box<str> {
-    let is_odd = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-    };
-    let cut = cut(text, max_bytes);
-    if cut.contains(is_odd) { cut.replace(is_odd, "\u{fffd}").into() } else { cut.into() }
+    tamed(text, max_bytes, |_| char::REPLACEMENT_CHARACTER)
+}
+
+/// A text of so many bytes at most, in one line, with the same replaced.
+pub(crate) fn cut_text(text: &str, max_bytes: usize) -> Box<str> {
+    tamed(text, max_bytes, |c| match c {
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
+        _ => char::REPLACEMENT_CHARACTER,
+    })
+}
+
+/// The same in the lines that it has, such as those of a stack.
+pub(crate) fn cut_lines(text: &str, max_bytes: usize) -> Box<str> {
+    tamed(text, max_bytes, |c| if matches!(c, '\n' | '\t') { c } else { char::REPLACEMENT_CHARACTER })
+}
+
+fn tamed(text: &str, max_bytes: usize, tame: fn(char) -> char) -> Box<str> {
+    let text = cut(text, max_bytes);
+    if !text.contains(is_odd) {
+        return text.into();
+    }
+    let tamed: String = text.chars().map(|c| if is_odd(c) { tame(c) } else { c }).collect();
+    // What is put in its place is longer.
+    cut(&tamed, max_bytes).into()
 }
 
 /// How many of these have to be cut.
@@ -66,11 +92,17 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_is_whole_but_never_rounded_to_all_or_nothing() {
+    fn a_percentage_has_two_digits_but_is_never_rounded_to_all_or_nothing() {
         for (share, text) in [
             (0.0, "0 %"),
             (0.000_02, "<0.01 %"),
             (0.004, "0.4 %"),
+            (78.0 / 12_325.0, "0.63 %"),
+            (0.009_96, "1 %"),
+            (0.012_6, "1.3 %"),
+            (0.05, "5 %"),
+            (0.099_6, "10 %"),
+            (0.104, "10 %"),
             (0.314, "31 %"),
             (0.984, "98 %"),
             (0.996, "99.6 %"),
@@ -91,6 +123,9 @@ mod tests {
     #[test]
     fn a_name_can_not_garble_what_stands_beside_it() {
         assert_eq!(&*cut_name("pay\u{202e}\n\u{7}x", 64), "pay\u{fffd}\u{fffd}\u{fffd}x");
+        assert_eq!(&*cut_text("pay\u{202e}\n\u{0}x\t\u{2028}", 64), "pay\u{fffd} \u{fffd}x  ");
+        assert_eq!(&*cut_lines("at\n\tpay\r\u{2066}", 64), "at\n\tpay\u{fffd}\u{fffd}");
+        assert_eq!(&*cut_text("\u{0}\u{0}\u{0}", 4), "\u{fffd}", "it gets no longer by it");
         assert_eq!(&*cut_name("gr\u{fc}n \u{200f}\u{5d0}", 6), "gr\u{fc}n ");
     }
 }

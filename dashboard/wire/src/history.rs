@@ -86,7 +86,8 @@ pub struct BreakerDetail {
     pub transitions: Vec<Transition>,
     /// Its figures, oldest first.
     pub points: Vec<BreakerPoint>,
-    /// What it counted in the range.
+    /// What it counted in the range, whatever the number of points: exact as long as reports are kept as they came, and of
+    /// older times but for one step of what is kept of them at each end.
     pub counted: BreakerCounts,
 }
 

@@ -29,10 +29,6 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<wire::Status> {
     Json(app.status(&store, trace_limits, now_ms()))
 }
 
-pub(super) async fn services(State(app): State<Arc<App>>) -> Json<Vec<wire::Service>> {
-    Json(app.store().services())
-}
-
 /// Answers with the list of now, or of a time that is asked for with that of what reported in it.
 fn listed<T>(
     app: &App,
@@ -46,6 +42,11 @@ fn listed<T>(
         None => now(&mut store),
         Some((from_ms, to_ms)) => between(&mut store, from_ms, to_ms),
     }))
+}
+
+pub(super) async fn services(State(app): State<Arc<App>>, query: RawQuery) -> Answer<Vec<wire::Service>> {
+    let between = |store: &mut Store, from_ms, to_ms| store.services_between(from_ms, to_ms);
+    listed(&app, query, |store| store.services(), between)
 }
 
 pub(super) async fn pools(State(app): State<Arc<App>>, query: RawQuery) -> Answer<Vec<wire::PoolSummary>> {

@@ -48,6 +48,8 @@ pub(super) struct Headline {
     pub(super) bad: u64,
     pub(super) warn: u64,
     pub(super) gone: u64,
+    pub(super) bad_warnings: u64,
+    pub(super) warn_warnings: u64,
     pub(super) open_breakers: u64,
     pub(super) leaked: u64,
     pub(super) requests_per_s: f64,
@@ -263,6 +265,8 @@ impl Picture {
                 weight += rate;
             }
         }
+        let warnings = |of| self.warnings.values().filter(|one| one.severity == of).count() as u64;
+        (all.bad_warnings, all.warn_warnings) = (warnings(Severity::Bad), warnings(Severity::Warn));
         all.reuse = (weight > 0.0).then(|| reused / weight);
         all.open_breakers = self.breakers.values().filter(|one| !one.stale && rejects(one)).count() as u64;
         all

@@ -138,7 +138,8 @@ fn section<T>(text: &mut String, title: &str, items: Vec<T>, line: impl Fn(T) ->
     }
 }
 
-/// What needs somebody, and how much there is of all.
+/// What needs somebody, and how much there is of all. Pools and warnings are told apart: a warning may be about something
+/// else than a pool, and a pool have several.
 pub(super) fn headline(picture: &Picture) -> String {
     let all = picture.headline();
     let needing = match (all.bad, all.warn) {
@@ -148,8 +149,10 @@ pub(super) fn headline(picture: &Picture) -> String {
     };
     let gone = if all.gone > 0 { format!(", {} gone", all.gone) } else { String::new() };
     format!(
-        "{needing} of {}{gone} | {} open | {} | {} req/s | reuse {}",
+        "{needing} of {}{gone} | warnings: {} bad and {} warn | {} open | {} | {} req/s | reuse {}",
         crate::words::count(all.pools, "pool"),
+        all.bad_warnings,
+        all.warn_warnings,
         crate::words::count(all.open_breakers, "breaker"),
         crate::words::count(all.leaked, "leak"),
         number(Some(all.requests_per_s)),
@@ -217,7 +220,7 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[0],
-            "1 bad and 1 warn of 3 pools | 0 breakers open | 0 leaks | 30 req/s | reuse 50 %"
+            "1 bad and 1 warn of 3 pools | warnings: 0 bad and 0 warn | 0 breakers open | 0 leaks | 30 req/s | reuse 50 %"
         );
         let states: Vec<_> = lines[3..6].iter().map(|line| line.split(' ').next().unwrap()).collect();
         assert_eq!(states, ["BAD", "warn", "ok"]);
@@ -225,6 +228,17 @@ mod tests {
         assert_eq!(&lines[3][what..], "pay is bad");
         assert_eq!(&lines[4][what..], "line break");
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+    }
+
+    #[test]
+    fn the_first_line_counts_what_makes_the_worst() {
+        let of = |id: &str, severity| Warning { id: id.to_owned(), severity, ..Warning::default() };
+        let warnings = vec![of("1", Severity::Bad), of("2", Severity::Warn), of("3", Severity::Ok)];
+        let mut picture = Picture::default();
+        picture.apply(ServerMessage::Full(Full { warnings, ..full(vec![pool("a", "a", Severity::Warn)]) }));
+        assert_eq!(picture.worst(), Severity::Bad);
+        let text = told(&picture);
+        assert!(text.starts_with("0 bad and 1 warn of 1 pool | warnings: 1 bad and 1 warn | "), "{text}");
     }
 
     #[test]

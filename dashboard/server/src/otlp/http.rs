@@ -25,7 +25,7 @@ use super::signal::{self, Signal};
 use crate::app::App;
 use crate::control;
 use crate::model::Rejected;
-use crate::own::Reason;
+use crate::own::{AtDoor, Reason};
 
 /// How long a body that is too large is still read: a client that is cut off while it sends never sees the answer.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -73,8 +73,11 @@ async fn admitted(State(app): State<Arc<App>>, request: Request, next: Next) -> 
 pub(crate) async fn counted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let kind = signal::kind_of(request.uri().path());
     let response = next.run(request).await;
-    if let (Some(kind), Some(why)) = (kind, refusal(response.status())) {
-        app.counts.refused(kind, why);
+    match (kind, refusal(response.status())) {
+        (Some(kind), Some(why)) => app.counts.refused(kind, why),
+        // What is no OTLP is turned away by the rule of hosts as a page is.
+        (None, Some(Reason::Host)) => app.counts.turned_away(AtDoor::Host),
+        (None, _) | (_, None) => {}
     }
     response
 }

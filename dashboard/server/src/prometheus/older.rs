@@ -122,7 +122,8 @@ impl Older {
 }
 
 /// The shortest step, of which so many points as are wanted reach over a range, that each holds as many reports as the next:
-/// of steps that hold now one and now two of them, every rate would jump to and fro.
+/// of steps that hold now one and now two of them, every rate would jump to and fro. Scrapes are taken to be whole seconds
+/// apart, since steps can't be finer: what was measured between two of them is rounded to that.
 fn step_ms(interval_ms: u64, range_ms: u64, max_points: usize) -> u64 {
     let interval_ms = (interval_ms.saturating_add(STEP_MS / 2) / STEP_MS).max(1) * STEP_MS;
     let wanted_ms = range_ms / (max_points.max(2) as u64 - 1);
@@ -173,8 +174,8 @@ pub(crate) async fn complete(
     Ok(pool)
 }
 
-/// As [`complete`], for a breaker and the interval of its reports: its states and changes as far as the samples tell, and from where the store holds them
-/// those of the store, which sees more.
+/// As [`complete`], for a breaker and the interval of its reports: its states and changes as far as the samples tell, and
+/// from where the store holds them those of the store, which sees more.
 pub(crate) async fn complete_breaker(
     state: &State,
     config: &Config,

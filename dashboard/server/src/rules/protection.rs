@@ -248,7 +248,7 @@ mod tests {
         };
         let near = "fired for none of 120 calls of the last minute; 99 of 100 used at most 41 % of the time";
         check(&figures(0), Severity::Ok, near);
-        check(&figures(3), Severity::Warn, "fired for 3 of 120 calls in the last minute (3 %)");
+        check(&figures(3), Severity::Warn, "fired for 3 of 120 calls in the last minute (2.5 %)");
         assert_eq!(finding("", &figures(60), None).severity, Severity::Bad);
     }
 

@@ -18,7 +18,7 @@ use super::sample::add;
 use super::series::Cumulative;
 use crate::model::{BreakerFigure, BreakerReading, Judged, Sender, Value};
 use crate::rules::{BreakerFacts, Condition, FLAPPING_MS, Levels, breaker_findings, breaker_sentence};
-use crate::words::{cut, cut_name};
+use crate::words::cut_name;
 
 /// Changes of state that are kept: of a breaker that does its work, those of the whole retention; of one that flaps, the
 /// newest. The state of older times is known from its history.
@@ -218,7 +218,7 @@ impl Breaker {
             add(&mut self.pending.calls[outcome], added.count());
         }
         if reading.figure == BreakerFigure::Transitions && added.is_some_and(|added| added.count() > 0) {
-            self.pending.reason = Some(cut(reading.label, max_text).into());
+            self.pending.reason = Some(cut_name(reading.label, max_text));
         }
         true
     }

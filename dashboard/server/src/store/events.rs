@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
+use poolscope_semconv::PREFIX;
 use poolscope_semconv::event::LEAK_RETURNED;
 use poolscope_wire::{Event, Severity};
 
@@ -15,7 +16,7 @@ use super::event_text::describe;
 use super::id::Id;
 use crate::model::{EventRecord, Sender};
 use crate::spread::{Entry, Order, Owner, Scarce, Spread};
-use crate::words::{contains, cut, cut_name};
+use crate::words::{contains, cut_name, cut_text};
 
 /// Which events are wanted; `None` wants all.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,7 +32,7 @@ pub(crate) struct EventFilter<'a> {
     pub(crate) severity: Severity,
     /// No routine.
     pub(crate) notable: bool,
-    /// In any of its words; an empty one is in all.
+    /// In any of its words, and those of its kind; an empty one is in all.
     pub(crate) text: &'a str,
 }
 
@@ -69,7 +70,17 @@ impl EventFilter<'_> {
             .chain(&event.trace_id)
             .chain(event.attributes.iter().map(|(_, value)| value))
             .any(|text| contains(text, self.text))
+            || is_of_kind(&event.kind, self.text)
     }
+}
+
+/// A kind is found as it is written and as the page shows it: in words, and without the prefix of ours. Like every text
+/// that is searched, it is not copied for that.
+fn is_of_kind(kind: &str, wanted: &str) -> bool {
+    let bare = |text| str::strip_prefix(text, PREFIX).unwrap_or(text).as_bytes();
+    let in_words = |byte: &u8| if matches!(byte, b'.' | b'_') { b' ' } else { byte.to_ascii_lowercase() };
+    let (kind, wanted) = (bare(kind), bare(wanted));
+    kind.windows(wanted.len().max(1)).any(|part| part.iter().map(in_words).eq(wanted.iter().map(in_words)))
 }
 
 /// See the module.
@@ -125,7 +136,7 @@ impl Events {
         let cuts = &mut self.cuts;
         let mut text = |text: &str| {
             *cuts += u64::from(text.len() > max_text);
-            cut(text, max_text).to_owned()
+            cut_text(text, max_text).into_string()
         };
         // As its pools have it.
         let sender = |text: &str| cut_name(text, max_text).into();

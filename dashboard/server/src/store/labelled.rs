@@ -13,7 +13,7 @@ use super::rests::Rests;
 use super::series::Cumulative;
 use crate::config::Limits;
 use crate::model::{ProtectionFigure, Reading, SessionFigure, Value};
-use crate::words::cut;
+use crate::words::cut_name;
 
 /// A series may come in every report; what was in none of so many is silent, and can make room.
 const SILENT_REPORTS: u64 = 2;
@@ -134,7 +134,7 @@ impl<F: Figure> Labelled<F> {
                 }
             };
             // No report yet has had it; that tells the new one below.
-            Series { figure, label: cut(label, limits.max_text_bytes).into(), state, report: 0 }
+            Series { figure, label: cut_name(label, limits.max_text_bytes), state, report: 0 }
         });
         let is_new = std::mem::replace(&mut series.report, reports.count()) == 0;
         let mut advance = |all: &mut Cumulative| if is_new { first.take() } else { all.advance(reading) };

@@ -40,6 +40,7 @@ mod rhythm;
 mod room;
 mod sample;
 mod series;
+mod services;
 mod session;
 mod tallies;
 mod tick;

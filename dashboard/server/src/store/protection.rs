@@ -21,7 +21,7 @@ use super::unsaved::Unsaved;
 use crate::config::Limits;
 use crate::model::{ProtectionFigure as Figure, ProtectionKind, ProtectionReading, Sender};
 use crate::rules::{About, Levels, protection_finding};
-use crate::words::{cut, cut_name};
+use crate::words::{cut_name, cut_text};
 
 /// Calm before a limit is shown as fine again: a request that waits for a moment would have its row jump. The others
 /// need none: they are judged by their last minute, or have thresholds of their own.
@@ -156,7 +156,7 @@ impl Protection {
             return;
         }
         self.unsaved.change();
-        self.told = Some((state, cut(reason, max_text).to_owned()));
+        self.told = Some((state, cut_text(reason, max_text).into_string()));
         self.state = Some(state);
         self.since_ms = Some(at_ms);
         if let ProtectionFigures::Probe(figures) = &mut self.figures {

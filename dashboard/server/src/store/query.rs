@@ -1,6 +1,6 @@
 //! What the store tells, in the browser's types.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use poolscope_semconv::value::{BreakerOutcome, Observation};
 use poolscope_wire as wire;
@@ -18,69 +18,20 @@ use crate::model::{Judged, PoolFigure, PoolKind, ProtectionKind, Sender};
 use crate::rules::breaker_sentence;
 
 impl Store {
-    /// Services and their instances, in the order of their names.
-    pub(crate) fn services(&self) -> Vec<wire::Service> {
-        let mut pools: HashMap<(&str, &str), u64> = HashMap::new();
-        let mut lacking: HashMap<(&str, &str), BTreeSet<wire::Lack>> = HashMap::new();
-        for pool in self.shown_pools() {
-            let key = (&*pool.service, &*pool.instance);
-            *pools.entry(key).or_default() += 1;
-            lacking.entry(key).or_default().extend(lacks(pool));
-        }
-        let mut breakers: HashMap<(&str, &str), u64> = HashMap::new();
-        for breaker in self.shown_breakers() {
-            *breakers.entry((&breaker.service, &breaker.instance)).or_default() += 1;
-        }
-        let mut protection: HashMap<(&str, &str), u64> = HashMap::new();
-        for one in self.shown_protection() {
-            *protection.entry((&one.service, &one.instance)).or_default() += 1;
-        }
-        let mut sessions: HashMap<(&str, &str), u64> = HashMap::new();
-        for one in self.shown_sessions() {
-            *sessions.entry((&one.service, &one.instance)).or_default() += 1;
-        }
-        let mut services: BTreeMap<&str, Vec<wire::Instance>> = BTreeMap::new();
-        for instance in self.instances.values() {
-            let key = (&*instance.service, &*instance.instance);
-            let of = |counts: &HashMap<(&str, &str), u64>| counts.get(&key).copied().unwrap_or(0);
-            services.entry(&instance.service).or_default().push(wire::Instance {
-                id: instance.instance.to_string(),
-                language: instance.language.to_string(),
-                version: instance.version.to_string(),
-                pools: of(&pools),
-                breakers: of(&breakers),
-                protection: of(&protection),
-                sessions: of(&sessions),
-                events: instance.events,
-                spans: instance.spans,
-                first_seen_ms: instance.first_seen_ms,
-                last_seen_ms: instance.last_seen_ms,
-                interval_ms: instance.interval_ms(),
-                clock_offset_ms: instance.clock_offset_ms,
-                vanished: instance.vanished,
-                dropped: instance.dropped(),
-                lacks: lacking.get(&key).map(|lacks| lacks.iter().copied().collect()).unwrap_or_default(),
-            });
-        }
-        let service = |(name, mut instances): (&str, Vec<wire::Instance>)| {
-            instances.sort_by(|a, b| a.id.cmp(&b.id));
-            wire::Service { name: name.to_owned(), instances }
-        };
-        services.into_iter().map(service).collect()
-    }
-
     /// A breaker with the part of its history that is wanted.
     pub(crate) fn breaker_detail(&self, id: Id, wanted: Wanted, now_ms: u64) -> Option<wire::BreakerDetail> {
         let one = self.breakers.get(id)?;
         let part = one.history.select(wanted, now_ms);
+        // What is told of the range as a whole is the same for any number of points.
+        let whole = one.history.whole(wanted, now_ms);
         let (from_ms, to_ms) = (part.from_ms, part.to_ms);
         let in_range = one.transitions().filter(|change| (from_ms..=to_ms).contains(&change.at_ms));
         Some(wire::BreakerDetail {
             breaker: breaker(one),
-            states: states(&part, one.transitions(), one.dropped > 0),
+            states: states(&whole, one.transitions(), one.dropped > 0),
             transitions: in_range.cloned().collect(),
             points: part.steps.iter().map(Step::<BreakerFigures>::point).collect(),
-            counted: counted(&part.steps),
+            counted: counted(&whole.steps),
             range: part.range(one.reports.interval_ms(), one.history.oldest_ms()),
         })
     }

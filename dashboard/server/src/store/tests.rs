@@ -2,6 +2,7 @@
 
 mod breakers;
 mod connections;
+mod events;
 mod fleet;
 mod foreign;
 mod groups;
@@ -453,32 +454,6 @@ fn a_flood_of_pools_in_one_request_is_refused_and_stays_quick() {
     assert_eq!((no_room.count, &*no_room.sentence()), (49_990, sentence), "the sender is told");
     assert_eq!(store.pools().len(), 10);
     assert_eq!(store.limits()[0].hits, 49_990);
-}
-
-#[test]
-fn events_are_bounded_in_number_and_length() {
-    let limits = Limits { max_events: 6, max_text_bytes: 8, ..Limits::default() };
-    let mut store = Store::new(&Config { limits, ..Config::default() });
-    for n in 0..5 {
-        let record = EventRecord {
-            name: "a.kind.that.is.long",
-            trace_id: &[0xab; 16],
-            dropped_attributes: 2,
-            ..transition(Word::Open, T0 + n)
-        };
-        store.take_events(&[record], T0 + n);
-    }
-    let events = store.events(EventFilter::default(), 10);
-    assert_eq!(
-        events.iter().map(|event| event.id).collect::<Vec<_>>(),
-        [5, 4, 1],
-        "the newest, and the first"
-    );
-    assert_eq!((&*events[0].kind, events[0].text.len()), ("a.kind.t", 8));
-    assert_eq!(events[0].trace_id.as_deref(), Some("abababababababababababababababab"));
-    let limits = store.limits();
-    let hits = |name: &str| limits.iter().find(|limit| limit.name == name).unwrap().hits;
-    assert_eq!((hits("events"), hits("attributes of an event")), (2, 10));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::config::Limits;
 use crate::model::{CallRecord, NoteRecord, SpanRecord};
 use crate::spread::Owner;
 use crate::store::{Id, SpanPlace};
-use crate::words::{cut, cut_name};
+use crate::words::{cut_lines, cut_name};
 
 /// A trace may take this share of the bytes of all, so that one can't push out all others.
 const SHARE_OF_BYTES: usize = 8;
@@ -301,7 +301,7 @@ impl Trace {
 fn span(record: &SpanRecord<'_>, place: SpanPlace, sender: usize, max_text: usize, cuts: &mut u64) -> Span {
     let mut text = |text: &str| -> Box<str> {
         *cuts += u64::from(text.len() > max_text);
-        cut(text, max_text).into()
+        cut_lines(text, max_text)
     };
     let mut pairs = |attributes: &[(&str, std::borrow::Cow<'_, str>)]| -> Box<[Pair]> {
         attributes.iter().map(|(key, value)| (text(key), text(value))).collect()
@@ -333,7 +333,7 @@ fn span(record: &SpanRecord<'_>, place: SpanPlace, sender: usize, max_text: usiz
         end_ns: record.end_ns,
         failed: record.failed,
         error: record.error.as_ref().map(|error| cut_name(error, max_text)),
-        error_text: cut(record.error_text, max_text).into(),
+        error_text: cut_lines(record.error_text, max_text),
         part: record.part,
         is_setup: record.is_setup,
         is_refusal: record.is_refusal,

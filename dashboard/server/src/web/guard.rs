@@ -56,7 +56,7 @@ pub(super) async fn known_host(
     if hosts.allows(request.uri(), request.headers()) {
         return next.run(request).await;
     }
-    // What senders are refused is counted with its signal.
+    // What senders are refused is counted where their signals are.
     if audience == Audience::Browsers {
         app.counts.turned_away(AtDoor::Host);
     }

@@ -42,14 +42,19 @@ async fn what_is_turned_away_at_the_door_is_counted_and_never_named() {
     }
     server.get(path::STATUS).header("sec-fetch-site", "cross-site").send().await.unwrap();
     server.post("/v1/metrics").header("host", "evil.example").send().await.unwrap();
+    // Where OTLP is taken, what is none of its signals is turned away as well.
+    for path in ["/", "/v1/profiles", "/v1/profiles"] {
+        let answer = server.post(path).header("host", "evil.example").send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path}");
+    }
     let losses = server.status().await.own.losses;
     let count = |what: &str| losses.iter().find(|loss| loss.what.contains(what)).map(|loss| loss.count);
-    assert_eq!(count("Requests refused: to a host name that is not allowed"), Some(4), "{losses:?}");
+    assert_eq!(count("Requests refused: to a host name that is not allowed"), Some(7), "{losses:?}");
     assert_eq!(count("Requests refused: from a page of another site"), Some(1), "{losses:?}");
     assert_eq!(count("Requests with metrics refused: to a host name"), Some(1), "{losses:?}");
     assert_eq!(losses.len(), 3);
     let told = server.get(path::METRICS).send().await.unwrap().text().await.unwrap();
-    for (reason, count) in [("unknown_host", 4), ("other_site", 1)] {
+    for (reason, count) in [("unknown_host", 7), ("other_site", 1)] {
         let line = format!("poolscope_dashboard_turned_away_requests_total{{reason=\"{reason}\"}} {count}\n");
         assert!(told.contains(&line), "{told}");
     }

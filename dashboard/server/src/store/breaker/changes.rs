@@ -3,7 +3,7 @@
 use poolscope_wire::{BreakerState, Transition};
 
 use super::{Breaker, Change, Entry, MAX_TRANSITIONS, SAME_CHANGE_MS, Shares, transition};
-use crate::words::cut;
+use crate::words::cut_name;
 
 impl Breaker {
     /// Takes a transition event; true if the state changed.
@@ -17,7 +17,7 @@ impl Breaker {
         self.last_seen_ms = now_ms;
         self.stale = false;
         self.dirty = true;
-        let reason = cut(change.reason, max_text).to_owned();
+        let reason = cut_name(change.reason, max_text).into_string();
         let transition = Transition {
             forced: change.forced.clone(),
             ..transition((at_ms, change.from, change.to), reason, change.shares, change.window_calls)

@@ -70,6 +70,19 @@ impl<F: Figures> History<F> {
         selection
     }
 
+    /// All that is kept of the part that is wanted, as fine as it is, whatever the number of points.
+    ///
+    /// It has the steps that end in the range. As long as reports are kept as they came, those are the reports in it. Of a
+    /// coarser tier, the step into which the begin of the range falls is in it as a whole, and that into which its end
+    /// falls is not, so that what is summed up is exact but for one step at each end, and ranges that follow each other
+    /// count nothing twice.
+    pub(in crate::store) fn whole(&self, wanted: Wanted, now_ms: u64) -> Selection<F> {
+        let (from_ms, to_ms) = self.known(wanted, now_ms);
+        let mut selection = self.read(self.finest(from_ms), 0, from_ms, to_ms);
+        selection.from_ms = wanted.range(self.last_ms(), now_ms).0;
+        selection
+    }
+
     /// The shortest slots of which so many as are wanted reach over the range, and of which something is kept.
     pub(in crate::store) fn slot_ms(&self, wanted: Wanted, now_ms: u64) -> u64 {
         let (from_ms, to_ms) = self.known(wanted, now_ms);

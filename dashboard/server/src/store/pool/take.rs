@@ -7,7 +7,7 @@ use crate::model::{EventRecord, PoolReading, Value};
 use crate::store::buckets::Buckets;
 use crate::store::lanes::Budget;
 use crate::store::series::{Cumulative, whole, young_age_s};
-use crate::words::cut;
+use crate::words::cut_name;
 
 impl Pool {
     /// Takes a reading of the report that has begun; false if there is no room for its series.
@@ -46,7 +46,7 @@ impl Pool {
         let sample = self.reports.count();
         let series = self.series.entry(reading.reading.series).or_insert_with(|| Series {
             figure: reading.figure,
-            label: cut(&reading.label, max_text).into(),
+            label: cut_name(&reading.label, max_text),
             marked: reading.marked,
             phase: None,
             state: State::Gauge { value: 0.0, kept: delta },
@@ -100,7 +100,7 @@ impl Pool {
         };
         let series = Series {
             figure: reading.figure,
-            label: cut(&reading.label, max_text).into(),
+            label: cut_name(&reading.label, max_text),
             marked: reading.marked,
             phase: reading.phase,
             state: State::Cumulative(state),

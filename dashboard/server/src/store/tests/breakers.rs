@@ -147,3 +147,35 @@ fn a_breaker_that_left_the_list_is_in_that_of_the_time_when_it_reported() {
     assert_eq!((detail.counted.succeeded, detail.counted.rejected), (0, 0));
     assert_eq!(detail.transitions.len(), 1);
 }
+
+#[test]
+fn what_a_breaker_counted_in_a_range_is_the_same_for_any_number_of_points() {
+    let mut store = store();
+    (0..=400).for_each(|second| {
+        let state = if second < 110 { Word::Closed } else { Word::Open };
+        at(T0 + second * 1_000)
+            .breaker_state(state)
+            .breaker(BreakerFigure::Calls, "success", (second * 3) as f64)
+            .breaker(BreakerFigure::Calls, "failure", (second * 2) as f64)
+            .send(&mut store);
+    });
+    let id = Id::parse(&store.breakers()[0].id).unwrap();
+    let of = |from_ms: u64, to_ms: u64, max_points| {
+        let wanted = Wanted { since: Since::Moment(T0 + from_ms), to_ms: Some(T0 + to_ms), max_points };
+        store.breaker_detail(id, wanted, T0 + 400_000).unwrap()
+    };
+    for shift_ms in [0, 500] {
+        for (seconds, calls) in [(29, [30, 29]), (59, [60, 59])] {
+            let (from_ms, to_ms) = (103_000 + shift_ms, 103_000 + seconds * 1_000 + shift_ms);
+            let all = of(from_ms, to_ms, 1_000);
+            let reports = calls[usize::from(shift_ms > 0)];
+            assert_eq!((all.counted.succeeded, all.counted.failed), (reports * 3, reports * 2));
+            assert_eq!(all.states.len(), 2);
+            for max_points in [1, 2, 7, 20] {
+                let thin = of(from_ms, to_ms, max_points);
+                assert!(thin.points.len() <= max_points);
+                assert_eq!((thin.counted, &thin.states), (all.counted, &all.states), "{max_points} points");
+            }
+        }
+    }
+}

@@ -449,3 +449,37 @@ fn groups_are_told_also_after_the_clock_was_put_back() {
         assert_eq!(store.update(at_ms + 2_000).groups.len(), 1, "{at_ms}");
     }
 }
+
+#[test]
+fn an_instance_that_was_forgotten_is_in_the_list_of_the_time_when_it_reported() {
+    let mut store = Store::new(&Config { forget_after_s: 60, ..Config::default() });
+    let event = |instance, at_ms| EventRecord {
+        sender: of(instance),
+        name: "note",
+        attributes: Vec::new(),
+        ..transition(Word::Open, at_ms)
+    };
+    at(T0).breaker_state(Word::Open).send_of("gone", &mut store);
+    (0..20).for_each(|n| fine("gone", T0 + n * 2_000, &mut store));
+    (0..20).for_each(|n| fine("here", T0 + 500_000 + n * 2_000, &mut store));
+    store.take_events(&[event("quiet", T0 + 500_000)], T0 + 500_000);
+    store.take_events(&[event("quiet", T0 + 540_000)], T0 + 540_000);
+    store.tick(T0 + 540_000);
+    let ids = |services: Vec<poolscope_wire::Service>| -> Vec<String> {
+        assert!(services.len() <= 1 && services.iter().all(|service| service.name == "shop"));
+        services.into_iter().flat_map(|service| service.instances).map(|one| one.id).collect()
+    };
+    assert_eq!(ids(store.services()), ["here", "quiet"]);
+    let between = |from_s: u64, to_s: u64| store.services_between(T0 + from_s * 1_000, T0 + to_s * 1_000);
+    assert_eq!(ids(between(0, 600)), ["gone", "here", "quiet"]);
+    assert_eq!(ids(between(0, 60)), ["gone"]);
+    assert!(between(60, 400).is_empty(), "nothing came then");
+    assert_eq!(ids(between(510, 520)), ["here", "quiet"]);
+
+    let gone = between(10, 20).remove(0).instances.remove(0);
+    assert_eq!((gone.pools, gone.breakers, gone.vanished), (1, 0, true), "its breaker reported once");
+    assert_eq!((gone.first_seen_ms, gone.last_seen_ms), (T0, T0 + 39_000));
+    assert_eq!(between(0, 600)[0].instances[0].breakers, 1);
+    let here = between(510, 520).remove(0).instances.remove(0);
+    assert_eq!(Some(here), store.services().remove(0).instances.into_iter().next());
+}
