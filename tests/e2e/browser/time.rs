@@ -223,6 +223,10 @@ async fn breakers_that_are_gone_are_as_they_were_in_the_time_that_had_them() -> 
         page.click("gone-over-time").await?;
         let is_drawn = |seen: &[Seen]| seen.len() == 1 && !text_of(seen, "text").contains("no data");
         page.until("a row over that time", SOON, "charts", is_drawn).await?;
+        if path == "sessions" {
+            let is_of_then = |seen: &[Seen]| text_of(seen, "text").starts_with("Events of this time");
+            page.until("with the events of that time", SOON, "session-events", is_of_then).await?;
+        }
         check(&page, &format!("gone-{path}")).await?;
     }
     Ok(())

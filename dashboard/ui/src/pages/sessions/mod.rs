@@ -2,12 +2,12 @@
 //!
 //! A kind is one registry's name over all instances of a service; its instances are behind it.
 
+pub mod events;
 pub mod gone;
 pub mod kinds;
 pub mod strip;
 
 use leptos::prelude::*;
-use poolscope_semconv::event::{SESSION_ENDED, SESSION_OVERDUE};
 use poolscope_wire::{Severity, Subject, path};
 
 use crate::{
@@ -22,20 +22,15 @@ use crate::{
     derived::Derived,
     format,
     navigation::Navigation,
-    pages::events::EventRow,
     state::live::Live,
     time::Time,
     words,
 };
 
+use events::SessionEvents;
 use gone::{Gone, use_gone};
 use kinds::{Kind, end_reason, kinds};
 use strip::Strip;
-
-/// Events of sessions.
-const EVENTS: [&str; 2] = [SESSION_ENDED, SESSION_OVERDUE];
-/// The most events that are listed.
-const MAX_EVENTS: usize = 20;
 
 /// The sessions page.
 #[component]
@@ -97,7 +92,10 @@ pub fn SessionsPage() -> impl IntoView {
                 view! { <Nothing /> }.into_any()
             }
         }}
-        <Show when=move || is_empty.get() && time.fixed().is_some()><Gone gone /></Show>
+        <Show when=move || is_empty.get() && time.fixed().is_some()>
+            <Gone gone />
+            <Show when=move || gone.any()><SessionEvents /></Show>
+        </Show>
     }
 }
 
@@ -245,32 +243,6 @@ fn KindCard(
                 </table>
             </details>
         </article>
-    }
-}
-
-/// What sessions told of themselves.
-#[component]
-fn SessionEvents() -> impl IntoView {
-    let live = expect_context::<Live>();
-    let navigation = expect_context::<Navigation>();
-    let events = Derived::new(move || {
-        let service = navigation.query("service");
-        live.with_events(|store| {
-            let of_sessions = store.events.iter().filter(|event| EVENTS.contains(&&*event.kind));
-            let of_service = of_sessions.filter(|event| service.is_empty() || event.service == service);
-            of_service.take(MAX_EVENTS).cloned().collect::<Vec<_>>()
-        })
-    });
-    view! {
-        <section class="below">
-            <h2>"Events of sessions"</h2>
-            {move || events.with(Vec::is_empty).then(|| view! { <p class="soft">"None has ended in a way worth a word."</p> })}
-            <ul class="events">
-                <For each=move || events.get() key=|event| event.id let:event>
-                    <EventRow event />
-                </For>
-            </ul>
-        </section>
     }
 }
 
