@@ -44,7 +44,7 @@ pub fn Row(
     let lost = Derived::new(move || instance.with(say::lost));
     let clock = Derived::new(move || instance.with(|one| say::clock(one.clock_offset_ms)));
     let href = format!("/?service={}&instance={}", encode(&service), encode(&id));
-    let label = if id.is_empty() { "(it names no instance)".to_owned() } else { id.clone() };
+    let label = say::named(&id);
     // The worst of what this instance has, and how much of it there is; what it lost at last is among that.
     let worst = Derived::new(move || {
         live.with_warnings(|store| {

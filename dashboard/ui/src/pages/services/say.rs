@@ -7,6 +7,12 @@ use crate::{format, words};
 /// A clock that is off by less is on time: a report takes a while.
 const CLOCK_SLACK_MS: u64 = 2_000;
 
+/// What an instance is called.
+#[must_use]
+pub fn named(id: &str) -> String {
+    if id.is_empty() { "(it names no instance)".to_owned() } else { id.to_owned() }
+}
+
 /// Language and version.
 #[must_use]
 pub fn made_of(instance: &Instance) -> String {
