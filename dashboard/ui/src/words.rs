@@ -1,7 +1,8 @@
 //! Plain words for the closed value sets of the telemetry contract.
 
-use poolscope_semconv::value::{
-    AcquireOutcome, BreakerReason, CloseReason, ConnectPhase, ErrorType, HealthState, OVERFLOW,
+use poolscope_semconv::{
+    PREFIX,
+    value::{AcquireOutcome, BreakerReason, CloseReason, ConnectPhase, ErrorType, HealthState, OVERFLOW},
 };
 use poolscope_wire::{
     BreakerState, FailedConnects, Lack, PoolKind, PoolSummary, ProtectionFigures, Severity, text,
@@ -248,8 +249,7 @@ pub fn result_failed(result: &str) -> bool {
 /// What kind of event it was: its name without the namespace, in words.
 #[must_use]
 pub fn event_kind(kind: &str) -> String {
-    let namespace = concat!("poolscope", ".");
-    spaced(kind.strip_prefix(namespace).unwrap_or(kind))
+    spaced(kind.strip_prefix(PREFIX).unwrap_or(kind))
 }
 
 /// The destination of a pool as a URL, with an IPv6 address in brackets.

@@ -1,6 +1,9 @@
 //! Two instances of a service: seen as one, taken apart, and one of them gone.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context as _, Result};
+use poolscope_dashboard::Config;
 use poolscope_tests::dashboard::Dashboard;
 use poolscope_tests::wait::until;
 use poolscope_wire::{Breaker, PoolDetail, PoolGroup, PoolSummary, Service, path};
@@ -158,5 +161,59 @@ async fn two_instances_are_one_are_taken_apart_and_one_that_stops_counts_no_more
     .await?;
     check(&page, "vanished").await?;
     drop(first);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: cargo xtask test --suite browser"]
+async fn instances_that_are_gone_are_rows_of_the_time_that_had_them() -> Result<()> {
+    let dashboard = Dashboard::start_with(Config { forget_after_s: 2, ..Config::default() }).await?;
+    let first = Instance::start(&dashboard, "shop-1", None).await?;
+    let mut second = Instance::start(&dashboard, "shop-2", Some(&first)).await?;
+    let group = group(&dashboard).await?;
+    let (id, members) = (group.merged.id, group.members);
+    let page = Page::open(&dashboard.url()).await?;
+    let page_of_then = async || -> Result<()> {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        page.go(&format!("{}/pools/{id}?from={}&to={now_ms}", dashboard.url(), now_ms - 120_000)).await
+    };
+    let left = |count: usize| {
+        let (dashboard, members) = (&dashboard, &members);
+        async move {
+            let pools: Vec<PoolSummary> = dashboard.get(path::POOLS).await;
+            pools.iter().filter(|pool| members.contains(&pool.id)).count() == count
+        }
+    };
+    let is_gone = |seen: &[Seen], instance: &str| seen.iter().any(|row| row["text"].starts_with(instance));
+
+    // One is here, and one is gone.
+    second.demo.stop_calls().await;
+    drop(second);
+    until("one is left", || left(1), |is_so| *is_so).await;
+    page_of_then().await?;
+    page.until("the other is listed", SOON, "gone-instance", |seen| {
+        seen.len() == 1 && is_gone(seen, "shop-2")
+    })
+    .await?;
+    let counted = page.all("group-instances-count").await?;
+    assert_eq!(text_of(&counted, "text"), "1 instance here now, 1 gone since then");
+    assert_eq!(page.all("pool-row").await?.len(), 1);
+    check(&page, "group-some-gone").await?;
+
+    // Both are gone.
+    drop(first);
+    until("none is left", || left(0), |is_so| *is_so).await;
+    page_of_then().await?;
+    let both = |seen: &[Seen]| seen.len() == 2 && is_gone(seen, "shop-1") && is_gone(seen, "shop-2");
+    page.until("both are listed", SOON, "gone-instance", both).await?;
+    let counted = page.all("group-instances-count").await?;
+    assert_eq!(text_of(&counted, "text"), "2 instances, gone since then");
+    assert!(page.all("pool-row").await?.is_empty());
+    check(&page, "group-all-gone").await?;
+    page.click_css(r#"[data-testid="gone-instance"] a"#).await?;
+    page.until("each has its page", SOON, "chart-requests", |seen| {
+        seen.first().is_some_and(|chart| !chart["text"].contains("no data"))
+    })
+    .await?;
     Ok(())
 }

@@ -272,6 +272,14 @@ async fn a_lost_server_is_told_and_found_again() -> Result<()> {
     assert!(!rows.is_empty(), "the last picture stays");
     page.pictures("lost").await?;
 
+    // A page whose code was never needed is not to be had now; nobody says of that that it is the last picture.
+    page.click("nav-breakers").await?;
+    let is_unfetched = |seen: &[Seen]| text_of(seen, "text").contains("could not be fetched");
+    page.until("it says that the page is not here", SOON, "empty-state", is_unfetched).await?;
+    assert!(page.all("notice").await?.is_empty(), "it says so twice");
+    page.click("nav-overview").await?;
+    page.until("the last picture is told again", SOON, "notice", |seen| !seen.is_empty()).await?;
+
     dashboard.start_again().await?;
     page.until("the page finds it by itself", SOON, "connection-state", |seen| has(seen, "text", "live"))
         .await?;

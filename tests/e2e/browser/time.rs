@@ -81,10 +81,14 @@ async fn a_time_is_marked_on_one_chart_looked_at_and_shared() -> Result<()> {
     other.until("with its charts", SOON, "chart-connections", |seen| !seen.is_empty()).await?;
     check(&other, "still").await?;
     // On a telephone too the bar shows all of it.
-    other.size(400, 800).await?;
-    let has_room = "const bar = document.querySelector('[data-testid=time-range]'); const has = bar.offsetWidth; \
-                    bar.style.width = 'max-content'; return has >= bar.offsetWidth";
-    assert_eq!(other.script(has_room).await?, true, "the time is cut");
+    let has_room = "return ['time-range', 'time-compare'].filter(id => { \
+                    const choice = document.querySelector(`[data-testid=${id}]`); const has = choice.offsetWidth; \
+                    choice.style.width = 'max-content'; const wants = choice.offsetWidth; \
+                    choice.style.width = ''; return has < wants; })";
+    for width in [400, 320] {
+        other.size(width, 800).await?;
+        assert_eq!(other.script(has_room).await?, serde_json::json!([]), "cut at {width} px");
+    }
 
     page.script("history.back()").await?;
     page.until("back is live again", SOON, "still", <[Seen]>::is_empty).await?;
@@ -223,6 +227,10 @@ async fn breakers_that_are_gone_are_as_they_were_in_the_time_that_had_them() -> 
         page.click("gone-over-time").await?;
         let is_drawn = |seen: &[Seen]| seen.len() == 1 && !text_of(seen, "text").contains("no data");
         page.until("a row over that time", SOON, "charts", is_drawn).await?;
+        if path == "sessions" {
+            let is_of_then = |seen: &[Seen]| text_of(seen, "text").starts_with("Events of this time");
+            page.until("with the events of that time", SOON, "session-events", is_of_then).await?;
+        }
         check(&page, &format!("gone-{path}")).await?;
     }
     Ok(())

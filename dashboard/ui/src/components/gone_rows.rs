@@ -1,4 +1,4 @@
-//! Rows of what is gone, each with its charts of the time that is looked at behind it.
+//! Rows of what is gone: a link to its page, or its charts of the time that is looked at behind it.
 
 use std::sync::Arc;
 
@@ -16,8 +16,33 @@ pub struct Row {
     pub name: String,
     /// What it is and whose, in one line.
     pub place: String,
-    /// When it was heard last.
+    /// When it was heard last; 0 where that is not known.
     pub last_seen_ms: u64,
+}
+
+impl Row {
+    /// When it was heard last, in words.
+    fn heard(&self) -> String {
+        match self.last_seen_ms {
+            0 => String::new(),
+            at_ms => format!("last heard {}", format::exact_time(at_ms)),
+        }
+    }
+}
+
+/// Rows that lead to another page, each with its address.
+pub fn gone_links(rows: Vec<(Row, String)>, testid: &'static str) -> AnyView {
+    let row = |(row, href): (Row, String)| {
+        let heard = row.heard();
+        view! {
+            <li data-testid=testid>
+                <a href=href data-stop dir="auto">{row.name}</a>
+                " " <span class="soft" dir="auto">{row.place}</span>
+                " " <span class="soft">{heard}</span>
+            </li>
+        }
+    };
+    view! { <ul>{rows.into_iter().map(row).collect_view()}</ul> }.into_any()
 }
 
 /// The rows; the address says of which the charts are shown.
@@ -45,7 +70,7 @@ pub fn gone_rows(
             <li data-testid="gone-row">
                 <b dir="auto">{text(|row| row.name.clone())}</b>
                 " " <span class="soft" dir="auto">{text(|row| row.place.clone())}</span>
-                " " <span class="soft">"last heard " {text(|row| format::exact_time(row.last_seen_ms))}</span>
+                " " <span class="soft">{text(Row::heard)}</span>
                 " " <button type="button" class="quiet" data-stop data-testid="gone-over-time" on:click=toggle
                     aria-expanded=move || if is_shown.get() { "true" } else { "false" }>
                     {move || if is_shown.get() { "hide charts" } else { "over time" }}

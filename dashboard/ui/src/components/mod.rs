@@ -8,6 +8,7 @@ pub mod copy;
 pub mod counts;
 pub mod each;
 pub mod empty;
+pub mod events_of;
 pub mod figures;
 pub mod gone;
 pub mod gone_rows;

@@ -23,22 +23,13 @@ pub fn Notice() -> impl IntoView {
         if let Some(trouble) = live.trouble.get() {
             return Some(format!("The live stream stopped: {trouble}."));
         }
-        let text = match live.connection() {
-            Connection::Lost if live.age_s().is_none() => {
-                "The server does not answer. The page keeps trying by itself."
+        match live.connection() {
+            connection @ (Connection::Lost | Connection::Stale) => {
+                silence(connection, live.age_s().is_some(), live.unfetched.get()).map(ToOwned::to_owned)
             }
-            Connection::Lost => {
-                "The server is lost. This is the last picture. The page keeps trying by itself."
-            }
-            Connection::Stale => "Nothing has come from the server for a while. This is the last picture.",
-            Connection::Connecting | Connection::Live if live.held() => {
-                "The picture is held. Press space to let it go on."
-            }
-            Connection::Connecting | Connection::Live => {
-                return live.with_status(|store| source::trouble(&store.status));
-            }
-        };
-        Some(text.to_owned())
+            _ if live.held() => Some("The picture is held. Press space to let it go on.".to_owned()),
+            _ => live.with_status(|store| source::trouble(&store.status)),
+        }
     });
     // Told aloud it would never end.
     let age = move || {
@@ -68,5 +59,33 @@ pub fn Notice() -> impl IntoView {
                 <section aria-label="What is shown" dir="auto"><p class="notice still" data-testid="still">{text}</p></section>
             })}
         </div>
+    }
+}
+
+/// What is said while nothing comes; nothing where the page says so itself.
+fn silence(connection: Connection, is_known: bool, is_unfetched: bool) -> Option<&'static str> {
+    Some(match connection {
+        _ if is_unfetched => return None,
+        Connection::Lost if !is_known => "The server does not answer. The page keeps trying by itself.",
+        Connection::Lost => "The server is lost. This is the last picture. The page keeps trying by itself.",
+        _ => "Nothing has come from the server for a while. This is the last picture.",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_picture_is_spoken_only_where_there_is_one() {
+        let (lost, stale) = (Connection::Lost, Connection::Stale);
+        assert!(
+            [lost, stale].into_iter().all(|one| silence(one, true, false).unwrap().contains("last picture"))
+        );
+        assert!(silence(lost, false, false).is_some_and(|text| !text.contains("picture")));
+        assert_eq!(
+            [silence(lost, true, true), silence(stale, true, true), silence(lost, false, true)],
+            [None; 3]
+        );
     }
 }

@@ -11,6 +11,9 @@ const ROOM_FOR_WORDS: f64 = 0.09;
 /// Below this share a narrow screen has no room for them.
 const TIGHT: f64 = 0.34;
 
+/// What is no further apart follows one on the other: the times are sums of fractions.
+const NEXT_S: f64 = 1e-6;
+
 /// Every part, in the order in which they come.
 pub const KINDS: [PhaseKind; 9] = [
     PhaseKind::Limit,
@@ -69,6 +72,18 @@ pub fn class(kind: PhaseKind) -> &'static str {
         PhaseKind::Body => "ph-body",
         PhaseKind::Exchange => "ph-exchange",
     }
+}
+
+/// When something with parts began, and how long it took in all: the wait for its turn under a limit comes before the span of
+/// a request.
+#[must_use]
+pub fn whole(phases: &[Phase], start_s: f64, duration_s: f64) -> (f64, f64) {
+    let is_before = |phase: &&Phase| {
+        let is_next = (phase.start_s + phase.duration_s - start_s).abs() < NEXT_S;
+        phase.kind == PhaseKind::Limit && is_next
+    };
+    let before_s = phases.iter().filter(is_before).map(|phase| phase.duration_s).fold(0.0, f64::max);
+    (start_s - before_s, duration_s + before_s)
 }
 
 /// How long each part took altogether, in the order in which they come; parts that are not there are left out.
@@ -152,6 +167,21 @@ mod tests {
         ];
         assert_eq!(sentence(&phases), "wait 1.2 s, headers 20 ms");
         assert_eq!(longest(&phases).map(|(kind, _)| kind), Some(PhaseKind::Wait));
+    }
+
+    #[test]
+    fn the_wait_under_a_limit_is_a_part_of_the_whole() {
+        let limit = Phase { kind: PhaseKind::Limit, start_s: -0.335, duration_s: 0.335 };
+        let rest = Phase { kind: PhaseKind::Exchange, start_s: 0.0, duration_s: 0.431 };
+        let (from_s, took_s) = whole(&[limit, rest], 0.0, 0.431);
+        assert_eq!((from_s, format::duration(took_s).as_str()), (-0.335, "766 ms"));
+        let all: f64 = [limit, rest].iter().map(|phase| phase.duration_s).sum();
+        assert!((took_s - all).abs() < 1e-9, "its parts are as long as it");
+        assert_eq!(whole(&[rest], 0.0, 0.431), (0.0, 0.431));
+        let within = Phase { start_s: 0.1, ..limit };
+        assert_eq!(whole(&[within], 0.0, 0.8), (0.0, 0.8), "that of a request below it");
+        let elsewhere = Phase { start_s: -3_600.0, ..limit };
+        assert_eq!(whole(&[elsewhere], 0.0, 0.8), (0.0, 0.8), "another clock");
     }
 
     #[test]

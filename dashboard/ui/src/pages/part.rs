@@ -228,14 +228,26 @@ fn first(piece: Piece) -> AnyView {
 pub fn piece(piece: Piece) -> AnyView {
     let Some(part) = part_of(&piece) else { return first(piece) };
     let loaded = RwSignal::new(None);
+    // A piece of a page leaves the rest of it to be seen.
+    let unfetched = matches!(piece, Piece::Page(_)).then(|| expect_context::<Live>().unfetched);
     let fetch = move || {
         loaded.set(None);
         browser::spawn(async move {
+            let is_here = (part.load)().await.is_ok();
             // What it was for may have been left by now.
-            loaded.try_set(Some((part.load)().await.is_ok()));
+            if loaded.try_set(Some(is_here)).is_none()
+                && let Some(unfetched) = unfetched
+            {
+                unfetched.set(!is_here);
+            }
         });
     };
     fetch();
+    on_cleanup(move || {
+        if let Some(unfetched) = unfetched {
+            unfetched.set(false);
+        }
+    });
     (move || match loaded.get() {
         None => view! { <p class="loading" role="status">"Loading \u{2026}"</p> }.into_any(),
         Some(true) => at_once((part.make)(piece.clone())).into_any(),

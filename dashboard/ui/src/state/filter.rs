@@ -51,7 +51,11 @@ impl EventFilter {
 
     fn has_text(&self, event: &Event) -> bool {
         let wanted = lower_case(&self.text);
+        // As it is shown, and as it is sent.
+        let kind = words::event_kind(&event.kind);
         [
+            Some(&kind),
+            Some(&event.kind),
             Some(&event.text),
             Some(&event.service),
             Some(&event.instance),
@@ -298,6 +302,7 @@ fn counted(store: &Store, warning: &Warning) -> Severity {
 
 #[cfg(test)]
 mod tests {
+    use poolscope_semconv::event::LEAK_SUSPECTED;
     use poolscope_wire::{Full, Health, PoolPoint, PoolSummary};
 
     use super::*;
@@ -449,6 +454,10 @@ mod tests {
         assert!(group.passes(&event_of("b")) && !group.passes(&event_of("c")) && !group.passes(&event));
         let within = |from_ms, to_ms| EventFilter { within: Some(Span { from_ms, to_ms }), ..filter.clone() };
         assert!(within(0, 5).passes(&event) && !within(1, 5).passes(&event), "it happened at 0");
+        let searched = |text: &str| EventFilter { text: text.to_owned(), ..EventFilter::default() };
+        let leak = Event { kind: LEAK_SUSPECTED.to_owned(), ..event.clone() };
+        assert!(searched("Leak suspected").passes(&leak) && searched(LEAK_SUSPECTED).passes(&leak));
+        assert!(!searched("Leak suspected").passes(&event));
     }
 
     #[test]

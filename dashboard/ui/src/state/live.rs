@@ -37,6 +37,8 @@ pub struct Live {
     facts: RwSignal<StreamFacts>,
     /// Why the stream can't be read, if it can't.
     pub trouble: RwSignal<Option<String>>,
+    /// True while the page that is asked for could not be fetched: then there is no picture to see.
+    pub unfetched: RwSignal<bool>,
     /// How often the server replaced the picture because this browser was too slow.
     pub lagged: RwSignal<u64>,
     connection: Derived<Connection>,
@@ -65,6 +67,7 @@ impl Live {
             held_at_ms: RwSignal::new(None),
             facts,
             trouble: RwSignal::new(None),
+            unfetched: RwSignal::new(false),
             lagged: RwSignal::new(0),
             connection: Derived::new(move || facts.get().state(browser_now_ms.get())),
         }

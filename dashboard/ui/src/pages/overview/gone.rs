@@ -4,8 +4,10 @@ use leptos::prelude::*;
 use poolscope_wire::{PoolSummary, path};
 
 use crate::{
-    components::gone::{Gone as GoneOnes, GoneSince, SHOWN, cut_short, is_of, said},
-    format,
+    components::{
+        gone::{Gone as GoneOnes, GoneSince, SHOWN, cut_short, is_of, said},
+        gone_rows::{Row, gone_links},
+    },
     navigation::Navigation,
     route::Route,
     state::{filter::is_of_instance, live::Live},
@@ -22,20 +24,22 @@ pub fn Gone() -> impl IntoView {
         let of = [navigation.query("service"), navigation.query("instance")];
         live.with_list(|store| gone(then, |id| store.entry(id).is_some(), &of))
     });
-    let row = move |pool: PoolSummary| {
-        let place = words::place(&[&words::destination(&pool), &pool.service, &pool.instance]);
-        view! {
-            <li data-testid="gone-pool">
-                <a href=navigation.link(&Route::Pool(pool.id.clone())) data-stop dir="auto">{words::pool_name(&pool)}</a>
-                " " <span class="soft" dir="auto">{place}</span>
-                " " <span class="soft">"last heard " {format::exact_time(pool.last_seen_ms)}</span>
-            </li>
-        }
+    let rows = move || {
+        let row = |pool: &PoolSummary| (row(pool), navigation.link(&Route::Pool(pool.id.clone())));
+        gone_links(gone.all.with(|gone| gone.iter().take(SHOWN).map(row).collect()), "gone-pool")
     };
-    let rows = move || gone.all.with(|gone| gone.iter().take(SHOWN).cloned().map(row).collect_view());
     let count = move || gone.all.with(Vec::len);
     let says = gone.says(move || cut_short(said("pools", count()), count()));
-    view! { <GoneSince what="Pools" says><ul>{rows}</ul></GoneSince> }
+    view! { <GoneSince what="Pools" says>{rows}</GoneSince> }
+}
+
+fn row(pool: &PoolSummary) -> Row {
+    Row {
+        id: pool.id.clone(),
+        name: words::pool_name(pool),
+        place: words::place(&[&words::destination(pool), &pool.service, &pool.instance]),
+        last_seen_ms: pool.last_seen_ms,
+    }
 }
 
 /// Those of a time that are not here now, of a service and an instance if these are chosen.

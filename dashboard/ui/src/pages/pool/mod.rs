@@ -89,7 +89,7 @@ fn Ready(id: String, history: History) -> impl IntoView {
         <article data-testid="pool-page">
             <Head id=id.clone() history members />
             <Charts id=id.clone() history is_group />
-            <Show when=move || is_group.get()><Instances members /></Show>
+            <Show when=move || is_group.get()><Instances members history /></Show>
             {counted_until(history, is_group, "soft since tables-time")}
             <div class="tables">
                 <Counts title="Closes by reason" none=none(Lack::CloseReasons, "No connection has been closed yet.") testid="closes-table"

@@ -85,11 +85,9 @@ pub fn Verdict(
     };
     let silent_since = Derived::new(move || pool.with(|pool| pool.stale.then_some(pool.last_seen_ms)));
     let since = move || {
-        let since_ms = Some(told.with(|told| told.since_ms)).filter(|since_ms| *since_ms > 0)?;
-        // How it is while it is silent, nobody knows.
-        let until_ms = silent_since.get().unwrap_or_else(|| live.now_ms());
-        let long = format::span(until_ms.saturating_sub(since_ms) / 1_000);
-        Some(view! { <span class="soft" title=format::exact_time(since_ms)>{format!("for {long}")}</span> })
+        let since_ms = told.with(|told| told.since_ms);
+        let long = for_long(since_ms, silent_since.get(), live.now_ms())?;
+        Some(view! { <span class="soft" title=format::exact_time(since_ms)>{long}</span> })
     };
     let gone_quiet = move || {
         let ago = format::ago(live.now_ms(), silent_since.get()?);
@@ -108,6 +106,13 @@ pub fn Verdict(
         </p>
         <WarningsAbout about />
     }
+}
+
+/// For how long it has been so, in words; `None` where nobody knows: that is also how it is while it is silent.
+fn for_long(since_ms: u64, silent_since_ms: Option<u64>, now_ms: u64) -> Option<String> {
+    let until_ms = silent_since_ms.unwrap_or(now_ms);
+    let is_known = since_ms > 0 && silent_since_ms.is_none_or(|until_ms| since_ms < until_ms);
+    is_known.then(|| format!("for {}", format::span(until_ms.saturating_sub(since_ms) / 1_000)))
 }
 
 /// The breaker of a pool, or how many of a group's are in which state.
@@ -137,6 +142,14 @@ mod tests {
     use poolscope_wire::Rule;
 
     use super::*;
+
+    #[test]
+    fn how_long_is_told_until_the_last_report() {
+        assert_eq!(for_long(1_000, None, 6_000).as_deref(), Some("for 5 s"));
+        assert_eq!(for_long(1_000, Some(4_000), 60_000).as_deref(), Some("for 3 s"));
+        assert_eq!(for_long(4_000, Some(4_000), 60_000), None, "it is so because nothing is known");
+        assert_eq!(for_long(0, None, 6_000), None);
+    }
 
     #[test]
     fn it_is_as_bad_as_the_worst_below_it() {

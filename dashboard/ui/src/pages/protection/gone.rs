@@ -41,12 +41,10 @@ fn rows(gone: &[Protection], filter: &Filter) -> Vec<Row> {
 
 fn row(one: &Protection) -> Row {
     let kind = Kind::of(&one.figures);
-    let place = [kind.key(), &words::guard(&one.figures), &one.service, &one.instance];
-    let place: Vec<&str> = place.into_iter().filter(|part| !part.is_empty()).collect();
     Row {
         id: one.id.clone(),
         name: words::protection_name(one.name.clone(), kind == Kind::Resource),
-        place: place.join(" \u{b7} "),
+        place: words::place(&[kind.key(), &words::guard(&one.figures), &one.service, &one.instance]),
         last_seen_ms: one.last_seen_ms,
     }
 }

@@ -1,6 +1,7 @@
 //! Services and their instances: who they are, what they send and lack, and what of it was lost.
 
 pub mod find;
+pub mod gone;
 pub mod row;
 pub mod say;
 
@@ -25,6 +26,7 @@ use crate::{
 };
 
 use find::{Found, SORTS, counted, find, turnover};
+use gone::{Gone, use_gone};
 use row::Row;
 
 /// Who sends, of the service that is chosen.
@@ -37,6 +39,8 @@ enum Stage {
     NoData,
     NoneOfService,
     NoMatch,
+    /// What is looked at is there: nothing is missing that has to be explained.
+    GoneAlone,
     List,
 }
 
@@ -45,6 +49,8 @@ enum Stage {
 pub fn Services() -> impl IntoView {
     let live = expect_context::<Live>();
     let navigation = expect_context::<Navigation>();
+    let time = expect_context::<Time>();
+    let gone = use_gone(live, navigation, time);
     let known: Known = Derived::new(move || {
         let chosen = navigation.query("service");
         live.with_status(|store| {
@@ -70,6 +76,7 @@ pub fn Services() -> impl IntoView {
         }
         match live.with_status(|store| (store.filled, store.services.is_empty())) {
             (false, _) => Stage::Waiting,
+            (true, _) if gone.any() || gone.is_loading() => Stage::GoneAlone,
             (true, true) => Stage::NoData,
             (true, false) => Stage::NoneOfService,
         }
@@ -90,9 +97,9 @@ pub fn Services() -> impl IntoView {
     let names = move || found.with(|found| found.iter().map(|one| one.service.clone()).collect());
     view! {
         <div class="pagehead"><h1>"Services"</h1><span class="soft" hidden=move || known.with(Vec::is_empty)>{services}</span></div>
-        <div hidden=move || known.with(Vec::is_empty)>
+        <div hidden=move || known.with(Vec::is_empty) && !gone.any()>
             <Toolbar />
-            <p>{told("instance-count", count, asked)}</p>
+            <p hidden=move || known.with(Vec::is_empty)>{told("instance-count", count, asked)}</p>
         </div>
         {move || match stage.get() {
             Stage::List => each(names, move |name| view! { <OneService known found name /> }.into_any()),
@@ -103,7 +110,9 @@ pub fn Services() -> impl IntoView {
             Stage::NoneOfService => view! { <NoneOfService what="instance that is known" /> }.into_any(),
             Stage::Waiting => view! { <Waiting /> }.into_any(),
             Stage::NoData => view! { <NoData /> }.into_any(),
+            Stage::GoneAlone => ().into_any(),
         }}
+        <Show when=move || time.fixed().is_some()><Gone gone /></Show>
     }
 }
 

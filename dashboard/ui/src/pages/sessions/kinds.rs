@@ -15,6 +15,9 @@ const STEP_MS: u64 = 2_000;
 /// An instance that reports more rarely than this has no point for the time between.
 const MAX_STEPS: u64 = 10;
 
+/// How it is while it is silent.
+pub const NOT_KNOWN: &str = "not known since its last report";
+
 /// A kind of sessions of a service.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Kind {
@@ -57,16 +60,30 @@ impl Kind {
         format!("{}\u{1f}{}", self.service, self.name)
     }
 
+    /// True if none of them reports any more.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.instances.iter().all(|one| one.stale)
+    }
+
     /// When the last of them reported, if none does any more.
     #[must_use]
     pub fn silent_since(&self) -> Option<u64> {
-        let is_silent = self.instances.iter().all(|one| one.stale);
-        self.instances.iter().map(|one| one.last_seen_ms).max().filter(|_| is_silent)
+        self.instances.iter().map(|one| one.last_seen_ms).max().filter(|_| self.is_silent())
+    }
+
+    /// A count of now; while nobody reports it is not known.
+    #[must_use]
+    pub fn count(&self, count: u64) -> String {
+        if self.is_silent() { format::UNKNOWN.to_owned() } else { format::count(count) }
     }
 
     /// How many are there, of how many that may be.
     #[must_use]
     pub fn there(&self) -> String {
+        if self.is_silent() {
+            return self.count(0);
+        }
         let active = format::count(u64::from(self.active));
         self.limit.map_or_else(|| active.clone(), |limit| format!("{active} of {}", format::count(limit)))
     }
@@ -105,7 +122,7 @@ pub fn kinds(store: &Store, service: &str) -> Vec<Kind> {
                 key(a).cmp(&key(b)).then_with(|| a.instance.cmp(&b.instance))
             });
             kind.sentence = sentence(&kind);
-            if kind.instances.iter().all(|one| one.stale) {
+            if kind.is_silent() {
                 kind.limit = None;
             }
             kind
@@ -119,6 +136,22 @@ pub fn kinds(store: &Store, service: &str) -> Vec<Kind> {
         ))
     });
     kinds
+}
+
+/// How many sessions are there and overdue, and of how many kinds that is not known.
+#[must_use]
+pub fn summary(kinds: &[Kind]) -> String {
+    let silent = kinds.iter().filter(|kind| kind.is_silent()).count();
+    let sum = |read: fn(&Kind) -> u32| kinds.iter().map(|kind| u64::from(read(kind))).sum::<u64>();
+    let there = (silent < kinds.len())
+        .then(|| format::counted(sum(|kind| kind.active), "session is there", "sessions are there"));
+    let overdue = Some(sum(|kind| kind.overdue)).filter(|overdue| *overdue > 0);
+    let overdue = overdue.map(|overdue| format!("{} overdue", format::count(overdue)));
+    let not_known = (silent > 0).then(|| {
+        let of = format::counted(silent as u64, "kind", "kinds");
+        format!("of {of} it is {NOT_KNOWN}")
+    });
+    [there, overdue, not_known].into_iter().flatten().collect::<Vec<_>>().join(" \u{b7} ")
 }
 
 /// Adds an instance. What has vanished is not there, though what it counted was counted.
@@ -154,7 +187,7 @@ fn sentence(kind: &Kind) -> String {
     let current: Vec<_> = kind.instances.iter().filter(|one| !one.stale).collect();
     let having = current.iter().filter(|one| one.health.severity == kind.severity);
     match (current.len(), having.count()) {
-        (0, _) => "not heard any more".to_owned(),
+        (0, _) => NOT_KNOWN.to_owned(),
         (1, _) => current[0].health.sentence.clone(),
         (all, _) if kind.severity == Severity::Ok => format!("fine on all {all} instances"),
         (all, having) => {
@@ -254,6 +287,22 @@ mod tests {
         assert_eq!((kind.silent(), kind.ends[0].0.as_str()), (2, "idle_timeout"), "completed goes last");
         assert_eq!((kind.there().as_str(), kind.sentence.as_str()), ("7 of 200", "fine on all 2 instances"));
         assert_eq!(kind.instances.last().map(|one| one.id.as_str()), Some("c"));
+    }
+
+    #[test]
+    fn what_is_silent_is_not_known_and_not_none() {
+        let all = of(vec![sessions("a", "chat", 3, true), sessions("b", "visit", 4, false)]);
+        let [silent, visit] = &all[..] else { panic!("{all:?}") };
+        assert_eq!(
+            (silent.there(), silent.count(0)),
+            (format::UNKNOWN.to_owned(), format::UNKNOWN.to_owned())
+        );
+        assert_eq!(silent.sentence, "not known since its last report");
+        assert_eq!((visit.there().as_str(), visit.count(0).as_str()), ("4 of 100", "0"));
+        let of_one = "of 1 kind it is not known since its last report";
+        assert_eq!(summary(&all), format!("4 sessions are there \u{b7} {of_one}"));
+        assert_eq!(summary(&all[..1]), of_one);
+        assert_eq!(summary(&all[1..]), "4 sessions are there");
     }
 
     #[test]

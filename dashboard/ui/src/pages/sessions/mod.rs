@@ -2,13 +2,13 @@
 //!
 //! A kind is one registry's name over all instances of a service; its instances are behind it.
 
+pub mod events;
 pub mod gone;
 pub mod kinds;
 pub mod strip;
 
 use leptos::prelude::*;
-use poolscope_semconv::event::{SESSION_ENDED, SESSION_OVERDUE};
-use poolscope_wire::{Severity, Subject, path};
+use poolscope_wire::{Count, Severity, Subject, path};
 
 use crate::{
     chart::figures::SESSIONS,
@@ -22,20 +22,15 @@ use crate::{
     derived::Derived,
     format,
     navigation::Navigation,
-    pages::events::EventRow,
     state::live::Live,
     time::Time,
     words,
 };
 
+use events::SessionEvents;
 use gone::{Gone, use_gone};
-use kinds::{Kind, end_reason, kinds};
+use kinds::{Kind, NOT_KNOWN, end_reason, kinds, summary};
 use strip::Strip;
-
-/// Events of sessions.
-const EVENTS: [&str; 2] = [SESSION_ENDED, SESSION_OVERDUE];
-/// The most events that are listed.
-const MAX_EVENTS: usize = 20;
 
 /// The sessions page.
 #[component]
@@ -58,17 +53,7 @@ pub fn SessionsPage() -> impl IntoView {
         let before = before.and_then(|before| before.as_ref()).map_or("", |(_, id)| id.as_str());
         all.with(|all| chosen(all, if asked.is_empty() { before } else { &asked }))
     });
-    let summary = move || {
-        all.with(|all| {
-            let there = all.iter().map(|kind| u64::from(kind.active)).sum();
-            let overdue: u64 = all.iter().map(|kind| u64::from(kind.overdue)).sum();
-            let mut parts = vec![format::counted(there, "session is there", "sessions are there")];
-            if overdue > 0 {
-                parts.push(format!("{} overdue", format::count(overdue)));
-            }
-            parts.join(" \u{b7} ")
-        })
-    };
+    let summary = move || all.with(|all| summary(all));
     view! {
         <div class="pagehead"><h1>"Sessions"</h1><span class="soft" hidden=move || is_empty.get()>{summary}</span></div>
         <p class="soft" hidden=move || is_empty.get() || time.fixed().is_none()>"The cards tell how it is now. The charts are of this time."</p>
@@ -97,7 +82,10 @@ pub fn SessionsPage() -> impl IntoView {
                 view! { <Nothing /> }.into_any()
             }
         }}
-        <Show when=move || is_empty.get() && time.fixed().is_some()><Gone gone /></Show>
+        <Show when=move || is_empty.get() && time.fixed().is_some()>
+            <Gone gone />
+            <Show when=move || gone.any()><SessionEvents /></Show>
+        </Show>
     }
 }
 
@@ -153,26 +141,31 @@ fn KindCard(
         let first = ids.with_untracked(|ids| ids.iter().min().cloned());
         navigation.set_query("show", &first.unwrap_or_default());
     };
+    let is_silent = Derived::new(move || kind.with(Kind::is_silent));
     let figure = move |label: &'static str,
                        about: &'static str,
                        testid: &'static str,
                        read: fn(&Kind) -> Option<String>| {
         view! {
-            <div title=about hidden=move || kind.with(read).is_none()>
+            <div title=move || if is_silent.get() { NOT_KNOWN } else { about } hidden=move || kind.with(read).is_none()>
                 <dd data-testid=testid>{move || kind.with(read)}</dd>
                 <dt>{label}</dt>
             </div>
         }
     };
     let ends = move || {
-        let rows = kind.with(|kind| kind.ends.clone());
+        let rows = kind.with(|kind| {
+            let minute =
+                |(reason, count): &(String, Count)| (reason.clone(), kind.count(count.minute), count.total);
+            kind.ends.iter().map(minute).collect::<Vec<_>>()
+        });
         rows.into_iter()
-            .map(|(reason, count)| {
+            .map(|(reason, minute, total)| {
                 view! {
                     <tr class:is-warn=kinds::is_trouble(&reason)>
                         <th scope="row">{end_reason(&reason)}</th>
-                        <td class="number">{format::count(count.minute)}</td>
-                        <td class="number">{format::count(count.total)}</td>
+                        <td class="number">{minute}</td>
+                        <td class="number">{format::count(total)}</td>
                     </tr>
                 }
             })
@@ -183,16 +176,19 @@ fn KindCard(
         rows.into_iter()
             .map(|one| {
                 let seen = one.last_seen_ms;
+                // What it told at last is not how it is.
+                let now = |count: u32| if one.stale { format::UNKNOWN.to_owned() } else { format::count(u64::from(count)) };
+                let title = one.stale.then_some(NOT_KNOWN);
                 let heard = move || one.stale.then(|| format!("last reported {}", format::ago(live.now_ms(), seen)));
                 view! {
-                    <tr class:is-stale=one.stale>
+                    <tr class:is-stale=one.stale title=title>
                         <th scope="row" dir="auto">
                             <SeverityShape severity=Derived::from(if one.stale { Severity::Ok } else { one.health.severity }) />
                             " " {one.instance.clone()} <span class="block is-warn">{heard}</span>
                         </th>
-                        <td class="number">{format::count(u64::from(one.now.active))}</td>
-                        <td class="number">{format::count(u64::from(one.now.overdue))}</td>
-                        <td class="number">{format::duration_or_unknown(one.oldest_age_s)}</td>
+                        <td class="number">{now(one.now.active)}</td>
+                        <td class="number">{now(one.now.overdue)}</td>
+                        <td class="number">{format::duration_or_unknown(one.oldest_age_s.filter(|_| !one.stale))}</td>
                     </tr>
                 }
             })
@@ -212,15 +208,15 @@ fn KindCard(
             <dl class="figures">
                 {figure("there", "Sessions that are there now, and the most that may be", "session-active", |kind| Some(kind.there()))}
                 {figure("overdue", "Sessions that were told to end and are still there after the time that they had for it", "session-overdue",
-                    |kind| Some(format::count(u64::from(kind.overdue))))}
+                    |kind| Some(kind.count(u64::from(kind.overdue))))}
                 {figure("oldest", "How long the oldest has been there", "session-oldest", |kind| Some(format::duration_or_unknown(kind.oldest_age_s)))}
-                {figure("began, last minute", "Sessions that began in the last minute", "session-started", |kind| Some(format::count(kind.started.minute)))}
+                {figure("began, last minute", "Sessions that began in the last minute", "session-started", |kind| Some(kind.count(kind.started.minute)))}
                 {figure("refused, last minute", "Sessions that could not begin: there were too many, or the program shut down", "session-refused",
-                    |kind| (kind.refused.total > 0).then(|| format::count(kind.refused.minute)))}
+                    |kind| (kind.refused.total > 0).then(|| kind.count(kind.refused.minute)))}
                 {figure("life p50", "Half of the sessions that ended in the last minute lasted so long at most", "session-life",
                     |kind| kind.life_p50_s.map(|life| format::duration(f64::from(life))))}
                 {figure("silent for too long", "Liveness: sessions of the last minute that ended because nothing happened in them for too long", "session-silent",
-                    |kind| Some(format::count(kind.silent())))}
+                    |kind| Some(kind.count(kind.silent())))}
                 {figure("late sweeps", "Sweeps that told a session to end more than 250 ms after its deadline: the runtime was busy", "session-late",
                     |kind| (kind.late_sweeps > 0).then(|| format::count(kind.late_sweeps)))}
             </dl>
@@ -245,32 +241,6 @@ fn KindCard(
                 </table>
             </details>
         </article>
-    }
-}
-
-/// What sessions told of themselves.
-#[component]
-fn SessionEvents() -> impl IntoView {
-    let live = expect_context::<Live>();
-    let navigation = expect_context::<Navigation>();
-    let events = Derived::new(move || {
-        let service = navigation.query("service");
-        live.with_events(|store| {
-            let of_sessions = store.events.iter().filter(|event| EVENTS.contains(&&*event.kind));
-            let of_service = of_sessions.filter(|event| service.is_empty() || event.service == service);
-            of_service.take(MAX_EVENTS).cloned().collect::<Vec<_>>()
-        })
-    });
-    view! {
-        <section class="below">
-            <h2>"Events of sessions"</h2>
-            {move || events.with(Vec::is_empty).then(|| view! { <p class="soft">"None has ended in a way worth a word."</p> })}
-            <ul class="events">
-                <For each=move || events.get() key=|event| event.id let:event>
-                    <EventRow event />
-                </For>
-            </ul>
-        </section>
     }
 }
 

@@ -25,9 +25,10 @@ fn pairs(title: &'static str, rows: Vec<(String, String)>) -> Option<AnyView> {
 /// All that is known of a span.
 pub fn details(span: &Span) -> AnyView {
     let navigation = expect_context::<Navigation>();
+    let (start_s, took_s) = say::whole(span);
     let mut facts = vec![
-        ("begins at".to_owned(), format::duration(span.start_s)),
-        ("takes".to_owned(), format::duration(span.duration_s)),
+        ("begins at".to_owned(), format::duration(start_s)),
+        ("takes".to_owned(), format::duration(took_s)),
     ];
     facts.extend(span.phases.iter().map(|phase| {
         let word = phases::word(phase.kind);

@@ -115,7 +115,7 @@ fn head(detail: &TraceDetail) -> AnyView {
             <p class="soft where">
                 <span dir="auto">{summary.service.clone()}</span>
                 <time title=move || format::ago(live.now_ms(), at_ms)>{format::exact_time(at_ms)}</time>
-                <span>{format::counted(summary.spans, "span", "spans")}</span>
+                <span data-testid="trace-spans">{say::counted(detail)}</span>
                 <span class="mono" title="Trace id" data-testid="trace-id">{summary.trace_id.clone()}</span>
             </p>
             <p class=format!("verdict v-{}", words::severity_key(severity))>

@@ -9,7 +9,7 @@ use crate::{format, words};
 /// One sentence for all of it.
 #[must_use]
 pub fn verdict(detail: &TraceDetail) -> String {
-    let took = format!("took {}", format::duration(detail.summary.duration_s));
+    let took = format!("took {}", format::duration(say::took_s(&detail.summary)));
     let what = if detail.is_set_up { "setting up the connection" } else { "it" };
     let sentence = say::sentence(&detail.summary);
     match sentence.as_str() {
@@ -17,6 +17,29 @@ pub fn verdict(detail: &TraceDetail) -> String {
         _ if detail.is_set_up => format!("{what} {took} \u{b7} {sentence}"),
         _ => format!("{took} \u{b7} {sentence}"),
     }
+}
+
+/// True if a span is drawn as a part of the one above it.
+#[must_use]
+pub fn is_drawn_above(span: &Span, spans: &[Span]) -> bool {
+    let above = || spans.iter().find(|above| Some(&above.span_id) == span.parent.as_ref());
+    span.part.is_some() && above().is_some_and(|above| !above.phases.is_empty())
+}
+
+/// How many spans there are, and how many of them have no row of their own.
+#[must_use]
+pub fn counted(detail: &TraceDetail) -> String {
+    let all = format::counted(detail.summary.spans, "span", "spans");
+    match detail.spans.iter().filter(|span| is_drawn_above(span, &detail.spans)).count() {
+        0 => all,
+        within => format!("{all}, {} of them drawn as a part of another", format::count(within as u64)),
+    }
+}
+
+/// When a span began, and how long it took; a request with its wait under a limit.
+#[must_use]
+pub fn whole(span: &Span) -> (f64, f64) {
+    phases::whole(&span.phases, span.start_s, span.duration_s)
 }
 
 /// What must be known to read the picture rightly.
@@ -186,5 +209,45 @@ mod tests {
         assert!(notices[1].contains("no room for 1 span more"), "{notices:?}");
         assert!(notices[2].contains("pay one is about 3.2 s ahead of that of its caller"), "{notices:?}");
         assert!(notices[3].contains("1 h ahead of the server's"), "{notices:?}");
+    }
+
+    #[test]
+    fn a_part_has_a_row_of_its_own_only_where_it_is_not_drawn_above() {
+        let part = Span { parent: Some("a".into()), part: Some(PhaseKind::Wait), ..Span::default() };
+        let phases = vec![Phase { kind: PhaseKind::Wait, start_s: 0.0, duration_s: 1.0 }];
+        let request = Span { span_id: "a".into(), phases, ..Span::default() };
+        assert!(is_drawn_above(&part, std::slice::from_ref(&request)));
+        assert!(!is_drawn_above(&part, &[]));
+        assert!(!is_drawn_above(&part, &[Span { phases: Vec::new(), ..request.clone() }]));
+        assert!(!is_drawn_above(&request, &[]));
+    }
+
+    #[test]
+    fn spans_without_a_row_of_their_own_are_told() {
+        let phases = vec![Phase { kind: PhaseKind::Wait, start_s: 0.0, duration_s: 1.0 }];
+        let request = Span { span_id: "a".into(), phases, ..Span::default() };
+        let part = Span { parent: Some("a".into()), part: Some(PhaseKind::Wait), ..Span::default() };
+        let mut detail =
+            TraceDetail { spans: vec![Span::default(), request, part], ..TraceDetail::default() };
+        detail.summary.spans = 3;
+        assert_eq!(counted(&detail), "3 spans, 1 of them drawn as a part of another");
+        detail.spans.pop();
+        detail.summary.spans = 2;
+        assert_eq!(counted(&detail), "2 spans");
+    }
+
+    #[test]
+    fn what_is_said_of_a_request_is_as_long_as_its_bar() {
+        let limit = Phase { kind: PhaseKind::Limit, start_s: 0.0, duration_s: 0.335 };
+        let rest = Phase { kind: PhaseKind::Exchange, start_s: 0.335, duration_s: 0.431 };
+        let request =
+            Span { start_s: 0.335, duration_s: 0.431, phases: vec![limit, rest], ..Span::default() };
+        let (start_s, took_s) = whole(&request);
+        assert_eq!((start_s, format::duration(took_s).as_str()), (0.0, "766 ms"));
+        let mut detail = TraceDetail::default();
+        detail.summary.duration_s = 0.431;
+        detail.summary.phases =
+            [limit, rest].map(|phase| Phase { start_s: phase.start_s - 0.335, ..phase }).into();
+        assert!(verdict(&detail).starts_with("took 766 ms"), "{}", verdict(&detail));
     }
 }

@@ -15,13 +15,14 @@ pub fn Table(
 ) -> impl IntoView {
     let row = |span: Span| {
         let (beside, parts) = (say::beside(&span), sentence(&span.phases));
+        let (start_s, took_s) = say::whole(&span);
         view! {
             <tr>
                 <th scope="row" dir="auto">{span.name}</th>
                 <td dir="auto">{span.service}</td>
                 <td class="number">{span.depth}</td>
-                <td class="number">{format::duration(span.start_s)}</td>
-                <td class="number">{format::duration(span.duration_s)}</td>
+                <td class="number">{format::duration(start_s)}</td>
+                <td class="number">{format::duration(took_s)}</td>
                 <td>{parts}</td>
                 <td>{beside}</td>
             </tr>

@@ -11,12 +11,6 @@ use crate::format;
 /// Deeper spans are not moved further in: there would be no room for their names.
 const MAX_INDENT: u64 = 12;
 
-/// True if a span is drawn as a part of the one above it.
-fn is_drawn_above(span: &Span, spans: &[Span]) -> bool {
-    let above = || spans.iter().find(|above| Some(&above.span_id) == span.parent.as_ref());
-    span.part.is_some() && above().is_some_and(|above| !above.phases.is_empty())
-}
-
 /// Every span over time.
 #[component]
 pub fn Waterfall(
@@ -28,7 +22,7 @@ pub fn Waterfall(
     let ticks = say::ticks(extent_s).into_iter().map(|(share, text)| {
         view! { <span class="tick" style:left=percent(share)>{text}</span> }
     });
-    let is_shown: Vec<bool> = spans.iter().map(|span| !is_drawn_above(span, &spans)).collect();
+    let is_shown: Vec<bool> = spans.iter().map(|span| !say::is_drawn_above(span, &spans)).collect();
     let rows = spans.into_iter().zip(is_shown).filter(|(_, is_shown)| *is_shown);
     view! {
         <section aria-label="Spans over time" class="waterfall" data-testid="waterfall">
@@ -46,13 +40,14 @@ fn row(span: Span, extent_s: f64) -> AnyView {
     let class = if span.failed { "span v-bad" } else { "span" };
     let served = span.call.as_ref().and_then(served::line);
     let url = span.call.as_ref().map(|call| call.url.clone());
+    let (start_s, took_s) = say::whole(&span);
     let track = track(&span, extent_s);
-    let took = format::duration(span.duration_s);
+    let took = format::duration(took_s);
     let id = span.span_id.clone();
     let spoken = format!(
         "begins at {}, takes {}{}",
-        format::duration(span.start_s),
-        format::duration(span.duration_s),
+        format::duration(start_s),
+        took,
         if span.phases.is_empty() { String::new() } else { format!(": {}", sentence(&span.phases)) }
     );
     view! {
@@ -88,21 +83,4 @@ fn track(span: &Span, extent_s: f64) -> AnyView {
         segments(&span.phases, 0.0, extent_s)
     };
     view! { <span class="lane" aria-hidden="true">{bar}</span> }.into_any()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use poolscope_wire::{Phase, PhaseKind};
-
-    #[test]
-    fn a_part_has_a_row_of_its_own_only_where_it_is_not_drawn_above() {
-        let part = Span { parent: Some("a".into()), part: Some(PhaseKind::Wait), ..Span::default() };
-        let phases = vec![Phase { kind: PhaseKind::Wait, start_s: 0.0, duration_s: 1.0 }];
-        let request = Span { span_id: "a".into(), phases, ..Span::default() };
-        assert!(is_drawn_above(&part, std::slice::from_ref(&request)));
-        assert!(!is_drawn_above(&part, &[]));
-        assert!(!is_drawn_above(&part, &[Span { phases: Vec::new(), ..request.clone() }]));
-        assert!(!is_drawn_above(&request, &[]));
-    }
 }

@@ -33,9 +33,8 @@ pub fn Rows(
     traces: Derived<Vec<TraceSummary>>,
 ) -> impl IntoView {
     // Bars of one list are drawn on one scale, so that their lengths can be compared.
-    let longest = Derived::new(move || {
-        traces.with(|traces| traces.iter().map(|trace| trace.duration_s).fold(0.0, f64::max))
-    });
+    let longest =
+        Derived::new(move || traces.with(|traces| traces.iter().map(say::took_s).fold(0.0, f64::max)));
     let versions = move || traces.with(|traces| traces.iter().map(version).collect());
     let row = move |of: String| {
         let found = traces.with_untracked(|traces| traces.iter().find(|trace| version(trace) == of).cloned());
@@ -57,7 +56,8 @@ fn Row(trace: TraceSummary, longest: Derived<f64>) -> impl IntoView {
         0 => String::new(),
         requests => format::counted(requests, "request", "requests"),
     };
-    let (phases, duration_s) = (trace.phases.clone(), trace.duration_s);
+    let phases = trace.phases.clone();
+    let (from_s, took_s) = phases::whole(&phases, 0.0, trace.duration_s);
     let title = phases::sentence(&trace.phases);
     view! {
         <li class=format!("trace v-{key}") data-testid="trace-row" data-status=key data-trace-id=trace.trace_id.clone()>
@@ -75,11 +75,11 @@ fn Row(trace: TraceSummary, longest: Derived<f64>) -> impl IntoView {
                     {trace.incomplete.then(|| view! { <span title="Spans of it are not here">"spans missing"</span> })}
                 </span>
             </div>
-            <span class="number took">{format::duration(duration_s)}</span>
+            <span class="number took">{format::duration(took_s)}</span>
             <span class="track" title=title>
                 {move || {
-                    let share = duration_s / longest.get().max(1e-9);
-                    let bar = phases::segments(&phases, 0.0, duration_s);
+                    let share = took_s / longest.get().max(1e-9);
+                    let bar = phases::segments(&phases, from_s, took_s);
                     view! { <span class="drawn" aria-hidden="true" style:width=phases::percent(share.max(0.004))>{bar}</span> }
                 }}
             </span>

@@ -27,6 +27,12 @@ fn named(refusal: &Refusal) -> String {
     part(of, &refusal.name) + &part(" to ", &refusal.destination) + &part(", for ", &refusal.resource)
 }
 
+/// How long a trace took, with what its first request waited before.
+#[must_use]
+pub fn took_s(trace: &TraceSummary) -> f64 {
+    phases::whole(&trace.phases, 0.0, trace.duration_s).1
+}
+
 /// What is to be said of a trace: why it failed, and where its time went.
 #[must_use]
 pub fn sentence(trace: &TraceSummary) -> String {
@@ -46,7 +52,7 @@ pub fn sentence(trace: &TraceSummary) -> String {
     if trace.resends > 0 {
         parts.push(format!("sent {} times", format::count(trace.resends + 1)));
     }
-    let worth_telling = |(_, seconds): &(_, f64)| *seconds >= trace.duration_s * TELLS_FROM;
+    let worth_telling = |(_, seconds): &(_, f64)| *seconds >= took_s(trace) * TELLS_FROM;
     if let Some((kind, seconds)) = phases::longest(&trace.phases).filter(worth_telling) {
         parts.push(format!("{} {}", format::duration(seconds), phases::meaning(kind)));
     }
