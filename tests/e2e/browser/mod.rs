@@ -286,7 +286,10 @@ async fn a_lost_server_is_told_and_found_again() -> Result<()> {
     page.until("and the service, too", SOON, "pool-row", |seen| !seen.is_empty()).await?;
     // That the network failed meanwhile is right; that the page did is not.
     let errors = page.errors().await?;
-    let own: Vec<_> = errors.iter().filter(|error| !error.contains(r#""source":"network""#)).collect();
+    let is_of_network = |error: &&String| {
+        [r#""source":"network""#, "Failed to fetch"].iter().any(|text| error.contains(text))
+    };
+    let own: Vec<_> = errors.iter().filter(|error| !is_of_network(error)).collect();
     assert!(own.is_empty(), "{own:#?}");
     Ok(())
 }

@@ -92,6 +92,9 @@ async fn a_time_is_marked_on_one_chart_looked_at_and_shared() -> Result<()> {
 
     page.script("history.back()").await?;
     page.until("back is live again", SOON, "still", <[Seen]>::is_empty).await?;
+    page.size(320, 800).await?;
+    assert_eq!(page.script(has_room).await?, serde_json::json!([]), "cut while it is live");
+    page.size(1280, 800).await?;
 
     // What can't be read is said, and what is usual is shown.
     page.go(&format!("{}/?window=60", dashboard.url())).await?;
