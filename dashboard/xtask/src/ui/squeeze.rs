@@ -10,6 +10,9 @@ use super::compile::NAME;
 
 /// What `wasm-streams` exports, which Leptos brings along; the UI makes no streams, and exports are never left out.
 const UNUSED: [&str; 2] = ["intounderlying", "__wbg_intounderlying"];
+/// How the JavaScript for them begins.
+const UNUSED_JS: [&str; 3] =
+    ["export class IntoUnderlying", "if (Symbol.dispose) IntoUnderlying", "const IntoUnderlying"];
 
 /// Squeezes the module and its JavaScript.
 pub(super) fn squeeze(files: &mut Files) -> Result<()> {
@@ -45,11 +48,21 @@ fn has_hash(name: &str) -> bool {
     name.starts_with("__w") && hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// The lines of JavaScript but those of [`UNUSED_JS`]: a statement ends where the next one begins, in the first column.
+fn used(js: &str) -> impl Iterator<Item = &str> {
+    js.lines().scan(false, |is_unused, line| {
+        if !line.is_empty() && !line.starts_with([' ', '}']) {
+            *is_unused = UNUSED_JS.iter().any(|begin| line.starts_with(begin));
+        }
+        Some(if *is_unused { "" } else { line })
+    })
+}
+
 /// JavaScript with the short names, and without indentation and comments that have lines of their own.
 fn shortened(js: &str, short: &BTreeMap<String, String>) -> Result<String> {
     let mut lines = Vec::new();
     let (mut in_comment, mut named) = (false, 0);
-    for line in js.lines().map(str::trim) {
+    for line in used(js).map(str::trim) {
         in_comment |= line.starts_with("/*");
         if !in_comment && !line.is_empty() && !line.starts_with("//") {
             // Each import is a member of the object that the module is given: `name: function(..) {`.
@@ -81,6 +94,9 @@ mod tests {
         let js = "/* a\n * b */\nconst imports = {\n    // c\n    __wbg_now_0123456789abcdef: function() {\n                    return 'x: //'; /* d */\n    },\n};\n";
         let squeezed = shortened(js, &short).unwrap();
         assert_eq!(squeezed, "const imports = {\n_0: function() {\nreturn 'x: //'; /* d */\n},\n};\n");
+        let unused = "export class IntoUnderlyingSink {\n\n    free() {\n    }\n}\nif (Symbol.dispose) IntoUnderlyingSink.a = 1;\n\
+            const IntoUnderlyingSinkFinalization = (1)\n    ? 2\n    : 3;\n";
+        assert_eq!(shortened(&format!("{unused}{js}{unused}"), &short).unwrap(), squeezed);
         let error = shortened("const imports = {};", &short).unwrap_err().to_string();
         assert!(error.contains("0 of the 1 imports"), "{error}");
     }
