@@ -236,5 +236,10 @@ async fn breakers_that_are_gone_are_as_they_were_in_the_time_that_had_them() -> 
         }
         check(&page, &format!("gone-{path}")).await?;
     }
+
+    // And who sent all of it.
+    page.go(&format!("{}/services?{query}", dashboard.url())).await?;
+    page.until("it is named", SOON, "gone-instance", |seen| !seen.is_empty()).await?;
+    check(&page, "gone-services").await?;
     Ok(())
 }
