@@ -51,11 +51,9 @@ impl EventFilter {
 
     fn has_text(&self, event: &Event) -> bool {
         let wanted = lower_case(&self.text);
-        // As it is shown, and as it is sent.
-        let kind = words::event_kind(&event.kind);
+        // A kind is found as the server finds it: as it is shown, and as it is written, with or without the prefix of ours.
+        let [kind, of_kind] = [&event.kind, &self.text].map(|text| lower_case(&words::event_kind(text)));
         [
-            Some(&kind),
-            Some(&event.kind),
             Some(&event.text),
             Some(&event.service),
             Some(&event.instance),
@@ -66,6 +64,7 @@ impl EventFilter {
         .flatten()
         .chain(event.attributes.iter().map(|(_, value)| value))
         .any(|text| lower_case(text).contains(&wanted))
+            || (!of_kind.is_empty() && kind.contains(&of_kind))
     }
 }
 
@@ -457,7 +456,7 @@ mod tests {
         let searched = |text: &str| EventFilter { text: text.to_owned(), ..EventFilter::default() };
         let leak = Event { kind: LEAK_SUSPECTED.to_owned(), ..event.clone() };
         assert!(searched("Leak suspected").passes(&leak) && searched(LEAK_SUSPECTED).passes(&leak));
-        assert!(!searched("Leak suspected").passes(&event));
+        assert!(!searched("Leak suspected").passes(&event) && !searched("poolscope").passes(&leak));
     }
 
     #[test]

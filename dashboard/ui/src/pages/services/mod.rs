@@ -17,7 +17,7 @@ use crate::{
     derived::Derived,
     format,
     navigation::Navigation,
-    route::{Query, Route, encode},
+    route::{Query, Route},
     state::{
         fleet::{vanished, warnings_of},
         live::Live,
@@ -143,7 +143,11 @@ fn Toolbar() -> impl IntoView {
 fn OneService(known: Known, found: Derived<Vec<Found>>, name: String) -> impl IntoView {
     let live = expect_context::<Live>();
     let time = expect_context::<Time>();
-    let href = format!("{}?service={}", Route::Overview.path(), encode(&name));
+    let navigation = expect_context::<Navigation>();
+    let href = {
+        let name = name.clone();
+        move || navigation.link_to(&Route::Overview.path(), &[("service", name.clone())])
+    };
     let own = {
         let name = name.clone();
         Derived::after(move |before: Option<&Found>| {

@@ -8,7 +8,8 @@ use crate::{
     components::{shape::SeverityShape, stretch::Stretch},
     derived::Derived,
     format,
-    route::encode,
+    navigation::Navigation,
+    route::Route,
     state::{filter::instance_choice, fleet::warnings_of, live::Live},
     time::range::Span,
 };
@@ -44,7 +45,11 @@ pub fn Row(
     let lost = Derived::new(move || instance.with(say::lost));
     let clock = Derived::new(move || instance.with(|one| say::clock(one.clock_offset_ms)));
     let label = instance_choice(&id).to_owned();
-    let href = format!("/?service={}&instance={}", encode(&service), encode(&label));
+    let navigation = expect_context::<Navigation>();
+    let href = {
+        let of_it = [("service", service.clone()), ("instance", label.clone())];
+        move || navigation.link_to(&Route::Overview.path(), &of_it)
+    };
     // The worst of what this instance has, and how much of it there is; what it lost at last is among that.
     let worst = Derived::new(move || {
         live.with_warnings(|store| {
