@@ -69,9 +69,15 @@ pub(super) async fn pool(
     let id = PoolId::parse(&id).ok_or_else(no_pool)?;
     let mut detail = app.store().pool_or_group(id, wanted, now_ms).ok_or_else(no_pool)?;
     if let Some(state) = &app.prometheus {
-        let members = app.store().members(id);
+        let (members, interval_ms) = {
+            let store = app.store();
+            let members = store.members(id);
+            let interval_ms = store.pools_interval_ms(members.iter().map(|(id, _)| &**id));
+            (members, interval_ms)
+        };
         let _asker = state.asker(from).map_err(no_answer)?;
-        let older = prometheus::complete(state, &app.config, (detail, &members), wanted, now_ms).await;
+        let held = (detail, interval_ms, &*members);
+        let older = prometheus::complete(state, &app.config, held, wanted, now_ms).await;
         detail = older.map_err(no_answer)?;
     }
     let name = format!("poolscope-pool-{}", detail.summary.id);
@@ -88,7 +94,7 @@ pub(super) async fn breaker(
     let (wanted, format) = history(query, now_ms)?;
     let found = Id::parse(&id).and_then(|id| {
         let store = app.store();
-        Some((store.breaker_detail(id, wanted, now_ms)?, store.breaker_interval_ms(id)?))
+        Some((store.breaker_detail(id, wanted, now_ms)?, store.breaker_interval_ms(id)))
     });
     let (mut detail, interval_ms) = found.ok_or_else(|| forgotten("breaker"))?;
     if let Some(state) = &app.prometheus {

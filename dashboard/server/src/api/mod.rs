@@ -33,6 +33,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(path::HEALTH, get(|| async { "ok" }))
         .route(path::READY, get(own::ready))
         .route(path::METRICS, get(own::metrics))
+        .route(path::SERVICES, get(handlers::services))
         .route(path::POOLS, get(handlers::pools))
         .route(&format!("{}/{{id}}", path::POOLS), get(handlers::pool))
         .route(&format!("{}/{{id}}/{}", path::POOLS, path::CONNECTIONS), get(connections::connections))
@@ -60,7 +61,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 fn whole() -> Router<Arc<App>> {
     Router::new()
         .route(path::STATUS, get(handlers::status))
-        .route(path::SERVICES, get(handlers::services))
         .route(path::GROUPS, get(handlers::groups))
         .route(path::CONTROL, get(control::list).post(control::order))
         .route(path::WARNINGS, get(warnings::now))

@@ -52,7 +52,8 @@ type Key = (String, u64, u64, u64);
 struct Asked<'a> {
     /// Its id.
     id: &'a str,
-    interval_ms: u64,
+    /// The usual distance of its reports, if it is known.
+    interval_ms: Option<u64>,
     /// The series that tell of it.
     query: String,
     /// Reads it from a store that was told the answer.
@@ -124,31 +125,31 @@ impl Older {
 /// The shortest step, of which so many points as are wanted reach over a range, that each holds as many reports as the next:
 /// of steps that hold now one and now two of them, every rate would jump to and fro. Scrapes are taken to be whole seconds
 /// apart, since steps can't be finer: what was measured between two of them is rounded to that.
-fn step_ms(interval_ms: u64, range_ms: u64, max_points: usize) -> u64 {
-    let interval_ms = (interval_ms.saturating_add(STEP_MS / 2) / STEP_MS).max(1) * STEP_MS;
+fn step_ms(interval_ms: Option<u64>, range_ms: u64, max_points: usize) -> u64 {
+    let interval_ms = (interval_ms.unwrap_or(0).saturating_add(STEP_MS / 2) / STEP_MS).max(1) * STEP_MS;
     let wanted_ms = range_ms / (max_points.max(2) as u64 - 1);
     wanted_ms.max(1).div_ceil(interval_ms) * interval_ms
 }
 
 /// The begin and end of what the store does not hold of a range that is asked for by its moment; `None` if it holds all.
-fn missing(wanted: Wanted, held: &Range, interval_ms: u64, now_ms: u64) -> Option<(u64, u64, usize)> {
+fn missing(wanted: Wanted, held: &Range, interval_ms: Option<u64>, now_ms: u64) -> Option<(u64, u64, usize)> {
     let Since::Moment(from_ms) = wanted.since else { return None };
     let to_ms = wanted.to_ms.unwrap_or(now_ms).min(now_ms);
-    let slack_ms = interval_ms.saturating_mul(2);
+    let slack_ms = interval_ms.unwrap_or(0).saturating_mul(2);
     let is_held = held.oldest_ms.is_some_and(|oldest| oldest <= from_ms.saturating_add(slack_ms));
     (!is_held && from_ms < to_ms).then_some((from_ms, to_ms, wanted.max_points))
 }
 
 /// Puts what Prometheus keeps in the place of a history that begins later than what is asked for. It is that of a pool or
-/// group with the id and the instance of each of its pools.
+/// group, with the usual distance of its reports if that is known, and the id and the instance of each of its pools.
 pub(crate) async fn complete(
     state: &State,
     config: &Config,
-    (mut pool, members): (PoolDetail, &[(String, String)]),
+    (mut pool, interval_ms, members): (PoolDetail, Option<u64>, &[(String, String)]),
     wanted: Wanted,
     now_ms: u64,
 ) -> Result<PoolDetail, Problem> {
-    let missing = missing(wanted, &pool.range, pool.interval_ms, now_ms);
+    let missing = missing(wanted, &pool.range, interval_ms, now_ms);
     let labels = |(_, instance): &(String, String)| state.labels(&pool.summary.service, instance);
     let senders: Vec<_> = members.iter().filter_map(labels).collect();
     let (Some(older), Some(missing), false) = (state.older(), missing, senders.is_empty()) else {
@@ -159,7 +160,7 @@ pub(crate) async fn complete(
         Some(Part::Pool(detail.points, detail.range))
     };
     let query = pool_selector(&pool.summary, &senders);
-    let asked = Asked { id: &pool.summary.id, interval_ms: pool.interval_ms, query, read };
+    let asked = Asked { id: &pool.summary.id, interval_ms, query, read };
     let part = match older.part(config, asked, missing).await {
         // Of so many instances the store has less, which is better than nothing.
         Err(Problem::TooMany(_)) if senders.len() > 1 => return Ok(pool),
@@ -174,12 +175,12 @@ pub(crate) async fn complete(
     Ok(pool)
 }
 
-/// As [`complete`], for a breaker and the interval of its reports: its states and changes as far as the samples tell, and
+/// As [`complete`], for a breaker: its states and changes as far as the samples tell, and
 /// from where the store holds them those of the store, which sees more.
 pub(crate) async fn complete_breaker(
     state: &State,
     config: &Config,
-    (mut detail, interval_ms): (BreakerDetail, u64),
+    (mut detail, interval_ms): (BreakerDetail, Option<u64>),
     wanted: Wanted,
     now_ms: u64,
 ) -> Result<BreakerDetail, Problem> {
@@ -277,12 +278,25 @@ mod tests {
     #[test]
     fn a_step_holds_as_many_reports_as_the_next() {
         let day_ms = 86_400_000;
-        assert_eq!(step_ms(60_000, day_ms, 1_000), 120_000);
-        assert_eq!(step_ms(15_000, day_ms, 1_000), 90_000);
+        assert_eq!(step_ms(Some(60_000), day_ms, 1_000), 120_000);
+        assert_eq!(step_ms(Some(15_000), day_ms, 1_000), 90_000);
         // What was measured is about what was meant, and never nothing.
-        assert_eq!(step_ms(14_998, day_ms, 1_000), 90_000);
-        assert_eq!(step_ms(0, 3_600_000, 1_000), 4_000);
-        assert_eq!(step_ms(60_000, 600_000, 1_000), 60_000);
-        assert_eq!(step_ms(60_000, 600_000, 0), 600_000);
+        assert_eq!(step_ms(Some(14_998), day_ms, 1_000), 90_000);
+        assert_eq!(step_ms(None, 3_600_000, 1_000), 4_000);
+        assert_eq!(step_ms(Some(60_000), 600_000, 1_000), 60_000);
+        assert_eq!(step_ms(Some(60_000), 600_000, 0), 600_000);
+    }
+
+    #[test]
+    fn what_is_held_is_not_asked_for_and_what_may_be_missing_is() {
+        let held = Range { oldest_ms: Some(74_000), ..Range::default() };
+        let wanted = Wanted { since: Since::Moment(60_000), to_ms: None, max_points: 9 };
+        assert_eq!(missing(wanted, &held, Some(10_000), 90_000), None, "no report is between them");
+        assert_eq!(missing(wanted, &held, Some(1_000), 90_000), Some((60_000, 90_000, 9)));
+        assert_eq!(
+            missing(wanted, &held, None, 90_000),
+            Some((60_000, 90_000, 9)),
+            "one has come, who knows"
+        );
     }
 }

@@ -325,7 +325,7 @@ async fn what_is_older_is_asked_for_one_pool_and_once() {
     let members = [(held.summary.id.clone(), held.summary.instance.clone())];
     let before = heads.lock().unwrap().len();
     for _ in 0..3 {
-        let asked = (held.clone(), members.as_slice());
+        let asked = (held.clone(), Some(5_000), members.as_slice());
         let whole = complete(&state, &app.config, asked, wanted, now).await.unwrap();
         assert!((50..=101).contains(&whole.points.len()), "{}", whole.points.len());
         assert!(whole.points[0].at_ms < now - 7_000_000 && whole.points[50].opened_per_s == Some(1.0));
@@ -333,7 +333,7 @@ async fn what_is_older_is_asked_for_one_pool_and_once() {
     assert_eq!(heads.lock().unwrap().len(), before + 1);
     // What the store holds is not asked for.
     let recent = Wanted { since: Since::Moment(held.points[0].at_ms), ..wanted };
-    let asked = (held.clone(), members.as_slice());
+    let asked = (held.clone(), Some(5_000), members.as_slice());
     let kept = complete(&state, &app.config, asked, recent, now).await.unwrap();
     assert_eq!((kept.points.len(), heads.lock().unwrap().len()), (held.points.len(), before + 1));
 }
@@ -379,7 +379,7 @@ async fn what_is_older_of_a_group_is_asked_for_all_its_instances_at_once() {
     let members = app.store().members(id);
     let before = heads.lock().unwrap().len();
     for _ in 0..2 {
-        let asked = (held.clone(), members.as_slice());
+        let asked = (held.clone(), Some(5_000), members.as_slice());
         let whole = complete(&state, &app.config, asked, wanted, now).await.unwrap();
         assert!((50..=101).contains(&whole.points.len()), "{}", whole.points.len());
         assert!(whole.points[0].at_ms < now - 7_000_000 && whole.points[50].opened_per_s == Some(3.0));
@@ -389,7 +389,9 @@ async fn what_is_older_of_a_group_is_asked_for_all_its_instances_at_once() {
     let mut config = app.config.clone();
     config.prometheus.prometheus_max_series = 1;
     let earlier = Wanted { since: Since::Moment(now - 9_000_000), ..wanted };
-    let kept = complete(&state, &config, (held.clone(), members.as_slice()), earlier, now).await.unwrap();
+    let kept = complete(&state, &config, (held.clone(), Some(5_000), members.as_slice()), earlier, now)
+        .await
+        .unwrap();
     assert_eq!(kept.points, held.points);
 }
 
@@ -453,7 +455,8 @@ async fn what_is_older_is_asked_for_one_breaker_and_its_changes_are_told() {
     assert_eq!((held.transitions.len(), held.states.len()), (0, 1));
     let before = heads.lock().unwrap().len();
     for _ in 0..2 {
-        let whole = complete_breaker(&state, &app.config, (held.clone(), 5_000), wanted, now).await.unwrap();
+        let whole =
+            complete_breaker(&state, &app.config, (held.clone(), Some(5_000)), wanted, now).await.unwrap();
         let states: Vec<_> = whole.states.iter().map(|span| span.state).collect();
         let (closed, open) = (BreakerState::Closed, BreakerState::Open);
         assert_eq!(states[..3], [closed, open, closed], "{:?}", whole.states);

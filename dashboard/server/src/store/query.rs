@@ -36,9 +36,15 @@ impl Store {
         })
     }
 
-    /// The usual distance of two reports of a breaker.
+    /// The usual distance of two reports of a breaker; `None` while it is not known.
     pub(crate) fn breaker_interval_ms(&self, id: Id) -> Option<u64> {
-        Some(self.breakers.get(id)?.reports.interval_ms())
+        self.breakers.get(id)?.reports.known_interval_ms()
+    }
+
+    /// The same of pools, by their ids: the longest of them.
+    pub(crate) fn pools_interval_ms<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Option<u64> {
+        let interval_ms = |id| self.pools.get(Id::parse(id)?)?.reports.known_interval_ms();
+        ids.filter_map(interval_ms).max()
     }
 
     pub(super) fn shown_pools(&self) -> impl Iterator<Item = &Pool> {

@@ -84,6 +84,11 @@ impl Reports {
         self.rhythm.interval_ms()
     }
 
+    /// The same; `None` until two have come.
+    pub(super) fn known_interval_ms(&self) -> Option<u64> {
+        self.rhythm.known_interval_ms()
+    }
+
     /// True if one should have come by now.
     pub(super) fn is_overdue(&self, now_ms: u64) -> bool {
         self.rhythm.is_overdue(now_ms)
