@@ -287,7 +287,10 @@ async fn a_lost_server_is_told_and_found_again() -> Result<()> {
     // That the network failed meanwhile is right; that the page did is not.
     let errors = page.errors().await?;
     let is_of_network = |error: &&String| {
-        [r#""source":"network""#, "Failed to fetch"].iter().any(|text| error.contains(text))
+        // What fetches the parts of the page tells that it could not fetch the one that was asked for.
+        let is_of_part =
+            error.contains("/poolscope-ui-loader-") && error.contains("TypeError: Failed to fetch");
+        error.contains(r#""source":"network""#) || is_of_part
     };
     let own: Vec<_> = errors.iter().filter(|error| !is_of_network(error)).collect();
     assert!(own.is_empty(), "{own:#?}");
