@@ -177,6 +177,8 @@ pub fn result(result: &str) -> String {
         Some(ErrorType::Shutdown) => "ended with the program".to_owned(),
         Some(ErrorType::ResourcesExhausted) => "refused by the resource guard".to_owned(),
         Some(ErrorType::Canceled) => "given up by the caller".to_owned(),
+        Some(ErrorType::ClientDisconnected) => "client left".to_owned(),
+        Some(ErrorType::Panic) => "handler panicked".to_owned(),
         Some(ErrorType::Other) => "other error".to_owned(),
         None => spaced(result),
     }

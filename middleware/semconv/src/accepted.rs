@@ -148,11 +148,6 @@ accepted! {
     /// Duration of client requests, before semantic conventions v1.21.
     HTTP_CLIENT_DURATION_OLD = Histogram "http.client.duration" "ms" OLD_CLIENT;
 
-    /// Duration of requests at a server.
-    HTTP_SERVER_REQUEST_DURATION = Histogram "http.server.request.duration" "s" SERVER;
-    /// Requests that a server works on.
-    HTTP_SERVER_ACTIVE_REQUESTS = UpDownCounter "http.server.active_requests" "{request}"
-        &[ours::HTTP_REQUEST_METHOD, ours::URL_SCHEME, ours::SERVER_ADDRESS, ours::SERVER_PORT];
     /// Bytes of request bodies that a server received.
     HTTP_SERVER_REQUEST_BODY_SIZE = Histogram "http.server.request.body.size" "By" SERVER;
     /// Bytes of response bodies that a server sent.

@@ -145,6 +145,8 @@ attributes! {
     TELEMETRY_SDK_VERSION: String = "telemetry.sdk.version" [Stable];
 
     // --- OpenTelemetry: HTTP and network
+    /// Address of the client of a request, as its connection or a proxy that is trusted tells it.
+    CLIENT_ADDRESS: String = "client.address" [Stable];
     /// Name that is looked up.
     DNS_QUESTION_NAME: String = "dns.question.name" [Development];
     /// Class of error: one of the words below or a status code; absent on success.
@@ -157,6 +159,8 @@ attributes! {
     HTTP_REQUEST_METHOD_ORIGINAL: String = "http.request.method_original" [Stable] when "if `http.request.method` is `_OTHER`";
     /// Ordinal of a resend; absent on the first attempt.
     HTTP_REQUEST_RESEND_COUNT: Int = "http.request.resend_count" [Stable];
+    /// Template of the route that a server matched; only where the program tells it.
+    HTTP_ROUTE: String = "http.route" [Stable];
     /// Status code of the response.
     HTTP_RESPONSE_STATUS_CODE: Int = "http.response.status_code" [Stable] when "if an answer was received";
     /// `transmit` or `receive`.
@@ -173,12 +177,18 @@ attributes! {
     SERVER_ADDRESS: String = "server.address" [Stable];
     /// Port of the destination.
     SERVER_PORT: Int = "server.port" [Stable];
+    /// Path of the URL.
+    URL_PATH: String = "url.path" [Stable];
+    /// Query of the URL, without its values.
+    URL_QUERY: String = "url.query" [Stable];
     /// Absolute URL without credentials.
     URL_FULL: String = "url.full" [Stable];
     /// Template of the path, with names for what varies; only where the program tells it.
     URL_TEMPLATE: String = "url.template" [Development];
     /// `http` or `https`.
     URL_SCHEME: String = "url.scheme" [Stable];
+    /// What the client says that it is.
+    USER_AGENT_ORIGINAL: String = "user_agent.original" [Stable];
 
     // --- OpenTelemetry: what other senders use for their pools
     /// Marks the series that takes what is beyond a cardinality limit.
@@ -326,6 +336,56 @@ attributes! {
     SESSION_ENDING_TIME: Double = "poolscope.session.ending_time";
     /// What the error says that a session was given up for, in words.
     SESSION_ERROR_MESSAGE: String = "poolscope.session.error.message" such as "broken pipe";
+    /// How a ping of a session ended.
+    PING_OUTCOME: String in PingOutcome = "poolscope.session.ping_outcome";
+
+    // --- ours: servers
+    /// Name of a server: one listener, and all that it accepts.
+    SERVER_NAME: String = "poolscope.server.name" such as "api";
+    /// Why a server's connection was closed.
+    SERVER_CLOSE_REASON: String in ServerCloseReason = "poolscope.server.close_reason";
+    /// Why a server turned a connection away.
+    SERVER_REJECT_REASON: String in RejectReason = "poolscope.server.reject_reason";
+    /// How far a request was that its client left.
+    SERVER_DISCONNECT_PHASE: String in DisconnectPhase = "poolscope.server.disconnect_phase";
+    /// Connections that were turned away since this was last told.
+    SERVER_REJECTED: Int = "poolscope.server.rejected";
+    /// Most connections of a server at a time.
+    SERVER_CONNECTION_LIMIT: Int = "poolscope.server.connection_limit";
+
+    // --- ours: tasks, queues, supervised connections
+    /// Name of a group of tasks.
+    TASK_GROUP: String = "poolscope.task.group" such as "chat";
+    /// Name of a task, which several of a group may have.
+    TASK_NAME: String = "poolscope.task.name" such as "writer";
+    /// How a task ended.
+    TASK_OUTCOME: String in TaskOutcome = "poolscope.task.outcome";
+    /// Time since a task began, in seconds.
+    TASK_DURATION: Double = "poolscope.task.duration";
+    /// What a panic said.
+    TASK_PANIC_MESSAGE: String = "poolscope.task.panic.message" such as "index out of bounds";
+    /// Name of a queue.
+    QUEUE_NAME: String = "poolscope.queue.name" such as "chat outbox";
+    /// Why a queue dropped an item.
+    QUEUE_DROP_REASON: String in QueueDropReason = "poolscope.queue.drop_reason";
+    /// Items that a queue dropped since this was last told.
+    QUEUE_DROPPED: Int = "poolscope.queue.dropped";
+    /// Most items of a queue.
+    QUEUE_CAPACITY: Int = "poolscope.queue.capacity";
+    /// Name of a supervisor, which keeps one connection of a client alive.
+    SUPERVISOR_NAME: String = "poolscope.supervisor.name" such as "prices";
+    /// State of a supervised connection.
+    SUPERVISOR_STATE: String in SupervisorState = "poolscope.supervisor.state";
+    /// The state before it changed.
+    SUPERVISOR_FROM: String in SupervisorState = "poolscope.supervisor.from";
+    /// Why a supervised connection came into its state.
+    SUPERVISOR_REASON: String in SupervisorReason = "poolscope.supervisor.reason";
+    /// Attempts since the connection was last there, this one included.
+    SUPERVISOR_ATTEMPT: Int = "poolscope.supervisor.attempt";
+    /// Time until the next attempt, in seconds.
+    SUPERVISOR_DELAY: Double = "poolscope.supervisor.delay";
+    /// What the error says, in words.
+    SUPERVISOR_ERROR_MESSAGE: String = "poolscope.supervisor.error.message" such as "connection refused";
 
     // --- ours: a pool at the moment of an event
     /// Open connections of the pool.

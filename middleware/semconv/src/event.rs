@@ -134,6 +134,27 @@ events! {
     SESSION_ENDED = Debug | Info | Warn "poolscope.session.ended" SESSION, &[attr::SESSION_ERROR_MESSAGE];
     /// A session was told to end and is still there after the time that it had for it.
     SESSION_OVERDUE = Warn "poolscope.session.overdue" SESSION, &[];
+    /// A connection of a server was closed otherwise than in order by its client or by an answer.
+    SERVER_CONNECTION_CLOSED = Debug | Info | Warn "poolscope.server.connection.closed"
+        &[attr::SERVER_NAME, attr::CONNECTION_ID, attr::SERVER_CLOSE_REASON, attr::CONNECTION_LIFETIME, attr::CONNECTION_REQUESTS,
+          attr::CONNECTION_SENT, attr::CONNECTION_RECEIVED],
+        &[attr::NETWORK_PEER_ADDRESS, attr::NETWORK_PEER_PORT];
+    /// A server turns connections away. At most one a second for each server, which counts all of them.
+    SERVER_REJECTING = Warn "poolscope.server.rejecting"
+        &[attr::SERVER_NAME, attr::SERVER_REJECT_REASON, attr::SERVER_REJECTED, attr::SERVER_CONNECTION_LIMIT], &[];
+    /// A task panicked.
+    TASK_PANICKED = Error "poolscope.task.panicked"
+        &[attr::TASK_GROUP, attr::TASK_NAME, attr::TASK_DURATION, attr::TASK_PANIC_MESSAGE], &[];
+    /// A task was told to end, did not in time, and was cut.
+    TASK_ABORTED = Warn "poolscope.task.aborted"
+        &[attr::TASK_GROUP, attr::TASK_NAME, attr::TASK_DURATION], &[];
+    /// A queue drops items. At most one a second for each queue, which counts all of them.
+    QUEUE_DROPPING = Warn "poolscope.queue.dropping"
+        &[attr::QUEUE_NAME, attr::QUEUE_DROP_REASON, attr::QUEUE_DROPPED, attr::QUEUE_CAPACITY], &[];
+    /// A supervised connection changed its state.
+    SUPERVISOR_TRANSITION = Debug | Info | Warn | Error "poolscope.supervisor.transition"
+        &[attr::SUPERVISOR_NAME, attr::SUPERVISOR_FROM, attr::SUPERVISOR_STATE, attr::SUPERVISOR_REASON, attr::SUPERVISOR_ATTEMPT],
+        &[attr::SUPERVISOR_DELAY, attr::SUPERVISOR_ERROR_MESSAGE];
     /// A pool as it is, told every second to the dashboard, and to others where the program asks for it.
     POOL_SNAPSHOT = Debug "poolscope.pool.snapshot"
         &[attr::CLIENT_NAME, attr::URL_SCHEME, attr::SERVER_ADDRESS, attr::SERVER_PORT, attr::POOL_OPEN, attr::POOL_ACTIVE,

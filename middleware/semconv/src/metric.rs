@@ -335,6 +335,95 @@ metrics! {
     SESSION_LATE_SWEEPS = Counter "poolscope.session.late_sweeps" "{sweep}"
         &[attr::SESSION_NAME], &[], &[], "Sweeps by which a session was told to end more than 250 ms after its deadline.";
 
+    SESSION_MESSAGES = Counter "poolscope.session.messages" "{message}"
+        &[attr::SESSION_NAME, attr::NETWORK_IO_DIRECTION], &[], &[], "Messages that sessions sent and received, without those that only ask whether the other end is there.";
+    SESSION_IO = Counter "poolscope.session.io" "By"
+        &[attr::SESSION_NAME, attr::NETWORK_IO_DIRECTION], &[], &[], "Bytes of the messages that sessions sent and received.";
+    SESSION_ERRORS = Counter "poolscope.session.errors" "{error}"
+        &[attr::SESSION_NAME], &[], &[], "Errors of the transport of sessions.";
+    SESSION_PINGS = Counter "poolscope.session.pings" "{ping}"
+        &[attr::SESSION_NAME, attr::PING_OUTCOME], &[], &[], "Pings that asked whether the other end of a session is there, by outcome.";
+    SESSION_PING_TIME = Histogram "poolscope.session.ping_time" "s"
+        &[attr::SESSION_NAME], &[], REQUEST_BOUNDS, "Time from a ping of a session to its answer.";
+
+    /// One point for each request, from its head to the end of its answer's head. Without `server.address`, which is what the
+    /// client wrote there, and so without bound.
+    @OpenTelemetry Stable Required HTTP_SERVER_REQUEST_DURATION = Histogram "http.server.request.duration" "s"
+        &[attr::HTTP_REQUEST_METHOD, attr::URL_SCHEME, attr::SERVER_NAME],
+        &[attr::HTTP_ROUTE, attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE, attr::NETWORK_PROTOCOL_VERSION, attr::OTEL_METRIC_OVERFLOW],
+        REQUEST_BOUNDS, "Duration of HTTP server requests.";
+    /// Without `http.request.method` and `url.scheme`: a server counts its requests as one number. Counted until the answer's
+    /// body has ended.
+    @OpenTelemetry Development OptIn HTTP_SERVER_ACTIVE_REQUESTS = UpDownCounter "http.server.active_requests" "{request}"
+        &[attr::SERVER_NAME], &[], &[], "Number of active HTTP server requests.";
+    SERVER_DISCONNECTED = Counter "poolscope.server.request.disconnected" "{request}"
+        &[attr::SERVER_NAME, attr::SERVER_DISCONNECT_PHASE], &[], &[], "Requests that their client left before they had their whole answer.";
+    /// Shaped like `kestrel.active_connections`.
+    SERVER_OPEN_CONNECTIONS = UpDownCounter "poolscope.server.open_connections" "{connection}"
+        &[attr::SERVER_NAME, attr::HTTP_CONNECTION_STATE], &[], &[], "Connections of a server that are open, by state.";
+    /// Shaped like `kestrel.queued_connections`.
+    SERVER_QUEUED_CONNECTIONS = UpDownCounter "poolscope.server.queued_connections" "{connection}"
+        &[attr::SERVER_NAME], &[], &[], "Connections that were accepted and wait to be served: for their turn, or for their TLS handshake.";
+    SERVER_CONNECTION_MAX = UpDownCounter "poolscope.server.connection.limit" "{connection}"
+        &[attr::SERVER_NAME], &[], &[], "Most connections that a server may have at a time.";
+    SERVER_ACCEPTED = Counter "poolscope.server.connection.accepted" "{connection}"
+        &[attr::SERVER_NAME], &[], &[], "Connections that a server accepted from its socket, those included that it turned away.";
+    /// Shaped like `kestrel.rejected_connections`.
+    SERVER_CONNECTION_REJECTED = Counter "poolscope.server.connection.rejected" "{connection}"
+        &[attr::SERVER_NAME, attr::SERVER_REJECT_REASON], &[], &[], "Connections that a server turned away, by reason.";
+    SERVER_ACCEPT_ERRORS = Counter "poolscope.server.accept_errors" "{error}"
+        &[attr::SERVER_NAME], &[], &[], "Times that no connection could be accepted from the socket, for want of open files say.";
+    /// Shaped like `kestrel.upgraded_connections`.
+    SERVER_UPGRADED = Counter "poolscope.server.connection.upgraded" "{connection}"
+        &[attr::SERVER_NAME], &[], &[], "Connections that left HTTP by a 101 or a CONNECT.";
+    SERVER_CONNECTION_CLOSED = Counter "poolscope.server.connection.closed" "{connection}"
+        &[attr::SERVER_NAME, attr::SERVER_CLOSE_REASON], &[], &[], "Connections of a server that were closed, by reason.";
+    /// Shaped like `kestrel.connection.duration`. Recorded when the connection closes.
+    SERVER_CONNECTION_DURATION = Histogram "poolscope.server.connection.duration" "s"
+        &[attr::SERVER_NAME], &[], CONNECTION_BOUNDS, "Time that a server's connection was open.";
+    /// Recorded when the connection closes.
+    SERVER_CONNECTION_REQUESTS = Histogram "poolscope.server.connection.requests" "{request}"
+        &[attr::SERVER_NAME], &[], REQUESTS_BOUNDS, "Requests that a server's connection served until it closed.";
+    SERVER_CONNECTION_IO = Counter "poolscope.server.connection.io" "By"
+        &[attr::SERVER_NAME, attr::NETWORK_IO_DIRECTION], &[], &[], "Bytes sent and received over a server's connections, below HTTP and above TLS where TLS is ours.";
+    /// Shaped like `kestrel.tls_handshake.duration`.
+    SERVER_TLS_HANDSHAKE_DURATION = Histogram "poolscope.server.tls_handshake.duration" "s"
+        &[attr::SERVER_NAME], &[attr::ERROR_TYPE], REQUEST_BOUNDS, "Duration of the TLS handshakes of a server, where TLS is ours.";
+
+    TASK_ACTIVE = UpDownCounter "poolscope.task.active" "{task}"
+        &[attr::TASK_GROUP], &[], &[], "Tasks of a group that run now.";
+    TASK_STARTED = Counter "poolscope.task.started" "{task}"
+        &[attr::TASK_GROUP], &[], &[], "Tasks of a group that began.";
+    TASK_ENDED = Counter "poolscope.task.ended" "{task}"
+        &[attr::TASK_GROUP, attr::TASK_OUTCOME], &[], &[], "Tasks of a group that ended, by outcome.";
+    TASK_RUN_TIME = Histogram "poolscope.task.duration" "s"
+        &[attr::TASK_GROUP], &[], SESSION_BOUNDS, "Time from the begin of a task to its end.";
+
+    QUEUE_LENGTH = UpDownCounter "poolscope.queue.length" "{item}"
+        &[attr::QUEUE_NAME], &[], &[], "Items that are in a queue now.";
+    QUEUE_LIMIT = UpDownCounter "poolscope.queue.limit" "{item}"
+        &[attr::QUEUE_NAME], &[], &[], "Most items that a queue may hold.";
+    QUEUE_HIGH_WATER = Gauge "poolscope.queue.high_water" "{item}"
+        &[attr::QUEUE_NAME], &[], &[], "Most items that were in a queue at a time, since it was made.";
+    QUEUE_PUSHED = Counter "poolscope.queue.pushed" "{item}"
+        &[attr::QUEUE_NAME], &[], &[], "Items that were put into a queue, those included that it dropped later.";
+    QUEUE_DROPS = Counter "poolscope.queue.drops" "{item}"
+        &[attr::QUEUE_NAME, attr::QUEUE_DROP_REASON], &[], &[], "Items that a queue dropped, by reason.";
+
+    /// 1 for the state that it is in, 0 for each other.
+    SUPERVISOR_STATE = UpDownCounter "poolscope.supervisor.state" "{supervisor}"
+        &[attr::SUPERVISOR_NAME, attr::SUPERVISOR_STATE], &[], &[], "State of a supervised connection.";
+    SUPERVISOR_CONNECTS = Counter "poolscope.supervisor.connects" "{connect}"
+        &[attr::SUPERVISOR_NAME], &[], &[], "Attempts of a supervisor to establish its connection.";
+    SUPERVISOR_TRANSITIONS = Counter "poolscope.supervisor.transitions" "{transition}"
+        &[attr::SUPERVISOR_NAME, attr::SUPERVISOR_STATE, attr::SUPERVISOR_REASON], &[], &[], "Changes of the state of a supervised connection, by the state that it came into and why.";
+    SUPERVISOR_CONNECT_TIME = Histogram "poolscope.supervisor.connect_time" "s"
+        &[attr::SUPERVISOR_NAME], &[], REQUEST_BOUNDS, "Time to establish a supervised connection; only of attempts that succeeded.";
+    SUPERVISOR_CONNECTION_DURATION = Histogram "poolscope.supervisor.connection.duration" "s"
+        &[attr::SUPERVISOR_NAME], &[], SESSION_BOUNDS, "Time that a supervised connection was there; recorded when it is gone.";
+    SUPERVISOR_DELAY = Histogram "poolscope.supervisor.delay" "s"
+        &[attr::SUPERVISOR_NAME], &[], CONNECTION_BOUNDS, "Time that a supervisor waited before an attempt.";
+
     /// What the messages would have told was learned by asking.
     KERNEL_OVERFLOWS = Counter "poolscope.kernel.overflows" "{overflow}"
         &[], &[], &[], "Times that the kernel lost messages about closed connections, because they came too fast.";

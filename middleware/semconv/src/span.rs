@@ -8,6 +8,8 @@ use crate::def::{Origin, Stability, sentence};
 pub enum SpanKind {
     /// It calls another service.
     Client,
+    /// It serves a call of another service.
+    Server,
     /// It is a part of something in this process.
     Internal,
 }
@@ -18,6 +20,7 @@ impl SpanKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
+            Self::Server => "server",
             Self::Internal => "internal",
         }
     }
@@ -28,6 +31,8 @@ impl SpanKind {
 pub enum Parent {
     /// Whatever span is current where the request is made; nothing, if none is.
     Current,
+    /// The span of whoever sent the request; nothing, if it tells none.
+    Remote,
     /// Nothing: it begins a trace of its own.
     None,
     /// The span with this [`SpanDef::id`].
@@ -93,6 +98,14 @@ spans! {
           attr::NETWORK_PROTOCOL_VERSION, attr::NETWORK_PEER_ADDRESS, attr::NETWORK_PEER_PORT, attr::URL_TEMPLATE,
           attr::ACQUIRE_OUTCOME, attr::ACQUIRE_WAIT, attr::CONNECTION_ID, attr::CONNECTION_IDLE_TIME, attr::CONNECTION_STALE,
           attr::LIMIT_WAIT, attr::RESPONSE_HEADERS_TIME];
+    /// A request that a server works on, from its head to the end of the answer's body. Its name has the route where the program
+    /// tells it, and begins with `HTTP` where the convention does not know the method.
+    @OpenTelemetry Stable SERVED = Server "" "{http.request.method} {http.route}", Parent::Remote, &[],
+        &[attr::HTTP_REQUEST_METHOD, attr::URL_PATH, attr::URL_SCHEME, attr::SERVER_NAME],
+        &[attr::HTTP_REQUEST_METHOD_ORIGINAL, attr::HTTP_ROUTE, attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE,
+          attr::NETWORK_PROTOCOL_VERSION, attr::URL_QUERY, attr::SERVER_ADDRESS, attr::SERVER_PORT, attr::CLIENT_ADDRESS,
+          attr::NETWORK_PEER_ADDRESS, attr::NETWORK_PEER_PORT, attr::USER_AGENT_ORIGINAL, attr::CONNECTION_ID,
+          attr::RESPONSE_HEADERS_TIME, attr::SERVER_DISCONNECT_PHASE];
     /// The wait for a connection, if none was ready.
     @DotNet Development WAIT_FOR_CONNECTION = Internal "HTTP wait_for_connection" " {server.address}:{server.port}",
         Parent::Span("REQUEST"), &[], &[], &[attr::ERROR_TYPE];
@@ -148,6 +161,7 @@ mod tests {
         for (kind, name, id) in [
             (SpanKind::Client, "GET", "REQUEST"),
             (SpanKind::Client, "GET /orders/{id}", "REQUEST"),
+            (SpanKind::Server, "GET /orders/{id}", "SERVED"),
             (SpanKind::Internal, "DNS lookup pay.example", "DNS_LOOKUP"),
             (SpanKind::Internal, "breaker rejected", "BREAKER_REJECTED"),
         ] {

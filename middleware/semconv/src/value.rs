@@ -168,6 +168,10 @@ values! {
         ResourcesExhausted = "resources_exhausted",
         /// The caller dropped the request.
         Canceled = "canceled",
+        /// The client of a server left before it had its answer.
+        ClientDisconnected = "client_disconnected",
+        /// What worked on the request panicked.
+        Panic = "panic",
         /// None of the above; the convention's own word.
         Other = "_OTHER",
     }
@@ -368,12 +372,156 @@ values! {
         IdleTimeout = "idle_timeout",
         /// It was there for as long as it may be.
         MaxDuration = "max_duration",
+        /// Its other end did not answer when it was asked whether it is there.
+        Unresponsive = "unresponsive",
+        /// Room was needed for another one.
+        Evicted = "evicted",
         /// The program, or this part of it, shuts down.
         Shutdown = "shutdown",
         /// Its holder was dropped before it was done: the task was cancelled, say, or the client is gone.
         Dropped = "dropped",
         /// Its holder panicked.
         Panicked = "panicked",
+    }
+
+    /// How a ping of a session ended.
+    PingOutcome {
+        /// It was answered, or something else came.
+        Answered = "answered",
+        /// Nothing came in time.
+        Missed = "missed",
+    }
+
+    /// Why a server's connection was closed.
+    ServerCloseReason {
+        /// The client closed it while no request was in flight.
+        ClientClosed = "client_closed",
+        /// The client closed it while a request was in flight.
+        ClientClosedActive = "client_closed_active",
+        /// The client reset it.
+        ClientReset = "client_reset",
+        /// One side asked for it by `Connection: close`, or the protocol has no keep-alive.
+        ConnectionClose = "connection_close",
+        /// It was idle for too long.
+        IdleTimeout = "idle_timeout",
+        /// It reached the age at which connections are replaced.
+        MaxAge = "max_age",
+        /// The head of a request did not come in time.
+        HeadersTimeout = "headers_timeout",
+        /// The body of a request stopped coming.
+        ReadTimeout = "read_timeout",
+        /// The client stopped reading what was sent to it.
+        WriteTimeout = "write_timeout",
+        /// The client broke the protocol.
+        ProtocolError = "protocol_error",
+        /// The TLS handshake failed.
+        TlsHandshakeFailed = "tls_handshake_failed",
+        /// The TLS handshake did not end in time.
+        TlsHandshakeTimeout = "tls_handshake_timeout",
+        /// Transport failed in another way.
+        IoError = "io_error",
+        /// What worked on a request panicked.
+        Panicked = "panicked",
+        /// It left HTTP, and came to its end after that.
+        UpgradeEnded = "upgrade_ended",
+        /// The program shuts down, and it could end in order.
+        Shutdown = "shutdown",
+        /// The program shuts down, and it was cut at the deadline.
+        ShutdownCut = "shutdown_cut",
+        /// The program closed it, and why can't be told: its task was dropped, say.
+        Dropped = "dropped",
+    }
+
+    /// Why a server turned a connection away.
+    RejectReason {
+        /// There are as many connections as there may be.
+        MaxConnections = "max_connections",
+        /// There are as many TLS handshakes under way as there may be.
+        MaxHandshakes = "max_handshakes",
+        /// The program shuts down.
+        Shutdown = "shutdown",
+    }
+
+    /// How far a request was that its client left.
+    DisconnectPhase {
+        /// It had no answer yet.
+        Waiting = "waiting",
+        /// Its answer was not over.
+        Responding = "responding",
+    }
+
+    /// How a task ended.
+    TaskOutcome {
+        /// By itself.
+        Completed = "completed",
+        /// It was told to end, and did.
+        Cancelled = "cancelled",
+        /// It was told to end, did not in time, and was cut.
+        Aborted = "aborted",
+        /// It panicked.
+        Panicked = "panicked",
+    }
+
+    /// Why a queue dropped an item.
+    QueueDropReason {
+        /// It was the oldest, and room was needed.
+        Oldest = "oldest",
+        /// It was the newest, and there was no room.
+        Newest = "newest",
+        /// Nobody takes items any more.
+        Closed = "closed",
+    }
+
+    /// State of a supervised connection.
+    SupervisorState {
+        /// It is being established.
+        Connecting = "connecting",
+        /// It is there.
+        Connected = "connected",
+        /// The next attempt waits for its time.
+        Waiting = "waiting",
+        /// A breaker lets no attempt through.
+        BreakerOpen = "breaker_open",
+        /// It is closed in order.
+        Closing = "closing",
+        /// Nobody works on it any more.
+        Stopped = "stopped",
+    }
+
+    /// Why a supervised connection came into its state.
+    SupervisorReason {
+        /// It begins.
+        Started = "started",
+        /// The connection is established.
+        Established = "established",
+        /// No connection could be established.
+        ConnectFailed = "connect_failed",
+        /// No connection was established in time.
+        ConnectTimeout = "connect_timeout",
+        /// The other end closed it.
+        PeerClosed = "peer_closed",
+        /// It failed.
+        Failed = "failed",
+        /// No message came for too long.
+        MessageTimeout = "message_timeout",
+        /// The handler of a message took too long.
+        HandlerTimeout = "handler_timeout",
+        /// The handler panicked.
+        HandlerPanicked = "handler_panicked",
+        /// The other end did not answer when it was asked whether it is there.
+        Unresponsive = "unresponsive",
+        /// The breaker rejects attempts.
+        BreakerRejected = "breaker_rejected",
+        /// It is time for the next attempt.
+        Retry = "retry",
+        /// There were as many attempts as there may be.
+        AttemptsExhausted = "attempts_exhausted",
+        /// The program is done with it.
+        Requested = "requested",
+        /// The program shuts down.
+        Shutdown = "shutdown",
+        /// It was dropped.
+        Dropped = "dropped",
     }
 
     /// A telemetry signal.

@@ -181,7 +181,9 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
             let severity = match end.reason {
                 SessionEnd::Completed | SessionEnd::Shutdown => Severity::Debug,
                 SessionEnd::IdleTimeout | SessionEnd::MaxDuration | SessionEnd::Dropped => Severity::Info,
-                SessionEnd::Error | SessionEnd::Panicked => Severity::Warn,
+                SessionEnd::Error | SessionEnd::Unresponsive | SessionEnd::Evicted | SessionEnd::Panicked => {
+                    Severity::Warn
+                }
             };
             let error = end.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
             let body = format!("{} ended after {}: {}{error}", session(end), Said(end.duration), end.reason);

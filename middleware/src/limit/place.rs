@@ -122,6 +122,8 @@ fn load_of_error(error_type: ErrorType) -> Option<Load> {
         | ErrorType::Shutdown
         | ErrorType::ResourcesExhausted
         | ErrorType::Canceled
+        | ErrorType::ClientDisconnected
+        | ErrorType::Panic
         | ErrorType::Other => None,
     }
 }

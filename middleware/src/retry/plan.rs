@@ -103,6 +103,8 @@ fn may_pass(error_type: ErrorType) -> bool {
         | ErrorType::Shutdown
         | ErrorType::ResourcesExhausted
         | ErrorType::Canceled
+        | ErrorType::ClientDisconnected
+        | ErrorType::Panic
         | ErrorType::Other => false,
     }
 }

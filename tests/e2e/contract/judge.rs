@@ -216,7 +216,7 @@ impl Sent {
             let is_named = is_named_by(span, def);
             self.judge(is_named, || format!("{:?} is not {}: {:?}", span.name, def.pattern, span.attributes));
             let is_below = match def.parent {
-                Parent::Current => true,
+                Parent::Current | Parent::Remote => true,
                 Parent::None => span.parent_span_id.is_empty(),
                 Parent::Span(id) => id_of(&span.parent_span_id) == Some(id),
             };
@@ -251,6 +251,7 @@ fn is_of_kind(metric: &Metric, def: &MetricDef) -> bool {
 fn definition(span: &Span) -> Option<&'static SpanDef> {
     let kind = match SentKind::try_from(span.kind) {
         Ok(SentKind::Client) => SpanKind::Client,
+        Ok(SentKind::Server) => SpanKind::Server,
         Ok(SentKind::Internal) => SpanKind::Internal,
         _ => return None,
     };

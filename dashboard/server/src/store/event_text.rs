@@ -334,6 +334,10 @@ fn session_end(record: &EventRecord<'_>) -> (Severity, String) {
         Some(SessionEnd::Error) => (Severity::Warn, "its holder gave it up because of an error"),
         Some(SessionEnd::IdleTimeout) => (Severity::Ok, "nothing happened in it for too long"),
         Some(SessionEnd::MaxDuration) => (Severity::Ok, "it lasted for as long as it may"),
+        Some(SessionEnd::Unresponsive) => {
+            (Severity::Warn, "its other end did not answer when it was asked whether it is there")
+        }
+        Some(SessionEnd::Evicted) => (Severity::Warn, "room was needed for another one"),
         Some(SessionEnd::Shutdown) => (Severity::Ok, "the program shuts down"),
         Some(SessionEnd::Dropped) => (Severity::Ok, "its holder was dropped before it was done"),
         Some(SessionEnd::Panicked) => (Severity::Warn, "its holder panicked"),

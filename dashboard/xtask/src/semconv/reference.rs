@@ -105,6 +105,7 @@ fn spans(out: &mut String) {
     for def in span::DEFS {
         let parent = match def.parent {
             Parent::Current => "what is current".to_owned(),
+            Parent::Remote => "the caller's, if it tells one".to_owned(),
             Parent::None => "none".to_owned(),
             Parent::Span(id) => format!("`{}`", pattern(id)),
         };

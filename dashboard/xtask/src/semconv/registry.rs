@@ -161,6 +161,9 @@ fn span(def: &SpanDef) -> Map {
     let mut note = format!("The name is `{}`. ", def.pattern);
     note.push_str(&match def.parent {
         Parent::Current => "Its parent is the span that is current where the call is made.".to_owned(),
+        Parent::Remote => {
+            "Its parent is the span that the caller tells in its headers, if it tells one.".to_owned()
+        }
         Parent::None => "It has no parent: it begins a trace of its own.".to_owned(),
         Parent::Span(parent) => format!("Its parent is `{}`.", id(parent)),
     });

@@ -224,7 +224,13 @@ fn merge<'a>(all: impl Iterator<Item = impl Iterator<Item = &'a SessionPoint>>) 
 pub fn is_trouble(reason: &str) -> bool {
     matches!(
         SessionEnd::parse(reason),
-        Some(SessionEnd::Error | SessionEnd::IdleTimeout | SessionEnd::Panicked)
+        Some(
+            SessionEnd::Error
+                | SessionEnd::IdleTimeout
+                | SessionEnd::Unresponsive
+                | SessionEnd::Evicted
+                | SessionEnd::Panicked
+        )
     )
 }
 
@@ -236,6 +242,8 @@ pub fn end_reason(reason: &str) -> String {
         Some(SessionEnd::Error) => "by an error",
         Some(SessionEnd::IdleTimeout) => "silent for too long",
         Some(SessionEnd::MaxDuration) => "as old as it may get",
+        Some(SessionEnd::Unresponsive) => "other end does not answer",
+        Some(SessionEnd::Evicted) => "room was needed",
         Some(SessionEnd::Shutdown) => "by shutdown",
         Some(SessionEnd::Dropped) => "dropped before it was done",
         Some(SessionEnd::Panicked) => "its task panicked",
