@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use poolscope_semconv::value::{
     BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState, SessionEnd,
+    SupervisorReason, SupervisorState,
 };
 
 use crate::origin::Origin;
@@ -53,6 +54,8 @@ pub enum Event {
     SessionEnded(EndOfSession),
     /// A session was told to end and is still there after the time that it had for it.
     SessionOverdue(EndOfSession),
+    /// A supervised connection changed its state.
+    SupervisorChanged(SupervisorTransition),
 }
 
 /// The pool that an event belongs to.
@@ -73,6 +76,25 @@ impl fmt::Display for PoolName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
     }
+}
+
+/// A supervised connection changed its state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SupervisorTransition {
+    /// Name of the supervisor.
+    pub name: Arc<str>,
+    /// State before.
+    pub from: SupervisorState,
+    /// State after.
+    pub to: SupervisorState,
+    /// Why.
+    pub reason: SupervisorReason,
+    /// Attempts since the connection was last stable, the one under way included.
+    pub attempt: u32,
+    /// Time until the next attempt, if one waits.
+    pub delay: Option<Duration>,
+    /// What the error said, if there was one.
+    pub error: Option<String>,
 }
 
 /// A connection was closed.

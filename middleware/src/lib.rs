@@ -29,6 +29,11 @@
 //! What lives longer than a request, a WebSocket or an SSE stream, has a guard in a registry of `session`: it ends when nothing
 //! happens in it or when it lasts too long, is bounded in number, and one that does not go when it should is reported.
 //!
+//! # Long-lived connections of a client
+//!
+//! A `supervisor` keeps one alive, such as a WebSocket: it connects again when the connection is gone, notices one that is dead
+//! without a word, and tells what it does.
+//!
 //! # Hygiene of connections
 //!
 //! [`hygiene`] replaces connections: by age, after errors, after timeouts, after answers of a server that fails, and on
@@ -49,10 +54,14 @@
     )
 )]
 
+#[cfg(any(feature = "retry", feature = "supervisor"))]
+mod backoff;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 mod body;
 #[cfg(feature = "breaker")]
 pub mod breaker;
+#[cfg(any(feature = "health", feature = "supervisor"))]
+mod caught;
 mod classify;
 mod clock;
 mod config_error;
@@ -111,6 +120,8 @@ pub mod stack;
     feature = "timeout"
 ))]
 mod stopped;
+#[cfg(feature = "supervisor")]
+pub mod supervisor;
 mod sync;
 mod template;
 #[cfg(feature = "timeout")]
@@ -143,6 +154,7 @@ pub use registry::{
 };
 pub use registry::{HealthSnapshot, ResourceSnapshot};
 pub use registry::{SessionSnapshot, SessionsSnapshot};
+pub use registry::{SupervisorChange, SupervisorSnapshot};
 pub use scope::{
     DEFAULT_LEAK_THRESHOLD, DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder,
 };

@@ -25,6 +25,15 @@ impl fmt::Display for Said {
     }
 }
 
+/// The begin of a text, between two characters.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// Three significant digits, and no zeros at the end.
 fn number(value: f64) -> String {
     let places = match value {

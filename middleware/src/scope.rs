@@ -6,12 +6,16 @@ use std::time::{Duration, SystemTime};
 
 #[cfg(feature = "reqwest")]
 use poolscope_semconv::value::Observation;
+#[cfg(all(feature = "supervisor", feature = "shutdown"))]
+use poolscope_semconv::value::SupervisorReason;
 
 use crate::clock::Instant;
 use crate::event::{Events, Listener};
 #[cfg(feature = "otlp")]
 use crate::registry::ExemplarFilter;
-use crate::registry::{Board, ExemplarSwitch, HealthSnapshot, ResourceSnapshot, SessionsSnapshot};
+use crate::registry::{
+    Board, ExemplarSwitch, HealthSnapshot, ResourceSnapshot, SessionsSnapshot, SupervisorSnapshot,
+};
 use crate::registry::{
     BreakerSource, ClientInner, ClientScope, Connection, MirrorSwitch, Mirroring, Mirrors, Named, Pool,
     PoolLimit, RetryStats, ScopeSnapshot, Sources, TimeoutStats,
@@ -63,6 +67,9 @@ struct Inner {
     resources: Board<ResourceSnapshot>,
     health: Board<HealthSnapshot>,
     sessions: Board<SessionsSnapshot>,
+    supervisors: Board<SupervisorSnapshot>,
+    #[cfg(all(feature = "supervisor", feature = "shutdown"))]
+    supervised: Mutex<Vec<Weak<crate::supervisor::Shared>>>,
     #[cfg(all(feature = "session", feature = "shutdown"))]
     open_sessions: Mutex<Vec<Weak<crate::session::Shared>>>,
     exemplars: Arc<ExemplarSwitch>,
@@ -121,6 +128,12 @@ impl Scope {
         crate::session::SessionsBuilder::new(self, name.into())
     }
 
+    /// Keeps one connection of a client alive: see [`supervisor`](crate::supervisor).
+    #[cfg(feature = "supervisor")]
+    pub fn supervisor(&self, name: impl Into<String>) -> crate::supervisor::SupervisorBuilder {
+        crate::supervisor::SupervisorBuilder::new(self, name.into())
+    }
+
     /// Everything that the scope knows now, sorted. Takes short locks that no request waits for.
     #[must_use]
     pub fn snapshot(&self) -> ScopeSnapshot {
@@ -154,6 +167,7 @@ impl Scope {
             resources: self.inner.resources.rows(),
             health: self.inner.health.rows(),
             sessions: self.inner.sessions.rows(),
+            supervisors: self.inner.supervisors.rows(),
             overflowed,
             kernel_refused,
             kernel_overflows,
@@ -235,6 +249,56 @@ impl Scope {
         #[cfg(feature = "session")]
         for sessions in self.open_sessions() {
             sessions.all_ended().await;
+        }
+    }
+
+    /// Has a supervisor told to stop when the program does.
+    #[cfg(all(feature = "supervisor", feature = "shutdown"))]
+    pub(crate) fn end_supervisor_at_end(&self, supervisor: &Arc<crate::supervisor::Shared>) {
+        let mut known = self.inner.supervised.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|supervisor| supervisor.strong_count() > 0);
+        known.push(Arc::downgrade(supervisor));
+        drop(known);
+        // The shutdown looks at those that are known after it has begun.
+        if self.shutdown_state().has_begun() {
+            supervisor.stop(SupervisorReason::Shutdown);
+        }
+    }
+
+    #[cfg(all(feature = "supervisor", feature = "shutdown"))]
+    fn supervised(&self) -> Vec<Arc<crate::supervisor::Shared>> {
+        let known = self.inner.supervised.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter_map(Weak::upgrade).filter(|supervisor| supervisor.is_running()).collect()
+    }
+
+    /// Tells all supervisors to stop; tells how many there are.
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn stop_supervisors(&self) -> u64 {
+        #[cfg(feature = "supervisor")]
+        {
+            let supervised = self.supervised();
+            supervised.iter().for_each(|supervisor| supervisor.stop(SupervisorReason::Shutdown));
+            supervised.len() as u64
+        }
+        #[cfg(not(feature = "supervisor"))]
+        0
+    }
+
+    /// Supervisors that work on their connections.
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn running_supervisors(&self) -> u64 {
+        #[cfg(feature = "supervisor")]
+        return self.supervised().len() as u64;
+        #[cfg(not(feature = "supervisor"))]
+        0
+    }
+
+    /// Returns when all supervisors have stopped.
+    #[cfg(feature = "shutdown")]
+    pub(crate) async fn supervisors_stopped(&self) {
+        #[cfg(feature = "supervisor")]
+        for supervisor in self.supervised() {
+            supervisor.stopped().await;
         }
     }
 
@@ -438,6 +502,8 @@ impl Scope {
         self.inner.retries.all().iter().for_each(|(name, stats)| stats.mirror(mirrors, name));
         self.inner.timeouts.all().iter().for_each(|(name, stats)| stats.mirror(mirrors, name));
         self.inner.health.mirror(mirrors);
+        self.inner.sessions.mirror(mirrors);
+        self.inner.supervisors.mirror(mirrors);
     }
 
     /// Those who watch resources.
@@ -454,6 +520,12 @@ impl Scope {
     #[cfg(feature = "session")]
     pub(crate) fn session_board(&self) -> &Board<SessionsSnapshot> {
         &self.inner.sessions
+    }
+
+    /// Connections that are kept alive.
+    #[cfg(feature = "supervisor")]
+    pub(crate) fn supervisor_board(&self) -> &Board<SupervisorSnapshot> {
+        &self.inner.supervisors
     }
 
     /// Connections that all pools have open.
@@ -552,6 +624,9 @@ impl ScopeBuilder {
                 resources: Board::default(),
                 health: Board::default(),
                 sessions: Board::default(),
+                supervisors: Board::default(),
+                #[cfg(all(feature = "supervisor", feature = "shutdown"))]
+                supervised: Mutex::default(),
                 #[cfg(all(feature = "session", feature = "shutdown"))]
                 open_sessions: Mutex::default(),
                 exemplars: Arc::default(),

@@ -502,8 +502,12 @@ values! {
         PeerClosed = "peer_closed",
         /// It failed.
         Failed = "failed",
-        /// No message came for too long.
+        /// Nothing came for too long.
+        Silent = "silent",
+        /// A message could not be sent in time.
         MessageTimeout = "message_timeout",
+        /// The handler of a message failed.
+        HandlerFailed = "handler_failed",
         /// The handler of a message took too long.
         HandlerTimeout = "handler_timeout",
         /// The handler panicked.

@@ -6,9 +6,15 @@ use tower_layer::Layer;
 
 use super::builder::{BreakerBuilder, Config, Store};
 use super::circuits::{Circuits, Shown};
+#[cfg(feature = "supervisor")]
+use super::error::BreakerOpen;
 use super::handle::BreakerHandle;
+#[cfg(feature = "supervisor")]
+use super::permit::Permit;
 use super::service::Breaker;
 use crate::Scope;
+#[cfg(feature = "supervisor")]
+use crate::http_message::Asked;
 
 /// Puts a breaker in front of each destination. Clones of the layer and all its services share the breakers. See the
 /// [module](super) for an example.
@@ -33,6 +39,12 @@ impl BreakerLayer {
     #[must_use]
     pub fn handle(&self) -> BreakerHandle {
         BreakerHandle::new(Arc::clone(&self.circuits))
+    }
+
+    /// Lets a call through that is no request, by the breaker of a destination.
+    #[cfg(feature = "supervisor")]
+    pub(crate) fn admit(&self, destination: &http::Uri) -> Result<Permit, BreakerOpen> {
+        self.circuits.admit(&Asked::new(destination))
     }
 
     pub(super) fn from_config(scope: &Scope, mut config: Config) -> Self {

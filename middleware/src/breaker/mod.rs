@@ -83,10 +83,11 @@ pub use fallback::{Fallback, FallbackFuture, FallbackLayer};
 pub use future::ResponseFuture;
 pub use handle::BreakerHandle;
 pub use layer::BreakerLayer;
+pub(crate) use permit::Permit;
 pub use poolscope_semconv::value::{BreakerReason, BreakerState};
 pub use service::Breaker;
 /// Body of a response that came through a breaker.
-pub type JudgedBody<B> = crate::WatchedBody<B, permit::Permit>;
+pub type JudgedBody<B> = crate::WatchedBody<B, Permit>;
 pub use state::Force;
 pub use store::{BreakerStore, StoredBreaker, StoredState};
 #[cfg(feature = "breaker-store")]

@@ -94,7 +94,7 @@ impl Permit {
     }
 
     /// The call is over, and this is what it says.
-    pub(super) fn judged(mut self, verdict: Verdict) {
+    pub(crate) fn judged(mut self, verdict: Verdict) {
         self.word |= match verdict {
             Verdict::Success => SUCCESS | OVER,
             Verdict::Failure => FAILURE | OVER,

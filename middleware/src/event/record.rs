@@ -4,7 +4,9 @@ use std::time::SystemTime;
 
 use opentelemetry::logs::{AnyValue, LogRecord, Severity};
 use opentelemetry::{SpanId, TraceId};
-use poolscope_semconv::value::{BreakerState, CloseReason, HealthState, SessionEnd};
+use poolscope_semconv::value::{
+    BreakerState, CloseReason, HealthState, SessionEnd, SupervisorReason, SupervisorState,
+};
 use poolscope_semconv::{attr, event as name};
 
 use super::{EndOfSession, Event, Leak, PoolName, ResourceUse};
@@ -198,6 +200,27 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
                 end.reason
             );
             (name::SESSION_OVERDUE, Severity::Warn, body)
+        }
+        Event::SupervisorChanged(change) => {
+            record.add_attribute(attr::SUPERVISOR_NAME, change.name.to_string());
+            record.add_attribute(attr::SUPERVISOR_FROM, change.from.as_str());
+            record.add_attribute(attr::SUPERVISOR_STATE, change.to.as_str());
+            record.add_attribute(attr::SUPERVISOR_REASON, change.reason.as_str());
+            record.add_attribute(attr::SUPERVISOR_ATTEMPT, i64::from(change.attempt));
+            record.add_attributes(change.delay.map(|delay| (attr::SUPERVISOR_DELAY, delay.as_secs_f64())));
+            record.add_attributes(change.error.clone().map(|error| (attr::SUPERVISOR_ERROR_MESSAGE, error)));
+            let severity = match (change.to, change.reason) {
+                (_, SupervisorReason::AttemptsExhausted) => Severity::Error,
+                (SupervisorState::Waiting | SupervisorState::BreakerOpen, _) => Severity::Warn,
+                (SupervisorState::Connected | SupervisorState::Stopped, _) => Severity::Info,
+                (SupervisorState::Connecting | SupervisorState::Closing, _) => Severity::Debug,
+            };
+            let error = change.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            let body = format!(
+                "connection of {} went from {} to {} ({}){error}",
+                change.name, change.from, change.to, change.reason
+            );
+            (name::SUPERVISOR_TRANSITION, severity, body)
         }
     };
     record.set_event_name(name);

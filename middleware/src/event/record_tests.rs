@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLoggerProvider};
-use poolscope_semconv::value::{BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType};
+use poolscope_semconv::value::{
+    BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType, SupervisorReason, SupervisorState,
+};
 
 use super::*;
 use crate::Origin;
 use crate::event::{
     BreakerTransition, ConnectionClosed, ConnectionFailed, HealthChanged, LimitExceeded, RetryExhausted,
-    TimeoutFired,
+    SupervisorTransition, TimeoutFired,
 };
 use crate::registry::Pool;
 
@@ -149,6 +151,15 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::HealthChanged(failing()),
         Event::SessionEnded(end(SessionEnd::Error)),
         Event::SessionOverdue(end(SessionEnd::IdleTimeout)),
+        Event::SupervisorChanged(SupervisorTransition {
+            name: "prices".into(),
+            from: SupervisorState::Connecting,
+            to: SupervisorState::Waiting,
+            reason: SupervisorReason::ConnectFailed,
+            attempt: 2,
+            delay: Some(Duration::from_millis(250)),
+            error: Some("connection refused".into()),
+        }),
     ]
 }
 

@@ -1,6 +1,5 @@
 //! The task of a probe: one request after the other.
 
-use std::any::Any;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +20,7 @@ use super::builder::Expected;
 use super::http::{Asked, ProbeRequest, ProbeResponse};
 use super::probe::Told;
 use crate::said::Said;
-use crate::{Origin, classify, current};
+use crate::{Origin, caught, classify, current};
 
 /// Most bytes of an answer that are read, so that its connection can be used again. A longer one is dropped.
 pub(super) const MOST_READ: usize = 64 << 10;
@@ -156,10 +155,6 @@ async fn catching<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Strin
 
 /// What a function gives, or what it panicked with. What has panicked is not asked again.
 fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| format!("the client panicked: {}", message(&*panic)))
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(|panic| format!("the client panicked: {}", caught::message(&*panic)))
 }

@@ -6,13 +6,13 @@ use poolscope_semconv::metric::{self, MetricDef};
 use poolscope_semconv::value::{
     AcquireOutcome, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase,
     ErrorType, HealthState, LimitOutcome, Observation, ProbeOutcome, ResourceState, RetryOutcome, SessionEnd,
-    TimeoutOutcome,
+    SupervisorReason, SupervisorState, TimeoutOutcome,
 };
 
 use crate::registry::{
     BreakerSnapshot, ConnectFailures, ConnectionCounts, HealthSnapshot, HistogramSnapshot, LimitSnapshot,
     PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, ScopeSnapshot, SessionsSnapshot,
-    TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
+    SupervisorSnapshot, TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
 };
 use crate::{LookupSnapshot, RetryResultSnapshot};
 
@@ -254,6 +254,21 @@ pub(super) fn snapshot() -> ScopeSnapshot {
             sweeps: histogram(&metric::SESSION_SWEEP_DURATION, 9),
             late_sweeps: 1,
             sessions: Vec::new(),
+        }],
+        supervisors: vec![SupervisorSnapshot {
+            name: "prices".into(),
+            state: SupervisorState::Waiting,
+            since: Duration::from_millis(200),
+            attempt: 2,
+            max_attempts: Some(10),
+            connects: 5,
+            next_attempt: Some(Duration::from_millis(50)),
+            last_error: Some("connection refused".into()),
+            changes: vec![(SupervisorState::Waiting, SupervisorReason::ConnectFailed, 3)],
+            history: Vec::new(),
+            connect_time: histogram(&metric::SUPERVISOR_CONNECT_TIME, 2),
+            duration: histogram(&metric::SUPERVISOR_CONNECTION_DURATION, 1),
+            delay: histogram(&metric::SUPERVISOR_DELAY, 4),
         }],
         overflowed: vec![("payments".into(), 0), ("search".into(), 6)],
     }

@@ -372,3 +372,24 @@ fn sessions_are_told_with_their_ends_by_reason() {
         assert_eq!(ended, 1.0);
     }
 }
+
+#[test]
+fn a_supervised_connection_is_told_with_its_state_and_its_changes() {
+    let prices = (attr::SUPERVISOR_NAME, "prices");
+    let state = |state: SupervisorState| (attr::SUPERVISOR_STATE, state.as_str());
+    for is_in in SupervisorState::ALL {
+        let expected = f64::from(*is_in == SupervisorState::Waiting);
+        assert_eq!(value(&metric::SUPERVISOR_STATE, &[prices, state(*is_in)]), expected);
+    }
+    let reason = (attr::SUPERVISOR_REASON, SupervisorReason::ConnectFailed.as_str());
+    let labels = [prices, state(SupervisorState::Waiting), reason];
+    assert_eq!(value(&metric::SUPERVISOR_TRANSITIONS, &labels), 3.0);
+    for (def, expected) in [
+        (&metric::SUPERVISOR_CONNECTS, 5.0),
+        (&metric::SUPERVISOR_CONNECT_TIME, 2.0),
+        (&metric::SUPERVISOR_CONNECTION_DURATION, 1.0),
+        (&metric::SUPERVISOR_DELAY, 4.0),
+    ] {
+        assert_eq!(value(def, &[prices]), expected, "{}", def.name);
+    }
+}

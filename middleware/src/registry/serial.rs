@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use poolscope_semconv::value::{Certainty, CloseReason};
+use poolscope_semconv::value::{Certainty, CloseReason, SupervisorReason, SupervisorState};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -141,6 +141,23 @@ pub(super) fn transitions<S: Serializer>(
     }
     serializer.collect_seq(rows.iter().map(|(from, to, reason, count)| Transitions {
         from: from.as_str(),
+        to: to.as_str(),
+        reason: reason.as_str(),
+        count: *count,
+    }))
+}
+
+pub(super) fn changes<S: Serializer>(
+    rows: &[(SupervisorState, SupervisorReason, u64)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Changes {
+        to: &'static str,
+        reason: &'static str,
+        count: u64,
+    }
+    serializer.collect_seq(rows.iter().map(|(to, reason, count)| Changes {
         to: to.as_str(),
         reason: reason.as_str(),
         count: *count,

@@ -17,6 +17,7 @@ use super::retry_results::RetryResultSnapshot;
 #[cfg(feature = "serde")]
 use super::serial;
 use super::session_snapshot::SessionsSnapshot;
+use super::supervisor_snapshot::SupervisorSnapshot;
 use super::timeouts::TimeoutSnapshot;
 
 /// Everything that a scope knows at one moment.
@@ -47,6 +48,8 @@ pub struct ScopeSnapshot {
     pub health: Vec<HealthSnapshot>,
     /// Registries of sessions, by name.
     pub sessions: Vec<SessionsSnapshot>,
+    /// Connections of clients that are kept alive, by the names of their supervisors.
+    pub supervisors: Vec<SupervisorSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub overflowed: Vec<(String, u64)>,

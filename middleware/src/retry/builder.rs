@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::StatusCode;
 use tower::retry::budget::Budget;
 
-use super::backoff::Backoff;
 use super::plan::Plan;
 use super::policy::RetryPolicy;
+use crate::backoff::Backoff;
 use crate::config_error::require;
 use crate::http_message::Asked;
 use crate::{ConfigError, Scope};

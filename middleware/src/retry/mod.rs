@@ -54,7 +54,6 @@
 //! [`RetryPolicy`] is a [`tower::retry::Policy`] too. Two things are beyond it there, because tower does not show them to
 //! a policy: `http.request.resend_count`, and the results of requests that can't be cloned, which are not counted.
 
-mod backoff;
 mod builder;
 mod call;
 mod future;

@@ -8,8 +8,8 @@ use http::StatusCode;
 use poolscope_semconv::value::ErrorType;
 use tower::retry::budget::Budget;
 
-use super::backoff::Backoff;
 use super::replay::Replay;
+use crate::backoff::Backoff;
 use crate::event::Events;
 use crate::http_message::Asked;
 use crate::registry::{CallResult, RetryStats};

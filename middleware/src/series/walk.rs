@@ -2,14 +2,14 @@
 
 use poolscope_semconv::value::{
     AcquireOutcome, BreakerState, Certainty, CloseReason, ConnectionState, ErrorType, HealthState,
-    IoDirection, LimitKind, Observation,
+    IoDirection, LimitKind, Observation, SupervisorState,
 };
 use poolscope_semconv::{attr, metric};
 
 use super::{Labels, Sink, integer, text};
 use crate::registry::{
     BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, ResourceSnapshot,
-    RetrySnapshot, ScopeSnapshot, SessionsSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
+    RetrySnapshot, ScopeSnapshot, SessionsSnapshot, SupervisorSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
 };
 
 /// Everything that a snapshot says but for its pools.
@@ -34,6 +34,9 @@ pub(crate) fn others(sink: &mut dyn Sink, snapshot: &ScopeSnapshot) {
     }
     for sessions in &snapshot.sessions {
         self::sessions(sink, sessions);
+    }
+    for supervisor in &snapshot.supervisors {
+        self::supervisor(sink, supervisor);
     }
     if snapshot.pools.iter().any(|pool| pool.observation == Observation::Kernel) {
         sink.integer(&metric::KERNEL_OVERFLOWS, Labels::default(), snapshot.kernel_overflows);
@@ -334,4 +337,22 @@ fn sessions(sink: &mut dyn Sink, sessions: &SessionsSnapshot) {
     sink.float(&metric::SESSION_OLDEST_AGE, key.clone(), oldest.as_secs_f64());
     sink.histogram(&metric::SESSION_DURATION, key.clone(), &sessions.duration);
     sink.histogram(&metric::SESSION_SWEEP_DURATION, key, &sessions.sweeps);
+}
+
+fn supervisor(sink: &mut dyn Sink, supervisor: &SupervisorSnapshot) {
+    let key = vec![text(attr::SUPERVISOR_NAME, &supervisor.name)];
+    let with = |attribute| vec![text(attr::SUPERVISOR_NAME, &supervisor.name), attribute];
+    for state in SupervisorState::ALL {
+        let attributes = with(text(attr::SUPERVISOR_STATE, state.as_str()));
+        sink.integer(&metric::SUPERVISOR_STATE, attributes, u64::from(*state == supervisor.state));
+    }
+    for (to, reason, count) in &supervisor.changes {
+        let mut attributes = with(text(attr::SUPERVISOR_STATE, to.as_str()));
+        attributes.push(text(attr::SUPERVISOR_REASON, reason.as_str()));
+        sink.integer(&metric::SUPERVISOR_TRANSITIONS, attributes, *count);
+    }
+    sink.integer(&metric::SUPERVISOR_CONNECTS, key.clone(), supervisor.connects);
+    sink.histogram(&metric::SUPERVISOR_CONNECT_TIME, key.clone(), &supervisor.connect_time);
+    sink.histogram(&metric::SUPERVISOR_CONNECTION_DURATION, key.clone(), &supervisor.duration);
+    sink.histogram(&metric::SUPERVISOR_DELAY, key, &supervisor.delay);
 }

@@ -60,6 +60,7 @@ impl Drop for ShutdownGuard {
                 // No thread is to be had to wait on.
                 scope.shutdown_state().close();
                 scope.close_sessions();
+                scope.stop_supervisors();
                 scope.shutdown_state().cut();
             }
         }

@@ -39,6 +39,10 @@ pub struct ShutdownReport {
     pub sessions: u64,
     /// Sessions that are still there, since their holders have not let go of them.
     pub sessions_left: u64,
+    /// Connections of supervisors that were kept alive when it began, and were told to close.
+    pub supervisors: u64,
+    /// Those of them that are not closed yet.
+    pub supervisors_left: u64,
     /// How long it took, without the flush of telemetry and the wait for breakers to be saved.
     pub took: Duration,
 }
@@ -56,10 +60,10 @@ pub struct CutRequest {
 }
 
 impl ShutdownReport {
-    /// True if every request could end by itself, and every session has ended.
+    /// True if every request could end by itself, every session has ended, and every supervisor has stopped.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.cut == 0 && self.left == 0 && self.sessions_left == 0
+        self.cut == 0 && self.left == 0 && self.sessions_left == 0 && self.supervisors_left == 0
     }
 }
 
@@ -75,6 +79,10 @@ impl fmt::Display for ShutdownReport {
         if self.sessions > 0 {
             write!(f, "; of {} sessions {} are left", self.sessions, self.sessions_left)?;
         }
+        if self.supervisors > 0 {
+            let Self { supervisors, supervisors_left, .. } = self;
+            write!(f, "; of {supervisors} supervised connections {supervisors_left} are left")?;
+        }
         Ok(())
     }
 }
@@ -87,6 +95,7 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     let cut_before = state.cut_so_far();
     state.close();
     let sessions = scope.close_sessions();
+    let supervisors = scope.stop_supervisors();
     let began_with = state.count().max(seen(&scope.snapshot()));
     let in_time = timeout_at(deadline, ended(scope)).await.is_ok();
     let (mut left, mut cut_requests) = (0, Vec::new());
@@ -100,18 +109,31 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     }
     let cut = state.cut_so_far() - cut_before;
     let sessions_left = scope.active_sessions();
+    let supervisors_left = scope.running_supervisors();
     let closed_idle = scope.close_idle();
     let took = began.elapsed();
     #[cfg(feature = "breaker")]
     scope.finish_tasks().await;
     // What is not sent by then has no place to go to.
     let _ = timeout(FLUSH_WITHIN, scope.flush_telemetry()).await;
-    ShutdownReport { began_with, cut, left, cut_requests, closed_idle, sessions, sessions_left, took }
+    ShutdownReport {
+        began_with,
+        cut,
+        left,
+        cut_requests,
+        closed_idle,
+        sessions,
+        sessions_left,
+        supervisors,
+        supervisors_left,
+        took,
+    }
 }
 
 /// Returns when no request is under way, and no session is there.
 async fn ended(scope: &Scope) {
     scope.sessions_ended().await;
+    scope.supervisors_stopped().await;
     scope.shutdown_state().ended().await;
     while seen(&scope.snapshot()) > 0 {
         sleep(LOOK_EVERY).await;

@@ -246,6 +246,17 @@ fn emit(event: &Event, fields: &Fields) {
             SESSION_ENDING_TIME,
             SESSION_ERROR_MESSAGE
         ),
+        Event::SupervisorChanged(_) => emit!(
+            fields,
+            name::SUPERVISOR_TRANSITION,
+            SUPERVISOR_NAME,
+            SUPERVISOR_FROM,
+            SUPERVISOR_STATE,
+            SUPERVISOR_REASON,
+            SUPERVISOR_ATTEMPT,
+            SUPERVISOR_DELAY,
+            SUPERVISOR_ERROR_MESSAGE
+        ),
     }
 }
 

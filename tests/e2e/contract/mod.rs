@@ -12,6 +12,7 @@ mod receiver;
 mod requests;
 mod retries;
 mod sessions;
+mod supervisors;
 mod waits;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -92,7 +93,8 @@ async fn everything(world: &World, receiver: &Receiver) {
         breakers::run(world),
         control::run(world),
         retries::run(world),
-        sessions::run(world)
+        sessions::run(world),
+        supervisors::run(world)
     );
 }
 

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 /// Waits that grow by a factor up to a limit, each made shorter by a random share.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Backoff {
-    pub(super) base: Duration,
-    pub(super) factor: f64,
-    pub(super) max: Duration,
-    pub(super) jitter: f64,
+pub(crate) struct Backoff {
+    pub(crate) base: Duration,
+    pub(crate) factor: f64,
+    pub(crate) max: Duration,
+    pub(crate) jitter: f64,
 }
 
 impl Backoff {
     /// Wait before an attempt, the second of a call being resend 1. `random` is from 0 to 1.
-    pub(super) fn delay(&self, resend: u32, random: f64) -> Duration {
+    pub(crate) fn delay(&self, resend: u32, random: f64) -> Duration {
         let exponent = i32::try_from(resend.saturating_sub(1)).unwrap_or(i32::MAX);
         // Finite, because no wait at all times infinity would be no number.
         let growth = self.factor.powi(exponent).min(f64::MAX);
