@@ -2,7 +2,10 @@
 
 use poolscope_semconv::{
     PREFIX,
-    value::{AcquireOutcome, BreakerReason, CloseReason, ConnectPhase, ErrorType, HealthState, OVERFLOW},
+    value::{
+        AcquireOutcome, BreakerReason, CloseReason, ConnectPhase, ErrorType, HealthState, OVERFLOW,
+        ServerCloseReason,
+    },
 };
 use poolscope_wire::{
     BreakerState, FailedConnects, Lack, PoolKind, PoolSummary, ProtectionFigures, Severity, text,
@@ -242,6 +245,33 @@ pub fn guard(figures: &ProtectionFigures) -> String {
     }
 }
 
+/// Why a server's connection was closed.
+#[must_use]
+pub fn server_close(reason: &str) -> String {
+    let words = match ServerCloseReason::parse(reason) {
+        Some(ServerCloseReason::ClientClosed) => "client closed it",
+        Some(ServerCloseReason::ClientClosedActive) => "client closed it in use",
+        Some(ServerCloseReason::ClientReset) => "client reset it",
+        Some(ServerCloseReason::ConnectionClose) => "one side asked to close",
+        Some(ServerCloseReason::IdleTimeout) => "idle for too long",
+        Some(ServerCloseReason::MaxAge) => "maximum age reached",
+        Some(ServerCloseReason::HeadersTimeout) => "head of a request too slow",
+        Some(ServerCloseReason::ReadTimeout) => "body of a request too slow",
+        Some(ServerCloseReason::WriteTimeout) => "client did not read",
+        Some(ServerCloseReason::ProtocolError) => "protocol broken",
+        Some(ServerCloseReason::TlsHandshakeFailed) => "TLS failed",
+        Some(ServerCloseReason::TlsHandshakeTimeout) => "TLS too slow",
+        Some(ServerCloseReason::IoError) => "it failed",
+        Some(ServerCloseReason::Panicked) => "handler panicked",
+        Some(ServerCloseReason::UpgradeEnded) => "upgrade ended",
+        Some(ServerCloseReason::Shutdown) => "shut down",
+        Some(ServerCloseReason::ShutdownCut) => "cut by shutdown",
+        Some(ServerCloseReason::Dropped) => "dropped by the program",
+        None => return spaced(reason),
+    };
+    words.to_owned()
+}
+
 /// True if a result is a failure: a server's error, or no answer at all.
 #[must_use]
 pub fn result_failed(result: &str) -> bool {
@@ -323,7 +353,8 @@ pub fn lack_name(lack: Lack) -> &'static str {
 }
 
 /// The parts of a name with spaces between them.
-fn spaced(name: &str) -> String {
+#[must_use]
+pub fn spaced(name: &str) -> String {
     name.replace(['_', '.'], " ").trim().to_owned()
 }
 
@@ -367,6 +398,9 @@ mod tests {
         }
         for state in HealthState::ALL {
             assert!(!health_state(state.as_str()).contains('_'));
+        }
+        for reason in ServerCloseReason::ALL {
+            assert!(!server_close(reason.as_str()).contains('_'));
         }
         for kind in poolscope_semconv::event::ALL {
             assert!(!event_kind(kind).contains(['.', '_']));

@@ -40,8 +40,9 @@ pub use pool::{
     PoolPoint, PoolSummary, Severity, Spread,
 };
 pub use protection::{
-    ClientLimitFigures, Count, Percentiles, ProbeFigures, Protection, ProtectionFigures, ResourceFigures,
-    RetryFigures, TimeoutFigures, TimeoutLimit,
+    ClientLimitFigures, Count, Percentiles, ProbeFigures, Protection, ProtectionFigures, QueueFigures,
+    ResourceFigures, RetryFigures, ServerFigures, SupervisorFigures, TaskFigures, TimeoutFigures,
+    TimeoutLimit,
 };
 pub use rule::{Level, Rule, RuleSetting, Unit};
 pub use session::{SessionPoint, Sessions};
@@ -55,7 +56,7 @@ pub use trace::{
 pub use warning::{Figure, PastWarning, Subject, Warning, WarningLog};
 
 /// Version of this contract; the UI reloads itself when the server speaks another.
-pub const WIRE_VERSION: u32 = 9;
+pub const WIRE_VERSION: u32 = 10;
 
 /// Paths of the read API.
 pub mod path {

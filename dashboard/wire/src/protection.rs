@@ -1,4 +1,5 @@
-//! What protects the calls of an instance beside breakers: retries, timeouts, limits, health probes and resources.
+//! What an instance has beside pools, breakers and sessions: what protects its calls (retries, timeouts, limits, health probes
+//! and resources), and what serves (servers, groups of tasks, queues and supervised connections).
 
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +131,87 @@ pub struct ResourceFigures {
     pub refused: Count,
 }
 
-/// What something that protects has done, by its kind.
+/// A server: one listener, and all that it accepts.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ServerFigures {
+    /// Open connections without a request.
+    pub idle: u32,
+    /// Open connections with a request.
+    pub active: u32,
+    /// Open connections that left HTTP, such as WebSockets.
+    pub upgraded: u32,
+    /// Connections that were accepted and wait to be served.
+    pub queued: u32,
+    /// Most connections at a time; `None` if there is no limit, or none is told.
+    pub limit: Option<u32>,
+    /// True if its connections are told, and not its requests alone.
+    pub has_connections: bool,
+    /// Connections that it accepted.
+    pub accepted: Count,
+    /// Connections that it turned away.
+    pub rejected: Count,
+    /// Times that none could be accepted.
+    pub accept_errors: Count,
+    /// Connections that closed, by the reason of the telemetry contract, most frequent first.
+    pub closes: Vec<(String, Count)>,
+    /// Requests that are worked on.
+    pub in_flight: u32,
+    /// Requests that were answered, or failed.
+    pub requests: Count,
+    /// Requests that failed: by an error of the server (5xx), or without an answer.
+    pub failed: Count,
+    /// Requests that their client left early.
+    pub disconnected: Count,
+    /// Seconds until the head of the answer.
+    pub duration_s: Option<Percentiles>,
+}
+
+/// A group of tasks.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TaskFigures {
+    /// Tasks that run.
+    pub active: u32,
+    /// Tasks that began.
+    pub started: Count,
+    /// Tasks that ended, by the outcome of the telemetry contract, most frequent first.
+    pub ends: Vec<(String, Count)>,
+    /// Tasks that panicked.
+    pub panicked: Count,
+    /// Seconds that a task ran.
+    pub life_s: Option<Percentiles>,
+}
+
+/// A bounded queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct QueueFigures {
+    /// Items in it.
+    pub length: u64,
+    /// Most items in it.
+    pub limit: u64,
+    /// The most that were ever in it.
+    pub high_water: u64,
+    /// Items that were put in.
+    pub pushed: Count,
+    /// Items that it dropped.
+    pub dropped: Count,
+}
+
+/// A connection of a client that is kept alive.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SupervisorFigures {
+    /// Its state, a value of the telemetry contract.
+    pub state: String,
+    /// Since when; `None` if it was in this state when it was first seen.
+    pub since_ms: Option<u64>,
+    /// Attempts to connect.
+    pub connects: Count,
+    /// How often it came into a state, by the reason of the telemetry contract, most frequent first.
+    pub changes: Vec<(String, Count)>,
+    /// Seconds that a connection was there that is gone.
+    pub life_s: Option<Percentiles>,
+}
+
+/// What something has done, by its kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProtectionFigures {
@@ -144,6 +225,22 @@ pub enum ProtectionFigures {
     Probe(ProbeFigures),
     /// A resource under a guard.
     Resource(ResourceFigures),
+    /// A server.
+    Server(ServerFigures),
+    /// A group of tasks.
+    Tasks(TaskFigures),
+    /// A bounded queue.
+    Queue(QueueFigures),
+    /// A supervised connection.
+    Supervisor(SupervisorFigures),
+}
+
+impl ProtectionFigures {
+    /// True of what serves, and does not protect calls: the sessions page shows it.
+    #[must_use]
+    pub const fn serves(&self) -> bool {
+        matches!(self, Self::Server(_) | Self::Tasks(_) | Self::Queue(_) | Self::Supervisor(_))
+    }
 }
 
 impl Default for ProtectionFigures {
@@ -152,7 +249,7 @@ impl Default for ProtectionFigures {
     }
 }
 
-/// Something that protects the calls of one instance.
+/// Something that protects the calls of one instance, or serves in it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Protection {
     /// Stable for as long as it exists, safe in a URL.
@@ -161,7 +258,7 @@ pub struct Protection {
     pub service: String,
     /// Instance of the service.
     pub instance: String,
-    /// Name of the policy, timeout, client, probe or resource.
+    /// Name of the policy, timeout, client, probe, resource, server, group, queue or supervisor.
     pub name: String,
     /// Condition, in words.
     pub health: Health,

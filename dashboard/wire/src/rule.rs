@@ -174,6 +174,31 @@ rules! {
         "Sessions don't end",
         "They were told to end, and their holder has not let go: a task that does not listen to `ended()`, or waits for \
          something for ever. Each one keeps its memory, and perhaps a connection.";
+    /// A server turns connections away, or can't accept any.
+    ServerRejects "server_rejects" Count (1.0, None)
+        "Server turns connections away",
+        "It has as many connections as it may have, or the process has no file left for another. Look at what is idle or \
+         upgraded before you raise the limit: clients that vanished hold connections until a timeout of the server ends them.";
+    /// A server's requests fail.
+    ServerErrors "server_errors" Share (0.05, Some(0.25))
+        "Server's requests fail",
+        "It answers with errors of its own (5xx), or its handlers panic or are dropped. The traces tell which route, and the \
+         pools of the same service whether something behind it fails.";
+    /// Tasks panic.
+    TasksPanic "tasks_panic" Count (1.0, None)
+        "Tasks panic",
+        "A panic ends its task and nothing else, so that what the task did is not done any more. The event has what the panic \
+         said.";
+    /// A queue drops items.
+    QueueDrops "queue_drops" Count (1.0, None)
+        "Queue drops items",
+        "Items come faster than they are taken, so that the queue drops some of them, as it was made to. If that is not what you \
+         want: take them faster, hold back who puts them in, or give the queue more room.";
+    /// A supervised connection is not there.
+    SupervisorDown "supervisor_down" Fact (1.0, None)
+        "Supervised connection down",
+        "It is not there, and is tried again after waits that grow, until its attempts are used up. The event of the last change \
+         has the error.";
     /// Telemetry was lost before it came here.
     TelemetryDropped "telemetry_dropped" Count (1.0, None)
         "Telemetry dropped",

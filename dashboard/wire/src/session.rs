@@ -48,6 +48,14 @@ pub struct Sessions {
     pub life_s: Option<Percentiles>,
     /// Sweeps that told a session to end too late.
     pub late_sweeps: Count,
+    /// Messages that came.
+    pub received: Count,
+    /// Messages that were sent.
+    pub sent: Count,
+    /// Errors of the transport.
+    pub errors: Count,
+    /// Pings that were not answered in time.
+    pub missed_pings: Count,
     /// When it was last reported.
     pub last_seen_ms: u64,
     /// True if it should have been reported by now and was not.

@@ -43,7 +43,7 @@ pub(crate) struct BreakerReading<'a> {
     pub(crate) reading: Reading<'a>,
 }
 
-/// What protects calls beside breakers.
+/// What protects calls beside breakers, and what serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ProtectionKind {
     Retry,
@@ -52,6 +52,10 @@ pub(crate) enum ProtectionKind {
     Limit,
     Probe,
     Resource,
+    Server,
+    Tasks,
+    Queue,
+    Supervisor,
 }
 
 /// What a point of something that protects measures.
@@ -83,6 +87,38 @@ pub(crate) enum ProtectionFigure {
     /// The label is the kind of the limit.
     ResourceLimit,
     ResourceRefused,
+    /// The label is the status code or `error.type` that requests ended with.
+    ServerRequests,
+    ServerInFlight,
+    /// The label is how far the request was.
+    ServerDisconnected,
+    /// The label is the state.
+    ServerOpen,
+    ServerQueued,
+    ServerMax,
+    ServerAccepted,
+    /// The label is the reason.
+    ServerRejected,
+    ServerAcceptErrors,
+    /// The label is the reason.
+    ServerClosed,
+    TaskActive,
+    TaskStarted,
+    /// The label is the outcome.
+    TaskEnded,
+    TaskLife,
+    QueueLength,
+    QueueLimit,
+    QueueHighWater,
+    QueuePushed,
+    /// The label is the reason.
+    QueueDropped,
+    /// 0 or 1; the label is the state.
+    SupervisorState,
+    SupervisorConnects,
+    /// The label is the reason.
+    SupervisorChanges,
+    SupervisorLife,
 }
 
 impl ProtectionFigure {
@@ -99,6 +135,26 @@ impl ProtectionFigure {
             Self::ResourceUsage | Self::ResourcePeak | Self::ResourceLimit | Self::ResourceRefused => {
                 ProtectionKind::Resource
             }
+            Self::ServerRequests
+            | Self::ServerInFlight
+            | Self::ServerDisconnected
+            | Self::ServerOpen
+            | Self::ServerQueued
+            | Self::ServerMax
+            | Self::ServerAccepted
+            | Self::ServerRejected
+            | Self::ServerAcceptErrors
+            | Self::ServerClosed => ProtectionKind::Server,
+            Self::TaskActive | Self::TaskStarted | Self::TaskEnded | Self::TaskLife => ProtectionKind::Tasks,
+            Self::QueueLength
+            | Self::QueueLimit
+            | Self::QueueHighWater
+            | Self::QueuePushed
+            | Self::QueueDropped => ProtectionKind::Queue,
+            Self::SupervisorState
+            | Self::SupervisorConnects
+            | Self::SupervisorChanges
+            | Self::SupervisorLife => ProtectionKind::Supervisor,
         }
     }
 
@@ -112,14 +168,25 @@ impl ProtectionFigure {
                 | Self::TimeoutCalls
                 | Self::Probes
                 | Self::ResourceRefused
+                | Self::ServerDisconnected
+                | Self::ServerAccepted
+                | Self::ServerRejected
+                | Self::ServerAcceptErrors
+                | Self::ServerClosed
+                | Self::TaskStarted
+                | Self::TaskEnded
+                | Self::QueuePushed
+                | Self::QueueDropped
+                | Self::SupervisorConnects
+                | Self::SupervisorChanges
         )
     }
 }
 
-/// One point of something that protects.
+/// One point of something that protects, or serves.
 #[derive(Debug)]
 pub(crate) struct ProtectionReading<'a> {
-    /// Of the policy, timeout, client, probe or resource.
+    /// Of the policy, timeout, client, probe, resource, server, group, queue or supervisor.
     pub(crate) name: &'a str,
     /// The guard of a resource; empty for everything else.
     pub(crate) guard: &'a str,

@@ -15,12 +15,26 @@ pub(crate) enum SessionFigure {
     Overdue,
     OldestAge,
     LateSweeps,
+    /// The label is the direction.
+    Messages,
+    Errors,
+    /// The label is the outcome.
+    Pings,
 }
 
 impl SessionFigure {
     /// True if it is counted, and does not hold at a moment.
     pub(crate) fn is_counted(self) -> bool {
-        matches!(self, Self::Started | Self::Refused | Self::Ended | Self::LateSweeps)
+        matches!(
+            self,
+            Self::Started
+                | Self::Refused
+                | Self::Ended
+                | Self::LateSweeps
+                | Self::Messages
+                | Self::Errors
+                | Self::Pings
+        )
     }
 }
 

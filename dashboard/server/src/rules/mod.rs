@@ -15,6 +15,7 @@ mod levels;
 mod limit;
 mod peer;
 mod protection;
+mod serving;
 mod slow;
 mod stale;
 mod telemetry;

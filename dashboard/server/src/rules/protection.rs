@@ -1,4 +1,4 @@
-//! What protects calls beside breakers: how it does, in a sentence with the figures of the last minute.
+//! What protects calls beside breakers, and what serves: how it does, in a sentence with the figures of the last minute.
 
 use poolscope_semconv::value::HealthState;
 use poolscope_wire::{
@@ -6,14 +6,14 @@ use poolscope_wire::{
     Severity, TimeoutFigures,
 };
 
-use super::{Finding, Levels};
+use super::{Finding, Levels, serving};
 use crate::words;
 
 /// Of fewer calls a share says too little to be bad, or a storm.
 const MIN_CALLS: u64 = 10;
 
 /// A severity, and the figure that it stands on.
-type Judged = (Severity, Option<Figure>);
+pub(super) type Judged = (Severity, Option<Figure>);
 
 /// What is found of something that protects. The reason is what the sender said of a probe's state.
 pub(crate) fn finding(
@@ -31,6 +31,12 @@ pub(crate) fn finding(
         ProtectionFigures::Limit(figures) => plain(Rule::ClientLimit, limit(figures), levels),
         ProtectionFigures::Probe(figures) => plain(Rule::Probe, probe(figures, reason), levels),
         ProtectionFigures::Resource(figures) => plain(Rule::Resource, resource(name, figures), levels),
+        ProtectionFigures::Server(figures) => serving::server(figures, levels),
+        ProtectionFigures::Tasks(figures) => serving::tasks(figures, levels),
+        ProtectionFigures::Queue(figures) => serving::queue(figures, levels),
+        ProtectionFigures::Supervisor(figures) => {
+            plain(Rule::SupervisorDown, serving::supervisor(figures), levels)
+        }
     };
     Finding { rule, severity, figure, sentence }
 }
@@ -42,7 +48,7 @@ fn plain(rule: Rule, (severity, sentence): (Severity, String), levels: &Levels) 
 }
 
 /// How bad it is that so many of the calls were lost.
-fn by_share(rule: Rule, lost: u64, calls: u64, levels: &Levels) -> Judged {
+pub(super) fn by_share(rule: Rule, lost: u64, calls: u64, levels: &Levels) -> Judged {
     let judged = levels.judge(rule, share(lost, calls)).filter(|_| lost > 0);
     judged.map_or((Severity::Ok, None), |(severity, figure)| {
         let severity = if calls < MIN_CALLS { Severity::Warn } else { severity };
@@ -50,7 +56,7 @@ fn by_share(rule: Rule, lost: u64, calls: u64, levels: &Levels) -> Judged {
     })
 }
 
-fn share(part: u64, whole: u64) -> f64 {
+pub(super) fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 

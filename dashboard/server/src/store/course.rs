@@ -44,6 +44,9 @@ pub(super) const SESSIONS: Layout = Layout {
         "dropped_per_s",
         "panicked_per_s",
         "late_sweeps_per_s",
+        // Where there are files already, what comes new stands behind what they have.
+        "unresponsive_per_s",
+        "evicted_per_s",
     ],
     spread: &["life_p50_s", "life_p99_s"],
     scale: 1.0,
@@ -90,6 +93,43 @@ pub(super) fn layout_of(kind: ProtectionKind) -> &'static Layout {
             gauges: &["usage", "peak", "soft_limit", "hard_limit"],
             counts: &["refused_per_s"],
             spread: &[],
+            scale: 1.0,
+        },
+        ProtectionKind::Server => &Layout {
+            gauges: &["active", "queued", "idle", "upgraded"],
+            counts: &[
+                "requests_per_s",
+                "failed_per_s",
+                "disconnected_per_s",
+                "accepted_per_s",
+                "rejected_per_s",
+                "closed_per_s",
+            ],
+            spread: &["duration_p50_s", "duration_p99_s"],
+            scale: 1.0,
+        },
+        ProtectionKind::Tasks => &Layout {
+            gauges: &["active"],
+            counts: &[
+                "started_per_s",
+                "completed_per_s",
+                "cancelled_per_s",
+                "aborted_per_s",
+                "panicked_per_s",
+            ],
+            spread: &["life_p50_s", "life_p99_s"],
+            scale: 1.0,
+        },
+        ProtectionKind::Queue => &Layout {
+            gauges: &["length", "high_water", "limit"],
+            counts: &["pushed_per_s", "dropped_per_s"],
+            spread: &[],
+            scale: 1.0,
+        },
+        ProtectionKind::Supervisor => &Layout {
+            gauges: &["connected"],
+            counts: &["connects_per_s", "established_per_s", "lost_per_s"],
+            spread: &["life_p50_s", "life_p99_s"],
             scale: 1.0,
         },
     }
@@ -361,6 +401,10 @@ mod tests {
             ProtectionKind::Limit,
             ProtectionKind::Probe,
             ProtectionKind::Resource,
+            ProtectionKind::Server,
+            ProtectionKind::Tasks,
+            ProtectionKind::Queue,
+            ProtectionKind::Supervisor,
         ] {
             let layout = layout_of(kind);
             assert!(layout.gauges.len() <= GAUGES && layout.counts.len() <= COUNTS);

@@ -47,6 +47,10 @@ impl Id {
             ProtectionKind::Limit => b"limit",
             ProtectionKind::Probe => b"probe",
             ProtectionKind::Resource => b"resource",
+            ProtectionKind::Server => b"server",
+            ProtectionKind::Tasks => b"tasks",
+            ProtectionKind::Queue => b"queue",
+            ProtectionKind::Supervisor => b"supervisor",
         };
         let (service, instance) = (sender.service.as_bytes(), sender.instance.as_bytes());
         Self::of(&[service, instance, kind, guard.as_bytes(), name.as_bytes()])

@@ -146,6 +146,10 @@ impl Store {
             wire::ProtectionFigures::Limit(_) => (ProtectionKind::Limit, ""),
             wire::ProtectionFigures::Probe(_) => (ProtectionKind::Probe, ""),
             wire::ProtectionFigures::Resource(resource) => (ProtectionKind::Resource, &*resource.guard),
+            wire::ProtectionFigures::Server(_) => (ProtectionKind::Server, ""),
+            wire::ProtectionFigures::Tasks(_) => (ProtectionKind::Tasks, ""),
+            wire::ProtectionFigures::Queue(_) => (ProtectionKind::Queue, ""),
+            wire::ProtectionFigures::Supervisor(_) => (ProtectionKind::Supervisor, ""),
         };
         let sender = Sender { service: &one.service, instance: &one.instance, ..Sender::default() };
         let (id, plan, max_text) = (Id::from_number(id), self.plan, self.limits.max_text_bytes);

@@ -1,8 +1,10 @@
-//! What protects calls beside breakers: one policy, timeout, limit, probe or resource, and its last minute.
+//! What protects calls beside breakers, and what serves: one policy, timeout, limit, probe, resource, server, group of tasks,
+//! queue or supervised connection, and its last minute.
 
 mod figures;
+mod serving;
 
-use poolscope_semconv::value::HealthState;
+use poolscope_semconv::value::{HealthState, SupervisorState};
 use poolscope_wire as wire;
 use wire::{Health, ProtectionFigures};
 
@@ -41,7 +43,11 @@ pub(crate) struct Protection {
     spread: Minute<Buckets>,
     /// Requests in flight and waiting, the most of them.
     most: Minute<(u32, u32)>,
-    /// Of a probe: its state, and since when.
+    /// Of a server: its requests, and those that failed.
+    served: serving::Served,
+    /// Of a supervised connection: its state.
+    supervised: Option<SupervisorState>,
+    /// Of a probe: its state. Of both, since when.
     state: Option<HealthState>,
     since_ms: Option<u64>,
     /// What the event of the newest change told.
@@ -85,6 +91,8 @@ impl Protection {
             series: Labelled::default(),
             spread: Minute::default(),
             most: Minute::default(),
+            served: serving::Served::default(),
+            supervised: None,
             state: None,
             since_ms: None,
             told: None,
@@ -111,6 +119,7 @@ impl Protection {
             self.series.rewind(at_ms);
             self.spread.rewind(at_ms);
             self.most.rewind(at_ms);
+            self.served.rewind(at_ms);
             self.since_ms = self.since_ms.map(|since_ms| since_ms.min(at_ms));
         }
         (self.last_seen_ms, self.hidden) = (now_ms, false);
@@ -122,7 +131,11 @@ impl Protection {
         let of = (reading.figure, &*reading.label);
         let added = self.series.take(of, &reading.reading, at_ms, &self.reports, limits);
         match (&added, place(reading.figure, &reading.label)) {
-            (Some(Added::Spread(spread)), _) => {
+            (Some(Added::Spread(spread)), places) => {
+                if let Some(places) = places {
+                    places.iter().for_each(|place| self.course.count(*place, spread.count()));
+                    self.served.add(spread.count(), places.contains(&serving::FAILED), at_ms);
+                }
                 self.spread.at(at_ms).add(spread);
                 self.course.spread(spread);
             }
@@ -209,7 +222,7 @@ impl Protection {
             name: &self.name,
             service: &self.service,
             instance: &self.instance,
-            link: "/protection",
+            link: if self.figures.serves() { "/sessions" } else { "/protection" },
         };
         let (rule, figure) = self.rule;
         let is_wrong = !self.stale && !self.hidden && self.health.severity > wire::Severity::Ok;
@@ -221,6 +234,9 @@ impl Protection {
         let Told { interval_ms, one } = saved;
         if let ProtectionFigures::Probe(probe) = &one.figures {
             (self.state, self.since_ms) = (HealthState::parse(&probe.state), probe.since_ms);
+        }
+        if let ProtectionFigures::Supervisor(one) = &one.figures {
+            (self.supervised, self.since_ms) = (SupervisorState::parse(&one.state), one.since_ms);
         }
         (self.figures, self.health, self.last_seen_ms) = (one.figures, one.health, one.last_seen_ms);
         self.reports = Reports::restored(interval_ms, Some(one.last_seen_ms));

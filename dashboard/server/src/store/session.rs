@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use poolscope_semconv::value::SessionEnd;
+use poolscope_semconv::value::{IoDirection, PingOutcome, SessionEnd};
 use poolscope_wire as wire;
 use wire::{Count, Rule, SessionPoint};
 
@@ -189,6 +189,10 @@ impl Session {
         sum(self.series.counts(figure, &self.reports).into_values())
     }
 
+    fn count_of(&mut self, figure: Figure, label: &str) -> Count {
+        self.series.counts(figure, &self.reports).remove(label).unwrap_or_default()
+    }
+
     /// Takes back what a file kept.
     pub(super) fn restore(&mut self, saved: Told<wire::Sessions>) {
         let Told { interval_ms, one } = saved;
@@ -249,11 +253,28 @@ impl Session {
             oldest_age_s: self.gauge(Figure::OldestAge).filter(|_| now.active > 0).map(|age| age as f32),
             life_s,
             late_sweeps: self.count(Figure::LateSweeps),
+            received: self.count_of(Figure::Messages, IoDirection::Receive.as_str()),
+            sent: self.count_of(Figure::Messages, IoDirection::Transmit.as_str()),
+            errors: self.count(Figure::Errors),
+            missed_pings: self.count_of(Figure::Pings, PingOutcome::Missed.as_str()),
             last_seen_ms: self.last_seen_ms,
             stale: self.stale,
         }
     }
 }
+
+/// Where its history has how sessions ended: see [`super::course::SESSIONS`].
+const ENDS: [(usize, SessionEnd); SessionEnd::COUNT] = [
+    (2, SessionEnd::Completed),
+    (3, SessionEnd::Error),
+    (4, SessionEnd::IdleTimeout),
+    (5, SessionEnd::MaxDuration),
+    (6, SessionEnd::Shutdown),
+    (7, SessionEnd::Dropped),
+    (8, SessionEnd::Panicked),
+    (10, SessionEnd::Unresponsive),
+    (11, SessionEnd::Evicted),
+];
 
 /// Where its history has what was counted of a figure: see [`super::course::SESSIONS`].
 fn place(figure: Figure, label: &str) -> Option<usize> {
@@ -262,7 +283,7 @@ fn place(figure: Figure, label: &str) -> Option<usize> {
         Figure::Refused => Some(1),
         Figure::Ended => {
             let end = SessionEnd::parse(label)?;
-            SessionEnd::ALL.iter().position(|one| *one == end).map(|place| place + 2)
+            ENDS.iter().find(|(_, one)| *one == end).map(|(place, _)| *place)
         }
         Figure::LateSweeps => Some(9),
         _ => None,
@@ -273,7 +294,7 @@ fn place(figure: Figure, label: &str) -> Option<usize> {
 fn point(step: &Step<PlainFigures>) -> SessionPoint {
     let [active, overdue, ..] = step.figures.gauges.map(|gauge| gauge.unwrap_or_default() as u32);
     let rates = step.rates();
-    let ended_per_s = rates[2..2 + SessionEnd::ALL.len()].iter().sum();
+    let ended_per_s = ENDS.iter().map(|(place, _)| rates[*place]).sum();
     SessionPoint { at_ms: step.at_ms, active, overdue, started_per_s: rates[0], ended_per_s }
 }
 

@@ -41,10 +41,10 @@ pub const SESSIONS: [Chart; 5] = [
     chart!("ends", "How they ended", Rate, Stack,
         "Sessions that ended per second, by the reason.",
         ["done" "c-active" 5, "shutdown" "c-soft" 9, "too old" "c-idle" 8, "dropped" "c-upgraded" 10, "silent" "c-warn" 7,
-            "error" "c-bad" 6, "panicked" "c-p99" 11]),
+            "error" "c-bad" 6, "panicked" "c-p99" 11, "no answer" "c-warn" 13, "no room" "c-bad" 14]),
     chart!("life", "Life", Seconds, Lines,
         "How long the sessions lasted that ended.",
-        ["p50" "c-p50" 13, "p99" "c-p99" 14]),
+        ["p50" "c-p50" 15, "p99" "c-p99" 16]),
     chart!("sweeps", "Late sweeps", Rate, Lines,
         "Sweeps per second that told a session to end more than 250 ms after its deadline: the runtime was busy.",
         ["late" "c-warn" 12]),
@@ -105,7 +105,55 @@ const REFUSED: Chart = chart!("refused", "Requests refused", Rate, Lines,
     "Requests that the guard refused, per second.",
     ["refused" "c-bad" 4]);
 
-/// The charts of something that protects, by what it is and its name.
+const SERVER: [Chart; 4] = [
+    chart!("connections", "Connections", Count, Stack,
+        "Connections that are open, by what they do, and those that wait to be served.",
+        ["active" "c-active" 0, "upgraded" "c-upgraded" 3, "idle" "c-idle" 2, "not served yet" "c-warn" 1]),
+    chart!("requests", "Requests", Rate, Lines,
+        "Requests that were answered, those that failed, and those that their client left early, per second.",
+        ["requests" "c-soft" 4, "failed" "c-bad" 5, "client left" "c-warn" 6]),
+    chart!("churn", "Connections accepted and closed", Rate, Lines,
+        "Connections that were accepted, turned away and closed, per second.",
+        ["accepted" "c-active" 7, "turned away" "c-bad" 8, "closed" "c-soft" 9]),
+    chart!("took", "Duration of requests", Seconds, Lines,
+        "Time until the head of the answer.",
+        ["p50" "c-p50" 10, "p99" "c-p99" 11]),
+];
+
+const TASKS: [Chart; 3] = [
+    chart!("running", "Tasks", Count, Steps,
+        "Tasks that run.",
+        ["running" "c-active" 0]),
+    chart!("ends", "Begun and ended", Rate, Lines,
+        "Tasks that began, and those that ended by how, per second.",
+        ["began" "c-soft" 1, "completed" "c-active" 2, "cancelled" "c-idle" 3, "cut" "c-warn" 4, "panicked" "c-bad" 5]),
+    chart!("life", "Life", Seconds, Lines,
+        "How long the tasks ran that ended.",
+        ["p50" "c-p50" 6, "p99" "c-p99" 7]),
+];
+
+const QUEUE: [Chart; 2] = [
+    chart!("held", "Items", Count, Steps,
+        "Items in the queue, the most that were ever, and the most that may be.",
+        ["limit" "c-soft" 2, "most" "c-warn" 1, "now" "c-active" 0]),
+    chart!("flow", "Put in and dropped", Rate, Lines,
+        "Items that were put in, and those that the queue dropped, per second.",
+        ["put in" "c-active" 3, "dropped" "c-bad" 4]),
+];
+
+const SUPERVISOR: [Chart; 3] = [
+    chart!("connected", "Connected", Count, Steps,
+        "1 while the connection is there.",
+        ["connected" "c-active" 0]),
+    chart!("attempts", "Attempts and losses", Rate, Lines,
+        "Attempts to connect, those that succeeded, and connections that were lost, per second.",
+        ["attempts" "c-soft" 1, "connected" "c-active" 2, "lost" "c-bad" 3]),
+    chart!("life", "Life", Seconds, Lines,
+        "How long the connections were there that are gone.",
+        ["p50" "c-p50" 4, "p99" "c-p99" 5]),
+];
+
+/// The charts of something that protects or serves, by what it is and its name.
 #[must_use]
 pub fn protection(figures: &ProtectionFigures, name: &str) -> &'static [Chart] {
     match figures {
@@ -115,6 +163,10 @@ pub fn protection(figures: &ProtectionFigures, name: &str) -> &'static [Chart] {
         ProtectionFigures::Probe(_) => &PROBE,
         ProtectionFigures::Resource(_) if name == "memory" => &MEMORY,
         ProtectionFigures::Resource(_) => &RESOURCE,
+        ProtectionFigures::Server(_) => &SERVER,
+        ProtectionFigures::Tasks(_) => &TASKS,
+        ProtectionFigures::Queue(_) => &QUEUE,
+        ProtectionFigures::Supervisor(_) => &SUPERVISOR,
     }
 }
 
@@ -130,7 +182,11 @@ mod tests {
     #[test]
     fn every_figure_is_drawn_once() {
         for (charts, figures, left_out) in [
-            (&SESSIONS[..], 15, 0),
+            (&SESSIONS[..], 17, 0),
+            (&SERVER, 12, 0),
+            (&TASKS, 8, 0),
+            (&QUEUE, 5, 0),
+            (&SUPERVISOR, 6, 0),
             (&RETRY, 8, 0),
             (&TIMEOUT, 6, 0),
             (&LIMIT, 4, 0),
@@ -138,8 +194,8 @@ mod tests {
             (&RESOURCE, 5, 1),
         ] {
             let place = |series: &Series| {
-                (0..16).find(|place| {
-                    let values = (0..16).map(|index| (index == *place).then_some(1.0)).collect();
+                (0..20).find(|place| {
+                    let values = (0..20).map(|index| (index == *place).then_some(1.0)).collect();
                     (series.value)(&Point::from(&FigurePoint { at_ms: 0, values })).is_some()
                 })
             };

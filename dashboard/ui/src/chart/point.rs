@@ -5,7 +5,7 @@ use poolscope_wire::{FigurePoint, PoolPoint};
 use crate::time::range::Span;
 
 /// The most figures that a moment has which is not one of a pool.
-const FIGURES: usize = 16;
+const FIGURES: usize = 17;
 
 /// The figures of one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -59,21 +59,22 @@ fn Pages() -> impl IntoView {
         Derived::new(move || live.with_figures(|store| Headline::of(store, &navigation.query("service"))));
     let bad_pools = Derived::new(move || headline.get().bad);
     let open_breakers = Derived::new(move || headline.get().open_breakers);
-    let bad_protection = Derived::new(move || {
+    let bad_of = move |serves: bool| {
         let service = navigation.query("service");
         live.with_protection(|store| {
-            let all = store.protection.values();
+            let all = store.protection.values().filter(|one| one.figures.serves() == serves);
             let of_service = all.filter(|one| service.is_empty() || one.service == service);
             of_service.filter(|one| !one.stale && one.health.severity == Severity::Bad).count() as u64
         })
-    });
+    };
+    let bad_protection = Derived::new(move || bad_of(false));
     let bad_sessions = Derived::new(move || {
         let service = navigation.query("service");
         live.with_sessions(|store| {
             let all = store.sessions.values().map(|entry| &entry.summary);
             let of_service = all.filter(|one| service.is_empty() || one.service == service);
             of_service.filter(|one| !one.stale && one.health.severity == Severity::Bad).count() as u64
-        })
+        }) + bad_of(true)
     });
     let link = move |route: Route, name: &'static str, testid: &'static str, count: Derived<u64>| {
         let here = {

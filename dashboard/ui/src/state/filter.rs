@@ -156,11 +156,12 @@ pub fn worst_first(mut breakers: Vec<&Breaker>) -> Vec<&Breaker> {
     breakers
 }
 
-/// What else protects the calls of a service (empty for all), worst first, then by name.
+/// What else protects the calls of a service (empty for all), or what serves, worst first, then by name.
 #[must_use]
-pub fn protection_of<'a>(store: &'a Store, service: &str) -> Vec<&'a Protection> {
-    let mut all: Vec<&Protection> =
-        store.protection.values().filter(|one| service.is_empty() || one.service == service).collect();
+pub fn protection_of<'a>(store: &'a Store, service: &str, serves: bool) -> Vec<&'a Protection> {
+    let is_of = |one: &&Protection| service.is_empty() || one.service == service;
+    let all = store.protection.values().filter(|one| one.figures.serves() == serves);
+    let mut all: Vec<&Protection> = all.filter(is_of).collect();
     fn key(one: &Protection) -> (Reverse<Severity>, &str, &str) {
         (Reverse(one.health.severity), &one.name, &one.id)
     }

@@ -10,11 +10,11 @@ use crate::{
     FigureHistory, FigurePoint, ForcedBy, Full, Health, Instance, Lack, LaneClose, LaneCounts, LaneLeak,
     LaneSegment, LaneState, Level, Limit, Loss, Number, Observation, OutLink, Own, PastWarning, Percentiles,
     Phase, PhaseKind, PoolDetail, PoolGroup, PoolKind, PoolLimit, PoolNews, PoolPoint, PoolSummary,
-    ProbeFigures, PrometheusStatus, Protection, ProtectionFigures, Range, Received, Refusal, Refuser,
-    ResourceFigures, RetryFigures, Rule, RuleSetting, Service, SessionPoint, Sessions, Severity, Share,
-    SignalFigures, Silence, Span, SpanKind, SpanLink, SpanNote, SparkLine, Spread, StateSpan, Status,
-    StoreFile, Subject, TimeoutFigures, TimeoutLimit, TraceDetail, TraceList, TraceStatus, TraceSummary,
-    Transition, Unit, Update, Warning, WarningLog,
+    ProbeFigures, PrometheusStatus, Protection, ProtectionFigures, QueueFigures, Range, Received, Refusal,
+    Refuser, ResourceFigures, RetryFigures, Rule, RuleSetting, ServerFigures, Service, SessionPoint,
+    Sessions, Severity, Share, SignalFigures, Silence, Span, SpanKind, SpanLink, SpanNote, SparkLine, Spread,
+    StateSpan, Status, StoreFile, Subject, SupervisorFigures, TaskFigures, TimeoutFigures, TimeoutLimit,
+    TraceDetail, TraceList, TraceStatus, TraceSummary, Transition, Unit, Update, Warning, WarningLog,
 };
 
 /// Implements [`Read`] for structs, by the list of their fields. A field that is not in the list does not compile.
@@ -115,13 +115,20 @@ objects! {
     ClientLimitFigures { max, in_use, queued, queue_max, most_in_use, most_queued }
     ProbeFigures { state, since_ms, succeeded, slow, failed, duration_s }
     ResourceFigures { guard, usage, peak, soft, hard, refused }
+    ServerFigures {
+        idle, active, upgraded, queued, limit, has_connections, accepted, rejected, accept_errors, closes, in_flight, requests,
+        failed, disconnected, duration_s,
+    }
+    TaskFigures { active, started, ends, panicked, life_s }
+    QueueFigures { length, limit, high_water, pushed, dropped }
+    SupervisorFigures { state, since_ms, connects, changes, life_s }
     Protection { id, service, instance, name, health, figures, last_seen_ms, stale }
     Level { warn, bad }
     RuleSetting { rule, title, advice, unit, level, is_set }
     SessionPoint { at_ms, active, overdue, started_per_s, ended_per_s }
     Sessions {
         id, service, instance, name, health, now, limit, started, refused, ends, oldest_age_s, life_s,
-        late_sweeps, last_seen_ms, stale,
+        late_sweeps, received, sent, errors, missed_pings, last_seen_ms, stale,
     }
     PrometheusStatus {
         url, interval_s, problem, problem_since_ms, notices, answered_ms, newest_ms, series, bytes, took_ms,
@@ -234,6 +241,10 @@ impl Read for ProtectionFigures {
                 "limit" => of(Self::Limit, reader)?,
                 "probe" => of(Self::Probe, reader)?,
                 "resource" => of(Self::Resource, reader)?,
+                "server" => of(Self::Server, reader)?,
+                "tasks" => of(Self::Tasks, reader)?,
+                "queue" => of(Self::Queue, reader)?,
+                "supervisor" => of(Self::Supervisor, reader)?,
                 _ => return reader.fail("ProtectionFigures"),
             };
             Ok(())

@@ -17,6 +17,9 @@ pub(super) const METRICS: &[(&MetricDef, SessionFigure)] = &[
     (&metric::SESSION_OVERDUE, SessionFigure::Overdue),
     (&metric::SESSION_OLDEST_AGE, SessionFigure::OldestAge),
     (&metric::SESSION_LATE_SWEEPS, SessionFigure::LateSweeps),
+    (&metric::SESSION_MESSAGES, SessionFigure::Messages),
+    (&metric::SESSION_ERRORS, SessionFigure::Errors),
+    (&metric::SESSION_PINGS, SessionFigure::Pings),
 ];
 
 /// A point of a registry of sessions; `None` if it names none.
@@ -28,6 +31,8 @@ pub(super) fn reading<'a>(
     let name = attributes.text(attr::SESSION_NAME).filter(|name| !name.is_empty())?;
     let label = match figure {
         SessionFigure::Ended => attributes.text(attr::SESSION_END_REASON).unwrap_or_default(),
+        SessionFigure::Messages => attributes.text(attr::NETWORK_IO_DIRECTION).unwrap_or_default(),
+        SessionFigure::Pings => attributes.text(attr::PING_OUTCOME).unwrap_or_default(),
         _ => "",
     };
     Some(SessionReading { name, figure, label, reading })

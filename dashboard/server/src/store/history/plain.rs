@@ -10,7 +10,10 @@ use crate::store::sample::add;
 pub(in crate::store) const GAUGES: usize = 4;
 const GREATEST: usize = 2;
 /// Counts.
-pub(in crate::store) const COUNTS: usize = 10;
+pub(in crate::store) const COUNTS: usize = 12;
+/// Which of the flags tells of the histogram. Files are read that were written when there were fewer counts: those that came
+/// later have their flags behind it.
+const SPREAD: usize = GAUGES + 10;
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,8 +37,9 @@ impl Figures for PlainFigures {
         let counts = self.counts.map(|count| (count > 0).then_some(count));
         let numbers = self.gauges.iter().chain(&counts);
         let has_spread = self.spread.count() > 0;
-        let is_told = numbers.clone().map(Option::is_some).chain([has_spread]);
-        let flags = is_told.enumerate().fold(0_u64, |flags, (bit, told)| flags | u64::from(told) << bit);
+        let is_told = numbers.clone().enumerate().map(|(place, number)| (flag(place), number.is_some()));
+        let is_told = is_told.chain([(SPREAD, has_spread)]);
+        let flags = is_told.fold(0_u64, |flags, (bit, told)| flags | u64::from(told) << bit);
         out.number(flags);
         numbers.flatten().for_each(|number| out.number(*number));
         if has_spread {
@@ -52,14 +56,19 @@ impl Figures for PlainFigures {
             *gauge = Some(input.number()?);
         }
         let counts = figures.counts.iter_mut().enumerate();
-        for (_, count) in counts.filter(|(place, _)| is_told(GAUGES + place)) {
+        for (_, count) in counts.filter(|(place, _)| is_told(flag(GAUGES + place))) {
             *count = input.number()?;
         }
-        if is_told(GAUGES + COUNTS) {
+        if is_told(SPREAD) {
             figures.spread = input.buckets()?;
         }
         Some(figures)
     }
+}
+
+/// Which of the flags tells of a number.
+const fn flag(place: usize) -> usize {
+    if place < SPREAD { place } else { place + 1 }
 }
 
 impl Step<PlainFigures> {

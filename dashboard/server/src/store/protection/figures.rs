@@ -23,6 +23,10 @@ impl Protection {
             ProtectionKind::Limit => ProtectionFigures::Limit(self.limit()),
             ProtectionKind::Probe => ProtectionFigures::Probe(self.probe()),
             ProtectionKind::Resource => ProtectionFigures::Resource(self.resource()),
+            ProtectionKind::Server => ProtectionFigures::Server(self.server()),
+            ProtectionKind::Tasks => ProtectionFigures::Tasks(self.tasks()),
+            ProtectionKind::Queue => ProtectionFigures::Queue(self.queue()),
+            ProtectionKind::Supervisor => ProtectionFigures::Supervisor(self.supervisor()),
         }
     }
 
@@ -111,11 +115,11 @@ impl Protection {
         wire::ResourceFigures { refused: sum(refused.values().copied()), ..figures }
     }
 
-    fn counts(&mut self, figure: Figure) -> BTreeMap<String, Count> {
+    pub(super) fn counts(&mut self, figure: Figure) -> BTreeMap<String, Count> {
         self.series.counts(figure, &self.reports)
     }
 
-    fn gauges(&self, figure: Figure) -> impl Iterator<Item = (&str, f64)> {
+    pub(super) fn gauges(&self, figure: Figure) -> impl Iterator<Item = (&str, f64)> {
         self.series.gauges(figure, &self.reports)
     }
 
@@ -123,13 +127,13 @@ impl Protection {
         self.gauges(figure).find(|(of, _)| *of == label).map(|(_, value)| value)
     }
 
-    fn percentiles(&mut self) -> Option<wire::Percentiles> {
+    pub(super) fn percentiles(&mut self) -> Option<wire::Percentiles> {
         percentiles(&mut self.spread, &self.reports)
     }
 }
 
 /// What was counted, most frequent first, a bounded number.
-fn by_frequency(counts: BTreeMap<String, Count>) -> Vec<(String, Count)> {
+pub(super) fn by_frequency(counts: BTreeMap<String, Count>) -> Vec<(String, Count)> {
     let mut counts: Vec<_> = counts.into_iter().filter(|(_, count)| count.total > 0).collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse((count.minute, count.total)));
     counts.truncate(MAX_LISTED);
@@ -151,6 +155,10 @@ pub(super) fn gauges(figures: &ProtectionFigures) -> [Option<u64>; 4] {
             [resource.usage, resource.peak, resource.soft, resource.hard]
         }
         ProtectionFigures::Retry(_) | ProtectionFigures::Probe(_) => [None; 4],
+        ProtectionFigures::Server(_)
+        | ProtectionFigures::Tasks(_)
+        | ProtectionFigures::Queue(_)
+        | ProtectionFigures::Supervisor(_) => super::serving::gauges(figures),
     }
 }
 
@@ -172,6 +180,6 @@ pub(super) fn place(figure: Figure, label: &str) -> Option<&'static [usize]> {
             ProbeOutcome::Slow => Some(&[1]),
             ProbeOutcome::Failure => Some(&[2]),
         },
-        _ => None,
+        _ => super::serving::place(figure, label),
     }
 }

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use poolscope_semconv::accepted::attr as theirs;
 use poolscope_semconv::metric::MetricKind;
-use poolscope_semconv::value::{ConnectPhase, ConnectionState, LimitKind};
+use poolscope_semconv::value::{ConnectPhase, ConnectionState, LimitKind, SupervisorState};
 use poolscope_wire::{ServerMessage, Status};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -46,6 +46,11 @@ fn attributes(of_pool: bool) -> Vec<KeyValue> {
         (attr::RESOURCE_NAME, "memory"),
         (attr::RESOURCE_LIMIT_KIND, LimitKind::Soft.as_str()),
         (attr::SESSION_NAME, "ws"),
+        (attr::SERVER_NAME, "api"),
+        (attr::TASK_GROUP, "ws"),
+        (attr::QUEUE_NAME, "q"),
+        (attr::SUPERVISOR_NAME, "prices"),
+        (attr::SUPERVISOR_STATE, SupervisorState::Waiting.as_str()),
         (attr::HTTP_CONNECTION_STATE, ConnectionState::Idle.as_str()),
         (attr::CONNECT_PHASE, ConnectPhase::Tls.as_str()),
         (theirs::DB_STATE, "idle"),

@@ -20,15 +20,19 @@ use crate::{
 /// Reads what is gone of a time that stands still, of the service that is chosen.
 pub fn use_gone(live: Live, time: Time, filter: Derived<Filter>) -> GoneOnes<Protection> {
     GoneOnes::start(live, time, path::PROTECTION, move |then: &[Protection]| {
-        let service = filter.with(|filter| filter.service.clone());
-        live.with_protection(|store| gone(then, |id| store.protection.get(id).is_some(), &service))
+        let of = filter.with(|filter| (filter.service.clone(), filter.serves));
+        live.with_protection(|store| gone(then, |id| store.protection.get(id).is_some(), (&of.0, of.1)))
     })
 }
 
-/// Those that are not here now, of a service if one is chosen.
-fn gone(then: &[Protection], is_here: impl Fn(&str) -> bool, service: &str) -> Vec<Protection> {
+/// Those that are not here now, of a service if one is chosen, and only those that serve or only the others.
+fn gone(
+    then: &[Protection],
+    is_here: impl Fn(&str) -> bool,
+    (service, serves): (&str, bool),
+) -> Vec<Protection> {
     let is_gone = |one: &&Protection| is_of(service, &one.service) && !is_here(&one.id);
-    then.iter().filter(is_gone).cloned().collect()
+    then.iter().filter(|one| one.figures.serves() == serves).filter(is_gone).cloned().collect()
 }
 
 /// Rows of those that a filter lets through.
@@ -91,7 +95,8 @@ mod tests {
         assert_eq!(ids(Filter { text: "shop head".to_owned(), ..Filter::default() }), ["b"]);
         assert_eq!(ids(Filter { how: Some(None), ..Filter::default() }), ["a", "b"]);
         assert_eq!(ids(Filter { how: Some(Some(Severity::Ok)), ..Filter::default() }), [""; 0]);
-        assert_eq!(gone(&then, |id| id == "a", "shop"), then[1..]);
-        assert!(gone(&then, |_| false, "mail").is_empty());
+        assert_eq!(gone(&then, |id| id == "a", ("shop", false)), then[1..]);
+        assert!(gone(&then, |_| false, ("mail", false)).is_empty());
+        assert!(gone(&then, |_| false, ("shop", true)).is_empty(), "none of them serves");
     }
 }

@@ -26,6 +26,8 @@ pub struct Filter {
     pub text: String,
     /// What is so bad, or silent.
     pub how: Option<How>,
+    /// What serves, and not what protects.
+    pub serves: bool,
 }
 
 impl Filter {
@@ -81,7 +83,7 @@ type Found<'a> = (How, &'a str, Kind, &'a str);
 pub fn groups(store: &Store, filter: &Filter) -> Vec<Group> {
     let service = filter.service.as_str();
     let mut found: BTreeMap<(&str, &str), Vec<Found<'_>>> = BTreeMap::new();
-    for one in protection_of(store, service) {
+    for one in protection_of(store, service, filter.serves) {
         let texts = [&one.name, &one.service, &one.instance, &one.health.sentence].map(String::as_str);
         let how = (!one.stale).then_some(one.health.severity);
         if !filter.passes(how, &texts) {
@@ -90,7 +92,7 @@ pub fn groups(store: &Store, filter: &Filter) -> Vec<Group> {
         let rows = found.entry((&one.service, &one.instance)).or_default();
         rows.push((how, &one.name, Kind::of(&one.figures), &one.id));
     }
-    let limited = store.pools.values().filter(|entry| entry.summary.now.limit.is_some());
+    let limited = store.pools.values().filter(|entry| !filter.serves && entry.summary.now.limit.is_some());
     for pool in limited.filter(|entry| service.is_empty() || entry.summary.service == service) {
         let (severity, sentence) = pool.summary.now.limit.map(pool_limit_sentence).unwrap_or_default();
         let destination = words::destination(&pool.summary);

@@ -39,6 +39,7 @@ pub fn Protection() -> impl IntoView {
         how: navigation.with_query(|query| {
             HOW.iter().find(|(_, key, ..)| *key == query.get("severity")).map(|(how, ..)| *how)
         }),
+        serves: false,
     });
     let gone = use_gone(live, time, filter);
     let read = move |filter: &Filter| {

@@ -1,4 +1,4 @@
-//! One table: a row for each policy, timeout, limit, probe or resource.
+//! One table: a row for each policy, timeout, limit, probe, resource, server, supervised connection, group of tasks or queue.
 
 use leptos::prelude::*;
 use poolscope_wire::{Severity, path};

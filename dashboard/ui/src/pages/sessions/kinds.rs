@@ -45,6 +45,14 @@ pub struct Kind {
     pub life_p50_s: Option<f32>,
     /// Sweeps that came too late.
     pub late_sweeps: u64,
+    /// Messages that came.
+    pub received: Count,
+    /// Messages that were sent.
+    pub sent: Count,
+    /// Errors of the transport.
+    pub errors: Count,
+    /// Pings that were not answered in time.
+    pub missed_pings: Count,
     /// How they ended, those that were not completed first.
     pub ends: Vec<(String, Count)>,
     /// The last two minutes.
@@ -76,6 +84,12 @@ impl Kind {
     #[must_use]
     pub fn count(&self, count: u64) -> String {
         if self.is_silent() { format::UNKNOWN.to_owned() } else { format::count(count) }
+    }
+
+    /// True if its messages are counted.
+    #[must_use]
+    pub fn has_messages(&self) -> bool {
+        self.received.total > 0 || self.sent.total > 0
     }
 
     /// How many are there, of how many that may be.
@@ -161,6 +175,10 @@ fn add(kind: &mut Kind, one: &Sessions) {
     kind.started = both(kind.started, counted(one.started));
     kind.refused = both(kind.refused, counted(one.refused));
     kind.late_sweeps += one.late_sweeps.total;
+    kind.received = both(kind.received, counted(one.received));
+    kind.sent = both(kind.sent, counted(one.sent));
+    kind.errors = both(kind.errors, counted(one.errors));
+    kind.missed_pings = both(kind.missed_pings, counted(one.missed_pings));
     for (reason, count) in &one.ends {
         match kind.ends.iter_mut().find(|(known, _)| known == reason) {
             Some((_, sum)) => *sum = both(*sum, counted(*count)),

@@ -1,10 +1,12 @@
-//! Sessions: who is there by kind, how they end, and what does not end although it should.
+//! Sessions: who is there by kind, how they end, and what does not end although it should; below them the servers, supervised
+//! connections, tasks and queues that they live by.
 //!
 //! A kind is one registry's name over all instances of a service; its instances are behind it.
 
 pub mod events;
 pub mod gone;
 pub mod kinds;
+pub mod serving;
 pub mod strip;
 
 use leptos::prelude::*;
@@ -30,6 +32,7 @@ use crate::{
 use events::SessionEvents;
 use gone::{Gone, use_gone};
 use kinds::{Kind, NOT_KNOWN, end_reason, kinds, summary};
+use serving::{Serving, use_serving};
 use strip::Strip;
 
 /// The sessions page.
@@ -46,6 +49,7 @@ pub fn SessionsPage() -> impl IntoView {
     let nobody_sends = Derived::new(move || live.with_status(|store| store.services.is_empty()));
     let is_empty = Derived::new(move || all.with(Vec::is_empty));
     let gone = use_gone(live, navigation, time);
+    let serving = use_serving(live, navigation, time);
     let keys = move || all.with(|all| all.iter().map(Kind::key).collect());
     let shown = Derived::after(move |before: Option<&Option<(String, String)>>| {
         let asked = navigation.query("show");
@@ -71,7 +75,7 @@ pub fn SessionsPage() -> impl IntoView {
                 }.into_any()
             } else if !is_filled.get() {
                 view! { <Waiting /> }.into_any()
-            } else if gone.any() || gone.is_loading() {
+            } else if gone.any() || gone.is_loading() || serving.any() {
                 // What is looked at is there: nothing is missing that has to be explained.
                 ().into_any()
             } else if nobody_sends.get() {
@@ -86,6 +90,7 @@ pub fn SessionsPage() -> impl IntoView {
             <Gone gone />
             <Show when=move || gone.any()><SessionEvents /></Show>
         </Show>
+        <Serving serving />
     }
 }
 
@@ -217,6 +222,12 @@ fn KindCard(
                     |kind| kind.life_p50_s.map(|life| format::duration(f64::from(life))))}
                 {figure("silent for too long", "Liveness: sessions of the last minute that ended because nothing happened in them for too long", "session-silent",
                     |kind| Some(kind.count(kind.silent())))}
+                {figure("messages in / out", "Messages that came and that were sent in the last minute", "session-messages",
+                    |kind| kind.has_messages().then(|| format!("{} / {}", kind.count(kind.received.minute), kind.count(kind.sent.minute))))}
+                {figure("pings missed", "Liveness: pings of the last minute that the other end did not answer in time", "session-missed",
+                    |kind| (kind.missed_pings.total > 0).then(|| kind.count(kind.missed_pings.minute)))}
+                {figure("errors", "Errors of the transport in the last minute", "session-errors",
+                    |kind| (kind.errors.total > 0).then(|| kind.count(kind.errors.minute)))}
                 {figure("late sweeps", "Sweeps that told a session to end more than 250 ms after its deadline: the runtime was busy", "session-late",
                     |kind| (kind.late_sweeps > 0).then(|| format::count(kind.late_sweeps)))}
             </dl>

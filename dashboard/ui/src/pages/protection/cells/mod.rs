@@ -2,6 +2,7 @@
 
 mod amounts;
 mod calls;
+mod serving;
 
 use poolscope_wire::{Count, Percentiles, ProtectionFigures};
 
@@ -10,6 +11,7 @@ use crate::format;
 use amounts::{limit, resource};
 pub use amounts::{pool_limit, pool_limit_sentence};
 use calls::{probe, retry, timeout};
+use serving::{queue, server, supervisor, tasks};
 
 /// A table of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,12 +28,30 @@ pub enum Kind {
     Retry,
     /// Resources.
     Resource,
+    /// Servers.
+    Server,
+    /// Supervised connections.
+    Supervisor,
+    /// Groups of tasks.
+    Tasks,
+    /// Queues.
+    Queue,
 }
 
 impl Kind {
-    /// Every table, in the order of the page.
-    pub const ALL: [Self; 6] =
-        [Self::Probe, Self::Limit, Self::PoolLimit, Self::Timeout, Self::Retry, Self::Resource];
+    /// Every table, in the order of the page: those of what protects, and those of what serves.
+    pub const ALL: [Self; 10] = [
+        Self::Probe,
+        Self::Limit,
+        Self::PoolLimit,
+        Self::Timeout,
+        Self::Retry,
+        Self::Resource,
+        Self::Server,
+        Self::Supervisor,
+        Self::Tasks,
+        Self::Queue,
+    ];
 
     /// The table of something that protects.
     #[must_use]
@@ -42,6 +62,10 @@ impl Kind {
             ProtectionFigures::Limit(_) => Self::Limit,
             ProtectionFigures::Probe(_) => Self::Probe,
             ProtectionFigures::Resource(_) => Self::Resource,
+            ProtectionFigures::Server(_) => Self::Server,
+            ProtectionFigures::Tasks(_) => Self::Tasks,
+            ProtectionFigures::Queue(_) => Self::Queue,
+            ProtectionFigures::Supervisor(_) => Self::Supervisor,
         }
     }
 
@@ -55,6 +79,10 @@ impl Kind {
             Self::Timeout => "timeout",
             Self::Retry => "retry",
             Self::Resource => "resource",
+            Self::Server => "server",
+            Self::Supervisor => "supervisor",
+            Self::Tasks => "tasks",
+            Self::Queue => "queue",
         }
     }
 
@@ -68,6 +96,10 @@ impl Kind {
             Self::Timeout => "Timeouts",
             Self::Retry => "Retries",
             Self::Resource => "Resources of the process",
+            Self::Server => "Servers",
+            Self::Supervisor => "Supervised connections",
+            Self::Tasks => "Tasks",
+            Self::Queue => "Queues",
         }
     }
 
@@ -90,6 +122,19 @@ impl Kind {
                 "wait before",
             ],
             Self::Resource => &["used", "peak", "soft limit", "hard limit", "refused"],
+            Self::Server => &[
+                "connections",
+                "accepted",
+                "turned away",
+                "closed",
+                "requests",
+                "failed",
+                "client left",
+                "duration",
+            ],
+            Self::Supervisor => &["state", "attempts", "why it changed", "life"],
+            Self::Tasks => &["running", "began", "ended", "panicked", "life"],
+            Self::Queue => &["in it", "most ever", "put in", "dropped"],
         }
     }
 }
@@ -141,7 +186,7 @@ fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-/// The figures of something that protects, in the order of [`Kind::columns`].
+/// The figures of something that protects or serves, in the order of [`Kind::columns`].
 #[must_use]
 pub fn cells(name: &str, figures: &ProtectionFigures, now_ms: impl FnOnce() -> u64) -> Vec<Cell> {
     match figures {
@@ -150,13 +195,18 @@ pub fn cells(name: &str, figures: &ProtectionFigures, now_ms: impl FnOnce() -> u
         ProtectionFigures::Limit(figures) => limit(figures),
         ProtectionFigures::Probe(figures) => probe(figures, now_ms),
         ProtectionFigures::Resource(figures) => resource(name, figures),
+        ProtectionFigures::Server(figures) => server(figures),
+        ProtectionFigures::Tasks(figures) => tasks(figures),
+        ProtectionFigures::Queue(figures) => queue(*figures),
+        ProtectionFigures::Supervisor(figures) => supervisor(figures, now_ms),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use poolscope_wire::{
-        ClientLimitFigures, PoolLimit, ProbeFigures, ResourceFigures, RetryFigures, TimeoutFigures,
+        ClientLimitFigures, PoolLimit, ProbeFigures, QueueFigures, ResourceFigures, RetryFigures,
+        ServerFigures, SupervisorFigures, TaskFigures, TimeoutFigures,
     };
 
     use super::*;
@@ -169,6 +219,10 @@ mod tests {
             ProtectionFigures::Limit(ClientLimitFigures::default()),
             ProtectionFigures::Probe(ProbeFigures::default()),
             ProtectionFigures::Resource(ResourceFigures::default()),
+            ProtectionFigures::Server(ServerFigures::default()),
+            ProtectionFigures::Tasks(TaskFigures::default()),
+            ProtectionFigures::Queue(QueueFigures::default()),
+            ProtectionFigures::Supervisor(SupervisorFigures::default()),
         ];
         for figures in all {
             assert_eq!(cells("", &figures, || 0).len(), Kind::of(&figures).columns().len(), "{figures:?}");
