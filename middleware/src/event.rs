@@ -53,6 +53,10 @@ pub enum Event {
     SessionEnded(EndOfSession),
     /// A session was told to end and is still there after the time that it had for it.
     SessionOverdue(EndOfSession),
+    /// A task panicked.
+    TaskPanicked(EndOfTask),
+    /// A task was told to end, did not in time, and was cut.
+    TaskAborted(EndOfTask),
 }
 
 /// The pool that an event belongs to.
@@ -284,6 +288,19 @@ pub struct EndOfSession {
     pub ending: Duration,
     /// What its holder gave up for.
     pub error: Option<String>,
+}
+
+/// A task that did not end by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndOfTask {
+    /// Name of its group.
+    pub group: Arc<str>,
+    /// What the program calls it.
+    pub name: Arc<str>,
+    /// How long it ran.
+    pub duration: Duration,
+    /// What the panic says, of one that panicked.
+    pub panic: Option<Arc<str>>,
 }
 
 /// Wants to know what happens. Called where it happens, so it must be quick and must not block.

@@ -112,6 +112,8 @@ pub mod stack;
 ))]
 mod stopped;
 mod sync;
+#[cfg(feature = "task")]
+pub mod task;
 mod template;
 #[cfg(feature = "timeout")]
 pub mod timeout;
@@ -133,6 +135,7 @@ pub use origin::{Origin, OriginScope};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
 pub use poolscope_semconv::value::SessionEnd;
+pub use poolscope_semconv::value::TaskOutcome;
 pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, LimitOutcome};
 pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use registry::{
@@ -143,6 +146,7 @@ pub use registry::{
 };
 pub use registry::{HealthSnapshot, ResourceSnapshot};
 pub use registry::{SessionSnapshot, SessionsSnapshot};
+pub use registry::{TaskSnapshot, TasksSnapshot};
 pub use scope::{
     DEFAULT_LEAK_THRESHOLD, DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder,
 };

@@ -1,4 +1,4 @@
-//! [`Said`]: a duration as people say it.
+//! What is said in words: a duration as people say it ([`Said`]), and no more of a text than may be told.
 
 use std::fmt;
 use std::time::Duration;
@@ -23,6 +23,15 @@ impl fmt::Display for Said {
             span(f, seconds.round() as u64)
         }
     }
+}
+
+/// The begin of a text that may have so many bytes, between two characters.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Three significant digits, and no zeros at the end.

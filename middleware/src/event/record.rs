@@ -7,7 +7,7 @@ use opentelemetry::{SpanId, TraceId};
 use poolscope_semconv::value::{BreakerState, CloseReason, HealthState, SessionEnd};
 use poolscope_semconv::{attr, event as name};
 
-use super::{EndOfSession, Event, Leak, PoolName, ResourceUse};
+use super::{EndOfSession, EndOfTask, Event, Leak, PoolName, ResourceUse};
 use crate::registry::PoolState;
 use crate::said::Said;
 
@@ -199,6 +199,22 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
             );
             (name::SESSION_OVERDUE, Severity::Warn, body)
         }
+        Event::TaskPanicked(end) => {
+            add_task(record, end);
+            let message = end.panic.as_deref().unwrap_or_default();
+            record.add_attribute(attr::TASK_PANIC_MESSAGE, message.to_owned());
+            let body = format!("{} panicked after {}: {message}", task(end), Said(end.duration));
+            (name::TASK_PANICKED, Severity::Error, body)
+        }
+        Event::TaskAborted(end) => {
+            add_task(record, end);
+            let body = format!(
+                "{} did not end in time when it was told to, and was cut after {}",
+                task(end),
+                Said(end.duration)
+            );
+            (name::TASK_ABORTED, Severity::Warn, body)
+        }
     };
     record.set_event_name(name);
     record.set_severity_number(severity);
@@ -275,6 +291,16 @@ fn add_session<R: LogRecord>(record: &mut R, end: &EndOfSession) {
 
 fn session(end: &EndOfSession) -> String {
     format!("session {} ({}) of {}", end.id, end.key, end.name)
+}
+
+fn add_task<R: LogRecord>(record: &mut R, end: &EndOfTask) {
+    record.add_attribute(attr::TASK_GROUP, end.group.to_string());
+    record.add_attribute(attr::TASK_NAME, end.name.to_string());
+    record.add_attribute(attr::TASK_DURATION, end.duration.as_secs_f64());
+}
+
+fn task(end: &EndOfTask) -> String {
+    format!("task {} of {}", end.name, end.group)
 }
 
 /// Where a call went, which layers above the pools know as a URL only.

@@ -149,6 +149,8 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::HealthChanged(failing()),
         Event::SessionEnded(end(SessionEnd::Error)),
         Event::SessionOverdue(end(SessionEnd::IdleTimeout)),
+        Event::TaskPanicked(task_end(Some("index out of bounds".into()))),
+        Event::TaskAborted(task_end(None)),
     ]
 }
 
@@ -257,6 +259,28 @@ fn a_change_of_health_tells_from_where_to_where_and_why() {
     let attributes = attributes(&record);
     assert_eq!((&*attributes[attr::HEALTH_FROM], &*attributes[attr::HEALTH_STATE]), ("healthy", "failing"));
     assert_eq!(attributes[attr::SERVER_ADDRESS], "pay.example");
+}
+
+fn task_end(panic: Option<Arc<str>>) -> EndOfTask {
+    EndOfTask { group: "chat".into(), name: "writer".into(), duration: Duration::from_secs(90), panic }
+}
+
+#[test]
+fn a_task_tells_how_it_ended_and_what_its_panic_says() {
+    let panicked = record(&Event::TaskPanicked(task_end(Some("index out of bounds".into()))));
+    assert_eq!(panicked.severity_number(), Some(Severity::Error));
+    assert_eq!(body(&panicked), "task writer of chat panicked after 1 min 30 s: index out of bounds");
+    let told = attributes(&panicked);
+    assert_eq!((&*told[attr::TASK_GROUP], &*told[attr::TASK_NAME]), ("chat", "writer"));
+    assert_eq!(
+        (&*told[attr::TASK_DURATION], &*told[attr::TASK_PANIC_MESSAGE]),
+        ("90", "index out of bounds")
+    );
+    let aborted = record(&Event::TaskAborted(task_end(None)));
+    assert_eq!(
+        body(&aborted),
+        "task writer of chat did not end in time when it was told to, and was cut after 1 min 30 s"
+    );
 }
 
 #[test]

@@ -6,13 +6,13 @@ use poolscope_semconv::metric::{self, MetricDef};
 use poolscope_semconv::value::{
     AcquireOutcome, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase,
     ErrorType, HealthState, LimitOutcome, Observation, ProbeOutcome, ResourceState, RetryOutcome, SessionEnd,
-    TimeoutOutcome,
+    TaskOutcome, TimeoutOutcome,
 };
 
 use crate::registry::{
     BreakerSnapshot, ConnectFailures, ConnectionCounts, HealthSnapshot, HistogramSnapshot, LimitSnapshot,
     PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, ScopeSnapshot, SessionsSnapshot,
-    TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
+    TasksSnapshot, TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
 };
 use crate::{LookupSnapshot, RetryResultSnapshot};
 
@@ -254,6 +254,14 @@ pub(super) fn snapshot() -> ScopeSnapshot {
             sweeps: histogram(&metric::SESSION_SWEEP_DURATION, 9),
             late_sweeps: 1,
             sessions: Vec::new(),
+        }],
+        tasks: vec![TasksSnapshot {
+            name: "chat".into(),
+            active: 2,
+            started: 6,
+            ended: TaskOutcome::ALL.iter().map(|outcome| (*outcome, 1)).collect(),
+            duration: histogram(&metric::TASK_RUN_TIME, 4),
+            tasks: Vec::new(),
         }],
         overflowed: vec![("payments".into(), 0), ("search".into(), 6)],
     }

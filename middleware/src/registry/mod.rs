@@ -39,6 +39,7 @@ mod serial;
 mod session_snapshot;
 mod snapshot;
 mod sources;
+mod task_snapshot;
 mod timeouts;
 mod upkeep;
 
@@ -53,7 +54,7 @@ pub(crate) use exemplar::{ExemplarFilter, ExemplarSwitch};
 #[cfg(feature = "limit")]
 pub(crate) use gate::{Asked, Gate, Ticket};
 pub use health_snapshot::HealthSnapshot;
-#[cfg(any(feature = "health", feature = "session"))]
+#[cfg(any(feature = "health", feature = "task"))]
 pub(crate) use histogram::Histogram;
 pub use histogram::HistogramSnapshot;
 pub(crate) use holder::TraceRef;
@@ -86,6 +87,7 @@ pub use snapshot::{
 };
 pub use sources::BreakerSource;
 pub(crate) use sources::Sources;
+pub use task_snapshot::{TaskSnapshot, TasksSnapshot};
 #[cfg(feature = "timeout")]
 pub(crate) use timeouts::LimitSource;
 pub(crate) use timeouts::TimeoutStats;

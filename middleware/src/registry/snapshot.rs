@@ -17,6 +17,7 @@ use super::retry_results::RetryResultSnapshot;
 #[cfg(feature = "serde")]
 use super::serial;
 use super::session_snapshot::SessionsSnapshot;
+use super::task_snapshot::TasksSnapshot;
 use super::timeouts::TimeoutSnapshot;
 
 /// Everything that a scope knows at one moment.
@@ -47,6 +48,8 @@ pub struct ScopeSnapshot {
     pub health: Vec<HealthSnapshot>,
     /// Registries of sessions, by name.
     pub sessions: Vec<SessionsSnapshot>,
+    /// Groups of tasks, by name; that of the tasks of sessions has the name of their registry.
+    pub tasks: Vec<TasksSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub overflowed: Vec<(String, u64)>,

@@ -9,7 +9,7 @@ use poolscope_semconv::{attr, metric};
 use super::{Labels, Sink, integer, text};
 use crate::registry::{
     BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, ResourceSnapshot,
-    RetrySnapshot, ScopeSnapshot, SessionsSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
+    RetrySnapshot, ScopeSnapshot, SessionsSnapshot, TasksSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
 };
 
 /// Everything that a snapshot says but for its pools.
@@ -35,6 +35,7 @@ pub(crate) fn others(sink: &mut dyn Sink, snapshot: &ScopeSnapshot) {
     for sessions in &snapshot.sessions {
         self::sessions(sink, sessions);
     }
+    snapshot.tasks.iter().for_each(|tasks| self::tasks(sink, tasks));
     if snapshot.pools.iter().any(|pool| pool.observation == Observation::Kernel) {
         sink.integer(&metric::KERNEL_OVERFLOWS, Labels::default(), snapshot.kernel_overflows);
     }
@@ -334,4 +335,16 @@ fn sessions(sink: &mut dyn Sink, sessions: &SessionsSnapshot) {
     sink.float(&metric::SESSION_OLDEST_AGE, key.clone(), oldest.as_secs_f64());
     sink.histogram(&metric::SESSION_DURATION, key.clone(), &sessions.duration);
     sink.histogram(&metric::SESSION_SWEEP_DURATION, key, &sessions.sweeps);
+}
+
+fn tasks(sink: &mut dyn Sink, tasks: &TasksSnapshot) {
+    let key = vec![text(attr::TASK_GROUP, &tasks.name)];
+    sink.integer(&metric::TASK_ACTIVE, key.clone(), tasks.active);
+    sink.integer(&metric::TASK_STARTED, key.clone(), tasks.started);
+    for (outcome, count) in &tasks.ended {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::TASK_OUTCOME, outcome.as_str()));
+        sink.integer(&metric::TASK_ENDED, attributes, *count);
+    }
+    sink.histogram(&metric::TASK_RUN_TIME, key, &tasks.duration);
 }

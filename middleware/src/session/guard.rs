@@ -8,9 +8,10 @@ use std::time::Duration;
 use poolscope_semconv::value::SessionEnd;
 use tokio_util::sync::CancellationToken;
 
-use super::life::{Life, cut};
+use super::life::Life;
 use super::registry::Shared;
 use crate::event::{EndOfSession, Event};
+use crate::said::cut;
 
 /// Most bytes of an error that are told.
 const LONGEST_ERROR: usize = 256;

@@ -8,6 +8,7 @@ use poolscope_semconv::value::SessionEnd;
 use tokio_util::sync::CancellationToken;
 
 use super::table::Rules;
+use crate::said::cut;
 
 /// Most bytes of a key that are kept, so that what a session costs is bounded.
 pub(super) const LONGEST_KEY: usize = 256;
@@ -79,15 +80,6 @@ impl Life {
         let max = rules.max_duration.map(|max| (self.began + max, SessionEnd::MaxDuration));
         idle.into_iter().chain(max).min_by_key(|(at, _)| *at)
     }
-}
-
-/// The begin of a text, between two characters.
-pub(super) fn cut(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 fn nanos(time: Duration) -> u64 {

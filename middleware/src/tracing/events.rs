@@ -246,6 +246,10 @@ fn emit(event: &Event, fields: &Fields) {
             SESSION_ENDING_TIME,
             SESSION_ERROR_MESSAGE
         ),
+        Event::TaskPanicked(_) => {
+            emit!(fields, name::TASK_PANICKED, TASK_GROUP, TASK_NAME, TASK_DURATION, TASK_PANIC_MESSAGE);
+        }
+        Event::TaskAborted(_) => emit!(fields, name::TASK_ABORTED, TASK_GROUP, TASK_NAME, TASK_DURATION),
     }
 }
 
