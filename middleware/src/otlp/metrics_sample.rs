@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 use poolscope_semconv::metric::{self, MetricDef};
 use poolscope_semconv::value::{
     AcquireOutcome, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase,
-    ErrorType, HealthState, LimitOutcome, Observation, ProbeOutcome, ResourceState, RetryOutcome, SessionEnd,
-    TaskOutcome, TimeoutOutcome,
+    ErrorType, HealthState, LimitOutcome, Observation, PingOutcome, ProbeOutcome, ResourceState,
+    RetryOutcome, SessionEnd, TaskOutcome, TimeoutOutcome,
 };
 
 use crate::registry::{
     BreakerSnapshot, ConnectFailures, ConnectionCounts, HealthSnapshot, HistogramSnapshot, LimitSnapshot,
-    PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, ScopeSnapshot, SessionsSnapshot,
-    TasksSnapshot, TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
+    PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, ScopeSnapshot, SessionTraffic,
+    SessionsSnapshot, TasksSnapshot, TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
 };
 use crate::{LookupSnapshot, RetryResultSnapshot};
 
@@ -253,6 +253,15 @@ pub(super) fn snapshot() -> ScopeSnapshot {
             duration: histogram(&metric::SESSION_DURATION, 7),
             sweeps: histogram(&metric::SESSION_SWEEP_DURATION, 9),
             late_sweeps: 1,
+            traffic: SessionTraffic {
+                messages_sent: 5,
+                messages_received: 3,
+                bytes_sent: 500,
+                bytes_received: 300,
+                errors: 1,
+            },
+            pings: PingOutcome::ALL.iter().map(|outcome| (*outcome, 2)).collect(),
+            ping_time: histogram(&metric::SESSION_PING_TIME, 2),
             sessions: Vec::new(),
         }],
         tasks: vec![TasksSnapshot {

@@ -80,7 +80,7 @@ pub(crate) use retry_results::CallResult;
 pub use retry_results::RetryResultSnapshot;
 pub(crate) use rows::{Board, Rows};
 pub(crate) use senders::Task;
-pub use session_snapshot::{SessionSnapshot, SessionsSnapshot};
+pub use session_snapshot::{SessionSnapshot, SessionTraffic, SessionsSnapshot};
 pub use snapshot::{
     BreakerSnapshot, BreakerTransitions, ConnectFailures, ConnectionCounts, ConnectionSnapshot,
     HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot, ScopeSnapshot, WaitingSnapshot,

@@ -334,7 +334,25 @@ fn sessions(sink: &mut dyn Sink, sessions: &SessionsSnapshot) {
     let oldest = sessions.oldest.unwrap_or_default();
     sink.float(&metric::SESSION_OLDEST_AGE, key.clone(), oldest.as_secs_f64());
     sink.histogram(&metric::SESSION_DURATION, key.clone(), &sessions.duration);
-    sink.histogram(&metric::SESSION_SWEEP_DURATION, key, &sessions.sweeps);
+    sink.histogram(&metric::SESSION_SWEEP_DURATION, key.clone(), &sessions.sweeps);
+    let traffic = &sessions.traffic;
+    let directions = [
+        (IoDirection::Transmit, traffic.messages_sent, traffic.bytes_sent),
+        (IoDirection::Receive, traffic.messages_received, traffic.bytes_received),
+    ];
+    for (direction, messages, bytes) in directions {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::NETWORK_IO_DIRECTION, direction.as_str()));
+        sink.integer(&metric::SESSION_MESSAGES, attributes.clone(), messages);
+        sink.integer(&metric::SESSION_IO, attributes, bytes);
+    }
+    sink.integer(&metric::SESSION_ERRORS, key.clone(), traffic.errors);
+    for (outcome, pings) in &sessions.pings {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::PING_OUTCOME, outcome.as_str()));
+        sink.integer(&metric::SESSION_PINGS, attributes, *pings);
+    }
+    sink.histogram(&metric::SESSION_PING_TIME, key, &sessions.ping_time);
 }
 
 fn tasks(sink: &mut dyn Sink, tasks: &TasksSnapshot) {

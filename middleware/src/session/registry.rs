@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use poolscope_semconv::value::SessionEnd;
+use poolscope_semconv::value::{PingOutcome, SessionEnd};
 use poolscope_semconv::{attr, metric};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::guard::Session;
 use super::life::Life;
+use super::pulse::Liveness;
 use super::refused::Refused;
 use super::sweep;
 use super::table::{NoRoom, Rules, Table};
@@ -19,6 +20,7 @@ use crate::Scope;
 use crate::event::{Event, Events};
 use crate::registry::{Histogram, Mirroring, Rows, SessionsSnapshot};
 use crate::series::text;
+use crate::task::{self, Shown};
 
 /// A registry of sessions. Cheap to clone; clones are one. See the [module](super) for an example.
 ///
@@ -80,6 +82,10 @@ pub(crate) struct Shared {
     epoch: Instant,
     events: Arc<Events>,
     table: Mutex<Table>,
+    /// What the sessions have running.
+    pub(super) tasks: Arc<task::Shared>,
+    pings: [AtomicU64; PingOutcome::COUNT],
+    ping_time: Histogram,
     /// Told when the last session is gone.
     empty: Notify,
     duration: Histogram,
@@ -94,6 +100,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(super) fn add(scope: &Scope, name: &str, rules: Rules, sweep_interval: Duration) -> Arc<Self> {
         let shared = scope.session_board().add(name, |name| {
+            let tasks = task::Shared::add(scope, &name, Shown::Used);
             let shared = Self {
                 name,
                 rules,
@@ -101,6 +108,9 @@ impl Shared {
                 epoch: Instant::now(),
                 events: Arc::clone(scope.events()),
                 table: Mutex::new(Table::new(rules)),
+                tasks,
+                pings: Default::default(),
+                ping_time: Histogram::new(&metric::SESSION_PING_TIME),
                 empty: Notify::new(),
                 duration: Histogram::new(&metric::SESSION_DURATION),
                 sweeps: Histogram::new(&metric::SESSION_SWEEP_DURATION),
@@ -120,6 +130,32 @@ impl Shared {
     #[inline]
     pub(super) fn now(&self) -> Duration {
         self.epoch.elapsed()
+    }
+
+    /// How the other ends are asked whether they are there.
+    pub(super) fn liveness(&self) -> Option<Liveness> {
+        self.rules.liveness
+    }
+
+    /// Most bytes that are kept with a session.
+    pub(super) fn max_data(&self) -> usize {
+        self.rules.max_data
+    }
+
+    /// The other end of a session is there; it has answered a ping, or something else came from it.
+    #[inline]
+    pub(super) fn heard(&self, life: &Life, now: Duration, is_pong: bool) {
+        if let Some(took) = life.pulse.hear(now) {
+            self.pings[PingOutcome::Answered.index()].fetch_add(1, Relaxed);
+            if is_pong {
+                self.ping_time.record(took);
+            }
+        }
+    }
+
+    /// So many pings were not answered.
+    pub(super) fn missed(&self, pings: u64) {
+        self.pings[PingOutcome::Missed.index()].fetch_add(pings, Relaxed);
     }
 
     /// The moment of a time.
@@ -211,6 +247,12 @@ impl Shared {
             duration: self.duration.snapshot(),
             sweeps: self.sweeps.snapshot(),
             late_sweeps: self.late_sweeps.load(Relaxed),
+            traffic: table.traffic(),
+            pings: PingOutcome::ALL
+                .iter()
+                .map(|outcome| (*outcome, self.pings[outcome.index()].load(Relaxed)))
+                .collect(),
+            ping_time: self.ping_time.snapshot(),
             sessions: table.rows(now),
         }
     }
@@ -236,5 +278,6 @@ impl Rows<SessionsSnapshot> for Shared {
         let key = || vec![text(attr::SESSION_NAME, &*self.name)];
         self.duration.mirror(mirrors, key);
         self.sweeps.mirror(mirrors, key);
+        self.ping_time.mirror(mirrors, key);
     }
 }
