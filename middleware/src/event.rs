@@ -11,7 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use poolscope_semconv::value::{
-    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState, SessionEnd,
+    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState,
+    QueueDropReason, SessionEnd,
 };
 
 use crate::origin::Origin;
@@ -57,6 +58,8 @@ pub enum Event {
     TaskPanicked(EndOfTask),
     /// A task was told to end, did not in time, and was cut.
     TaskAborted(EndOfTask),
+    /// A queue drops items. At most one a second for each queue, which counts all of them.
+    QueueDropping(DroppedItems),
 }
 
 /// The pool that an event belongs to.
@@ -301,6 +304,19 @@ pub struct EndOfTask {
     pub duration: Duration,
     /// What the panic says, of one that panicked.
     pub panic: Option<Arc<str>>,
+}
+
+/// A queue drops items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedItems {
+    /// Name of the queue.
+    pub queue: Arc<str>,
+    /// Why the last of them was dropped.
+    pub reason: QueueDropReason,
+    /// Items that were dropped since that was last told.
+    pub dropped: u64,
+    /// Most items of the queue.
+    pub capacity: u64,
 }
 
 /// Wants to know what happens. Called where it happens, so it must be quick and must not block.

@@ -89,6 +89,8 @@ pub mod otlp;
 pub mod otlp_sdk;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 mod phase;
+#[cfg(feature = "queue")]
+pub mod queue;
 mod registry;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
@@ -134,10 +136,10 @@ pub use http_message::{Bodied, WatchedBody};
 pub use origin::{Origin, OriginScope};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
-pub use poolscope_semconv::value::TaskOutcome;
 pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, LimitOutcome};
 pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use poolscope_semconv::value::{PingOutcome, SessionEnd};
+pub use poolscope_semconv::value::{QueueDropReason, TaskOutcome};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
     ConnectionSnapshot, ExemplarSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, LookupSnapshot,
@@ -145,8 +147,8 @@ pub use registry::{
     TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot, WaitingSnapshot,
 };
 pub use registry::{HealthSnapshot, ResourceSnapshot};
+pub use registry::{QueueSnapshot, TaskSnapshot, TasksSnapshot};
 pub use registry::{SessionSnapshot, SessionTraffic, SessionsSnapshot};
-pub use registry::{TaskSnapshot, TasksSnapshot};
 pub use scope::{
     DEFAULT_LEAK_THRESHOLD, DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder,
 };

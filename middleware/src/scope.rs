@@ -16,7 +16,7 @@ use crate::registry::{
     BreakerSource, ClientInner, ClientScope, Connection, MirrorSwitch, Mirroring, Mirrors, Named, Pool,
     PoolLimit, RetryStats, ScopeSnapshot, Sources, TimeoutStats,
 };
-use crate::registry::{SessionsSnapshot, TasksSnapshot};
+use crate::registry::{QueueSnapshot, SessionsSnapshot, TasksSnapshot};
 use crate::watch::Watch;
 
 /// Most pools of one scope by default.
@@ -65,6 +65,7 @@ struct Inner {
     health: Board<HealthSnapshot>,
     sessions: Board<SessionsSnapshot>,
     tasks_of_groups: Board<TasksSnapshot>,
+    queues: Board<QueueSnapshot>,
     #[cfg(all(feature = "task", feature = "shutdown"))]
     open_groups: Mutex<Vec<Weak<crate::task::Shared>>>,
     #[cfg(all(feature = "session", feature = "shutdown"))]
@@ -132,6 +133,18 @@ impl Scope {
         crate::task::TaskGroup::new(self, name)
     }
 
+    /// A queue with a name that holds so many items, at least 1: see [`queue`](crate::queue). A second one of the same name gets
+    /// a number.
+    #[cfg(feature = "queue")]
+    pub fn queue<T: Send + 'static>(
+        &self,
+        name: &str,
+        capacity: usize,
+        policy: crate::queue::DropPolicy,
+    ) -> (crate::queue::QueueSender<T>, crate::queue::QueueReceiver<T>) {
+        crate::queue::new(self, name, capacity, policy)
+    }
+
     /// Everything that the scope knows now, sorted. Takes short locks that no request waits for.
     #[must_use]
     pub fn snapshot(&self) -> ScopeSnapshot {
@@ -166,6 +179,7 @@ impl Scope {
             health: self.inner.health.rows(),
             sessions: self.inner.sessions.rows(),
             tasks: self.inner.tasks_of_groups.rows(),
+            queues: self.inner.queues.rows(),
             overflowed,
             kernel_refused,
             kernel_overflows,
@@ -480,6 +494,12 @@ impl Scope {
         &self.inner.health
     }
 
+    /// Bounded queues.
+    #[cfg(feature = "queue")]
+    pub(crate) fn queue_board(&self) -> &Board<QueueSnapshot> {
+        &self.inner.queues
+    }
+
     /// Groups of tasks.
     #[cfg(feature = "task")]
     pub(crate) fn task_board(&self) -> &Board<TasksSnapshot> {
@@ -589,6 +609,7 @@ impl ScopeBuilder {
                 health: Board::default(),
                 sessions: Board::default(),
                 tasks_of_groups: Board::default(),
+                queues: Board::default(),
                 #[cfg(all(feature = "task", feature = "shutdown"))]
                 open_groups: Mutex::default(),
                 #[cfg(all(feature = "session", feature = "shutdown"))]

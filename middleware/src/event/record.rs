@@ -7,7 +7,7 @@ use opentelemetry::{SpanId, TraceId};
 use poolscope_semconv::value::{BreakerState, CloseReason, HealthState, SessionEnd};
 use poolscope_semconv::{attr, event as name};
 
-use super::{EndOfSession, EndOfTask, Event, Leak, PoolName, ResourceUse};
+use super::{DroppedItems, EndOfSession, EndOfTask, Event, Leak, PoolName, ResourceUse};
 use crate::registry::PoolState;
 use crate::said::Said;
 
@@ -214,6 +214,16 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
                 Said(end.duration)
             );
             (name::TASK_ABORTED, Severity::Warn, body)
+        }
+        Event::QueueDropping(dropping) => {
+            let DroppedItems { queue, reason, dropped, capacity } = dropping;
+            record.add_attribute(attr::QUEUE_NAME, queue.to_string());
+            record.add_attribute(attr::QUEUE_DROP_REASON, reason.as_str());
+            record.add_attribute(attr::QUEUE_DROPPED, integer(*dropped));
+            record.add_attribute(attr::QUEUE_CAPACITY, integer(*capacity));
+            let body =
+                format!("queue {queue} dropped {dropped} items, of which it may hold {capacity}: {reason}");
+            (name::QUEUE_DROPPING, Severity::Warn, body)
         }
     };
     record.set_event_name(name);

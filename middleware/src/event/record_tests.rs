@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLoggerProvider};
-use poolscope_semconv::value::{BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType};
+use poolscope_semconv::value::{
+    BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType, QueueDropReason,
+};
 
 use super::*;
 use crate::Origin;
@@ -151,6 +153,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::SessionOverdue(end(SessionEnd::IdleTimeout)),
         Event::TaskPanicked(task_end(Some("index out of bounds".into()))),
         Event::TaskAborted(task_end(None)),
+        Event::QueueDropping(dropping()),
     ]
 }
 
@@ -259,6 +262,20 @@ fn a_change_of_health_tells_from_where_to_where_and_why() {
     let attributes = attributes(&record);
     assert_eq!((&*attributes[attr::HEALTH_FROM], &*attributes[attr::HEALTH_STATE]), ("healthy", "failing"));
     assert_eq!(attributes[attr::SERVER_ADDRESS], "pay.example");
+}
+
+fn dropping() -> DroppedItems {
+    DroppedItems { queue: "chat outbox".into(), reason: QueueDropReason::Oldest, dropped: 12, capacity: 64 }
+}
+
+#[test]
+fn a_queue_tells_how_much_it_drops_and_why() {
+    let told = record(&Event::QueueDropping(dropping()));
+    assert_eq!(told.severity_number(), Some(Severity::Warn));
+    assert_eq!(body(&told), "queue chat outbox dropped 12 items, of which it may hold 64: oldest");
+    let told = attributes(&told);
+    assert_eq!((&*told[attr::QUEUE_NAME], &*told[attr::QUEUE_DROP_REASON]), ("chat outbox", "oldest"));
+    assert_eq!((&*told[attr::QUEUE_DROPPED], &*told[attr::QUEUE_CAPACITY]), ("12", "64"));
 }
 
 fn task_end(panic: Option<Arc<str>>) -> EndOfTask {

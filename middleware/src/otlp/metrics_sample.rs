@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 use poolscope_semconv::metric::{self, MetricDef};
 use poolscope_semconv::value::{
     AcquireOutcome, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase,
-    ErrorType, HealthState, LimitOutcome, Observation, PingOutcome, ProbeOutcome, ResourceState,
-    RetryOutcome, SessionEnd, TaskOutcome, TimeoutOutcome,
+    ErrorType, HealthState, LimitOutcome, Observation, PingOutcome, ProbeOutcome, QueueDropReason,
+    ResourceState, RetryOutcome, SessionEnd, TaskOutcome, TimeoutOutcome,
 };
 
 use crate::registry::{
     BreakerSnapshot, ConnectFailures, ConnectionCounts, HealthSnapshot, HistogramSnapshot, LimitSnapshot,
-    PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, ScopeSnapshot, SessionTraffic,
-    SessionsSnapshot, TasksSnapshot, TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
+    PoolSnapshot, Protocol, QueueSnapshot, ResourceSnapshot, ResultSnapshot, RetrySnapshot, ScopeSnapshot,
+    SessionTraffic, SessionsSnapshot, TasksSnapshot, TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
 };
 use crate::{LookupSnapshot, RetryResultSnapshot};
 
@@ -271,6 +271,14 @@ pub(super) fn snapshot() -> ScopeSnapshot {
             ended: TaskOutcome::ALL.iter().map(|outcome| (*outcome, 1)).collect(),
             duration: histogram(&metric::TASK_RUN_TIME, 4),
             tasks: Vec::new(),
+        }],
+        queues: vec![QueueSnapshot {
+            name: "chat outbox".into(),
+            length: 3,
+            capacity: 64,
+            high_water: 64,
+            pushed: 500,
+            dropped: QueueDropReason::ALL.iter().map(|reason| (*reason, 4)).collect(),
         }],
         overflowed: vec![("payments".into(), 0), ("search".into(), 6)],
     }

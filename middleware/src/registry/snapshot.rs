@@ -12,6 +12,7 @@ use super::health_snapshot::HealthSnapshot;
 use super::histogram::HistogramSnapshot;
 use super::limit::{LimitSnapshot, TotalLimitSnapshot};
 use super::lookups::LookupSnapshot;
+use super::queue_snapshot::QueueSnapshot;
 use super::resource_snapshot::ResourceSnapshot;
 use super::retry_results::RetryResultSnapshot;
 #[cfg(feature = "serde")]
@@ -50,6 +51,8 @@ pub struct ScopeSnapshot {
     pub sessions: Vec<SessionsSnapshot>,
     /// Groups of tasks, by name; that of the tasks of sessions has the name of their registry.
     pub tasks: Vec<TasksSnapshot>,
+    /// Bounded queues, by name.
+    pub queues: Vec<QueueSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub overflowed: Vec<(String, u64)>,

@@ -8,8 +8,9 @@ use poolscope_semconv::{attr, metric};
 
 use super::{Labels, Sink, integer, text};
 use crate::registry::{
-    BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, ResourceSnapshot,
-    RetrySnapshot, ScopeSnapshot, SessionsSnapshot, TasksSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
+    BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, QueueSnapshot,
+    ResourceSnapshot, RetrySnapshot, ScopeSnapshot, SessionsSnapshot, TasksSnapshot, TimeoutSnapshot,
+    TotalLimitSnapshot,
 };
 
 /// Everything that a snapshot says but for its pools.
@@ -36,6 +37,7 @@ pub(crate) fn others(sink: &mut dyn Sink, snapshot: &ScopeSnapshot) {
         self::sessions(sink, sessions);
     }
     snapshot.tasks.iter().for_each(|tasks| self::tasks(sink, tasks));
+    snapshot.queues.iter().for_each(|queue| self::queue(sink, queue));
     if snapshot.pools.iter().any(|pool| pool.observation == Observation::Kernel) {
         sink.integer(&metric::KERNEL_OVERFLOWS, Labels::default(), snapshot.kernel_overflows);
     }
@@ -365,4 +367,17 @@ fn tasks(sink: &mut dyn Sink, tasks: &TasksSnapshot) {
         sink.integer(&metric::TASK_ENDED, attributes, *count);
     }
     sink.histogram(&metric::TASK_RUN_TIME, key, &tasks.duration);
+}
+
+fn queue(sink: &mut dyn Sink, queue: &QueueSnapshot) {
+    let key = vec![text(attr::QUEUE_NAME, &queue.name)];
+    sink.integer(&metric::QUEUE_LENGTH, key.clone(), queue.length);
+    sink.integer(&metric::QUEUE_LIMIT, key.clone(), queue.capacity);
+    sink.integer(&metric::QUEUE_HIGH_WATER, key.clone(), queue.high_water);
+    for (reason, count) in &queue.dropped {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::QUEUE_DROP_REASON, reason.as_str()));
+        sink.integer(&metric::QUEUE_DROPS, attributes, *count);
+    }
+    sink.integer(&metric::QUEUE_PUSHED, key, queue.pushed);
 }

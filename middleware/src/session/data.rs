@@ -37,7 +37,7 @@ impl Data {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<String> {
-        self.values.get(key).map(|value| value.to_string())
+        self.values.get(key).map(ToString::to_string)
     }
 
     pub(super) fn remove(&mut self, key: &str) -> Option<String> {

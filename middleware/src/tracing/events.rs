@@ -250,6 +250,9 @@ fn emit(event: &Event, fields: &Fields) {
             emit!(fields, name::TASK_PANICKED, TASK_GROUP, TASK_NAME, TASK_DURATION, TASK_PANIC_MESSAGE);
         }
         Event::TaskAborted(_) => emit!(fields, name::TASK_ABORTED, TASK_GROUP, TASK_NAME, TASK_DURATION),
+        Event::QueueDropping(_) => {
+            emit!(fields, name::QUEUE_DROPPING, QUEUE_NAME, QUEUE_DROP_REASON, QUEUE_DROPPED, QUEUE_CAPACITY);
+        }
     }
 }
 
