@@ -125,6 +125,8 @@ mod trace;
 #[cfg(feature = "tracing")]
 pub mod tracing;
 mod watch;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use config_error::ConfigError;
 pub use event::{Event, Listener};

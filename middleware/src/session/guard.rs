@@ -95,6 +95,11 @@ impl Session {
         }
     }
 
+    /// Something came from the other end that is no message, such as a ping of its own: it is there. The idle time goes on.
+    pub fn heard(&self) {
+        self.shared().heard(self.life(), self.shared().now(), false);
+    }
+
     /// The other end has answered a ping. Other than a message, that is no activity: the idle time goes on.
     pub fn pong(&self) {
         self.shared().heard(self.life(), self.shared().now(), true);
