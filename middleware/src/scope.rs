@@ -126,6 +126,15 @@ impl Scope {
         crate::session::SessionsBuilder::new(self, name.into())
     }
 
+    /// A store of server-side sessions with a name: see [`session::store`](crate::session::store).
+    #[cfg(feature = "session-store")]
+    pub fn session_store<V: Send + Sync + 'static>(
+        &self,
+        name: impl Into<String>,
+    ) -> crate::session::store::SessionStoreBuilder<V> {
+        crate::session::store::SessionStoreBuilder::new(self, name.into())
+    }
+
     /// A group of tasks with a name: see [`task`](crate::task). A second one of the same name gets a number.
     #[cfg(feature = "task")]
     #[must_use = "its tasks are told to end when the group is dropped"]

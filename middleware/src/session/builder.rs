@@ -125,10 +125,7 @@ impl SessionsBuilder {
     /// A value out of its range.
     pub fn build(self) -> Result<Sessions, ConfigError> {
         let name = &self.name;
-        require(!name.trim().is_empty(), || "sessions need a name: it is empty".to_owned())?;
-        require(name.len() <= LONGEST_NAME, || {
-            format!("the name of the sessions has {} bytes: it may have {LONGEST_NAME}", name.len())
-        })?;
+        named(name)?;
         require(self.max_sessions > 0, || format!("at least 1 session of {name} must be allowed, not 0"))?;
         let times = [
             ("idle timeout", self.idle_timeout),
@@ -137,14 +134,7 @@ impl SessionsBuilder {
             ("ping interval", self.liveness.map(|rule| rule.interval)),
             ("ping timeout", self.liveness.map(|rule| rule.timeout)),
         ];
-        for (what, time) in times {
-            require(time.is_none_or(|time| (SHORTEST..=LONGEST).contains(&time)), || {
-                format!(
-                    "the {what} of sessions of {name} must be from 1 ms to a year, not {:?}",
-                    time.unwrap_or_default()
-                )
-            })?;
-        }
+        timed(name, &times)?;
         require(self.liveness.is_none_or(|rule| rule.failures > 0), || {
             format!("at least 1 ping of sessions of {name} must fail before one ends, not 0")
         })?;
@@ -163,8 +153,26 @@ impl SessionsBuilder {
             liveness: self.liveness,
             max_data: self.max_data,
         };
-        Ok(Sessions::new(Shared::add(&self.scope, name, rules, self.sweep_interval)))
+        Ok(Sessions::new(Shared::add(&self.scope, name, rules, rules, self.sweep_interval)))
     }
+}
+
+/// A name that can be told.
+pub(super) fn named(name: &str) -> Result<(), ConfigError> {
+    require(!name.trim().is_empty(), || "sessions need a name: it is empty".to_owned())?;
+    require(name.len() <= LONGEST_NAME, || {
+        format!("the name of the sessions has {} bytes: it may have {LONGEST_NAME}", name.len())
+    })
+}
+
+/// Times that timers can keep.
+pub(super) fn timed(name: &str, times: &[(&str, Option<Duration>)]) -> Result<(), ConfigError> {
+    times.iter().try_for_each(|(what, time)| {
+        require(time.is_none_or(|time| (SHORTEST..=LONGEST).contains(&time)), || {
+            let time = time.unwrap_or_default();
+            format!("the {what} of sessions of {name} must be from 1 ms to a year, not {time:?}")
+        })
+    })
 }
 
 #[cfg(test)]

@@ -106,6 +106,8 @@ mod presence;
 mod pulse;
 mod refused;
 mod registry;
+#[cfg(feature = "session-store")]
+pub mod store;
 mod sweep;
 mod table;
 #[cfg(test)]

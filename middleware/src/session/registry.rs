@@ -73,6 +73,17 @@ impl Sessions {
     }
 }
 
+/// What is done when nobody is let in any more.
+#[cfg(feature = "session-store")]
+struct OnClose(Box<dyn Fn() + Send + Sync>);
+
+#[cfg(feature = "session-store")]
+impl std::fmt::Debug for OnClose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnClose(..)")
+    }
+}
+
 /// What the registry, its sessions and its sweep share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -91,6 +102,9 @@ pub(crate) struct Shared {
     duration: Histogram,
     pub(super) sweeps: Histogram,
     pub(super) late_sweeps: AtomicU64,
+    /// Ends those that nobody holds.
+    #[cfg(feature = "session-store")]
+    on_close: std::sync::OnceLock<OnClose>,
     /// There is a task that sweeps.
     pub(super) is_swept: Arc<AtomicBool>,
     /// Has it sweep now.
@@ -98,7 +112,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn add(scope: &Scope, name: &str, rules: Rules, sweep_interval: Duration) -> Arc<Self> {
+    /// The first rules are those that are told, the second ones those of the table.
+    pub(super) fn add(
+        scope: &Scope,
+        name: &str,
+        rules: Rules,
+        of_table: Rules,
+        sweep_interval: Duration,
+    ) -> Arc<Self> {
         let shared = scope.session_board().add(name, |name| {
             let tasks = task::Shared::add(scope, &name, Shown::Used);
             let shared = Self {
@@ -107,7 +128,7 @@ impl Shared {
                 sweep_interval,
                 epoch: Instant::now(),
                 events: Arc::clone(scope.events()),
-                table: Mutex::new(Table::new(rules)),
+                table: Mutex::new(Table::new(of_table)),
                 tasks,
                 pings: Default::default(),
                 ping_time: Histogram::new(&metric::SESSION_PING_TIME),
@@ -115,6 +136,8 @@ impl Shared {
                 duration: Histogram::new(&metric::SESSION_DURATION),
                 sweeps: Histogram::new(&metric::SESSION_SWEEP_DURATION),
                 late_sweeps: AtomicU64::new(0),
+                #[cfg(feature = "session-store")]
+                on_close: std::sync::OnceLock::new(),
                 is_swept: Arc::default(),
                 sweep_now: Arc::default(),
             };
@@ -168,14 +191,37 @@ impl Shared {
     }
 
     fn begin(self: &Arc<Self>, key: &str) -> Result<Session, Refused> {
-        let name = || Arc::clone(&self.name);
         if !sweep::is_running(self) {
-            self.table().refused += 1;
-            return Err(Refused::NoRuntime { name: name() });
+            return Err(self.no_runtime());
         }
+        self.begin_life(key).map(|life| Session::new(Arc::clone(self), life))
+    }
+
+    /// Nobody looks after what would begin here.
+    pub(super) fn no_runtime(&self) -> Refused {
+        self.table().refused += 1;
+        Refused::NoRuntime { name: Arc::clone(&self.name) }
+    }
+
+    /// Has this done when nobody is let in any more.
+    #[cfg(feature = "session-store")]
+    pub(super) fn on_close(&self, then: impl Fn() + Send + Sync + 'static) {
+        let _ = self.on_close.set(OnClose(Box::new(then)));
+    }
+
+    /// No id could be made for what would begin.
+    #[cfg(feature = "session-store")]
+    pub(super) fn no_id(&self) -> Refused {
+        self.table().refused += 1;
+        Refused::NoId { name: Arc::clone(&self.name) }
+    }
+
+    /// Lets one in, if there is room.
+    pub(super) fn begin_life(&self, key: &str) -> Result<Arc<Life>, Refused> {
+        let name = || Arc::clone(&self.name);
         let mut table = self.table();
         match table.begin(key, self.now()) {
-            Ok(life) => Ok(Session::new(Arc::clone(self), life)),
+            Ok(life) => Ok(life),
             Err(NoRoom::Full) => {
                 let (max, overdue) = (self.rules.max_sessions, table.overdue);
                 Err(Refused::Full { name: name(), max, overdue })
@@ -204,6 +250,10 @@ impl Shared {
         }
         // It did not know that somebody could become overdue.
         self.sweep_now.notify_one();
+        #[cfg(feature = "session-store")]
+        if let Some(then) = self.on_close.get() {
+            (then.0)();
+        }
         there.len()
     }
 
@@ -229,7 +279,7 @@ impl Shared {
         self.events.emit(event);
     }
 
-    fn snapshot(&self) -> SessionsSnapshot {
+    pub(super) fn snapshot(&self) -> SessionsSnapshot {
         let table = self.table();
         // Within the lock, so that it is not before the begin of somebody who is there.
         let now = self.now();

@@ -14,26 +14,33 @@ use super::registry::Shared;
 use crate::event::Event;
 
 /// How late a session may be told to end: what is promised.
-const PROMISED: Duration = Duration::from_millis(250);
+pub(super) const PROMISED: Duration = Duration::from_millis(250);
 
 /// Longest sleep where nothing is due.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
 
 /// True if the sessions are swept: starts the task, if there is none, in the runtime that is current here.
 pub(super) fn is_running(shared: &Arc<Shared>) -> bool {
+    claim(shared, |ends| sweep_for_ever(ends, Arc::downgrade(shared)))
+}
+
+/// The same for another task that looks after sessions.
+pub(super) fn claim<F>(shared: &Shared, task: impl FnOnce(Ends) -> F) -> bool
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     if shared.is_swept.load(Acquire) {
         return true;
     }
     let Ok(runtime) = Handle::try_current() else { return false };
     if !shared.is_swept.swap(true, AcqRel) {
-        let ends = Ends(Arc::clone(&shared.is_swept));
-        runtime.spawn(sweep_for_ever(ends, Arc::downgrade(shared)));
+        runtime.spawn(task(Ends(Arc::clone(&shared.is_swept))));
     }
     true
 }
 
 /// Says that nobody sweeps any more, when the task ends that holds it.
-struct Ends(Arc<AtomicBool>);
+pub(super) struct Ends(Arc<AtomicBool>);
 
 impl Drop for Ends {
     fn drop(&mut self) {

@@ -61,8 +61,7 @@ async fn pass(
     last: Arc<Mutex<Option<Instant>>>,
 ) {
     let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let Ok(read @ 1..) = from.read(&mut buffer).await else { break };
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
         if silent.is_cancelled() {
             *last.lock().unwrap() = Some(Instant::now());
         } else {
