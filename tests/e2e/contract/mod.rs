@@ -8,10 +8,12 @@ mod connects;
 mod control;
 mod demo;
 mod judge;
+mod queues;
 mod receiver;
 mod requests;
 mod retries;
 mod sessions;
+mod tasks;
 mod waits;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -92,7 +94,9 @@ async fn everything(world: &World, receiver: &Receiver) {
         breakers::run(world),
         control::run(world),
         retries::run(world),
-        sessions::run(world)
+        sessions::run(world),
+        tasks::run(world),
+        queues::run(world)
     );
 }
 
