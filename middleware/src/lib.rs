@@ -24,10 +24,13 @@
 //! A `guard` refuses requests before the process runs out of open files, memory or connections; only the shutdown belongs
 //! outside of it. A `health` probe asks a destination on an interval how it is, and may feed its breaker.
 //!
-//! # Sessions
+//! # Sessions, tasks and queues
 //!
 //! What lives longer than a request, a WebSocket or an SSE stream, has a guard in a registry of `session`: it ends when nothing
-//! happens in it or when it lasts too long, is bounded in number, and one that does not go when it should is reported.
+//! happens in it, when it lasts too long or when its other end does not answer, is bounded in number, and one that does not go
+//! when it should is reported. `websocket` makes sessions of the WebSockets of axum and `tokio-tungstenite`, and `session-store`
+//! keeps those of HTTP. What a session has running is a group of tasks, of which `task` has more; `queue` bounds what is between
+//! a program and a client that takes it slowly.
 //!
 //! # Hygiene of connections
 //!

@@ -101,6 +101,8 @@ mod data;
 mod guard;
 mod life;
 #[cfg(test)]
+mod lively_tests;
+#[cfg(test)]
 mod model;
 mod presence;
 mod pulse;

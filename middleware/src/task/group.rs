@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::entry::Place;
 use super::handle::TaskHandle;
 use super::report::CancelReport;
-use super::shared::{Place, Shared, Shown};
+use super::shared::{Shared, Shown};
 use crate::Scope;
 use crate::registry::TasksSnapshot;
 

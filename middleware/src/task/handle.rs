@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::task::JoinHandle;
 
-use super::shared::Entry;
+use super::entry::Entry;
 
 /// Waits for a task and gives what it came to. Dropped, it leaves the task alone.
 pub struct TaskHandle<T> {

@@ -50,6 +50,7 @@
 //! `Scope::shutdown` (feature `shutdown`) tells the tasks of all groups to end after sessions and requests have, since those may
 //! need them, aborts them at its deadline, and reports how many are left.
 
+mod entry;
 mod group;
 mod handle;
 mod report;
@@ -58,8 +59,9 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use entry::{Cut, Place};
 pub use group::TaskGroup;
 pub use handle::{TaskError, TaskHandle};
 pub use poolscope_semconv::value::TaskOutcome;
 pub use report::CancelReport;
-pub(crate) use shared::{Cut, Place, Shared, Shown};
+pub(crate) use shared::{Shared, Shown};

@@ -10,8 +10,9 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::entry::{Entry, UnderWay};
 use super::handle::TaskError;
-use super::shared::{Entry, Shared, UnderWay};
+use super::shared::Shared;
 
 /// Most bytes of a panic's words that are told.
 const LONGEST_MESSAGE: usize = 256;

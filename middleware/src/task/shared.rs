@@ -1,60 +1,32 @@
 //! [`Shared`]: what a group and its tasks share.
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::panic::Location;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use poolscope_semconv::value::TaskOutcome;
 use poolscope_semconv::{attr, metric};
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::entry::{Cut, Entry, LONGEST_NAME, Place, UnderWay};
 use super::handle::{TaskError, TaskHandle};
 use super::report::CancelReport;
 use super::run::Run;
 use crate::Scope;
 use crate::event::{EndOfTask, Event, Events};
-use crate::registry::{Histogram, Mirroring, Rows, TaskSnapshot, TasksSnapshot};
+use crate::registry::{Histogram, Mirroring, Rows, TasksSnapshot};
 use crate::said::cut;
 use crate::series::text;
-
-/// Most bytes of a name that are kept.
-const LONGEST_NAME: usize = 256;
 
 /// Most tasks that a snapshot lists one by one; all of them are counted.
 const MOST_LISTED: usize = 100;
 
 /// How long tasks that were aborted have to go: as long as it takes until they are run.
 const ABORT_SHOWS: Duration = Duration::from_millis(250);
-
-/// Which task it is, and where it comes from.
-pub(crate) struct Place {
-    name: Arc<str>,
-    place: &'static Location<'static>,
-    owner: Option<u64>,
-}
-
-impl Place {
-    /// A task that is spawned where this is called.
-    #[track_caller]
-    pub(crate) fn here(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: cut(&name.into(), LONGEST_NAME).into(), place: Location::caller(), owner: None }
-    }
-
-    /// The same for a task that belongs to the part of the group with this number.
-    pub(crate) fn of(self, owner: u64) -> Self {
-        Self { owner: Some(owner), ..self }
-    }
-}
 
 /// When a group is in snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,51 +54,6 @@ struct Table {
     there: BTreeMap<u64, Arc<Entry>>,
     started: u64,
     ended: [u64; TaskOutcome::COUNT],
-}
-
-/// One task.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) id: u64,
-    name: Arc<str>,
-    place: &'static Location<'static>,
-    owner: Option<u64>,
-    began: Instant,
-    pub(super) token: CancellationToken,
-    abort: OnceLock<AbortHandle>,
-    /// It did not end in time when it was told to.
-    is_cut: AtomicBool,
-    ended: OnceLock<Ended>,
-}
-
-#[derive(Debug)]
-struct Ended {
-    outcome: TaskOutcome,
-    error: Option<TaskError>,
-}
-
-impl Entry {
-    /// What it came to, if it ended without a value.
-    pub(super) fn error(&self) -> Option<TaskError> {
-        self.ended.get().and_then(|ended| ended.error.clone())
-    }
-
-    fn row(&self) -> TaskSnapshot {
-        TaskSnapshot {
-            id: self.id,
-            name: self.name.to_string(),
-            place: self.place.to_string(),
-            age: self.began.elapsed(),
-            is_cancelled: self.token.is_cancelled(),
-        }
-    }
-}
-
-/// What waits for a task waits for this to be dropped.
-pub(super) struct UnderWay {
-    _tracked: TaskTrackerToken,
-    /// What is to be there for as long as the task is.
-    _with: Box<dyn Any + Send>,
 }
 
 impl Shared {
@@ -218,60 +145,31 @@ impl Shared {
         let runtime = Handle::current();
         let future = task(token.clone());
         let under_way = UnderWay { _tracked: self.tracker.token(), _with: Box::new(with) };
-        let Place { name, place, owner } = place;
         let mut table = self.table();
         table.started += 1;
-        let entry = Arc::new(Entry {
-            id: table.started,
-            name,
-            place,
-            owner,
-            began: Instant::now(),
-            token,
-            abort: OnceLock::new(),
-            is_cut: AtomicBool::new(false),
-            ended: OnceLock::new(),
-        });
+        let entry = Arc::new(Entry::new(table.started, place, token));
         table.there.insert(entry.id, Arc::clone(&entry));
         drop(table);
         // A runtime that is gone drops it at once, which counts it out.
         let run = Run::new(future, is_dropped, Arc::clone(self), Arc::clone(&entry), under_way);
         let task = runtime.spawn(run);
-        let _ = entry.abort.set(task.abort_handle());
-        // Either this sees that it is cut, or who cuts it sees the handle.
-        fence(SeqCst);
-        if entry.is_cut.load(Relaxed) {
-            // Somebody wanted to abort it before that was possible.
-            task.abort();
-        }
+        entry.runs(task.abort_handle());
         TaskHandle::new(task, entry)
     }
 
     /// A task is over. Told before it is counted out: who waits for it may send telemetry then, and end.
     pub(super) fn count_out(&self, entry: &Entry, error: Option<TaskError>) {
-        let ran = entry.began.elapsed();
-        let (outcome, panic) = match &error {
-            // It ended by itself, but only since it was told to.
-            None if entry.token.is_cancelled() => (TaskOutcome::Cancelled, None),
-            None => (TaskOutcome::Completed, None),
-            Some(TaskError::Cancelled) => (TaskOutcome::Cancelled, None),
-            Some(TaskError::Aborted) => (TaskOutcome::Aborted, None),
-            Some(TaskError::Panicked { message }) => (TaskOutcome::Panicked, Some(Arc::clone(message))),
-        };
-        if entry.ended.set(Ended { outcome, error }).is_err() {
-            return;
-        }
+        let ran = entry.age();
+        let Some(outcome) = entry.end(error) else { return };
         let end = || EndOfTask {
             group: Arc::clone(&self.name),
-            name: Arc::clone(&entry.name),
+            name: Arc::clone(&entry.place.name),
             duration: ran,
-            panic: panic.clone(),
+            panic: entry.panic(),
         };
         match outcome {
             TaskOutcome::Panicked => self.events.emit(&Event::TaskPanicked(end())),
-            TaskOutcome::Aborted if entry.is_cut.load(Relaxed) => {
-                self.events.emit(&Event::TaskAborted(end()));
-            }
+            TaskOutcome::Aborted if entry.is_cut() => self.events.emit(&Event::TaskAborted(end())),
             _ => {}
         }
         self.duration.record(ran);
@@ -284,29 +182,17 @@ impl Shared {
         self.tracker.wait().await;
     }
 
-    /// Aborts tasks that did not end when they were told to.
-    fn cut(&self, there: &[Arc<Entry>]) {
-        for entry in there {
-            entry.is_cut.store(true, Relaxed);
-            fence(SeqCst);
-            if let Some(abort) = entry.abort.get() {
-                abort.abort();
-            }
-        }
-    }
-
     /// Aborts all tasks that are there.
     pub(crate) fn cut_all(&self) -> Cut {
-        let there: Vec<_> = self.table().there.values().cloned().collect();
-        self.cut(&there);
-        Cut(there)
+        let there = self.table().there.values().cloned().collect();
+        Cut::new(there)
     }
 
     /// Aborts the tasks of an owner.
     pub(crate) fn cut_those_of(&self, owner: u64) {
-        let is_of = |entry: &&Arc<Entry>| entry.owner == Some(owner);
-        let there: Vec<_> = self.table().there.values().filter(is_of).cloned().collect();
-        self.cut(&there);
+        let is_of = |entry: &&Arc<Entry>| entry.place.owner == Some(owner);
+        let there = self.table().there.values().filter(is_of).cloned().collect();
+        Cut::new(there);
     }
 
     pub(crate) async fn cancel_all(&self, deadline: Duration) -> CancelReport {
@@ -340,19 +226,6 @@ impl Shared {
             duration: self.duration.snapshot(),
             tasks: table.there.values().take(MOST_LISTED).map(|entry| entry.row()).collect(),
         }
-    }
-}
-
-/// Tasks that did not end in time.
-pub(crate) struct Cut(Vec<Arc<Entry>>);
-
-impl Cut {
-    /// Those of them that were aborted by now.
-    pub(crate) fn aborted(&self) -> u64 {
-        let is_aborted = |entry: &&Arc<Entry>| {
-            entry.ended.get().is_some_and(|ended| ended.outcome == TaskOutcome::Aborted)
-        };
-        self.0.iter().filter(is_aborted).count() as u64
     }
 }
 
