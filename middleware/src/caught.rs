@@ -3,7 +3,6 @@
 use std::any::Any;
 #[cfg(feature = "supervisor")]
 use std::future::{Future, poll_fn};
-#[cfg(feature = "supervisor")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(feature = "supervisor")]
 use std::pin::pin;
@@ -21,7 +20,7 @@ pub(crate) enum Caught<T> {
 /// Makes a future and runs it to its end, or to its panic.
 #[cfg(feature = "supervisor")]
 pub(crate) async fn caught<F: Future>(make: impl FnOnce() -> F) -> Caught<F::Output> {
-    let panicked = |panic: Box<dyn Any + Send>| Caught::Panicked(message(&*panic).to_owned());
+    let panicked = |panic| Caught::Panicked(message(panic));
     let future = match catch_unwind(AssertUnwindSafe(make)) {
         Ok(future) => future,
         Err(panic) => return panicked(panic),
@@ -36,7 +35,11 @@ pub(crate) async fn caught<F: Future>(make: impl FnOnce() -> F) -> Caught<F::Out
 }
 
 /// What a panic said.
-pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn message(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("without a message").to_owned();
+    // What was thrown may panic when it is dropped.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    text
 }

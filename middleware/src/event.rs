@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use poolscope_semconv::value::{
-    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState, SessionEnd,
-    SupervisorReason, SupervisorState,
+    BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState,
+    QueueDropReason, SessionEnd, SupervisorReason, SupervisorState,
 };
 
 use crate::origin::Origin;
@@ -54,6 +54,12 @@ pub enum Event {
     SessionEnded(EndOfSession),
     /// A session was told to end and is still there after the time that it had for it.
     SessionOverdue(EndOfSession),
+    /// A task panicked.
+    TaskPanicked(EndOfTask),
+    /// A task was told to end, did not in time, and was cut.
+    TaskAborted(EndOfTask),
+    /// A queue drops items. At most one a second for each queue, which counts all of them.
+    QueueDropping(DroppedItems),
     /// A supervised connection changed its state.
     SupervisorChanged(SupervisorTransition),
 }
@@ -306,6 +312,32 @@ pub struct EndOfSession {
     pub ending: Duration,
     /// What its holder gave up for.
     pub error: Option<String>,
+}
+
+/// A task that did not end by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndOfTask {
+    /// Name of its group.
+    pub group: Arc<str>,
+    /// What the program calls it.
+    pub name: Arc<str>,
+    /// How long it ran.
+    pub duration: Duration,
+    /// What the panic says, of one that panicked.
+    pub panic: Option<Arc<str>>,
+}
+
+/// A queue drops items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedItems {
+    /// Name of the queue.
+    pub queue: Arc<str>,
+    /// Why the last of them was dropped.
+    pub reason: QueueDropReason,
+    /// Items that were dropped since that was last told.
+    pub dropped: u64,
+    /// Most items of the queue.
+    pub capacity: u64,
 }
 
 /// Wants to know what happens. Called where it happens, so it must be quick and must not block.

@@ -24,10 +24,13 @@
 //! A `guard` refuses requests before the process runs out of open files, memory or connections; only the shutdown belongs
 //! outside of it. A `health` probe asks a destination on an interval how it is, and may feed its breaker.
 //!
-//! # Sessions
+//! # Sessions, tasks and queues
 //!
 //! What lives longer than a request, a WebSocket or an SSE stream, has a guard in a registry of `session`: it ends when nothing
-//! happens in it or when it lasts too long, is bounded in number, and one that does not go when it should is reported.
+//! happens in it, when it lasts too long or when its other end does not answer, is bounded in number, and one that does not go
+//! when it should is reported. `websocket` makes sessions of the WebSockets of axum and `tokio-tungstenite`, and `session-store`
+//! keeps those of HTTP. What a session has running is a group of tasks, of which `task` has more; `queue` bounds what is between
+//! a program and a client that takes it slowly.
 //!
 //! # Long-lived connections of a client
 //!
@@ -60,7 +63,7 @@ mod backoff;
 mod body;
 #[cfg(feature = "breaker")]
 pub mod breaker;
-#[cfg(any(feature = "health", feature = "supervisor"))]
+#[cfg(any(feature = "health", feature = "supervisor", feature = "task"))]
 mod caught;
 mod classify;
 mod clock;
@@ -98,6 +101,8 @@ pub mod otlp;
 pub mod otlp_sdk;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 mod phase;
+#[cfg(feature = "queue")]
+pub mod queue;
 mod registry;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
@@ -123,6 +128,8 @@ mod stopped;
 #[cfg(feature = "supervisor")]
 pub mod supervisor;
 mod sync;
+#[cfg(feature = "task")]
+pub mod task;
 mod template;
 #[cfg(feature = "timeout")]
 pub mod timeout;
@@ -132,6 +139,8 @@ mod trace;
 #[cfg(feature = "tracing")]
 pub mod tracing;
 mod watch;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use config_error::ConfigError;
 pub use event::{Event, Listener};
@@ -143,9 +152,10 @@ pub use http_message::{Bodied, WatchedBody};
 pub use origin::{Origin, OriginScope};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
-pub use poolscope_semconv::value::SessionEnd;
 pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, LimitOutcome};
 pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
+pub use poolscope_semconv::value::{PingOutcome, SessionEnd};
+pub use poolscope_semconv::value::{QueueDropReason, TaskOutcome};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
     ConnectionSnapshot, ExemplarSnapshot, HistogramSnapshot, HolderSnapshot, LimitSnapshot, LookupSnapshot,
@@ -153,7 +163,8 @@ pub use registry::{
     TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot, WaitingSnapshot,
 };
 pub use registry::{HealthSnapshot, ResourceSnapshot};
-pub use registry::{SessionSnapshot, SessionsSnapshot};
+pub use registry::{QueueSnapshot, TaskSnapshot, TasksSnapshot};
+pub use registry::{SessionSnapshot, SessionTraffic, SessionsSnapshot};
 pub use registry::{SupervisorChange, SupervisorSnapshot};
 pub use scope::{
     DEFAULT_LEAK_THRESHOLD, DEFAULT_MAX_LISTED_CONNECTIONS, DEFAULT_MAX_POOLS, Scope, ScopeBuilder,

@@ -1,4 +1,4 @@
-//! [`Said`]: a duration as people say it.
+//! What is said in words: a duration as people say it ([`Said`]), and no more of a text than may be told.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl fmt::Display for Said {
     }
 }
 
-/// The begin of a text, between two characters.
+/// The begin of a text that may have so many bytes, between two characters.
 pub(crate) fn cut(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {

@@ -13,13 +13,12 @@ use crate::clock::Instant;
 use crate::event::{Events, Listener};
 #[cfg(feature = "otlp")]
 use crate::registry::ExemplarFilter;
-use crate::registry::{
-    Board, ExemplarSwitch, HealthSnapshot, ResourceSnapshot, SessionsSnapshot, SupervisorSnapshot,
-};
+use crate::registry::{Board, ExemplarSwitch, HealthSnapshot, ResourceSnapshot};
 use crate::registry::{
     BreakerSource, ClientInner, ClientScope, Connection, MirrorSwitch, Mirroring, Mirrors, Named, Pool,
     PoolLimit, RetryStats, ScopeSnapshot, Sources, TimeoutStats,
 };
+use crate::registry::{QueueSnapshot, SessionsSnapshot, SupervisorSnapshot, TasksSnapshot};
 use crate::watch::Watch;
 
 /// Most pools of one scope by default.
@@ -67,6 +66,10 @@ struct Inner {
     resources: Board<ResourceSnapshot>,
     health: Board<HealthSnapshot>,
     sessions: Board<SessionsSnapshot>,
+    tasks_of_groups: Board<TasksSnapshot>,
+    queues: Board<QueueSnapshot>,
+    #[cfg(all(feature = "task", feature = "shutdown"))]
+    open_groups: Mutex<Vec<Weak<crate::task::Shared>>>,
     supervisors: Board<SupervisorSnapshot>,
     #[cfg(all(feature = "supervisor", feature = "shutdown"))]
     supervised: Mutex<Vec<Weak<crate::supervisor::Shared>>>,
@@ -128,6 +131,34 @@ impl Scope {
         crate::session::SessionsBuilder::new(self, name.into())
     }
 
+    /// A store of server-side sessions with a name: see [`session::store`](crate::session::store).
+    #[cfg(feature = "session-store")]
+    pub fn session_store<V: Send + Sync + 'static>(
+        &self,
+        name: impl Into<String>,
+    ) -> crate::session::store::SessionStoreBuilder<V> {
+        crate::session::store::SessionStoreBuilder::new(self, name.into())
+    }
+
+    /// A group of tasks with a name: see [`task`](crate::task). A second one of the same name gets a number.
+    #[cfg(feature = "task")]
+    #[must_use = "its tasks are told to end when the group is dropped"]
+    pub fn tasks(&self, name: &str) -> crate::task::TaskGroup {
+        crate::task::TaskGroup::new(self, name)
+    }
+
+    /// A queue with a name that holds so many items, at least 1: see [`queue`](crate::queue). A second one of the same name gets
+    /// a number.
+    #[cfg(feature = "queue")]
+    pub fn queue<T: Send + 'static>(
+        &self,
+        name: &str,
+        capacity: usize,
+        policy: crate::queue::DropPolicy,
+    ) -> (crate::queue::QueueSender<T>, crate::queue::QueueReceiver<T>) {
+        crate::queue::new(self, name, capacity, policy)
+    }
+
     /// Keeps one connection of a client alive: see [`supervisor`](crate::supervisor).
     #[cfg(feature = "supervisor")]
     pub fn supervisor(&self, name: impl Into<String>) -> crate::supervisor::SupervisorBuilder {
@@ -167,6 +198,8 @@ impl Scope {
             resources: self.inner.resources.rows(),
             health: self.inner.health.rows(),
             sessions: self.inner.sessions.rows(),
+            tasks: self.inner.tasks_of_groups.rows(),
+            queues: self.inner.queues.rows(),
             supervisors: self.inner.supervisors.rows(),
             overflowed,
             kernel_refused,
@@ -189,11 +222,12 @@ impl Scope {
     }
 
     /// Ends in order: refuses new requests where a [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, and new sessions, tells
-    /// the sessions to end that are there, waits until what is under way has ended, cuts at the deadline what has not, asks
+    /// the sessions to end that are there, waits until what is under way has ended, tells the tasks of groups to end and waits
+    /// for them too, cuts at the deadline what has not ended, asks
     /// idle connections to close where that can be done, waits for breakers to be saved where they are kept, sends the
     /// telemetry that is left, and reports.
     ///
-    /// The deadline is the one of requests and sessions. What comes after it has bounds of its own: requests that are cut have
+    /// The deadline is the one of requests, sessions and tasks. What comes after it has bounds of its own: requests that are cut have
     /// 250 ms to give back what they hold, and the flush of telemetry has 5 s.
     ///
     /// The scope goes on to count; what is refused stays refused. Needs a tokio runtime with its time driver on.
@@ -250,6 +284,21 @@ impl Scope {
         for sessions in self.open_sessions() {
             sessions.all_ended().await;
         }
+    }
+
+    /// Has the tasks of a group told to end when the program does.
+    #[cfg(all(feature = "task", feature = "shutdown"))]
+    pub(crate) fn end_tasks_at_end(&self, group: &Arc<crate::task::Shared>) {
+        let mut known = self.inner.open_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|group| group.strong_count() > 0);
+        known.push(Arc::downgrade(group));
+    }
+
+    /// Groups whose tasks are to end when the program does.
+    #[cfg(all(feature = "task", feature = "shutdown"))]
+    pub(crate) fn open_groups(&self) -> Vec<Arc<crate::task::Shared>> {
+        let known = self.inner.open_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Has a supervisor told to stop when the program does.
@@ -503,6 +552,7 @@ impl Scope {
         self.inner.timeouts.all().iter().for_each(|(name, stats)| stats.mirror(mirrors, name));
         self.inner.health.mirror(mirrors);
         self.inner.sessions.mirror(mirrors);
+        self.inner.tasks_of_groups.mirror(mirrors);
         self.inner.supervisors.mirror(mirrors);
     }
 
@@ -514,6 +564,18 @@ impl Scope {
     /// Those who probe destinations.
     pub(crate) fn health(&self) -> &Board<HealthSnapshot> {
         &self.inner.health
+    }
+
+    /// Bounded queues.
+    #[cfg(feature = "queue")]
+    pub(crate) fn queue_board(&self) -> &Board<QueueSnapshot> {
+        &self.inner.queues
+    }
+
+    /// Groups of tasks.
+    #[cfg(feature = "task")]
+    pub(crate) fn task_board(&self) -> &Board<TasksSnapshot> {
+        &self.inner.tasks_of_groups
     }
 
     /// Registries of sessions.
@@ -624,6 +686,10 @@ impl ScopeBuilder {
                 resources: Board::default(),
                 health: Board::default(),
                 sessions: Board::default(),
+                tasks_of_groups: Board::default(),
+                queues: Board::default(),
+                #[cfg(all(feature = "task", feature = "shutdown"))]
+                open_groups: Mutex::default(),
                 supervisors: Board::default(),
                 #[cfg(all(feature = "supervisor", feature = "shutdown"))]
                 supervised: Mutex::default(),

@@ -456,7 +456,7 @@ values! {
         Completed = "completed",
         /// It was told to end, and did.
         Cancelled = "cancelled",
-        /// It was told to end, did not in time, and was cut.
+        /// It was cut: it did not end in time when it was told to, or its runtime was gone.
         Aborted = "aborted",
         /// It panicked.
         Panicked = "panicked",

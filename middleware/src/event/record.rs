@@ -9,7 +9,7 @@ use poolscope_semconv::value::{
 };
 use poolscope_semconv::{attr, event as name};
 
-use super::{EndOfSession, Event, Leak, PoolName, ResourceUse};
+use super::{DroppedItems, EndOfSession, EndOfTask, Event, Leak, PoolName, ResourceUse};
 use crate::registry::PoolState;
 use crate::said::Said;
 
@@ -201,6 +201,32 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
             );
             (name::SESSION_OVERDUE, Severity::Warn, body)
         }
+        Event::TaskPanicked(end) => {
+            add_task(record, end);
+            let message = end.panic.as_deref().unwrap_or_default();
+            record.add_attribute(attr::TASK_PANIC_MESSAGE, message.to_owned());
+            let body = format!("{} panicked after {}: {message}", task(end), Said(end.duration));
+            (name::TASK_PANICKED, Severity::Error, body)
+        }
+        Event::TaskAborted(end) => {
+            add_task(record, end);
+            let body = format!(
+                "{} did not end in time when it was told to, and was cut after {}",
+                task(end),
+                Said(end.duration)
+            );
+            (name::TASK_ABORTED, Severity::Warn, body)
+        }
+        Event::QueueDropping(dropping) => {
+            let DroppedItems { queue, reason, dropped, capacity } = dropping;
+            record.add_attribute(attr::QUEUE_NAME, queue.to_string());
+            record.add_attribute(attr::QUEUE_DROP_REASON, reason.as_str());
+            record.add_attribute(attr::QUEUE_DROPPED, integer(*dropped));
+            record.add_attribute(attr::QUEUE_CAPACITY, integer(*capacity));
+            let body =
+                format!("queue {queue} dropped {dropped} items, of which it may hold {capacity}: {reason}");
+            (name::QUEUE_DROPPING, Severity::Warn, body)
+        }
         Event::SupervisorChanged(change) => {
             record.add_attribute(attr::SUPERVISOR_NAME, change.name.to_string());
             record.add_attribute(attr::SUPERVISOR_FROM, change.from.as_str());
@@ -298,6 +324,16 @@ fn add_session<R: LogRecord>(record: &mut R, end: &EndOfSession) {
 
 fn session(end: &EndOfSession) -> String {
     format!("session {} ({}) of {}", end.id, end.key, end.name)
+}
+
+fn add_task<R: LogRecord>(record: &mut R, end: &EndOfTask) {
+    record.add_attribute(attr::TASK_GROUP, end.group.to_string());
+    record.add_attribute(attr::TASK_NAME, end.name.to_string());
+    record.add_attribute(attr::TASK_DURATION, end.duration.as_secs_f64());
+}
+
+fn task(end: &EndOfTask) -> String {
+    format!("task {} of {}", end.name, end.group)
 }
 
 /// Where a call went, which layers above the pools know as a URL only.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLoggerProvider};
 use poolscope_semconv::value::{
-    BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType, SupervisorReason, SupervisorState,
+    BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType, QueueDropReason, SupervisorReason,
+    SupervisorState,
 };
 
 use super::*;
@@ -151,6 +152,9 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::HealthChanged(failing()),
         Event::SessionEnded(end(SessionEnd::Error)),
         Event::SessionOverdue(end(SessionEnd::IdleTimeout)),
+        Event::TaskPanicked(task_end(Some("index out of bounds".into()))),
+        Event::TaskAborted(task_end(None)),
+        Event::QueueDropping(dropping()),
         Event::SupervisorChanged(SupervisorTransition {
             name: "prices".into(),
             from: SupervisorState::Connecting,
@@ -268,6 +272,42 @@ fn a_change_of_health_tells_from_where_to_where_and_why() {
     let attributes = attributes(&record);
     assert_eq!((&*attributes[attr::HEALTH_FROM], &*attributes[attr::HEALTH_STATE]), ("healthy", "failing"));
     assert_eq!(attributes[attr::SERVER_ADDRESS], "pay.example");
+}
+
+fn dropping() -> DroppedItems {
+    DroppedItems { queue: "chat outbox".into(), reason: QueueDropReason::Oldest, dropped: 12, capacity: 64 }
+}
+
+#[test]
+fn a_queue_tells_how_much_it_drops_and_why() {
+    let told = record(&Event::QueueDropping(dropping()));
+    assert_eq!(told.severity_number(), Some(Severity::Warn));
+    assert_eq!(body(&told), "queue chat outbox dropped 12 items, of which it may hold 64: oldest");
+    let told = attributes(&told);
+    assert_eq!((&*told[attr::QUEUE_NAME], &*told[attr::QUEUE_DROP_REASON]), ("chat outbox", "oldest"));
+    assert_eq!((&*told[attr::QUEUE_DROPPED], &*told[attr::QUEUE_CAPACITY]), ("12", "64"));
+}
+
+fn task_end(panic: Option<Arc<str>>) -> EndOfTask {
+    EndOfTask { group: "chat".into(), name: "writer".into(), duration: Duration::from_secs(90), panic }
+}
+
+#[test]
+fn a_task_tells_how_it_ended_and_what_its_panic_says() {
+    let panicked = record(&Event::TaskPanicked(task_end(Some("index out of bounds".into()))));
+    assert_eq!(panicked.severity_number(), Some(Severity::Error));
+    assert_eq!(body(&panicked), "task writer of chat panicked after 1 min 30 s: index out of bounds");
+    let told = attributes(&panicked);
+    assert_eq!((&*told[attr::TASK_GROUP], &*told[attr::TASK_NAME]), ("chat", "writer"));
+    assert_eq!(
+        (&*told[attr::TASK_DURATION], &*told[attr::TASK_PANIC_MESSAGE]),
+        ("90", "index out of bounds")
+    );
+    let aborted = record(&Event::TaskAborted(task_end(None)));
+    assert_eq!(
+        body(&aborted),
+        "task writer of chat did not end in time when it was told to, and was cut after 1 min 30 s"
+    );
 }
 
 #[test]

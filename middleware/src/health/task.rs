@@ -156,5 +156,5 @@ async fn catching<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Strin
 /// What a function gives, or what it panicked with. What has panicked is not asked again.
 fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run))
-        .map_err(|panic| format!("the client panicked: {}", caught::message(&*panic)))
+        .map_err(|panic| format!("the client panicked: {}", caught::message(panic)))
 }

@@ -5,14 +5,15 @@ use std::time::{Duration, SystemTime};
 use poolscope_semconv::metric::{self, MetricDef};
 use poolscope_semconv::value::{
     AcquireOutcome, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase,
-    ErrorType, HealthState, LimitOutcome, Observation, ProbeOutcome, ResourceState, RetryOutcome, SessionEnd,
-    SupervisorReason, SupervisorState, TimeoutOutcome,
+    ErrorType, HealthState, LimitOutcome, Observation, PingOutcome, ProbeOutcome, QueueDropReason,
+    ResourceState, RetryOutcome, SessionEnd, SupervisorReason, SupervisorState, TaskOutcome, TimeoutOutcome,
 };
 
 use crate::registry::{
     BreakerSnapshot, ConnectFailures, ConnectionCounts, HealthSnapshot, HistogramSnapshot, LimitSnapshot,
-    PoolSnapshot, Protocol, ResourceSnapshot, ResultSnapshot, RetrySnapshot, ScopeSnapshot, SessionsSnapshot,
-    SupervisorSnapshot, TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot,
+    PoolSnapshot, Protocol, QueueSnapshot, ResourceSnapshot, ResultSnapshot, RetrySnapshot, ScopeSnapshot,
+    SessionTraffic, SessionsSnapshot, SupervisorSnapshot, TasksSnapshot, TimeoutDestination, TimeoutSnapshot,
+    TotalLimitSnapshot,
 };
 use crate::{LookupSnapshot, RetryResultSnapshot};
 
@@ -253,7 +254,32 @@ pub(super) fn snapshot() -> ScopeSnapshot {
             duration: histogram(&metric::SESSION_DURATION, 7),
             sweeps: histogram(&metric::SESSION_SWEEP_DURATION, 9),
             late_sweeps: 1,
+            traffic: SessionTraffic {
+                messages_sent: 5,
+                messages_received: 3,
+                bytes_sent: 500,
+                bytes_received: 300,
+                errors: 1,
+            },
+            pings: PingOutcome::ALL.iter().map(|outcome| (*outcome, 2)).collect(),
+            ping_time: histogram(&metric::SESSION_PING_TIME, 2),
             sessions: Vec::new(),
+        }],
+        tasks: vec![TasksSnapshot {
+            name: "chat".into(),
+            active: 2,
+            started: 6,
+            ended: TaskOutcome::ALL.iter().map(|outcome| (*outcome, 1)).collect(),
+            duration: histogram(&metric::TASK_RUN_TIME, 4),
+            tasks: Vec::new(),
+        }],
+        queues: vec![QueueSnapshot {
+            name: "chat outbox".into(),
+            length: 3,
+            capacity: 64,
+            high_water: 64,
+            pushed: 500,
+            dropped: QueueDropReason::ALL.iter().map(|reason| (*reason, 4)).collect(),
         }],
         supervisors: vec![SupervisorSnapshot {
             name: "prices".into(),

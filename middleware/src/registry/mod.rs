@@ -27,6 +27,7 @@ mod pool;
 mod pool_snapshot;
 mod pool_state;
 mod protection;
+mod queue_snapshot;
 mod reason;
 mod request;
 mod resource_snapshot;
@@ -40,6 +41,7 @@ mod session_snapshot;
 mod snapshot;
 mod sources;
 mod supervisor_snapshot;
+mod task_snapshot;
 mod timeouts;
 mod upkeep;
 
@@ -54,7 +56,7 @@ pub(crate) use exemplar::{ExemplarFilter, ExemplarSwitch};
 #[cfg(feature = "limit")]
 pub(crate) use gate::{Asked, Gate, Ticket};
 pub use health_snapshot::HealthSnapshot;
-#[cfg(any(feature = "health", feature = "session", feature = "supervisor"))]
+#[cfg(any(feature = "health", feature = "supervisor", feature = "task"))]
 pub(crate) use histogram::Histogram;
 pub use histogram::HistogramSnapshot;
 pub(crate) use holder::TraceRef;
@@ -72,6 +74,7 @@ pub(crate) use mirror::{Mirror, MirrorSwitch, Mirroring, Mirrors};
 pub(crate) use pool::Pool;
 pub use pool_state::PoolState;
 pub(crate) use protection::{Named, RetryStats};
+pub use queue_snapshot::QueueSnapshot;
 pub(crate) use reason::CloseCause;
 pub(crate) use request::{Acquired, End, Request};
 pub use resource_snapshot::ResourceSnapshot;
@@ -80,7 +83,7 @@ pub(crate) use retry_results::CallResult;
 pub use retry_results::RetryResultSnapshot;
 pub(crate) use rows::{Board, Rows};
 pub(crate) use senders::Task;
-pub use session_snapshot::{SessionSnapshot, SessionsSnapshot};
+pub use session_snapshot::{SessionSnapshot, SessionTraffic, SessionsSnapshot};
 pub use snapshot::{
     BreakerSnapshot, BreakerTransitions, ConnectFailures, ConnectionCounts, ConnectionSnapshot,
     HolderSnapshot, PoolSnapshot, Protocol, ResultSnapshot, RetrySnapshot, ScopeSnapshot, WaitingSnapshot,
@@ -88,6 +91,7 @@ pub use snapshot::{
 pub use sources::BreakerSource;
 pub(crate) use sources::Sources;
 pub use supervisor_snapshot::{SupervisorChange, SupervisorSnapshot};
+pub use task_snapshot::{TaskSnapshot, TasksSnapshot};
 #[cfg(feature = "timeout")]
 pub(crate) use timeouts::LimitSource;
 pub(crate) use timeouts::TimeoutStats;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use poolscope_semconv::value::SessionEnd;
+use poolscope_semconv::value::{PingOutcome, SessionEnd};
 
 use super::histogram::HistogramSnapshot;
 #[cfg(feature = "serde")]
@@ -51,6 +51,14 @@ pub struct SessionsSnapshot {
     pub sweeps: HistogramSnapshot,
     /// Sweeps that told a session to end more than 250 ms after its deadline.
     pub late_sweeps: u64,
+    /// What went through all of them.
+    pub traffic: SessionTraffic,
+    /// Pings by outcome, in the order of [`PingOutcome::ALL`].
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
+    pub pings: Vec<(PingOutcome, u64)>,
+    /// Times from a ping to its answer.
+    #[cfg_attr(feature = "serde", serde(rename = "ping_time_secs"))]
+    pub ping_time: HistogramSnapshot,
     /// Sessions one by one, at most 100: those that are overdue, and then the oldest.
     pub sessions: Vec<SessionSnapshot>,
 }
@@ -83,4 +91,42 @@ pub struct SessionSnapshot {
     pub ending: Option<SessionEnd>,
     /// It has had its time to end.
     pub is_overdue: bool,
+    /// Tasks of it that run.
+    pub tasks: u64,
+    /// What went through it.
+    pub traffic: SessionTraffic,
+    /// Pings in a row that were not answered.
+    pub missed_pings: u32,
+    /// What the program keeps with it, as far as it counts.
+    pub data_bytes: u64,
+}
+
+/// What went through sessions, as far as the program tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct SessionTraffic {
+    /// Messages that were sent.
+    pub messages_sent: u64,
+    /// Messages that were received.
+    pub messages_received: u64,
+    /// Bytes of those that were sent.
+    pub bytes_sent: u64,
+    /// Bytes of those that were received.
+    pub bytes_received: u64,
+    /// Errors of the transport.
+    pub errors: u64,
+}
+
+impl std::ops::Add for SessionTraffic {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            messages_sent: self.messages_sent + other.messages_sent,
+            messages_received: self.messages_received + other.messages_received,
+            bytes_sent: self.bytes_sent + other.bytes_sent,
+            bytes_received: self.bytes_received + other.bytes_received,
+            errors: self.errors + other.errors,
+        }
+    }
 }

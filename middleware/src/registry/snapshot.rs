@@ -12,12 +12,14 @@ use super::health_snapshot::HealthSnapshot;
 use super::histogram::HistogramSnapshot;
 use super::limit::{LimitSnapshot, TotalLimitSnapshot};
 use super::lookups::LookupSnapshot;
+use super::queue_snapshot::QueueSnapshot;
 use super::resource_snapshot::ResourceSnapshot;
 use super::retry_results::RetryResultSnapshot;
 #[cfg(feature = "serde")]
 use super::serial;
 use super::session_snapshot::SessionsSnapshot;
 use super::supervisor_snapshot::SupervisorSnapshot;
+use super::task_snapshot::TasksSnapshot;
 use super::timeouts::TimeoutSnapshot;
 
 /// Everything that a scope knows at one moment.
@@ -48,6 +50,10 @@ pub struct ScopeSnapshot {
     pub health: Vec<HealthSnapshot>,
     /// Registries of sessions, by name.
     pub sessions: Vec<SessionsSnapshot>,
+    /// Groups of tasks, by name; that of the tasks of sessions has the name of their registry.
+    pub tasks: Vec<TasksSnapshot>,
+    /// Bounded queues, by name.
+    pub queues: Vec<QueueSnapshot>,
     /// Connections of clients that are kept alive, by the names of their supervisors.
     pub supervisors: Vec<SupervisorSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.

@@ -8,8 +8,9 @@ use poolscope_semconv::{attr, metric};
 
 use super::{Labels, Sink, integer, text};
 use crate::registry::{
-    BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, ResourceSnapshot,
-    RetrySnapshot, ScopeSnapshot, SessionsSnapshot, SupervisorSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
+    BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, QueueSnapshot,
+    ResourceSnapshot, RetrySnapshot, ScopeSnapshot, SessionsSnapshot, SupervisorSnapshot, TasksSnapshot,
+    TimeoutSnapshot, TotalLimitSnapshot,
 };
 
 /// Everything that a snapshot says but for its pools.
@@ -35,6 +36,8 @@ pub(crate) fn others(sink: &mut dyn Sink, snapshot: &ScopeSnapshot) {
     for sessions in &snapshot.sessions {
         self::sessions(sink, sessions);
     }
+    snapshot.tasks.iter().for_each(|tasks| self::tasks(sink, tasks));
+    snapshot.queues.iter().for_each(|queue| self::queue(sink, queue));
     for supervisor in &snapshot.supervisors {
         self::supervisor(sink, supervisor);
     }
@@ -336,7 +339,50 @@ fn sessions(sink: &mut dyn Sink, sessions: &SessionsSnapshot) {
     let oldest = sessions.oldest.unwrap_or_default();
     sink.float(&metric::SESSION_OLDEST_AGE, key.clone(), oldest.as_secs_f64());
     sink.histogram(&metric::SESSION_DURATION, key.clone(), &sessions.duration);
-    sink.histogram(&metric::SESSION_SWEEP_DURATION, key, &sessions.sweeps);
+    sink.histogram(&metric::SESSION_SWEEP_DURATION, key.clone(), &sessions.sweeps);
+    let traffic = &sessions.traffic;
+    let directions = [
+        (IoDirection::Transmit, traffic.messages_sent, traffic.bytes_sent),
+        (IoDirection::Receive, traffic.messages_received, traffic.bytes_received),
+    ];
+    for (direction, messages, bytes) in directions {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::NETWORK_IO_DIRECTION, direction.as_str()));
+        sink.integer(&metric::SESSION_MESSAGES, attributes.clone(), messages);
+        sink.integer(&metric::SESSION_IO, attributes, bytes);
+    }
+    sink.integer(&metric::SESSION_ERRORS, key.clone(), traffic.errors);
+    for (outcome, pings) in &sessions.pings {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::PING_OUTCOME, outcome.as_str()));
+        sink.integer(&metric::SESSION_PINGS, attributes, *pings);
+    }
+    sink.histogram(&metric::SESSION_PING_TIME, key, &sessions.ping_time);
+}
+
+fn tasks(sink: &mut dyn Sink, tasks: &TasksSnapshot) {
+    let key = vec![text(attr::TASK_GROUP, &tasks.name)];
+    sink.integer(&metric::TASK_ACTIVE, key.clone(), tasks.active);
+    sink.integer(&metric::TASK_STARTED, key.clone(), tasks.started);
+    for (outcome, count) in &tasks.ended {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::TASK_OUTCOME, outcome.as_str()));
+        sink.integer(&metric::TASK_ENDED, attributes, *count);
+    }
+    sink.histogram(&metric::TASK_RUN_TIME, key, &tasks.duration);
+}
+
+fn queue(sink: &mut dyn Sink, queue: &QueueSnapshot) {
+    let key = vec![text(attr::QUEUE_NAME, &queue.name)];
+    sink.integer(&metric::QUEUE_LENGTH, key.clone(), queue.length);
+    sink.integer(&metric::QUEUE_LIMIT, key.clone(), queue.capacity);
+    sink.integer(&metric::QUEUE_HIGH_WATER, key.clone(), queue.high_water);
+    for (reason, count) in &queue.dropped {
+        let mut attributes = key.clone();
+        attributes.push(text(attr::QUEUE_DROP_REASON, reason.as_str()));
+        sink.integer(&metric::QUEUE_DROPS, attributes, *count);
+    }
+    sink.integer(&metric::QUEUE_PUSHED, key, queue.pushed);
 }
 
 fn supervisor(sink: &mut dyn Sink, supervisor: &SupervisorSnapshot) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::pulse::Liveness;
 use super::registry::{Sessions, Shared};
 use super::table::Rules;
 use crate::config_error::require;
@@ -15,6 +16,9 @@ pub const DEFAULT_MAX_SESSIONS: usize = 10_000;
 
 /// Time that a session has to end when it was told to, by default.
 pub const DEFAULT_OVERDUE_AFTER: Duration = Duration::from_secs(5);
+
+/// Most bytes that may be kept with a session by default.
+pub const DEFAULT_MAX_DATA: usize = 16 * 1024;
 
 /// Shortest time from one sweep to the next by default.
 pub const DEFAULT_SWEEP_INTERVAL: Duration = Duration::from_millis(50);
@@ -41,6 +45,8 @@ pub struct SessionsBuilder {
     max_duration: Option<Duration>,
     max_sessions: usize,
     overdue_after: Duration,
+    liveness: Option<Liveness>,
+    max_data: usize,
     sweep_interval: Duration,
 }
 
@@ -53,6 +59,8 @@ impl SessionsBuilder {
             max_duration: None,
             max_sessions: DEFAULT_MAX_SESSIONS,
             overdue_after: DEFAULT_OVERDUE_AFTER,
+            liveness: None,
+            max_data: DEFAULT_MAX_DATA,
             sweep_interval: DEFAULT_SWEEP_INTERVAL,
         }
     }
@@ -84,6 +92,25 @@ impl SessionsBuilder {
         self
     }
 
+    /// Asks the other end whether it is there when nothing was heard of it for the interval. It has so long to answer, from 1 ms
+    /// to a year as the interval, and is asked again at once when it does not; after so many failures in a row, at least 1, the
+    /// session ends as [`SessionEnd::Unresponsive`](super::SessionEnd::Unresponsive), within 250 ms of the end of the last ping's
+    /// time. By default, nobody is asked.
+    ///
+    /// Who holds the session sends the pings, by [`Session::ping_due`](super::Session::ping_due),
+    /// [`Session::ping_by`](super::Session::ping_by) or a `Socket` (feature `websocket`).
+    pub fn liveness(mut self, interval: Duration, timeout: Duration, failures: u32) -> Self {
+        self.liveness = Some(Liveness { interval, timeout, failures });
+        self
+    }
+
+    /// Most bytes that may be kept with a session by [`Session::set`](super::Session::set), where each entry counts as 64 bytes
+    /// more than it has. By default, this is [`DEFAULT_MAX_DATA`].
+    pub fn max_data(mut self, bytes: usize) -> Self {
+        self.max_data = bytes;
+        self
+    }
+
     /// Shortest time from one sweep to the next, from 1 ms to 200 ms: a session is told to end so much after its deadline at
     /// most, and those that are due within that time are told together. By default, this is [`DEFAULT_SWEEP_INTERVAL`].
     pub fn sweep_interval(mut self, interval: Duration) -> Self {
@@ -98,24 +125,19 @@ impl SessionsBuilder {
     /// A value out of its range.
     pub fn build(self) -> Result<Sessions, ConfigError> {
         let name = &self.name;
-        require(!name.trim().is_empty(), || "sessions need a name: it is empty".to_owned())?;
-        require(name.len() <= LONGEST_NAME, || {
-            format!("the name of the sessions has {} bytes: it may have {LONGEST_NAME}", name.len())
-        })?;
+        named(name)?;
         require(self.max_sessions > 0, || format!("at least 1 session of {name} must be allowed, not 0"))?;
         let times = [
             ("idle timeout", self.idle_timeout),
             ("maximum duration", self.max_duration),
             ("time to end", Some(self.overdue_after)),
+            ("ping interval", self.liveness.map(|rule| rule.interval)),
+            ("ping timeout", self.liveness.map(|rule| rule.timeout)),
         ];
-        for (what, time) in times {
-            require(time.is_none_or(|time| (SHORTEST..=LONGEST).contains(&time)), || {
-                format!(
-                    "the {what} of sessions of {name} must be from 1 ms to a year, not {:?}",
-                    time.unwrap_or_default()
-                )
-            })?;
-        }
+        timed(name, &times)?;
+        require(self.liveness.is_none_or(|rule| rule.failures > 0), || {
+            format!("at least 1 ping of sessions of {name} must fail before one ends, not 0")
+        })?;
         require((SHORTEST..=LONGEST_INTERVAL).contains(&self.sweep_interval), || {
             format!(
                 "the sweep interval of sessions of {name} must be from 1 ms to 200 ms, not {:?}: a session is told to end \
@@ -128,9 +150,29 @@ impl SessionsBuilder {
             max_duration: self.max_duration,
             max_sessions: self.max_sessions,
             overdue_after: self.overdue_after,
+            liveness: self.liveness,
+            max_data: self.max_data,
         };
-        Ok(Sessions::new(Shared::add(&self.scope, name, rules, self.sweep_interval)))
+        Ok(Sessions::new(Shared::add(&self.scope, name, rules, rules, self.sweep_interval)))
     }
+}
+
+/// A name that can be told.
+pub(super) fn named(name: &str) -> Result<(), ConfigError> {
+    require(!name.trim().is_empty(), || "sessions need a name: it is empty".to_owned())?;
+    require(name.len() <= LONGEST_NAME, || {
+        format!("the name of the sessions has {} bytes: it may have {LONGEST_NAME}", name.len())
+    })
+}
+
+/// Times that timers can keep.
+pub(super) fn timed(name: &str, times: &[(&str, Option<Duration>)]) -> Result<(), ConfigError> {
+    times.iter().try_for_each(|(what, time)| {
+        require(time.is_none_or(|time| (SHORTEST..=LONGEST).contains(&time)), || {
+            let time = time.unwrap_or_default();
+            format!("the {what} of sessions of {name} must be from 1 ms to a year, not {time:?}")
+        })
+    })
 }
 
 #[cfg(test)]
@@ -151,6 +193,9 @@ mod tests {
             (builder().max_duration(Duration::from_micros(999)), "maximum duration"),
             (builder().max_duration(LONGEST + SHORTEST), "to a year, not 31536000.001s"),
             (builder().overdue_after(Duration::ZERO), "time to end"),
+            (builder().liveness(Duration::ZERO, SHORTEST, 1), "ping interval of sessions of chat"),
+            (builder().liveness(SHORTEST, Duration::ZERO, 1), "ping timeout of sessions of chat"),
+            (builder().liveness(SHORTEST, SHORTEST, 0), "at least 1 ping"),
             (builder().sweep_interval(Duration::ZERO), "from 1 ms to 200 ms, not 0ns"),
             (builder().sweep_interval(Duration::from_millis(201)), "within 250 ms of its deadline"),
         ];

@@ -1,13 +1,17 @@
 //! [`Life`]: one session, as its holder and the sweep share it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use poolscope_semconv::value::SessionEnd;
 use tokio_util::sync::CancellationToken;
 
+use super::data::Data;
+use super::pulse::{Pulse, nanos};
 use super::table::Rules;
+use super::traffic::Traffic;
+use crate::said::cut;
 
 /// Most bytes of a key that are kept, so that what a session costs is bounded.
 pub(super) const LONGEST_KEY: usize = 256;
@@ -20,6 +24,13 @@ pub(super) struct Life {
     pub(super) began: Duration,
     /// Nanoseconds, at which something last happened.
     active: AtomicU64,
+    /// Tasks of it that run.
+    pub(super) tasks: AtomicU64,
+    pub(super) traffic: Traffic,
+    pub(super) pulse: Pulse,
+    data: Mutex<Data>,
+    /// What its holder gave it up for.
+    error: OnceLock<String>,
     told: OnceLock<Told>,
     token: CancellationToken,
 }
@@ -38,6 +49,11 @@ impl Life {
             key: cut(key, LONGEST_KEY).into(),
             began: now,
             active: AtomicU64::new(nanos(now)),
+            tasks: AtomicU64::new(0),
+            traffic: Traffic::default(),
+            pulse: Pulse::new(now),
+            data: Mutex::default(),
+            error: OnceLock::new(),
             told: OnceLock::new(),
             token: CancellationToken::new(),
         }
@@ -52,6 +68,20 @@ impl Life {
     /// When something last happened.
     pub(super) fn active(&self) -> Duration {
         Duration::from_nanos(self.active.load(Relaxed))
+    }
+
+    /// What is kept with it.
+    pub(super) fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its holder gives it up.
+    pub(super) fn failed(&self, error: &str) {
+        let _ = self.error.set(error.to_owned());
+    }
+
+    pub(super) fn error(&self) -> Option<String> {
+        self.error.get().cloned()
     }
 
     /// Has it end for a reason, which holds if it is the first. Wakes nobody yet.
@@ -79,19 +109,6 @@ impl Life {
         let max = rules.max_duration.map(|max| (self.began + max, SessionEnd::MaxDuration));
         idle.into_iter().chain(max).min_by_key(|(at, _)| *at)
     }
-}
-
-/// The begin of a text, between two characters.
-pub(super) fn cut(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

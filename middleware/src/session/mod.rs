@@ -52,6 +52,38 @@
 //! # }
 //! ```
 //!
+//! # Tasks
+//!
+//! [`Session::spawn`] runs what belongs to a session, in a [group of tasks](crate::task) that has the name of the registry. When
+//! the session is told to end or dropped, its tasks end, those that don't are aborted when it is overdue, and it counts as a
+//! session until all of them are gone. So nothing of a session outlives it unseen.
+//!
+//! # Liveness
+//!
+//! A client can vanish without a word: its network is gone, and no packet tells. With [`SessionsBuilder::liveness`] it is asked
+//! when nothing was heard of it for a while, and given up after some pings without an answer, as
+//! [`SessionEnd::Unresponsive`]. Only a ping that was really sent counts: [`Session::ping_due`] says when, [`Session::pong`] or
+//! [`Session::received`] answers it, and a runtime or a holder that is busy does not make a client unresponsive.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use poolscope::{Scope, session::SessionEnd};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let feeds = Scope::new()
+//!     .sessions("feeds")
+//!     .liveness(Duration::from_secs(30), Duration::from_secs(5), 2)
+//!     .build()?;
+//! let session = feeds.begin("ticker")?;
+//! // What asks the other end; this one never answers.
+//! session.ping_by(std::future::pending::<Result<(), std::io::Error>>);
+//! assert_eq!(session.ended().await, SessionEnd::Unresponsive);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # The sweep
 //!
 //! One task for each registry looks for sessions whose time is over. It runs in the runtime of the session that began it, and
@@ -65,21 +97,30 @@
 //! reports how many are left. [`Sessions::close`] does the first part for one registry.
 
 mod builder;
+mod data;
 mod guard;
 mod life;
 #[cfg(test)]
+mod lively_tests;
+#[cfg(test)]
 mod model;
+mod presence;
+mod pulse;
 mod refused;
 mod registry;
+#[cfg(feature = "session-store")]
+pub mod store;
 mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 pub use builder::{
-    DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_SESSIONS, DEFAULT_OVERDUE_AFTER, DEFAULT_SWEEP_INTERVAL,
-    SessionsBuilder,
+    DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_DATA, DEFAULT_MAX_SESSIONS, DEFAULT_OVERDUE_AFTER,
+    DEFAULT_SWEEP_INTERVAL, SessionsBuilder,
 };
+pub use data::DataFull;
 pub use guard::Session;
 pub use poolscope_semconv::value::SessionEnd;
 pub use refused::Refused;

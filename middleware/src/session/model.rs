@@ -8,6 +8,7 @@ use poolscope_semconv::value::SessionEnd;
 use proptest::prelude::*;
 
 use super::life::Life;
+use super::pulse::Liveness;
 use super::table::{NoRoom, Rules, Table};
 
 /// Something that happens to a table.
@@ -19,6 +20,10 @@ enum Step {
     Leave(usize, SessionEnd),
     Wait(u64),
     Look,
+    /// The holder sends the ping that is due, if there is one.
+    Ping(usize),
+    /// Something comes from the other end.
+    Hear(usize),
     Close,
 }
 
@@ -30,6 +35,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0_usize..8, prop::sample::select(own.to_vec())).prop_map(|(which, end)| Step::Leave(which, end)),
         6 => (1_u64..60).prop_map(Step::Wait),
         6 => Just(Step::Look),
+        5 => (0_usize..8).prop_map(Step::Ping),
+        3 => (0_usize..8).prop_map(Step::Hear),
         1 => Just(Step::Close),
     ];
     prop::collection::vec(step, 1..120)
@@ -45,6 +52,10 @@ struct One {
     active: u64,
     told: Option<(SessionEnd, u64)>,
     is_overdue: bool,
+    heard: u64,
+    /// A ping that is due, and when it was sent.
+    ping: Option<Option<u64>>,
+    missed: u32,
 }
 
 #[derive(Debug, Default)]
@@ -54,9 +65,53 @@ struct Model {
     refused: u64,
     ended: BTreeMap<SessionEnd, u64>,
     is_closed: bool,
+    missed: u64,
+}
+
+impl One {
+    /// What a look does with its pings: when to look again, or when it was given up.
+    fn pulse(&mut self, now: u64, (interval, timeout, failures): (u64, u64, u32)) -> Result<u64, u64> {
+        match self.ping {
+            None if self.heard + interval > now => return Ok(self.heard + interval),
+            None => {}
+            Some(None) => return Ok(now + timeout),
+            Some(Some(sent)) if sent + timeout > now => return Ok(sent + timeout),
+            Some(Some(sent)) => {
+                self.missed += 1;
+                if self.missed == failures {
+                    return Err(sent + timeout);
+                }
+            }
+        }
+        self.ping = Some(None);
+        Ok(now + timeout)
+    }
 }
 
 impl Model {
+    /// When a session is due, and why, with what its pings say.
+    fn end(
+        one: &mut One,
+        now: u64,
+        (idle, max): (Option<u64>, Option<u64>),
+        liveness: Option<(u64, u64, u32)>,
+        not_after: &mut impl FnMut(u64),
+        missed: &mut u64,
+    ) -> Option<(u64, SessionEnd)> {
+        let due = Self::due(one, idle, max);
+        let Some(rule) = liveness.filter(|_| due.is_none_or(|(at, _)| at > now)) else { return due };
+        let before = one.missed;
+        let seen = one.pulse(now, rule);
+        *missed += u64::from(one.missed - before);
+        match seen {
+            Ok(at) => {
+                not_after(at);
+                due
+            }
+            Err(at) => Some((at, SessionEnd::Unresponsive)),
+        }
+    }
+
     /// When a session is due, and why.
     fn due(one: &One, idle: Option<u64>, max: Option<u64>) -> Option<(u64, SessionEnd)> {
         let idle = idle.map(|idle| (one.active + idle, SessionEnd::IdleTimeout));
@@ -77,15 +132,23 @@ proptest! {
         max in prop::option::of(1_u64..150),
         most in 1_usize..6,
         grace in 1_u64..80,
+        liveness in prop::option::of((1_u64..60, 1_u64..40, 1_u32..4)),
     ) {
         let rules = Rules {
             idle_timeout: idle.map(millis),
             max_duration: max.map(millis),
             max_sessions: most,
             overdue_after: millis(grace),
+            liveness: liveness.map(|(interval, timeout, failures)| Liveness {
+                interval: millis(interval),
+                timeout: millis(timeout),
+                failures,
+            }),
+            max_data: 0,
         };
         let (mut table, mut model, mut now) = (Table::new(rules), Model::default(), 0_u64);
         let mut lives = BTreeMap::<u64, Arc<Life>>::new();
+        let mut missed = 0;
         for step in steps {
             match step {
                 Step::Begin => {
@@ -96,7 +159,15 @@ proptest! {
                         prop_assert_eq!(begun.unwrap_err(), why);
                     } else {
                         model.started += 1;
-                        let one = One { began: now, active: now, told: None, is_overdue: false };
+                        let one = One {
+                            began: now,
+                            active: now,
+                            told: None,
+                            is_overdue: false,
+                            heard: now,
+                            ping: None,
+                            missed: 0,
+                        };
                         model.there.insert(model.started, one);
                         let life = begun.unwrap();
                         prop_assert_eq!(life.id, model.started);
@@ -119,11 +190,30 @@ proptest! {
                     }
                 }
                 Step::Wait(time) => now += time,
+                Step::Ping(which) => {
+                    if let Some((id, life)) = lives.iter().nth(which) {
+                        let one = model.there.get_mut(id).unwrap();
+                        let is_due = one.ping == Some(None);
+                        prop_assert_eq!(life.pulse.send(millis(now)), is_due);
+                        if is_due {
+                            one.ping = Some(Some(now));
+                        }
+                    }
+                }
+                Step::Hear(which) => {
+                    if let Some((id, life)) = lives.iter().nth(which) {
+                        let one = model.there.get_mut(id).unwrap();
+                        let took = one.ping.flatten().map(|sent| millis(now - sent));
+                        prop_assert_eq!(life.pulse.hear(millis(now)), took);
+                        (one.heard, one.ping, one.missed) = (now, None, 0);
+                    }
+                }
                 Step::Look => {
                     let found = table.look(millis(now));
                     let (mut due, mut overdue, mut next) = (Vec::new(), Vec::new(), None::<u64>);
                     let mut not_after = |at: u64| next = Some(next.map_or(at, |next| next.min(at)));
-                    idle.into_iter().chain(max).for_each(|limit| not_after(now + limit));
+                    let first_ping = liveness.map(|rule| rule.0);
+                    idle.into_iter().chain(max).chain(first_ping).for_each(|limit| not_after(now + limit));
                     for (id, one) in &mut model.there {
                         match one.told {
                             Some((_, at)) if !one.is_overdue && at + grace <= now => {
@@ -132,7 +222,7 @@ proptest! {
                             }
                             Some((_, at)) if !one.is_overdue => not_after(at + grace),
                             Some(_) => {}
-                            None => match Model::due(one, idle, max) {
+                            None => match Model::end(one, now, (idle, max), liveness, &mut not_after, &mut model.missed) {
                                 Some((at, reason)) if at <= now => {
                                     one.told = Some((reason, now));
                                     due.push((*id, reason, millis(at)));
@@ -149,6 +239,7 @@ proptest! {
                     let late: Vec<_> = found.overdue.iter().map(|life| life.id).collect();
                     prop_assert_eq!(late, overdue);
                     prop_assert_eq!(found.next, next.map(millis));
+                    missed += found.missed;
                     for due in found.due {
                         prop_assert!(due.life.tell(due.reason, millis(now)));
                     }
@@ -163,6 +254,7 @@ proptest! {
                     }
                 }
             }
+            prop_assert_eq!(missed, model.missed);
             prop_assert_eq!(table.len(), model.there.len());
             prop_assert_eq!((table.started, table.refused), (model.started, model.refused));
             let overdue = model.there.values().filter(|one| one.is_overdue).count();
@@ -186,6 +278,8 @@ fn a_snapshot_lists_those_first_that_should_be_gone_and_no_more_than_a_hundred()
         max_duration: None,
         max_sessions: 1_000,
         overdue_after: millis(10),
+        liveness: None,
+        max_data: 0,
     };
     let mut table = Table::new(rules);
     let lives: Vec<_> = (0..200).map(|_| table.begin("key", Duration::ZERO).unwrap()).collect();

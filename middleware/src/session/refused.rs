@@ -30,4 +30,10 @@ pub enum Refused {
         /// Name of the registry.
         name: Arc<str>,
     },
+    /// The system has no random numbers, so that others could guess its id. Only of a store.
+    #[error("no session of {name} can begin: the system has no random numbers for its id")]
+    NoId {
+        /// Name of the store.
+        name: Arc<str>,
+    },
 }

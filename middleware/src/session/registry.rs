@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use poolscope_semconv::value::SessionEnd;
+use poolscope_semconv::value::{PingOutcome, SessionEnd};
 use poolscope_semconv::{attr, metric};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::guard::Session;
 use super::life::Life;
+use super::pulse::Liveness;
 use super::refused::Refused;
 use super::sweep;
 use super::table::{NoRoom, Rules, Table};
@@ -19,6 +20,7 @@ use crate::Scope;
 use crate::event::{Event, Events};
 use crate::registry::{Histogram, Mirroring, Rows, SessionsSnapshot};
 use crate::series::text;
+use crate::task::{self, Shown};
 
 /// A registry of sessions. Cheap to clone; clones are one. See the [module](super) for an example.
 ///
@@ -71,6 +73,17 @@ impl Sessions {
     }
 }
 
+/// What is done when nobody is let in any more.
+#[cfg(feature = "session-store")]
+struct OnClose(Box<dyn Fn() + Send + Sync>);
+
+#[cfg(feature = "session-store")]
+impl std::fmt::Debug for OnClose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnClose(..)")
+    }
+}
+
 /// What the registry, its sessions and its sweep share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -80,11 +93,18 @@ pub(crate) struct Shared {
     epoch: Instant,
     events: Arc<Events>,
     table: Mutex<Table>,
+    /// What the sessions have running.
+    pub(super) tasks: Arc<task::Shared>,
+    pings: [AtomicU64; PingOutcome::COUNT],
+    ping_time: Histogram,
     /// Told when the last session is gone.
     empty: Notify,
     duration: Histogram,
     pub(super) sweeps: Histogram,
     pub(super) late_sweeps: AtomicU64,
+    /// Ends those that nobody holds.
+    #[cfg(feature = "session-store")]
+    on_close: std::sync::OnceLock<OnClose>,
     /// There is a task that sweeps.
     pub(super) is_swept: Arc<AtomicBool>,
     /// Has it sweep now.
@@ -92,19 +112,32 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn add(scope: &Scope, name: &str, rules: Rules, sweep_interval: Duration) -> Arc<Self> {
+    /// The first rules are those that are told, the second ones those of the table.
+    pub(super) fn add(
+        scope: &Scope,
+        name: &str,
+        rules: Rules,
+        of_table: Rules,
+        sweep_interval: Duration,
+    ) -> Arc<Self> {
         let shared = scope.session_board().add(name, |name| {
+            let tasks = task::Shared::add(scope, &name, Shown::Used);
             let shared = Self {
                 name,
                 rules,
                 sweep_interval,
                 epoch: Instant::now(),
                 events: Arc::clone(scope.events()),
-                table: Mutex::new(Table::new(rules)),
+                table: Mutex::new(Table::new(of_table)),
+                tasks,
+                pings: Default::default(),
+                ping_time: Histogram::new(&metric::SESSION_PING_TIME),
                 empty: Notify::new(),
                 duration: Histogram::new(&metric::SESSION_DURATION),
                 sweeps: Histogram::new(&metric::SESSION_SWEEP_DURATION),
                 late_sweeps: AtomicU64::new(0),
+                #[cfg(feature = "session-store")]
+                on_close: std::sync::OnceLock::new(),
                 is_swept: Arc::default(),
                 sweep_now: Arc::default(),
             };
@@ -122,6 +155,32 @@ impl Shared {
         self.epoch.elapsed()
     }
 
+    /// How the other ends are asked whether they are there.
+    pub(super) fn liveness(&self) -> Option<Liveness> {
+        self.rules.liveness
+    }
+
+    /// Most bytes that are kept with a session.
+    pub(super) fn max_data(&self) -> usize {
+        self.rules.max_data
+    }
+
+    /// The other end of a session is there; it has answered a ping, or something else came from it.
+    #[inline]
+    pub(super) fn heard(&self, life: &Life, now: Duration, is_pong: bool) {
+        if let Some(took) = life.pulse.hear(now) {
+            self.pings[PingOutcome::Answered.index()].fetch_add(1, Relaxed);
+            if is_pong {
+                self.ping_time.record(took);
+            }
+        }
+    }
+
+    /// So many pings were not answered.
+    pub(super) fn missed(&self, pings: u64) {
+        self.pings[PingOutcome::Missed.index()].fetch_add(pings, Relaxed);
+    }
+
     /// The moment of a time.
     pub(super) fn moment(&self, at: Duration) -> Instant {
         self.epoch + at
@@ -132,14 +191,37 @@ impl Shared {
     }
 
     fn begin(self: &Arc<Self>, key: &str) -> Result<Session, Refused> {
-        let name = || Arc::clone(&self.name);
         if !sweep::is_running(self) {
-            self.table().refused += 1;
-            return Err(Refused::NoRuntime { name: name() });
+            return Err(self.no_runtime());
         }
+        self.begin_life(key).map(|life| Session::new(Arc::clone(self), life))
+    }
+
+    /// Nobody looks after what would begin here.
+    pub(super) fn no_runtime(&self) -> Refused {
+        self.table().refused += 1;
+        Refused::NoRuntime { name: Arc::clone(&self.name) }
+    }
+
+    /// Has this done when nobody is let in any more.
+    #[cfg(feature = "session-store")]
+    pub(super) fn on_close(&self, then: impl Fn() + Send + Sync + 'static) {
+        let _ = self.on_close.set(OnClose(Box::new(then)));
+    }
+
+    /// No id could be made for what would begin.
+    #[cfg(feature = "session-store")]
+    pub(super) fn no_id(&self) -> Refused {
+        self.table().refused += 1;
+        Refused::NoId { name: Arc::clone(&self.name) }
+    }
+
+    /// Lets one in, if there is room.
+    pub(super) fn begin_life(&self, key: &str) -> Result<Arc<Life>, Refused> {
+        let name = || Arc::clone(&self.name);
         let mut table = self.table();
         match table.begin(key, self.now()) {
-            Ok(life) => Ok(Session::new(Arc::clone(self), life)),
+            Ok(life) => Ok(life),
             Err(NoRoom::Full) => {
                 let (max, overdue) = (self.rules.max_sessions, table.overdue);
                 Err(Refused::Full { name: name(), max, overdue })
@@ -168,6 +250,10 @@ impl Shared {
         }
         // It did not know that somebody could become overdue.
         self.sweep_now.notify_one();
+        #[cfg(feature = "session-store")]
+        if let Some(then) = self.on_close.get() {
+            (then.0)();
+        }
         there.len()
     }
 
@@ -193,7 +279,7 @@ impl Shared {
         self.events.emit(event);
     }
 
-    fn snapshot(&self) -> SessionsSnapshot {
+    pub(super) fn snapshot(&self) -> SessionsSnapshot {
         let table = self.table();
         // Within the lock, so that it is not before the begin of somebody who is there.
         let now = self.now();
@@ -211,6 +297,12 @@ impl Shared {
             duration: self.duration.snapshot(),
             sweeps: self.sweeps.snapshot(),
             late_sweeps: self.late_sweeps.load(Relaxed),
+            traffic: table.traffic(),
+            pings: PingOutcome::ALL
+                .iter()
+                .map(|outcome| (*outcome, self.pings[outcome.index()].load(Relaxed)))
+                .collect(),
+            ping_time: self.ping_time.snapshot(),
             sessions: table.rows(now),
         }
     }
@@ -236,5 +328,6 @@ impl Rows<SessionsSnapshot> for Shared {
         let key = || vec![text(attr::SESSION_NAME, &*self.name)];
         self.duration.mirror(mirrors, key);
         self.sweeps.mirror(mirrors, key);
+        self.ping_time.mirror(mirrors, key);
     }
 }

@@ -7,33 +7,40 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::guard::end_of;
+use super::presence::end_of;
 use super::registry::Shared;
 use crate::event::Event;
 
 /// How late a session may be told to end: what is promised.
-const PROMISED: Duration = Duration::from_millis(250);
+pub(super) const PROMISED: Duration = Duration::from_millis(250);
 
 /// Longest sleep where nothing is due.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
 
 /// True if the sessions are swept: starts the task, if there is none, in the runtime that is current here.
 pub(super) fn is_running(shared: &Arc<Shared>) -> bool {
+    claim(shared, |ends| sweep_for_ever(ends, Arc::downgrade(shared)))
+}
+
+/// The same for another task that looks after sessions.
+pub(super) fn claim<F>(shared: &Shared, task: impl FnOnce(Ends) -> F) -> bool
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     if shared.is_swept.load(Acquire) {
         return true;
     }
     let Ok(runtime) = Handle::try_current() else { return false };
     if !shared.is_swept.swap(true, AcqRel) {
-        let ends = Ends(Arc::clone(&shared.is_swept));
-        runtime.spawn(sweep_for_ever(ends, Arc::downgrade(shared)));
+        runtime.spawn(task(Ends(Arc::clone(&shared.is_swept))));
     }
     true
 }
 
 /// Says that nobody sweeps any more, when the task ends that holds it.
-struct Ends(Arc<AtomicBool>);
+pub(super) struct Ends(Arc<AtomicBool>);
 
 impl Drop for Ends {
     fn drop(&mut self) {
@@ -45,15 +52,20 @@ impl Drop for Ends {
 async fn sweep_for_ever(_ends: Ends, registry: Weak<Shared>) {
     let Some(now) = registry.upgrade().map(|shared| Arc::clone(&shared.sweep_now)) else { return };
     while let Some(shared) = registry.upgrade() {
-        let next = sweep(&shared);
+        let (next, not_before) = sweep(&shared);
         drop(shared);
         // Both are right: it is time, or somebody says so.
         let _ = timeout_at(next, now.notified()).await;
+        if registry.strong_count() == 0 {
+            return;
+        }
+        // However many say so.
+        sleep_until(not_before).await;
     }
 }
 
-/// One sweep. Tells when the next is due.
-fn sweep(shared: &Shared) -> Instant {
+/// One sweep. Tells when the next is due, and when it may come at the soonest.
+fn sweep(shared: &Shared) -> (Instant, Instant) {
     let began = shared.now();
     let found = shared.table().look(began);
     // Those whose time is over come before everything else.
@@ -65,7 +77,10 @@ fn sweep(shared: &Shared) -> Instant {
             due.life.wake();
         }
     }
+    shared.missed(found.missed);
     for life in &found.overdue {
+        // They had as long as their session.
+        shared.tasks.cut_those_of(life.id);
         if let Some(told) = life.told() {
             shared.emit(&Event::SessionOverdue(end_of(shared, life, told.reason, None)));
         }
@@ -76,5 +91,6 @@ fn sweep(shared: &Shared) -> Instant {
         shared.late_sweeps.fetch_add(1, Relaxed);
     }
     let next = found.next.unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP);
-    shared.moment(next.max(now + shared.sweep_interval))
+    let not_before = now + shared.sweep_interval;
+    (shared.moment(next.max(not_before)), shared.moment(not_before))
 }

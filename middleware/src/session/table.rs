@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use poolscope_semconv::value::SessionEnd;
 
 use super::life::Life;
-use crate::registry::SessionSnapshot;
+use super::pulse::{Liveness, Look};
+use crate::registry::{SessionSnapshot, SessionTraffic};
 
 /// Most sessions that a snapshot lists one by one; all of them are counted.
 const MOST_LISTED: usize = 100;
@@ -19,6 +21,9 @@ pub(super) struct Rules {
     pub(super) max_duration: Option<Duration>,
     pub(super) max_sessions: usize,
     pub(super) overdue_after: Duration,
+    pub(super) liveness: Option<Liveness>,
+    /// Most bytes that are kept with one.
+    pub(super) max_data: usize,
 }
 
 /// Why there is no room.
@@ -39,6 +44,8 @@ pub(super) struct Table {
     pub(super) refused: u64,
     pub(super) overdue: u64,
     pub(super) ended: [u64; SessionEnd::COUNT],
+    /// What went through those that are gone.
+    gone: SessionTraffic,
 }
 
 #[derive(Debug)]
@@ -63,6 +70,8 @@ pub(super) struct Found {
     pub(super) overdue: Vec<Arc<Life>>,
     /// Nothing is to be done before; `None` unless somebody is told to end.
     pub(super) next: Option<Duration>,
+    /// Pings that were not answered in time.
+    pub(super) missed: u64,
 }
 
 impl Table {
@@ -75,6 +84,7 @@ impl Table {
             refused: 0,
             overdue: 0,
             ended: [0; SessionEnd::COUNT],
+            gone: SessionTraffic::default(),
         }
     }
 
@@ -98,6 +108,7 @@ impl Table {
         if let Some(entry) = self.there.remove(&life.id) {
             self.overdue -= u64::from(entry.is_overdue);
             self.ended[reason.index()] += 1;
+            self.gone = self.gone + life.traffic.snapshot();
         }
     }
 
@@ -110,11 +121,12 @@ impl Table {
     /// Looks for sessions whose time is over.
     pub(super) fn look(&mut self, now: Duration) -> Found {
         let Self { rules, there, .. } = self;
-        let limits = [rules.idle_timeout, rules.max_duration].into_iter().flatten();
+        let first_ping = rules.liveness.map(|rule| rule.interval);
+        let limits = [rules.idle_timeout, rules.max_duration, first_ping].into_iter().flatten();
         // The deadline of whoever comes next is not sooner.
         let mut next = limits.min().map(|shortest| now + shortest);
         let mut at_the_latest = |at: Duration| next = Some(next.map_or(at, |next| next.min(at)));
-        let (mut due, mut overdue) = (Vec::new(), Vec::new());
+        let (mut due, mut overdue, mut missed) = (Vec::new(), Vec::new(), 0);
         for Entry { life, is_overdue } in there.values_mut() {
             if *is_overdue {
                 continue;
@@ -127,7 +139,25 @@ impl Table {
                 } else {
                     at_the_latest(ends_at);
                 }
-            } else if let Some((deadline, reason)) = life.deadline(rules) {
+                continue;
+            }
+            let mut end = life.deadline(rules);
+            if let Some(rule) = &rules.liveness
+                && end.is_none_or(|(deadline, _)| deadline > now)
+            {
+                match life.pulse.look(now, rule) {
+                    Look::Wait(at) => at_the_latest(at),
+                    Look::Missed(at) => {
+                        missed += 1;
+                        at_the_latest(at);
+                    }
+                    Look::Gone(deadline) => {
+                        missed += 1;
+                        end = Some((deadline, SessionEnd::Unresponsive));
+                    }
+                }
+            }
+            if let Some((deadline, reason)) = end {
                 if deadline <= now {
                     due.push(Due { life: Arc::clone(life), reason, deadline });
                     at_the_latest(now + rules.overdue_after);
@@ -137,12 +167,17 @@ impl Table {
             }
         }
         self.overdue += overdue.len() as u64;
-        Found { due, overdue, next }
+        Found { due, overdue, next, missed }
     }
 
     /// Time since the oldest began.
     pub(super) fn oldest(&self, now: Duration) -> Option<Duration> {
         self.there.first_key_value().map(|(_, entry)| now.saturating_sub(entry.life.began))
+    }
+
+    /// What went through all sessions.
+    pub(super) fn traffic(&self) -> SessionTraffic {
+        self.there.values().fold(self.gone, |sum, entry| sum + entry.life.traffic.snapshot())
     }
 
     /// Sessions one by one: those that are overdue, and then the others, the oldest first.
@@ -154,6 +189,10 @@ impl Table {
             idle: now.saturating_sub(life.active()),
             ending: life.told().map(|told| told.reason),
             is_overdue: *is_overdue,
+            tasks: life.tasks.load(Relaxed),
+            traffic: life.traffic.snapshot(),
+            missed_pings: life.pulse.missed(),
+            data_bytes: life.data().bytes() as u64,
         };
         let late = self.there.values().filter(|entry| entry.is_overdue).take(self.overdue as usize);
         let others = self.there.values().filter(|entry| !entry.is_overdue);

@@ -14,14 +14,14 @@ use super::*;
 use crate::event::EndOfSession;
 use crate::{Event, Scope, SessionsSnapshot};
 
-const SECOND: Duration = Duration::from_secs(1);
-const PROMISED: Duration = Duration::from_millis(250);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const PROMISED: Duration = Duration::from_millis(250);
 
-fn chat() -> SessionsBuilder {
+pub(super) fn chat() -> SessionsBuilder {
     Scope::new().sessions("chat")
 }
 
-fn heard(scope: &Scope) -> mpsc::Receiver<Event> {
+pub(super) fn heard(scope: &Scope) -> mpsc::Receiver<Event> {
     let (send, receive) = mpsc::channel();
     let send = Mutex::new(send);
     scope.listen(move |event: &Event| drop(send.lock().unwrap().send(event.clone())));
@@ -29,7 +29,7 @@ fn heard(scope: &Scope) -> mpsc::Receiver<Event> {
 }
 
 /// What holds at any moment.
-fn check(seen: &SessionsSnapshot) {
+pub(super) fn check(seen: &SessionsSnapshot) {
     let ended: u64 = seen.ended.iter().map(|(_, count)| count).sum();
     assert_eq!(seen.started - ended, seen.active, "{seen:?}");
     assert!(seen.overdue <= seen.active && seen.active <= seen.limit, "{seen:?}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
+use super::groups::Groups;
 use super::report::ShutdownReport;
 use crate::Scope;
 
@@ -60,6 +61,7 @@ impl Drop for ShutdownGuard {
                 // No thread is to be had to wait on.
                 scope.shutdown_state().close();
                 scope.close_sessions();
+                Groups::of(&scope).tell();
                 scope.stop_supervisors();
                 scope.shutdown_state().cut();
             }

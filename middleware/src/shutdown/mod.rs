@@ -8,6 +8,8 @@
 //! Sessions (feature `session`) are told to end when the shutdown begins, and have until the deadline too. Nobody can cut
 //! those whose holders don't listen; the report tells how many are left.
 //!
+//! Tasks of groups (feature `task`) are told last, since sessions and requests may need them, and aborted at the deadline.
+//!
 //! Requests that only a request layer sees are waited for as well, but nobody can cut them; the report tells how many of
 //! them are left.
 //!
@@ -37,6 +39,7 @@
 mod body;
 mod error;
 mod future;
+mod groups;
 mod guard;
 mod layer;
 mod report;

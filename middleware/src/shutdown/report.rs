@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::groups::Groups;
 use crate::registry::{HolderSnapshot, PoolSnapshot};
 use crate::said::Said;
 use crate::{Scope, ScopeSnapshot};
@@ -39,6 +40,12 @@ pub struct ShutdownReport {
     pub sessions: u64,
     /// Sessions that are still there, since their holders have not let go of them.
     pub sessions_left: u64,
+    /// Tasks of groups that were there when it began.
+    pub tasks: u64,
+    /// Tasks that were aborted at the deadline.
+    pub tasks_aborted: u64,
+    /// Tasks that are still there: they block their thread, so that nobody can abort them.
+    pub tasks_left: u64,
     /// Connections of supervisors that were kept alive when it began, and were told to close.
     pub supervisors: u64,
     /// Those of them that are not closed yet.
@@ -60,10 +67,14 @@ pub struct CutRequest {
 }
 
 impl ShutdownReport {
-    /// True if every request could end by itself, every session has ended, and every supervisor has stopped.
+    /// True if every request and every task could end by itself, every session has ended, and every supervisor has stopped.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.cut == 0 && self.left == 0 && self.sessions_left == 0 && self.supervisors_left == 0
+        self.cut == 0
+            && self.left == 0
+            && self.sessions_left == 0
+            && self.tasks_aborted + self.tasks_left == 0
+            && self.supervisors_left == 0
     }
 }
 
@@ -78,6 +89,13 @@ impl fmt::Display for ShutdownReport {
         )?;
         if self.sessions > 0 {
             write!(f, "; of {} sessions {} are left", self.sessions, self.sessions_left)?;
+        }
+        if self.tasks > 0 {
+            write!(
+                f,
+                "; of {} tasks {} were aborted, {} are left",
+                self.tasks, self.tasks_aborted, self.tasks_left
+            )?;
         }
         if self.supervisors > 0 {
             let Self { supervisors, supervisors_left, .. } = self;
@@ -95,14 +113,22 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     let cut_before = state.cut_so_far();
     state.close();
     let sessions = scope.close_sessions();
+    let groups = Groups::of(scope);
+    let tasks = groups.active();
     let supervisors = scope.stop_supervisors();
     let began_with = state.count().max(seen(&scope.snapshot()));
-    let in_time = timeout_at(deadline, ended(scope)).await.is_ok();
-    let (mut left, mut cut_requests) = (0, Vec::new());
+    let all_ended = async {
+        ended(scope).await;
+        // What is over by now may have needed them.
+        groups.end().await;
+    };
+    let in_time = timeout_at(deadline, all_ended).await.is_ok();
+    let (mut left, mut cut_requests, mut tasks_aborted) = (0, Vec::new(), 0);
     if !in_time {
         let snapshot = scope.snapshot();
         cut_requests = snapshot.pools.iter().flat_map(held).collect();
         state.cut();
+        tasks_aborted = groups.cut(CUT_SHOWS).await;
         // What is left after that, nobody can end.
         let _ = timeout(CUT_SHOWS, ended(scope)).await;
         left = seen(&scope.snapshot()).max(state.count());
@@ -116,6 +142,7 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     scope.finish_tasks().await;
     // What is not sent by then has no place to go to.
     let _ = timeout(FLUSH_WITHIN, scope.flush_telemetry()).await;
+    let tasks_left = groups.active();
     ShutdownReport {
         began_with,
         cut,
@@ -124,6 +151,9 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
         closed_idle,
         sessions,
         sessions_left,
+        tasks,
+        tasks_aborted,
+        tasks_left,
         supervisors,
         supervisors_left,
         took,

@@ -246,6 +246,13 @@ fn emit(event: &Event, fields: &Fields) {
             SESSION_ENDING_TIME,
             SESSION_ERROR_MESSAGE
         ),
+        Event::TaskPanicked(_) => {
+            emit!(fields, name::TASK_PANICKED, TASK_GROUP, TASK_NAME, TASK_DURATION, TASK_PANIC_MESSAGE);
+        }
+        Event::TaskAborted(_) => emit!(fields, name::TASK_ABORTED, TASK_GROUP, TASK_NAME, TASK_DURATION),
+        Event::QueueDropping(_) => {
+            emit!(fields, name::QUEUE_DROPPING, QUEUE_NAME, QUEUE_DROP_REASON, QUEUE_DROPPED, QUEUE_CAPACITY);
+        }
         Event::SupervisorChanged(_) => emit!(
             fields,
             name::SUPERVISOR_TRANSITION,

@@ -8,11 +8,13 @@ mod connects;
 mod control;
 mod demo;
 mod judge;
+mod queues;
 mod receiver;
 mod requests;
 mod retries;
 mod sessions;
 mod supervisors;
+mod tasks;
 mod waits;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -94,6 +96,8 @@ async fn everything(world: &World, receiver: &Receiver) {
         control::run(world),
         retries::run(world),
         sessions::run(world),
+        tasks::run(world),
+        queues::run(world),
         supervisors::run(world)
     );
 }

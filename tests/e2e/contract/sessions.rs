@@ -1,9 +1,11 @@
-//! Sessions that end in every way, one that stays although it was told to end, and one for which there is no room.
+//! Sessions that end in every way, one that stays although it was told to end, one for which there is no room, and one that
+//! makes room for another.
 
 use std::time::Duration;
 
 use poolscope::Scope;
-use poolscope::session::{Session, Sessions};
+use poolscope::session::store::SessionStore;
+use poolscope::session::{Session, SessionEnd, Sessions};
 use poolscope_tests::wait;
 
 use super::World;
@@ -15,6 +17,8 @@ pub(super) async fn run(world: &World) {
     let telemetry = world.export(&scope);
     ended_by_their_holder(&scope).await;
     ended_by_the_registry(&scope).await;
+    who_does_not_answer(&scope).await;
+    let _store = evicted(&scope);
     world.end(telemetry).await;
 }
 
@@ -47,6 +51,29 @@ async fn ended_by_the_registry(scope: &Scope) {
     wait::until("the session to be overdue", async || overdue(&idle).await, |overdue| *overdue == 1).await;
     drop(stays);
     late(scope).await;
+}
+
+/// The first ping is answered, the second one is not.
+async fn who_does_not_answer(scope: &Scope) {
+    let lively = scope.sessions("lively").liveness(SOON, SOON, 1).build().unwrap();
+    let session = lively.begin("one").unwrap();
+    session.sent(5);
+    session.received(3);
+    session.errored();
+    session.ping_due().await;
+    session.pong();
+    session.ping_due().await;
+    assert_eq!(session.ended().await, SessionEnd::Unresponsive);
+}
+
+/// A store in which there is room for one.
+fn evicted(scope: &Scope) -> SessionStore<()> {
+    let store = scope.session_store("web").max_sessions(1).build().unwrap();
+    for key in ["one", "two"] {
+        store.create(key, ()).unwrap();
+    }
+    assert_eq!(store.snapshot().ended(SessionEnd::Evicted), 1);
+    store
 }
 
 /// A sweep can't be in time while its runtime is blocked.

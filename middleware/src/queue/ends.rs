@@ -1,0 +1,153 @@
+//! [`QueueSender`] and [`QueueReceiver`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use super::shared::{DropPolicy, Shared};
+use crate::Scope;
+use crate::registry::QueueSnapshot;
+
+/// Puts items into a queue. Each clone is a sender of its own; the receiver is told when all of them are gone. See the
+/// [module](super) for an example.
+pub struct QueueSender<T> {
+    shared: Arc<Shared<T>>,
+}
+
+/// Takes items out of a queue, the oldest first. See the [module](super) for an example.
+///
+/// When it is dropped, the queue is closed, and what is left in it is dropped.
+pub struct QueueReceiver<T> {
+    shared: Arc<Shared<T>>,
+}
+
+/// Nobody takes items any more; the one that was to be put in comes back.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nobody takes items out of the queue any more")]
+pub struct Closed<T>(pub T);
+
+impl<T> fmt::Debug for Closed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Closed(..)")
+    }
+}
+
+/// Makes a queue.
+pub(crate) fn new<T: Send + 'static>(
+    scope: &Scope,
+    name: &str,
+    capacity: usize,
+    policy: DropPolicy,
+) -> (QueueSender<T>, QueueReceiver<T>) {
+    let shared = Shared::add(scope, name, capacity, policy);
+    (QueueSender { shared: Arc::clone(&shared) }, QueueReceiver { shared })
+}
+
+impl<T> QueueSender<T> {
+    /// Puts an item in, and never waits. Gives the item that was dropped for it, if there was no room: the oldest one, or this
+    /// one itself.
+    ///
+    /// # Errors
+    ///
+    /// The receiver is gone. An item that comes at the same moment may be dropped without this being told.
+    pub fn push(&self, item: T) -> Result<Option<T>, Closed<T>> {
+        self.shared.push(item).map_err(Closed)
+    }
+
+    /// True if nobody takes items any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    /// Items that are in the queue now.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.len()
+    }
+
+    /// True if nothing is in the queue now.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Everything that is known of the queue; the same is in the snapshots of the scope.
+    #[must_use]
+    pub fn snapshot(&self) -> QueueSnapshot {
+        self.shared.snapshot()
+    }
+}
+
+impl<T> Clone for QueueSender<T> {
+    fn clone(&self) -> Self {
+        self.shared.senders.fetch_add(1, Relaxed);
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T> Drop for QueueSender<T> {
+    fn drop(&mut self) {
+        self.shared.leave();
+    }
+}
+
+impl<T> QueueReceiver<T> {
+    /// Takes the oldest item, and waits until there is one; `None` when all senders are gone and nothing is left. Can be dropped
+    /// while it waits, without losing an item.
+    pub async fn recv(&mut self) -> Option<T> {
+        loop {
+            // Asked first: what the last sender has put in before it went is there then.
+            let is_over = self.shared.senders.load(Acquire) == 0;
+            if let Some(item) = self.shared.pop() {
+                return Some(item);
+            }
+            if is_over {
+                return None;
+            }
+            // What was put in since we looked has left a permit, with which this returns at once.
+            self.shared.changed.notified().await;
+        }
+    }
+
+    /// Takes the oldest item, if there is one.
+    pub fn try_recv(&mut self) -> Option<T> {
+        self.shared.pop()
+    }
+
+    /// Items that are in the queue now.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.len()
+    }
+
+    /// True if nothing is in the queue now.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Everything that is known of the queue; the same is in the snapshots of the scope.
+    #[must_use]
+    pub fn snapshot(&self) -> QueueSnapshot {
+        self.shared.snapshot()
+    }
+}
+
+impl<T> Drop for QueueReceiver<T> {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl<T> fmt::Debug for QueueSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("QueueSender").field(&self.snapshot()).finish()
+    }
+}
+
+impl<T> fmt::Debug for QueueReceiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("QueueReceiver").field(&self.snapshot()).finish()
+    }
+}

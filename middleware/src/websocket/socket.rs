@@ -1,0 +1,272 @@
+//! [`Socket`].
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use poolscope_semconv::value::SessionEnd;
+use tokio::time::timeout;
+
+use super::frame::{Frame, FrameKind};
+use crate::session::Session;
+
+/// How long a write may take by default.
+pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the other end has to say goodbye by default.
+pub const DEFAULT_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The same where the other end is thought to be gone: as long as it takes to hand a frame to the kernel.
+const CLOSE_UNRESPONSIVE: Duration = Duration::from_millis(100);
+
+/// A WebSocket and its session. See the [module](super) for an example.
+///
+/// Dropped without [`finish`](Self::finish), it closes the transport without a word, and the session ends as when it is dropped.
+#[must_use = "a socket is closed when it is dropped"]
+pub struct Socket<S, M> {
+    // First, since the transport is to be gone when the session is counted out.
+    stream: S,
+    session: Session,
+    write_timeout: Duration,
+    close_timeout: Duration,
+    is_ping_owed: bool,
+    state: State,
+    _message: PhantomData<fn(M) -> M>,
+}
+
+/// What can still be done with the transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The other end has said goodbye, or is gone.
+    Closed,
+    /// It is of no use any more, for this reason.
+    Broken(String),
+}
+
+/// Why a message could not be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError<E> {
+    /// The session was told to end.
+    #[error("the session was told to end: {0}")]
+    Ended(SessionEnd),
+    /// The other end did not read for so long.
+    #[error("the other end did not take the message within {0:?}")]
+    TimedOut(Duration),
+    /// The other end has closed, or an error came before.
+    #[error("the socket is closed")]
+    Closed,
+    /// The transport failed.
+    #[error("{0}")]
+    Transport(#[source] E),
+}
+
+impl<S, M> Socket<S, M> {
+    /// A socket that lives as long as its session.
+    pub fn new(stream: S, session: Session) -> Self {
+        Self {
+            stream,
+            session,
+            write_timeout: DEFAULT_WRITE_TIMEOUT,
+            close_timeout: DEFAULT_CLOSE_TIMEOUT,
+            is_ping_owed: false,
+            state: State::Open,
+            _message: PhantomData,
+        }
+    }
+
+    /// How long a write may take, after which the socket is given up: a client that does not read holds nobody. By default, this
+    /// is [`DEFAULT_WRITE_TIMEOUT`].
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// How long the other end has to answer the Close frame. By default, this is [`DEFAULT_CLOSE_TIMEOUT`].
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// Its session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// What it sends and receives by.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+}
+
+impl<S, M> Socket<S, M>
+where
+    S: Stream<Item = Result<M, <S as Sink<M>>::Error>> + Sink<M, Error: fmt::Display> + Unpin,
+    M: Frame,
+{
+    /// The next message for the program. `None` when the other end has closed, the transport has failed, or the session was told
+    /// to end; [`finish`](Self::finish) says which.
+    ///
+    /// Can be dropped and called again at any time without losing a message. Sends the pings that are due meanwhile.
+    pub async fn recv(&mut self) -> Option<M> {
+        while self.state == State::Open {
+            if self.is_ping_owed && self.ping().await.is_err() {
+                return None;
+            }
+            let Self { stream, session, is_ping_owed, .. } = self;
+            let received = tokio::select! {
+                biased;
+                _ = session.ended() => return None,
+                () = session.ping_due() => {
+                    *is_ping_owed = true;
+                    continue;
+                }
+                received = stream.next() => received,
+            };
+            match received {
+                Some(Ok(message)) => match message.kind() {
+                    FrameKind::Data => {
+                        session.received(message.size());
+                        return Some(message);
+                    }
+                    FrameKind::Pong => session.pong(),
+                    FrameKind::Ping => session.heard(),
+                    FrameKind::Close => self.state = State::Closed,
+                },
+                Some(Err(error)) => self.broken(&error),
+                None => self.state = State::Closed,
+            }
+        }
+        None
+    }
+
+    /// Sends a message, and returns when it was handed to the kernel.
+    ///
+    /// If this is dropped before, the message may or may not be sent.
+    ///
+    /// # Errors
+    ///
+    /// The session was told to end, the other end has closed or does not read, or the transport has failed.
+    pub async fn send(&mut self, message: M) -> Result<(), SendError<<S as Sink<M>>::Error>> {
+        let (kind, size) = (message.kind(), message.size());
+        self.write(message).await?;
+        if kind == FrameKind::Data {
+            self.session.sent(size);
+        }
+        if self.is_ping_owed { self.ping().await } else { Ok(()) }
+    }
+
+    async fn ping(&mut self) -> Result<(), SendError<<S as Sink<M>>::Error>> {
+        self.write(M::ping()).await?;
+        self.is_ping_owed = false;
+        Ok(())
+    }
+
+    async fn write(&mut self, message: M) -> Result<(), SendError<<S as Sink<M>>::Error>> {
+        if let Some(reason) = self.session.told() {
+            return Err(SendError::Ended(reason));
+        }
+        if self.state != State::Open {
+            return Err(SendError::Closed);
+        }
+        let Self { stream, session, write_timeout, is_ping_owed, .. } = self;
+        let mut sending = pin!(timeout(*write_timeout, stream.send(message)));
+        let sent = loop {
+            tokio::select! {
+                biased;
+                reason = session.ended() => return Err(SendError::Ended(reason)),
+                // The other end does not read, so it can't be asked now; that it does not is not for want of asking.
+                () = session.ping_due() => *is_ping_owed = true,
+                sent = &mut sending => break sent,
+            }
+        };
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                self.broken(&error);
+                Err(SendError::Transport(error))
+            }
+            Err(_) => {
+                let error = SendError::TimedOut(self.write_timeout);
+                self.broken(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn broken(&mut self, error: &impl fmt::Display) {
+        self.session.errored();
+        self.state = State::Broken(error.to_string());
+    }
+
+    /// Ends the socket and its session, and tells why it has ended: for what it was told to, because of an error of the
+    /// transport, or because it is completed. The other end is told by a Close frame, unless it has closed before.
+    pub async fn finish(mut self) -> SessionEnd {
+        let reason = self.session.told().unwrap_or(match self.state {
+            State::Broken(_) => SessionEnd::Error,
+            State::Open | State::Closed => SessionEnd::Completed,
+        });
+        let within = match reason {
+            SessionEnd::Unresponsive => self.close_timeout.min(CLOSE_UNRESPONSIVE),
+            _ => self.close_timeout,
+        };
+        // What is not said by then remains unsaid.
+        let _ = timeout(within, self.say_goodbye(reason)).await;
+        let Self { stream, session, state, .. } = self;
+        drop(stream);
+        match state {
+            State::Broken(error) => session.fail(error),
+            State::Open | State::Closed => session.complete(),
+        }
+    }
+
+    async fn say_goodbye(&mut self, reason: SessionEnd) {
+        let stream = &mut self.stream;
+        match self.state {
+            State::Open => {
+                let close = M::close(close_code(reason), reason.as_str());
+                if stream.send(close).await.is_err() || reason == SessionEnd::Unresponsive {
+                    return;
+                }
+                // The other end answers, after what was under way.
+                while let Some(Ok(message)) = stream.next().await {
+                    if message.kind() == FrameKind::Close {
+                        break;
+                    }
+                }
+                let _ = stream.close().await;
+            }
+            // The answer to its own.
+            State::Closed => drop(stream.close().await),
+            State::Broken(_) => {}
+        }
+    }
+}
+
+/// The code of RFC 6455, or of its registry, that says why a session has ended.
+fn close_code(reason: SessionEnd) -> u16 {
+    match reason {
+        SessionEnd::Completed => 1000,
+        SessionEnd::IdleTimeout
+        | SessionEnd::MaxDuration
+        | SessionEnd::Unresponsive
+        | SessionEnd::Shutdown
+        | SessionEnd::Dropped => 1001,
+        SessionEnd::Error | SessionEnd::Panicked => 1011,
+        // Try again later.
+        SessionEnd::Evicted => 1013,
+    }
+}
+
+impl<S, M> fmt::Debug for Socket<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("session", &self.session)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
