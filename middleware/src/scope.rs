@@ -190,7 +190,8 @@ impl Scope {
     ///
     /// Don't await it within a request that goes through a shutdown layer of the same scope: it would wait for itself, and
     /// be cut with that request at the deadline, before it has sent telemetry or reported. Spawn it as a task. The same holds
-    /// for who holds a session, for whose end it would wait until the deadline.
+    /// for who holds a session, for whose end it would wait until the deadline, and a task of a group would be dropped while it
+    /// waits.
     #[cfg(feature = "shutdown")]
     pub async fn shutdown(&self, deadline: Duration) -> crate::shutdown::ShutdownReport {
         crate::shutdown::run(self, deadline).await
