@@ -1,13 +1,13 @@
 //! [`Scope`]: where everything is counted.
 
+mod long_lived;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 #[cfg(feature = "reqwest")]
 use poolscope_semconv::value::Observation;
-#[cfg(all(feature = "supervisor", feature = "shutdown"))]
-use poolscope_semconv::value::SupervisorReason;
 
 use crate::clock::Instant;
 use crate::event::{Events, Listener};
@@ -125,46 +125,6 @@ impl Scope {
         ClientScope::new(self.clone(), client)
     }
 
-    /// A registry of sessions with a name: see [`session`](crate::session).
-    #[cfg(feature = "session")]
-    pub fn sessions(&self, name: impl Into<String>) -> crate::session::SessionsBuilder {
-        crate::session::SessionsBuilder::new(self, name.into())
-    }
-
-    /// A store of server-side sessions with a name: see [`session::store`](crate::session::store).
-    #[cfg(feature = "session-store")]
-    pub fn session_store<V: Send + Sync + 'static>(
-        &self,
-        name: impl Into<String>,
-    ) -> crate::session::store::SessionStoreBuilder<V> {
-        crate::session::store::SessionStoreBuilder::new(self, name.into())
-    }
-
-    /// A group of tasks with a name: see [`task`](crate::task). A second one of the same name gets a number.
-    #[cfg(feature = "task")]
-    #[must_use = "its tasks are told to end when the group is dropped"]
-    pub fn tasks(&self, name: &str) -> crate::task::TaskGroup {
-        crate::task::TaskGroup::new(self, name)
-    }
-
-    /// A queue with a name that holds so many items, at least 1: see [`queue`](crate::queue). A second one of the same name gets
-    /// a number.
-    #[cfg(feature = "queue")]
-    pub fn queue<T: Send + 'static>(
-        &self,
-        name: &str,
-        capacity: usize,
-        policy: crate::queue::DropPolicy,
-    ) -> (crate::queue::QueueSender<T>, crate::queue::QueueReceiver<T>) {
-        crate::queue::new(self, name, capacity, policy)
-    }
-
-    /// Keeps one connection of a client alive: see [`supervisor`](crate::supervisor).
-    #[cfg(feature = "supervisor")]
-    pub fn supervisor(&self, name: impl Into<String>) -> crate::supervisor::SupervisorBuilder {
-        crate::supervisor::SupervisorBuilder::new(self, name.into())
-    }
-
     /// Everything that the scope knows now, sorted. Takes short locks that no request waits for.
     #[must_use]
     pub fn snapshot(&self) -> ScopeSnapshot {
@@ -234,121 +194,11 @@ impl Scope {
     ///
     /// Don't await it within a request that goes through a shutdown layer of the same scope: it would wait for itself, and
     /// be cut with that request at the deadline, before it has sent telemetry or reported. Spawn it as a task. The same holds
-    /// for who holds a session, for whose end it would wait until the deadline.
+    /// for who holds a session, for whose end it would wait until the deadline, and a task of a group would be dropped while it
+    /// waits.
     #[cfg(feature = "shutdown")]
     pub async fn shutdown(&self, deadline: Duration) -> crate::shutdown::ShutdownReport {
         crate::shutdown::run(self, deadline).await
-    }
-
-    /// Has the sessions of a registry told to end when the program does.
-    #[cfg(all(feature = "session", feature = "shutdown"))]
-    pub(crate) fn end_sessions_at_end(&self, sessions: &Arc<crate::session::Shared>) {
-        let mut known = self.inner.open_sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|sessions| sessions.strong_count() > 0);
-        known.push(Arc::downgrade(sessions));
-        drop(known);
-        // The shutdown looks at those that are known after it has begun.
-        if self.shutdown_state().has_begun() {
-            sessions.close();
-        }
-    }
-
-    #[cfg(all(feature = "session", feature = "shutdown"))]
-    fn open_sessions(&self) -> Vec<Arc<crate::session::Shared>> {
-        let known = self.inner.open_sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Tells all sessions to end, and lets none begin; tells how many are there.
-    #[cfg(feature = "shutdown")]
-    pub(crate) fn close_sessions(&self) -> u64 {
-        #[cfg(feature = "session")]
-        return self.open_sessions().iter().map(|sessions| sessions.close() as u64).sum();
-        #[cfg(not(feature = "session"))]
-        0
-    }
-
-    /// Sessions that are there.
-    #[cfg(feature = "shutdown")]
-    pub(crate) fn active_sessions(&self) -> u64 {
-        #[cfg(feature = "session")]
-        return self.open_sessions().iter().map(|sessions| sessions.active() as u64).sum();
-        #[cfg(not(feature = "session"))]
-        0
-    }
-
-    /// Returns when no session is there any more.
-    #[cfg(feature = "shutdown")]
-    pub(crate) async fn sessions_ended(&self) {
-        #[cfg(feature = "session")]
-        for sessions in self.open_sessions() {
-            sessions.all_ended().await;
-        }
-    }
-
-    /// Has the tasks of a group told to end when the program does.
-    #[cfg(all(feature = "task", feature = "shutdown"))]
-    pub(crate) fn end_tasks_at_end(&self, group: &Arc<crate::task::Shared>) {
-        let mut known = self.inner.open_groups.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|group| group.strong_count() > 0);
-        known.push(Arc::downgrade(group));
-    }
-
-    /// Groups whose tasks are to end when the program does.
-    #[cfg(all(feature = "task", feature = "shutdown"))]
-    pub(crate) fn open_groups(&self) -> Vec<Arc<crate::task::Shared>> {
-        let known = self.inner.open_groups.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Has a supervisor told to stop when the program does.
-    #[cfg(all(feature = "supervisor", feature = "shutdown"))]
-    pub(crate) fn end_supervisor_at_end(&self, supervisor: &Arc<crate::supervisor::Shared>) {
-        let mut known = self.inner.supervised.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|supervisor| supervisor.strong_count() > 0);
-        known.push(Arc::downgrade(supervisor));
-        drop(known);
-        // The shutdown looks at those that are known after it has begun.
-        if self.shutdown_state().has_begun() {
-            supervisor.stop(SupervisorReason::Shutdown);
-        }
-    }
-
-    #[cfg(all(feature = "supervisor", feature = "shutdown"))]
-    fn supervised(&self) -> Vec<Arc<crate::supervisor::Shared>> {
-        let known = self.inner.supervised.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().filter_map(Weak::upgrade).filter(|supervisor| supervisor.is_running()).collect()
-    }
-
-    /// Tells all supervisors to stop; tells how many there are.
-    #[cfg(feature = "shutdown")]
-    pub(crate) fn stop_supervisors(&self) -> u64 {
-        #[cfg(feature = "supervisor")]
-        {
-            let supervised = self.supervised();
-            supervised.iter().for_each(|supervisor| supervisor.stop(SupervisorReason::Shutdown));
-            supervised.len() as u64
-        }
-        #[cfg(not(feature = "supervisor"))]
-        0
-    }
-
-    /// Supervisors that work on their connections.
-    #[cfg(feature = "shutdown")]
-    pub(crate) fn running_supervisors(&self) -> u64 {
-        #[cfg(feature = "supervisor")]
-        return self.supervised().len() as u64;
-        #[cfg(not(feature = "supervisor"))]
-        0
-    }
-
-    /// Returns when all supervisors have stopped.
-    #[cfg(feature = "shutdown")]
-    pub(crate) async fn supervisors_stopped(&self) {
-        #[cfg(feature = "supervisor")]
-        for supervisor in self.supervised() {
-            supervisor.stopped().await;
-        }
     }
 
     /// Asks idle connections to close where that can be done, which is over hyper; tells how many.
@@ -564,30 +414,6 @@ impl Scope {
     /// Those who probe destinations.
     pub(crate) fn health(&self) -> &Board<HealthSnapshot> {
         &self.inner.health
-    }
-
-    /// Bounded queues.
-    #[cfg(feature = "queue")]
-    pub(crate) fn queue_board(&self) -> &Board<QueueSnapshot> {
-        &self.inner.queues
-    }
-
-    /// Groups of tasks.
-    #[cfg(feature = "task")]
-    pub(crate) fn task_board(&self) -> &Board<TasksSnapshot> {
-        &self.inner.tasks_of_groups
-    }
-
-    /// Registries of sessions.
-    #[cfg(feature = "session")]
-    pub(crate) fn session_board(&self) -> &Board<SessionsSnapshot> {
-        &self.inner.sessions
-    }
-
-    /// Connections that are kept alive.
-    #[cfg(feature = "supervisor")]
-    pub(crate) fn supervisor_board(&self) -> &Board<SupervisorSnapshot> {
-        &self.inner.supervisors
     }
 
     /// Connections that all pools have open.

@@ -213,7 +213,9 @@ proptest! {
                     let (mut due, mut overdue, mut next) = (Vec::new(), Vec::new(), None::<u64>);
                     let mut not_after = |at: u64| next = Some(next.map_or(at, |next| next.min(at)));
                     let first_ping = liveness.map(|rule| rule.0);
-                    idle.into_iter().chain(max).chain(first_ping).for_each(|limit| not_after(now + limit));
+                    if !model.there.is_empty() {
+                        idle.into_iter().chain(max).chain(first_ping).for_each(|limit| not_after(now + limit));
+                    }
                     for (id, one) in &mut model.there {
                         match one.told {
                             Some((_, at)) if !one.is_overdue && at + grace <= now => {

@@ -221,7 +221,13 @@ impl Shared {
         let name = || Arc::clone(&self.name);
         let mut table = self.table();
         match table.begin(key, self.now()) {
-            Ok(life) => Ok(life),
+            Ok(life) => {
+                if table.len() == 1 {
+                    // The sweep sleeps while nobody is there.
+                    self.sweep_now.notify_one();
+                }
+                Ok(life)
+            }
             Err(NoRoom::Full) => {
                 let (max, overdue) = (self.rules.max_sessions, table.overdue);
                 Err(Refused::Full { name: name(), max, overdue })

@@ -123,8 +123,8 @@ impl Table {
         let Self { rules, there, .. } = self;
         let first_ping = rules.liveness.map(|rule| rule.interval);
         let limits = [rules.idle_timeout, rules.max_duration, first_ping].into_iter().flatten();
-        // The deadline of whoever comes next is not sooner.
-        let mut next = limits.min().map(|shortest| now + shortest);
+        // The deadline of whoever comes next is not sooner; who comes where nobody is says so.
+        let mut next = limits.min().filter(|_| !there.is_empty()).map(|shortest| now + shortest);
         let mut at_the_latest = |at: Duration| next = Some(next.map_or(at, |next| next.min(at)));
         let (mut due, mut overdue, mut missed) = (Vec::new(), Vec::new(), 0);
         for Entry { life, is_overdue } in there.values_mut() {

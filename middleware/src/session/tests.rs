@@ -419,3 +419,17 @@ async fn a_shutdown_tells_sessions_waits_for_them_and_reports_those_that_stay() 
     let report = scope.shutdown(3 * SECOND).await;
     assert!(report.is_clean() && report.took < SECOND, "{report:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_in_which_nobody_is_does_nothing_and_wakes_when_somebody_comes() {
+    let chats = chat().idle_timeout(SECOND).liveness(SECOND, SECOND, 1).build().unwrap();
+    drop(chats.begin("first").unwrap());
+    sleep(5 * SECOND).await;
+    let swept = chats.snapshot().sweeps.count();
+    sleep(1_000 * SECOND).await;
+    assert_eq!(chats.snapshot().sweeps.count(), swept);
+    let session = chats.begin("second").unwrap();
+    let began = Instant::now();
+    assert_eq!(session.ended().await, SessionEnd::IdleTimeout);
+    assert!((SECOND..SECOND + PROMISED).contains(&began.elapsed()), "{:?}", began.elapsed());
+}

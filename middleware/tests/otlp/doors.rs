@@ -22,6 +22,7 @@ use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMete
 use poolscope::health::HealthProbe;
 use poolscope::hyper::{ConnectLayer, RequestLayer};
 use poolscope::limit::LimitLayer;
+use poolscope::queue::DropPolicy;
 use poolscope::retry::{RetryLayer, RetryPolicy};
 use poolscope::session::{DEFAULT_SWEEP_INTERVAL, Sessions};
 use poolscope::timeout::TimeoutLayer;
@@ -38,6 +39,8 @@ use crate::traffic::{Asked, free_addr, wait_for};
 
 /// Nobody exports but when asked to.
 const NEVER: Duration = Duration::from_secs(3600);
+
+const SOON: Duration = Duration::from_millis(1);
 
 /// What all points of a metric have in common: name, unit, description, how they add up.
 type Stream = (String, String, String, &'static str);
@@ -174,10 +177,13 @@ fn last(receiver: &Receiver, service: &str) -> Series {
     series(received.metrics.iter().map(|(_, request)| request).rfind(named).expect("an export arrived"))
 }
 
-/// A session that was told to end. Without a deadline that could come, the sweep comes to rest after it.
+/// A session that has answered a ping, had a task, and was told to end. Without a deadline that could come, the sweep comes to rest after it.
 async fn session(scope: &Scope) -> Sessions {
-    let sessions = scope.sessions("chat").idle_timeout(None).build().unwrap();
+    let sessions = scope.sessions("chat").idle_timeout(None).liveness(SOON, NEVER, 1).build().unwrap();
     let session = sessions.begin("room").unwrap();
+    session.ping_due().await;
+    session.pong();
+    session.spawn("task", async {}).await.unwrap();
     sessions.close();
     session.ended().await;
     drop(session);
@@ -262,7 +268,11 @@ async fn both_tell_the_same_in_both_directions() {
     let mut kept = Vec::new();
     // Once more after a first export, since what is cumulative must stay so.
     for round in 0..2 {
-        kept.push((busy(&scope).await, session(&scope).await));
+        let (queue, takes) = scope.queue("outbox", 1, DropPolicy::Oldest);
+        for item in 0..3 {
+            queue.push(item).unwrap();
+        }
+        kept.push((busy(&scope).await, session(&scope).await, takes));
         telemetry.flush();
         provider.force_flush().unwrap();
         let own = last(&receiver, "shop");
@@ -288,7 +298,8 @@ async fn both_tell_the_same_in_both_directions() {
     telemetry.flush();
     provider.force_flush().unwrap();
     let is_gone = |((name, ..), _): &(Stream, Attributes)| {
-        name.starts_with("poolscope.health.") || name.starts_with("poolscope.session.")
+        let gone = ["poolscope.health.", "poolscope.session.", "poolscope.task.", "poolscope.queue."];
+        gone.iter().any(|gone| name.starts_with(gone))
     };
     assert!(!last(&receiver, "shop").keys().any(is_gone));
     let bridged = last(&receiver, "bridged");
@@ -299,5 +310,26 @@ async fn both_tell_the_same_in_both_directions() {
     );
     drop(bridge);
     telemetry.shutdown();
+    provider.shutdown().unwrap();
+}
+
+#[tokio::test]
+async fn what_was_there_before_the_bridge_goes_through_it_from_then_on() {
+    let scope = Scope::new();
+    let sessions = scope.sessions("chat").build().unwrap();
+    let tasks = scope.tasks("jobs");
+    let memory = InMemoryMetricExporter::default();
+    let reader = PeriodicReader::builder(memory.clone()).with_interval(NEVER).build();
+    let provider = SdkMeterProvider::builder().with_reader(reader).build();
+    let bridge = meter::register(&scope, &provider).unwrap();
+    sessions.begin("room").unwrap().complete();
+    tasks.spawn("task", async {}).await.unwrap();
+    provider.force_flush().unwrap();
+    let exports = memory.get_finished_metrics().unwrap();
+    let told = series(&ExportMetricsServiceRequest::from(exports.last().unwrap()));
+    for def in [&metric::SESSION_DURATION, &metric::TASK_RUN_TIME] {
+        assert!(told.keys().any(|((name, ..), _)| name == def.name), "{} is not told", def.name);
+    }
+    drop(bridge);
     provider.shutdown().unwrap();
 }

@@ -1,10 +1,13 @@
 //! Ends that vanish without a word are found in time, and leave nothing behind.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use poolscope::session::{SessionEnd, Sessions, SessionsBuilder};
-use poolscope::websocket::Socket;
+use poolscope::websocket::{SendError, Socket};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::proxy::Proxy;
@@ -126,5 +129,32 @@ fn a_server_that_vanishes_is_found_by_its_client() {
             drop((task, served, called));
             back(before).await;
         }
+    });
+}
+
+/// A write that waits for the one that is gone hides nothing.
+#[test]
+fn a_client_that_vanishes_while_much_is_sent_to_it_is_found_too() {
+    alone(async {
+        let served = lively(sessions("served"));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepts = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
+        let (accepted, client) = tokio::join!(accepts, connect(address));
+        let mut socket = Socket::new(accepted, served.begin("full").unwrap());
+        // The client is there, and never reads.
+        let began = Instant::now();
+        let error = loop {
+            if let Err(error) = socket.send(Message::binary(vec![7; 1 << 20])).await {
+                break error;
+            }
+        };
+        assert!(matches!(error, SendError::Ended(SessionEnd::Unresponsive)), "{error}");
+        assert!(began.elapsed() < INTERVAL + FAILURES * TIMEOUT + PROMISED, "{:?}", began.elapsed());
+        let finishes = Instant::now();
+        assert_eq!(socket.finish().await, SessionEnd::Unresponsive);
+        assert!(finishes.elapsed() < PROMISED, "{:?}", finishes.elapsed());
+        assert_eq!(served.active(), 0);
+        drop(client);
     });
 }

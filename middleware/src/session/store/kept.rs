@@ -149,7 +149,7 @@ impl<V: Send + Sync + 'static> SessionStore<V> {
         let life = inner.shared.begin_life(key)?;
         inner.ends.there().insert(life.id, (id.clone(), Arc::clone(&life)));
         inner.cache.insert(id.clone(), Arc::new(Kept { life: Arc::clone(&life), value: Arc::new(value) }));
-        // The task sleeps while nothing is there.
+        // The task sleeps while nothing is there, and may have looked before this was.
         inner.shared.sweep_now.notify_one();
         // Who has to go for it goes now.
         inner.cache.run_pending_tasks();
