@@ -219,7 +219,7 @@ impl Session {
         self.end(SessionEnd::Error)
     }
 
-    fn end(&self, reason: SessionEnd) -> SessionEnd {
+    pub(crate) fn end(&self, reason: SessionEnd) -> SessionEnd {
         self.life().tell(reason, self.shared().now());
         self.told().unwrap_or(reason)
     }

@@ -89,7 +89,7 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
             let lost = match self.next(link, &pulse).await {
                 Next::Stop => Some(Lost { reason: SupervisorReason::Requested, error: None }),
                 Next::Came(None) => Some(Lost { reason: SupervisorReason::PeerClosed, error: None }),
-                Next::Came(Some(Err(error))) => Some(Lost::by(SupervisorReason::Failed, error.to_string())),
+                Next::Came(Some(Err(error))) => Some(Lost::by(L::reason(&error), error.to_string())),
                 Next::Came(Some(Ok(received))) => {
                     let lost = match received {
                         Received::Message(message) => self.handle(handler, message).await,
@@ -99,14 +99,14 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
                     pulse = Pulse { came: Instant::now(), asked: None, missed: 0 };
                     lost
                 }
-                Next::Send(message) => self.in_time(link.send(message), self.longest_send()).await,
+                Next::Send(message) => self.in_time::<L>(link.send(message), self.longest_send()).await,
                 Next::Silent => {
                     let limit = self.plan.silence_timeout.unwrap_or_default();
                     Some(Lost::by(SupervisorReason::Silent, format!("nothing came for {}", Said(limit))))
                 }
                 Next::Ask => {
                     pulse.asked = Some(Instant::now());
-                    self.in_time(link.ping(), self.plan.heartbeat.map(|beat| beat.timeout)).await
+                    self.in_time::<L>(link.ping(), self.plan.heartbeat.map(|beat| beat.timeout)).await
                 }
                 Next::NoAnswer => {
                     (pulse.asked, pulse.missed) = (None, pulse.missed + 1);
@@ -159,9 +159,9 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
     }
 
     /// Sends something, if that does not take too long.
-    async fn in_time<E: ToString>(
+    async fn in_time<L: Link>(
         &self,
-        send: impl Future<Output = Result<(), E>>,
+        send: impl Future<Output = Result<(), L::Error>>,
         limit: Option<Duration>,
     ) -> Option<Lost> {
         let limited = async {
@@ -176,7 +176,7 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
         };
         match sent {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Lost::by(SupervisorReason::Failed, error.to_string())),
+            Ok(Err(error)) => Some(Lost::by(L::reason(&error), error.to_string())),
             Err(_) => {
                 let limit = limit.unwrap_or_default();
                 let error = format!("a message could not be sent within {}", Said(limit));

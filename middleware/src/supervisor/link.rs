@@ -3,6 +3,8 @@
 use std::fmt;
 use std::future::{Future, ready};
 
+use poolscope_semconv::value::SupervisorReason;
+
 /// A connection with messages in both directions, as a supervisor keeps it alive. See the [module](super) for an example.
 pub trait Link: Send + 'static {
     /// What comes.
@@ -20,6 +22,12 @@ pub trait Link: Send + 'static {
 
     /// Sends a message. What takes longer than the send timeout is dropped, and the connection with it.
     fn send(&mut self, message: Self::Outgoing) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Which of the reasons for a loss an error is; the default is [`SupervisorReason::Failed`].
+    fn reason(error: &Self::Error) -> SupervisorReason {
+        let _ = error;
+        SupervisorReason::Failed
+    }
 
     /// Asks the other end whether it is there: whatever comes next is the answer. Only a connection that can ask may have a
     /// heartbeat; the default does nothing.

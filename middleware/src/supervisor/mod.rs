@@ -79,6 +79,8 @@ mod handle;
 mod link;
 mod run;
 mod shared;
+#[cfg(feature = "websocket")]
+mod socket;
 
 pub use builder::{
     DEFAULT_CLOSE_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_MAX_WAIT, DEFAULT_MIN_WAIT, DEFAULT_OUTBOX,
@@ -88,3 +90,5 @@ pub use handle::{SendError, Supervised};
 pub use link::{Link, Received};
 pub use poolscope_semconv::value::{SupervisorReason, SupervisorState};
 pub(crate) use shared::Shared;
+#[cfg(feature = "websocket")]
+pub use socket::SocketError;

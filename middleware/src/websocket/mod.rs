@@ -54,4 +54,6 @@ mod frame;
 mod socket;
 
 pub use frame::{Frame, FrameKind};
+#[cfg(feature = "supervisor")]
+pub(crate) use socket::Came;
 pub use socket::{DEFAULT_CLOSE_TIMEOUT, DEFAULT_WRITE_TIMEOUT, SendError, Socket};

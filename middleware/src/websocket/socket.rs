@@ -36,6 +36,13 @@ pub struct Socket<S, M> {
     _message: PhantomData<fn(M) -> M>,
 }
 
+/// What came.
+pub(crate) enum Came<M> {
+    Message(M),
+    /// The other end asks, or answers.
+    Sign,
+}
+
 /// What can still be done with the transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
@@ -113,6 +120,16 @@ where
     ///
     /// Can be dropped and called again at any time without losing a message. Sends the pings that are due meanwhile.
     pub async fn recv(&mut self) -> Option<M> {
+        loop {
+            match self.next().await? {
+                Came::Message(message) => return Some(message),
+                Came::Sign => {}
+            }
+        }
+    }
+
+    /// The next message for the program, or sign that the other end is there.
+    pub(crate) async fn next(&mut self) -> Option<Came<M>> {
         while self.state == State::Open {
             if self.is_ping_owed && self.ping().await.is_err() {
                 return None;
@@ -131,10 +148,16 @@ where
                 Some(Ok(message)) => match message.kind() {
                     FrameKind::Data => {
                         session.received(message.size());
-                        return Some(message);
+                        return Some(Came::Message(message));
                     }
-                    FrameKind::Pong => session.pong(),
-                    FrameKind::Ping => session.heard(),
+                    FrameKind::Pong => {
+                        session.pong();
+                        return Some(Came::Sign);
+                    }
+                    FrameKind::Ping => {
+                        session.heard();
+                        return Some(Came::Sign);
+                    }
                     FrameKind::Close => self.state = State::Closed,
                 },
                 Some(Err(error)) => self.broken(&error),
@@ -160,7 +183,7 @@ where
         if self.is_ping_owed { self.ping().await } else { Ok(()) }
     }
 
-    async fn ping(&mut self) -> Result<(), SendError<<S as Sink<M>>::Error>> {
+    pub(crate) async fn ping(&mut self) -> Result<(), SendError<<S as Sink<M>>::Error>> {
         self.write(M::ping()).await?;
         self.is_ping_owed = false;
         Ok(())
@@ -222,6 +245,23 @@ where
             State::Broken(error) => session.fail(error),
             State::Open | State::Closed => session.complete(),
         }
+    }
+
+    /// Why there is nothing to receive any more, if not because the other end has closed.
+    #[cfg(feature = "supervisor")]
+    pub(crate) fn lost(&self) -> Option<Result<SessionEnd, String>> {
+        match (&self.state, self.session.told()) {
+            (State::Broken(error), _) => Some(Err(error.clone())),
+            (_, told) => told.map(Ok),
+        }
+    }
+
+    /// Says goodbye, as when it is [finished](Self::finish), and ends the session as completed.
+    #[cfg(feature = "supervisor")]
+    pub(crate) async fn close(&mut self) {
+        let _ = timeout(self.close_timeout, self.say_goodbye(SessionEnd::Completed)).await;
+        self.state = State::Closed;
+        self.session.end(SessionEnd::Completed);
     }
 
     async fn say_goodbye(&mut self, reason: SessionEnd) {

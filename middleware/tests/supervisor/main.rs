@@ -4,6 +4,8 @@
 mod ends;
 mod line;
 mod losses;
+#[cfg(feature = "tungstenite")]
+mod websocket;
 
 use std::time::Duration;
 
