@@ -29,6 +29,12 @@
 //! What lives longer than a request, a WebSocket or an SSE stream, has a guard in a registry of `session`: it ends when nothing
 //! happens in it or when it lasts too long, is bounded in number, and one that does not go when it should is reported.
 //!
+//! # Servers
+//!
+//! The other end of a connection is a `server`: one listener and all that it accepts, for axum and for plain hyper. It counts
+//! connections and requests, tells why each connection was closed, bounds how many there are and how long they last, and ends
+//! them in order when the program does.
+//!
 //! # Hygiene of connections
 //!
 //! [`hygiene`] replaces connections: by age, after errors, after timeouts, after answers of a server that fails, and on
@@ -66,6 +72,8 @@ pub mod event;
 mod export;
 #[cfg(feature = "failsafe")]
 pub mod failsafe;
+#[cfg(any(feature = "hyper", feature = "server"))]
+mod frames;
 #[cfg(feature = "guard")]
 pub mod guard;
 #[cfg(feature = "health")]
@@ -97,6 +105,8 @@ pub mod retry;
 mod said;
 mod scope;
 mod series;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(feature = "session")]
 pub mod session;
 #[cfg(feature = "shutdown")]
@@ -134,6 +144,7 @@ pub use origin::{Origin, OriginScope};
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
 pub use poolscope_semconv::value::SessionEnd;
 pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, LimitOutcome};
+pub use poolscope_semconv::value::{DisconnectPhase, RejectReason, ServerCloseReason};
 pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use registry::{
     BreakerSnapshot, BreakerSource, BreakerTransitions, ClientScope, ConnectFailures, ConnectionCounts,
@@ -141,6 +152,7 @@ pub use registry::{
     PoolSnapshot, PoolState, Protocol, ResultSnapshot, RetryResultSnapshot, RetrySnapshot, ScopeSnapshot,
     TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot, WaitingSnapshot,
 };
+pub use registry::{HandshakeSnapshot, ServedResultSnapshot, ServerConnectionSnapshot, ServerSnapshot};
 pub use registry::{HealthSnapshot, ResourceSnapshot};
 pub use registry::{SessionSnapshot, SessionsSnapshot};
 pub use scope::{

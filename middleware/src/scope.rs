@@ -11,6 +11,7 @@ use crate::clock::Instant;
 use crate::event::{Events, Listener};
 #[cfg(feature = "otlp")]
 use crate::registry::ExemplarFilter;
+use crate::registry::ServerSnapshot;
 use crate::registry::{Board, ExemplarSwitch, HealthSnapshot, ResourceSnapshot, SessionsSnapshot};
 use crate::registry::{
     BreakerSource, ClientInner, ClientScope, Connection, MirrorSwitch, Mirroring, Mirrors, Named, Pool,
@@ -65,6 +66,9 @@ struct Inner {
     sessions: Board<SessionsSnapshot>,
     #[cfg(all(feature = "session", feature = "shutdown"))]
     open_sessions: Mutex<Vec<Weak<crate::session::Shared>>>,
+    servers: Board<ServerSnapshot>,
+    #[cfg(all(feature = "server", feature = "shutdown"))]
+    open_servers: Mutex<Vec<Weak<crate::server::Shared>>>,
     exemplars: Arc<ExemplarSwitch>,
     mirrors: MirrorSwitch,
     #[cfg(feature = "trace")]
@@ -121,6 +125,12 @@ impl Scope {
         crate::session::SessionsBuilder::new(self, name.into())
     }
 
+    /// A server with a name, one listener and all that it accepts: see [`server`](crate::server).
+    #[cfg(feature = "server")]
+    pub fn server(&self, name: impl Into<String>) -> crate::server::ServerBuilder {
+        crate::server::ServerBuilder::new(self, name.into())
+    }
+
     /// Everything that the scope knows now, sorted. Takes short locks that no request waits for.
     #[must_use]
     pub fn snapshot(&self) -> ScopeSnapshot {
@@ -154,6 +164,7 @@ impl Scope {
             resources: self.inner.resources.rows(),
             health: self.inner.health.rows(),
             sessions: self.inner.sessions.rows(),
+            servers: self.inner.servers.rows(),
             overflowed,
             kernel_refused,
             kernel_overflows,
@@ -174,7 +185,7 @@ impl Scope {
         (None, 0)
     }
 
-    /// Ends in order: refuses new requests where a [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, and new sessions, tells
+    /// Ends in order: has servers accept no more and lets them finish what they work on, refuses new requests where a [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, and new sessions, tells
     /// the sessions to end that are there, waits until what is under way has ended, cuts at the deadline what has not, asks
     /// idle connections to close where that can be done, waits for breakers to be saved where they are kept, sends the
     /// telemetry that is left, and reports.
@@ -236,6 +247,26 @@ impl Scope {
         for sessions in self.open_sessions() {
             sessions.all_ended().await;
         }
+    }
+
+    /// Has a server closed when the program ends.
+    #[cfg(all(feature = "server", feature = "shutdown"))]
+    pub(crate) fn end_server_at_end(&self, server: &Arc<crate::server::Shared>) {
+        let mut known = self.inner.open_servers.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|server| server.strong_count() > 0);
+        known.push(Arc::downgrade(server));
+        drop(known);
+        // The shutdown looks at those that are known after it has begun.
+        if self.shutdown_state().has_begun() {
+            server.close();
+        }
+    }
+
+    /// Servers that are there.
+    #[cfg(all(feature = "server", feature = "shutdown"))]
+    pub(crate) fn open_servers(&self) -> Vec<Arc<crate::server::Shared>> {
+        let known = self.inner.open_servers.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Asks idle connections to close where that can be done, which is over hyper; tells how many.
@@ -438,6 +469,7 @@ impl Scope {
         self.inner.retries.all().iter().for_each(|(name, stats)| stats.mirror(mirrors, name));
         self.inner.timeouts.all().iter().for_each(|(name, stats)| stats.mirror(mirrors, name));
         self.inner.health.mirror(mirrors);
+        self.inner.servers.mirror(mirrors);
     }
 
     /// Those who watch resources.
@@ -454,6 +486,18 @@ impl Scope {
     #[cfg(feature = "session")]
     pub(crate) fn session_board(&self) -> &Board<SessionsSnapshot> {
         &self.inner.sessions
+    }
+
+    /// Servers.
+    #[cfg(feature = "server")]
+    pub(crate) fn server_board(&self) -> &Board<ServerSnapshot> {
+        &self.inner.servers
+    }
+
+    /// Which requests may stand for others.
+    #[cfg(feature = "server")]
+    pub(crate) fn exemplars(&self) -> &Arc<ExemplarSwitch> {
+        &self.inner.exemplars
     }
 
     /// Connections that all pools have open.
@@ -554,6 +598,9 @@ impl ScopeBuilder {
                 sessions: Board::default(),
                 #[cfg(all(feature = "session", feature = "shutdown"))]
                 open_sessions: Mutex::default(),
+                servers: Board::default(),
+                #[cfg(all(feature = "server", feature = "shutdown"))]
+                open_servers: Mutex::default(),
                 exemplars: Arc::default(),
                 mirrors: MirrorSwitch::default(),
                 #[cfg(feature = "trace")]

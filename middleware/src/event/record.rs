@@ -7,7 +7,7 @@ use opentelemetry::{SpanId, TraceId};
 use poolscope_semconv::value::{BreakerState, CloseReason, HealthState, SessionEnd};
 use poolscope_semconv::{attr, event as name};
 
-use super::{EndOfSession, Event, Leak, PoolName, ResourceUse};
+use super::{EndOfSession, Event, Leak, PoolName, ResourceUse, servers};
 use crate::registry::PoolState;
 use crate::said::Said;
 
@@ -198,6 +198,13 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
                 end.reason
             );
             (name::SESSION_OVERDUE, Severity::Warn, body)
+        }
+        Event::ServerConnectionClosed(closed) => {
+            let (severity, body) = servers::closed(record, closed);
+            (name::SERVER_CONNECTION_CLOSED, severity, body)
+        }
+        Event::ServerRejecting(rejecting) => {
+            (name::SERVER_REJECTING, Severity::Warn, servers::rejecting(record, rejecting))
         }
     };
     record.set_event_name(name);

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLoggerProvider};
-use poolscope_semconv::value::{BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType};
+use poolscope_semconv::value::{
+    BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType, RejectReason, ServerCloseReason,
+};
 
 use super::*;
 use crate::Origin;
 use crate::event::{
     BreakerTransition, ConnectionClosed, ConnectionFailed, HealthChanged, LimitExceeded, RetryExhausted,
-    TimeoutFired,
+    ServerConnectionClosed, ServerRejecting, TimeoutFired,
 };
 use crate::registry::Pool;
 
@@ -149,6 +151,22 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::HealthChanged(failing()),
         Event::SessionEnded(end(SessionEnd::Error)),
         Event::SessionOverdue(end(SessionEnd::IdleTimeout)),
+        Event::ServerConnectionClosed(ServerConnectionClosed {
+            name: "api".into(),
+            connection: 9,
+            peer: Some(([127, 0, 0, 1], 40_000).into()),
+            reason: ServerCloseReason::HeadersTimeout,
+            lifetime: Duration::from_secs(30),
+            requests: 2,
+            sent: 300,
+            received: 400,
+        }),
+        Event::ServerRejecting(ServerRejecting {
+            name: "api".into(),
+            reason: RejectReason::MaxConnections,
+            rejected: 12,
+            limit: 1_000,
+        }),
     ]
 }
 
@@ -257,6 +275,20 @@ fn a_change_of_health_tells_from_where_to_where_and_why() {
     let attributes = attributes(&record);
     assert_eq!((&*attributes[attr::HEALTH_FROM], &*attributes[attr::HEALTH_STATE]), ("healthy", "failing"));
     assert_eq!(attributes[attr::SERVER_ADDRESS], "pay.example");
+}
+
+#[test]
+fn a_server_says_why_it_closed_a_connection_and_why_it_turns_others_away() {
+    let all = every_event();
+    let said = |is: fn(&&Event) -> bool| body(&record(all.iter().find(is).unwrap()));
+    assert_eq!(
+        said(|event| matches!(event, Event::ServerConnectionClosed(_))),
+        "connection 9 of server api was closed after 30 s and 2 requests: headers_timeout"
+    );
+    assert_eq!(
+        said(|event| matches!(event, Event::ServerRejecting(_))),
+        "server api has as many connections as it may have, 1000: 12 connections turned away"
+    );
 }
 
 #[test]

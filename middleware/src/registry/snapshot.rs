@@ -16,6 +16,7 @@ use super::resource_snapshot::ResourceSnapshot;
 use super::retry_results::RetryResultSnapshot;
 #[cfg(feature = "serde")]
 use super::serial;
+use super::server_snapshot::ServerSnapshot;
 use super::session_snapshot::SessionsSnapshot;
 use super::timeouts::TimeoutSnapshot;
 
@@ -47,6 +48,8 @@ pub struct ScopeSnapshot {
     pub health: Vec<HealthSnapshot>,
     /// Registries of sessions, by name.
     pub sessions: Vec<SessionsSnapshot>,
+    /// Servers, by name.
+    pub servers: Vec<ServerSnapshot>,
     /// Requests that were counted in an overflow pool because the limit of pools was reached, by client.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub overflowed: Vec<(String, u64)>,

@@ -6,7 +6,7 @@ use poolscope_semconv::value::{
 };
 use poolscope_semconv::{attr, metric};
 
-use super::{Labels, Sink, integer, text};
+use super::{Labels, Sink, integer, servers, text};
 use crate::registry::{
     BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, ResourceSnapshot,
     RetrySnapshot, ScopeSnapshot, SessionsSnapshot, TimeoutSnapshot, TotalLimitSnapshot,
@@ -34,6 +34,9 @@ pub(crate) fn others(sink: &mut dyn Sink, snapshot: &ScopeSnapshot) {
     }
     for sessions in &snapshot.sessions {
         self::sessions(sink, sessions);
+    }
+    for server in &snapshot.servers {
+        servers::server(sink, server);
     }
     if snapshot.pools.iter().any(|pool| pool.observation == Observation::Kernel) {
         sink.integer(&metric::KERNEL_OVERFLOWS, Labels::default(), snapshot.kernel_overflows);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
 use super::report::ShutdownReport;
+use super::servers;
 use crate::Scope;
 
 /// Shuts a scope down when it is dropped, as at the end of `main` or while a panic unwinds.
@@ -58,8 +59,10 @@ impl Drop for ShutdownGuard {
             Some(report) => tracing::warn!("{report}"),
             None => {
                 // No thread is to be had to wait on.
+                servers::close(&scope);
                 scope.shutdown_state().close();
                 scope.close_sessions();
+                servers::cut(&scope);
                 scope.shutdown_state().cut();
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::servers;
 use crate::registry::{HolderSnapshot, PoolSnapshot};
 use crate::said::Said;
 use crate::{Scope, ScopeSnapshot};
@@ -39,6 +40,12 @@ pub struct ShutdownReport {
     pub sessions: u64,
     /// Sessions that are still there, since their holders have not let go of them.
     pub sessions_left: u64,
+    /// Connections of servers that were there when it began.
+    pub connections: u64,
+    /// Connections of servers that were cut at the deadline.
+    pub connections_cut: u64,
+    /// Connections of servers that are still there, since nobody polls them.
+    pub connections_left: u64,
     /// How long it took, without the flush of telemetry and the wait for breakers to be saved.
     pub took: Duration,
 }
@@ -56,10 +63,11 @@ pub struct CutRequest {
 }
 
 impl ShutdownReport {
-    /// True if every request could end by itself, and every session has ended.
+    /// True if every request and every connection of a server could end by itself, and every session has ended.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.cut == 0 && self.left == 0 && self.sessions_left == 0
+        let Self { cut, left, sessions_left, connections_cut, connections_left, .. } = *self;
+        cut + left + sessions_left + connections_cut + connections_left == 0
     }
 }
 
@@ -75,6 +83,13 @@ impl fmt::Display for ShutdownReport {
         if self.sessions > 0 {
             write!(f, "; of {} sessions {} are left", self.sessions, self.sessions_left)?;
         }
+        if self.connections > 0 {
+            let Self { connections, connections_cut, connections_left, .. } = self;
+            write!(
+                f,
+                "; of {connections} connections of servers {connections_cut} were cut, {connections_left} are left"
+            )?;
+        }
         Ok(())
     }
 }
@@ -85,14 +100,21 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     // Far off is never.
     let deadline = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(365 * 86_400));
     let cut_before = state.cut_so_far();
-    state.close();
+    state.begin_end();
+    let connections = servers::close(scope);
     let sessions = scope.close_sessions();
-    let began_with = state.count().max(seen(&scope.snapshot()));
+    let under_way = || state.count().max(seen(&scope.snapshot()));
+    let began_with = under_way();
+    // What servers work on may have to ask others: their requests go on to be let through until it has ended.
+    let _ = timeout_at(deadline, servers::ended(scope)).await;
+    state.close();
+    let began_with = began_with.max(under_way());
     let in_time = timeout_at(deadline, ended(scope)).await.is_ok();
-    let (mut left, mut cut_requests) = (0, Vec::new());
+    let (mut left, mut connections_cut, mut cut_requests) = (0, 0, Vec::new());
     if !in_time {
         let snapshot = scope.snapshot();
         cut_requests = snapshot.pools.iter().flat_map(held).collect();
+        connections_cut = servers::cut(scope);
         state.cut();
         // What is left after that, nobody can end.
         let _ = timeout(CUT_SHOWS, ended(scope)).await;
@@ -100,17 +122,32 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     }
     let cut = state.cut_so_far() - cut_before;
     let sessions_left = scope.active_sessions();
+    let connections_left = servers::present(scope);
     let closed_idle = scope.close_idle();
     let took = began.elapsed();
     #[cfg(feature = "breaker")]
     scope.finish_tasks().await;
     // What is not sent by then has no place to go to.
     let _ = timeout(FLUSH_WITHIN, scope.flush_telemetry()).await;
-    ShutdownReport { began_with, cut, left, cut_requests, closed_idle, sessions, sessions_left, took }
+    ShutdownReport {
+        began_with,
+        cut,
+        left,
+        cut_requests,
+        closed_idle,
+        sessions,
+        sessions_left,
+        connections,
+        // Those that nobody polls have not noticed.
+        connections_cut: connections_cut.saturating_sub(connections_left),
+        connections_left,
+        took,
+    }
 }
 
-/// Returns when no request is under way, and no session is there.
+/// Returns when no request is under way, and no session and no connection of a server is there.
 async fn ended(scope: &Scope) {
+    servers::ended(scope).await;
     scope.sessions_ended().await;
     scope.shutdown_state().ended().await;
     while seen(&scope.snapshot()) > 0 {

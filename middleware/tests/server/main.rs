@@ -1,0 +1,8 @@
+//! The accept side on real sockets.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod counts;
+mod ends;
+mod limits;
+mod shutdown;
+mod support;
