@@ -3,6 +3,7 @@
 
 mod counts;
 mod ends;
+mod http2;
 mod limits;
 mod shutdown;
 mod support;
