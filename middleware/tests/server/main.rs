@@ -5,5 +5,8 @@ mod counts;
 mod ends;
 mod http2;
 mod limits;
+mod requests;
 mod shutdown;
 mod support;
+mod tls;
+mod upgrades;

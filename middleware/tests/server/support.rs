@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Path;
+use axum::extract::{ConnectInfo, Path, Request};
+use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use hyper_util::rt::TokioIo;
 use poolscope::Scope;
 use poolscope::server::{RouteLayer, Server, ServerBuilder};
 use poolscope::{ServerCloseReason, ServerSnapshot};
@@ -37,7 +39,21 @@ pub(crate) fn router() -> Router {
         .route("/panic", get(panics))
         .route("/endless", get(endless))
         .route("/echo", post(|body: Bytes| async move { body }))
+        .route("/upgrade", get(upgrade))
+        .route("/whoami", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
         .route_layer(RouteLayer)
+}
+
+/// Leaves HTTP, and says back what it hears.
+async fn upgrade(mut request: Request) -> Response {
+    tokio::spawn(async move {
+        let upgraded = hyper::upgrade::on(&mut request).await.unwrap();
+        let (mut reads, mut writes) = tokio::io::split(TokioIo::new(upgraded));
+        let _ = tokio::io::copy(&mut reads, &mut writes).await;
+    });
+    let head =
+        http::Response::builder().status(101).header("connection", "upgrade").header("upgrade", "echo");
+    head.body(Body::empty()).unwrap()
 }
 
 async fn panics() {
