@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "otlp", feature = "otlp-sdk", feature = "tracing"))]
 pub(crate) mod record;
+#[cfg(any(feature = "otlp", feature = "otlp-sdk", feature = "tracing"))]
+mod servers;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,6 +16,7 @@ use poolscope_semconv::value::{
     BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase, ErrorType, HealthState,
     QueueDropReason, SessionEnd, SupervisorReason, SupervisorState,
 };
+use poolscope_semconv::value::{RejectReason, ServerCloseReason};
 
 use crate::origin::Origin;
 use crate::registry::PoolState;
@@ -54,6 +57,10 @@ pub enum Event {
     SessionEnded(EndOfSession),
     /// A session was told to end and is still there after the time that it had for it.
     SessionOverdue(EndOfSession),
+    /// A connection of a server was closed otherwise than in order by its client or by an answer.
+    ServerConnectionClosed(ServerConnectionClosed),
+    /// A server turns connections away. At most one a second for each server, which counts all of them.
+    ServerRejecting(ServerRejecting),
     /// A task panicked.
     TaskPanicked(EndOfTask),
     /// A task was told to end, did not in time, and was cut.
@@ -312,6 +319,40 @@ pub struct EndOfSession {
     pub ending: Duration,
     /// What its holder gave up for.
     pub error: Option<String>,
+}
+
+/// A connection of a server was closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConnectionClosed {
+    /// Name of the server.
+    pub name: Arc<str>,
+    /// Its identity.
+    pub connection: u64,
+    /// Its other end, where it has an address.
+    pub peer: Option<SocketAddr>,
+    /// Why.
+    pub reason: ServerCloseReason,
+    /// How long it was open.
+    pub lifetime: Duration,
+    /// Requests that began on it.
+    pub requests: u64,
+    /// Bytes sent.
+    pub sent: u64,
+    /// Bytes received.
+    pub received: u64,
+}
+
+/// A server turns connections away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerRejecting {
+    /// Name of the server.
+    pub name: Arc<str>,
+    /// Why.
+    pub reason: RejectReason,
+    /// Connections that were turned away for it since that was last told.
+    pub rejected: u64,
+    /// Most of what there are too many of.
+    pub limit: u64,
 }
 
 /// A task that did not end by itself.

@@ -37,6 +37,12 @@
 //! A `supervisor` keeps one alive, such as a WebSocket: it connects again when the connection is gone, notices one that is dead
 //! without a word, and tells what it does.
 //!
+//! # Servers
+//!
+//! The other end of a connection is a `server`: one listener and all that it accepts, for axum and for plain hyper. It counts
+//! connections and requests, tells why each connection was closed, bounds how many there are and how long they last, and ends
+//! them in order when the program does.
+//!
 //! # Hygiene of connections
 //!
 //! [`hygiene`] replaces connections: by age, after errors, after timeouts, after answers of a server that fails, and on
@@ -78,6 +84,8 @@ pub mod event;
 mod export;
 #[cfg(feature = "failsafe")]
 pub mod failsafe;
+#[cfg(any(feature = "hyper", feature = "server"))]
+mod frames;
 #[cfg(feature = "guard")]
 pub mod guard;
 #[cfg(feature = "health")]
@@ -111,6 +119,8 @@ pub mod retry;
 mod said;
 mod scope;
 mod series;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(feature = "session")]
 pub mod session;
 #[cfg(feature = "shutdown")]
@@ -153,6 +163,7 @@ pub use origin::{Origin, OriginScope};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use phase::{PhaseFuture, PhaseLayer, PhaseService};
 pub use poolscope_semconv::value::{BreakerOutcome, BreakerReason, BreakerState, LimitOutcome};
+pub use poolscope_semconv::value::{DisconnectPhase, RejectReason, ServerCloseReason};
 pub use poolscope_semconv::value::{HealthState, ProbeOutcome, ResourceState};
 pub use poolscope_semconv::value::{PingOutcome, SessionEnd};
 pub use poolscope_semconv::value::{QueueDropReason, TaskOutcome};
@@ -162,6 +173,7 @@ pub use registry::{
     PoolSnapshot, PoolState, Protocol, ResultSnapshot, RetryResultSnapshot, RetrySnapshot, ScopeSnapshot,
     TimeoutDestination, TimeoutSnapshot, TotalLimitSnapshot, WaitingSnapshot,
 };
+pub use registry::{HandshakeSnapshot, ServedResultSnapshot, ServerConnectionSnapshot, ServerSnapshot};
 pub use registry::{HealthSnapshot, ResourceSnapshot};
 pub use registry::{QueueSnapshot, TaskSnapshot, TasksSnapshot};
 pub use registry::{SessionSnapshot, SessionTraffic, SessionsSnapshot};

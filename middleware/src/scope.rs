@@ -13,6 +13,7 @@ use crate::clock::Instant;
 use crate::event::{Events, Listener};
 #[cfg(feature = "otlp")]
 use crate::registry::ExemplarFilter;
+use crate::registry::ServerSnapshot;
 use crate::registry::{Board, ExemplarSwitch, HealthSnapshot, ResourceSnapshot};
 use crate::registry::{
     BreakerSource, ClientInner, ClientScope, Connection, MirrorSwitch, Mirroring, Mirrors, Named, Pool,
@@ -75,6 +76,9 @@ struct Inner {
     supervised: Mutex<Vec<Weak<crate::supervisor::Shared>>>,
     #[cfg(all(feature = "session", feature = "shutdown"))]
     open_sessions: Mutex<Vec<Weak<crate::session::Shared>>>,
+    servers: Board<ServerSnapshot>,
+    #[cfg(all(feature = "server", feature = "shutdown"))]
+    open_servers: Mutex<Vec<Weak<crate::server::Shared>>>,
     exemplars: Arc<ExemplarSwitch>,
     mirrors: MirrorSwitch,
     #[cfg(feature = "trace")]
@@ -158,6 +162,7 @@ impl Scope {
             resources: self.inner.resources.rows(),
             health: self.inner.health.rows(),
             sessions: self.inner.sessions.rows(),
+            servers: self.inner.servers.rows(),
             tasks: self.inner.tasks_of_groups.rows(),
             queues: self.inner.queues.rows(),
             supervisors: self.inner.supervisors.rows(),
@@ -181,9 +186,10 @@ impl Scope {
         (None, 0)
     }
 
-    /// Ends in order: refuses new requests where a [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, and new sessions, tells
-    /// the sessions to end that are there, waits until what is under way has ended, tells the tasks of groups to end and waits
-    /// for them too, cuts at the deadline what has not ended, asks
+    /// Ends in order: has servers accept no more and lets them finish what they work on, refuses new requests where a
+    /// [`ShutdownLayer`](crate::shutdown::ShutdownLayer) is, and new sessions, tells the sessions to end that are there and
+    /// supervised connections to close, waits until what is under way has ended, tells the tasks of groups to end and waits for
+    /// them too, cuts at the deadline what has not ended, asks
     /// idle connections to close where that can be done, waits for breakers to be saved where they are kept, sends the
     /// telemetry that is left, and reports.
     ///
@@ -404,6 +410,7 @@ impl Scope {
         self.inner.sessions.mirror(mirrors);
         self.inner.tasks_of_groups.mirror(mirrors);
         self.inner.supervisors.mirror(mirrors);
+        self.inner.servers.mirror(mirrors);
     }
 
     /// Those who watch resources.
@@ -414,6 +421,12 @@ impl Scope {
     /// Those who probe destinations.
     pub(crate) fn health(&self) -> &Board<HealthSnapshot> {
         &self.inner.health
+    }
+
+    /// Which requests may stand for others.
+    #[cfg(feature = "server")]
+    pub(crate) fn exemplars(&self) -> &Arc<ExemplarSwitch> {
+        &self.inner.exemplars
     }
 
     /// Connections that all pools have open.
@@ -521,6 +534,9 @@ impl ScopeBuilder {
                 supervised: Mutex::default(),
                 #[cfg(all(feature = "session", feature = "shutdown"))]
                 open_sessions: Mutex::default(),
+                servers: Board::default(),
+                #[cfg(all(feature = "server", feature = "shutdown"))]
+                open_servers: Mutex::default(),
                 exemplars: Arc::default(),
                 mirrors: MirrorSwitch::default(),
                 #[cfg(feature = "trace")]

@@ -438,8 +438,6 @@ values! {
         MaxConnections = "max_connections",
         /// There are as many TLS handshakes under way as there may be.
         MaxHandshakes = "max_handshakes",
-        /// The program shuts down.
-        Shutdown = "shutdown",
     }
 
     /// How far a request was that its client left.

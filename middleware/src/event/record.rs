@@ -9,7 +9,7 @@ use poolscope_semconv::value::{
 };
 use poolscope_semconv::{attr, event as name};
 
-use super::{DroppedItems, EndOfSession, EndOfTask, Event, Leak, PoolName, ResourceUse};
+use super::{DroppedItems, EndOfSession, EndOfTask, Event, Leak, PoolName, ResourceUse, servers};
 use crate::registry::PoolState;
 use crate::said::Said;
 
@@ -200,6 +200,13 @@ pub(crate) fn fill<R: LogRecord>(record: &mut R, event: &Event, now: SystemTime)
                 end.reason
             );
             (name::SESSION_OVERDUE, Severity::Warn, body)
+        }
+        Event::ServerConnectionClosed(closed) => {
+            let (severity, body) = servers::closed(record, closed);
+            (name::SERVER_CONNECTION_CLOSED, severity, body)
+        }
+        Event::ServerRejecting(rejecting) => {
+            (name::SERVER_REJECTING, Severity::Warn, servers::rejecting(record, rejecting))
         }
         Event::TaskPanicked(end) => {
             add_task(record, end);

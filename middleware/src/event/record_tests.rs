@@ -7,15 +7,15 @@ use std::time::Duration;
 use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLoggerProvider};
 use poolscope_semconv::value::{
-    BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType, QueueDropReason, SupervisorReason,
-    SupervisorState,
+    BreakerReason, Certainty, CloseReason, ConnectPhase, ErrorType, QueueDropReason, RejectReason,
+    ServerCloseReason, SupervisorReason, SupervisorState,
 };
 
 use super::*;
 use crate::Origin;
 use crate::event::{
     BreakerTransition, ConnectionClosed, ConnectionFailed, HealthChanged, LimitExceeded, RetryExhausted,
-    SupervisorTransition, TimeoutFired,
+    ServerConnectionClosed, ServerRejecting, SupervisorTransition, TimeoutFired,
 };
 use crate::registry::Pool;
 
@@ -152,6 +152,22 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::HealthChanged(failing()),
         Event::SessionEnded(end(SessionEnd::Error)),
         Event::SessionOverdue(end(SessionEnd::IdleTimeout)),
+        Event::ServerConnectionClosed(ServerConnectionClosed {
+            name: "api".into(),
+            connection: 9,
+            peer: Some(([127, 0, 0, 1], 40_000).into()),
+            reason: ServerCloseReason::HeadersTimeout,
+            lifetime: Duration::from_secs(30),
+            requests: 2,
+            sent: 300,
+            received: 400,
+        }),
+        Event::ServerRejecting(ServerRejecting {
+            name: "api".into(),
+            reason: RejectReason::MaxConnections,
+            rejected: 12,
+            limit: 1_000,
+        }),
         Event::TaskPanicked(task_end(Some("index out of bounds".into()))),
         Event::TaskAborted(task_end(None)),
         Event::QueueDropping(dropping()),
@@ -307,6 +323,20 @@ fn a_task_tells_how_it_ended_and_what_its_panic_says() {
     assert_eq!(
         body(&aborted),
         "task writer of chat did not end in time when it was told to, and was cut after 1 min 30 s"
+    );
+}
+
+#[test]
+fn a_server_says_why_it_closed_a_connection_and_why_it_turns_others_away() {
+    let all = every_event();
+    let said = |is: fn(&&Event) -> bool| body(&record(all.iter().find(is).unwrap()));
+    assert_eq!(
+        said(|event| matches!(event, Event::ServerConnectionClosed(_))),
+        "connection 9 of server api was closed after 30 s and 2 requests: headers_timeout"
+    );
+    assert_eq!(
+        said(|event| matches!(event, Event::ServerRejecting(_))),
+        "server api has as many connections as it may have, 1000: 12 connections turned away"
     );
 }
 

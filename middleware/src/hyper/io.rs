@@ -12,11 +12,11 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
 
-use super::frames::{FrameWalk, NO_ERROR, PROTOCOL_ERROR};
 use super::named::ConnectionRef;
 use super::request_body;
 use super::retire::Retiring;
 use crate::clock::Instant;
+use crate::frames::{FrameWalk, NO_ERROR, PROTOCOL_ERROR};
 use crate::registry::{CloseCause, Connection, Protocol};
 use crate::scope::ScopeRef;
 

@@ -50,7 +50,6 @@
 //! before that, `peer_closed_active` or `connection_close` is what is inferred.
 
 mod connect;
-mod frames;
 mod io;
 mod named;
 mod observed;

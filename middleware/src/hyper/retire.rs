@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 
 use tokio::io::ReadBuf;
 
-use super::frames::FrameWalk;
+use crate::frames::FrameWalk;
 use crate::registry::{Connection, Protocol, Upkeep};
 
 /// A GOAWAY without an error, which takes back no stream.

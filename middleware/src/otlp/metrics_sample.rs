@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use poolscope_semconv::metric::{self, MetricDef};
 use poolscope_semconv::value::{
     AcquireOutcome, BreakerOutcome, BreakerReason, BreakerState, Certainty, CloseReason, ConnectPhase,
-    ErrorType, HealthState, LimitOutcome, Observation, PingOutcome, ProbeOutcome, QueueDropReason,
-    ResourceState, RetryOutcome, SessionEnd, SupervisorReason, SupervisorState, TaskOutcome, TimeoutOutcome,
+    ErrorType, HealthState, IoDirection, LimitOutcome, Observation, PingOutcome, ProbeOutcome,
+    QueueDropReason, ResourceState, RetryOutcome, SessionEnd, SupervisorReason, SupervisorState, TaskOutcome,
+    TimeoutOutcome,
 };
 
 use crate::registry::{
@@ -15,7 +16,10 @@ use crate::registry::{
     SessionTraffic, SessionsSnapshot, SupervisorSnapshot, TasksSnapshot, TimeoutDestination, TimeoutSnapshot,
     TotalLimitSnapshot,
 };
-use crate::{LookupSnapshot, RetryResultSnapshot};
+use crate::{
+    DisconnectPhase, HandshakeSnapshot, LookupSnapshot, RejectReason, RetryResultSnapshot,
+    ServedResultSnapshot, ServerCloseReason, ServerSnapshot,
+};
 
 pub(super) const SINCE: u64 = 1_000_000_000_000_000_000;
 pub(super) const AT: u64 = SINCE + 5_000_000_000;
@@ -265,6 +269,7 @@ pub(super) fn snapshot() -> ScopeSnapshot {
             ping_time: histogram(&metric::SESSION_PING_TIME, 2),
             sessions: Vec::new(),
         }],
+        servers: vec![server()],
         tasks: vec![TasksSnapshot {
             name: "chat".into(),
             active: 2,
@@ -298,6 +303,56 @@ pub(super) fn snapshot() -> ScopeSnapshot {
         }],
         overflowed: vec![("payments".into(), 0), ("search".into(), 6)],
     }
+}
+
+/// A server with TLS of its own.
+fn server() -> ServerSnapshot {
+    ServerSnapshot {
+        name: "api".into(),
+        scheme: "https",
+        accepted: 40,
+        rejected: RejectReason::ALL.iter().map(|reason| (*reason, 2)).collect(),
+        accept_errors: 3,
+        queued: 1,
+        connections: ConnectionCounts { idle: 5, active: 3, upgraded: 2 },
+        limit: Some(100),
+        upgraded: 4,
+        closed: ServerCloseReason::ALL.iter().map(|reason| (*reason, 1)).collect(),
+        requests: 90,
+        active_requests: 4,
+        disconnected: DisconnectPhase::ALL.iter().map(|phase| (*phase, 1)).collect(),
+        bytes: IoDirection::ALL.iter().map(|direction| (*direction, 700)).collect(),
+        duration: histogram(&metric::SERVER_CONNECTION_DURATION, 18),
+        per_connection: histogram(&metric::SERVER_CONNECTION_REQUESTS, 18),
+        handshakes: [None, Some(ErrorType::Tls)]
+            .map(|error_type| HandshakeSnapshot {
+                error_type,
+                duration: histogram(&metric::SERVER_TLS_HANDSHAKE_DURATION, 2),
+            })
+            .to_vec(),
+        results: vec![
+            ServedResultSnapshot {
+                route: Some("/orders/{id}".into()),
+                result: served("GET", Some(404), None),
+            },
+            ServedResultSnapshot {
+                route: None,
+                result: served("POST", None, Some(ErrorType::ClientDisconnected)),
+            },
+            ServedResultSnapshot {
+                route: None,
+                result: ResultSnapshot { overflow: true, ..served("_OTHER", Some(500), None) },
+            },
+        ],
+        oldest: Some(Duration::from_secs(9)),
+        is_closed: false,
+        open: Vec::new(),
+    }
+}
+
+fn served(method: &'static str, status: Option<u16>, error_type: Option<ErrorType>) -> ResultSnapshot {
+    let duration = histogram(&metric::HTTP_SERVER_REQUEST_DURATION, 1);
+    ResultSnapshot { duration, ..result(method, status, error_type) }
 }
 
 pub(super) fn learned(destination: &str) -> TimeoutDestination {

@@ -374,6 +374,48 @@ fn sessions_are_told_with_their_ends_by_reason() {
 }
 
 #[test]
+fn a_server_is_told_with_its_closes_by_reason_and_its_requests_by_route() {
+    let api = (attr::SERVER_NAME, "api");
+    for (def, expected) in [
+        (&metric::SERVER_ACCEPTED, 40.0),
+        (&metric::SERVER_ACCEPT_ERRORS, 3.0),
+        (&metric::SERVER_QUEUED_CONNECTIONS, 1.0),
+        (&metric::SERVER_CONNECTION_MAX, 100.0),
+        (&metric::SERVER_UPGRADED, 4.0),
+        (&metric::HTTP_SERVER_ACTIVE_REQUESTS, 4.0),
+        (&metric::SERVER_CONNECTION_DURATION, 18.0),
+        (&metric::SERVER_CONNECTION_REQUESTS, 18.0),
+    ] {
+        assert_eq!(value(def, &[api]), expected, "{}", def.name);
+    }
+    for (state, expected) in [("idle", 5.0), ("active", 3.0), ("upgraded", 2.0)] {
+        let key = [api, (attr::HTTP_CONNECTION_STATE, state)];
+        assert_eq!(value(&metric::SERVER_OPEN_CONNECTIONS, &key), expected);
+    }
+    for reason in ServerCloseReason::ALL {
+        let key = [api, (attr::SERVER_CLOSE_REASON, reason.as_str())];
+        assert_eq!(value(&metric::SERVER_CONNECTION_CLOSED, &key), 1.0);
+    }
+    assert_eq!(
+        value(&metric::SERVER_CONNECTION_REJECTED, &[(attr::SERVER_REJECT_REASON, "max_handshakes")]),
+        2.0
+    );
+    assert_eq!(value(&metric::SERVER_DISCONNECTED, &[(attr::SERVER_DISCONNECT_PHASE, "responding")]), 1.0);
+    assert_eq!(value(&metric::SERVER_CONNECTION_IO, &[(attr::NETWORK_IO_DIRECTION, "receive")]), 700.0);
+    assert_eq!(value(&metric::SERVER_TLS_HANDSHAKE_DURATION, &[(attr::ERROR_TYPE, "tls")]), 2.0);
+    let served = |key: &[(&str, &str)]| value(&metric::HTTP_SERVER_REQUEST_DURATION, key);
+    assert_eq!(served(&[api, (attr::HTTP_ROUTE, "/orders/{id}"), (attr::URL_SCHEME, "https")]), 1.0);
+    assert_eq!(served(&[(attr::ERROR_TYPE, "500")]), 1.0);
+    let all = metrics();
+    let durations = all.iter().find(|metric| metric.name == metric::HTTP_SERVER_REQUEST_DURATION.name);
+    let is_404 = |attributes: &BTreeMap<String, String>| {
+        attributes.get(attr::HTTP_RESPONSE_STATUS_CODE).is_some_and(|status| status == "404")
+    };
+    let (missing, _) = points(durations.unwrap()).into_iter().find(|(of, _)| is_404(of)).unwrap();
+    assert!(!missing.contains_key(attr::ERROR_TYPE), "what a client does wrong is no error of the server");
+}
+
+#[test]
 fn a_supervised_connection_is_told_with_its_state_and_its_changes() {
     let prices = (attr::SUPERVISOR_NAME, "prices");
     let state = |state: SupervisorState| (attr::SUPERVISOR_STATE, state.as_str());

@@ -53,12 +53,12 @@ impl ExemplarSwitch {
 
     /// True as long as nobody wants any.
     #[inline]
-    pub(super) fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.0.load(Relaxed) == ExemplarFilter::Off as u8
     }
 
     /// What a request tells of itself; `sampled` and `any` tell its span.
-    pub(super) fn pass(
+    pub(crate) fn pass(
         &self,
         sampled: impl FnOnce() -> Option<TraceRef>,
         any: impl FnOnce() -> Option<TraceRef>,

@@ -37,6 +37,9 @@ mod rows;
 mod senders;
 #[cfg(feature = "serde")]
 mod serial;
+#[cfg(feature = "server")]
+mod served;
+mod server_snapshot;
 mod session_snapshot;
 mod snapshot;
 mod sources;
@@ -52,11 +55,11 @@ pub use clients::ClientScope;
 pub(crate) use clients::{ClientInner, PoolLimit};
 pub(crate) use connection::{Connection, ConnectorLife, Ends, Established, TcpFigures};
 pub use exemplar::ExemplarSnapshot;
-pub(crate) use exemplar::{ExemplarFilter, ExemplarSwitch};
+pub(crate) use exemplar::{ExemplarFilter, ExemplarSwitch, Traced};
 #[cfg(feature = "limit")]
 pub(crate) use gate::{Asked, Gate, Ticket};
 pub use health_snapshot::HealthSnapshot;
-#[cfg(any(feature = "health", feature = "supervisor", feature = "task"))]
+#[cfg(any(feature = "health", feature = "server", feature = "supervisor", feature = "task"))]
 pub(crate) use histogram::Histogram;
 pub use histogram::HistogramSnapshot;
 pub(crate) use holder::TraceRef;
@@ -68,7 +71,7 @@ pub(crate) use key::{DestinationRef, Scheme};
 pub(crate) use leak::look_interval;
 pub use limit::{LimitSnapshot, TotalLimitSnapshot};
 pub use lookups::LookupSnapshot;
-#[cfg(feature = "trace")]
+#[cfg(any(feature = "server", feature = "trace"))]
 pub(crate) use method::KnownMethod;
 pub(crate) use mirror::{Mirror, MirrorSwitch, Mirroring, Mirrors};
 pub(crate) use pool::Pool;
@@ -83,6 +86,11 @@ pub(crate) use retry_results::CallResult;
 pub use retry_results::RetryResultSnapshot;
 pub(crate) use rows::{Board, Rows};
 pub(crate) use senders::Task;
+#[cfg(feature = "server")]
+pub(crate) use served::{Served, ServedResults};
+pub use server_snapshot::{
+    HandshakeSnapshot, ServedResultSnapshot, ServerConnectionSnapshot, ServerSnapshot,
+};
 pub use session_snapshot::{SessionSnapshot, SessionTraffic, SessionsSnapshot};
 pub use snapshot::{
     BreakerSnapshot, BreakerTransitions, ConnectFailures, ConnectionCounts, ConnectionSnapshot,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use poolscope_semconv::metric;
+use poolscope_semconv::metric::{self, MetricDef};
 use poolscope_semconv::value::{ErrorType, METHOD_OTHER, protocol_version};
 
 use super::exemplar::Traced;
@@ -97,6 +97,9 @@ fn overflow_row(duration: HistogramSnapshot) -> ResultSnapshot {
     }
 }
 
+/// A key with one result.
+type WithResult = for<'a> fn(&Labels<'a>, &ResultSnapshot) -> Labels<'a>;
+
 #[derive(Debug)]
 struct Series {
     key: Key,
@@ -104,14 +107,16 @@ struct Series {
 }
 
 impl Series {
-    fn mirror(&self, mirrors: Mirroring<'_>, pool: &Labels<'_>) {
-        self.duration.mirror(mirrors, || with_result(pool, &self.key.row(HistogramSnapshot::default())));
+    fn mirror(&self, mirrors: Mirroring<'_>, pool: &Labels<'_>, labels: WithResult) {
+        self.duration.mirror(mirrors, || labels(pool, &self.key.row(HistogramSnapshot::default())));
     }
 }
 
 /// Open-addressed table of series that are set once and then only read: recording takes no lock and allocates only for a
 /// result that was never seen before.
 pub(crate) struct Results {
+    def: &'static MetricDef,
+    labels: WithResult,
     slots: Box<[OnceLock<Box<Series>>]>,
     overflow: Histogram,
     /// Read only for a result that was never seen before.
@@ -120,9 +125,16 @@ pub(crate) struct Results {
 
 impl Results {
     pub(crate) fn new() -> Self {
+        Self::of(&metric::HTTP_CLIENT_REQUEST_DURATION, with_result)
+    }
+
+    /// The series of a metric, which has such labels.
+    pub(super) fn of(def: &'static MetricDef, labels: WithResult) -> Self {
         Self {
+            def,
+            labels,
             slots: (0..SLOTS).map(|_| OnceLock::new()).collect(),
-            overflow: Histogram::new(&metric::HTTP_CLIENT_REQUEST_DURATION),
+            overflow: Histogram::new(def),
             mirrored: RwLock::default(),
         }
     }
@@ -133,9 +145,9 @@ impl Results {
         // Whoever makes a series holds the lock meanwhile: it is told now, or it is in its slot below.
         *self.mirrored.write().unwrap_or_else(PoisonError::into_inner) = mirrored;
         for series in self.slots.iter().filter_map(OnceLock::get) {
-            series.mirror(mirrors, pool);
+            series.mirror(mirrors, pool, self.labels);
         }
-        let overflow = || with_result(pool, &overflow_row(HistogramSnapshot::default()));
+        let overflow = || (self.labels)(pool, &overflow_row(HistogramSnapshot::default()));
         self.overflow.mirror(mirrors, overflow);
     }
 
@@ -149,6 +161,12 @@ impl Results {
         traced: impl FnOnce() -> Option<Traced>,
     ) {
         self.series(Key::new(method, outcome, version)).record_traced(nanos, traced);
+    }
+
+    /// Counts a result together with all others that have no series of their own.
+    #[cfg(feature = "server")]
+    pub(super) fn record_overflow(&self, nanos: u64, traced: impl FnOnce() -> Option<Traced>) {
+        self.overflow.record_traced(nanos, traced);
     }
 
     #[inline]
@@ -172,10 +190,9 @@ impl Results {
     fn make<'a>(&self, slot: &'a OnceLock<Box<Series>>, key: Key) -> &'a Series {
         let mirrored = self.mirrored.read().unwrap_or_else(PoisonError::into_inner);
         slot.get_or_init(|| {
-            let duration = Histogram::new(&metric::HTTP_CLIENT_REQUEST_DURATION);
-            let series = Series { key, duration };
+            let series = Series { key, duration: Histogram::new(self.def) };
             if let Some((mirrors, pool)) = &*mirrored {
-                series.mirror(Some(mirrors), pool);
+                series.mirror(Some(mirrors), pool, self.labels);
             }
             Box::new(series)
         })

@@ -17,6 +17,7 @@ use super::resource_snapshot::ResourceSnapshot;
 use super::retry_results::RetryResultSnapshot;
 #[cfg(feature = "serde")]
 use super::serial;
+use super::server_snapshot::ServerSnapshot;
 use super::session_snapshot::SessionsSnapshot;
 use super::supervisor_snapshot::SupervisorSnapshot;
 use super::task_snapshot::TasksSnapshot;
@@ -50,6 +51,8 @@ pub struct ScopeSnapshot {
     pub health: Vec<HealthSnapshot>,
     /// Registries of sessions, by name.
     pub sessions: Vec<SessionsSnapshot>,
+    /// Servers, by name.
+    pub servers: Vec<ServerSnapshot>,
     /// Groups of tasks, by name; that of the tasks of sessions has the name of their registry.
     pub tasks: Vec<TasksSnapshot>,
     /// Bounded queues, by name.

@@ -1,6 +1,7 @@
 //! A snapshot as the series of the contract: which points there are, with which attributes. Where they go is the
 //! business of a [`Sink`], so that every way out tells the same.
 
+mod servers;
 mod walk;
 
 use std::borrow::Cow;
@@ -9,6 +10,8 @@ use poolscope_semconv::attr;
 use poolscope_semconv::metric::MetricDef;
 use poolscope_semconv::value::{ErrorType, Observation};
 
+#[cfg(feature = "server")]
+pub(crate) use servers::{handshake_key, served_key};
 pub(crate) use walk::{others, pool};
 
 use crate::registry::{HistogramSnapshot, ResultSnapshot};
@@ -96,11 +99,20 @@ pub(crate) fn with_lookup<'a>(key: &Labels<'a>, question: &'a str, error: Option
 
 /// A pool's key and one result of its requests.
 pub(crate) fn with_result<'a>(key: &Labels<'a>, result: &ResultSnapshot) -> Labels<'a> {
+    with_errors_from(400, key, result)
+}
+
+/// A server's key and one result of its requests: what a client does wrong is no error of the server.
+pub(crate) fn with_served<'a>(key: &Labels<'a>, result: &ResultSnapshot) -> Labels<'a> {
+    with_errors_from(500, key, result)
+}
+
+fn with_errors_from<'a>(first: u16, key: &Labels<'a>, result: &ResultSnapshot) -> Labels<'a> {
     let mut labels = key.clone();
     labels.push(text(attr::HTTP_REQUEST_METHOD, result.method));
     if let Some(status) = result.status {
         labels.push(integer(attr::HTTP_RESPONSE_STATUS_CODE, i64::from(status)));
-        if status >= 400 {
+        if status >= first {
             labels.push(text(attr::ERROR_TYPE, status.to_string()));
         }
     }

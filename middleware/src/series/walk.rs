@@ -6,7 +6,7 @@ use poolscope_semconv::value::{
 };
 use poolscope_semconv::{attr, metric};
 
-use super::{Labels, Sink, integer, text};
+use super::{Labels, Sink, integer, servers, text};
 use crate::registry::{
     BreakerSnapshot, HealthSnapshot, HistogramSnapshot, LimitSnapshot, PoolSnapshot, QueueSnapshot,
     ResourceSnapshot, RetrySnapshot, ScopeSnapshot, SessionsSnapshot, SupervisorSnapshot, TasksSnapshot,
@@ -35,6 +35,9 @@ pub(crate) fn others(sink: &mut dyn Sink, snapshot: &ScopeSnapshot) {
     }
     for sessions in &snapshot.sessions {
         self::sessions(sink, sessions);
+    }
+    for server in &snapshot.servers {
+        servers::server(sink, server);
     }
     snapshot.tasks.iter().for_each(|tasks| self::tasks(sink, tasks));
     snapshot.queues.iter().for_each(|queue| self::queue(sink, queue));

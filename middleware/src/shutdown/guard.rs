@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
 use super::groups::Groups;
 use super::report::ShutdownReport;
+use super::servers;
 use crate::Scope;
 
 /// Shuts a scope down when it is dropped, as at the end of `main` or while a panic unwinds.
@@ -59,8 +60,10 @@ impl Drop for ShutdownGuard {
             Some(report) => tracing::warn!("{report}"),
             None => {
                 // No thread is to be had to wait on.
+                servers::close(&scope);
                 scope.shutdown_state().close();
                 scope.close_sessions();
+                servers::cut(&scope);
                 Groups::of(&scope).tell();
                 scope.stop_supervisors();
                 scope.shutdown_state().cut();

@@ -8,6 +8,9 @@
 //! Sessions (feature `session`) are told to end when the shutdown begins, and have until the deadline too. Nobody can cut
 //! those whose holders don't listen; the report tells how many are left.
 //!
+//! Servers (feature `server`) come first: they accept no more, their idle connections end, and what they work on has until the
+//! deadline; as long as it goes on, requests that it makes are let through. Then their connections are cut, and the report
+//! tells how many.
 //! Tasks of groups (feature `task`) are told last, since sessions and requests may need them, and aborted at the deadline.
 //!
 //! Requests that only a request layer sees are waited for as well, but nobody can cut them; the report tells how many of
@@ -43,6 +46,7 @@ mod groups;
 mod guard;
 mod layer;
 mod report;
+mod servers;
 mod service;
 mod state;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::groups::Groups;
+use super::servers;
 use crate::registry::{HolderSnapshot, PoolSnapshot};
 use crate::said::Said;
 use crate::{Scope, ScopeSnapshot};
@@ -40,6 +41,12 @@ pub struct ShutdownReport {
     pub sessions: u64,
     /// Sessions that are still there, since their holders have not let go of them.
     pub sessions_left: u64,
+    /// Connections of servers that were there when it began.
+    pub connections: u64,
+    /// Connections of servers that were cut at the deadline.
+    pub connections_cut: u64,
+    /// Connections of servers that are still there, since nobody polls them.
+    pub connections_left: u64,
     /// Tasks of groups that were there when it began.
     pub tasks: u64,
     /// Tasks that were aborted at the deadline.
@@ -67,14 +74,13 @@ pub struct CutRequest {
 }
 
 impl ShutdownReport {
-    /// True if every request and every task could end by itself, every session has ended, and every supervisor has stopped.
+    /// True if every request, every connection of a server and every task could end by itself, every session has ended, and
+    /// every supervisor has stopped.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.cut == 0
-            && self.left == 0
-            && self.sessions_left == 0
-            && self.tasks_aborted + self.tasks_left == 0
-            && self.supervisors_left == 0
+        let cut = self.cut + self.connections_cut + self.tasks_aborted;
+        let left = self.left + self.sessions_left + self.connections_left + self.tasks_left;
+        cut + left + self.supervisors_left == 0
     }
 }
 
@@ -90,12 +96,16 @@ impl fmt::Display for ShutdownReport {
         if self.sessions > 0 {
             write!(f, "; of {} sessions {} are left", self.sessions, self.sessions_left)?;
         }
-        if self.tasks > 0 {
+        if self.connections > 0 {
+            let Self { connections, connections_cut, connections_left, .. } = self;
             write!(
                 f,
-                "; of {} tasks {} were aborted, {} are left",
-                self.tasks, self.tasks_aborted, self.tasks_left
+                "; of {connections} connections of servers {connections_cut} were cut, {connections_left} are left"
             )?;
+        }
+        if self.tasks > 0 {
+            let Self { tasks, tasks_aborted, tasks_left, .. } = self;
+            write!(f, "; of {tasks} tasks {tasks_aborted} were aborted, {tasks_left} are left")?;
         }
         if self.supervisors > 0 {
             let Self { supervisors, supervisors_left, .. } = self;
@@ -111,22 +121,29 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     // Far off is never.
     let deadline = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(365 * 86_400));
     let cut_before = state.cut_so_far();
-    state.close();
+    state.begin_end();
+    let connections = servers::close(scope);
     let sessions = scope.close_sessions();
     let groups = Groups::of(scope);
     let tasks = groups.active();
     let supervisors = scope.stop_supervisors();
-    let began_with = state.count().max(seen(&scope.snapshot()));
+    let under_way = || state.count().max(seen(&scope.snapshot()));
+    let began_with = under_way();
+    // What servers work on may have to ask others: their requests go on to be let through until it has ended.
+    let _ = timeout_at(deadline, servers::ended(scope)).await;
+    state.close();
+    let began_with = began_with.max(under_way());
     let all_ended = async {
         ended(scope).await;
         // What is over by now may have needed them.
         groups.end().await;
     };
     let in_time = timeout_at(deadline, all_ended).await.is_ok();
-    let (mut left, mut cut_requests, mut tasks_aborted) = (0, Vec::new(), 0);
+    let (mut left, mut connections_cut, mut tasks_aborted, mut cut_requests) = (0, 0, 0, Vec::new());
     if !in_time {
         let snapshot = scope.snapshot();
         cut_requests = snapshot.pools.iter().flat_map(held).collect();
+        connections_cut = servers::cut(scope);
         state.cut();
         tasks_aborted = groups.cut(CUT_SHOWS).await;
         // What is left after that, nobody can end.
@@ -135,6 +152,7 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     }
     let cut = state.cut_so_far() - cut_before;
     let sessions_left = scope.active_sessions();
+    let connections_left = servers::present(scope);
     let supervisors_left = scope.running_supervisors();
     let closed_idle = scope.close_idle();
     let took = began.elapsed();
@@ -151,6 +169,10 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
         closed_idle,
         sessions,
         sessions_left,
+        connections,
+        // Those that nobody polls have not noticed.
+        connections_cut: connections_cut.saturating_sub(connections_left),
+        connections_left,
         tasks,
         tasks_aborted,
         tasks_left,
@@ -160,8 +182,9 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     }
 }
 
-/// Returns when no request is under way, and no session is there.
+/// Returns when no request is under way, and no session and no connection of a server is there.
 async fn ended(scope: &Scope) {
+    servers::ended(scope).await;
     scope.sessions_ended().await;
     scope.supervisors_stopped().await;
     scope.shutdown_state().ended().await;

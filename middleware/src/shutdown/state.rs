@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicU64,
+    AtomicBool, AtomicU64,
     Ordering::{Acquire, Release},
 };
 use std::task::{Context, Poll};
@@ -15,6 +15,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 /// How far the shutdown of a scope is, and what is under way.
 #[derive(Debug, Default)]
 pub(crate) struct State {
+    has_begun: AtomicBool,
     under_way: TaskTracker,
     cut: Arc<Cutting>,
 }
@@ -45,14 +46,20 @@ impl State {
         self.cut.cut.load(Acquire)
     }
 
+    /// It has begun: nothing new is to come from outside.
+    pub(super) fn begin_end(&self) {
+        self.has_begun.store(true, Release);
+    }
+
     /// New requests are refused from now on.
     pub(super) fn close(&self) {
+        self.begin_end();
         self.under_way.close();
     }
 
-    /// New requests are refused.
+    /// It has begun.
     pub(crate) fn has_begun(&self) -> bool {
-        self.under_way.is_closed()
+        self.has_begun.load(Acquire)
     }
 
     /// Returns when nothing is under way any more.

@@ -6,6 +6,11 @@ mod inject;
 mod on;
 #[cfg(all(feature = "trace", any(feature = "breaker", feature = "guard", feature = "limit")))]
 mod refused;
+#[cfg(all(feature = "server", feature = "trace"))]
+mod served;
+#[cfg(all(feature = "server", not(feature = "trace")))]
+#[path = "served_off.rs"]
+mod served;
 #[cfg(feature = "trace")]
 mod setup;
 #[cfg(feature = "trace")]
@@ -16,6 +21,8 @@ mod url;
 pub(crate) use on::{Caller, Inside, RequestSpan, is_suppressed};
 #[cfg(all(feature = "trace", any(feature = "breaker", feature = "guard", feature = "limit")))]
 pub(crate) use refused::refused;
+#[cfg(feature = "server")]
+pub(crate) use served::{ServedInside, ServedSpan};
 #[cfg(feature = "trace")]
 pub(crate) use setup::{SetupSpan, open_setup, setup_span};
 #[cfg(feature = "tracing")]
@@ -51,6 +58,27 @@ pub(crate) fn peer(peer: std::net::SocketAddr) -> [opentelemetry::KeyValue; 2] {
         KeyValue::new(attr::NETWORK_PEER_ADDRESS, peer.ip().to_string()),
         KeyValue::new(attr::NETWORK_PEER_PORT, i64::from(peer.port())),
     ]
+}
+
+/// A request that has come, as its span is described by it.
+#[cfg(feature = "server")]
+#[cfg_attr(not(feature = "trace"), expect(dead_code, reason = "no span is described by it"))]
+pub(crate) struct Incoming<'a> {
+    pub(crate) known: crate::registry::KnownMethod,
+    pub(crate) request: &'a Head<'a>,
+    pub(crate) server: &'a str,
+    pub(crate) scheme: &'static str,
+    pub(crate) peer: Option<std::net::SocketAddr>,
+    pub(crate) connection: u64,
+}
+
+/// The head of a request.
+#[cfg(feature = "server")]
+#[cfg_attr(not(feature = "trace"), expect(dead_code, reason = "no span is described by it"))]
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a http::Method,
+    pub(crate) uri: &'a http::Uri,
+    pub(crate) headers: &'a http::HeaderMap,
 }
 
 /// A request on its way out, as its span reads and marks it.

@@ -261,7 +261,7 @@ fn outer_trace() -> Option<TraceRef> {
 }
 
 /// Identity of a span, if it has one.
-fn trace_ref(span: &SpanContext) -> Option<TraceRef> {
+pub(super) fn trace_ref(span: &SpanContext) -> Option<TraceRef> {
     span.is_valid().then(|| TraceRef {
         trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
         span_id: u64::from_be_bytes(span.span_id().to_bytes()),

@@ -55,9 +55,40 @@ pub(super) fn redact(url: &str) -> String {
     clean
 }
 
+/// A query without its values: what they say is the client's.
+#[cfg(feature = "server")]
+pub(super) fn without_values(query: &str) -> String {
+    let mut clean = String::with_capacity(query.len());
+    for (index, pair) in query.split('&').enumerate() {
+        if index > 0 {
+            clean.push('&');
+        }
+        match pair.split_once('=') {
+            Some((key, value)) => {
+                clean.push_str(key);
+                clean.push('=');
+                clean.push_str(if value.is_empty() { "" } else { REDACTED });
+            }
+            // It may be a value as well as a key.
+            None if pair.is_empty() => {}
+            None => clean.push_str(REDACTED),
+        }
+    }
+    clean
+}
+
 #[cfg(test)]
 mod tests {
     use super::redact;
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn a_query_keeps_its_keys_and_no_value() {
+        use super::without_values;
+        assert_eq!(without_values("a=1&token=se=cret&b="), "a=REDACTED&token=REDACTED&b=");
+        assert_eq!(without_values("se%20cret&&x"), "REDACTED&&REDACTED");
+        assert_eq!(without_values(""), "");
+    }
 
     #[test]
     fn secrets_are_replaced_and_the_rest_stays() {

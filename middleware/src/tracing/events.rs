@@ -234,6 +234,27 @@ fn emit(event: &Event, fields: &Fields) {
             SESSION_ENDING_TIME,
             SESSION_ERROR_MESSAGE
         ),
+        Event::ServerConnectionClosed(_) => emit!(
+            fields,
+            name::SERVER_CONNECTION_CLOSED,
+            SERVER_NAME,
+            CONNECTION_ID,
+            SERVER_CLOSE_REASON,
+            CONNECTION_LIFETIME,
+            CONNECTION_REQUESTS,
+            CONNECTION_SENT,
+            CONNECTION_RECEIVED,
+            NETWORK_PEER_ADDRESS,
+            NETWORK_PEER_PORT
+        ),
+        Event::ServerRejecting(_) => emit!(
+            fields,
+            name::SERVER_REJECTING,
+            SERVER_NAME,
+            SERVER_REJECT_REASON,
+            SERVER_REJECTED,
+            SERVER_CONNECTION_LIMIT
+        ),
         Event::SessionOverdue(_) => emit!(
             fields,
             name::SESSION_OVERDUE,

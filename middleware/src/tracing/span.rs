@@ -49,7 +49,11 @@ impl Starts for TracingSpans {
         if Context::is_current_telemetry_suppressed() {
             return Started::Suppressed;
         }
-        let span = if kind == SpanKind::Client { attempt() } else { refused() };
+        let span = match kind {
+            SpanKind::Client => attempt(),
+            SpanKind::Server => served(),
+            _ => refused(),
+        };
         let Some(mut span) = TracingSpan::new(span) else {
             // Nobody will see it; the request goes on in the trace that it is in.
             return Started::Unsampled(current());
@@ -90,6 +94,34 @@ fn attempt() -> tracing::Span {
             NETWORK_PEER_PORT,
             CONNECTION_IDLE_TIME,
             CONNECTION_STALE,
+            ERROR_TYPE
+        ]
+    )
+}
+
+fn served() -> tracing::Span {
+    use attr::*;
+    declare!(
+        span::HTTP_OTHER,
+        [
+            HTTP_REQUEST_METHOD,
+            HTTP_REQUEST_METHOD_ORIGINAL,
+            HTTP_ROUTE,
+            URL_PATH,
+            URL_QUERY,
+            URL_SCHEME,
+            SERVER_NAME,
+            SERVER_ADDRESS,
+            SERVER_PORT,
+            CLIENT_ADDRESS,
+            NETWORK_PEER_ADDRESS,
+            NETWORK_PEER_PORT,
+            USER_AGENT_ORIGINAL,
+            CONNECTION_ID,
+            HTTP_RESPONSE_STATUS_CODE,
+            NETWORK_PROTOCOL_VERSION,
+            RESPONSE_HEADERS_TIME,
+            SERVER_DISCONNECT_PHASE,
             ERROR_TYPE
         ]
     )
@@ -146,7 +178,12 @@ impl TracingSpan {
 
     pub(super) fn name(&mut self, name: &str, kind: &SpanKind) {
         self.span.record(NAME, name);
-        self.span.record(KIND, if *kind == SpanKind::Client { "client" } else { "internal" });
+        let kind = match kind {
+            SpanKind::Client => "client",
+            SpanKind::Server => "server",
+            _ => "internal",
+        };
+        self.span.record(KIND, kind);
     }
 
     /// Asked only when the span is described, since the sampler is asked with it. The bridge makes the span's context current

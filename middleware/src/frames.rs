@@ -20,14 +20,14 @@ const GOAWAY_FIELDS: usize = 8;
 const PREFACE: usize = 24;
 
 /// Error code of a GOAWAY that ends a connection in order.
-pub(super) const NO_ERROR: u32 = 0;
+pub(crate) const NO_ERROR: u32 = 0;
 
 /// Error code of a GOAWAY whose sender has seen the other side break the protocol.
-pub(super) const PROTOCOL_ERROR: u32 = 1;
+pub(crate) const PROTOCOL_ERROR: u32 = 1;
 
 /// A walk over the frames of one direction of a connection, through reads of any size.
 #[derive(Debug, Default)]
-pub(super) struct FrameWalk {
+pub(crate) struct FrameWalk {
     /// The frame's head, and of a GOAWAY the fields behind it, as far as they have come.
     seen: [u8; HEAD + GOAWAY_FIELDS],
     len: usize,
@@ -38,22 +38,22 @@ pub(super) struct FrameWalk {
 
 impl FrameWalk {
     /// A walk over what a client sends.
-    pub(super) fn after_preface() -> Self {
+    pub(crate) fn after_preface() -> Self {
         Self { skip: PREFACE, ..Self::default() }
     }
 
     /// True once a HEADERS frame has begun, with which a client begins a stream.
-    pub(super) fn has_headers(&self) -> bool {
+    pub(crate) fn has_headers(&self) -> bool {
         self.has_headers
     }
 
     /// True if no frame has begun that has not ended.
-    pub(super) fn is_between(&self) -> bool {
+    pub(crate) fn is_between(&self) -> bool {
         self.len == 0 && self.skip == 0
     }
 
     /// Walks over the next bytes; tells the error code of a GOAWAY that ends in them.
-    pub(super) fn walk(&mut self, mut bytes: &[u8]) -> Option<u32> {
+    pub(crate) fn walk(&mut self, mut bytes: &[u8]) -> Option<u32> {
         let mut code = None;
         while !bytes.is_empty() {
             let skipped = self.skip.min(bytes.len());

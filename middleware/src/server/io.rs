@@ -1,0 +1,200 @@
+//! [`ServerIo`]: the transport of one connection.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use poolscope_semconv::value::ServerCloseReason;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connection::Connection;
+use super::ending::Ending;
+use super::life::{Life, is};
+use super::protocol::Protocol;
+use super::shared::Held;
+
+/// The transport of a connection that a server has accepted: counts its bytes, notes why it ends, brings it to its end when it
+/// is to go, and closes it in the books when it is dropped.
+#[derive(Debug)]
+pub struct ServerIo<T> {
+    // Before the books, so that the socket is closed when they say so.
+    inner: T,
+    protocol: Protocol,
+    ending: Ending,
+    held: Held,
+}
+
+impl<T> ServerIo<T> {
+    pub(super) fn new(inner: T, held: Held) -> Self {
+        Self { inner, protocol: Protocol::default(), ending: Ending::default(), held }
+    }
+
+    /// The connection, for who serves its requests.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        Connection::of(&self.held)
+    }
+
+    /// The transport itself.
+    pub fn get_ref(&self) -> &T {
+        &self.inner
+    }
+
+    /// The transport itself. What is read and written there is not counted.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+}
+
+/// What an error says of the end of a connection.
+fn failed(life: &Life, error: &io::Error) {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match error.kind() {
+        ConnectionReset | BrokenPipe | ConnectionAborted => life.see(ServerCloseReason::ClientReset),
+        // TLS that ends without saying so: rude, and an end all the same.
+        UnexpectedEof => ended(life),
+        _ => life.see(ServerCloseReason::IoError),
+    }
+}
+
+/// The client has ended its sending side.
+fn ended(life: &Life) {
+    life.see(match life.in_flight() {
+        0 => ServerCloseReason::ClientClosed,
+        _ => ServerCloseReason::ClientClosedActive,
+    });
+}
+
+/// What is read and written of a connection that was cut.
+fn cut() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the server has cut the connection")
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for ServerIo<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { inner, protocol, ending, held } = self.get_mut();
+        let life = &*held.life;
+        if life.told().is_some() {
+            if life.is(is::CUT) {
+                return Poll::Ready(Err(cut()));
+            }
+            if let Some(end) = ending.read(Pin::new(&mut *inner), cx, life, protocol, buf) {
+                return Poll::Ready(end);
+            }
+        }
+        let before = buf.filled().len();
+        let is_asked = buf.remaining() > 0;
+        // Before it is asked, so that who tells it to end in between is heard.
+        life.waits_to_read(cx.waker());
+        let polled = Pin::new(inner).poll_read(cx, buf);
+        match &polled {
+            Poll::Ready(Ok(())) => {
+                let bytes = &buf.filled()[before..];
+                if bytes.is_empty() && is_asked {
+                    ended(life);
+                } else {
+                    protocol.read(life, bytes);
+                    life.received(bytes.len());
+                }
+            }
+            Poll::Ready(Err(error)) => failed(life, error),
+            Poll::Pending => {
+                let is_new = !ending.has_heard && life.told().is_some();
+                if is_new || life.is(is::CUT) {
+                    ending.has_heard = true;
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+        polled
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> ServerIo<T> {
+    /// Writes, after what has to go before.
+    fn write<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+        bufs: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
+    ) -> Poll<io::Result<usize>> {
+        let Self { inner, protocol, ending, held } = self;
+        let life = &*held.life;
+        if life.is(is::CUT) {
+            return Poll::Ready(Err(cut()));
+        }
+        if ending.is_writing() {
+            ready!(ending.write(Pin::new(&mut *inner), cx, life))?;
+        }
+        match write(Pin::new(inner), cx) {
+            Poll::Ready(Ok(written)) => {
+                protocol.wrote(life, bufs, written);
+                life.sent(written);
+                Poll::Ready(Ok(written))
+            }
+            Poll::Ready(Err(error)) => {
+                failed(life, &error);
+                Poll::Ready(Err(error))
+            }
+            Poll::Pending => stuck(life, cx),
+        }
+    }
+}
+
+/// A write waits for the client.
+fn stuck<R>(life: &Life, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+    life.stuck(cx.waker());
+    if life.is(is::CUT) { Poll::Ready(Err(cut())) } else { Poll::Pending }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().write(cx, |inner, cx| inner.poll_write(cx, buf), [buf])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = bufs.iter().map(|buf| &**buf);
+        self.get_mut().write(cx, |inner, cx| inner.poll_write_vectored(cx, bufs), written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        flush(&this.held.life, cx, |cx| Pin::new(&mut this.inner).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.held.life.mark(is::SHUT_DOWN);
+        flush(&this.held.life, cx, |cx| Pin::new(&mut this.inner).poll_shutdown(cx))
+    }
+}
+
+/// What has to send before it is ready.
+fn flush(
+    life: &Life,
+    cx: &mut Context<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<()>>,
+) -> Poll<io::Result<()>> {
+    if life.is(is::CUT) {
+        return Poll::Ready(Err(cut()));
+    }
+    match poll(cx) {
+        Poll::Ready(Ok(())) => {
+            life.goes_on();
+            Poll::Ready(Ok(()))
+        }
+        Poll::Ready(Err(error)) => {
+            failed(life, &error);
+            Poll::Ready(Err(error))
+        }
+        Poll::Pending => stuck(life, cx),
+    }
+}

@@ -1,0 +1,163 @@
+//! [`Protocol`]: which HTTP a connection speaks, and what its bytes say of its end.
+
+use poolscope_semconv::value::ServerCloseReason;
+
+use super::life::{Life, is};
+use crate::frames::{FrameWalk, NO_ERROR};
+
+/// What a client over HTTP/2 begins with; no method of HTTP/1 does.
+const PREFACE: &[u8; 3] = b"PRI";
+
+/// How a server's answer over HTTP/1 begins to what is no request.
+const REFUSALS: [&[u8]; 2] = [b"HTTP/1.1 4", b"HTTP/1.0 4"];
+
+/// Which HTTP a connection speaks.
+#[derive(Debug, Default)]
+pub(super) enum Protocol {
+    /// Its first bytes have not come.
+    #[default]
+    Unknown,
+    /// So many of them have, and may be either.
+    Begins(usize),
+    Http1,
+    Http2(Box<Frames>),
+}
+
+/// Where both sides of an HTTP/2 connection are.
+#[derive(Debug)]
+pub(super) struct Frames {
+    pub(super) read: FrameWalk,
+    pub(super) written: FrameWalk,
+}
+
+impl Protocol {
+    pub(super) fn frames(&self) -> Option<&Frames> {
+        match self {
+            Self::Http2(frames) => Some(frames),
+            _ => None,
+        }
+    }
+
+    /// Bytes have come.
+    #[inline]
+    pub(super) fn read(&mut self, life: &Life, bytes: &[u8]) {
+        match self {
+            Self::Http1 => {}
+            Self::Http2(frames) => {
+                frames.read.walk(bytes);
+            }
+            Self::Unknown => self.begin(life, 0, bytes),
+            Self::Begins(seen) => {
+                let seen = *seen;
+                self.begin(life, seen, bytes);
+            }
+        }
+    }
+
+    #[cold]
+    fn begin(&mut self, life: &Life, seen: usize, bytes: &[u8]) {
+        let wanted = &PREFACE[seen..];
+        let common = bytes.iter().zip(wanted).take_while(|(a, b)| a == b).count();
+        *self = if common == wanted.len() {
+            self.is_http2(life);
+            let Self::Http2(frames) = self else { return };
+            frames.read.walk(&PREFACE[..seen]);
+            frames.read.walk(bytes);
+            return;
+        } else if common == bytes.len() {
+            Self::Begins(seen + common)
+        } else {
+            Self::Http1
+        };
+    }
+
+    #[cold]
+    fn is_http2(&mut self, life: &Life) {
+        life.mark(is::HTTP2);
+        *self =
+            Self::Http2(Box::new(Frames { read: FrameWalk::after_preface(), written: FrameWalk::default() }));
+    }
+
+    /// Bytes have gone: so many of these.
+    #[inline]
+    pub(super) fn wrote<'a>(
+        &mut self,
+        life: &Life,
+        bufs: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
+        written: usize,
+    ) {
+        let is_answer = life.unmark(is::ANSWERED);
+        let mut bufs = bufs.into_iter();
+        // A server over HTTP/2 may speak first.
+        if matches!(self, Self::Unknown | Self::Begins(_))
+            && !life.is(is::UPGRADED)
+            && bufs.clone().next().is_some_and(|buf| !buf.starts_with(b"HTTP/"))
+        {
+            self.is_http2(life);
+        }
+        match self {
+            Self::Http1 if life.is(is::UPGRADED) => {}
+            Self::Http1 => {
+                // hyper answers by itself what it can't read.
+                let is_own = !is_answer && life.in_flight() == 0;
+                if is_own && bufs.next().is_some_and(|buf| REFUSALS.iter().any(|no| buf.starts_with(no))) {
+                    life.see(ServerCloseReason::ProtocolError);
+                }
+            }
+            Self::Http2(frames) => {
+                let mut left = written;
+                for buf in bufs {
+                    let gone = &buf[..buf.len().min(left)];
+                    left -= gone.len();
+                    if frames.written.walk(gone).is_some_and(|code| code != NO_ERROR) {
+                        life.see(ServerCloseReason::ProtocolError);
+                    }
+                }
+            }
+            Self::Unknown | Self::Begins(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn life() -> Life {
+        Life::new(1, None, Instant::now(), Duration::ZERO, None)
+    }
+
+    #[test]
+    fn the_first_bytes_tell_the_protocol_however_they_are_cut() {
+        for (bytes, is_http2) in [
+            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], true),
+            (b"PROPFIND / HTTP/1.1", false),
+            (b"GET /", false),
+        ] {
+            for size in [1, 2, 3, bytes.len()] {
+                let (life, mut protocol) = (life(), Protocol::default());
+                bytes.chunks(size).for_each(|chunk| protocol.read(&life, chunk));
+                assert_eq!(life.is(is::HTTP2), is_http2, "{bytes:?} in pieces of {size}");
+                let is_between = protocol.frames().is_none_or(|frames| frames.read.is_between());
+                assert!(is_between, "in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_to_no_request_is_an_error_of_the_protocol_and_a_404_is_not() {
+        let bad = [&b"HTTP/1.1 400 Bad Request\r\n"[..]];
+        let (life, mut protocol) = (life(), Protocol::Http1);
+        life.begin_request();
+        life.mark(is::ANSWERED);
+        life.end_request();
+        protocol.wrote(&life, bad, bad[0].len());
+        assert_eq!(life.seen(), None);
+        protocol.wrote(&life, bad, bad[0].len());
+        assert_eq!(life.seen(), Some(ServerCloseReason::ProtocolError));
+    }
+}

@@ -1,0 +1,69 @@
+//! The task that ends connections whose time is over.
+
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{AcqRel, Acquire, Release},
+};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+
+use super::rules::What;
+use super::shared::Shared;
+
+/// Longest sleep where nothing is due.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
+
+/// Starts the task, if there is none, in the runtime that is current here.
+pub(super) fn start(shared: &Arc<Shared>) {
+    if shared.is_swept.load(Acquire) {
+        return;
+    }
+    // Sockets are accepted in a runtime.
+    let Ok(runtime) = Handle::try_current() else { return };
+    if !shared.is_swept.swap(true, AcqRel) {
+        let ends = Ends(Arc::clone(&shared.is_swept));
+        runtime.spawn(sweep_for_ever(ends, Arc::downgrade(shared)));
+    }
+}
+
+/// Says that nobody sweeps any more, when the task ends that holds it.
+struct Ends(Arc<AtomicBool>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.store(false, Release);
+    }
+}
+
+/// Sweeps until the server is gone, or has closed and is empty. It is not held in between.
+async fn sweep_for_ever(_ends: Ends, server: Weak<Shared>) {
+    let Some(now) = server.upgrade().map(|shared| Arc::clone(&shared.sweep_now)) else { return };
+    while let Some(shared) = server.upgrade() {
+        let Some(next) = sweep(&shared) else { return };
+        drop(shared);
+        // Both are right: it is time, or somebody says so.
+        let _ = timeout_at(next, now.notified()).await;
+    }
+}
+
+/// One sweep. Tells when the next is due, if one is.
+fn sweep(shared: &Shared) -> Option<Instant> {
+    let found = shared.look();
+    if found.is_over {
+        return None;
+    }
+    for (life, what) in &found.due {
+        match what {
+            What::End(reason) => {
+                life.tell(*reason);
+            }
+            What::Cut(reason) => life.cut(*reason),
+        }
+    }
+    let now = shared.now();
+    let next = found.next.unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP);
+    Some(shared.epoch + next.max(now + shared.rules.sweep_interval))
+}

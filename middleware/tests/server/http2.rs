@@ -1,0 +1,205 @@
+//! HTTP/2: streams of one connection, its end by GOAWAY, and what its client does to single streams.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use poolscope::server::ServerBuilder;
+use poolscope::{DisconnectPhase, Scope, ServerCloseReason};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::support::{Api, PATIENCE, established};
+
+const SOON: Duration = Duration::from_millis(150);
+
+/// A client, and the task that drives its connection.
+struct Client {
+    send: SendRequest<Empty<Bytes>>,
+    driver: JoinHandle<hyper::Result<()>>,
+    authority: String,
+}
+
+impl Client {
+    async fn connect(api: &Api) -> Self {
+        let io = TokioIo::new(TcpStream::connect(api.addr).await.unwrap());
+        let (send, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        Self { send, driver: tokio::spawn(connection), authority: api.addr.to_string() }
+    }
+
+    fn get(
+        &mut self,
+        path: &str,
+    ) -> impl Future<Output = hyper::Result<http::Response<hyper::body::Incoming>>> + use<> {
+        let uri = format!("http://{}{path}", self.authority);
+        self.send.send_request(Request::get(uri).body(Empty::new()).unwrap())
+    }
+
+    /// Its connection ends in order, as the server wants.
+    async fn ends(self) {
+        timeout(PATIENCE, self.driver).await.expect("an end").unwrap().unwrap();
+    }
+}
+
+/// Under both loops.
+async fn both(
+    options: impl Fn(ServerBuilder) -> ServerBuilder,
+    client: impl AsyncFn(&Api, Client),
+) -> [poolscope::ServerSnapshot; 2] {
+    let mut seen = Vec::new();
+    for own in [false, true] {
+        let scope = Scope::new();
+        let api =
+            if own { Api::start_own(&scope, &options).await } else { Api::start(&scope, &options).await };
+        let connected = Client::connect(&api).await;
+        client(&api, connected).await;
+        seen.push(api.until("the end", |seen| seen.accepted == 1 && seen.present() == 0).await);
+        assert_eq!((seen.last().unwrap().active_requests, established(api.addr.port())), (0, 0));
+    }
+    seen.try_into().unwrap()
+}
+
+fn as_is(server: ServerBuilder) -> ServerBuilder {
+    server
+}
+
+#[tokio::test]
+async fn many_requests_share_a_connection() {
+    let seen = both(as_is, async |api, mut client| {
+        let soon: Vec<_> = (0..10).map(|_| client.get("/soon")).collect();
+        let soon: Vec<_> = soon.into_iter().map(tokio::spawn).collect();
+        let seen = api.until("all requests", |seen| seen.active_requests == 10).await;
+        assert_eq!((seen.connections.active, seen.open[0].active_requests), (1, 10));
+        for answer in soon {
+            answer.await.unwrap().unwrap().into_body().collect().await.unwrap();
+        }
+        api.until("the connection to be idle", |seen| seen.connections.idle == 1).await;
+    });
+    for seen in seen.await {
+        assert_eq!(seen.closed(ServerCloseReason::ClientClosed), 1, "{:?}", seen.closed);
+        let row = &seen.results[0];
+        assert_eq!((row.result.protocol, row.result.duration.count()), (Some("2"), 10));
+        assert_eq!(seen.per_connection.sum as u64, 10);
+    }
+}
+
+#[tokio::test]
+async fn an_old_connection_is_told_to_go_and_its_requests_end() {
+    let seen = both(
+        |server| server.max_age(SOON),
+        async |_, mut client| {
+            let began = Instant::now();
+            let first = client.get("/soon").await.unwrap();
+            assert_eq!(first.status(), StatusCode::OK);
+            drop(first);
+            client.ends().await;
+            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        },
+    );
+    for seen in seen.await {
+        assert_eq!(seen.closed(ServerCloseReason::MaxAge), 1, "{:?}", seen.closed);
+        assert_eq!(seen.results[0].result.status, Some(200));
+    }
+}
+
+#[tokio::test]
+async fn an_old_connection_in_use_takes_no_more_requests() {
+    both(
+        |server| server.max_age(SOON),
+        async |_, mut client| {
+            let slow = tokio::spawn(client.get("/soon"));
+            tokio::time::sleep(SOON + Duration::from_millis(100)).await;
+            // It has read the GOAWAY, while its first request is still under way.
+            client.get("/").await.unwrap_err();
+            assert_eq!(slow.await.unwrap().unwrap().status(), StatusCode::OK);
+            client.ends().await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_told_to_go() {
+    let seen = both(
+        |server| server.idle_timeout(SOON),
+        async |_, mut client| {
+            client.get("/").await.unwrap().into_body().collect().await.unwrap();
+            client.ends().await;
+        },
+    );
+    for seen in seen.await {
+        assert_eq!(seen.closed(ServerCloseReason::IdleTimeout), 1, "{:?}", seen.closed);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_resets_a_stream_leaves_the_others_alone() {
+    let seen = both(as_is, async |api, mut client| {
+        let waiting = client.get("/slow");
+        timeout(SOON, waiting).await.unwrap_err();
+        let seen = api.until("the reset", |seen| seen.disconnected(DisconnectPhase::Waiting) == 1).await;
+        assert_eq!((seen.connections.idle, seen.active_requests), (1, 0));
+        let mut responding = client.get("/endless").await.unwrap().into_body();
+        responding.frame().await.unwrap().unwrap();
+        drop(responding);
+        api.until("the reset", |seen| seen.disconnected(DisconnectPhase::Responding) == 1).await;
+        assert_eq!(client.get("/").await.unwrap().status(), StatusCode::OK);
+    });
+    for seen in seen.await {
+        assert_eq!((seen.requests, seen.closed(ServerCloseReason::ClientClosed)), (3, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_ends_its_request_only() {
+    let seen = both(as_is, async |_, mut client| {
+        client.get("/panic").await.unwrap_err();
+        assert_eq!(client.get("/").await.unwrap().status(), StatusCode::OK);
+    });
+    for seen in seen.await {
+        let panicked = seen.results.iter().filter_map(|row| row.result.error_type);
+        assert_eq!(panicked.map(poolscope_semconv::value::ErrorType::as_str).collect::<Vec<_>>(), ["panic"]);
+        assert_eq!(seen.disconnected(DisconnectPhase::Waiting), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_stream_is_cut() {
+    let seen = both(
+        |server| server.write_timeout(SOON),
+        async |api, mut client| {
+            let unread = client.get("/endless").await.unwrap();
+            api.until("the end", |seen| seen.present() == 0).await;
+            drop(unread);
+        },
+    );
+    for seen in seen.await {
+        assert_eq!(seen.closed(ServerCloseReason::WriteTimeout), 1, "{:?}", seen.closed);
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_streams_end_and_cuts_the_rest() {
+    for own in [false, true] {
+        let scope = Scope::new();
+        let api = if own { Api::start_own(&scope, as_is).await } else { Api::start(&scope, as_is).await };
+        let [mut ends, mut stays] = [Client::connect(&api).await, Client::connect(&api).await];
+        let (soon, slow) = (tokio::spawn(ends.get("/soon")), tokio::spawn(stays.get("/slow")));
+        api.until("both", |seen| seen.active_requests == 2).await;
+        let report = scope.shutdown(Duration::from_millis(600)).await;
+        assert_eq!((report.connections, report.connections_cut, report.connections_left), (2, 1, 0));
+        assert_eq!(soon.await.unwrap().unwrap().status(), StatusCode::OK);
+        slow.await.unwrap().unwrap_err();
+        ends.ends().await;
+        let seen = api.server.snapshot();
+        let closed = [ServerCloseReason::Shutdown, ServerCloseReason::ShutdownCut].map(|of| seen.closed(of));
+        assert_eq!((closed, seen.active_requests), ([1, 1], 0));
+        api.serving.await.unwrap();
+        assert_eq!(established(api.addr.port()), 0);
+    }
+}

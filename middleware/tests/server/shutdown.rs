@@ -1,0 +1,100 @@
+//! Servers end in order: no socket and no task is left.
+
+use std::time::{Duration, Instant};
+
+use poolscope::{Scope, ServerCloseReason};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+
+use crate::support::{Api, Raw, established};
+
+const LONG: Duration = Duration::from_secs(20);
+
+async fn start(scope: &Scope, own: bool) -> Api {
+    if own { Api::start_own(scope, |server| server).await } else { Api::start(scope, |server| server).await }
+}
+
+/// One that is idle, one that works, and one that has only begun to ask.
+async fn three(api: &Api) -> [Raw; 3] {
+    let [mut idle, mut busy, mut begun] = [api.connect().await, api.connect().await, api.connect().await];
+    idle.get("/").await;
+    idle.read_to("hello").await;
+    busy.get("/soon").await;
+    begun.send("GET / HTTP/1.1\r\n").await;
+    api.until("all three", |seen| seen.accepted == 3 && seen.connections.active == 1).await;
+    [idle, busy, begun]
+}
+
+#[tokio::test]
+async fn what_is_under_way_ends_and_nothing_is_left() {
+    for own in [false, true] {
+        let tasks = Handle::current().metrics().num_alive_tasks();
+        let scope = Scope::new();
+        let api = start(&scope, own).await;
+        let [mut idle, mut busy, mut begun] = three(&api).await;
+        let began = Instant::now();
+        let shutdown = scope.clone();
+        let shutdown = tokio::spawn(async move { shutdown.shutdown(LONG).await });
+        assert_eq!(idle.rest().await, b"", "an idle one ends at once");
+        assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+        let answer = String::from_utf8(busy.rest().await).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+        begun.send("host: a\r\n\r\n").await;
+        begun.rest().await;
+        let report = shutdown.await.unwrap();
+        assert!(report.is_clean(), "{report}");
+        assert_eq!((report.connections, report.connections_cut, report.connections_left), (3, 0, 0));
+        assert!(
+            report.to_string().ends_with("of 3 connections of servers 0 were cut, 0 are left"),
+            "{report}"
+        );
+        api.serving.await.unwrap();
+        assert_eq!(api.server.snapshot().closed(ServerCloseReason::Shutdown), 3);
+        assert_eq!(established(api.addr.port()), 0);
+        TcpStream::connect(api.addr).await.unwrap_err();
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_end_is_cut_at_the_deadline() {
+    for own in [false, true] {
+        let tasks = Handle::current().metrics().num_alive_tasks();
+        let scope = Scope::new();
+        let api = start(&scope, own).await;
+        let mut slow = api.connect().await;
+        slow.get("/slow").await;
+        // Its body was not read, so that nobody reads from its socket.
+        let mut unread = api.connect().await;
+        unread.send("GET /slow HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhal").await;
+        let mut endless = api.connect().await;
+        endless.get("/endless").await;
+        api.until("three requests", |seen| seen.active_requests == 3).await;
+        let report = scope.shutdown(Duration::from_millis(200)).await;
+        assert_eq!(
+            (report.connections, report.connections_cut, report.connections_left),
+            (3, 3, 0),
+            "{report}"
+        );
+        assert!(!report.is_clean() && report.took < Duration::from_secs(2), "{report:?}");
+        assert_eq!(slow.rest().await, b"");
+        api.serving.await.unwrap();
+        let seen = api.server.snapshot();
+        assert_eq!((seen.closed(ServerCloseReason::ShutdownCut), seen.active_requests), (3, 0));
+        assert_eq!(seen.results.iter().filter(|row| row.result.error_type.is_some()).count(), 1);
+        assert_eq!(established(api.addr.port()), 0);
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_closes_alone_lets_its_requests_end() {
+    let api = Api::start(&Scope::new(), |server| server).await;
+    let [_idle, mut busy, begun] = three(&api).await;
+    assert_eq!(api.server.close(), 3);
+    assert!(busy.rest().await.starts_with(b"HTTP/1.1 200"));
+    drop(begun);
+    api.server.all_ended().await;
+    api.serving.await.unwrap();
+    assert!(api.server.snapshot().is_closed);
+}
