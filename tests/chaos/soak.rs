@@ -36,6 +36,9 @@ const CROWD_LIVES: Duration = Duration::from_secs(8);
 /// From one line of figures to the next.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
+/// Reads one of the figures.
+type Read = fn(&Figures) -> u64;
+
 #[tokio::test]
 async fn memory_and_descriptors_stay_flat() {
     let seconds = std::env::var(VARIABLE).ok().map(|text| text.parse().unwrap());
@@ -85,14 +88,14 @@ async fn memory_and_descriptors_stay_flat() {
         };
         seen.iter().filter(of).map(|(_, figures)| figures)
     };
-    let most = |from: f64, to: f64, read: fn(&Figures) -> u64| part(from, to).map(read).max().unwrap();
-    let figures: [(&str, fn(&Figures) -> u64, u64); 3] = [
-        ("KiB of memory", |figures| figures.memory_kib, ARENAS_KIB),
+    let figures = [
+        ("KiB of memory", (|figures| figures.memory_kib) as Read, ARENAS_KIB),
         ("open files", |figures| figures.files as u64, 200),
         ("tasks", |figures| figures.tasks, 400),
     ];
     for (what, read, more) in figures {
-        let (early, late) = (most(0.33, 0.67, read), most(0.67, 1.01, read));
+        let most = |from, to| part(from, to).map(read).max().unwrap();
+        let (early, late) = (most(0.33, 0.67), most(0.67, 1.01));
         println!("most {what}: {early} in the second third, {late} in the last");
         assert!(late <= early + early / 10 + more, "{what} grow: {early} -> {late}");
     }

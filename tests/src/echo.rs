@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use poolscope::Scope;
-use poolscope::queue::{DropPolicy, Receiver, Sender};
+use poolscope::queue::{DropPolicy, QueueReceiver, QueueSender};
 use poolscope::server::{RouteLayer, Server};
 use poolscope::session::{Session, Sessions};
 use poolscope::task::TaskGroup;
@@ -45,6 +45,9 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How large the messages of a chat are that never stops talking.
 const FLOOD: usize = 16 << 10;
+
+/// How long a client may take to read what it is told.
+const SLOWEST_WRITE: Duration = Duration::from_secs(2);
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +85,7 @@ pub struct Echo {
 struct Chat {
     chats: Sessions,
     streams: Sessions,
-    said: Sender<Bytes>,
+    said: QueueSender<Bytes>,
 }
 
 impl Echo {
@@ -91,13 +94,14 @@ impl Echo {
     /// # Errors
     /// If no port can be bound.
     pub async fn start(scope: &Scope, settings: Settings) -> Result<Self, BoxError> {
-        let Settings { max_connections, liveness: (interval, timeout, failures), patience, log_every } = settings;
+        let Settings { max_connections, liveness: (interval, timeout, failures), patience, log_every } =
+            settings;
         let sessions = |name: &str| {
             scope.sessions(name).max_sessions(max_connections).overdue_after(Duration::from_secs(1))
         };
         let chats = sessions(CHATS).liveness(interval, timeout, failures).idle_timeout(None).build()?;
         let streams = sessions(STREAMS).idle_timeout(patience).build()?;
-        let (said, log) = scope.queue(NAME, LOG, DropPolicy::Oldest)?;
+        let (said, log) = scope.queue(NAME, LOG, DropPolicy::Oldest);
         let tasks = scope.tasks(NAME);
         tasks.spawn("log", write_down(log, log_every, tasks.clone()));
         let server = scope
@@ -140,7 +144,7 @@ impl Echo {
 }
 
 /// Writes down what is said, slowly.
-async fn write_down(mut log: Receiver<Bytes>, every: Duration, _tasks: TaskGroup) {
+async fn write_down(mut log: QueueReceiver<Bytes>, every: Duration, _tasks: TaskGroup) {
     while log.recv().await.is_some() {
         tokio::time::sleep(every).await;
     }
@@ -167,8 +171,8 @@ async fn chat(State(state): State<Chat>, upgrade: WebSocketUpgrade) -> Response 
 
 /// Says more than anybody reads.
 async fn flood(State(state): State<Chat>, upgrade: WebSocketUpgrade) -> Response {
-    upgraded(&state.chats, upgrade, async move |mut socket| {
-        let mut socket = std::mem::replace(&mut socket, socket).write_timeout(Duration::from_secs(2));
+    upgraded(&state.chats, upgrade, async |socket| {
+        let mut socket = socket.write_timeout(SLOWEST_WRITE);
         while socket.send(Message::Binary(Bytes::from_static(&[b'x'; FLOOD]))).await.is_ok() {}
         socket.finish().await;
     })

@@ -4,6 +4,7 @@ pub mod client;
 pub mod dashboard;
 pub mod deaf;
 pub mod demo;
+pub mod echo;
 pub mod kernel;
 pub mod limits;
 pub mod nginx;

@@ -9,6 +9,7 @@ mod overview;
 mod panel;
 mod pool;
 mod protection;
+mod servers;
 mod sessions;
 
 use std::path::PathBuf;
@@ -39,8 +40,8 @@ pub(crate) fn run(workspace: &Workspace, _: Args) -> Result<()> {
 
 /// Every dashboard, by its path from the root on.
 fn files() -> Result<Vec<(PathBuf, String)>> {
-    let boards: [fn() -> Board; 5] =
-        [overview::board, pool::board, breakers::board, protection::board, sessions::board];
+    let boards: [fn() -> Board; 6] =
+        [overview::board, pool::board, breakers::board, protection::board, sessions::board, servers::board];
     boards
         .into_iter()
         .map(|board| {

@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Installs, if missing: for the browser suite what `cargo xtask ui` installs, and, on Debian as root, the packages
 /// chromium, chromium-driver and fonts-dejavu-core; axe-core comes from npm into the cache. For the e2e suite, on Debian, nginx is unpacked, but not installed. For
 /// the stack suite Prometheus is unpacked likewise, and where Go is, the OpenTelemetry Collector and Jaeger are built;
-/// packages of Python and Node for its peers are kept in the cache.
+/// packages of Python and Node for its peers are kept in the cache. For the chaos suite, on Debian as root, iproute2.
 /// What cannot run here says so and counts as skipped; with CI=true it counts as failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -36,12 +36,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let strict = std::env::var("CI").is_ok_and(|value| value == "true");
-    let all = [Suite::Unit, Suite::E2e, Suite::Browser, Suite::Stack];
+    let all = [Suite::Unit, Suite::E2e, Suite::Browser, Suite::Stack, Suite::Chaos];
     let wanted: BTreeSet<_> =
         if args.suite.is_empty() { all.into() } else { args.suite.iter().copied().collect() };
 
     // All set-up first: what it installs or builds may be what a later suite would otherwise build again.
-    let prepared: Vec<_> = wanted.into_iter().map(|suite| (suite, suite.prepare(workspace))).collect();
+    let prepared: Vec<_> =
+        wanted.into_iter().map(|suite| (suite, suite.prepare(workspace, args.suite.is_empty()))).collect();
     let mut results = Vec::new();
     for (suite, prepared) in prepared {
         let started = Instant::now();

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::process::{self, say};
-use crate::provision::{axe, browser, grafana, jaeger, nginx, otelcol, peers, prometheus, wasm};
+use crate::provision::{axe, browser, grafana, jaeger, network, nginx, otelcol, peers, prometheus, wasm};
 use crate::ui;
 use crate::workspace::Workspace;
 
@@ -15,6 +15,14 @@ const E2E: &str = "e2e";
 const BROWSER: &str = "browser::";
 /// Module of those among them that judge pages by axe-core.
 const JUDGED: &str = "browser::judged::";
+
+/// The program that looks for what piles up in a server.
+const CHAOS: &str = "chaos";
+/// What says for how many seconds it mixes everything.
+const SOAK: &str = "POOLSCOPE_SOAK_SECONDS";
+/// As long as that takes for itself, and where all suites run.
+const LONG_SOAK: u64 = 600;
+const SHORT_SOAK: u64 = 60;
 
 /// The program that holds the tests against the real programs that take telemetry.
 const STACK: &str = "stack";
@@ -39,6 +47,9 @@ pub(crate) enum Suite {
     /// The real Collector, Prometheus and Jaeger with the files of collector-config, and peers in Python, JavaScript and Go;
     /// builds them with Go, unpacks them on Debian or installs pinned packages into the cache, once
     Stack,
+    /// A server in a process of its own and thousands of clients that vanish, stall, flood and fail: nothing of them is to stay;
+    /// all of it mixed for 10 minutes, or for one where all suites run
+    Chaos,
 }
 
 /// What a suite came to before its tests ran.
@@ -58,16 +69,17 @@ impl Suite {
             Self::E2e => "e2e",
             Self::Browser => "browser",
             Self::Stack => "stack",
+            Self::Chaos => "chaos",
         }
     }
 
-    /// Sets up what the suite needs.
-    pub(super) fn prepare(self, workspace: &Workspace) -> Prepared {
+    /// Sets up what the suite needs; `is_one_of_all` where it was not asked for by its name.
+    pub(super) fn prepare(self, workspace: &Workspace, is_one_of_all: bool) -> Prepared {
         match self {
             Self::Unit => {
                 let mut tests = cargo_test(workspace);
                 tests.args(["--lib", "--bins", "--examples"]);
-                for name in integration_tests(workspace).filter(|name| ![E2E, STACK].contains(name)) {
+                for name in integration_tests(workspace).filter(|name| ![E2E, STACK, CHAOS].contains(name)) {
                     tests.args(["--test", name]);
                 }
                 let mut docs = cargo_test(workspace);
@@ -91,6 +103,10 @@ impl Suite {
                 }
                 Err(error) => Prepared::Missing(error),
             },
+            Self::Chaos => {
+                let soak = if is_one_of_all { SHORT_SOAK } else { LONG_SOAK };
+                Prepared::Ready(vec![chaos_tests(workspace, soak)])
+            }
         }
     }
 }
@@ -168,6 +184,24 @@ fn stack_tests(workspace: &Workspace) -> Result<Command> {
     tests.args(["--test", STACK, "--", "--include-ignored", "--test-threads=1"]);
     tests.args(["--skip", PEERS, "--skip", PUBLISHED]);
     Ok(tests)
+}
+
+/// One at a time: each is judged by what its processes hold, and by how soon they let go of it.
+fn chaos_tests(workspace: &Workspace, soak: u64) -> Command {
+    let mut tests = cargo_test(workspace);
+    if std::env::var_os(SOAK).is_none() {
+        tests.env(SOAK, soak.to_string());
+    }
+    // What they measured is worth reading where all is well, too.
+    tests.args(["--test", CHAOS, "--", "--test-threads=1", "--nocapture"]);
+    match network::ensure() {
+        Ok(()) => tests.arg("--include-ignored"),
+        Err(error) => {
+            say(format!("WARNING: the test whose network goes down is skipped: {error:#}"));
+            &mut tests
+        }
+    };
+    tests
 }
 
 /// The tests that need programs of other languages. Those of a language that is not there stay ignored, and count as skipped.
