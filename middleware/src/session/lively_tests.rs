@@ -154,3 +154,24 @@ async fn what_goes_through_is_counted_and_what_is_kept_is_bounded() {
     assert_eq!(first.ended().await, SessionEnd::IdleTimeout);
     assert_eq!(third.told(), None);
 }
+
+#[tokio::test]
+async fn many_sessions_that_are_overdue_at_once_are_swept_in_time() {
+    const MANY: usize = 5_000;
+    let begin = std::time::Instant::now();
+    let chats = chat().max_sessions(MANY).overdue_after(SECOND / 10).build().unwrap();
+    let sessions: Vec<_> = (0..MANY).map(|_| chats.begin("a").unwrap()).collect();
+    let tasks: Vec<_> =
+        sessions.iter().map(|session| session.spawn_with("deaf", |_| pending::<()>())).collect();
+    tokio::task::yield_now().await;
+    drop(sessions);
+    for task in tasks {
+        assert!(task.await.is_err());
+    }
+    chats.all_ended().await;
+    let seen = chats.snapshot();
+    check(&seen);
+    assert_eq!((seen.active, seen.ended(SessionEnd::Dropped)), (0, MANY as u64));
+    let longest = seen.sweeps.quantile(1.0).unwrap();
+    assert!(longest <= 0.5, "a sweep took {longest} s, all of it {:?}", begin.elapsed());
+}

@@ -52,6 +52,9 @@
 //! # }
 //! ```
 //!
+//! The features `websocket`, `axum-ws` and `tungstenite` make sessions of WebSockets, `session-store` keeps those of HTTP, which
+//! nobody holds between two requests.
+//!
 //! # Tasks
 //!
 //! [`Session::spawn`] runs what belongs to a session, in a [group of tasks](crate::task) that has the name of the registry. When

@@ -1,5 +1,6 @@
 //! The task that tells sessions to end whose time is over.
 
+use std::collections::HashSet;
 use std::sync::atomic::{
     AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
@@ -78,9 +79,13 @@ fn sweep(shared: &Shared) -> (Instant, Instant) {
         }
     }
     shared.missed(found.missed);
+    // Their tasks had as long as they. One look at all tasks, however many sessions are overdue at once.
+    let owners: HashSet<_> =
+        found.overdue.iter().filter(|life| life.tasks.load(Relaxed) > 0).map(|life| life.id).collect();
+    if !owners.is_empty() {
+        shared.tasks.cut_those_of(&owners);
+    }
     for life in &found.overdue {
-        // They had as long as their session.
-        shared.tasks.cut_those_of(life.id);
         if let Some(told) = life.told() {
             shared.emit(&Event::SessionOverdue(end_of(shared, life, told.reason, None)));
         }

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use crate::Scope;
 
-/// The groups of tasks that a scope has when its shutdown begins, if there can be any.
-pub(super) struct Groups {
-    #[cfg(feature = "task")]
-    groups: Vec<std::sync::Arc<crate::task::Shared>>,
+/// The groups of tasks that a scope has, if there can be any; those too that are made while it shuts down.
+pub(super) struct Groups<'a> {
+    #[cfg_attr(not(feature = "task"), expect(dead_code, reason = "without tasks there is nobody to ask"))]
+    scope: &'a Scope,
 }
 
 #[cfg(feature = "task")]
-impl Groups {
-    pub(super) fn of(scope: &Scope) -> Self {
-        Self { groups: scope.open_groups() }
+impl<'a> Groups<'a> {
+    pub(super) fn of(scope: &'a Scope) -> Self {
+        Self { scope }
     }
 
     /// Tasks that run.
     pub(super) fn active(&self) -> u64 {
-        self.groups.iter().map(|group| group.active() as u64).sum()
+        self.scope.open_groups().iter().map(|group| group.active() as u64).sum()
     }
 
     /// Tells all tasks to end.
     pub(super) fn tell(&self) {
-        self.groups.iter().for_each(|group| group.tell());
+        self.scope.open_groups().iter().for_each(|group| group.tell());
     }
 
     /// The same, and waits until they have.
@@ -33,7 +33,7 @@ impl Groups {
     }
 
     async fn ended(&self) {
-        for group in &self.groups {
+        for group in self.scope.open_groups() {
             group.all_ended().await;
         }
     }
@@ -41,20 +41,20 @@ impl Groups {
     /// Ends those that have not ended in time: they are told, if they were not yet, and aborted. Both may take so long until it
     /// shows. Tells how many were aborted.
     pub(super) async fn cut(&self, shows: Duration) -> u64 {
-        let is_told = self.groups.iter().all(|group| group.token().is_cancelled());
+        let is_told = self.scope.open_groups().iter().all(|group| group.token().is_cancelled());
         if !is_told {
             let _ = tokio::time::timeout(shows, self.end()).await;
         }
-        let cut: Vec<_> = self.groups.iter().map(|group| group.cut_all()).collect();
+        let cut: Vec<_> = self.scope.open_groups().iter().map(|group| group.cut_all()).collect();
         let _ = tokio::time::timeout(shows, self.ended()).await;
         cut.iter().map(crate::task::Cut::aborted).sum()
     }
 }
 
 #[cfg(not(feature = "task"))]
-impl Groups {
-    pub(super) fn of(_: &Scope) -> Self {
-        Self {}
+impl<'a> Groups<'a> {
+    pub(super) fn of(scope: &'a Scope) -> Self {
+        Self { scope }
     }
 
     pub(super) fn active(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! [`Shared`]: what a group and its tasks share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -188,9 +188,9 @@ impl Shared {
         Cut::new(there)
     }
 
-    /// Aborts the tasks of an owner.
-    pub(crate) fn cut_those_of(&self, owner: u64) {
-        let is_of = |entry: &&Arc<Entry>| entry.place.owner == Some(owner);
+    /// Aborts the tasks of some owners.
+    pub(crate) fn cut_those_of(&self, owners: &HashSet<u64>) {
+        let is_of = |entry: &&Arc<Entry>| entry.place.owner.is_some_and(|owner| owners.contains(&owner));
         let there = self.table().there.values().filter(is_of).cloned().collect();
         Cut::new(there);
     }

@@ -256,10 +256,18 @@ async fn a_shutdown_ends_tasks_last_and_aborts_those_that_stay() {
     assert_eq!((report.tasks, report.tasks_aborted, report.tasks_left), (2, 0, 0));
     polite.await.unwrap();
 
+    // One that is made while the scope shuts down is told at the deadline, and one that does not listen is aborted.
     let others = scope.tasks("others");
+    let (in_turn, made) = (scope.clone(), scope.tasks("makes"));
+    made.spawn_with("makes", |token| async move {
+        token.cancelled().await;
+        let late = in_turn.tasks("late");
+        late.spawn("late", pending::<()>());
+        late.all_ended().await;
+    });
     others.spawn_with("deaf", |_| pending::<()>());
     tokio::task::yield_now().await;
     let report = scope.shutdown(3 * SECOND).await;
-    assert_eq!((report.tasks, report.tasks_aborted, report.is_clean()), (1, 1, false));
-    assert!(report.to_string().ends_with("; of 1 tasks 1 were aborted, 0 are left"), "{report}");
+    assert_eq!((report.tasks, report.tasks_aborted, report.tasks_left, report.is_clean()), (2, 1, 0, false));
+    assert!(report.to_string().ends_with("; of 2 tasks 1 were aborted, 0 are left"), "{report}");
 }
