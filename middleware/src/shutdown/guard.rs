@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
 use super::report::ShutdownReport;
-use super::servers;
+use super::servers::Servers;
 use crate::Scope;
 
 /// Shuts a scope down when it is dropped, as at the end of `main` or while a panic unwinds.
@@ -59,10 +59,11 @@ impl Drop for ShutdownGuard {
             Some(report) => tracing::warn!("{report}"),
             None => {
                 // No thread is to be had to wait on.
-                servers::close(&scope);
+                let servers = Servers::of(&scope);
+                servers.close();
                 scope.shutdown_state().close();
                 scope.close_sessions();
-                servers::cut(&scope);
+                servers.cut();
                 scope.shutdown_state().cut();
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::servers;
+use super::servers::Servers;
 use crate::registry::{HolderSnapshot, PoolSnapshot};
 use crate::said::Said;
 use crate::{Scope, ScopeSnapshot};
@@ -101,28 +101,29 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     let deadline = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(365 * 86_400));
     let cut_before = state.cut_so_far();
     state.begin_end();
-    let connections = servers::close(scope);
+    let servers = Servers::of(scope);
+    let connections = servers.close();
     let sessions = scope.close_sessions();
     let under_way = || state.count().max(seen(&scope.snapshot()));
     let began_with = under_way();
     // What servers work on may have to ask others: their requests go on to be let through until it has ended.
-    let _ = timeout_at(deadline, servers::ended(scope)).await;
+    let _ = timeout_at(deadline, servers.ended()).await;
     state.close();
     let began_with = began_with.max(under_way());
-    let in_time = timeout_at(deadline, ended(scope)).await.is_ok();
+    let in_time = timeout_at(deadline, ended(scope, &servers)).await.is_ok();
     let (mut left, mut connections_cut, mut cut_requests) = (0, 0, Vec::new());
     if !in_time {
         let snapshot = scope.snapshot();
         cut_requests = snapshot.pools.iter().flat_map(held).collect();
-        connections_cut = servers::cut(scope);
+        connections_cut = servers.cut();
         state.cut();
         // What is left after that, nobody can end.
-        let _ = timeout(CUT_SHOWS, ended(scope)).await;
+        let _ = timeout(CUT_SHOWS, ended(scope, &servers)).await;
         left = seen(&scope.snapshot()).max(state.count());
     }
     let cut = state.cut_so_far() - cut_before;
     let sessions_left = scope.active_sessions();
-    let connections_left = servers::present(scope);
+    let connections_left = servers.present();
     let closed_idle = scope.close_idle();
     let took = began.elapsed();
     #[cfg(feature = "breaker")]
@@ -146,8 +147,8 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
 }
 
 /// Returns when no request is under way, and no session and no connection of a server is there.
-async fn ended(scope: &Scope) {
-    servers::ended(scope).await;
+async fn ended(scope: &Scope, servers: &Servers) {
+    servers.ended().await;
     scope.sessions_ended().await;
     scope.shutdown_state().ended().await;
     while seen(&scope.snapshot()) > 0 {

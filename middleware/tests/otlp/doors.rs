@@ -23,11 +23,13 @@ use poolscope::health::HealthProbe;
 use poolscope::hyper::{ConnectLayer, RequestLayer};
 use poolscope::limit::LimitLayer;
 use poolscope::retry::{RetryLayer, RetryPolicy};
+use poolscope::server::{RouteLayer, Server};
 use poolscope::session::{DEFAULT_SWEEP_INTERVAL, Sessions};
 use poolscope::timeout::TimeoutLayer;
 use poolscope::{HealthState, PhaseLayer, Scope, meter};
 use poolscope_semconv::metric::{self, MetricDef, MetricKind};
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceBuilder, ServiceExt};
@@ -188,6 +190,28 @@ async fn session(scope: &Scope) -> Sessions {
     sessions
 }
 
+/// A server that has served a request and refused a connection.
+async fn server(scope: &Scope) -> Server {
+    let server = scope.server("api").max_connections(1).build().unwrap();
+    let listener = TcpListener::bind(any_port()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let app = Router::new().route("/", axum::routing::get(|| async { "hello" })).layer(RouteLayer);
+    let serving = tokio::spawn(server.serve(server.listen(listener), app));
+    let ask = async || {
+        let mut client = tokio::net::TcpStream::connect(addr).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: api\r\n\r\n").await.unwrap();
+        client.read_exact(&mut [0; 12]).await.unwrap();
+        client
+    };
+    let first = ask().await;
+    ask().await;
+    drop(first);
+    wait_for("the connection to close", || server.snapshot().present() == 0).await;
+    server.close();
+    serving.await.unwrap();
+    server
+}
+
 /// Requests that are answered, refused, tried again, made to wait and lost, over HTTP/1, and a probe.
 async fn busy(scope: &Scope) -> HealthProbe {
     let listener = TcpListener::bind(any_port()).await.unwrap();
@@ -262,7 +286,7 @@ async fn both_tell_the_same_in_both_directions() {
     let mut kept = Vec::new();
     // Once more after a first export, since what is cumulative must stay so.
     for round in 0..2 {
-        kept.push((busy(&scope).await, session(&scope).await));
+        kept.push((busy(&scope).await, session(&scope).await, server(&scope).await));
         telemetry.flush();
         provider.force_flush().unwrap();
         let own = last(&receiver, "shop");
@@ -276,8 +300,8 @@ async fn both_tell_the_same_in_both_directions() {
             let untold: Vec<_> = histograms.filter(|def| !is_told(def)).map(|def| def.name).collect();
             assert_eq!(
                 untold,
-                [metric::CONNECTION_RTT.name],
-                "all histograms that need no kernel are compared"
+                [metric::CONNECTION_RTT.name, metric::SERVER_TLS_HANDSHAKE_DURATION.name],
+                "all histograms that need neither the kernel nor TLS are compared"
             );
             assert!(own.len() > 150, "{}", own.len());
         }
@@ -288,7 +312,7 @@ async fn both_tell_the_same_in_both_directions() {
     telemetry.flush();
     provider.force_flush().unwrap();
     let is_gone = |((name, ..), _): &(Stream, Attributes)| {
-        name.starts_with("poolscope.health.") || name.starts_with("poolscope.session.")
+        ["poolscope.health.", "poolscope.session.", "poolscope.server."].iter().any(|of| name.starts_with(of))
     };
     assert!(!last(&receiver, "shop").keys().any(is_gone));
     let bridged = last(&receiver, "bridged");

@@ -11,6 +11,7 @@ mod judge;
 mod receiver;
 mod requests;
 mod retries;
+mod servers;
 mod sessions;
 mod waits;
 
@@ -92,6 +93,7 @@ async fn everything(world: &World, receiver: &Receiver) {
         breakers::run(world),
         control::run(world),
         retries::run(world),
+        servers::run(world),
         sessions::run(world)
     );
 }
