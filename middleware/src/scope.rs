@@ -19,6 +19,9 @@ use crate::registry::{
 };
 use crate::watch::Watch;
 
+#[cfg(feature = "server")]
+mod servers;
+
 /// Most pools of one scope by default.
 pub const DEFAULT_MAX_POOLS: usize = 1_000;
 
@@ -123,12 +126,6 @@ impl Scope {
     #[cfg(feature = "session")]
     pub fn sessions(&self, name: impl Into<String>) -> crate::session::SessionsBuilder {
         crate::session::SessionsBuilder::new(self, name.into())
-    }
-
-    /// A server with a name, one listener and all that it accepts: see [`server`](crate::server).
-    #[cfg(feature = "server")]
-    pub fn server(&self, name: impl Into<String>) -> crate::server::ServerBuilder {
-        crate::server::ServerBuilder::new(self, name.into())
     }
 
     /// Everything that the scope knows now, sorted. Takes short locks that no request waits for.
@@ -247,26 +244,6 @@ impl Scope {
         for sessions in self.open_sessions() {
             sessions.all_ended().await;
         }
-    }
-
-    /// Has a server closed when the program ends.
-    #[cfg(all(feature = "server", feature = "shutdown"))]
-    pub(crate) fn end_server_at_end(&self, server: &Arc<crate::server::Shared>) {
-        let mut known = self.inner.open_servers.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|server| server.strong_count() > 0);
-        known.push(Arc::downgrade(server));
-        drop(known);
-        // The shutdown looks at those that are known after it has begun.
-        if self.shutdown_state().has_begun() {
-            server.close();
-        }
-    }
-
-    /// Servers that are there.
-    #[cfg(all(feature = "server", feature = "shutdown"))]
-    pub(crate) fn open_servers(&self) -> Vec<Arc<crate::server::Shared>> {
-        let known = self.inner.open_servers.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Asks idle connections to close where that can be done, which is over hyper; tells how many.
@@ -486,18 +463,6 @@ impl Scope {
     #[cfg(feature = "session")]
     pub(crate) fn session_board(&self) -> &Board<SessionsSnapshot> {
         &self.inner.sessions
-    }
-
-    /// Servers.
-    #[cfg(feature = "server")]
-    pub(crate) fn server_board(&self) -> &Board<ServerSnapshot> {
-        &self.inner.servers
-    }
-
-    /// Which requests may stand for others.
-    #[cfg(feature = "server")]
-    pub(crate) fn exemplars(&self) -> &Arc<ExemplarSwitch> {
-        &self.inner.exemplars
     }
 
     /// Connections that all pools have open.
