@@ -22,6 +22,9 @@ use crate::registry::{
 use crate::registry::{QueueSnapshot, SessionsSnapshot, SupervisorSnapshot, TasksSnapshot};
 use crate::watch::Watch;
 
+#[cfg(feature = "server")]
+mod servers;
+
 /// Most pools of one scope by default.
 pub const DEFAULT_MAX_POOLS: usize = 1_000;
 
@@ -421,12 +424,6 @@ impl Scope {
     /// Those who probe destinations.
     pub(crate) fn health(&self) -> &Board<HealthSnapshot> {
         &self.inner.health
-    }
-
-    /// Which requests may stand for others.
-    #[cfg(feature = "server")]
-    pub(crate) fn exemplars(&self) -> &Arc<ExemplarSwitch> {
-        &self.inner.exemplars
     }
 
     /// Connections that all pools have open.

@@ -1,15 +1,13 @@
-//! What lives longer than a request: servers, sessions, tasks, queues and supervised connections of a [`Scope`].
+//! What lives longer than a request: sessions, tasks, queues and supervised connections of a [`Scope`].
 
-#[cfg(all(feature = "shutdown", any(feature = "server", feature = "supervisor", feature = "task")))]
+#[cfg(all(feature = "shutdown", any(feature = "supervisor", feature = "task")))]
 use std::sync::{Arc, PoisonError, Weak};
 
 #[cfg(all(feature = "supervisor", feature = "shutdown"))]
 use poolscope_semconv::value::SupervisorReason;
 
 use super::Scope;
-use crate::registry::{
-    Board, QueueSnapshot, ServerSnapshot, SessionsSnapshot, SupervisorSnapshot, TasksSnapshot,
-};
+use crate::registry::{Board, QueueSnapshot, SessionsSnapshot, SupervisorSnapshot, TasksSnapshot};
 
 impl Scope {
     /// A registry of sessions with a name: see [`session`](crate::session).
@@ -185,37 +183,5 @@ impl Scope {
     #[cfg(feature = "supervisor")]
     pub(crate) fn supervisor_board(&self) -> &Board<SupervisorSnapshot> {
         &self.inner.supervisors
-    }
-
-    /// A server with a name, one listener and all that it accepts: see [`server`](crate::server).
-    #[cfg(feature = "server")]
-    pub fn server(&self, name: impl Into<String>) -> crate::server::ServerBuilder {
-        crate::server::ServerBuilder::new(self, name.into())
-    }
-
-    /// Has a server closed when the program ends.
-    #[cfg(all(feature = "server", feature = "shutdown"))]
-    pub(crate) fn end_server_at_end(&self, server: &Arc<crate::server::Shared>) {
-        let mut known = self.inner.open_servers.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|server| server.strong_count() > 0);
-        known.push(Arc::downgrade(server));
-        drop(known);
-        // The shutdown looks at those that are known after it has begun.
-        if self.shutdown_state().has_begun() {
-            server.close();
-        }
-    }
-
-    /// Servers that are there.
-    #[cfg(all(feature = "server", feature = "shutdown"))]
-    pub(crate) fn open_servers(&self) -> Vec<Arc<crate::server::Shared>> {
-        let known = self.inner.open_servers.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Servers.
-    #[cfg(feature = "server")]
-    pub(crate) fn server_board(&self) -> &Board<ServerSnapshot> {
-        &self.inner.servers
     }
 }

@@ -143,6 +143,12 @@ impl Life {
 
     // --- its transport
 
+    /// It speaks HTTP/2: what has come is the begin of no head.
+    pub(super) fn speaks_http2(&self) {
+        self.mark(is::HTTP2);
+        self.head_since.store(NEVER, Relaxed);
+    }
+
     /// Bytes have come.
     #[inline]
     pub(super) fn received(&self, bytes: usize) {

@@ -1,4 +1,89 @@
-//! The accept side.
+//! The accept side: a server is one listener and all that it accepts, for axum and for plain hyper.
+//!
+//! A [`Server`] counts connections by state and says why each was closed ([`ServerCloseReason`]), bounds how many there are and
+//! how long they last, sees each request from its head to the end of its answer, tells clients that left early apart from
+//! answers that were finished, and ends in order when the program does.
+//!
+//! # With axum
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use poolscope::{Scope, server::RouteLayer};
+//! use std::time::Duration;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let scope = Scope::new();
+//! let server = scope.server("api").max_connections(1_000).max_age(Duration::from_secs(600)).build()?;
+//! // The layer tells which route a request matched.
+//! let router = Router::new().route("/orders/{id}", get(|| async { "an order" })).layer(RouteLayer);
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let serve = axum::serve(server.listen(listener), server.make_service(router));
+//! let serving = tokio::spawn(serve.with_graceful_shutdown(server.shutting_down()).into_future());
+//!
+//! // At the end: accepts no more, lets requests finish, cuts those that don't.
+//! let report = scope.shutdown(Duration::from_secs(10)).await;
+//! serving.await??;
+//! assert!(report.is_clean());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # With hyper
+//!
+//! [`Server::serve`] is a whole accept loop, and [`Server::serve_connection`] serves one connection, both over HTTP/1 and HTTP/2.
+//! A loop of your own takes connections from [`ServerListener::accept`], and has their requests seen by
+//! [`Connection::service`]:
+//!
+//! ```no_run
+//! use http::{Request, Response};
+//! use hyper::service::service_fn;
+//! use hyper_util::rt::TokioIo;
+//! use poolscope::{Scope, server::RequestBody};
+//! use std::convert::Infallible;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Scope::new().server("api").build()?;
+//! let mut listener = server.listen(tokio::net::TcpListener::bind("127.0.0.1:0").await?);
+//! while let Some((io, _peer)) = listener.accept().await {
+//!     let service = io.connection().service(service_fn(async |_: Request<RequestBody<hyper::body::Incoming>>| {
+//!         Ok::<_, Infallible>(Response::new(String::from("hello")))
+//!     }));
+//!     let http = hyper::server::conn::http1::Builder::new();
+//!     tokio::spawn(http.serve_connection(TokioIo::new(io), service).with_upgrades());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How connections end
+//!
+//! A sweep, one task for each server, looks for connections whose time is over, and sleeps until the next one's is. Requests cost
+//! atomics only. What ends and how:
+//!
+//! | what | when | how |
+//! |---|---|---|
+//! | idle timeout | no request for so long | the end of the stream over HTTP/1, a GOAWAY over HTTP/2 |
+//! | maximum age | so old, ten percent more or less | the same where it is idle; else `connection: close` on the next answer, or a GOAWAY to the client at once, and the end when its requests have ended |
+//! | headers timeout | so long after the first byte of a head over HTTP/1 | cut |
+//! | read timeout | the handler waits so long for the body of its request | the body fails, and over HTTP/1 the answer is the last |
+//! | write timeout | the client reads nothing for so long, over HTTP/2 of no stream | cut |
+//! | shutdown | [`Server::close`], or the scope's | as for the maximum age; what left HTTP is let be until it is cut at the deadline |
+//!
+//! A connection that has not ended by the drain timeout after its idle timeout or its maximum age is cut. All of it works with
+//! `axum::serve` too, which does not hand hyper's connection out: the transport says it to both ends.
+//!
+//! What can't be seen: an HTTP/2 stream that left HTTP, by an extended CONNECT, makes its connection `upgraded`, and nobody sees
+//! that stream end; such a connection ends by its client or by a shutdown. That hyper closes a connection by itself for another
+//! reason than those of the list is `dropped`.
+//!
+//! # Beyond the limit
+//!
+//! [`AtLimit::Refuse`] answers a connection too many by `503` with `Retry-After` and a sentence, and waits a second for its client
+//! to read that before it closes, at most for 64 of them at a time; more are closed at once. [`AtLimit::Wait`] leaves them to the
+//! kernel's backlog. Where the process has no open files left, nothing can be accepted: that is counted, and waited out.
 
 mod answer;
 #[cfg(feature = "axum")]

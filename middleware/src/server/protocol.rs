@@ -73,7 +73,7 @@ impl Protocol {
 
     #[cold]
     fn is_http2(&mut self, life: &Life) {
-        life.mark(is::HTTP2);
+        life.speaks_http2();
         *self =
             Self::Http2(Box::new(Frames { read: FrameWalk::after_preface(), written: FrameWalk::default() }));
     }
@@ -140,7 +140,11 @@ mod tests {
         ] {
             for size in [1, 2, 3, bytes.len()] {
                 let (life, mut protocol) = (life(), Protocol::default());
-                bytes.chunks(size).for_each(|chunk| protocol.read(&life, chunk));
+                for chunk in bytes.chunks(size) {
+                    protocol.read(&life, chunk);
+                    life.received(chunk.len());
+                }
+                assert_eq!(life.facts().head_since.is_none(), is_http2, "{bytes:?} in pieces of {size}");
                 assert_eq!(life.is(is::HTTP2), is_http2, "{bytes:?} in pieces of {size}");
                 let is_between = protocol.frames().is_none_or(|frames| frames.read.is_between());
                 assert!(is_between, "in pieces of {size}");

@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
 use super::groups::Groups;
 use super::report::ShutdownReport;
-use super::servers;
+use super::servers::Servers;
 use crate::Scope;
 
 /// Shuts a scope down when it is dropped, as at the end of `main` or while a panic unwinds.
@@ -60,10 +60,11 @@ impl Drop for ShutdownGuard {
             Some(report) => tracing::warn!("{report}"),
             None => {
                 // No thread is to be had to wait on.
-                servers::close(&scope);
+                let servers = Servers::of(&scope);
+                servers.close();
                 scope.shutdown_state().close();
                 scope.close_sessions();
-                servers::cut(&scope);
+                servers.cut();
                 Groups::of(&scope).tell();
                 scope.stop_supervisors();
                 scope.shutdown_state().cut();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::groups::Groups;
-use super::servers;
+use super::servers::Servers;
 use crate::registry::{HolderSnapshot, PoolSnapshot};
 use crate::said::Said;
 use crate::{Scope, ScopeSnapshot};
@@ -122,7 +122,8 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     let deadline = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(365 * 86_400));
     let cut_before = state.cut_so_far();
     state.begin_end();
-    let connections = servers::close(scope);
+    let servers = Servers::of(scope);
+    let connections = servers.close();
     let sessions = scope.close_sessions();
     let groups = Groups::of(scope);
     let tasks = groups.active();
@@ -130,11 +131,11 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     let under_way = || state.count().max(seen(&scope.snapshot()));
     let began_with = under_way();
     // What servers work on may have to ask others: their requests go on to be let through until it has ended.
-    let _ = timeout_at(deadline, servers::ended(scope)).await;
+    let _ = timeout_at(deadline, servers.ended()).await;
     state.close();
     let began_with = began_with.max(under_way());
     let all_ended = async {
-        ended(scope).await;
+        ended(scope, &servers).await;
         // What is over by now may have needed them.
         groups.end().await;
     };
@@ -143,16 +144,16 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     if !in_time {
         let snapshot = scope.snapshot();
         cut_requests = snapshot.pools.iter().flat_map(held).collect();
-        connections_cut = servers::cut(scope);
+        connections_cut = servers.cut();
         state.cut();
         tasks_aborted = groups.cut(CUT_SHOWS).await;
         // What is left after that, nobody can end.
-        let _ = timeout(CUT_SHOWS, ended(scope)).await;
+        let _ = timeout(CUT_SHOWS, ended(scope, &servers)).await;
         left = seen(&scope.snapshot()).max(state.count());
     }
     let cut = state.cut_so_far() - cut_before;
     let sessions_left = scope.active_sessions();
-    let connections_left = servers::present(scope);
+    let connections_left = servers.present();
     let supervisors_left = scope.running_supervisors();
     let closed_idle = scope.close_idle();
     let took = began.elapsed();
@@ -183,8 +184,8 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
 }
 
 /// Returns when no request is under way, and no session and no connection of a server is there.
-async fn ended(scope: &Scope) {
-    servers::ended(scope).await;
+async fn ended(scope: &Scope, servers: &Servers) {
+    servers.ended().await;
     scope.sessions_ended().await;
     scope.supervisors_stopped().await;
     scope.shutdown_state().ended().await;

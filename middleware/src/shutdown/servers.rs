@@ -1,43 +1,60 @@
-//! The servers of a scope that shuts down.
+//! [`Servers`]: those of a scope that shuts down.
 
 use crate::Scope;
 
-/// Has all of them accept no more; tells how many connections are there.
-pub(super) fn close(scope: &Scope) -> u64 {
+/// The servers of a scope, held until their last figures are sent.
+pub(super) struct Servers {
     #[cfg(feature = "server")]
-    return scope.open_servers().iter().map(|server| server.close()).sum();
-    #[cfg(not(feature = "server"))]
-    nothing(scope)
+    all: Vec<std::sync::Arc<crate::server::Shared>>,
 }
 
-/// Cuts the connections that are there; tells how many.
-pub(super) fn cut(scope: &Scope) -> u64 {
-    #[cfg(feature = "server")]
-    return scope.open_servers().iter().map(|server| server.cut()).sum();
-    #[cfg(not(feature = "server"))]
-    nothing(scope)
-}
-
-/// Connections that are there.
-pub(super) fn present(scope: &Scope) -> u64 {
-    #[cfg(feature = "server")]
-    return scope.open_servers().iter().map(|server| server.present()).sum();
-    #[cfg(not(feature = "server"))]
-    nothing(scope)
-}
-
-/// Returns when none is there any more.
-pub(super) async fn ended(scope: &Scope) {
-    #[cfg(feature = "server")]
-    for server in scope.open_servers() {
-        server.all_ended().await;
+#[cfg(feature = "server")]
+impl Servers {
+    pub(super) fn of(scope: &Scope) -> Self {
+        Self { all: scope.open_servers() }
     }
-    #[cfg(not(feature = "server"))]
-    nothing(scope);
+
+    /// Has all of them accept no more; tells how many connections are there.
+    pub(super) fn close(&self) -> u64 {
+        self.all.iter().map(|server| server.close()).sum()
+    }
+
+    /// Cuts the connections that are there; tells how many.
+    pub(super) fn cut(&self) -> u64 {
+        self.all.iter().map(|server| server.cut()).sum()
+    }
+
+    /// Connections that are there.
+    pub(super) fn present(&self) -> u64 {
+        self.all.iter().map(|server| server.present()).sum()
+    }
+
+    /// Returns when none is there any more.
+    pub(super) async fn ended(&self) {
+        for server in &self.all {
+            server.all_ended().await;
+        }
+    }
 }
 
 /// There is no server in this build.
 #[cfg(not(feature = "server"))]
-fn nothing(_: &Scope) -> u64 {
-    0
+impl Servers {
+    pub(super) fn of(_: &Scope) -> Self {
+        Self {}
+    }
+
+    pub(super) fn close(&self) -> u64 {
+        0
+    }
+
+    pub(super) fn cut(&self) -> u64 {
+        0
+    }
+
+    pub(super) fn present(&self) -> u64 {
+        0
+    }
+
+    pub(super) async fn ended(&self) {}
 }

@@ -84,7 +84,7 @@ mod socket;
 
 pub use builder::{
     DEFAULT_CLOSE_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_MAX_WAIT, DEFAULT_MIN_WAIT, DEFAULT_OUTBOX,
-    DEFAULT_STABLE_AFTER, SupervisorBuilder,
+    DEFAULT_STABLE_AFTER, Handled, SupervisorBuilder,
 };
 pub use handle::{SendError, Supervised};
 pub use link::{Link, Received};

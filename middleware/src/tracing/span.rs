@@ -245,7 +245,12 @@ impl Span for TracingSpan {
     }
 
     fn update_name<T: Into<Cow<'static, str>>>(&mut self, new_name: T) {
-        self.span.record(NAME, &*new_name.into());
+        let name = new_name.into();
+        self.span.record(NAME, &*name);
+        if self.own_context().is_some() {
+            // The bridge takes a name only before the span has begun.
+            self.span.in_scope(Context::current).span().update_name(name);
+        }
     }
 
     fn add_link(&mut self, link: SpanContext, attributes: Vec<KeyValue>) {

@@ -1,6 +1,7 @@
 //! Both ways out, our exporter and the bridge into a `MeterProvider`, tell the same numbers.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -24,11 +25,14 @@ use poolscope::hyper::{ConnectLayer, RequestLayer};
 use poolscope::limit::LimitLayer;
 use poolscope::queue::DropPolicy;
 use poolscope::retry::{RetryLayer, RetryPolicy};
+use poolscope::server::{RouteLayer, Server};
 use poolscope::session::{DEFAULT_SWEEP_INTERVAL, Sessions};
+use poolscope::supervisor::{Link, Received, Supervised, SupervisorState};
 use poolscope::timeout::TimeoutLayer;
 use poolscope::{HealthState, PhaseLayer, Scope, meter};
 use poolscope_semconv::metric::{self, MetricDef, MetricKind};
 use poolscope_semconv::{SCHEMA_URL, SCOPE_NAME, attr};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceBuilder, ServiceExt};
@@ -194,6 +198,28 @@ async fn session(scope: &Scope) -> Sessions {
     sessions
 }
 
+/// A server that has served a request and refused a connection.
+async fn server(scope: &Scope) -> Server {
+    let server = scope.server("api").max_connections(1).build().unwrap();
+    let listener = TcpListener::bind(any_port()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let app = Router::new().route("/", axum::routing::get(|| async { "hello" })).layer(RouteLayer);
+    let serving = tokio::spawn(server.serve(server.listen(listener), app));
+    let ask = async || {
+        let mut client = tokio::net::TcpStream::connect(addr).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: api\r\n\r\n").await.unwrap();
+        client.read_exact(&mut [0; 12]).await.unwrap();
+        client
+    };
+    let first = ask().await;
+    ask().await;
+    drop(first);
+    wait_for("the connection to close", || server.snapshot().present() == 0).await;
+    server.close();
+    serving.await.unwrap();
+    server
+}
+
 /// Requests that are answered, refused, tried again, made to wait and lost, over HTTP/1, and a probe.
 async fn busy(scope: &Scope) -> HealthProbe {
     let listener = TcpListener::bind(any_port()).await.unwrap();
@@ -250,6 +276,41 @@ async fn busy(scope: &Scope) -> HealthProbe {
     probe
 }
 
+/// A connection that is kept alive: the first of them ends at once.
+#[derive(Debug)]
+struct Line(bool);
+
+impl Link for Line {
+    type Incoming = Infallible;
+    type Outgoing = ();
+    type Error = Infallible;
+
+    async fn recv(&mut self) -> Option<Result<Received<Infallible>, Infallible>> {
+        if self.0 { None } else { std::future::pending().await }
+    }
+
+    async fn send(&mut self, (): ()) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// One that was lost, and is there again.
+async fn supervised(scope: &Scope) -> Supervised<()> {
+    let mut is_first = true;
+    let connect = move || {
+        let line = Line(std::mem::take(&mut is_first));
+        std::future::ready(Ok::<_, Infallible>(line))
+    };
+    let supervisor = scope.supervisor("prices").backoff(Duration::from_millis(1), Duration::from_millis(1));
+    let line = supervisor.start(connect, async |_: Infallible| {}).unwrap();
+    let is_back = || {
+        let seen = line.snapshot();
+        seen.connects == 2 && seen.state == SupervisorState::Connected
+    };
+    wait_for("the second connection", is_back).await;
+    line
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_tell_the_same_in_both_directions() {
     let receiver = Receiver::grpc(Manner::default());
@@ -272,7 +333,8 @@ async fn both_tell_the_same_in_both_directions() {
         for item in 0..3 {
             queue.push(item).unwrap();
         }
-        kept.push((busy(&scope).await, session(&scope).await, takes));
+        let served = (server(&scope).await, supervised(&scope).await);
+        kept.push((busy(&scope).await, session(&scope).await, takes, served));
         telemetry.flush();
         provider.force_flush().unwrap();
         let own = last(&receiver, "shop");
@@ -286,8 +348,8 @@ async fn both_tell_the_same_in_both_directions() {
             let untold: Vec<_> = histograms.filter(|def| !is_told(def)).map(|def| def.name).collect();
             assert_eq!(
                 untold,
-                [metric::CONNECTION_RTT.name],
-                "all histograms that need no kernel are compared"
+                [metric::CONNECTION_RTT.name, metric::SERVER_TLS_HANDSHAKE_DURATION.name],
+                "all histograms that need neither the kernel nor TLS are compared"
             );
             assert!(own.len() > 150, "{}", own.len());
         }
@@ -298,8 +360,8 @@ async fn both_tell_the_same_in_both_directions() {
     telemetry.flush();
     provider.force_flush().unwrap();
     let is_gone = |((name, ..), _): &(Stream, Attributes)| {
-        let gone = ["poolscope.health.", "poolscope.session.", "poolscope.task.", "poolscope.queue."];
-        gone.iter().any(|gone| name.starts_with(gone))
+        let gone = ["health.", "session.", "server.", "task.", "queue.", "supervisor."];
+        name.strip_prefix("poolscope.").is_some_and(|name| gone.iter().any(|gone| name.starts_with(gone)))
     };
     assert!(!last(&receiver, "shop").keys().any(is_gone));
     let bridged = last(&receiver, "bridged");

@@ -9,6 +9,7 @@ use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use poolscope::server::ServerBuilder;
 use poolscope::{DisconnectPhase, Scope, ServerCloseReason};
+use poolscope_semconv::value::ErrorType;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -163,7 +164,7 @@ async fn a_handler_that_panics_ends_its_request_only() {
     });
     for seen in seen.await {
         let panicked = seen.results.iter().filter_map(|row| row.result.error_type);
-        assert_eq!(panicked.map(poolscope_semconv::value::ErrorType::as_str).collect::<Vec<_>>(), ["panic"]);
+        assert_eq!(panicked.collect::<Vec<_>>(), [ErrorType::Panic]);
         assert_eq!(seen.disconnected(DisconnectPhase::Waiting), 0);
     }
 }

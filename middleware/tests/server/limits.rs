@@ -1,14 +1,16 @@
 //! How many connections there may be.
 
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use poolscope::server::AtLimit;
+use poolscope::server::{AtLimit, Listen};
 use poolscope::{Event, RejectReason, Scope};
-use std::sync::{Arc, Mutex};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::support::{Api, established};
@@ -85,4 +87,66 @@ async fn a_connection_too_many_waits_for_room() {
     api.server.close();
     second.rest().await;
     timeout(Duration::from_secs(5), api.serving).await.unwrap().unwrap();
+}
+
+/// A socket from which nothing can be accepted at first.
+struct Poor {
+    listener: TcpListener,
+    errors: Vec<io::Error>,
+}
+
+impl Listen for Poor {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self.errors.pop() {
+            Some(error) => Err(error),
+            None => self.listener.accept().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    fn peer(addr: &SocketAddr) -> Option<SocketAddr> {
+        Some(*addr)
+    }
+}
+
+#[tokio::test]
+async fn want_of_open_files_is_counted_and_waited_out() {
+    const TOO_MANY_OPEN_FILES: i32 = 24;
+    let server = Scope::new().server("api").build().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut errors: Vec<_> = (0..3).map(|_| io::Error::from_raw_os_error(TOO_MANY_OPEN_FILES)).collect();
+    // The client was gone before it was accepted: nothing is wrong here.
+    errors.push(io::ErrorKind::ConnectionAborted.into());
+    let mut listener = server.listen(Poor { listener, errors });
+    let _client = TcpStream::connect(addr).await.unwrap();
+    let (io, peer) = timeout(Duration::from_secs(5), listener.accept()).await.unwrap().unwrap();
+    assert_eq!(io.connection().peer(), Some(peer));
+    assert_eq!((server.snapshot().accept_errors, server.snapshot().accepted), (3, 1));
+    server.close();
+    assert!(listener.accept().await.is_none() && listener.local_addr().is_err());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_is_a_server_too() {
+    let path = std::env::temp_dir().join(format!("poolscope-server-{}.sock", std::process::id()));
+    let server = Scope::new().server("local").build().unwrap();
+    let listener = server.listen(tokio::net::UnixListener::bind(&path).unwrap());
+    let serving = tokio::spawn(server.serve(listener, crate::support::router()));
+    let mut client = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nhost: local\r\nconnection: close\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut client, request).await.unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut client, &mut answer).await.unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+    server.close();
+    serving.await.unwrap();
+    std::fs::remove_file(path).unwrap();
 }

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::routing::get;
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanId, SpanKind, Status, TraceContextExt, TraceId};
+use opentelemetry::trace::{SpanId, SpanKind, Status, TraceContextExt, TraceId, TracerProvider};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider, SpanData};
 use poolscope::Scope;
 use poolscope::server::RouteLayer;
 use tokio::net::TcpListener;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::support::{Api, Raw};
 
@@ -80,6 +81,29 @@ async fn a_span_is_below_that_of_the_client_and_says_what_was_asked_for() {
     ] {
         assert_eq!(text(&span, key), expected, "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_span_of_tracing_says_the_same() {
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+    let spans = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("program"));
+    let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+    let scope = Scope::new();
+    assert!(scope.trace_by_tracing());
+    let api = Api::start(&scope, |server| server).await;
+    let mut client = api.connect().await;
+    client.send(asking("/orders/7", "01")).await;
+    client.read_to("\r\n\r\n7").await;
+    let span = one(&spans, &api).await;
+    assert_eq!((&*span.name, &span.span_kind), ("GET /orders/{id}", &SpanKind::Server));
+    assert_eq!(span.span_context.trace_id(), TraceId::from_hex(TRACE).unwrap());
+    assert_eq!(span.parent_span_id, SpanId::from_hex(PARENT).unwrap());
+    assert_eq!(
+        (text(&span, "http.route"), text(&span, "client.address")),
+        ("/orders/{id}".into(), "127.0.0.1".into())
+    );
 }
 
 #[tokio::test]

@@ -1,10 +1,15 @@
 //! Servers end in order: no socket and no task is left.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::routing::get;
+use poolscope::shutdown::ShutdownLayer;
 use poolscope::{Scope, ServerCloseReason};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
+use tower::{Layer, ServiceExt};
 
 use crate::support::{Api, Raw, established};
 
@@ -85,6 +90,34 @@ async fn what_does_not_end_is_cut_at_the_deadline() {
         assert_eq!(established(api.addr.port()), 0);
         assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks);
     }
+}
+
+#[tokio::test]
+async fn what_servers_work_on_may_ask_others_until_it_has_ended() {
+    let scope = Scope::new();
+    let asks = tower::service_fn(|()| async { Ok::<_, Infallible>(http::Response::new(String::new())) });
+    let asks = ShutdownLayer::new(&scope).layer(asks);
+    let handler = async move || {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        asks.oneshot(()).await.map(|_| "asked").map_err(|error| error.to_string())
+    };
+    let router = Router::new().route("/", get(handler));
+    let server = scope.server("api").build().unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = tcp.local_addr().unwrap();
+    let serving = tokio::spawn(server.serve(server.listen(tcp), router));
+    let mut client = Raw(TcpStream::connect(addr).await.unwrap());
+    client.get("/").await;
+    while server.snapshot().active_requests == 0 {
+        tokio::task::yield_now().await;
+    }
+    // The figures are there until the last telemetry is sent, whoever has let go of the server.
+    drop(server);
+    let report = scope.shutdown(LONG).await;
+    assert!(report.is_clean(), "{report}");
+    let answer = String::from_utf8(client.rest().await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("asked"), "{answer}");
+    serving.await.unwrap();
 }
 
 #[tokio::test]

@@ -277,6 +277,7 @@ fn is_named_by(span: &Span, def: &SpanDef) -> bool {
         name = name.replace(&format!("{{{}}}", pair.key), &value);
     }
     let name = name.replace(&format!(" {{{}}}", attr::URL_TEMPLATE), "");
+    let name = name.replace(&format!(" {{{}}}", attr::HTTP_ROUTE), "");
     // A template has braces too.
     let is_whole = !name.contains("{server.") && !name.contains("{network.") && !name.contains("{dns.");
     if is_whole { span.name == name } else { span.name.starts_with(def.prefix) }

@@ -12,6 +12,7 @@ mod queues;
 mod receiver;
 mod requests;
 mod retries;
+mod servers;
 mod sessions;
 mod supervisors;
 mod tasks;
@@ -95,6 +96,7 @@ async fn everything(world: &World, receiver: &Receiver) {
         breakers::run(world),
         control::run(world),
         retries::run(world),
+        servers::run(world),
         sessions::run(world),
         tasks::run(world),
         queues::run(world),
