@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+use crate::FRAGMENTS_KIB;
+
 /// States of `/proc/net/tcp` in which nobody holds a socket: `TIME_WAIT`, `LISTEN`, and those of a socket that the program has
 /// closed, which the kernel only finishes.
 const NOT_HELD: [&str; 6] = ["06", "0A", "04", "05", "09", "0B"];
@@ -49,9 +51,10 @@ impl Figures {
         }
     }
 
-    /// True if nothing is left of what came since then. Memory is judged over longer times.
+    /// True if nothing is left of what came since then.
     pub(crate) fn is_back_to(&self, start: &Self) -> bool {
         self.files <= start.files
+            && self.memory_kib <= start.memory_kib + FRAGMENTS_KIB
             && self.sockets == 0
             && self.tasks <= start.tasks
             && self.connections == 0

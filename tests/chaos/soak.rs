@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::figures::Figures;
 use crate::process::{Crowd, Server};
-use crate::{ARENAS_KIB, back_to, warm_server};
+use crate::{TURN_KIB, back_to, warm_server};
 
 /// How long it lasts if nobody says.
 const DEFAULT: Duration = Duration::from_secs(60);
@@ -89,7 +89,7 @@ async fn memory_and_descriptors_stay_flat() {
         seen.iter().filter(of).map(|(_, figures)| figures)
     };
     let figures = [
-        ("KiB of memory", (|figures| figures.memory_kib) as Read, ARENAS_KIB),
+        ("KiB of memory", (|figures| figures.memory_kib) as Read, TURN_KIB),
         ("open files", |figures| figures.files as u64, 200),
         ("tasks", |figures| figures.tasks, 400),
     ];

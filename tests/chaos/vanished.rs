@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{Crowd, Server};
-use crate::{back_to, warm_server};
+use crate::{back_to, warm, warm_server};
 
 /// A client is asked after 1 s in which nothing came, has 500 ms to answer, twice; a sweep may come 250 ms late.
 const FOUND_WITHIN: Duration = Duration::from_millis(2_250);
@@ -32,9 +32,8 @@ async fn two_thousand_websockets_that_vanish_leave_nothing() {
 #[tokio::test]
 #[ignore = "needs root, unshare and ip: cargo xtask test --suite chaos"]
 async fn a_network_that_goes_down_leaves_nothing() {
-    let mut server = Server::alone().await;
+    let (mut server, start) = warm(Server::alone().await).await;
     let mut crowd = Crowd::start(&server).await;
-    let start = server.figures().await;
     for (kind, count) in [("listen", 300), ("chat", 300), ("news", 200), ("slow", 100), ("mute", 100)] {
         assert_eq!(crowd.open(kind, count).await, count, "{kind}");
     }

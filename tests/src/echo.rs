@@ -40,8 +40,14 @@ pub const STREAMS: &str = "news";
 /// Messages that wait to be written down, at most.
 const LOG: usize = 64;
 
+/// Messages of one chat that wait to be noted, at most.
+const NOTES: usize = 8;
+
 /// From one piece of news to the next.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How large a piece of news is: who does not read has its buffers full soon.
+const NEWS: usize = 4 << 10;
 
 /// How large the messages of a chat are that never stops talking.
 const FLOOD: usize = 16 << 10;
@@ -56,6 +62,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// How long nothing may come of a client before it is asked, how long it may take to answer, and how often it may not.
     pub liveness: (Duration, Duration, u32),
+    /// How long a chat may last.
+    pub max_duration: Option<Duration>,
     /// How long a connection may be idle, the head of a request may take, and a client may not read or write.
     pub patience: Duration,
     /// How long a message takes to be written down.
@@ -67,6 +75,7 @@ impl Default for Settings {
         Self {
             max_connections: 10_000,
             liveness: (Duration::from_secs(1), Duration::from_millis(500), 2),
+            max_duration: None,
             patience: Duration::from_secs(2),
             log_every: Duration::from_millis(1),
         }
@@ -94,12 +103,13 @@ impl Echo {
     /// # Errors
     /// If no port can be bound.
     pub async fn start(scope: &Scope, settings: Settings) -> Result<Self, BoxError> {
-        let Settings { max_connections, liveness: (interval, timeout, failures), patience, log_every } =
-            settings;
+        let Settings { max_connections, liveness, max_duration, patience, log_every } = settings;
+        let (interval, timeout, failures) = liveness;
         let sessions = |name: &str| {
             scope.sessions(name).max_sessions(max_connections).overdue_after(Duration::from_secs(1))
         };
-        let chats = sessions(CHATS).liveness(interval, timeout, failures).idle_timeout(None).build()?;
+        let chats = sessions(CHATS).liveness(interval, timeout, failures).idle_timeout(None);
+        let chats = chats.max_duration(max_duration).build()?;
         let streams = sessions(STREAMS).idle_timeout(patience).build()?;
         let (said, log) = scope.queue(NAME, LOG, DropPolicy::Oldest);
         let tasks = scope.tasks(NAME);
@@ -157,9 +167,17 @@ async fn panics() -> Response {
 
 async fn chat(State(state): State<Chat>, upgrade: WebSocketUpgrade) -> Response {
     upgraded(&state.chats.clone(), upgrade, async move |mut socket| {
+        let (notes, mut taken) = mpsc::channel(NOTES);
+        let said = state.said;
+        // What was said is written down beside the talk, and no longer than that lasts.
+        socket.session().spawn("notes", async move {
+            while let Some(note) = taken.recv().await {
+                let _ = said.push(note);
+            }
+        });
         while let Some(message) = socket.recv().await {
             if let Message::Text(text) = &message {
-                let _ = state.said.push(Bytes::from(text.clone()));
+                let _ = notes.try_send(Bytes::from(text.clone()));
             }
             if socket.send(message).await.is_err() {
                 break;
@@ -204,7 +222,7 @@ async fn news(State(state): State<Chat>) -> Response {
 
 async fn tell(session: Session, events: mpsc::Sender<Bytes>) {
     loop {
-        let event = Bytes::from_static(b"data: nothing new\n\n");
+        let event = Bytes::from(format!("data: {:width$}\n\n", "nothing new", width = NEWS));
         let size = event.len();
         tokio::select! {
             _ = session.ended() => break,

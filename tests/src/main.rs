@@ -13,7 +13,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// A shop that calls six upstreams: two are well, one is slow now and then, one fails with 503 and recovers, one resets
-/// connections and one closes each of them. It serves feeds too, whose watchers come, stay and vanish. Where its telemetry goes is told by the OTEL_* variables.
+/// connections and one closes each of them. It serves feeds and a chat too, whose watchers and guests come, stay and vanish. Where its telemetry goes is told by the OTEL_* variables.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {

@@ -115,8 +115,9 @@ impl ServerBuilder {
         self
     }
 
-    /// How long a client may read nothing of what is sent to it, from 1 ms to a year; `None` for ever. By default, this is
-    /// [`DEFAULT_WRITE_TIMEOUT`].
+    /// How long a client may read nothing of what is sent to it, from 1 ms to a year; `None` for ever. Over TCP on Linux, also how
+    /// long its kernel may acknowledge nothing, so that one that is gone is found by the little that is sent to it. By default,
+    /// this is [`DEFAULT_WRITE_TIMEOUT`].
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.rules.write_timeout = timeout.into();
         self

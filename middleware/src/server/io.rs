@@ -48,11 +48,13 @@ impl<T> ServerIo<T> {
 
 /// What an error says of the end of a connection.
 fn failed(life: &Life, error: &io::Error) {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
     match error.kind() {
         ConnectionReset | BrokenPipe | ConnectionAborted => life.see(ServerCloseReason::ClientReset),
         // TLS that ends without saying so: rude, and an end all the same.
         UnexpectedEof => ended(life),
+        // The kernel has waited for an acknowledgement for as long as it may.
+        TimedOut => life.see(ServerCloseReason::WriteTimeout),
         _ => life.see(ServerCloseReason::IoError),
     }
 }

@@ -193,7 +193,9 @@ impl Guard {
 
     /// Who ended it.
     fn why(&self) -> Left {
-        use ServerCloseReason::{ClientClosed, ClientClosedActive, ClientReset, Shutdown, ShutdownCut};
+        use ServerCloseReason::{
+            ClientClosed, ClientClosedActive, ClientReset, Shutdown, ShutdownCut, WriteTimeout,
+        };
         if thread::panicking() {
             if !self.life.is(is::HTTP2) {
                 // Its task is that of the connection.
@@ -207,6 +209,7 @@ impl Guard {
         }
         match self.life.seen() {
             Some(ClientClosed | ClientClosedActive | ClientReset) => Left::ByClient,
+            Some(WriteTimeout) => Left::ByProgram(ErrorType::Timeout),
             Some(_) => Left::ByProgram(ErrorType::Protocol),
             // Over HTTP/2, hyper lets go of a request when the client resets its stream, and for nothing else.
             None if self.life.is(is::HTTP2) && is_in_live_runtime() => Left::ByClient,

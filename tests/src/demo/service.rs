@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tower::{BoxError, Service, ServiceExt};
 use tracing::Instrument;
 
+use super::chats::Chats;
 use super::clients::{self, Breakers, HyperStack, ReqwestStack};
 use super::feeds::Feeds;
 use super::upstreams::{Pace, Upstreams, WHOLE_CATALOG};
@@ -50,6 +51,7 @@ pub struct Demo {
     /// Of the upstream that fails now and then.
     probe: Option<HealthProbe>,
     feeds: Feeds,
+    chats: Chats,
 }
 
 impl Demo {
@@ -112,7 +114,8 @@ impl Demo {
         let whole = format!("{}{WHOLE_CATALOG}", at("catalog", &upstreams.catalog).trim_end_matches('/'));
         workers.spawn(leave_alone(shop, whole, options.held));
         let feeds = Feeds::start(scope).await?;
-        Ok(Self { upstreams, workers, probe: Some(probe), feeds })
+        let chats = Chats::start(scope).await?;
+        Ok(Self { upstreams, workers, probe: Some(probe), feeds, chats })
     }
 
     /// The upstreams, with their own counts.
@@ -121,10 +124,11 @@ impl Demo {
         &self.upstreams
     }
 
-    /// Stops the calls, the probes and the feeds; connections and upstreams stay.
+    /// Stops the calls, the probes, the feeds and the chat; connections and upstreams stay.
     pub async fn stop_calls(&mut self) {
         self.probe = None;
         self.feeds.stop().await;
+        self.chats.stop().await;
         self.workers.shutdown().await;
     }
 }
