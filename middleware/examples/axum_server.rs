@@ -2,7 +2,8 @@
 //!
 //! `cargo run -p poolscope --features axum,shutdown --example axum_server`
 //!
-//! It asks itself for a few things, shows what it saw, and tells how it ended. With `-- --stay` it serves until Ctrl-C.
+//! It asks itself for a few things, shows what it saw, and tells how it ended. With `-- --stay` it serves until Ctrl-C, or until
+//! it is told to terminate, as containers are.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
@@ -41,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let serving = tokio::spawn(serve.with_graceful_shutdown(server.shutting_down()).into_future());
 
     if std::env::args().any(|arg| arg == "--stay") {
-        tokio::signal::ctrl_c().await?;
+        told_to_end().await?;
     } else {
         ask(addr).await?;
     }
@@ -56,6 +57,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     serving.await??;
     println!("{report}");
     Ok(())
+}
+
+/// Returns when somebody wants the program to end.
+async fn told_to_end() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }
 
 /// Three requests over one connection.

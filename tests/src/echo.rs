@@ -82,15 +82,17 @@ impl Default for Settings {
     }
 }
 
-/// A chat service that runs.
+/// A chat service that runs, and what it counts while it rests.
 #[derive(Debug)]
 pub struct Echo {
     addr: SocketAddr,
     server: Server,
-    served: JoinHandle<std::io::Result<()>>,
+    tasks: TaskGroup,
+    served: Option<JoinHandle<std::io::Result<()>>>,
+    _chat: Chat,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Chat {
     chats: Sessions,
     streams: Sessions,
@@ -113,7 +115,7 @@ impl Echo {
         let streams = sessions(STREAMS).idle_timeout(patience).build()?;
         let (said, log) = scope.queue(NAME, LOG, DropPolicy::Oldest);
         let tasks = scope.tasks(NAME);
-        tasks.spawn("log", write_down(log, log_every, tasks.clone()));
+        tasks.spawn("log", write_down(log, log_every));
         let server = scope
             .server(NAME)
             .max_connections(max_connections)
@@ -124,8 +126,9 @@ impl Echo {
             .build()?;
         let listener = server.listen(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?);
         let addr = listener.local_addr()?;
+        let chat = Chat { chats, streams, said };
         let routes = Router::new()
-            .route("/chat", get(chat))
+            .route("/chat", get(talk))
             .route("/flood", get(flood))
             .route("/news", get(news))
             .route("/hello", get(async || "hello"))
@@ -134,10 +137,10 @@ impl Echo {
             .route("/panic", get(panics))
             .route("/never", get(async || pending::<&'static str>().await))
             .layer(RouteLayer)
-            .with_state(Chat { chats, streams, said });
+            .with_state(chat.clone());
         let serve = axum::serve(listener, server.make_service(routes));
         let serve = serve.with_graceful_shutdown(server.shutting_down());
-        Ok(Self { addr, served: tokio::spawn(serve.into_future()), server })
+        Ok(Self { addr, server, tasks, served: Some(tokio::spawn(serve.into_future())), _chat: chat })
     }
 
     /// Where it listens.
@@ -146,15 +149,18 @@ impl Echo {
         self.addr
     }
 
-    /// Accepts no more, and waits until the server has ended.
-    pub async fn stop(self) {
+    /// Accepts no more, waits until the server has ended, and ends its tasks.
+    pub async fn stop(&mut self) {
         self.server.close();
-        let _ = self.served.await;
+        if let Some(served) = self.served.take() {
+            let _ = served.await;
+        }
+        self.tasks.cancel();
     }
 }
 
 /// Writes down what is said, slowly.
-async fn write_down(mut log: QueueReceiver<Bytes>, every: Duration, _tasks: TaskGroup) {
+async fn write_down(mut log: QueueReceiver<Bytes>, every: Duration) {
     while log.recv().await.is_some() {
         tokio::time::sleep(every).await;
     }
@@ -165,7 +171,7 @@ async fn panics() -> Response {
     resume_unwind(Box::new("a handler that panics"))
 }
 
-async fn chat(State(state): State<Chat>, upgrade: WebSocketUpgrade) -> Response {
+async fn talk(State(state): State<Chat>, upgrade: WebSocketUpgrade) -> Response {
     upgraded(&state.chats.clone(), upgrade, async move |mut socket| {
         let (notes, mut taken) = mpsc::channel(NOTES);
         let said = state.said;

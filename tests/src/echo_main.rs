@@ -21,7 +21,7 @@ async fn main() -> Result<()> {
     if let Some(most) = std::env::args().nth(1) {
         settings.max_connections = most.parse()?;
     }
-    let echo = Echo::start(&scope, settings).await.map_err(anyhow::Error::from_boxed)?;
+    let mut echo = Echo::start(&scope, settings).await.map_err(anyhow::Error::from_boxed)?;
     println!("{}", json!({ "addr": echo.addr() }));
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {

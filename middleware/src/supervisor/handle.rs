@@ -94,10 +94,15 @@ impl<M> Supervised<M> {
         self.shared.stopped().await
     }
 
+    /// Has the connection closed in order, without waiting for that; [`ended`](Self::ended) does.
+    pub fn close(&self) {
+        self.shared.stop(SupervisorReason::Requested);
+    }
+
     /// Closes the connection in order, and waits for that. Tells why it stopped, if it had before.
     pub async fn stop(self) -> SupervisorReason {
-        self.shared.stop(SupervisorReason::Requested);
-        self.shared.stopped().await
+        self.close();
+        self.ended().await
     }
 
     /// Everything that is known of it; the same is in the snapshots of the scope.

@@ -3,10 +3,13 @@
 //! The service stops calling first: at rest there is one truth, and page, API and the layers themselves must agree on it
 //! to the last request.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
 use poolscope::PoolSnapshot;
 use poolscope_tests::dashboard::Dashboard;
-use poolscope_tests::demo::FEEDS;
+use poolscope_tests::demo::{BOT, FEEDS};
+use poolscope_tests::echo::{self, CHATS, STREAMS};
 use poolscope_tests::wait;
 use poolscope_wire::{
     Breaker, BreakerState, Event, PoolDetail, PoolSummary, Protection, RuleSetting, Service, Sessions,
@@ -213,7 +216,9 @@ async fn breakers(world: &World) -> Result<()> {
 /// What else protects, by kind.
 async fn protection(world: &World) -> Result<()> {
     let rows = world.open("/protection", "protection-row").await?;
-    let all: Vec<Protection> = world.dashboard.get(path::PROTECTION).await;
+    let mut all: Vec<Protection> = world.dashboard.get(path::PROTECTION).await;
+    // What serves is on the page of sessions.
+    all.retain(|one| !one.figures.serves());
     let pools: Vec<PoolSummary> = world.dashboard.get(path::POOLS).await;
     let limited = pools.iter().filter(|pool| pool.now.limit.is_some()).count();
     assert_eq!(rows.len(), all.len() + limited, "each has its row");
@@ -252,28 +257,46 @@ async fn traces(world: &World) -> Result<()> {
     check(&world.page, "trace").await
 }
 
-/// Kinds of sessions, with how they ended.
+/// Kinds of sessions, with how they ended, and what they live by.
 async fn sessions(world: &World) -> Result<()> {
     let kinds = world.open("/sessions", "session-kind").await?;
-    assert_eq!(kinds.iter().map(|kind| kind["data-name"].as_str()).collect::<Vec<_>>(), [FEEDS]);
+    let names: BTreeSet<_> = kinds.iter().map(|kind| kind["data-name"].as_str()).collect();
+    assert_eq!(names, BTreeSet::from([FEEDS, CHATS, STREAMS, BOT]));
+    let feeds = format!("[data-testid=session-kind][data-name=\"{FEEDS}\"]");
     agree(
         "sessions that are there, and those that have ended",
         async || {
             let kinds = world.page.all("session-kind").await?;
             let ended: Vec<u64> = serde_json::from_value(
-                world.page.script("return [...document.querySelectorAll('[data-testid=session-kind] table.facts tbody tr')].filter(e => e.cells.length === 3).map(e => Number(e.cells[2].innerText.replace(',', '')))").await?,
+                world.page.script(&format!("return [...document.querySelectorAll('{feeds} table.facts tbody tr')].filter(e => e.cells.length === 3).map(e => Number(e.cells[2].innerText.replace(',', '')))")).await?,
             )?;
-            Ok((figure(kinds[0]["session-active"].split(" of ").next().unwrap_or_default()), ended.iter().sum::<u64>()))
+            let kind = kinds.iter().find(|kind| kind["data-name"] == FEEDS).context("it is there")?;
+            Ok((figure(kind["session-active"].split(" of ").next().unwrap_or_default()), ended.iter().sum::<u64>()))
         },
         async || {
             let all: Vec<Sessions> = world.dashboard.get(path::SESSIONS).await;
-            let own = &world.instance.scope.snapshot().sessions[0];
+            let snapshot = world.instance.scope.snapshot();
+            let own = snapshot.sessions.iter().find(|own| own.name == FEEDS).context("it is there")?;
             let ended: u64 = own.ended.iter().map(|(_, count)| count).sum();
-            assert_eq!(all[0].name, own.name);
+            assert_eq!(all.len(), snapshot.sessions.len());
             Ok((Some(own.active), ended))
         },
     )
     .await?;
+    let rows = world.page.all("protection-row").await?;
+    let shown: BTreeSet<_> =
+        rows.iter().map(|row| (row["data-kind"].as_str(), row["data-name"].as_str())).collect();
+    let serving = [
+        ("server", echo::NAME),
+        ("tasks", echo::NAME),
+        ("tasks", CHATS),
+        ("tasks", "house"),
+        ("queue", echo::NAME),
+        ("supervisor", BOT),
+    ];
+    assert_eq!(shown, BTreeSet::from(serving));
+    world.page.click("protection-over-time").await?;
+    world.page.until("its charts", SOON, "charts", |seen| !seen.is_empty()).await?;
     check(&world.page, "sessions").await
 }
 

@@ -41,9 +41,9 @@ type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The chat, its guests and its bot.
 pub(super) struct Chats {
-    echo: Option<Echo>,
+    echo: Echo,
     guests: JoinSet<()>,
-    bot: Option<Supervised<Message>>,
+    bot: Supervised<Message>,
     house: TaskGroup,
 }
 
@@ -68,19 +68,16 @@ impl Chats {
         let house = scope.tasks("house");
         house.spawn("greeter", greet_for_ever(house.clone()));
         let bot = keep_bot(scope, url)?;
-        Ok(Self { echo: Some(echo), guests, bot: Some(bot), house })
+        Ok(Self { echo, guests, bot, house })
     }
 
     /// Sends the guests away, stops the bot, and then the chat.
     pub(super) async fn stop(&mut self) {
         self.guests.shutdown().await;
-        if let Some(bot) = self.bot.take() {
-            bot.stop().await;
-        }
+        self.bot.close();
+        self.bot.ended().await;
         self.house.cancel();
-        if let Some(echo) = self.echo.take() {
-            echo.stop().await;
-        }
+        self.echo.stop().await;
     }
 }
 

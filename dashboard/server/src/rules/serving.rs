@@ -57,7 +57,10 @@ pub(super) fn server(figures: &ServerFigures, levels: &Levels) -> Found {
 
 pub(super) fn tasks(figures: &TaskFigures, levels: &Levels) -> Found {
     let panicked = figures.panicked.minute;
-    let running = format!("{} run now", words::count(u64::from(figures.active), "task"));
+    let running = match figures.active {
+        1 => "1 task runs now".to_owned(),
+        many => format!("{} run now", words::count(u64::from(many), "task")),
+    };
     let sentence = match panicked {
         0 => running,
         _ => format!("{} panicked in the last minute; {running}", words::count(panicked, "task")),
@@ -143,9 +146,9 @@ mod tests {
     fn tasks_that_panic_and_queues_that_drop_are_worth_a_look() {
         let levels = <&Levels>::default();
         let calm = TaskFigures { active: 1, ..TaskFigures::default() };
-        check(&tasks(&calm, levels), Rule::TasksPanic, Severity::Ok, "1 task run now");
+        check(&tasks(&calm, levels), Rule::TasksPanic, Severity::Ok, "1 task runs now");
         let panics = TaskFigures { panicked: minute(2), ..calm };
-        let sentence = "2 tasks panicked in the last minute; 1 task run now";
+        let sentence = "2 tasks panicked in the last minute; 1 task runs now";
         check(&tasks(&panics, levels), Rule::TasksPanic, Severity::Warn, sentence);
         let calm =
             QueueFigures { length: 3, limit: 64, high_water: 9, pushed: minute(50), dropped: minute(0) };

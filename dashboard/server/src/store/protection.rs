@@ -45,8 +45,8 @@ pub(crate) struct Protection {
     most: Minute<(u32, u32)>,
     /// Of a server: its requests, and those that failed.
     served: serving::Served,
-    /// Of a supervised connection: its state.
-    supervised: Option<SupervisorState>,
+    /// Of a supervised connection: its state, and how often that has changed.
+    supervised: Option<(SupervisorState, u64)>,
     /// Of a probe: its state. Of both, since when.
     state: Option<HealthState>,
     since_ms: Option<u64>,
@@ -236,7 +236,9 @@ impl Protection {
             (self.state, self.since_ms) = (HealthState::parse(&probe.state), probe.since_ms);
         }
         if let ProtectionFigures::Supervisor(one) = &one.figures {
-            (self.supervised, self.since_ms) = (SupervisorState::parse(&one.state), one.since_ms);
+            let changed = one.changes.iter().map(|(_, count)| count.total).sum();
+            self.supervised = SupervisorState::parse(&one.state).map(|state| (state, changed));
+            self.since_ms = one.since_ms;
         }
         (self.figures, self.health, self.last_seen_ms) = (one.figures, one.health, one.last_seen_ms);
         self.reports = Reports::restored(interval_ms, Some(one.last_seen_ms));

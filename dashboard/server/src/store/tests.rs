@@ -9,6 +9,7 @@ mod groups;
 mod history;
 mod numbers;
 mod protection;
+mod serving;
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};

@@ -96,15 +96,21 @@ impl Protection {
     pub(super) fn supervisor(&mut self) -> wire::SupervisorFigures {
         let told = self.gauges(Figure::SupervisorState).find(|(_, value)| *value >= 0.5);
         let state = told.and_then(|(label, _)| SupervisorState::parse(label));
-        if let Some(state) = state.filter(|state| self.supervised != Some(*state)) {
-            self.since_ms = self.supervised.is_some().then_some(self.reports.newest_ms());
-            self.supervised = Some(state);
+        let changes = self.counts(Figure::SupervisorChanges);
+        let changed = sum(changes.values().copied()).total;
+        if let Some(state) = state {
+            // Between two reports it may have been lost and found again.
+            let told = Some((state, changed));
+            if self.supervised != told {
+                self.since_ms = self.supervised.is_some().then_some(self.reports.newest_ms());
+                self.supervised = told;
+            }
         }
         wire::SupervisorFigures {
-            state: self.supervised.map_or("", SupervisorState::as_str).to_owned(),
+            state: self.supervised.map_or("", |(state, _)| state.as_str()).to_owned(),
             since_ms: self.since_ms,
             connects: self.all(Figure::SupervisorConnects),
-            changes: by_frequency(self.counts(Figure::SupervisorChanges)),
+            changes: by_frequency(changes),
             life_s: self.percentiles(),
         }
     }

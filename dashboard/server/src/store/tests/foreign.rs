@@ -3,7 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "JSON literals read best as arguments")]
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use poolscope_wire::{Lack, PoolKind};
+use poolscope_wire::{Lack, PoolKind, ProtectionFigures, Status};
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
@@ -22,12 +22,12 @@ fn attributes(of: &[(&str, &str)]) -> Json {
     of.iter().map(one).collect()
 }
 
-fn ns(second: u64) -> String {
+pub(super) fn ns(second: u64) -> String {
     ((T0 + second * 1_000) * 1_000_000).to_string()
 }
 
 /// A sum with one point.
-fn sum(name: &str, second: u64, of: &[(&str, &str)], value: Json) -> Json {
+pub(super) fn sum(name: &str, second: u64, of: &[(&str, &str)], value: Json) -> Json {
     let mut point =
         json!({ "attributes": attributes(of), "startTimeUnixNano": ns(0), "timeUnixNano": ns(second) });
     point.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
@@ -35,7 +35,7 @@ fn sum(name: &str, second: u64, of: &[(&str, &str)], value: Json) -> Json {
 }
 
 /// A histogram with one point of explicit buckets.
-fn histogram(
+pub(super) fn histogram(
     name: &str,
     unit: &str,
     second: u64,
@@ -52,7 +52,7 @@ fn histogram(
 }
 
 /// Sends metrics of a resource; nothing of them may be rejected.
-fn send(store: &mut Store, second: u64, resource: &[(&str, &str)], metrics: &[Json]) {
+pub(super) fn send(store: &mut Store, second: u64, resource: &[(&str, &str)], metrics: &[Json]) {
     let request: ExportMetricsServiceRequest = serde_json::from_value(json!({ "resourceMetrics": [{
         "resource": { "attributes": attributes(resource) }, "scopeMetrics": [{ "metrics": metrics }],
     }] }))
@@ -377,4 +377,10 @@ fn what_servers_tell_of_themselves_is_taken_and_is_no_pool() {
     send(&mut store, 1, &DOT_NET, &metrics);
     assert!(store.pools().is_empty());
     assert_eq!(store.services()[0].name, "shop");
+    // Its requests are those of a server, of whose connections nothing is known.
+    let protection = store.full(Status::default(), false).protection;
+    let [server] = &protection[..] else { panic!("{protection:#?}") };
+    let ProtectionFigures::Server(figures) = &server.figures else { panic!("{server:#?}") };
+    assert_eq!((server.name.as_str(), figures.has_connections), ("http", false));
+    assert_eq!((figures.in_flight, figures.requests.total, figures.failed.total), (3, 3, 0));
 }

@@ -70,6 +70,7 @@ pub fn SessionsPage() -> impl IntoView {
                         let title = format!("{name} over time");
                         view! { <OverTime path of="instances=all&" charts=&SESSIONS name title /> }
                     })}
+                    <Serving serving />
                     <Show when=move || time.fixed().is_some()><Gone gone /></Show>
                     <SessionEvents />
                 }.into_any()
@@ -86,11 +87,13 @@ pub fn SessionsPage() -> impl IntoView {
                 view! { <Nothing /> }.into_any()
             }
         }}
-        <Show when=move || is_empty.get() && time.fixed().is_some()>
-            <Gone gone />
-            <Show when=move || gone.any()><SessionEvents /></Show>
+        <Show when=move || is_empty.get()>
+            <Serving serving />
+            <Show when=move || time.fixed().is_some()>
+                <Gone gone />
+                <Show when=move || gone.any()><SessionEvents /></Show>
+            </Show>
         </Show>
-        <Serving serving />
     }
 }
 
