@@ -184,7 +184,9 @@ impl Life {
     #[inline]
     pub(super) fn goes_on(&self) {
         if self.write_since.load(Relaxed) != NEVER {
-            self.write_since.store(NEVER, Relaxed);
+            // It was not idle meanwhile.
+            self.idle_since.store(self.now_nanos(), Relaxed);
+            self.write_since.store(NEVER, Release);
         }
     }
 
@@ -343,7 +345,7 @@ impl Life {
         let known = self.known.load(Acquire);
         (known & is::SERVED != 0).then(|| match self.in_flight() {
             0 if known & is::UPGRADED != 0 => ConnectionState::Upgraded,
-            0 => ConnectionState::Idle,
+            0 if self.write_since.load(Acquire) == NEVER => ConnectionState::Idle,
             _ => ConnectionState::Active,
         })
     }

@@ -5,8 +5,8 @@ use poolscope_semconv::value::ServerCloseReason;
 use super::life::{Life, is};
 use crate::frames::{FrameWalk, NO_ERROR};
 
-/// What a client over HTTP/2 begins with; no method of HTTP/1 does.
-const PREFACE: &[u8; 3] = b"PRI";
+/// What a client over HTTP/2 begins with. Who sends less of it has sent the begin of a head, as far as anybody knows.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How a server's answer over HTTP/1 begins to what is no request.
 const REFUSALS: [&[u8]; 2] = [b"HTTP/1.1 4", b"HTTP/1.0 4"];
@@ -134,7 +134,9 @@ mod tests {
     #[test]
     fn the_first_bytes_tell_the_protocol_however_they_are_cut() {
         for (bytes, is_http2) in [
-            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], true),
+            (&PREFACE[..], true),
+            (b"PRI / HTTP/1.1", false),
+            (&PREFACE[..23], false),
             (b"PROPFIND / HTTP/1.1", false),
             (b"GET /", false),
         ] {
@@ -144,6 +146,7 @@ mod tests {
                     protocol.read(&life, chunk);
                     life.received(chunk.len());
                 }
+                // Of one that drips, the head's time goes on from its first byte.
                 assert_eq!(life.facts().head_since.is_none(), is_http2, "{bytes:?} in pieces of {size}");
                 assert_eq!(life.is(is::HTTP2), is_http2, "{bytes:?} in pieces of {size}");
                 let is_between = protocol.frames().is_none_or(|frames| frames.read.is_between());

@@ -41,7 +41,7 @@ pub(super) struct Facts {
     pub(super) is_upgraded: bool,
     /// Requests whose answer is not over.
     pub(super) in_flight: u64,
-    /// When the last request ended, or when it was handed out.
+    /// When the last request ended and its answer was sent, or when it was handed out.
     pub(super) idle_since: Duration,
     /// When the head of a request began to come that is not there yet.
     pub(super) head_since: Option<Duration>,
@@ -81,15 +81,16 @@ pub(super) fn due(facts: &Facts, rules: &Rules) -> Option<Due> {
         return None;
     }
     let after = |since: Option<Duration>, timeout: Option<Duration>| Some(since?.saturating_add(timeout?));
-    let is_idle = facts.in_flight == 0;
+    // What was answered may still be on its way.
+    let is_idle = facts.in_flight == 0 && facts.write_since.is_none();
     let mut all = [None; 6];
     if !facts.is_upgraded || rules.ends_upgraded {
         let cut = |at: Option<Duration>, reason| at.map(|at| Due { at, what: What::Cut(reason) });
         let end = |at: Option<Duration>, reason| at.map(|at| Due { at, what: What::End(reason) });
-        let owed = facts.owed_since.filter(|_| !is_idle);
+        let owed = facts.owed_since.filter(|_| facts.in_flight > 0);
         let idle_since = if facts.is_upgraded { facts.moved_at } else { facts.idle_since };
         let is_waiting = is_idle && (facts.head_since.is_none() || facts.is_upgraded);
-        let head = facts.head_since.filter(|_| is_idle && !facts.is_upgraded);
+        let head = facts.head_since.filter(|_| facts.in_flight == 0 && !facts.is_upgraded);
         all[0] = cut(after(facts.write_since, rules.write_timeout), WriteTimeout);
         all[1] = cut(after(owed, rules.write_timeout), WriteTimeout);
         all[2] = cut(after(head, rules.headers_timeout), HeadersTimeout);
@@ -198,6 +199,7 @@ mod tests {
         }
         if facts.told_at.is_none() {
             let idle = match (facts.in_flight, facts.is_upgraded, facts.head_since) {
+                _ if facts.write_since.is_some() => None,
                 (0, true, _) => Some(facts.moved_at),
                 (0, false, None) => Some(facts.idle_since),
                 _ => None,

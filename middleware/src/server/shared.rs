@@ -81,7 +81,7 @@ struct Table {
     rejected: [u64; RejectReason::COUNT],
     /// Since that was last told, and when.
     untold: [u64; RejectReason::COUNT],
-    told_at: Option<Duration>,
+    told_at: [Option<Duration>; RejectReason::COUNT],
     closed: [u64; ServerCloseReason::COUNT],
     /// Of the connections that are closed.
     requests: u64,
@@ -201,10 +201,13 @@ impl Shared {
         let life = Arc::new(life);
         table.there.insert(life.id, Arc::clone(&life));
         drop(table);
-        let stage = *self.stage.borrow();
-        if stage != Stage::Open {
-            // Accepted while it was closed.
-            life.tell(ServerCloseReason::Shutdown);
+        // Accepted while it was closed.
+        match *self.stage.borrow() {
+            Stage::Open => {}
+            Stage::Closed => {
+                life.tell(ServerCloseReason::Shutdown);
+            }
+            Stage::Cut => life.cut(ServerCloseReason::ShutdownCut),
         }
         Ok(Held { shared: Arc::clone(self), life })
     }
@@ -221,8 +224,8 @@ impl Shared {
         let now = self.now();
         table.rejected[reason.index()] += 1;
         table.untold[reason.index()] += 1;
-        if table.told_at.is_none_or(|at| at + TELL_EVERY <= now) {
-            table.told_at = Some(now);
+        if table.told_at[reason.index()].is_none_or(|at| at + TELL_EVERY <= now) {
+            table.told_at[reason.index()] = Some(now);
             let rejected = std::mem::take(&mut table.untold[reason.index()]);
             drop(table);
             let limit = match reason {
@@ -364,6 +367,8 @@ impl Shared {
             let Some(due) = due(&life.facts(), &self.rules) else { continue };
             if due.at <= now {
                 found.push((Arc::clone(life), due.what));
+                // What is due next of it is known only when this was done.
+                next = Some(now);
             } else {
                 next = Some(next.map_or(due.at, |next| next.min(due.at)));
             }
