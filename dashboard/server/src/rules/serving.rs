@@ -30,10 +30,11 @@ pub(super) fn server(figures: &ServerFigures, levels: &Levels) -> Found {
     if turned_away.0 > Severity::Ok && turned_away.0 >= errors.0 {
         let rejected = (rejected > 0)
             .then(|| format!("{} turned away in the last minute", words::count(rejected, "connection")));
-        let unaccepted = (unaccepted > 0).then(|| {
-            format!("none could be accepted {} in the last minute", words::count(unaccepted, "time"))
-        });
-        let parts: Vec<_> = rejected.into_iter().chain(unaccepted).chain([open]).collect();
+        let unaccepted = (unaccepted > 0)
+            .then(|| format!("accepting failed {} in the last minute", words::count(unaccepted, "time")));
+        let failed =
+            (failed > 0).then(|| format!("{failed} of {} failed", words::count(requests, "request")));
+        let parts: Vec<_> = rejected.into_iter().chain(unaccepted).chain(failed).chain([open]).collect();
         return (Rule::ServerRejects, turned_away, parts.join("; "));
     }
     let answered = match (requests, failed) {
@@ -70,7 +71,8 @@ pub(super) fn tasks(figures: &TaskFigures, levels: &Levels) -> Found {
 
 pub(super) fn queue(figures: &QueueFigures, levels: &Levels) -> Found {
     let QueueFigures { length, limit, high_water, pushed, dropped } = *figures;
-    let held = format!("{length} of {limit} in it, {high_water} at most");
+    let of = if limit > 0 { format!(" of {limit}") } else { String::new() };
+    let held = format!("{length}{of} in it, {high_water} at most");
     let sentence = match dropped.minute {
         0 => held,
         lost => {
@@ -135,7 +137,7 @@ mod tests {
         let sentence = "30 of 100 requests failed in the last minute (30 %); the client left early from 2; 3 of 50 connections open";
         check(&of(&left), errors, Severity::Bad, sentence);
         let full = ServerFigures { rejected: minute(7), accept_errors: minute(1), queued: 4, ..open };
-        let sentence = "7 connections turned away in the last minute; none could be accepted 1 time in the last minute; \
+        let sentence = "7 connections turned away in the last minute; accepting failed 1 time in the last minute; \
                         3 of 50 connections open, 4 not served yet";
         check(&of(&full), rejects, Severity::Warn, sentence);
         let both = ServerFigures { failed: minute(30), ..full };

@@ -1,6 +1,6 @@
 //! Servers, tasks, queues and supervised connections: from their OTLP to the browser's types.
 
-use poolscope_wire::{ProtectionFigures, Rule, Severity, Status};
+use poolscope_wire::{self as wire, ProtectionFigures, Rule, Severity, Status};
 use serde_json::{Value as Json, json};
 
 use super::foreign::{histogram, send, sum};

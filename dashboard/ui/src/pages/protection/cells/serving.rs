@@ -84,7 +84,8 @@ pub(super) fn queue(figures: QueueFigures) -> Vec<Cell> {
     let of_limit = |count: u64| share(count as f64, limit as f64);
     let class = if length >= limit { "c-warn" } else { "c-active" };
     let bar = (limit > 0).then(|| (of_limit(length), vec![of_limit(high_water)], class));
-    let held = format!("{} of {}", format::count(length), format::count(limit));
+    let of = if limit > 0 { format!(" of {}", format::count(limit)) } else { String::new() };
+    let held = format!("{}{of}", format::count(length));
     vec![
         Cell { bar, ..Cell::new(held, String::new()) },
         Cell::new(format::count(high_water), String::new()),
