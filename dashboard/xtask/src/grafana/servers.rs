@@ -19,6 +19,7 @@ pub(super) fn board() -> Board {
         .select("SERVERS", SERVERS)
         .select("OTHERS", OTHERS)
         .select("BY", BY)
+        .select("ALERTED", r#"alertname=~"Poolscope(Server|Client|Task|Queue|Supervisor).+", job=~"$service""#)
         .row("Now", now())
         .row("Servers", [table()])
         .row("Connections", connections())
@@ -41,7 +42,7 @@ fn now() -> [Panel; 5] {
             .query("sum(rate(poolscope_server_connection_rejected_total{SERVERS}[$__rate_interval]))", "")
             .steps(&[(None, GOOD), (Some(0.01), BAD)])
             .size(5, 4),
-        Panel::stat("Tasks", "Tasks that run.", "short")
+        Panel::stat("Tasks", "Tasks of all groups that run.", "short")
             .query("sum(poolscope_task_active{OTHERS})", "")
             .steps(&[(None, QUIET)])
             .size(5, 4),
