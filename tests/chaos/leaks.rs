@@ -1,5 +1,6 @@
 //! Clients that stall, flood, fail and leave, by the thousand.
 
+use poolscope_tests::echo::Settings;
 use serde_json::Value;
 
 use crate::process::{Crowd, Server};
@@ -62,19 +63,23 @@ async fn a_flood_of_connects_is_turned_away_and_counted() {
     let (mut server, start) = warm_server(Some(MOST)).await;
     let mut crowd = Crowd::start(&server).await;
     let before = figure(&mut server, "accepted").await;
+    let began = std::time::Instant::now();
     let connected = crowd.open("mute", 3_000).await as u64;
     let mut accepted = 0;
-    let began = std::time::Instant::now();
     while accepted < connected && began.elapsed() < crate::GONE_WITHIN {
         accepted = figure(&mut server, "accepted").await - before;
     }
     let rejected: u64 = sum(&server.look().await["snapshot"]["servers"][0]["rejected"]);
+    // Who says nothing loses its place, and makes room for the next ones.
+    let turns = began.elapsed().as_secs_f64() / Settings::default().patience.as_secs_f64();
+    let served = (MOST as f64 * (turns + 1.0)) as u64;
     let now = server.figures().await;
     println!(
         "3,000 connects, {MOST} at a time: {accepted} accepted, {rejected} of them turned away; {now:?}"
     );
     assert_eq!(accepted, 3_000, "the kernel has no more than that");
-    assert!(now.connections <= MOST as u64 && rejected >= 3_000 - MOST as u64 * 3, "{now:?}");
+    assert!(now.connections <= MOST as u64, "{now:?}");
+    assert!((1..=served).contains(&(accepted - rejected)), "{rejected} of 3,000, with room for {served}");
     crowd.close().await;
     back_to(&start, &mut server, "of a flood").await;
     // It serves again.
@@ -86,11 +91,12 @@ async fn a_shutdown_in_the_midst_of_it_leaves_no_socket_and_no_task() {
     let (mut server, start) = warm_server(None).await;
     let addr = server.addr;
     let mut crowd = Crowd::start(&server).await;
-    for kind in ["listen", "vanish", "drown", "news", "deaf-news", "slow", "half", "mute"] {
+    // Those that stall last, since the server ends them soon.
+    for kind in ["listen", "news", "vanish", "drown", "deaf-news", "slow", "half", "mute"] {
         assert_eq!(crowd.open(kind, 50).await, 50, "{kind}");
     }
     let full = server.figures().await;
-    assert!(full.connections >= 350, "{full:?}");
+    assert!(full.connections > 100, "only those who behave are there: {full:?}");
     let stopped = server.stop().await;
     println!("shut down with {full:?}: {}", stopped["report"].as_str().unwrap());
     let after = &stopped["after"];

@@ -19,12 +19,12 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 /// How long nothing changes in a server that is at rest.
 const CALM: Duration = Duration::from_secs(1);
 
-/// How much more memory may stay than before anybody came: pages that the allocator can't give back, since something small is
-/// left in each. Over turns that are alike it grows ever more slowly, and comes to rest below this.
-const FRAGMENTS_KIB: u64 = 64 << 10;
+/// How much more memory may stay than before anybody came: tables that have grown, and pages that the allocator can't give
+/// back, since something small is left in each.
+const FRAGMENTS_KIB: u64 = 8 << 10;
 
-/// How much more memory one turn may need than another one like it.
-const TURN_KIB: u64 = 16 << 10;
+/// How much more memory may stay after one turn than after another one like it.
+const TURN_KIB: u64 = 4 << 10;
 
 /// Waits until the server holds what it held, and tells how long that took.
 async fn back_to(start: &Figures, server: &mut Server, what: &str) -> (Figures, Duration) {

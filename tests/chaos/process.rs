@@ -27,11 +27,8 @@ pub(crate) struct Process {
 
 impl Process {
     fn start(mut command: Command) -> Self {
-        // What the program gives back goes back to the kernel at once, so that resident memory tells what the program holds.
-        command
-            .env("MALLOC_ARENA_MAX", "1")
-            .env("MALLOC_MMAP_THRESHOLD_", "16384")
-            .env("MALLOC_TRIM_THRESHOLD_", "65536");
+        // What the program frees goes back to the kernel at once, so that resident memory tells what the program holds.
+        command.env("_RJEM_MALLOC_CONF", "narenas:1,tcache:false,dirty_decay_ms:0,muzzy_decay_ms:0");
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());

@@ -11,6 +11,11 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::runtime::Handle;
 
+/// What is freed goes back to the kernel at once where its environment says so: then resident memory tells what is held.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How long requests have to end when the service is stopped.
 const DEADLINE: Duration = Duration::from_secs(3);
 

@@ -96,7 +96,8 @@ async fn connections(scope: &Scope) {
     let (idle, idle_addr) = start(scope, "idle", |server| server.idle_timeout(SOON)).await;
     let mut client = TcpStream::connect(idle_addr).await.unwrap();
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
-    assert_eq!(idle.snapshot().closed(ServerCloseReason::IdleTimeout), 1);
+    let closed = async || idle.snapshot().closed(ServerCloseReason::IdleTimeout);
+    wait::until("the idle one to be counted", closed, |closed| *closed == 1).await;
     // The shutdown finds it.
     tokio::spawn(async move {
         let mut stays = stays;

@@ -55,7 +55,7 @@ async fn ended_by_the_registry(scope: &Scope) {
 
 /// The first ping is answered, the second one is not.
 async fn who_does_not_answer(scope: &Scope) {
-    let lively = scope.sessions("lively").liveness(SOON, SOON, 1).build().unwrap();
+    let lively = scope.sessions("lively").liveness(SOON, Duration::from_millis(500), 1).build().unwrap();
     let session = lively.begin("one").unwrap();
     session.sent(5);
     session.received(3);

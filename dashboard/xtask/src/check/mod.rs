@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::process::say;
+use crate::provision;
 use crate::workspace::Workspace;
 
 /// Checks format, lints, features, documentation, dependencies and the project's own rules; changes nothing.
@@ -54,6 +55,9 @@ const CHECKS: &[Check] = &[
 ];
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if !args.quick {
+        provision::make::ensure()?;
+    }
     let mut all = Vec::new();
     for check in CHECKS.iter().filter(|check| !(args.quick && check.compiles)) {
         let started = Instant::now();

@@ -7,6 +7,7 @@ pub(crate) mod go;
 pub(crate) mod grafana;
 pub(crate) mod jaeger;
 mod made;
+pub(crate) mod make;
 pub(crate) mod network;
 pub(crate) mod nginx;
 pub(crate) mod otelcol;

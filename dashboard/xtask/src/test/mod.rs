@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use self::libtest::Counts;
 use self::suite::{Prepared, Suite};
 use crate::process::{self, Group, TICK, say};
+use crate::provision;
 use crate::workspace::Workspace;
 
 /// A suite takes a few minutes at most; one that takes this long hangs.
@@ -25,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Installs, if missing: for the browser suite what `cargo xtask ui` installs, and, on Debian as root, the packages
 /// chromium, chromium-driver and fonts-dejavu-core; axe-core comes from npm into the cache. For the e2e suite, on Debian, nginx is unpacked, but not installed. For
 /// the stack suite Prometheus is unpacked likewise, and where Go is, the OpenTelemetry Collector and Jaeger are built;
-/// packages of Python and Node for its peers are kept in the cache. For the chaos suite, on Debian as root, iproute2.
+/// packages of Python and Node for its peers are kept in the cache. For the chaos suite, on Debian as root, iproute2; for all of them make.
 /// What cannot run here says so and counts as skipped; with CI=true it counts as failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,6 +41,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let wanted: BTreeSet<_> =
         if args.suite.is_empty() { all.into() } else { args.suite.iter().copied().collect() };
 
+    provision::make::ensure()?;
     // All set-up first: what it installs or builds may be what a later suite would otherwise build again.
     let prepared: Vec<_> =
         wanted.into_iter().map(|suite| (suite, suite.prepare(workspace, args.suite.is_empty()))).collect();
