@@ -58,7 +58,7 @@ fn every_alert_is_tested_and_told_of() {
     let alerts = named(&read("rules/alerts.yml"), "- alert: ");
     assert!(alerts.len() >= 20, "{alerts:?}");
     assert_eq!(named(&read("README.md"), "### "), alerts);
-    let tests = ["pools", "protection", "process", "sessions", "telemetry"]
+    let tests = ["pools", "protection", "process", "servers", "sessions", "telemetry"]
         .map(|name| read(&format!("tests/{name}.yml")));
     for alert in &alerts {
         let asked = format!("alertname: {alert}\n        exp_alerts:");
@@ -161,7 +161,7 @@ fn one_of_each() -> [(&'static str, Value); 3] {
 }
 
 /// How the names of what services send begin.
-const OURS: [&str; 2] = ["poolscope", "http_client"];
+const OURS: [&str; 3] = ["poolscope", "http_client", "http_server"];
 
 /// Names of the metrics in a query that begin in one of some ways: words outside of texts, selectors and lists of
 /// labels, and those that a selector names.

@@ -115,7 +115,7 @@ impl Board {
                 "name": "Alerts", "enable": true, "iconColor": "red",
                 "datasource": { "type": "prometheus", "uid": "${datasource}" },
                 "expr": fill("ALERTS{ALERTED, alertstate=\"firing\"}"),
-                "titleFormat": "{{alertname}}", "textFormat": "{{job}} {{poolscope_client_name}} {{server_address}}{{poolscope_breaker_name}}{{poolscope_session_name}}",
+                "titleFormat": "{{alertname}}", "textFormat": "{{job}} {{poolscope_client_name}} {{server_address}}{{poolscope_breaker_name}}{{poolscope_session_name}}{{poolscope_server_name}}{{poolscope_task_group}}{{poolscope_queue_name}}{{poolscope_supervisor_name}}",
             }] },
             "links": [{
                 "type": "dashboards", "title": "Poolscope", "tags": ["poolscope"], "asDropdown": false, "icon": "external link",

@@ -61,6 +61,7 @@ mod tests {
         for (path, text) in files()? {
             let committed = std::fs::read_to_string(workspace.root.join(&path)).unwrap_or_default();
             assert!(committed == text, "{} is not up to date; run `cargo xtask grafana`", path.display());
+            assert!(!text.contains("ALERTED"), "{} does not say which alerts it shows", path.display());
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ pub(super) fn board() -> Board {
         .select("SERVERS", SERVERS)
         .select("OTHERS", OTHERS)
         .select("BY", BY)
-        .select("ALERTED", r#"alertname=~"Poolscope(Server|Client|Task|Queue|Supervisor).+", job=~"$service""#)
+        .select("ALERTED", r#"alertname=~"Poolscope(Server|Clients|Tasks|Queue|Supervisor).+", job=~"$service""#)
         .row("Now", now())
         .row("Servers", [table()])
         .row("Connections", connections())
