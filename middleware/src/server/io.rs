@@ -190,7 +190,7 @@ fn flush(
     }
     match poll(cx) {
         Poll::Ready(Ok(())) => {
-            life.goes_on();
+            life.flushed();
             Poll::Ready(Ok(()))
         }
         Poll::Ready(Err(error)) => {

@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU64,
+    AtomicBool, AtomicU8, AtomicU16, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use std::task::Waker;
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
+use crossbeam_queue::ArrayQueue;
 use poolscope_semconv::value::{ConnectionState, ServerCloseReason};
 use tokio::time::Instant;
 
+use super::request::Guard;
 use super::rules::Facts;
 use crate::registry::ServerConnectionSnapshot;
 
@@ -21,21 +23,25 @@ const NEVER: u64 = u64::MAX;
 /// Bits of what is known of a connection.
 pub(super) mod is {
     /// Its handshake is over, and it was handed out.
-    pub(in crate::server) const SERVED: u8 = 1;
+    pub(in crate::server) const SERVED: u16 = 1;
     /// It left HTTP.
-    pub(in crate::server) const UPGRADED: u8 = 2;
+    pub(in crate::server) const UPGRADED: u16 = 2;
     /// It speaks HTTP/2.
-    pub(in crate::server) const HTTP2: u8 = 4;
+    pub(in crate::server) const HTTP2: u16 = 4;
     /// The last answer, or what it answers, says that no request may follow.
-    pub(in crate::server) const LAST: u8 = 8;
+    pub(in crate::server) const LAST: u16 = 8;
     /// An answer was given whose head was not written yet.
-    pub(in crate::server) const ANSWERED: u8 = 16;
+    pub(in crate::server) const ANSWERED: u16 = 16;
     /// The program has ended its sending side.
-    pub(in crate::server) const SHUT_DOWN: u8 = 32;
+    pub(in crate::server) const SHUT_DOWN: u16 = 32;
     /// Whoever drives it ends it in order when it is told to.
-    pub(in crate::server) const DRIVEN: u8 = 64;
+    pub(in crate::server) const DRIVEN: u16 = 64;
     /// It is to end now.
-    pub(in crate::server) const CUT: u8 = 128;
+    pub(in crate::server) const CUT: u16 = 128;
+    /// There is an answer that was handed out whole, and that its transport has not sent yet.
+    pub(in crate::server) const UNSENT: u16 = 256;
+    /// Its transport is gone.
+    pub(in crate::server) const GONE: u16 = 512;
 }
 
 /// One connection. Times are since the begin of its server.
@@ -46,7 +52,7 @@ pub(super) struct Life {
     epoch: Instant,
     pub(super) accepted: Duration,
     old_at: Option<Duration>,
-    known: AtomicU8,
+    known: AtomicU16,
     sent: AtomicU64,
     received: AtomicU64,
     requests: AtomicU64,
@@ -58,6 +64,8 @@ pub(super) struct Life {
     owed: AtomicU64,
     owed_since: AtomicU64,
     moved_at: AtomicU64,
+    /// The request whose answer was handed out whole and is not sent yet; over HTTP/1, where answers go one after the other.
+    unsent: ArrayQueue<Guard>,
     /// Why it is to end, or has ended, as far as the program knows: the reason's place, plus 1.
     told: AtomicU8,
     told_at: AtomicU64,
@@ -85,7 +93,7 @@ impl Life {
             epoch,
             accepted,
             old_at: max_age.map(|age| accepted.saturating_add(age)),
-            known: AtomicU8::new(0),
+            known: AtomicU16::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -96,6 +104,7 @@ impl Life {
             owed: AtomicU64::new(0),
             owed_since: never(),
             moved_at: AtomicU64::new(nanos(accepted)),
+            unsent: ArrayQueue::new(1),
             told: AtomicU8::new(0),
             told_at: never(),
             seen: AtomicU8::new(0),
@@ -119,17 +128,17 @@ impl Life {
 
     /// True if all of these bits are set.
     #[inline]
-    pub(super) fn is(&self, bits: u8) -> bool {
+    pub(super) fn is(&self, bits: u16) -> bool {
         self.known.load(Acquire) & bits == bits
     }
 
     /// Sets bits; gives those that were set before.
-    pub(super) fn mark(&self, bits: u8) -> u8 {
+    pub(super) fn mark(&self, bits: u16) -> u16 {
         self.known.fetch_or(bits, AcqRel)
     }
 
     /// Clears a bit; true if it was set.
-    pub(super) fn unmark(&self, bit: u8) -> bool {
+    pub(super) fn unmark(&self, bit: u16) -> bool {
         self.is(bit) && self.known.fetch_and(!bit, AcqRel) & bit != 0
     }
 
@@ -225,6 +234,32 @@ impl Life {
         if self.told().is_some() {
             // Its transport waits for this.
             self.reads.wake();
+        }
+    }
+
+    /// The answer to a request was handed out whole: it is over when its transport has sent it.
+    pub(super) fn keep(&self, guard: Guard) {
+        // With the answer to a pipelined request behind it, nobody knows any more when the first was sent.
+        self.unsent.force_push(guard).into_iter().for_each(Guard::sent);
+        if self.mark(is::UNSENT) & is::GONE != 0 {
+            drop(self.unsent.pop());
+        }
+    }
+
+    /// Its transport has sent what it was given.
+    #[inline]
+    pub(super) fn flushed(&self) {
+        self.goes_on();
+        if self.unmark(is::UNSENT) {
+            self.unsent.pop().into_iter().for_each(Guard::sent);
+        }
+    }
+
+    /// Its transport is gone: what it has not sent, it never will.
+    pub(super) fn gone(&self) {
+        if self.mark(is::GONE) & is::UNSENT != 0 {
+            // Tells why, as it is dropped.
+            drop(self.unsent.pop());
         }
     }
 

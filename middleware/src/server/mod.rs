@@ -79,6 +79,13 @@
 //! that stream end; such a connection ends by its client or by a shutdown. That hyper closes a connection by itself for another
 //! reason than those of the list is `dropped`.
 //!
+//! # Who left early
+//!
+//! Over HTTP/1, an answer is finished when its transport has sent the last of it, which is when the kernel has taken it. A client
+//! that leaves before counts as one that left early, and the span of its request ends with that error; one that leaves while the
+//! end of the answer is in the kernel's buffers can't be told from one that has read it. Over HTTP/2, an answer is finished when
+//! hyper has taken the last part of its body: what was sent of one stream, the transport can't tell.
+//!
 //! # Beyond the limit
 //!
 //! [`AtLimit::Refuse`] answers a connection too many by `503` with `Retry-After` and a sentence, and waits a second for its client

@@ -133,8 +133,19 @@ impl Guard {
         self.left();
     }
 
-    /// The answer is over.
+    /// The answer was handed out whole. Over HTTP/1, it is over when it was sent; over HTTP/2, nobody can tell by the transport
+    /// what was sent of a stream.
     pub(super) fn over(mut self) {
+        if self.version <= Version::HTTP_11 {
+            let life = Arc::clone(&self.life);
+            life.keep(self);
+        } else {
+            self.end();
+        }
+    }
+
+    /// The answer was sent.
+    pub(super) fn sent(mut self) {
         self.end();
     }
 

@@ -100,6 +100,7 @@ impl Drop for Held {
         if thread::panicking() {
             self.life.panicked();
         }
+        self.life.gone();
         self.shared.leave(&self.life);
     }
 }

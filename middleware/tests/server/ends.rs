@@ -68,6 +68,41 @@ async fn a_client_that_closes_within_its_answer() {
 }
 
 #[tokio::test]
+async fn a_client_that_closes_within_an_answer_that_was_handed_out_whole() {
+    let seen = both(ServerCloseReason::ClientReset, as_is, async |api, mut client| {
+        client.get("/large").await;
+        client.read_to("\r\n\r\n").await;
+        // Its body is one piece, which hyper has by now, and the kernel does not.
+        api.until("the answer", |seen| seen.bytes[0].1 > 1_000_000).await;
+        assert_eq!(api.seen().active_requests, 1);
+    });
+    for seen in seen.await {
+        assert_eq!((seen.disconnected[0].1, seen.disconnected[1].1), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_when_it_has_everything() {
+    let seen = both(ServerCloseReason::ClientClosed, as_is, async |api, mut client| {
+        for path in ["/large", "/empty", "/"] {
+            client.get(path).await;
+            let head = client.read_to("\r\n\r\n").await;
+            let length = head.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap();
+            let mut left = length.parse::<usize>().unwrap() + head.find("\r\n\r\n").unwrap() + 4 - head.len();
+            let mut buf = vec![0; 1 << 20];
+            while left > 0 {
+                let most = left.min(buf.len());
+                left -= tokio::io::AsyncReadExt::read(&mut client.0, &mut buf[..most]).await.unwrap();
+            }
+            api.until("its end", |seen| seen.active_requests == 0).await;
+        }
+    });
+    for seen in seen.await {
+        assert_eq!((seen.disconnected[0].1, seen.disconnected[1].1, seen.requests), (0, 0, 3));
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_resets() {
     both(ServerCloseReason::ClientReset, as_is, async |_, mut client| {
         client.get("/").await;

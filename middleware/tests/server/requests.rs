@@ -125,7 +125,8 @@ async fn what_fails_is_marked_and_what_the_client_does_wrong_is_not() {
 
 #[tokio::test]
 async fn a_client_that_leaves_is_told_with_how_far_its_request_was() {
-    for (path, phase, status) in [("/slow", "waiting", ""), ("/endless", "responding", "200")] {
+    let all = [("/slow", "waiting", ""), ("/endless", "responding", "200"), ("/large", "responding", "200")];
+    for (path, phase, status) in all {
         let (scope, spans) = traced();
         let api = Api::start(&scope, |server| server).await;
         let mut client = api.connect().await;

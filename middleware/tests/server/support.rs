@@ -22,6 +22,9 @@ use tokio_stream::StreamExt;
 /// How long anything may take here.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Bytes of a large answer, which no kernel takes at once.
+pub(crate) const LARGE: usize = 50_000_000;
+
 /// What the tests ask for.
 pub(crate) fn router() -> Router {
     let endless = || async {
@@ -38,6 +41,7 @@ pub(crate) fn router() -> Router {
         .route("/soon", get(|| tokio::time::sleep(Duration::from_millis(300))))
         .route("/panic", get(panics))
         .route("/endless", get(endless))
+        .route("/large", get(|| async { vec![7_u8; LARGE] }))
         .route("/echo", post(|body: Bytes| async move { body }))
         .route("/upgrade", get(upgrade))
         .route("/whoami", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
