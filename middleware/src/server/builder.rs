@@ -115,9 +115,14 @@ impl ServerBuilder {
         self
     }
 
-    /// How long a client may read nothing of what is sent to it, from 1 ms to a year; `None` for ever. Over TCP on Linux, also how
-    /// long its kernel may acknowledge nothing, so that one that is gone is found by the little that is sent to it. By default,
-    /// this is [`DEFAULT_WRITE_TIMEOUT`].
+    /// How long a client may read nothing of what is sent to it, from 1 ms to a year; `None` for ever. By default, this is
+    /// [`DEFAULT_WRITE_TIMEOUT`].
+    ///
+    /// Over TCP on Linux the kernel tells (`TCP_USER_TIMEOUT`, up to 24 days): the client's kernel has for so long acknowledged
+    /// nothing, so that a client that is gone is found by the little that is sent to it, or said that it has no room, which it does
+    /// until a good part of its receive buffer was read. A client that reads slowly goes on for ten times as long: then the
+    /// kernel must have taken more, which it does when a third of the send buffer is free again. Elsewhere that must be so
+    /// within the timeout itself. Over HTTP/2, something of some stream must be read.
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.rules.write_timeout = timeout.into();
         self
@@ -131,7 +136,7 @@ impl ServerBuilder {
     }
 
     /// Whether the maximum age, the idle timeout, now from the last byte, and the write timeout hold for connections too that
-    /// left HTTP, such as WebSockets. By default, they don't.
+    /// left HTTP, such as WebSockets. By default, they don't, and the kernel gives such a connection up when it does by itself.
     pub fn ends_upgraded(mut self, ends: bool) -> Self {
         self.rules.ends_upgraded = ends;
         self

@@ -42,6 +42,8 @@ pub(super) mod is {
     pub(in crate::server) const UNSENT: u16 = 256;
     /// Its transport is gone.
     pub(in crate::server) const GONE: u16 = 512;
+    /// The kernel ends it when its client has taken nothing for the write timeout.
+    pub(in crate::server) const BOUNDED: u16 = 1024;
 }
 
 /// One connection. Times are since the begin of its server.
@@ -60,7 +62,7 @@ pub(super) struct Life {
     idle_since: AtomicU64,
     head_since: AtomicU64,
     write_since: AtomicU64,
-    /// Parts of answers that were handed out and of which no more was asked for.
+    /// Parts of answers over HTTP/2 that were handed out and of which no more was asked for.
     owed: AtomicU64,
     owed_since: AtomicU64,
     moved_at: AtomicU64,
@@ -270,6 +272,13 @@ impl Life {
         self.owed.fetch_add(1, AcqRel);
     }
 
+    /// Something of an answer's body has gone.
+    pub(super) fn takes(&self) {
+        if self.owed.load(Acquire) > 0 {
+            self.owed_since.store(self.now_nanos(), Relaxed);
+        }
+    }
+
     /// More was asked for, or nothing more will be.
     #[inline]
     pub(super) fn owes_no_more(&self) {
@@ -367,6 +376,7 @@ impl Life {
             idle_since: at(&self.idle_since),
             head_since: moment(&self.head_since),
             write_since: moment(&self.write_since),
+            is_bounded: self.is(is::BOUNDED),
             owed_since: moment(&self.owed_since).filter(|_| self.owed.load(Acquire) > 0),
             moved_at: at(&self.moved_at),
             old_at: self.old_at,

@@ -69,7 +69,7 @@
 //! | maximum age | so old, ten percent more or less | the same where it is idle; else `connection: close` on the next answer, or a GOAWAY to the client at once, and the end when its requests have ended |
 //! | headers timeout | so long after the first byte of a head over HTTP/1 | cut |
 //! | read timeout | the handler waits so long for the body of its request | the body fails, and over HTTP/1 the answer is the last |
-//! | write timeout | the client reads nothing for so long, over HTTP/2 of no stream | cut |
+//! | write timeout | the client reads nothing for so long, over HTTP/2 of no stream | cut; see [`ServerBuilder::write_timeout`] for how it is known |
 //! | shutdown | [`Server::close`], or the scope's | as for the maximum age; what left HTTP is let be until it is cut at the deadline |
 //!
 //! A connection that has not ended by the drain timeout after its idle timeout or its maximum age is cut. All of it works with

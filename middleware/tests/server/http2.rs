@@ -185,6 +185,28 @@ async fn a_client_that_does_not_read_its_stream_is_cut() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_a_large_part_slowly_is_served() {
+    let api = Api::start_own(&Scope::new(), |server| server.write_timeout(SOON * 2)).await;
+    let io = TokioIo::new(TcpStream::connect(api.addr).await.unwrap());
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    // The server sends as fast as the client reads.
+    builder.initial_stream_window_size(65_535);
+    let (send, connection) = builder.handshake(io).await.unwrap();
+    let authority = api.addr.to_string();
+    let mut client = Client { send, driver: tokio::spawn(connection), authority };
+    let mut body = client.get("/huge-parts").await.unwrap().into_body();
+    let began = Instant::now();
+    while began.elapsed() < SOON * 8 {
+        body.frame().await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(api.seen().connections.active, 1);
+    // Now it reads nothing any more, and says that it is there.
+    let seen = api.until("the end", |seen| seen.present() == 0).await;
+    assert_eq!(seen.closed(ServerCloseReason::WriteTimeout), 1, "{:?}", seen.closed);
+}
+
+#[tokio::test]
 async fn a_shutdown_lets_streams_end_and_cuts_the_rest() {
     for own in [false, true] {
         let scope = Scope::new();
