@@ -74,6 +74,9 @@ impl ServerBuilder {
 
     /// Most connections at a time, at least 1, those included whose TLS handshake is not over; `None` for no limit. By
     /// default, this is [`DEFAULT_MAX_CONNECTIONS`].
+    ///
+    /// Those that are [refused](AtLimit::Refuse) don't count among them, and each is counted as rejected. In a flood not each
+    /// reads why: 64 at a time are answered, and have a second for it; more are closed as they come.
     pub fn max_connections(mut self, max: impl Into<Option<usize>>) -> Self {
         self.rules.max_connections = max.into();
         self
@@ -102,7 +105,8 @@ impl ServerBuilder {
 
     /// How long the head of a request over HTTP/1 may take from its first byte, from 1 ms to a year; `None` for ever. By
     /// default, this is [`DEFAULT_HEADERS_TIMEOUT`]. Over HTTP/2, a head that does not come is no request, and the idle timeout
-    /// holds.
+    /// holds. So it does for a head whose first bytes came before the answer to the request before it was sent: where in those
+    /// bytes a body ended and the head began, only hyper knows.
     pub fn headers_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.rules.headers_timeout = timeout.into();
         self

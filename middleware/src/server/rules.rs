@@ -29,8 +29,9 @@ const SLOWEST: u32 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AtLimit {
-    /// It is accepted and answered by `503` with `Retry-After`, or by a GOAWAY over HTTP/2, and closed in order. Where TLS is
-    /// ours it is closed without an answer, for an answer would cost a handshake.
+    /// It is accepted and answered by `503` with `Retry-After`, or by a GOAWAY over HTTP/2, and closed in order: at most 64 at a
+    /// time, each for a second at most. More are closed without an answer, and so are all where TLS is ours, for an answer
+    /// would cost a handshake.
     #[default]
     Refuse,
     /// It is not accepted until there is room: it waits in the kernel's backlog, where nobody can count it.

@@ -368,7 +368,8 @@ impl Shared {
             let Some(due) = due(&life.facts(), &self.rules) else { continue };
             if due.at <= now {
                 found.push((Arc::clone(life), due.what));
-                // What is due next of it is known only when this was done.
+                // What is due next of it is known only when this was done. Nothing is found twice: who is told to end has
+                // the drain timeout then, and who is cut is not looked at.
                 next = Some(now);
             } else {
                 next = Some(next.map_or(due.at, |next| next.min(due.at)));
