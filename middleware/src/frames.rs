@@ -1,11 +1,14 @@
-//! [`FrameWalk`]: finds GOAWAY and HEADERS in the bytes of an HTTP/2 connection.
+//! [`FrameWalk`]: finds GOAWAY, HEADERS and DATA in the bytes of an HTTP/2 connection.
 //!
 //! Every frame begins with nine bytes that tell its length and its type, so a few steps for each frame are enough to know
-//! that the peer has said it takes no more streams, and that our side has begun one. Source: RFC 9113, sections 3.4, 4.1,
-//! 6.2 and 6.8.
+//! that the peer has said it takes no more streams, that our side has begun one, and that bodies go on. Source: RFC 9113,
+//! sections 3.4, 4.1, 6.1, 6.2 and 6.8.
 
 /// Bytes of a frame's head.
 const HEAD: usize = 9;
+
+/// Type of a DATA frame.
+const DATA: u8 = 0;
 
 /// Type of a HEADERS frame.
 const HEADERS: u8 = 1;
@@ -34,6 +37,7 @@ pub(crate) struct FrameWalk {
     /// Bytes until the next head.
     skip: usize,
     has_headers: bool,
+    data: u64,
 }
 
 impl FrameWalk {
@@ -47,6 +51,11 @@ impl FrameWalk {
         self.has_headers
     }
 
+    /// Bytes within DATA frames so far.
+    pub(crate) fn data(&self) -> u64 {
+        self.data
+    }
+
     /// True if no frame has begun that has not ended.
     pub(crate) fn is_between(&self) -> bool {
         self.len == 0 && self.skip == 0
@@ -58,6 +67,10 @@ impl FrameWalk {
         while !bytes.is_empty() {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
+            // The head of the frame that is skipped, until the next one begins.
+            if self.seen[3] == DATA {
+                self.data += skipped as u64;
+            }
             bytes = &bytes[skipped..];
             let is_goaway = self.len >= HEAD && self.seen[3] == GOAWAY;
             let wanted = if is_goaway { HEAD + GOAWAY_FIELDS } else { HEAD };

@@ -353,7 +353,7 @@ metrics! {
         &[attr::HTTP_ROUTE, attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE, attr::NETWORK_PROTOCOL_VERSION, attr::OTEL_METRIC_OVERFLOW],
         REQUEST_BOUNDS, "Duration of HTTP server requests.";
     /// Without `http.request.method` and `url.scheme`: a server counts its requests as one number. Counted until the answer's
-    /// body has ended.
+    /// body has ended, and over HTTP/1 is sent.
     @OpenTelemetry Development OptIn HTTP_SERVER_ACTIVE_REQUESTS = UpDownCounter "http.server.active_requests" "{request}"
         &[attr::SERVER_NAME], &[], &[], "Number of active HTTP server requests.";
     SERVER_DISCONNECTED = Counter "poolscope.server.request.disconnected" "{request}"

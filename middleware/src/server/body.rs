@@ -189,7 +189,8 @@ impl<B: Body> Body for ResponseBody<B> {
                 let is_last = this.inner.as_ref().as_pin_ref().is_some_and(|inner| inner.is_end_stream());
                 if is_last {
                     this.guard.take().into_iter().for_each(Guard::over);
-                } else {
+                } else if guard.life.is(is::HTTP2) {
+                    // Over HTTP/1, hyper asks for more until its transport does not go on.
                     guard.life.owes();
                     *this.is_owed = true;
                 }

@@ -74,6 +74,9 @@ impl ServerBuilder {
 
     /// Most connections at a time, at least 1, those included whose TLS handshake is not over; `None` for no limit. By
     /// default, this is [`DEFAULT_MAX_CONNECTIONS`].
+    ///
+    /// Those that are [refused](AtLimit::Refuse) don't count among them, and each is counted as rejected. In a flood not each
+    /// reads why: 64 at a time are answered, and have a second for it; more are closed as they come.
     pub fn max_connections(mut self, max: impl Into<Option<usize>>) -> Self {
         self.rules.max_connections = max.into();
         self
@@ -102,7 +105,8 @@ impl ServerBuilder {
 
     /// How long the head of a request over HTTP/1 may take from its first byte, from 1 ms to a year; `None` for ever. By
     /// default, this is [`DEFAULT_HEADERS_TIMEOUT`]. Over HTTP/2, a head that does not come is no request, and the idle timeout
-    /// holds.
+    /// holds. So it does for a head whose first bytes came before the answer to the request before it was sent: where in those
+    /// bytes a body ended and the head began, only hyper knows.
     pub fn headers_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.rules.headers_timeout = timeout.into();
         self
@@ -115,9 +119,14 @@ impl ServerBuilder {
         self
     }
 
-    /// How long a client may read nothing of what is sent to it, from 1 ms to a year; `None` for ever. Over TCP on Linux, also how
-    /// long its kernel may acknowledge nothing, so that one that is gone is found by the little that is sent to it. By default,
-    /// this is [`DEFAULT_WRITE_TIMEOUT`].
+    /// How long a client may read nothing of what is sent to it, from 1 ms to a year; `None` for ever. By default, this is
+    /// [`DEFAULT_WRITE_TIMEOUT`].
+    ///
+    /// Over TCP on Linux the kernel tells (`TCP_USER_TIMEOUT`, up to 24 days): the client's kernel has for so long acknowledged
+    /// nothing, so that a client that is gone is found by the little that is sent to it, or said that it has no room, which it does
+    /// until a good part of its receive buffer was read. A client that reads slowly goes on for ten times as long: then the
+    /// kernel must have taken more, which it does when a third of the send buffer is free again. Elsewhere that must be so
+    /// within the timeout itself. Over HTTP/2, something of some stream must be read.
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.rules.write_timeout = timeout.into();
         self
@@ -131,7 +140,7 @@ impl ServerBuilder {
     }
 
     /// Whether the maximum age, the idle timeout, now from the last byte, and the write timeout hold for connections too that
-    /// left HTTP, such as WebSockets. By default, they don't.
+    /// left HTTP, such as WebSockets. By default, they don't, and the kernel gives such a connection up when it does by itself.
     pub fn ends_upgraded(mut self, ends: bool) -> Self {
         self.rules.ends_upgraded = ends;
         self

@@ -21,12 +21,16 @@ pub struct ServerIo<T> {
     inner: T,
     protocol: Protocol,
     ending: Ending,
+    /// Takes back from the kernel that it ends the connection; for when that leaves HTTP.
+    unbound: Option<fn(&T)>,
     held: Held,
 }
 
 impl<T> ServerIo<T> {
-    pub(super) fn new(inner: T, held: Held) -> Self {
-        Self { inner, protocol: Protocol::default(), ending: Ending::default(), held }
+    pub(super) fn new(inner: T, held: Held, unbound: fn(&T)) -> Self {
+        let is_for_good = !held.life.is(is::BOUNDED) || held.shared.rules.ends_upgraded;
+        let unbound = Some(unbound).filter(|_| !is_for_good);
+        Self { inner, protocol: Protocol::default(), ending: Ending::default(), unbound, held }
     }
 
     /// The connection, for who serves its requests.
@@ -74,7 +78,7 @@ fn cut() -> io::Error {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for ServerIo<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { inner, protocol, ending, held } = self.get_mut();
+        let Self { inner, protocol, ending, held, .. } = self.get_mut();
         let life = &*held.life;
         if life.told().is_some() {
             if life.is(is::CUT) {
@@ -120,10 +124,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ServerIo<T> {
         write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
         bufs: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
     ) -> Poll<io::Result<usize>> {
-        let Self { inner, protocol, ending, held } = self;
+        let Self { inner, protocol, ending, unbound, held } = self;
         let life = &*held.life;
         if life.is(is::CUT) {
             return Poll::Ready(Err(cut()));
+        }
+        // The answer with which it leaves HTTP is written here.
+        if let Some(unbound) = unbound.take_if(|_| life.is(is::UPGRADED)) {
+            unbound(inner);
         }
         if ending.is_writing() {
             ready!(ending.write(Pin::new(&mut *inner), cx, life))?;
@@ -190,7 +198,7 @@ fn flush(
     }
     match poll(cx) {
         Poll::Ready(Ok(())) => {
-            life.goes_on();
+            life.flushed();
             Poll::Ready(Ok(()))
         }
         Poll::Ready(Err(error)) => {

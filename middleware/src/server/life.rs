@@ -2,41 +2,25 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU64,
+    AtomicBool, AtomicU8, AtomicU16, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use std::task::Waker;
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
-use poolscope_semconv::value::{ConnectionState, ServerCloseReason};
+use crossbeam_queue::ArrayQueue;
 use tokio::time::Instant;
 
-use super::rules::Facts;
-use crate::registry::ServerConnectionSnapshot;
+use super::request::Guard;
+
+mod answers;
+mod end;
+mod facts;
+pub(super) mod is;
 
 /// Stands for a moment that is not.
 const NEVER: u64 = u64::MAX;
-
-/// Bits of what is known of a connection.
-pub(super) mod is {
-    /// Its handshake is over, and it was handed out.
-    pub(in crate::server) const SERVED: u8 = 1;
-    /// It left HTTP.
-    pub(in crate::server) const UPGRADED: u8 = 2;
-    /// It speaks HTTP/2.
-    pub(in crate::server) const HTTP2: u8 = 4;
-    /// The last answer, or what it answers, says that no request may follow.
-    pub(in crate::server) const LAST: u8 = 8;
-    /// An answer was given whose head was not written yet.
-    pub(in crate::server) const ANSWERED: u8 = 16;
-    /// The program has ended its sending side.
-    pub(in crate::server) const SHUT_DOWN: u8 = 32;
-    /// Whoever drives it ends it in order when it is told to.
-    pub(in crate::server) const DRIVEN: u8 = 64;
-    /// It is to end now.
-    pub(in crate::server) const CUT: u8 = 128;
-}
 
 /// One connection. Times are since the begin of its server.
 #[derive(Debug)]
@@ -46,7 +30,7 @@ pub(super) struct Life {
     epoch: Instant,
     pub(super) accepted: Duration,
     old_at: Option<Duration>,
-    known: AtomicU8,
+    known: AtomicU16,
     sent: AtomicU64,
     received: AtomicU64,
     requests: AtomicU64,
@@ -54,10 +38,12 @@ pub(super) struct Life {
     idle_since: AtomicU64,
     head_since: AtomicU64,
     write_since: AtomicU64,
-    /// Parts of answers that were handed out and of which no more was asked for.
+    /// Parts of answers over HTTP/2 that were handed out and of which no more was asked for.
     owed: AtomicU64,
     owed_since: AtomicU64,
     moved_at: AtomicU64,
+    /// The request whose answer was handed out whole and is not sent yet; over HTTP/1, where answers go one after the other.
+    unsent: ArrayQueue<Guard>,
     /// Why it is to end, or has ended, as far as the program knows: the reason's place, plus 1.
     told: AtomicU8,
     told_at: AtomicU64,
@@ -85,7 +71,7 @@ impl Life {
             epoch,
             accepted,
             old_at: max_age.map(|age| accepted.saturating_add(age)),
-            known: AtomicU8::new(0),
+            known: AtomicU16::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -96,6 +82,7 @@ impl Life {
             owed: AtomicU64::new(0),
             owed_since: never(),
             moved_at: AtomicU64::new(nanos(accepted)),
+            unsent: ArrayQueue::new(1),
             told: AtomicU8::new(0),
             told_at: never(),
             seen: AtomicU8::new(0),
@@ -119,17 +106,17 @@ impl Life {
 
     /// True if all of these bits are set.
     #[inline]
-    pub(super) fn is(&self, bits: u8) -> bool {
+    pub(super) fn is(&self, bits: u16) -> bool {
         self.known.load(Acquire) & bits == bits
     }
 
     /// Sets bits; gives those that were set before.
-    pub(super) fn mark(&self, bits: u8) -> u8 {
+    pub(super) fn mark(&self, bits: u16) -> u16 {
         self.known.fetch_or(bits, AcqRel)
     }
 
     /// Clears a bit; true if it was set.
-    pub(super) fn unmark(&self, bit: u8) -> bool {
+    pub(super) fn unmark(&self, bit: u16) -> bool {
         self.is(bit) && self.known.fetch_and(!bit, AcqRel) & bit != 0
     }
 
@@ -228,20 +215,6 @@ impl Life {
         }
     }
 
-    /// A part of an answer was handed out, to be sent.
-    #[inline]
-    pub(super) fn owes(&self) {
-        self.owed_since.store(self.now_nanos(), Relaxed);
-        self.owed.fetch_add(1, AcqRel);
-    }
-
-    /// More was asked for, or nothing more will be.
-    #[inline]
-    pub(super) fn owes_no_more(&self) {
-        self.owed_since.store(self.now_nanos(), Relaxed);
-        self.owed.fetch_sub(1, AcqRel);
-    }
-
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight.load(Acquire)
     }
@@ -257,172 +230,8 @@ impl Life {
     pub(super) fn panicked(&self) {
         self.is_panicked.store(true, Relaxed);
     }
-
-    // --- its end
-
-    /// Has it end for a reason, when its requests have ended; the first reason holds.
-    pub(super) fn tell(&self, reason: ServerCloseReason) -> bool {
-        let is_first = self.told.compare_exchange(0, place(reason), AcqRel, Acquire).is_ok();
-        if is_first {
-            self.told_at.store(self.now_nanos(), Release);
-            self.wake();
-        }
-        is_first
-    }
-
-    /// Has it end now: for a reason that it was told, or for this one. A shutdown that has to cut takes the place of one that
-    /// does not.
-    pub(super) fn cut(&self, reason: ServerCloseReason) {
-        if !self.tell(reason) && reason == ServerCloseReason::ShutdownCut {
-            let shutdown = place(ServerCloseReason::Shutdown);
-            let _ = self.told.compare_exchange(shutdown, place(reason), AcqRel, Acquire);
-        }
-        self.mark(is::CUT);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        for waker in [&self.reads, &self.writes, &self.handler, &self.driver] {
-            waker.wake();
-        }
-    }
-
-    /// Why it is to end, if it is.
-    pub(super) fn told(&self) -> Option<ServerCloseReason> {
-        reason_at(self.told.load(Acquire))
-    }
-
-    /// Something was seen that ends it. The first holds.
-    pub(super) fn see(&self, reason: ServerCloseReason) {
-        let _ = self.seen.compare_exchange(0, place(reason), AcqRel, Acquire);
-    }
-
-    /// What was seen of its end.
-    pub(super) fn seen(&self) -> Option<ServerCloseReason> {
-        reason_at(self.seen.load(Acquire))
-    }
-
-    /// Why it has ended.
-    pub(super) fn reason(&self) -> ServerCloseReason {
-        use ServerCloseReason::{ConnectionClose, Dropped, Panicked, UpgradeEnded};
-        if self.is_panicked.load(Relaxed) {
-            return Panicked;
-        }
-        if let Some(reason) = self.told().or_else(|| self.seen()) {
-            let is_usual = reason == ServerCloseReason::ClientClosed;
-            return if is_usual && self.is(is::UPGRADED) { UpgradeEnded } else { reason };
-        }
-        match () {
-            () if self.is(is::UPGRADED) => UpgradeEnded,
-            () if self.is(is::LAST) && self.is(is::SHUT_DOWN) => ConnectionClose,
-            () => Dropped,
-        }
-    }
-
-    // --- what is known of it
-
-    pub(super) fn facts(&self) -> Facts {
-        let moment =
-            |at: &AtomicU64| Some(at.load(Acquire)).filter(|at| *at != NEVER).map(Duration::from_nanos);
-        let at = |at: &AtomicU64| Duration::from_nanos(at.load(Relaxed));
-        Facts {
-            is_served: self.is(is::SERVED),
-            is_upgraded: self.is(is::UPGRADED),
-            in_flight: self.in_flight(),
-            idle_since: at(&self.idle_since),
-            head_since: moment(&self.head_since),
-            write_since: moment(&self.write_since),
-            owed_since: moment(&self.owed_since).filter(|_| self.owed.load(Acquire) > 0),
-            moved_at: at(&self.moved_at),
-            old_at: self.old_at,
-            told_at: moment(&self.told_at),
-            is_shut: self.told() == Some(ServerCloseReason::Shutdown),
-        }
-    }
-
-    /// Its state; `None` while it is queued.
-    pub(super) fn state(&self) -> Option<ConnectionState> {
-        let known = self.known.load(Acquire);
-        (known & is::SERVED != 0).then(|| match self.in_flight() {
-            0 if known & is::UPGRADED != 0 => ConnectionState::Upgraded,
-            0 if self.write_since.load(Acquire) == NEVER => ConnectionState::Idle,
-            _ => ConnectionState::Active,
-        })
-    }
-
-    pub(super) fn row(&self, now: Duration) -> ServerConnectionSnapshot {
-        let (sent, received) = self.bytes();
-        let active_requests = self.in_flight();
-        let idle_since = Duration::from_nanos(self.idle_since.load(Relaxed));
-        ServerConnectionSnapshot {
-            id: self.id,
-            peer: self.peer,
-            state: self.state(),
-            age: now.saturating_sub(self.accepted),
-            idle: (active_requests == 0).then(|| now.saturating_sub(idle_since)),
-            requests: self.requests(),
-            active_requests,
-            sent,
-            received,
-            ending: self.told(),
-        }
-    }
-}
-
-fn place(reason: ServerCloseReason) -> u8 {
-    reason.index() as u8 + 1
-}
-
-fn reason_at(place: u8) -> Option<ServerCloseReason> {
-    ServerCloseReason::ALL.get(usize::from(place).checked_sub(1)?).copied()
 }
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(NEVER - 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use ServerCloseReason::*;
-
-    use super::*;
-
-    fn life() -> Life {
-        Life::new(1, None, Instant::now(), Duration::ZERO, None)
-    }
-
-    #[test]
-    fn the_first_reason_holds_and_a_cut_of_the_shutdown_is_told() {
-        let life = life();
-        life.see(ClientReset);
-        assert!(life.tell(MaxAge));
-        assert!(!life.tell(Shutdown));
-        life.cut(ShutdownCut);
-        assert_eq!(life.reason(), MaxAge);
-        let life = self::life();
-        life.tell(Shutdown);
-        life.cut(ShutdownCut);
-        assert!(life.is(is::CUT));
-        assert_eq!(life.reason(), ShutdownCut);
-    }
-
-    #[test]
-    fn what_was_seen_is_told_where_nobody_had_a_reason() {
-        for (marks, seen, reason) in [
-            (0, None, Dropped),
-            (is::SHUT_DOWN, None, Dropped),
-            (is::SHUT_DOWN | is::LAST, None, ConnectionClose),
-            (is::UPGRADED, None, UpgradeEnded),
-            (is::UPGRADED, Some(ClientClosed), UpgradeEnded),
-            (is::UPGRADED, Some(ClientReset), ClientReset),
-            (is::LAST, Some(ClientClosed), ClientClosed),
-        ] {
-            let life = life();
-            life.mark(marks);
-            if let Some(seen) = seen {
-                life.see(seen);
-            }
-            assert_eq!(life.reason(), reason, "{marks} {seen:?}");
-        }
-    }
 }

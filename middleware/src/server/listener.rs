@@ -13,9 +13,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::io::ServerIo;
+use super::life::is;
 use super::refuse::refuse;
 use super::rules::AtLimit;
-use super::shared::{Shared, Stage};
+use super::shared::{Held, Shared, Stage};
 
 /// Wait after the first time that nothing could be accepted; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(10);
@@ -43,11 +44,14 @@ pub trait Listen: Send + 'static {
     /// The other end, if it is one of IP.
     fn peer(addr: &Self::Addr) -> Option<SocketAddr>;
 
-    /// Has the kernel give a connection up whose other end acknowledges nothing of what was sent for so long. Little that is sent
-    /// to a client which is gone fits into the buffers of this end, where nobody would ever notice. The default does nothing;
-    /// for TCP it is done on Linux.
-    fn bound_unacknowledged(io: &Self::Io, time: Duration) {
+    /// Has the kernel give a connection up whose other end takes nothing of what there is to be sent for so long: it
+    /// acknowledges nothing, or has no room. Or no more, with `None`. True if the kernel does so.
+    ///
+    /// Little that is sent to a client which is gone fits into the buffers of this end, where nobody would ever notice; and of
+    /// one that reads slowly, only the kernel sees that it does. The default does nothing; for TCP it is done on Linux.
+    fn bound_unacknowledged(io: &Self::Io, time: Option<Duration>) -> bool {
         let _ = (io, time);
+        false
     }
 }
 
@@ -68,10 +72,11 @@ impl Listen for TcpListener {
     }
 
     #[cfg(target_os = "linux")]
-    fn bound_unacknowledged(io: &TcpStream, time: Duration) {
-        let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    fn bound_unacknowledged(io: &TcpStream, time: Option<Duration>) -> bool {
+        // What is no number of milliseconds for the kernel is its own default, as 0 is.
+        let millis = time.and_then(|time| i32::try_from(time.as_millis()).ok()).unwrap_or(0);
         // A connection that can't be bounded so is bounded by what it writes, as elsewhere.
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(io, millis);
+        rustix::net::sockopt::set_tcp_user_timeout(io, millis.cast_unsigned()).is_ok() && millis > 0
     }
 }
 
@@ -138,8 +143,12 @@ impl<L: Listen> ServerListener<L> {
             let (io, addr) = self.accept_any().await?;
             match self.shared.admit(L::peer(&addr)) {
                 Ok(held) => {
+                    bound::<L>(&io, &held);
                     held.life.served();
-                    return Some((ServerIo::new(io, held), addr));
+                    let unbound = |io: &L::Io| {
+                        L::bound_unacknowledged(io, None);
+                    };
+                    return Some((ServerIo::new(io, held, unbound), addr));
                 }
                 Err(_) => refuse(&self.shared, io),
             }
@@ -161,6 +170,14 @@ impl<L: Listen> ServerListener<L> {
     }
 }
 
+/// Has the kernel end a connection whose client takes nothing for the write timeout, if it can.
+pub(super) fn bound<L: Listen>(io: &L::Io, held: &Held) {
+    let time = held.shared.rules.write_timeout;
+    if time.is_some() && L::bound_unacknowledged(io, time) {
+        held.life.mark(is::BOUNDED);
+    }
+}
+
 async fn accept_from<L: Listen>(shared: &Shared, listener: &mut L, wait: &mut Duration) -> (L::Io, L::Addr) {
     loop {
         if shared.rules.at_limit == AtLimit::Wait {
@@ -169,9 +186,6 @@ async fn accept_from<L: Listen>(shared: &Shared, listener: &mut L, wait: &mut Du
         match listener.accept().await {
             Ok(accepted) => {
                 *wait = FIRST_WAIT;
-                if let Some(time) = shared.rules.write_timeout {
-                    L::bound_unacknowledged(&accepted.0, time);
-                }
                 return accepted;
             }
             Err(error) if is_of_connection(&error) => {}

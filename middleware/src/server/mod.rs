@@ -69,7 +69,7 @@
 //! | maximum age | so old, ten percent more or less | the same where it is idle; else `connection: close` on the next answer, or a GOAWAY to the client at once, and the end when its requests have ended |
 //! | headers timeout | so long after the first byte of a head over HTTP/1 | cut |
 //! | read timeout | the handler waits so long for the body of its request | the body fails, and over HTTP/1 the answer is the last |
-//! | write timeout | the client reads nothing for so long, over HTTP/2 of no stream | cut |
+//! | write timeout | the client reads nothing for so long, over HTTP/2 of no stream | cut; see [`ServerBuilder::write_timeout`] for how it is known |
 //! | shutdown | [`Server::close`], or the scope's | as for the maximum age; what left HTTP is let be until it is cut at the deadline |
 //!
 //! A connection that has not ended by the drain timeout after its idle timeout or its maximum age is cut. All of it works with
@@ -78,6 +78,13 @@
 //! What can't be seen: an HTTP/2 stream that left HTTP, by an extended CONNECT, makes its connection `upgraded`, and nobody sees
 //! that stream end; such a connection ends by its client or by a shutdown. That hyper closes a connection by itself for another
 //! reason than those of the list is `dropped`.
+//!
+//! # Who left early
+//!
+//! Over HTTP/1, an answer is finished when its transport has sent the last of it, which is when the kernel has taken it. A client
+//! that leaves before counts as one that left early, and the span of its request ends with that error; one that leaves while the
+//! end of the answer is in the kernel's buffers can't be told from one that has read it. Over HTTP/2, an answer is finished when
+//! hyper has taken the last part of its body: what was sent of one stream, the transport can't tell.
 //!
 //! # Beyond the limit
 //!

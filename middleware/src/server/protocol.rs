@@ -105,13 +105,16 @@ impl Protocol {
                 }
             }
             Self::Http2(frames) => {
-                let mut left = written;
+                let (mut left, data) = (written, frames.written.data());
                 for buf in bufs {
                     let gone = &buf[..buf.len().min(left)];
                     left -= gone.len();
                     if frames.written.walk(gone).is_some_and(|code| code != NO_ERROR) {
                         life.see(ServerCloseReason::ProtocolError);
                     }
+                }
+                if frames.written.data() != data {
+                    life.takes();
                 }
             }
             Self::Unknown | Self::Begins(_) => {}

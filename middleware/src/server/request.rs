@@ -133,8 +133,19 @@ impl Guard {
         self.left();
     }
 
-    /// The answer is over.
+    /// The answer was handed out whole. Over HTTP/1, it is over when it was sent; over HTTP/2, nobody can tell by the transport
+    /// what was sent of a stream.
     pub(super) fn over(mut self) {
+        if self.version <= Version::HTTP_11 {
+            let life = Arc::clone(&self.life);
+            life.keep(self);
+        } else {
+            self.end();
+        }
+    }
+
+    /// The answer was sent.
+    pub(super) fn sent(mut self) {
         self.end();
     }
 
@@ -253,7 +264,8 @@ fn request_of<B>(request: &Request<B>) -> crate::trace::Head<'_> {
     crate::trace::Head { method: request.method(), uri: request.uri(), headers: request.headers() }
 }
 
-/// True in a runtime that does not shut down: one that does takes no task any more, and ends it at once.
+/// True in a runtime that does not shut down: one that does takes no task any more, and ends it at once. Nothing cheaper tells;
+/// it is asked for a stream that was reset only, which had a task of its own.
 fn is_in_live_runtime() -> bool {
     Handle::try_current().is_ok_and(|runtime| {
         let task = runtime.spawn(std::future::pending::<()>());

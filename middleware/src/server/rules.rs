@@ -21,12 +21,17 @@ pub(super) struct Rules {
     pub(super) sweep_interval: Duration,
 }
 
+/// How many write timeouts a client may take to read so much that the kernel takes more, where the kernel itself ends a
+/// connection whose client reads nothing at all: a third of the send buffer, which is 4 MB at most by default, in 5 minutes.
+const SLOWEST: u32 = 10;
+
 /// What happens to a connection for which there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AtLimit {
-    /// It is accepted and answered by `503` with `Retry-After`, or by a GOAWAY over HTTP/2, and closed in order. Where TLS is
-    /// ours it is closed without an answer, for an answer would cost a handshake.
+    /// It is accepted and answered by `503` with `Retry-After`, or by a GOAWAY over HTTP/2, and closed in order: at most 64 at a
+    /// time, each for a second at most. More are closed without an answer, and so are all where TLS is ours, for an answer
+    /// would cost a handshake.
     #[default]
     Refuse,
     /// It is not accepted until there is room: it waits in the kernel's backlog, where nobody can count it.
@@ -47,7 +52,9 @@ pub(super) struct Facts {
     pub(super) head_since: Option<Duration>,
     /// Since when a write does not go on.
     pub(super) write_since: Option<Duration>,
-    /// When last a part of an answer's body was handed out, of which no more was asked for.
+    /// The kernel ends it by itself when its client has taken nothing for the write timeout.
+    pub(super) is_bounded: bool,
+    /// Over HTTP/2, when something of an answer's body was last handed out or sent, of which no more was asked for.
     pub(super) owed_since: Option<Duration>,
     /// When bytes last went either way; known of one that is upgraded.
     pub(super) moved_at: Duration,
@@ -87,11 +94,14 @@ pub(super) fn due(facts: &Facts, rules: &Rules) -> Option<Due> {
     if !facts.is_upgraded || rules.ends_upgraded {
         let cut = |at: Option<Duration>, reason| at.map(|at| Due { at, what: What::Cut(reason) });
         let end = |at: Option<Duration>, reason| at.map(|at| Due { at, what: What::End(reason) });
-        let owed = facts.owed_since.filter(|_| facts.in_flight > 0);
+        // While its transport does not go on, that says whether the client reads.
+        let owed = facts.owed_since.filter(|_| facts.in_flight > 0 && facts.write_since.is_none());
+        let slowest = if facts.is_bounded { SLOWEST } else { 1 };
+        let stuck = rules.write_timeout.map(|timeout| timeout.saturating_mul(slowest));
         let idle_since = if facts.is_upgraded { facts.moved_at } else { facts.idle_since };
         let is_waiting = is_idle && (facts.head_since.is_none() || facts.is_upgraded);
         let head = facts.head_since.filter(|_| facts.in_flight == 0 && !facts.is_upgraded);
-        all[0] = cut(after(facts.write_since, rules.write_timeout), WriteTimeout);
+        all[0] = cut(after(facts.write_since, stuck), WriteTimeout);
         all[1] = cut(after(owed, rules.write_timeout), WriteTimeout);
         all[2] = cut(after(head, rules.headers_timeout), HeadersTimeout);
         if facts.told_at.is_none() {
@@ -157,6 +167,7 @@ mod tests {
             idle_since in time(),
             head_since in option::of(time()),
             write_since in option::of(time()),
+            is_bounded: bool,
             owed_since in option::of(time()),
             moved_at in time(),
             old_at in option::of(time()),
@@ -164,8 +175,8 @@ mod tests {
             is_shut: bool,
         ) -> Facts {
             Facts {
-                is_served, is_upgraded, in_flight, idle_since, head_since, write_since, owed_since, moved_at, old_at, told_at,
-                is_shut,
+                is_served, is_upgraded, in_flight, idle_since, head_since, write_since, is_bounded, owed_since, moved_at, old_at,
+                told_at, is_shut,
             }
         }
     }
@@ -185,9 +196,11 @@ mod tests {
         if facts.is_upgraded && !rules.ends_upgraded {
             return what;
         }
-        let is_stuck = facts.write_since.is_some_and(|at| has_passed(at, rules.write_timeout));
-        let is_unread =
-            facts.in_flight > 0 && facts.owed_since.is_some_and(|at| has_passed(at, rules.write_timeout));
+        let stuck = rules.write_timeout.map(|limit| if facts.is_bounded { limit * 10 } else { limit });
+        let is_stuck = facts.write_since.is_some_and(|at| has_passed(at, stuck));
+        let is_unread = facts.in_flight > 0
+            && facts.write_since.is_none()
+            && facts.owed_since.is_some_and(|at| has_passed(at, rules.write_timeout));
         if is_stuck || is_unread {
             what.push(What::Cut(WriteTimeout));
         }
@@ -216,7 +229,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_due_is_what_the_rules_say(facts in facts(), rules in rules(), now in time().prop_map(|now| now * 2)) {
+        fn what_is_due_is_what_the_rules_say(facts in facts(), rules in rules(), now in time().prop_map(|now| now * 4)) {
             let due = due(&facts, &rules);
             let all = model(&facts, &rules, now);
             match due.filter(|due| due.at <= now) {

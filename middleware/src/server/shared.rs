@@ -2,47 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use poolscope_semconv::value::{
-    ConnectionState, DisconnectPhase, ErrorType, IoDirection, RejectReason, ServerCloseReason,
-};
-use poolscope_semconv::{attr, metric};
+use poolscope_semconv::metric;
+use poolscope_semconv::value::{DisconnectPhase, ErrorType, RejectReason, ServerCloseReason};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::life::{Life, is};
-use super::rules::{Rules, What, due, shortest};
+use super::rules::Rules;
 use super::sweep;
 use crate::Scope;
 use crate::event::{Event, ServerConnectionClosed, ServerRejecting};
-use crate::registry::{
-    ConnectionCounts, HandshakeSnapshot, Histogram, Mirroring, Rows, ServedResults, ServerSnapshot,
-};
-use crate::series::{handshake_key, served_key, text};
+use crate::registry::{Histogram, Rows, ServedResults};
 
-/// Most connections that a snapshot lists one by one; all of them are counted.
-const MOST_LISTED: usize = 100;
+mod ends;
+mod figures;
+mod look;
+
+pub(super) use ends::Stage;
 
 /// Most connections at a time that are being refused in words; those beyond are closed without.
 const MOST_REFUSALS: usize = 64;
 
 /// How often it is told that connections are turned away.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-
-/// How far the end of a server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
-    Open,
-    /// It accepts no more.
-    Closed,
-    /// What is left is cut.
-    Cut,
-}
 
 /// What a server, its connections and its sweep share.
 #[derive(Debug)]
@@ -100,6 +87,7 @@ impl Drop for Held {
         if thread::panicking() {
             self.life.panicked();
         }
+        self.life.gone();
         self.shared.leave(&self.life);
     }
 }
@@ -113,16 +101,6 @@ impl Drop for Refusal {
         self.0.table().refusals -= 1;
         self.0.left.notify_waiters();
     }
-}
-
-/// What a look at all connections has found.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) due: Vec<(Arc<Life>, What)>,
-    /// Nothing is to be done before.
-    pub(super) next: Option<Duration>,
-    /// Nothing is there, and nothing will be.
-    pub(super) is_over: bool,
 }
 
 impl Shared {
@@ -295,139 +273,6 @@ impl Shared {
     pub(super) fn disconnected(&self, phase: DisconnectPhase) {
         self.disconnected[phase.index()].fetch_add(1, Relaxed);
     }
-
-    // --- waiting, and ending
-
-    async fn until(&self, is_so: impl Fn(&Table) -> bool) {
-        loop {
-            let mut left = pin!(self.left.notified());
-            // Listens first, so that the last one is not missed.
-            left.as_mut().enable();
-            if is_so(&self.table()) {
-                return;
-            }
-            left.await;
-        }
-    }
-
-    /// Returns when there is room for one more.
-    pub(super) async fn room(&self) {
-        let max = self.rules.max_connections.unwrap_or(usize::MAX);
-        self.until(|table| table.there.len() < max).await;
-    }
-
-    /// Returns when no connection is there, and none is being refused.
-    pub(crate) async fn all_ended(&self) {
-        self.until(|table| table.there.is_empty() && table.refusals == 0).await;
-    }
-
-    /// Accepts no more, and has all connections end when their requests have. Tells how many are there.
-    pub(crate) fn close(&self) -> u64 {
-        self.step(Stage::Closed);
-        let there: Vec<_> = self.table().there.values().cloned().collect();
-        for life in &there {
-            life.tell(ServerCloseReason::Shutdown);
-        }
-        self.sweep_now.notify_one();
-        there.len() as u64
-    }
-
-    /// Cuts what is there; tells how many.
-    pub(crate) fn cut(&self) -> u64 {
-        self.step(Stage::Cut);
-        let there: Vec<_> = self.table().there.values().cloned().collect();
-        for life in &there {
-            life.cut(ServerCloseReason::ShutdownCut);
-        }
-        there.len() as u64
-    }
-
-    /// Goes on to a stage, never back.
-    fn step(&self, to: Stage) {
-        self.stage.send_if_modified(|stage| {
-            let is_new = *stage < to;
-            *stage = (*stage).max(to);
-            is_new
-        });
-    }
-
-    /// Connections that are there.
-    #[cfg(feature = "shutdown")]
-    pub(crate) fn present(&self) -> u64 {
-        self.table().there.len() as u64
-    }
-
-    /// Looks for connections whose time is over.
-    pub(super) fn look(&self) -> Found {
-        let table = self.table();
-        let now = self.now();
-        let mut next = shortest(&self.rules).map(|shortest| now + shortest);
-        let mut found = Vec::new();
-        for life in table.there.values().filter(|life| !life.is(is::CUT)) {
-            let Some(due) = due(&life.facts(), &self.rules) else { continue };
-            if due.at <= now {
-                found.push((Arc::clone(life), due.what));
-                // What is due next of it is known only when this was done.
-                next = Some(now);
-            } else {
-                next = Some(next.map_or(due.at, |next| next.min(due.at)));
-            }
-        }
-        let is_over = table.there.is_empty() && *self.stage.borrow() != Stage::Open;
-        Found { due: found, next, is_over }
-    }
-
-    pub(super) fn snapshot(&self) -> ServerSnapshot {
-        let table = self.table();
-        let now = self.now();
-        let mut connections = ConnectionCounts::default();
-        let (mut queued, mut active_requests, mut requests) = (0, 0, table.requests);
-        let (mut sent, mut received) = table.bytes;
-        for life in table.there.values() {
-            match life.state() {
-                None => queued += 1,
-                Some(ConnectionState::Idle) => connections.idle += 1,
-                Some(ConnectionState::Active) => connections.active += 1,
-                Some(ConnectionState::Upgraded) => connections.upgraded += 1,
-            }
-            active_requests += life.in_flight();
-            requests += life.requests();
-            let bytes = life.bytes();
-            (sent, received) = (sent + bytes.0, received + bytes.1);
-        }
-        let handshakes = HANDSHAKES.iter().zip(&self.handshakes);
-        let oldest = table.there.first_key_value();
-        ServerSnapshot {
-            name: self.name.to_string(),
-            scheme: self.scheme(),
-            accepted: table.accepted,
-            rejected: RejectReason::ALL.iter().map(|of| (*of, table.rejected[of.index()])).collect(),
-            accept_errors: table.accept_errors,
-            queued,
-            connections,
-            limit: self.rules.max_connections.map(|max| max as u64),
-            upgraded: self.upgraded.load(Relaxed),
-            closed: ServerCloseReason::ALL.iter().map(|of| (*of, table.closed[of.index()])).collect(),
-            requests,
-            active_requests,
-            disconnected: DisconnectPhase::ALL
-                .iter()
-                .map(|of| (*of, self.disconnected[of.index()].load(Relaxed)))
-                .collect(),
-            bytes: vec![(IoDirection::Transmit, sent), (IoDirection::Receive, received)],
-            duration: self.duration.snapshot(),
-            per_connection: self.per_connection.snapshot(),
-            handshakes: handshakes
-                .filter_map(|(error_type, times)| {
-                    Some(HandshakeSnapshot { error_type: *error_type, duration: times.get()?.snapshot() })
-                })
-                .collect(),
-            results: self.results.snapshot(),
-            oldest: oldest.map(|(_, life)| now.saturating_sub(life.accepted)),
-            is_closed: *self.stage.borrow() != Stage::Open,
-            open: table.there.values().take(MOST_LISTED).map(|life| life.row(now)).collect(),
-        }
-    }
 }
 
 /// True if a connection ended as most do: in order, by its client or after an answer.
@@ -440,27 +285,5 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // Its task sees that it is gone.
         self.sweep_now.notify_one();
-    }
-}
-
-impl Rows<ServerSnapshot> for Shared {
-    fn name(&self) -> Arc<str> {
-        Arc::clone(&self.name)
-    }
-
-    fn rows(&self) -> Vec<ServerSnapshot> {
-        vec![self.snapshot()]
-    }
-
-    fn mirror(&self, mirrors: Mirroring<'_>) {
-        let key = || vec![text(attr::SERVER_NAME, &*self.name)];
-        self.duration.mirror(mirrors, key);
-        self.per_connection.mirror(mirrors, key);
-        for (error, times) in HANDSHAKES.iter().zip(&self.handshakes) {
-            if let Some(times) = times.get() {
-                times.mirror(mirrors, || handshake_key(&self.name, error.map(ErrorType::as_str)));
-            }
-        }
-        self.results.mirror(mirrors, &served_key(&self.name, self.scheme()));
     }
 }

@@ -67,3 +67,42 @@ fn sweep(shared: &Shared) -> Option<Instant> {
     let next = found.next.unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP);
     Some(shared.epoch + next.max(now + shared.rules.sweep_interval))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use poolscope_semconv::value::ServerCloseReason;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::Scope;
+    use crate::server::life::is;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_told_and_stays_is_swept_no_more_often_than_others() {
+        const IDLE: Duration = Duration::from_secs(1);
+        let options = Scope::new().server("api").idle_timeout(IDLE).drain_timeout(IDLE * 10);
+        let shared = options.build().unwrap().shared;
+        // The sweeps are those of the test.
+        shared.is_swept.store(true, Relaxed);
+        let held = shared.admit(None).unwrap();
+        held.life.served();
+        let begin = Instant::now();
+        let sweep_at = async |since: Duration| {
+            advance(begin + since - Instant::now()).await;
+            sweep(&shared).unwrap() - Instant::now()
+        };
+        let interval = shared.rules.sweep_interval;
+        assert_eq!(sweep_at(Duration::ZERO).await, IDLE);
+        assert_eq!(sweep_at(IDLE).await, interval);
+        assert_eq!(held.life.told(), Some(ServerCloseReason::IdleTimeout));
+        // It stays: what else may come into being is looked for, and no more.
+        assert_eq!(sweep_at(IDLE + interval).await, IDLE);
+        assert_eq!(sweep_at(IDLE * 11).await, interval);
+        assert!(held.life.is(is::CUT));
+        // It stays all the same, as a program may that lets its task stand still.
+        assert_eq!(sweep_at(IDLE * 11 + interval).await, IDLE);
+        assert_eq!(sweep_at(IDLE * 99).await, IDLE);
+    }
+}

@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::io::ServerIo;
-use super::listener::{Accept, Listen, ServerListener};
+use super::listener::{Accept, Listen, ServerListener, bound};
 use super::shared::Held;
 
 /// Handshakes that are under way, or over and not taken yet: each gives its connection, if it has come to a good end.
@@ -55,7 +55,10 @@ where
                 Some(ended) = handshakes.join_next() => {
                     if let Ok(Some((stream, held, addr))) = ended {
                         held.life.served();
-                        return Some((ServerIo::new(stream, held), addr));
+                        let unbound = |io: &TlsStream<L::Io>| {
+                            L::bound_unacknowledged(io.get_ref().0, None);
+                        };
+                        return Some((ServerIo::new(stream, held, unbound), addr));
                     }
                 }
                 accepted = listener.accept_any() => match accepted {
@@ -86,6 +89,7 @@ fn begin<L>(
     }
     // Beyond the most connections it is closed: an answer would cost a handshake.
     let Ok(held) = shared.admit(L::peer(&addr)) else { return };
+    bound::<L>(&io, &held);
     let (handshake, limit) = (acceptor.accept(io), shared.rules.handshake_timeout);
     handshakes.spawn(async move {
         let began = held.shared.now();

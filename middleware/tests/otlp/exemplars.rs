@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use poolscope::Scope;
 use poolscope::hyper::{ConnectLayer, RequestLayer};
+use poolscope::server::RouteLayer;
 use poolscope_semconv::value::ErrorType;
 use poolscope_semconv::{attr, metric};
 use tokio::net::TcpListener;
@@ -200,4 +201,43 @@ fn a_filter_that_does_not_exist_is_refused_by_its_name() {
     let wrong = |name: &str| (name == "OTEL_METRICS_EXEMPLAR_FILTER").then(|| "some".to_owned());
     let error = export(&scope, &receiver.url()).environment(wrong).start().unwrap_err().to_string();
     assert!(error.contains("OTEL_METRICS_EXEMPLAR_FILTER") && error.contains("trace_based"), "{error}");
+}
+
+#[tokio::test]
+async fn slow_requests_of_a_server_are_named_too() {
+    let receiver = Receiver::grpc(Manner::default());
+    let scope = Scope::new();
+    let telemetry = start(&scope, &receiver, None);
+    let slow = || async {
+        tokio::time::sleep(SLOW).await;
+        "slow"
+    };
+    let app = Router::new().route("/slow", axum::routing::get(slow)).layer(RouteLayer);
+    let server = scope.server("api").build().unwrap();
+    let listener = TcpListener::bind(any_port()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = tokio::spawn(server.serve(server.listen(listener), app));
+    let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(HttpConnector::new());
+    for path in ["slow", "none", "none"] {
+        let answer = client.get(format!("http://{addr}/{path}").parse().unwrap()).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+    }
+    drop(client);
+    server.close();
+    serving.await.unwrap();
+    telemetry.flush();
+
+    let points = last(&receiver);
+    let of_server = points.iter().filter(|(name, _)| *name == metric::HTTP_SERVER_REQUEST_DURATION.name);
+    let named: Vec<_> = of_server.flat_map(|(_, point)| &point.exemplars).collect();
+    let slow: Vec<_> = named.iter().filter(|exemplar| value(exemplar) >= SLOW.as_secs_f64()).collect();
+    assert_eq!((slow.len(), named.len()), (1, 2), "{points:?}");
+    let received = receiver.received();
+    let spans = received.traces.iter().flat_map(|request| &request.resource_spans);
+    let mut spans = spans.flat_map(|spans| &spans.scope_spans).flat_map(|scope| &scope.spans);
+    let span = spans.find(|span| (&span.trace_id, &span.span_id) == (&slow[0].trace_id, &slow[0].span_id));
+    let span = span.unwrap();
+    assert_eq!((span.kind, span.name.as_str()), (SpanKind::Server as i32, "GET /slow"));
+    drop(received);
+    telemetry.shutdown();
 }

@@ -1,5 +1,6 @@
 //! Each reason for which a connection is closed, provoked by a real client, under axum's loop and under our own.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use poolscope::server::ServerBuilder;
@@ -64,6 +65,41 @@ async fn a_client_that_closes_within_its_answer() {
     for seen in seen.await {
         assert_eq!((seen.disconnected[0].1, seen.disconnected[1].1), (0, 1));
         assert_eq!(seen.results[0].result.status, Some(200));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_within_an_answer_that_was_handed_out_whole() {
+    let seen = both(ServerCloseReason::ClientReset, as_is, async |api, mut client| {
+        client.get("/large").await;
+        client.read_to("\r\n\r\n").await;
+        // Its body is one piece, which hyper has by now, and the kernel does not.
+        api.until("the answer", |seen| seen.bytes[0].1 > 1_000_000).await;
+        assert_eq!(api.seen().active_requests, 1);
+    });
+    for seen in seen.await {
+        assert_eq!((seen.disconnected[0].1, seen.disconnected[1].1), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_when_it_has_everything() {
+    let seen = both(ServerCloseReason::ClientClosed, as_is, async |api, mut client| {
+        for path in ["/large", "/empty", "/"] {
+            client.get(path).await;
+            let head = client.read_to("\r\n\r\n").await;
+            let length = head.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap();
+            let mut left = length.parse::<usize>().unwrap() + head.find("\r\n\r\n").unwrap() + 4 - head.len();
+            let mut buf = vec![0; 1 << 20];
+            while left > 0 {
+                let most = left.min(buf.len());
+                left -= tokio::io::AsyncReadExt::read(&mut client.0, &mut buf[..most]).await.unwrap();
+            }
+            api.until("its end", |seen| seen.active_requests == 0).await;
+        }
+    });
+    for seen in seen.await {
+        assert_eq!((seen.disconnected[0].1, seen.disconnected[1].1, seen.requests), (0, 0, 3));
     }
 }
 
@@ -182,6 +218,32 @@ async fn a_client_that_reads_slowly_is_served() {
         tokio::time::sleep(SOON / 2).await;
     }
     assert_eq!(api.seen().connections.active, 1);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_reads_less_than_the_kernel_waits_for_is_served() {
+    const PIECE: usize = 80_000;
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    // A third of it is more than this client reads within the write timeout, and only then the kernel takes more.
+    socket.set_send_buffer_size(1 << 20).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(8).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let server = Scope::new().server("api").write_timeout(Duration::from_millis(500)).build().unwrap();
+    let api = Api::start_on(TcpListener::from_std(socket.into()).unwrap(), server);
+    let client = tokio::net::TcpSocket::new_v4().unwrap();
+    client.set_recv_buffer_size(16_384).unwrap();
+    let mut client = Raw(client.connect(api.addr).await.unwrap());
+    client.get("/endless").await;
+    for _ in 0..30 {
+        tokio::io::AsyncReadExt::read_exact(&mut client.0, &mut [0; PIECE]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(api.seen().connections.active, 1);
+    // Now it reads nothing any more.
+    let seen = api.closed(ServerCloseReason::WriteTimeout).await;
+    assert_eq!(seen.disconnected[1].1, 0);
 }
 
 #[tokio::test]

@@ -141,14 +141,16 @@ async fn an_idle_connection_is_told_to_go() {
 #[tokio::test]
 async fn a_client_that_resets_a_stream_leaves_the_others_alone() {
     let seen = both(as_is, async |api, mut client| {
+        let mut responding = client.get("/endless").await.unwrap().into_body();
+        responding.frame().await.unwrap().unwrap();
+        // That one stream is answered says nothing of another.
         let waiting = client.get("/slow");
         timeout(SOON, waiting).await.unwrap_err();
         let seen = api.until("the reset", |seen| seen.disconnected(DisconnectPhase::Waiting) == 1).await;
-        assert_eq!((seen.connections.idle, seen.active_requests), (1, 0));
-        let mut responding = client.get("/endless").await.unwrap().into_body();
-        responding.frame().await.unwrap().unwrap();
+        assert_eq!((seen.active_requests, seen.disconnected(DisconnectPhase::Responding)), (1, 0));
         drop(responding);
-        api.until("the reset", |seen| seen.disconnected(DisconnectPhase::Responding) == 1).await;
+        let seen = api.until("the reset", |seen| seen.disconnected(DisconnectPhase::Responding) == 1).await;
+        assert_eq!((seen.connections.idle, seen.active_requests), (1, 0));
         assert_eq!(client.get("/").await.unwrap().status(), StatusCode::OK);
     });
     for seen in seen.await {
@@ -182,6 +184,28 @@ async fn a_client_that_does_not_read_its_stream_is_cut() {
     for seen in seen.await {
         assert_eq!(seen.closed(ServerCloseReason::WriteTimeout), 1, "{:?}", seen.closed);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_a_large_part_slowly_is_served() {
+    let api = Api::start_own(&Scope::new(), |server| server.write_timeout(SOON * 2)).await;
+    let io = TokioIo::new(TcpStream::connect(api.addr).await.unwrap());
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    // The server sends as fast as the client reads.
+    builder.initial_stream_window_size(65_535);
+    let (send, connection) = builder.handshake(io).await.unwrap();
+    let authority = api.addr.to_string();
+    let mut client = Client { send, driver: tokio::spawn(connection), authority };
+    let mut body = client.get("/huge-parts").await.unwrap().into_body();
+    let began = Instant::now();
+    while began.elapsed() < SOON * 8 {
+        body.frame().await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(api.seen().connections.active, 1);
+    // Now it reads nothing any more, and says that it is there.
+    let seen = api.until("the end", |seen| seen.present() == 0).await;
+    assert_eq!(seen.closed(ServerCloseReason::WriteTimeout), 1, "{:?}", seen.closed);
 }
 
 #[tokio::test]

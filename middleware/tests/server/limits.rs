@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use poolscope::server::{AtLimit, Listen};
-use poolscope::{Event, RejectReason, Scope};
+use poolscope::{Event, RejectReason, Scope, ServerSnapshot};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -52,6 +52,28 @@ async fn a_connection_too_many_reads_why() {
     drop(served);
     api.until("room", |seen| seen.present() == 0).await;
     assert_eq!(reqwest::get(format!("http://{}/", api.addr)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_too_many_is_counted_and_closed_where_not_all_can_be_answered() {
+    const ANSWERED: usize = 64;
+    let api = Api::start(&Scope::new(), |server| server.max_connections(1)).await;
+    let _served = api.connect().await;
+    api.until("the first", |seen| seen.present() == 1).await;
+    // They keep their places by saying nothing.
+    let mut silent = Vec::new();
+    for _ in 0..ANSWERED {
+        silent.push(api.connect().await);
+    }
+    let rejected = |count| move |seen: &ServerSnapshot| seen.rejected(RejectReason::MaxConnections) == count;
+    api.until("the silent ones", rejected(ANSWERED as u64)).await;
+    let mut unheard = api.connect().await;
+    assert_eq!(unheard.rest().await, b"");
+    api.until("one more", rejected(ANSWERED as u64 + 1)).await;
+    let mut answered = silent.pop().unwrap();
+    answered.get("/").await;
+    assert!(answered.rest().await.starts_with(b"HTTP/1.1 503"));
+    api.until("the refused to be gone", |_| established(api.addr.port()) == 1).await;
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use opentelemetry::Context;
 use opentelemetry::trace::{SpanId, SpanKind, Status, TraceContextExt, TraceId, TracerProvider};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider, SpanData};
-use poolscope::Scope;
 use poolscope::server::RouteLayer;
+use poolscope::{Scope, ServerCloseReason};
 use tokio::net::TcpListener;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -125,7 +125,8 @@ async fn what_fails_is_marked_and_what_the_client_does_wrong_is_not() {
 
 #[tokio::test]
 async fn a_client_that_leaves_is_told_with_how_far_its_request_was() {
-    for (path, phase, status) in [("/slow", "waiting", ""), ("/endless", "responding", "200")] {
+    let all = [("/slow", "waiting", ""), ("/endless", "responding", "200"), ("/large", "responding", "200")];
+    for (path, phase, status) in all {
         let (scope, spans) = traced();
         let api = Api::start(&scope, |server| server).await;
         let mut client = api.connect().await;
@@ -186,6 +187,19 @@ async fn a_head_has_no_body_and_nobody_left() {
     client.get("/").await;
     client.read_to("hello").await;
     let seen = api.until("both to be over", |seen| seen.requests == 2 && seen.active_requests == 0).await;
+    assert!(seen.disconnected.iter().all(|(_, count)| *count == 0), "{:?}", seen.disconnected);
+}
+
+#[tokio::test]
+async fn requests_that_come_together_are_all_over_and_nobody_left() {
+    let api = Api::start(&Scope::new(), |server| server).await;
+    let mut client = api.connect().await;
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send(["/large", "/large", "/empty"].map(get).concat()).await;
+    client.send("GET /orders/7 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(client.rest().await.ends_with(b"\r\n\r\n7"));
+    let seen = api.closed(ServerCloseReason::ConnectionClose).await;
+    assert_eq!((seen.requests, seen.active_requests), (4, 0));
     assert!(seen.disconnected.iter().all(|(_, count)| *count == 0), "{:?}", seen.disconnected);
 }
 

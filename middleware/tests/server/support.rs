@@ -22,12 +22,19 @@ use tokio_stream::StreamExt;
 /// How long anything may take here.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Bytes of a large answer, which no kernel takes at once.
+pub(crate) const LARGE: usize = 50_000_000;
+
 /// What the tests ask for.
 pub(crate) fn router() -> Router {
     let endless = || async {
         let parts =
             tokio_stream::iter(0..).map(|_: u64| Ok::<_, Infallible>(Bytes::from_static(&[7; 65_536])));
         Body::from_stream(parts)
+    };
+    let huge = || async {
+        let part = Bytes::from(vec![7; 8_000_000]);
+        Body::from_stream(tokio_stream::iter(0..).map(move |_: u64| Ok::<_, Infallible>(part.clone())))
     };
     Router::new()
         .route("/", get(|| async { "hello" }))
@@ -38,6 +45,8 @@ pub(crate) fn router() -> Router {
         .route("/soon", get(|| tokio::time::sleep(Duration::from_millis(300))))
         .route("/panic", get(panics))
         .route("/endless", get(endless))
+        .route("/huge-parts", get(huge))
+        .route("/large", get(|| async { vec![7_u8; LARGE] }))
         .route("/echo", post(|body: Bytes| async move { body }))
         .route("/upgrade", get(upgrade))
         .route("/whoami", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
@@ -85,6 +94,11 @@ impl Api {
     ) -> Self {
         let server = options(scope.server("api")).build().unwrap();
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::start_on(tcp, server)
+    }
+
+    /// The same on a socket that is there.
+    pub(crate) fn start_on(tcp: TcpListener, server: Server) -> Self {
         let addr = tcp.local_addr().unwrap();
         let serving = tokio::spawn(server.serve(server.listen(tcp), router()));
         Self { server, addr, serving }

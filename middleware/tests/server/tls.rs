@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poolscope::server::{ServerBuilder, TlsListener};
-use poolscope::{RejectReason, Scope, ServerCloseReason};
+use poolscope::{DisconnectPhase, RejectReason, Scope, ServerCloseReason};
 use rcgen::KeyPair;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -106,6 +106,20 @@ async fn a_handshake_that_fails_one_that_never_ends_and_those_that_are_too_many(
     );
     drop(second);
     handshake(&api, &connector).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_within_an_answer_that_was_handed_out_whole() {
+    for own in [false, true] {
+        let (api, connector) = start(own, |server| server).await;
+        let mut client = handshake(&api, &connector).await;
+        client.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        client.read_exact(&mut [0; 16]).await.unwrap();
+        assert_eq!(api.seen().active_requests, 1);
+        drop(client);
+        let seen = api.until("the end", |seen| seen.present() == 0).await;
+        assert_eq!((seen.disconnected(DisconnectPhase::Responding), seen.active_requests), (1, 0));
+    }
 }
 
 #[tokio::test]

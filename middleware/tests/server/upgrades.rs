@@ -1,11 +1,14 @@
 //! Connections that leave HTTP.
 
+use std::io;
 use std::time::Duration;
 
 use poolscope::server::ServerBuilder;
 use poolscope::{Scope, ServerCloseReason};
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
 
-use crate::support::{Api, Raw};
+use crate::support::{Api, PATIENCE, Raw};
 
 const SOON: Duration = Duration::from_millis(150);
 
@@ -33,6 +36,41 @@ async fn it_lives_on_uncut_and_is_counted_until_it_ends() {
         assert!(seen.bytes.iter().all(|(_, bytes)| *bytes > text), "{:?}", seen.bytes);
         drop(client);
         api.closed(ServerCloseReason::UpgradeEnded).await;
+    }
+}
+
+/// Sends until nothing goes any more, since nobody reads what comes back.
+async fn flood(client: &Raw) -> usize {
+    let mut sent = 0;
+    while timeout(SOON, client.0.writable()).await.is_ok() {
+        match client.0.try_write(&[b'x'; 65_536]) {
+            Ok(more) => sent += more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // The server has ended it.
+            Err(_) => break,
+        }
+    }
+    sent
+}
+
+#[tokio::test]
+async fn one_that_reads_nothing_for_long_is_ended_only_where_that_is_wanted() {
+    for own in [false, true] {
+        let options = |server: ServerBuilder| server.write_timeout(SOON);
+        let (api, mut client) = upgraded(&Scope::new(), own, options).await;
+        let mut left = flood(&client).await;
+        tokio::time::sleep(SOON * 8).await;
+        let mut buf = vec![0; 1 << 20];
+        while left > 0 {
+            let most = left.min(buf.len());
+            left -= timeout(PATIENCE, client.0.read(&mut buf[..most])).await.unwrap().unwrap();
+        }
+        assert_eq!(api.seen().connections.upgraded, 1);
+
+        let options = |server: ServerBuilder| server.write_timeout(SOON).ends_upgraded(true);
+        let (api, client) = upgraded(&Scope::new(), own, options).await;
+        flood(&client).await;
+        api.closed(ServerCloseReason::WriteTimeout).await;
     }
 }
 
