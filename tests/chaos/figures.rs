@@ -7,9 +7,13 @@ use serde_json::Value;
 
 use crate::FRAGMENTS_KIB;
 
-/// States of `/proc/net/tcp` in which nobody holds a socket: `TIME_WAIT`, `LISTEN`, and those of a socket that the program has
-/// closed, which the kernel only finishes.
-const NOT_HELD: [&str; 6] = ["06", "0A", "04", "05", "09", "0B"];
+/// The state of `/proc/net/tcp` of a socket that the program has closed and of which something was not acknowledged yet:
+/// `FIN_WAIT1`. The kernel sends it again and again.
+const UNACKNOWLEDGED: &str = "04";
+
+/// States in which nobody holds a socket: `TIME_WAIT`, `LISTEN`, and those of a socket that the program has closed, which the
+/// kernel only finishes.
+const NOT_HELD: [&str; 6] = ["06", "0A", UNACKNOWLEDGED, "05", "09", "0B"];
 
 /// See the [module](self).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,13 +70,20 @@ fn words(path: &str) -> impl Iterator<Item = String> {
     fs::read_to_string(path).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 
-/// Connections with this local port in the network of a process, as the kernel lists them.
+/// Connections of a process with this local port that somebody holds, as the kernel lists them.
 fn sockets(pid: u32, port: u16) -> usize {
+    states(pid, port).iter().filter(|state| !NOT_HELD.contains(&state.as_str())).count()
+}
+
+/// Connections that were closed, and of which the kernel still sends something.
+pub(crate) fn unacknowledged(pid: u32, port: u16) -> usize {
+    states(pid, port).iter().filter(|state| *state == UNACKNOWLEDGED).count()
+}
+
+/// The state of each connection with this local port in the network of a process.
+fn states(pid: u32, port: u16) -> Vec<String> {
     let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
     let local = format!(":{port:04X}");
-    let rows = table.lines().skip(1).filter(|line| {
-        let columns: Vec<_> = line.split_whitespace().collect();
-        columns[1].ends_with(&local) && !NOT_HELD.contains(&columns[3])
-    });
-    rows.count()
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|columns| columns[1].ends_with(&local)).map(|columns| columns[3].to_owned()).collect()
 }

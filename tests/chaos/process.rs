@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::figures::Figures;
+use crate::figures::{self, Figures};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_poolscope-echo");
 const CROWD: &str = env!("CARGO_BIN_EXE_poolscope-crowd");
@@ -92,6 +92,11 @@ impl Server {
     pub(crate) async fn figures(&mut self) -> Figures {
         let told = self.look().await;
         Figures::read(self.process.pid(), self.addr, &told)
+    }
+
+    /// Its connections that are closed, and of which the kernel still sends something.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        figures::unacknowledged(self.process.pid(), self.addr.port())
     }
 
     /// Takes its network down: nothing arrives any more, in either direction, and nobody is told.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use poolscope_tests::wait;
+
 use crate::process::{Crowd, Server};
 use crate::{back_to, warm, warm_server};
 
@@ -42,6 +44,10 @@ async fn a_network_that_goes_down_leaves_nothing() {
     let down = Instant::now();
     let (now, _) = back_to(&start, &mut server, "of 1,000 clients beyond a network that is down").await;
     println!("1,000 clients gone {:?} after the network went down; {full:?} -> {now:?}", down.elapsed());
+    let left = server.unacknowledged();
+    let sent = async || server.unacknowledged();
+    wait::until("the kernel to send nothing more", sent, |left| *left == 0).await;
+    println!("nothing was sent any more, of {left} that were closed, {:?} after it", down.elapsed());
 }
 
 #[tokio::test]

@@ -141,6 +141,7 @@ impl ServerBuilder {
 
     /// Whether the maximum age, the idle timeout, now from the last byte, and the write timeout hold for connections too that
     /// left HTTP, such as WebSockets. By default, they don't, and the kernel gives such a connection up when it does by itself.
+    /// What is left to send when it is closed has the write timeout in either case.
     pub fn ends_upgraded(mut self, ends: bool) -> Self {
         self.rules.ends_upgraded = ends;
         self

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use poolscope_semconv::value::ServerCloseReason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,16 +22,28 @@ pub struct ServerIo<T> {
     inner: T,
     protocol: Protocol,
     ending: Ending,
-    /// Takes back from the kernel that it ends the connection; for when that leaves HTTP.
-    unbound: Option<fn(&T)>,
+    /// [`Listen::bound_unacknowledged`](super::Listen::bound_unacknowledged).
+    bound: fn(&T, Option<Duration>) -> bool,
+    bounds: Bounds,
     held: Held,
 }
 
+/// Whether the kernel gives the connection up when the client takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bounds {
+    /// As it is, for good.
+    Stay,
+    /// Until it leaves HTTP.
+    UntilUpgraded,
+    /// No more, for as long as it is open.
+    Lifted,
+}
+
 impl<T> ServerIo<T> {
-    pub(super) fn new(inner: T, held: Held, unbound: fn(&T)) -> Self {
-        let is_for_good = !held.life.is(is::BOUNDED) || held.shared.rules.ends_upgraded;
-        let unbound = Some(unbound).filter(|_| !is_for_good);
-        Self { inner, protocol: Protocol::default(), ending: Ending::default(), unbound, held }
+    pub(super) fn new(inner: T, held: Held, bound: fn(&T, Option<Duration>) -> bool) -> Self {
+        let stay = !held.life.is(is::BOUNDED) || held.shared.rules.ends_upgraded;
+        let bounds = if stay { Bounds::Stay } else { Bounds::UntilUpgraded };
+        Self { inner, protocol: Protocol::default(), ending: Ending::default(), bound, bounds, held }
     }
 
     /// The connection, for who serves its requests.
@@ -47,6 +60,15 @@ impl<T> ServerIo<T> {
     /// The transport itself. What is read and written there is not counted.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.inner
+    }
+}
+
+impl<T> Drop for ServerIo<T> {
+    fn drop(&mut self) {
+        if self.bounds == Bounds::Lifted {
+            // Of what is still to be sent: a client that is gone for good would be asked to take it for minutes.
+            (self.bound)(&self.inner, self.held.shared.rules.write_timeout);
+        }
     }
 }
 
@@ -124,14 +146,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ServerIo<T> {
         write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
         bufs: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
     ) -> Poll<io::Result<usize>> {
-        let Self { inner, protocol, ending, unbound, held } = self;
+        let Self { inner, protocol, ending, bound, bounds, held } = self;
         let life = &*held.life;
         if life.is(is::CUT) {
             return Poll::Ready(Err(cut()));
         }
         // The answer with which it leaves HTTP is written here.
-        if let Some(unbound) = unbound.take_if(|_| life.is(is::UPGRADED)) {
-            unbound(inner);
+        if *bounds == Bounds::UntilUpgraded && life.is(is::UPGRADED) {
+            *bounds = Bounds::Lifted;
+            bound(inner, None);
         }
         if ending.is_writing() {
             ready!(ending.write(Pin::new(&mut *inner), cx, life))?;

@@ -145,10 +145,7 @@ impl<L: Listen> ServerListener<L> {
                 Ok(held) => {
                     bound::<L>(&io, &held);
                     held.life.served();
-                    let unbound = |io: &L::Io| {
-                        L::bound_unacknowledged(io, None);
-                    };
-                    return Some((ServerIo::new(io, held, unbound), addr));
+                    return Some((ServerIo::new(io, held, L::bound_unacknowledged), addr));
                 }
                 Err(_) => refuse(&self.shared, io),
             }

@@ -55,10 +55,8 @@ where
                 Some(ended) = handshakes.join_next() => {
                     if let Ok(Some((stream, held, addr))) = ended {
                         held.life.served();
-                        let unbound = |io: &TlsStream<L::Io>| {
-                            L::bound_unacknowledged(io.get_ref().0, None);
-                        };
-                        return Some((ServerIo::new(stream, held, unbound), addr));
+                        let bound = |io: &TlsStream<L::Io>, time| L::bound_unacknowledged(io.get_ref().0, time);
+                        return Some((ServerIo::new(stream, held, bound), addr));
                     }
                 }
                 accepted = listener.accept_any() => match accepted {
