@@ -170,10 +170,9 @@ pub(super) fn place(figure: Figure, label: &str) -> Option<&'static [usize]> {
 /// True of a status code or an `error.type` that is the server's own doing. A client that left is not.
 fn has_failed(result: &str) -> bool {
     use poolscope_semconv::value::ErrorType;
-    let is_by_client = [ErrorType::ClientDisconnected, ErrorType::Canceled].map(ErrorType::as_str);
     match result.parse::<u16>() {
         Ok(status) => status >= 500,
-        Err(_) => result != "no status" && !is_by_client.contains(&result),
+        Err(_) => result != "no status" && result != ErrorType::ClientDisconnected.as_str(),
     }
 }
 

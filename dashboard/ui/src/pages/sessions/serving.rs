@@ -64,7 +64,7 @@ pub fn Serving(
     };
     view! {
         <Show when=move || serving.any()>
-            <section data-testid="serving">
+            <section class="below" data-testid="serving">
                 <div class="pagehead">
                     <h2>"Servers, supervised connections, tasks and queues"</h2>
                     <span class="soft">{summary}</span>
