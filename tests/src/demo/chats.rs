@@ -64,6 +64,7 @@ impl Chats {
             guests.spawn(visit_for_ever(url.clone()));
         }
         guests.spawn(come_in_crowds(url.clone()));
+        guests.spawn(read_news_for_ever(format!("{hello}/news")));
         guests.spawn(ask_for_ever(hello));
         let house = scope.tasks("house");
         house.spawn("greeter", greet_for_ever(house.clone()));
@@ -152,6 +153,18 @@ async fn come_in_crowds(url: String) {
         sleep(Duration::from_secs(2)).await;
         // They vanish together.
         drop(crowd);
+    }
+}
+
+/// Reads the news for a while, goes, and comes again.
+async fn read_news_for_ever(url: String) {
+    let client = reqwest::Client::new();
+    loop {
+        let patience = Duration::from_millis(fastrand::u64(2_000..8_000));
+        if let Ok(mut news) = client.get(&url).send().await {
+            let _ = timeout(patience, async { while let Ok(Some(_)) = news.chunk().await {} }).await;
+        }
+        sleep(Duration::from_secs(1)).await;
     }
 }
 
