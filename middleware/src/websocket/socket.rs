@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use poolscope_semconv::value::SessionEnd;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::frame::{Frame, FrameKind};
+use super::signs::{Signs, Watched};
 use crate::session::Session;
 
 /// How long a write may take by default.
@@ -29,6 +30,7 @@ pub struct Socket<S, M> {
     // First, since the transport is to be gone when the session is counted out.
     stream: S,
     session: Session,
+    signs: Signs,
     write_timeout: Duration,
     close_timeout: Duration,
     is_ping_owed: bool,
@@ -77,6 +79,7 @@ impl<S, M> Socket<S, M> {
         Self {
             stream,
             session,
+            signs: Signs::new(),
             write_timeout: DEFAULT_WRITE_TIMEOUT,
             close_timeout: DEFAULT_CLOSE_TIMEOUT,
             is_ping_owed: false,
@@ -134,7 +137,7 @@ where
             if self.is_ping_owed && self.ping().await.is_err() {
                 return None;
             }
-            let Self { stream, session, is_ping_owed, .. } = self;
+            let Self { stream, session, signs, is_ping_owed, .. } = self;
             let received = tokio::select! {
                 biased;
                 _ = session.ended() => return None,
@@ -142,7 +145,12 @@ where
                     *is_ping_owed = true;
                     continue;
                 }
-                received = stream.next() => received,
+                received = signs.watch(stream.next()) => received.done,
+            };
+            let Some(received) = received else {
+                // Something of a message.
+                session.heard();
+                return Some(Came::Sign);
             };
             match received {
                 Some(Ok(message)) => match message.kind() {
@@ -196,24 +204,33 @@ where
         if self.state != State::Open {
             return Err(SendError::Closed);
         }
-        let Self { stream, session, write_timeout, is_ping_owed, .. } = self;
-        let mut sending = pin!(timeout(*write_timeout, stream.send(message)));
+        let Self { stream, session, signs, write_timeout, is_ping_owed, .. } = self;
+        let mut sending = pin!(stream.send(message));
+        let mut too_long = pin!(sleep(*write_timeout));
         let sent = loop {
             tokio::select! {
                 biased;
                 reason = session.ended() => return Err(SendError::Ended(reason)),
-                // The other end does not read, so it can't be asked now; that it does not is not for want of asking.
+                // It can't be asked now. But what waits asks it as well: whatever it takes of that is the answer.
                 () = session.ping_due() => *is_ping_owed = true,
-                sent = &mut sending => break sent,
+                Watched { done, is_moved } = signs.watch(sending.as_mut()) => {
+                    if is_moved {
+                        session.heard();
+                    }
+                    if done.is_some() {
+                        break done;
+                    }
+                }
+                () = &mut too_long => break None,
             }
         };
         match sent {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => {
                 self.broken(&error);
                 Err(SendError::Transport(error))
             }
-            Err(_) => {
+            None => {
                 let error = SendError::TimedOut(self.write_timeout);
                 self.broken(&error);
                 Err(error)

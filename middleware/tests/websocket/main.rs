@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod proxy;
+mod slow;
 mod vanished;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -58,6 +59,15 @@ impl Server {
     /// Serves sessions; ends when it is aborted.
     async fn start(self, sessions: &Sessions, serves: Serves) -> (SocketAddr, JoinHandle<()>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        self.serve(listener, sessions, serves)
+    }
+
+    fn serve(
+        self,
+        listener: TcpListener,
+        sessions: &Sessions,
+        serves: Serves,
+    ) -> (SocketAddr, JoinHandle<()>) {
         let address = listener.local_addr().unwrap();
         let sessions = sessions.clone();
         let server = match self {
