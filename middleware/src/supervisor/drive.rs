@@ -72,7 +72,7 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
             self.shared.go(SupervisorState::Closing, reason, None, None);
         }
         // One that has failed, or is in the middle of something, is past a goodbye.
-        let is_whole = lost.error.is_none() || is_by_handler(lost.reason);
+        let is_whole = lost.error.is_none() || leaves_whole(lost.reason);
         if is_whole {
             let _ = timeout(self.plan.close_timeout, link.close()).await;
         }
@@ -226,10 +226,10 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
     }
 }
 
-/// True if not the connection failed, but what was done with it.
-fn is_by_handler(reason: SupervisorReason) -> bool {
-    use SupervisorReason::{HandlerFailed, HandlerPanicked, HandlerTimeout};
-    matches!(reason, HandlerFailed | HandlerPanicked | HandlerTimeout)
+/// True if the connection did not fail: the other end has closed it in order, or the handler failed.
+fn leaves_whole(reason: SupervisorReason) -> bool {
+    use SupervisorReason::{HandlerFailed, HandlerPanicked, HandlerTimeout, PeerClosed};
+    matches!(reason, PeerClosed | HandlerFailed | HandlerPanicked | HandlerTimeout)
 }
 
 /// Ready at a moment, or never.

@@ -46,7 +46,9 @@
 //! # What ends a socket
 //!
 //! [`recv`](Socket::recv) gives `None`, and [`send`](Socket::send) an error, when the other end has closed, the transport has
-//! failed, or the session was told to end. Call [`finish`](Socket::finish) then; it tells which one it was.
+//! failed, or the session was told to end. Call [`finish`](Socket::finish) then; it tells which one it was. An end whose
+//! transport is gone without a Close frame, as that of a browser that was killed (1006 in RFC 6455), is
+//! [`SessionEnd::Error`](crate::session::SessionEnd::Error).
 //!
 //! Pongs come where messages come: a program that only sends must receive as well, in a `select!` of both.
 //!
@@ -69,5 +71,5 @@ mod socket;
 
 pub use frame::{Frame, FrameKind};
 #[cfg(feature = "supervisor")]
-pub(crate) use socket::Came;
+pub(crate) use socket::{Came, Lost};
 pub use socket::{DEFAULT_CLOSE_TIMEOUT, DEFAULT_WRITE_TIMEOUT, SendError, Socket};

@@ -15,9 +15,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::{SinkExt, StreamExt};
-use poolscope::Scope;
 use poolscope::session::{Session, SessionEnd, Sessions, SessionsBuilder};
 use poolscope::websocket::{SendError, Socket};
+use poolscope::{Event, Scope};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -202,7 +202,14 @@ fn the_close_frame_says_why_a_session_ends() {
 fn a_client_that_is_torn_away_is_an_error_or_an_end_and_never_stays() {
     alone(async {
         for server in [Server::Axum, Server::Tungstenite] {
-            let served = sessions("served").build().unwrap();
+            let (scope, errors) = (Scope::new(), Arc::<Mutex<Vec<_>>>::default());
+            let told = Arc::clone(&errors);
+            scope.listen(move |event: &Event| {
+                if let Event::SessionEnded(end) = event {
+                    told.lock().unwrap().push(end.error.clone());
+                }
+            });
+            let served = scope.sessions("served").build().unwrap();
             let (address, task) = server.start(&served, Serves::Echoes).await;
             let mut client = connect(address).await;
             client.send(Message::text("a")).await.unwrap();
@@ -212,6 +219,8 @@ fn a_client_that_is_torn_away_is_an_error_or_an_end_and_never_stays() {
             until("the session to end", || served.active() == 0).await;
             let seen = served.snapshot();
             assert_eq!((seen.ended(SessionEnd::Error), seen.traffic.errors), (1, 1), "{server:?}: {seen:?}");
+            let said = "the other end closed without a Close frame (1006)";
+            assert_eq!(*errors.lock().unwrap(), [Some(said.to_owned())], "{server:?}");
             task.abort();
         }
     });
