@@ -99,7 +99,11 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
                     pulse = Pulse { came: Instant::now(), asked: None, missed: 0 };
                     lost
                 }
-                Next::Send(message) => self.in_time::<L>(link.send(message), self.longest_send()).await,
+                Next::Send(message) => {
+                    let lost = self.in_time::<L>(link.send(message), self.longest_send()).await;
+                    self.shared.has_sent(lost.is_some());
+                    lost
+                }
                 Next::Silent => {
                     let limit = self.plan.silence_timeout.unwrap_or_default();
                     Some(Lost::by(SupervisorReason::Silent, format!("nothing came for {}", Said(limit))))
