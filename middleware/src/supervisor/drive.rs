@@ -1,6 +1,6 @@
 //! [`Drive`]: one connection, from when it is there until it is gone.
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, ready};
 use std::time::Duration;
 
 use poolscope_semconv::value::{SupervisorReason, SupervisorState};
@@ -109,8 +109,10 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
                     Some(Lost::by(SupervisorReason::Silent, format!("nothing came for {}", Said(limit))))
                 }
                 Next::Ask => {
+                    let limit = self.plan.heartbeat.map(|beat| beat.timeout);
+                    let lost = self.in_time::<L>(link.ping(), limit).await;
                     pulse.asked = Some(Instant::now());
-                    self.in_time::<L>(link.ping(), self.plan.heartbeat.map(|beat| beat.timeout)).await
+                    lost
                 }
                 Next::NoAnswer => {
                     (pulse.asked, pulse.missed) = (None, pulse.missed + 1);
@@ -140,8 +142,8 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
         tokio::select! {
             () = self.shared.stop.cancelled() => Next::Stop,
             came = link.recv() => Next::Came(came),
-            () = at(silent) => Next::Silent,
-            () = at(no_answer) => Next::NoAnswer,
+            () = at(silent) => unless_came(link, Next::Silent).await,
+            () = at(no_answer) => unless_came(link, Next::NoAnswer).await,
             () = at(ask) => Next::Ask,
             Some(message) = self.outbox.recv() => Next::Send(message),
         }
@@ -227,6 +229,18 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
     async fn is_late(&self) {
         self.shared.stop.cancelled().await;
         sleep(self.plan.close_timeout).await;
+    }
+}
+
+/// What comes now, if anything does: while something was sent, nothing was read.
+async fn unless_came<L: Link>(
+    link: &mut L,
+    next: Next<L::Incoming, L::Outgoing, L::Error>,
+) -> Next<L::Incoming, L::Outgoing, L::Error> {
+    tokio::select! {
+        biased;
+        came = link.recv() => Next::Came(came),
+        () = ready(()) => next,
     }
 }
 

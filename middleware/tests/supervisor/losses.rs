@@ -1,5 +1,6 @@
 //! Every way in which a connection is lost, and what is told of it.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use poolscope::supervisor::{SupervisorBuilder, SupervisorReason, SupervisorState
 use poolscope::{Event, Scope};
 use tokio::time::{Instant, sleep};
 
-use super::line::{Line, Manner, Server, connect};
+use super::line::{Line, Manner, Server, Slow, connect};
 use super::{LONG, changes, until};
 
 const SOON: Duration = Duration::from_millis(50);
@@ -45,6 +46,23 @@ async fn a_server_that_answers_stays_however_little_is_said() {
     sleep(Duration::from_millis(600)).await;
     let seen = line.snapshot();
     assert_eq!((seen.state, seen.connects), (SupervisorState::Connected, 1), "{seen:#?}");
+    drop(line);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_has_read_yet_is_an_answer() {
+    let scope = Scope::new();
+    let line = supervisor(&scope)
+        .heartbeat(SOON, SOON, 1)
+        .message_timeout(LONG)
+        .start(async || Ok::<_, Infallible>(Slow::default()), async |()| {})
+        .unwrap();
+    // What is ready at once is taken in no order, which must not count.
+    for _ in 0..100 {
+        line.send(()).await.unwrap();
+    }
+    let seen = until(&scope, "to send all", |seen| seen.sent + seen.lost == 100).await;
+    assert_eq!((seen.lost, seen.connects), (0, 1), "{seen:#?}");
     drop(line);
 }
 
