@@ -6,7 +6,31 @@ pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
 #[cfg(not(poolscope_loom))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 
+#[cfg(all(feature = "queue", not(poolscope_loom)))]
+pub(crate) use atomic_waker::AtomicWaker;
+
 use std::cell::Cell;
+
+/// What `atomic-waker` promises, by a lock: loom can't look into that crate.
+#[cfg(all(feature = "queue", poolscope_loom))]
+#[derive(Debug)]
+pub(crate) struct AtomicWaker(Mutex<Option<std::task::Waker>>);
+
+#[cfg(all(feature = "queue", poolscope_loom))]
+impl AtomicWaker {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    pub(crate) fn register(&self, waker: &std::task::Waker) {
+        *self.0.lock().unwrap() = Some(waker.clone());
+    }
+
+    pub(crate) fn wake(&self) {
+        let waker = self.0.lock().unwrap().take();
+        waker.into_iter().for_each(std::task::Waker::wake);
+    }
+}
 
 /// A value that each thread has, begun by a constant.
 #[cfg(not(poolscope_loom))]

@@ -415,6 +415,9 @@ metrics! {
         &[attr::SUPERVISOR_NAME, attr::SUPERVISOR_STATE], &[], &[], "State of a supervised connection.";
     SUPERVISOR_CONNECTS = Counter "poolscope.supervisor.connects" "{connect}"
         &[attr::SUPERVISOR_NAME], &[], &[], "Attempts of a supervisor to establish its connection.";
+    /// Its connection was lost while it was sent, or the supervisor stopped before.
+    SUPERVISOR_LOST = Counter "poolscope.supervisor.lost" "{message}"
+        &[attr::SUPERVISOR_NAME], &[], &[], "Messages that a supervisor took and did not send.";
     SUPERVISOR_TRANSITIONS = Counter "poolscope.supervisor.transitions" "{transition}"
         &[attr::SUPERVISOR_NAME, attr::SUPERVISOR_STATE, attr::SUPERVISOR_REASON], &[], &[], "Changes of the state of a supervised connection, by the state that it came into and why.";
     SUPERVISOR_CONNECT_TIME = Histogram "poolscope.supervisor.connect_time" "s"

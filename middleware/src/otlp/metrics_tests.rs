@@ -428,6 +428,7 @@ fn a_supervised_connection_is_told_with_its_state_and_its_changes() {
     assert_eq!(value(&metric::SUPERVISOR_TRANSITIONS, &labels), 3.0);
     for (def, expected) in [
         (&metric::SUPERVISOR_CONNECTS, 5.0),
+        (&metric::SUPERVISOR_LOST, 3.0),
         (&metric::SUPERVISOR_CONNECT_TIME, 2.0),
         (&metric::SUPERVISOR_CONNECTION_DURATION, 1.0),
         (&metric::SUPERVISOR_DELAY, 4.0),

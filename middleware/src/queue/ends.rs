@@ -1,12 +1,17 @@
 //! [`QueueSender`] and [`QueueReceiver`].
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
 
 use super::shared::{DropPolicy, Shared};
 use crate::Scope;
 use crate::registry::QueueSnapshot;
+use crate::sync::atomic::Ordering::Relaxed;
 
 /// Puts items into a queue. Each clone is a sender of its own; the receiver is told when all of them are gone. See the
 /// [module](super) for an example.
@@ -14,7 +19,8 @@ pub struct QueueSender<T> {
     shared: Arc<Shared<T>>,
 }
 
-/// Takes items out of a queue, the oldest first. See the [module](super) for an example.
+/// Takes items out of a queue, the oldest first: by [`recv`](Self::recv), or as the `Stream` that it is. See the
+/// [module](super) for an example.
 ///
 /// When it is dropped, the queue is closed, and what is left in it is dropped.
 pub struct QueueReceiver<T> {
@@ -39,7 +45,10 @@ pub(crate) fn new<T: Send + 'static>(
     capacity: usize,
     policy: DropPolicy,
 ) -> (QueueSender<T>, QueueReceiver<T>) {
-    let shared = Shared::add(scope, name, capacity, policy);
+    ends_of(Shared::add(scope, name, capacity, policy))
+}
+
+pub(super) fn ends_of<T>(shared: Arc<Shared<T>>) -> (QueueSender<T>, QueueReceiver<T>) {
     (QueueSender { shared: Arc::clone(&shared) }, QueueReceiver { shared })
 }
 
@@ -96,18 +105,7 @@ impl<T> QueueReceiver<T> {
     /// Takes the oldest item, and waits until there is one; `None` when all senders are gone and nothing is left. Can be dropped
     /// while it waits, without losing an item.
     pub async fn recv(&mut self) -> Option<T> {
-        loop {
-            // Asked first: what the last sender has put in before it went is there then.
-            let is_over = self.shared.senders.load(Acquire) == 0;
-            if let Some(item) = self.shared.pop() {
-                return Some(item);
-            }
-            if is_over {
-                return None;
-            }
-            // What was put in since we looked has left a permit, with which this returns at once.
-            self.shared.changed.notified().await;
-        }
+        poll_fn(|cx| self.shared.poll_pop(cx)).await
     }
 
     /// Takes the oldest item, if there is one.
@@ -131,6 +129,14 @@ impl<T> QueueReceiver<T> {
     #[must_use]
     pub fn snapshot(&self) -> QueueSnapshot {
         self.shared.snapshot()
+    }
+}
+
+impl<T> Stream for QueueReceiver<T> {
+    type Item = T;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.shared.poll_pop(cx)
     }
 }
 

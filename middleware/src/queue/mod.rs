@@ -26,12 +26,14 @@
 //! # }
 //! ```
 //!
-//! It is a ring of `crossbeam-queue` with a wake-up of tokio: neither side takes a lock that the other waits for, and nothing is
-//! allocated but the ring itself, when the queue is made.
+//! It is a ring of `crossbeam-queue` with a waker: neither side takes a lock that the other waits for, and nothing is allocated
+//! but the ring itself, when the queue is made. It needs no runtime.
 
 mod ends;
+#[cfg(all(test, poolscope_loom))]
+mod races;
 mod shared;
-#[cfg(test)]
+#[cfg(all(test, not(poolscope_loom)))]
 mod tests;
 
 pub(crate) use ends::new;

@@ -1,21 +1,24 @@
 //! [`Shared`]: what both ends of a queue share.
 
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicBool, AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
-    Ordering::SeqCst, fence,
-};
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
 use poolscope_semconv::value::QueueDropReason;
-use tokio::sync::Notify;
 
 use crate::Scope;
 use crate::clock::Instant;
 use crate::event::{DroppedItems, Event, Events};
 use crate::registry::{QueueSnapshot, Rows};
 use crate::said::cut;
+use crate::sync::AtomicWaker;
+use crate::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
+    fence,
+};
 
 /// Most bytes of a name that are kept.
 const LONGEST_NAME: usize = 256;
@@ -37,8 +40,8 @@ pub(crate) struct Shared<T> {
     name: Arc<str>,
     policy: DropPolicy,
     items: ArrayQueue<T>,
-    /// Something was put in, or the last sender is gone.
-    pub(super) changed: Notify,
+    /// Who waits until something was put in, or the last sender is gone.
+    taker: AtomicWaker,
     pub(super) senders: AtomicUsize,
     /// Nobody takes items any more.
     is_closed: AtomicBool,
@@ -60,21 +63,28 @@ struct Counts {
 
 impl<T: Send + 'static> Shared<T> {
     pub(super) fn add(scope: &Scope, name: &str, capacity: usize, policy: DropPolicy) -> Arc<Self> {
-        scope.queue_board().add(cut(name, LONGEST_NAME), |name| Self {
-            name,
-            policy,
-            items: ArrayQueue::new(capacity.max(1)),
-            changed: Notify::new(),
-            senders: AtomicUsize::new(1),
-            is_closed: AtomicBool::new(false),
-            made: Instant::now(),
-            counts: Counts::default(),
-            events: Arc::clone(scope.events()),
+        scope.queue_board().add(cut(name, LONGEST_NAME), |name| {
+            Self::new(name, capacity, policy, Arc::clone(scope.events()))
         })
     }
 }
 
 impl<T> Shared<T> {
+    /// With one sender.
+    pub(super) fn new(name: Arc<str>, capacity: usize, policy: DropPolicy, events: Arc<Events>) -> Self {
+        Self {
+            name,
+            policy,
+            items: ArrayQueue::new(capacity.max(1)),
+            taker: AtomicWaker::new(),
+            senders: AtomicUsize::new(1),
+            is_closed: AtomicBool::new(false),
+            made: Instant::now(),
+            counts: Counts::default(),
+            events,
+        }
+    }
+
     /// Puts an item in; gives the one that was dropped for it, or the item itself if nobody takes it any more.
     pub(super) fn push(&self, item: T) -> Result<Option<T>, T> {
         if self.is_closed.load(Acquire) {
@@ -97,13 +107,33 @@ impl<T> Shared<T> {
         if self.is_closed.load(Relaxed) {
             self.clear();
         } else {
-            self.changed.notify_one();
+            self.taker.wake();
         }
         Ok(dropped)
     }
 
     pub(super) fn pop(&self) -> Option<T> {
         self.items.pop()
+    }
+
+    /// The oldest item, when there is one; `None` when all senders are gone and nothing is left.
+    pub(super) fn poll_pop(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+        let seen = self.look();
+        if seen.is_ready() {
+            return seen;
+        }
+        self.taker.register(cx.waker());
+        // Again, since who came in between has woken nobody.
+        self.look()
+    }
+
+    fn look(&self) -> Poll<Option<T>> {
+        // Asked first: what the last sender has put in before it went is there then.
+        let is_over = self.senders.load(Acquire) == 0;
+        match self.items.pop() {
+            None if !is_over => Poll::Pending,
+            item => Poll::Ready(item),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -134,7 +164,7 @@ impl<T> Shared<T> {
     /// A sender is gone; the last one wakes who waits.
     pub(super) fn leave(&self) {
         if self.senders.fetch_sub(1, AcqRel) == 1 {
-            self.changed.notify_one();
+            self.taker.wake();
         }
     }
 

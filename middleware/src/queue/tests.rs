@@ -66,6 +66,20 @@ async fn the_receiver_is_told_when_all_senders_are_gone_and_gets_what_they_left(
 }
 
 #[tokio::test]
+async fn a_receiver_is_a_stream() {
+    use futures_util::StreamExt;
+    let (sender, receiver) = Scope::new().queue("q", 4, DropPolicy::Oldest);
+    let takes = tokio::spawn(receiver.map(|item| item * 10).collect::<Vec<_>>());
+    for item in 1..=3 {
+        tokio::task::yield_now().await;
+        sender.push(item).unwrap();
+    }
+    assert!(!takes.is_finished());
+    drop(sender);
+    assert_eq!(timeout(SECOND, takes).await.unwrap().unwrap(), [10, 20, 30]);
+}
+
+#[tokio::test]
 async fn who_gives_up_waiting_loses_nothing() {
     let (sender, mut receiver) = Scope::new().queue("q", 4, DropPolicy::Oldest);
     for item in 0..1_000 {

@@ -27,6 +27,12 @@ pub struct SupervisorSnapshot {
     pub max_attempts: Option<u32>,
     /// Attempts since it began.
     pub connects: u64,
+    /// Messages that were handed to a connection whole. Whether the other end has read them is not known.
+    pub sent: u64,
+    /// Messages that wait to be sent, the one included that is being sent.
+    pub waiting: u64,
+    /// Messages that were taken and not sent: a connection was lost while it took one, or the supervisor stopped before.
+    pub lost: u64,
     /// Time until the next attempt, while one waits.
     #[cfg_attr(
         feature = "serde",

@@ -401,6 +401,7 @@ fn supervisor(sink: &mut dyn Sink, supervisor: &SupervisorSnapshot) {
         sink.integer(&metric::SUPERVISOR_TRANSITIONS, attributes, *count);
     }
     sink.integer(&metric::SUPERVISOR_CONNECTS, key.clone(), supervisor.connects);
+    sink.integer(&metric::SUPERVISOR_LOST, key.clone(), supervisor.lost);
     sink.histogram(&metric::SUPERVISOR_CONNECT_TIME, key.clone(), &supervisor.connect_time);
     sink.histogram(&metric::SUPERVISOR_CONNECTION_DURATION, key.clone(), &supervisor.duration);
     sink.histogram(&metric::SUPERVISOR_DELAY, key, &supervisor.delay);

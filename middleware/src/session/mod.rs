@@ -65,8 +65,9 @@
 //!
 //! A client can vanish without a word: its network is gone, and no packet tells. With [`SessionsBuilder::liveness`] it is asked
 //! when nothing was heard of it for a while, and given up after some pings without an answer, as
-//! [`SessionEnd::Unresponsive`]. Only a ping that was really sent counts: [`Session::ping_due`] says when, [`Session::pong`] or
-//! [`Session::received`] answers it, and a runtime or a holder that is busy does not make a client unresponsive.
+//! [`SessionEnd::Unresponsive`]. Only a ping that its holder went to send counts: [`Session::ping_due`] says when,
+//! [`Session::pong`], [`Session::received`] or [`Session::heard`] answers it, and a runtime or a holder that is busy does not
+//! make a client unresponsive.
 //!
 //! ```
 //! use std::time::Duration;

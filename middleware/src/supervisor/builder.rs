@@ -171,8 +171,8 @@ impl SupervisorBuilder {
         self
     }
 
-    /// Messages that wait to be sent, at most; at least 1. They outlive a connection: what was not sent over one is sent over
-    /// the next. By default, this is [`DEFAULT_OUTBOX`].
+    /// Messages that wait to be sent, at most; at least 1. They outlive a connection: what waits while there is none is sent over
+    /// the next. Not so the one that was being sent, see [`Supervised::send`]. By default, this is [`DEFAULT_OUTBOX`].
     pub fn outbox(mut self, most: usize) -> Self {
         self.outbox = most;
         self

@@ -1,6 +1,6 @@
 //! [`Drive`]: one connection, from when it is there until it is gone.
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, ready};
 use std::time::Duration;
 
 use poolscope_semconv::value::{SupervisorReason, SupervisorState};
@@ -72,7 +72,7 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
             self.shared.go(SupervisorState::Closing, reason, None, None);
         }
         // One that has failed, or is in the middle of something, is past a goodbye.
-        let is_whole = lost.error.is_none() || is_by_handler(lost.reason);
+        let is_whole = lost.error.is_none() || leaves_whole(lost.reason);
         if is_whole {
             let _ = timeout(self.plan.close_timeout, link.close()).await;
         }
@@ -99,14 +99,20 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
                     pulse = Pulse { came: Instant::now(), asked: None, missed: 0 };
                     lost
                 }
-                Next::Send(message) => self.in_time::<L>(link.send(message), self.longest_send()).await,
+                Next::Send(message) => {
+                    let lost = self.in_time::<L>(link.send(message), self.longest_send()).await;
+                    self.shared.has_sent(lost.is_some());
+                    lost
+                }
                 Next::Silent => {
                     let limit = self.plan.silence_timeout.unwrap_or_default();
                     Some(Lost::by(SupervisorReason::Silent, format!("nothing came for {}", Said(limit))))
                 }
                 Next::Ask => {
+                    let limit = self.plan.heartbeat.map(|beat| beat.timeout);
+                    let lost = self.in_time::<L>(link.ping(), limit).await;
                     pulse.asked = Some(Instant::now());
-                    self.in_time::<L>(link.ping(), self.plan.heartbeat.map(|beat| beat.timeout)).await
+                    lost
                 }
                 Next::NoAnswer => {
                     (pulse.asked, pulse.missed) = (None, pulse.missed + 1);
@@ -136,8 +142,8 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
         tokio::select! {
             () = self.shared.stop.cancelled() => Next::Stop,
             came = link.recv() => Next::Came(came),
-            () = at(silent) => Next::Silent,
-            () = at(no_answer) => Next::NoAnswer,
+            () = at(silent) => unless_came(link, Next::Silent).await,
+            () = at(no_answer) => unless_came(link, Next::NoAnswer).await,
             () = at(ask) => Next::Ask,
             Some(message) = self.outbox.recv() => Next::Send(message),
         }
@@ -226,10 +232,22 @@ impl<'a, M: Send + 'static> Drive<'a, M> {
     }
 }
 
-/// True if not the connection failed, but what was done with it.
-fn is_by_handler(reason: SupervisorReason) -> bool {
-    use SupervisorReason::{HandlerFailed, HandlerPanicked, HandlerTimeout};
-    matches!(reason, HandlerFailed | HandlerPanicked | HandlerTimeout)
+/// What comes now, if anything does: while something was sent, nothing was read.
+async fn unless_came<L: Link>(
+    link: &mut L,
+    next: Next<L::Incoming, L::Outgoing, L::Error>,
+) -> Next<L::Incoming, L::Outgoing, L::Error> {
+    tokio::select! {
+        biased;
+        came = link.recv() => Next::Came(came),
+        () = ready(()) => next,
+    }
+}
+
+/// True if the connection did not fail: the other end has closed it in order, or the handler failed.
+fn leaves_whole(reason: SupervisorReason) -> bool {
+    use SupervisorReason::{HandlerFailed, HandlerPanicked, HandlerTimeout, PeerClosed};
+    matches!(reason, PeerClosed | HandlerFailed | HandlerPanicked | HandlerTimeout)
 }
 
 /// Ready at a moment, or never.

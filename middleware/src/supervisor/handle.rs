@@ -64,14 +64,19 @@ impl<M> Supervised<M> {
 
     /// Has a message sent over this connection, or over the next one if there is none now. Waits for room.
     ///
+    /// A message is sent once at most: one whose connection is lost while it is sent, which the other end may have or not, is
+    /// lost too. So is what waits when the supervisor stops. [`SupervisorSnapshot::lost`] counts them.
+    ///
     /// # Errors
     ///
     /// The supervisor has stopped.
     pub async fn send(&self, message: M) -> Result<(), SendError<M>> {
-        self.outbox.send(message).await.map_err(|error| SendError::Stopped(error.0))
+        self.outbox.send(message).await.map_err(|error| SendError::Stopped(error.0))?;
+        self.shared.has_taken();
+        Ok(())
     }
 
-    /// Has a message sent, if there is room for it.
+    /// Has a message sent as by [`send`](Self::send), if there is room for it.
     ///
     /// # Errors
     ///
@@ -80,7 +85,9 @@ impl<M> Supervised<M> {
         self.outbox.try_send(message).map_err(|error| match error {
             mpsc::error::TrySendError::Full(message) => SendError::Full(message),
             mpsc::error::TrySendError::Closed(message) => SendError::Stopped(message),
-        })
+        })?;
+        self.shared.has_taken();
+        Ok(())
     }
 
     /// The state that it is in now.

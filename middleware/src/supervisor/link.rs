@@ -20,7 +20,7 @@ pub trait Link: Send + 'static {
     /// `Stream`s and channels give keeps that.
     fn recv(&mut self) -> impl Future<Output = Option<Result<Received<Self::Incoming>, Self::Error>>> + Send;
 
-    /// Sends a message. What takes longer than the send timeout is dropped, and the connection with it.
+    /// Sends a message. What takes longer than the message timeout is dropped, and the connection with it; it is not sent again.
     fn send(&mut self, message: Self::Outgoing) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Which of the reasons for a loss an error is; the default is [`SupervisorReason::Failed`].

@@ -66,6 +66,38 @@
 //! # }
 //! ```
 //!
+//! # A WebSocket
+//!
+//! Each connection is a session of its own, which has the pings, and ends as sessions do.
+//!
+//! ```no_run
+//! # #[cfg(feature = "tungstenite")]
+//! # async fn keep(scope: poolscope::Scope) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! use std::time::Duration;
+//!
+//! use poolscope::websocket::Socket;
+//! use tokio_tungstenite::{connect_async, tungstenite::Message};
+//!
+//! let feeds = scope
+//!     .sessions("feeds")
+//!     .liveness(Duration::from_secs(30), Duration::from_secs(10), 3)
+//!     .build()?;
+//! let connect = move || {
+//!     let feeds = feeds.clone();
+//!     async move {
+//!         let (stream, _) = connect_async("ws://prices.example/feed").await?;
+//!         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Socket::new(stream, feeds.begin("prices")?))
+//!     }
+//! };
+//! let prices = scope.supervisor("prices").start(connect, async |price: Message| println!("{price}"))?;
+//! prices.send(Message::text("subscribe")).await?;
+//! prices.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What a server wants to be told on each connection belongs into `connect`: what is sent here is sent once.
+//!
 //! # The end
 //!
 //! [`Supervised::stop`] closes the connection in order and waits for that, no longer than the close timeout. Dropping the

@@ -1,5 +1,6 @@
 //! [`Shared`]: what the task of a supervisor, its handle and the snapshots of its scope share.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -25,12 +26,31 @@ pub(crate) struct Shared {
     pub(super) connect_time: Histogram,
     pub(super) duration: Histogram,
     pub(super) delay: Histogram,
+    messages: Messages,
     /// Why it is to stop: the first reason that there was.
     told: OnceLock<SupervisorReason>,
     /// Cancelled when it is to stop.
     pub(super) stop: CancellationToken,
     /// Cancelled when it has.
     has_stopped: CancellationToken,
+}
+
+/// What became of the messages of a supervisor. What was taken, and is neither sent nor lost, waits.
+#[derive(Debug, Default)]
+struct Messages {
+    taken: AtomicU64,
+    sent: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Messages {
+    /// Those that were sent, those that wait, and those that were lost: once nobody sends any more, all that were not sent.
+    fn counts(&self, has_stopped: bool) -> [u64; 3] {
+        // A message may be sent a moment before it is counted as taken.
+        let (sent, lost) = (self.sent.load(Relaxed), self.lost.load(Relaxed));
+        let not_sent = self.taken.load(Relaxed).saturating_sub(sent);
+        if has_stopped { [sent, 0, not_sent] } else { [sent, not_sent.saturating_sub(lost), lost] }
+    }
 }
 
 impl Shared {
@@ -45,6 +65,7 @@ impl Shared {
                 connect_time: Histogram::new(&metric::SUPERVISOR_CONNECT_TIME),
                 duration: Histogram::new(&metric::SUPERVISOR_CONNECTION_DURATION),
                 delay: Histogram::new(&metric::SUPERVISOR_DELAY),
+                messages: Messages::default(),
                 told: OnceLock::new(),
                 stop: CancellationToken::new(),
                 has_stopped: CancellationToken::new(),
@@ -99,6 +120,17 @@ impl Shared {
         }));
     }
 
+    /// A message was taken, and waits to be sent.
+    pub(super) fn has_taken(&self) {
+        self.messages.taken.fetch_add(1, Relaxed);
+    }
+
+    /// What became of a message that was handed to the connection.
+    pub(super) fn has_sent(&self, is_lost: bool) {
+        let Messages { sent, lost, .. } = &self.messages;
+        if is_lost { lost } else { sent }.fetch_add(1, Relaxed);
+    }
+
     /// Has it stop for a reason, which holds if it is the first.
     pub(crate) fn stop(&self, reason: SupervisorReason) {
         let _ = self.told.set(reason);
@@ -116,7 +148,12 @@ impl Shared {
             return;
         }
         let _ = self.told.set(reason);
-        self.go(SupervisorState::Stopped, self.told().unwrap_or(reason), None, None);
+        let error = match self.messages.counts(false) {
+            [_, 0, _] => None,
+            [_, 1, _] => Some("1 message was not sent".to_owned()),
+            [_, waiting, _] => Some(format!("{waiting} messages were not sent")),
+        };
+        self.go(SupervisorState::Stopped, self.told().unwrap_or(reason), error, None);
         self.has_stopped.cancel();
     }
 
@@ -136,6 +173,7 @@ impl Shared {
         let course = self.course();
         // Within the lock, so that it is not before the last change.
         let now = self.now();
+        let [sent, waiting, lost] = self.messages.counts(self.has_stopped.is_cancelled());
         SupervisorSnapshot {
             name: self.name.to_string(),
             state: course.state,
@@ -143,6 +181,9 @@ impl Shared {
             attempt: course.attempt,
             max_attempts: self.max_attempts,
             connects: course.connects,
+            sent,
+            waiting,
+            lost,
             next_attempt: course.next_attempt.map(|at| at.saturating_sub(now)),
             last_error: course.last_error.clone(),
             changes: course.changes.iter().map(|((to, reason), count)| (*to, *reason, *count)).collect(),

@@ -6,7 +6,7 @@ use futures_util::{Sink, Stream};
 use poolscope_semconv::value::{SessionEnd, SupervisorReason};
 
 use super::link::{Link, Received};
-use crate::websocket::{Came, Frame, Socket};
+use crate::websocket::{Came, Frame, Lost, Socket};
 
 /// Why a supervised WebSocket is of no use any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum SocketError {
     /// Its session was told to end: the other end did not answer, say.
     #[error("its session was told to end: {0}")]
     Ended(SessionEnd),
+    /// The other end closed in order, and said why: its code and its reason.
+    #[error("{0}")]
+    Closed(String),
     /// The transport failed, or the other end did not take a message.
     #[error("{0}")]
     Failed(String),
@@ -39,8 +42,9 @@ where
         match (self.next().await, self.lost()) {
             (Some(Came::Message(message)), _) => Some(Ok(Received::Message(message))),
             (Some(Came::Sign), _) => Some(Ok(Received::Alive)),
-            (None, Some(Ok(told))) => Some(Err(SocketError::Ended(told))),
-            (None, Some(Err(error))) => {
+            (None, Some(Lost::Told(told))) => Some(Err(SocketError::Ended(told))),
+            (None, Some(Lost::Closed(farewell))) => Some(Err(SocketError::Closed(farewell))),
+            (None, Some(Lost::Failed(error))) => {
                 self.session().end(SessionEnd::Error);
                 Some(Err(SocketError::Failed(error)))
             }
@@ -56,6 +60,7 @@ where
         match error {
             SocketError::Ended(SessionEnd::Unresponsive) => SupervisorReason::Unresponsive,
             SocketError::Ended(SessionEnd::IdleTimeout) => SupervisorReason::Silent,
+            SocketError::Closed(_) => SupervisorReason::PeerClosed,
             _ => SupervisorReason::Failed,
         }
     }

@@ -197,8 +197,9 @@ impl Shared {
 
     pub(crate) async fn cancel_all(&self, deadline: Duration) -> CancelReport {
         let began = Instant::now();
-        self.tell();
+        // Counted first: who is told may be gone at once.
         let before = self.table().ended.iter().sum::<u64>();
+        self.tell();
         let mut aborted = 0;
         if timeout(deadline, self.all_ended()).await.is_err() {
             let cut = self.cut_all();

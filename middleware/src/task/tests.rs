@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
@@ -270,4 +271,34 @@ async fn a_shutdown_ends_tasks_last_and_aborts_those_that_stay() {
     let report = scope.shutdown(3 * SECOND).await;
     assert_eq!((report.tasks, report.tasks_aborted, report.tasks_left, report.is_clean()), (2, 1, 0, false));
     assert!(report.to_string().ends_with("; of 2 tasks 1 were aborted, 0 are left"), "{report}");
+}
+
+/// Takes its time when it is told.
+struct Slow;
+
+impl Wake for Slow {
+    fn wake(self: Arc<Self>) {
+        std::thread::sleep(SECOND / 20);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_ends_while_others_are_told_is_in_the_report() {
+    let group = Scope::new().tasks("jobs");
+    let mut slow = Vec::new();
+    // They are told one after the other, whichever is first.
+    for _ in 0..3 {
+        let waits = group.spawn_with("waits", |token| {
+            slow.push(Box::pin(token.clone().cancelled_owned()));
+            async move { token.cancelled().await }
+        });
+        drop(waits);
+    }
+    sleep(SECOND / 20).await;
+    let waker = Waker::from(Arc::new(Slow));
+    for told in &mut slow {
+        assert!(told.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    let report = group.cancel_all(SECOND).await;
+    assert_eq!((report.ended, report.is_clean()), (3, true), "{report}");
 }

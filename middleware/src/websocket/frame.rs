@@ -26,6 +26,20 @@ pub trait Frame: Sized {
 
     /// One that closes, with a code and a reason.
     fn close(code: u16, reason: &'static str) -> Self;
+
+    /// Code and reason of one that closes, if it has them.
+    fn closes(&self) -> Option<(u16, &str)> {
+        None
+    }
+}
+
+/// What a Close frame says of why it closes, if that is more than that all is done.
+pub(super) fn farewell(message: &impl Frame) -> Option<String> {
+    match message.closes()? {
+        (1000, "") => None,
+        (code, "") => Some(format!("the other end closed with code {code}")),
+        (code, reason) => Some(format!("the other end closed with code {code}: {reason}")),
+    }
 }
 
 #[cfg(feature = "axum-ws")]
@@ -55,6 +69,13 @@ impl Frame for axum::extract::ws::Message {
         use axum::extract::ws::{CloseFrame, Utf8Bytes};
         Self::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }))
     }
+
+    fn closes(&self) -> Option<(u16, &str)> {
+        match self {
+            Self::Close(Some(frame)) => Some((frame.code, frame.reason.as_str())),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(feature = "tungstenite")]
@@ -81,5 +102,12 @@ impl Frame for tokio_tungstenite::tungstenite::Message {
         use tokio_tungstenite::tungstenite::Utf8Bytes;
         use tokio_tungstenite::tungstenite::protocol::CloseFrame;
         Self::Close(Some(CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) }))
+    }
+
+    fn closes(&self) -> Option<(u16, &str)> {
+        match self {
+            Self::Close(Some(frame)) => Some((frame.code.into(), frame.reason.as_str())),
+            _ => None,
+        }
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use poolscope_semconv::value::SessionEnd;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::frame::{Frame, FrameKind};
+use super::frame::{Frame, FrameKind, farewell};
+use super::signs::{Signs, Watched};
 use crate::session::Session;
 
 /// How long a write may take by default.
@@ -21,6 +22,12 @@ pub const DEFAULT_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same where the other end is thought to be gone: as long as it takes to hand a frame to the kernel.
 const CLOSE_UNRESPONSIVE: Duration = Duration::from_millis(100);
 
+/// What crates for WebSockets say where the transport has ended, and no Close frame came before: a browser that was killed, say.
+const TORN: &str = "without closing handshake";
+
+/// The same in the words of RFC 6455.
+const ABNORMAL: &str = "the other end closed without a Close frame (1006)";
+
 /// A WebSocket and its session. See the [module](super) for an example.
 ///
 /// Dropped without [`finish`](Self::finish), it closes the transport without a word, and the session ends as when it is dropped.
@@ -29,6 +36,7 @@ pub struct Socket<S, M> {
     // First, since the transport is to be gone when the session is counted out.
     stream: S,
     session: Session,
+    signs: Signs,
     write_timeout: Duration,
     close_timeout: Duration,
     is_ping_owed: bool,
@@ -43,12 +51,22 @@ pub(crate) enum Came<M> {
     Sign,
 }
 
+/// Why nothing comes any more.
+#[cfg(feature = "supervisor")]
+pub(crate) enum Lost {
+    Failed(String),
+    /// The session was told to end.
+    Told(SessionEnd),
+    /// The other end has closed, and said this.
+    Closed(String),
+}
+
 /// What can still be done with the transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Open,
-    /// The other end has said goodbye, or is gone.
-    Closed,
+    /// The other end has said goodbye, and perhaps why.
+    Closed(Option<String>),
     /// It is of no use any more, for this reason.
     Broken(String),
 }
@@ -77,6 +95,7 @@ impl<S, M> Socket<S, M> {
         Self {
             stream,
             session,
+            signs: Signs::new(),
             write_timeout: DEFAULT_WRITE_TIMEOUT,
             close_timeout: DEFAULT_CLOSE_TIMEOUT,
             is_ping_owed: false,
@@ -134,7 +153,7 @@ where
             if self.is_ping_owed && self.ping().await.is_err() {
                 return None;
             }
-            let Self { stream, session, is_ping_owed, .. } = self;
+            let Self { stream, session, signs, is_ping_owed, .. } = self;
             let received = tokio::select! {
                 biased;
                 _ = session.ended() => return None,
@@ -142,7 +161,12 @@ where
                     *is_ping_owed = true;
                     continue;
                 }
-                received = stream.next() => received,
+                received = signs.watch(stream.next()) => received.done,
+            };
+            let Some(received) = received else {
+                // Something of a message.
+                session.heard();
+                return Some(Came::Sign);
             };
             match received {
                 Some(Ok(message)) => match message.kind() {
@@ -158,10 +182,10 @@ where
                         session.heard();
                         return Some(Came::Sign);
                     }
-                    FrameKind::Close => self.state = State::Closed,
+                    FrameKind::Close => self.state = State::Closed(farewell(&message)),
                 },
                 Some(Err(error)) => self.broken(&error),
-                None => self.state = State::Closed,
+                None => self.state = State::Closed(None),
             }
         }
         None
@@ -196,24 +220,33 @@ where
         if self.state != State::Open {
             return Err(SendError::Closed);
         }
-        let Self { stream, session, write_timeout, is_ping_owed, .. } = self;
-        let mut sending = pin!(timeout(*write_timeout, stream.send(message)));
+        let Self { stream, session, signs, write_timeout, is_ping_owed, .. } = self;
+        let mut sending = pin!(stream.send(message));
+        let mut too_long = pin!(sleep(*write_timeout));
         let sent = loop {
             tokio::select! {
                 biased;
                 reason = session.ended() => return Err(SendError::Ended(reason)),
-                // The other end does not read, so it can't be asked now; that it does not is not for want of asking.
+                // It can't be asked now. But what waits asks it as well: whatever it takes of that is the answer.
                 () = session.ping_due() => *is_ping_owed = true,
-                sent = &mut sending => break sent,
+                Watched { done, is_moved } = signs.watch(sending.as_mut()) => {
+                    if is_moved {
+                        session.heard();
+                    }
+                    if done.is_some() {
+                        break done;
+                    }
+                }
+                () = &mut too_long => break None,
             }
         };
         match sent {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => {
                 self.broken(&error);
                 Err(SendError::Transport(error))
             }
-            Err(_) => {
+            None => {
                 let error = SendError::TimedOut(self.write_timeout);
                 self.broken(&error);
                 Err(error)
@@ -223,7 +256,8 @@ where
 
     fn broken(&mut self, error: &impl fmt::Display) {
         self.session.errored();
-        self.state = State::Broken(error.to_string());
+        let error = error.to_string();
+        self.state = State::Broken(if error.ends_with(TORN) { ABNORMAL.to_owned() } else { error });
     }
 
     /// Ends the socket and its session, and tells why it has ended: for what it was told to, because of an error of the
@@ -231,7 +265,7 @@ where
     pub async fn finish(mut self) -> SessionEnd {
         let reason = self.session.told().unwrap_or(match self.state {
             State::Broken(_) => SessionEnd::Error,
-            State::Open | State::Closed => SessionEnd::Completed,
+            State::Open | State::Closed(_) => SessionEnd::Completed,
         });
         let within = match reason {
             SessionEnd::Unresponsive => self.close_timeout.min(CLOSE_UNRESPONSIVE),
@@ -243,16 +277,18 @@ where
         drop(stream);
         match state {
             State::Broken(error) => session.fail(error),
-            State::Open | State::Closed => session.complete(),
+            State::Open | State::Closed(_) => session.complete(),
         }
     }
 
-    /// Why there is nothing to receive any more, if not because the other end has closed.
+    /// Why there is nothing to receive any more, if not because the other end has closed without saying why.
     #[cfg(feature = "supervisor")]
-    pub(crate) fn lost(&self) -> Option<Result<SessionEnd, String>> {
+    pub(crate) fn lost(&self) -> Option<Lost> {
         match (&self.state, self.session.told()) {
-            (State::Broken(error), _) => Some(Err(error.clone())),
-            (_, told) => told.map(Ok),
+            (State::Broken(error), _) => Some(Lost::Failed(error.clone())),
+            (_, Some(told)) => Some(Lost::Told(told)),
+            (State::Closed(farewell), None) => farewell.clone().map(Lost::Closed),
+            (State::Open, None) => None,
         }
     }
 
@@ -260,7 +296,7 @@ where
     #[cfg(feature = "supervisor")]
     pub(crate) async fn close(&mut self) {
         let _ = timeout(self.close_timeout, self.say_goodbye(SessionEnd::Completed)).await;
-        self.state = State::Closed;
+        self.state = State::Closed(None);
         self.session.end(SessionEnd::Completed);
     }
 
@@ -281,7 +317,7 @@ where
                 let _ = stream.close().await;
             }
             // The answer to its own.
-            State::Closed => drop(stream.close().await),
+            State::Closed(_) => drop(stream.close().await),
             State::Broken(_) => {}
         }
     }

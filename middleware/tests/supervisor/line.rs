@@ -79,6 +79,35 @@ impl Link for Brief {
     }
 }
 
+/// Connections that answer at once when they are asked, and take long to send.
+#[derive(Default)]
+pub(crate) struct Slow {
+    has_answer: bool,
+}
+
+impl Link for Slow {
+    type Incoming = ();
+    type Outgoing = ();
+    type Error = Infallible;
+
+    async fn recv(&mut self) -> Option<Result<Received<()>, Infallible>> {
+        if !std::mem::take(&mut self.has_answer) {
+            std::future::pending::<()>().await;
+        }
+        Some(Ok(Received::Alive))
+    }
+
+    async fn send(&mut self, (): ()) -> Result<(), Infallible> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), Infallible> {
+        self.has_answer = true;
+        Ok(())
+    }
+}
+
 /// What a server does with a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Manner {

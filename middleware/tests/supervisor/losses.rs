@@ -1,14 +1,15 @@
 //! Every way in which a connection is lost, and what is told of it.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use poolscope::Scope;
 use poolscope::supervisor::{SupervisorBuilder, SupervisorReason, SupervisorState};
+use poolscope::{Event, Scope};
 use tokio::time::{Instant, sleep};
 
-use super::line::{Manner, Server, connect};
+use super::line::{Line, Manner, Server, Slow, connect};
 use super::{LONG, changes, until};
 
 const SOON: Duration = Duration::from_millis(50);
@@ -45,6 +46,23 @@ async fn a_server_that_answers_stays_however_little_is_said() {
     sleep(Duration::from_millis(600)).await;
     let seen = line.snapshot();
     assert_eq!((seen.state, seen.connects), (SupervisorState::Connected, 1), "{seen:#?}");
+    drop(line);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_has_read_yet_is_an_answer() {
+    let scope = Scope::new();
+    let line = supervisor(&scope)
+        .heartbeat(SOON, SOON, 1)
+        .message_timeout(LONG)
+        .start(async || Ok::<_, Infallible>(Slow::default()), async |()| {})
+        .unwrap();
+    // What is ready at once is taken in no order, which must not count.
+    for _ in 0..100 {
+        line.send(()).await.unwrap();
+    }
+    let seen = until(&scope, "to send all", |seen| seen.sent + seen.lost == 100).await;
+    assert_eq!((seen.lost, seen.connects), (0, 1), "{seen:#?}");
     drop(line);
 }
 
@@ -149,4 +167,51 @@ async fn a_connect_that_fails_panics_or_hangs_is_followed_by_another() {
     assert_eq!(errors, expected);
     assert_eq!((changes(&seen, SupervisorReason::ConnectFailed), seen.attempt), (2, 4));
     drop(line);
+}
+
+#[tokio::test]
+async fn a_message_whose_connection_is_lost_is_counted_and_those_behind_it_are_sent() {
+    let server = Server::with(Manner::Silent).await;
+    let scope = Scope::new();
+    let line = supervisor(&scope).message_timeout(SOON).start(connect(server.address), async |_: String| {});
+    let line = line.unwrap();
+    line.send("x".repeat(32 << 20)).await.unwrap();
+    for message in ["a", "b"] {
+        line.try_send(message.to_owned()).unwrap();
+    }
+    let seen = until(&scope, "to send the others", |seen| seen.sent == 2).await;
+    assert_eq!((seen.waiting, seen.lost, seen.connects), (0, 1, 2), "{seen:#?}");
+    assert_eq!(line.stop().await, SupervisorReason::Requested);
+}
+
+#[tokio::test]
+async fn what_is_left_when_a_supervisor_stops_is_counted_and_told() {
+    let (scope, ends) = (Scope::new(), Arc::<Mutex<Vec<_>>>::default());
+    let told = Arc::clone(&ends);
+    scope.listen(move |event: &Event| {
+        if let Event::SupervisorChanged(change) = event
+            && change.to == SupervisorState::Stopped
+        {
+            told.lock().unwrap().push(change.error.clone());
+        }
+    });
+    let start = || supervisor(&scope).start(async || Err::<Line, _>("refused"), async |_: String| {});
+    for (messages, error) in [
+        (0, None),
+        (1, Some("1 message was not sent".to_owned())),
+        (3, Some("3 messages were not sent".to_owned())),
+    ] {
+        let line = start().unwrap();
+        for message in 0..messages {
+            line.send(message.to_string()).await.unwrap();
+        }
+        let seen = line.snapshot();
+        assert_eq!((seen.sent, seen.waiting, seen.lost), (0, messages, 0));
+        line.close();
+        line.ended().await;
+        let seen = line.snapshot();
+        assert_eq!((seen.sent, seen.waiting, seen.lost), (0, 0, messages));
+        assert_eq!(ends.lock().unwrap().pop(), Some(error));
+        drop(line);
+    }
 }

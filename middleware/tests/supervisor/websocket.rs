@@ -10,6 +10,7 @@ use poolscope::websocket::Socket;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, accept_async, connect_async};
 
@@ -98,4 +99,44 @@ async fn a_websocket_is_a_session_each_time_and_found_again() {
     assert_eq!((snapshot.ended(SessionEnd::Error), snapshot.ended(SessionEnd::Completed)), (1, 1));
     assert!(snapshot.ended(SessionEnd::Unresponsive) >= 1);
     end(server).await;
+}
+
+#[tokio::test]
+async fn a_server_that_closes_is_quoted() {
+    let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).await;
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        // How it closes: with a reason, without one, and without a word.
+        for code in [Some((1012, "restart")), Some((1000, "")), None] {
+            let mut socket = accept_async(listener.accept().await.unwrap().0).await.unwrap();
+            if let Some((code, reason)) = code {
+                socket.close(Some(CloseFrame { code: code.into(), reason: reason.into() })).await.unwrap();
+                assert!(matches!(
+                    futures_util::StreamExt::next(&mut socket).await,
+                    Some(Ok(Message::Close(_)))
+                ));
+            }
+        }
+    });
+    let scope = Scope::new();
+    let sessions = scope.sessions("prices").build().unwrap();
+    let of = sessions.clone();
+    let line = scope
+        .supervisor("prices")
+        .backoff(Duration::from_millis(5), SOON)
+        .start(move || connect(address, of.clone()), async |_: Message| {})
+        .unwrap();
+    let seen = until(&scope, "to be left three times", |seen| seen.attempt > 3).await;
+    let lost = seen.history.iter().rev().filter(|change| change.from == SupervisorState::Connected);
+    let lost: Vec<_> = lost.map(|change| (change.reason, change.error.as_deref())).collect();
+    let expected = [
+        (SupervisorReason::PeerClosed, Some("the other end closed with code 1012: restart")),
+        (SupervisorReason::PeerClosed, None),
+        (SupervisorReason::Failed, Some("the other end closed without a Close frame (1006)")),
+    ];
+    assert_eq!(lost, expected);
+    server.await.unwrap();
+    drop(line);
+    let seen = sessions.snapshot();
+    assert_eq!((seen.ended(SessionEnd::Completed), seen.ended(SessionEnd::Error)), (2, 1), "{seen:?}");
 }

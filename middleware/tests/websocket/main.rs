@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod proxy;
+mod slow;
 mod vanished;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,9 +15,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::{SinkExt, StreamExt};
-use poolscope::Scope;
 use poolscope::session::{Session, SessionEnd, Sessions, SessionsBuilder};
 use poolscope::websocket::{SendError, Socket};
+use poolscope::{Event, Scope};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -58,6 +59,15 @@ impl Server {
     /// Serves sessions; ends when it is aborted.
     async fn start(self, sessions: &Sessions, serves: Serves) -> (SocketAddr, JoinHandle<()>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        self.serve(listener, sessions, serves)
+    }
+
+    fn serve(
+        self,
+        listener: TcpListener,
+        sessions: &Sessions,
+        serves: Serves,
+    ) -> (SocketAddr, JoinHandle<()>) {
         let address = listener.local_addr().unwrap();
         let sessions = sessions.clone();
         let server = match self {
@@ -192,7 +202,14 @@ fn the_close_frame_says_why_a_session_ends() {
 fn a_client_that_is_torn_away_is_an_error_or_an_end_and_never_stays() {
     alone(async {
         for server in [Server::Axum, Server::Tungstenite] {
-            let served = sessions("served").build().unwrap();
+            let (scope, errors) = (Scope::new(), Arc::<Mutex<Vec<_>>>::default());
+            let told = Arc::clone(&errors);
+            scope.listen(move |event: &Event| {
+                if let Event::SessionEnded(end) = event {
+                    told.lock().unwrap().push(end.error.clone());
+                }
+            });
+            let served = scope.sessions("served").build().unwrap();
             let (address, task) = server.start(&served, Serves::Echoes).await;
             let mut client = connect(address).await;
             client.send(Message::text("a")).await.unwrap();
@@ -202,6 +219,8 @@ fn a_client_that_is_torn_away_is_an_error_or_an_end_and_never_stays() {
             until("the session to end", || served.active() == 0).await;
             let seen = served.snapshot();
             assert_eq!((seen.ended(SessionEnd::Error), seen.traffic.errors), (1, 1), "{server:?}: {seen:?}");
+            let said = "the other end closed without a Close frame (1006)";
+            assert_eq!(*errors.lock().unwrap(), [Some(said.to_owned())], "{server:?}");
             task.abort();
         }
     });

@@ -1,14 +1,17 @@
-//! [`Proxy`]: a way between client and server that can go silent: it keeps both connections, and passes nothing on.
+//! [`Proxy`]: a way between client and server that can be slow, and go silent: it keeps both connections, and passes nothing on.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+
+/// Most bytes that are passed on at once.
+pub(super) const PIECE: usize = 16 * 1024;
 
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
@@ -19,6 +22,11 @@ pub(super) struct Proxy {
 
 impl Proxy {
     pub(super) async fn to(server: SocketAddr) -> Self {
+        Self::slowly_to(server, Duration::ZERO).await
+    }
+
+    /// Waits for so long before it passes the next piece on.
+    pub(super) async fn slowly_to(server: SocketAddr, pause: Duration) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (silent, last) = (CancellationToken::new(), Arc::new(Mutex::new(None)));
@@ -28,9 +36,14 @@ impl Proxy {
             let mut ways = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let (client_in, client_out) = client.into_split();
-                let (server_in, server_out) = TcpStream::connect(server).await.unwrap().into_split();
-                ways.spawn(pass(client_in, server_out, is_silent.clone(), Arc::clone(&seen)));
-                ways.spawn(pass(server_in, client_out, is_silent.clone(), Arc::clone(&seen)));
+                let to_server = TcpSocket::new_v4().unwrap();
+                if !pause.is_zero() {
+                    // What it has not passed on waits at the server.
+                    to_server.set_recv_buffer_size(PIECE as u32).unwrap();
+                }
+                let (server_in, server_out) = to_server.connect(server).await.unwrap().into_split();
+                ways.spawn(pass(client_in, server_out, pause, is_silent.clone(), Arc::clone(&seen)));
+                ways.spawn(pass(server_in, client_out, pause, is_silent.clone(), Arc::clone(&seen)));
             }
         });
         Self { address, silent, last, task }
@@ -57,11 +70,13 @@ impl Proxy {
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
+    pause: Duration,
     silent: CancellationToken,
     last: Arc<Mutex<Option<Instant>>>,
 ) {
-    let mut buffer = vec![0; 16 * 1024];
+    let mut buffer = vec![0; PIECE];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        tokio::time::sleep(pause).await;
         if silent.is_cancelled() {
             *last.lock().unwrap() = Some(Instant::now());
         } else {

@@ -13,12 +13,12 @@ use tokio_tungstenite::tungstenite::Message;
 use super::proxy::Proxy;
 use super::{PATIENCE, Server, Serves, alone, connect, sessions, until};
 
-const INTERVAL: Duration = Duration::from_millis(200);
-const TIMEOUT: Duration = Duration::from_millis(150);
-const FAILURES: u32 = 3;
-const PROMISED: Duration = Duration::from_millis(250);
+pub(super) const INTERVAL: Duration = Duration::from_millis(200);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(150);
+pub(super) const FAILURES: u32 = 3;
+pub(super) const PROMISED: Duration = Duration::from_millis(250);
 
-fn lively(builder: SessionsBuilder) -> Sessions {
+pub(super) fn lively(builder: SessionsBuilder) -> Sessions {
     builder.idle_timeout(None).liveness(INTERVAL, TIMEOUT, FAILURES).build().unwrap()
 }
 
@@ -38,7 +38,7 @@ fn open_files() -> usize {
 }
 
 /// When the one session of a registry is told that the other end is gone.
-async fn found(sessions: &Sessions, vanished: Instant) -> Instant {
+pub(super) async fn found(sessions: &Sessions, vanished: Instant) -> Instant {
     let asked = Instant::now();
     loop {
         let seen = sessions.snapshot();

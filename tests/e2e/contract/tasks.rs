@@ -16,7 +16,7 @@ pub(super) async fn run(world: &World) {
     assert!(panicked.await.is_err());
     tasks.spawn("waits", pending::<()>());
     tasks.spawn_with("deaf", |_| pending::<()>());
-    let report = tasks.cancel_all(Duration::from_millis(50)).await;
+    let report = tasks.cancel_all(Duration::from_millis(500)).await;
     assert_eq!((report.ended, report.aborted), (1, 1), "{report}");
     world.end(telemetry).await;
 }
