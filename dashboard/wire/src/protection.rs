@@ -205,6 +205,8 @@ pub struct SupervisorFigures {
     pub since_ms: Option<u64>,
     /// Attempts to connect.
     pub connects: Count,
+    /// Messages that were to be sent and were not.
+    pub lost: Count,
     /// How often it came into a state, by the reason of the telemetry contract, most frequent first.
     pub changes: Vec<(String, Count)>,
     /// Seconds that a connection was there that is gone.

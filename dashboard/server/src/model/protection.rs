@@ -116,6 +116,7 @@ pub(crate) enum ProtectionFigure {
     /// 0 or 1; the label is the state.
     SupervisorState,
     SupervisorConnects,
+    SupervisorLost,
     /// The label is the reason.
     SupervisorChanges,
     SupervisorLife,
@@ -153,6 +154,7 @@ impl ProtectionFigure {
             | Self::QueueDropped => ProtectionKind::Queue,
             Self::SupervisorState
             | Self::SupervisorConnects
+            | Self::SupervisorLost
             | Self::SupervisorChanges
             | Self::SupervisorLife => ProtectionKind::Supervisor,
         }
@@ -178,6 +180,7 @@ impl ProtectionFigure {
                 | Self::QueuePushed
                 | Self::QueueDropped
                 | Self::SupervisorConnects
+                | Self::SupervisorLost
                 | Self::SupervisorChanges
         )
     }

@@ -121,7 +121,7 @@ objects! {
     }
     TaskFigures { active, started, ends, panicked, life_s }
     QueueFigures { length, limit, high_water, pushed, dropped }
-    SupervisorFigures { state, since_ms, connects, changes, life_s }
+    SupervisorFigures { state, since_ms, connects, lost, changes, life_s }
     Protection { id, service, instance, name, health, figures, last_seen_ms, stale }
     Level { warn, bad }
     RuleSetting { rule, title, advice, unit, level, is_set }

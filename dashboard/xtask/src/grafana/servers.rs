@@ -118,7 +118,7 @@ fn tasks() -> [Panel; 4] {
     ]
 }
 
-fn supervised() -> [Panel; 3] {
+fn supervised() -> [Panel; 4] {
     [
         Panel::series("Connected", "1 while the connection is there.", "short")
             .query(r#"sum by (poolscope_supervisor_name) (poolscope_supervisor_state{OTHERS, poolscope_supervisor_state="connected"})"#, "{{poolscope_supervisor_name}}"),
@@ -126,5 +126,7 @@ fn supervised() -> [Panel; 3] {
             .query("sum by (poolscope_supervisor_name) (rate(poolscope_supervisor_connects_total{OTHERS}[$__rate_interval]))", "{{poolscope_supervisor_name}}"),
         Panel::series("Changes", "Changes of state a second, by why.", "cps")
             .query("sum by (poolscope_supervisor_reason) (rate(poolscope_supervisor_transitions_total{OTHERS}[$__rate_interval]))", "{{poolscope_supervisor_reason}}"),
+        Panel::series("Messages not sent", "Messages a second that were lost with their connection, or when it was stopped.", "cps")
+            .query("sum by (poolscope_supervisor_name) (rate(poolscope_supervisor_lost_total{OTHERS}[$__rate_interval]))", "{{poolscope_supervisor_name}}"),
     ]
 }

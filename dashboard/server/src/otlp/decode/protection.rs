@@ -51,6 +51,7 @@ pub(super) const METRICS: &[(&MetricDef, ProtectionFigure)] = &[
     (&metric::QUEUE_DROPS, ProtectionFigure::QueueDropped),
     (&metric::SUPERVISOR_STATE, ProtectionFigure::SupervisorState),
     (&metric::SUPERVISOR_CONNECTS, ProtectionFigure::SupervisorConnects),
+    (&metric::SUPERVISOR_LOST, ProtectionFigure::SupervisorLost),
     (&metric::SUPERVISOR_TRANSITIONS, ProtectionFigure::SupervisorChanges),
     (&metric::SUPERVISOR_CONNECTION_DURATION, ProtectionFigure::SupervisorLife),
 ];

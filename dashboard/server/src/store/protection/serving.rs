@@ -110,6 +110,7 @@ impl Protection {
             state: self.supervised.map_or("", |(state, _)| state.as_str()).to_owned(),
             since_ms: self.since_ms,
             connects: self.all(Figure::SupervisorConnects),
+            lost: self.all(Figure::SupervisorLost),
             changes: by_frequency(changes),
             life_s: self.percentiles(),
         }

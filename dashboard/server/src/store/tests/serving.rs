@@ -124,9 +124,11 @@ fn a_supervised_connection_that_came_back_between_two_reports_is_there_since_the
         ];
         metrics.push(sum("poolscope.supervisor.transitions", second, &of, count(established)));
         metrics.push(sum("poolscope.supervisor.connects", second, &[name], count(established + 1)));
+        metrics.push(sum("poolscope.supervisor.lost", second, &[name], count(2 * established)));
         send(store, second, &SHOP, &metrics);
         let prices = one(store, |figures| matches!(figures, ProtectionFigures::Supervisor(_)));
         let ProtectionFigures::Supervisor(figures) = prices.figures else { unreachable!() };
+        assert_eq!(figures.lost.total, 2 * established);
         (figures.state, figures.since_ms.map(|since| (since - T0) / 1_000), prices.health.severity)
     };
     let connected = |since| ("connected".to_owned(), since, Severity::Ok);

@@ -132,7 +132,7 @@ impl Kind {
                 "client left",
                 "duration",
             ],
-            Self::Supervisor => &["state", "attempts", "why it changed", "life"],
+            Self::Supervisor => &["state", "attempts", "why it changed", "not sent", "life"],
             Self::Tasks => &["running", "began", "ended", "panicked", "life"],
             Self::Queue => &["in it", "most ever", "put in", "dropped"],
         }

@@ -107,6 +107,7 @@ pub(super) fn supervisor(figures: &SupervisorFigures, now_ms: impl FnOnce() -> u
         Cell { class, ..Cell::new(state, since.unwrap_or_default()) },
         Cell::count(figures.connects),
         reasons(&figures.changes, words::spaced),
+        Cell::loss(figures.lost, "is-warn"),
         Cell::percentiles(figures.life_s, format::duration),
     ]
 }
@@ -162,6 +163,7 @@ mod tests {
         let figures = SupervisorFigures {
             state: "breaker_open".to_owned(),
             since_ms: Some(1_000),
+            lost: minute(2),
             changes: vec![("connect_failed".to_owned(), minute(3))],
             ..SupervisorFigures::default()
         };
@@ -171,5 +173,6 @@ mod tests {
             ("breaker open", "for 5 s", "is-warn")
         );
         assert_eq!(cells[2].main, "connect failed \u{d7}3");
+        assert_eq!((&*cells[3].main, &*cells[3].under, cells[3].class), ("2", "20 in all", "is-warn"));
     }
 }
