@@ -319,6 +319,10 @@ pub struct EndOfSession {
     pub ending: Duration,
     /// What its holder gave up for.
     pub error: Option<String>,
+    /// Trace that it was begun in, that of the request which opened it say.
+    pub trace_id: Option<u128>,
+    /// Span that it was begun in.
+    pub span_id: Option<u64>,
 }
 
 /// A connection of a server was closed.

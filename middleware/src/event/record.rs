@@ -292,8 +292,12 @@ fn add_leak<R: LogRecord>(record: &mut R, leak: &Leak) {
     record.add_attribute(attr::LEAK_HELD, leak.held.as_secs_f64());
     record.add_attributes(leak.connection.map(|id| (attr::CONNECTION_ID, integer(id))));
     record.add_attributes(leak.origin.map(|origin| (attr::LEAK_ORIGIN, origin.to_string())));
-    // The event happens in a thread of ours; it belongs to the request's trace all the same.
-    if let (Some(trace_id), Some(span_id)) = (leak.trace_id, leak.span_id) {
+    add_trace(record, leak.trace_id, leak.span_id);
+}
+
+/// The event may happen in a thread of ours; it belongs to the trace of the request all the same.
+fn add_trace<R: LogRecord>(record: &mut R, trace_id: Option<u128>, span_id: Option<u64>) {
+    if let (Some(trace_id), Some(span_id)) = (trace_id, span_id) {
         let trace_id = TraceId::from_bytes(trace_id.to_be_bytes());
         record.set_trace_context(trace_id, SpanId::from_bytes(span_id.to_be_bytes()), None);
     }
@@ -327,6 +331,7 @@ fn add_session<R: LogRecord>(record: &mut R, end: &EndOfSession) {
     record.add_attribute(attr::SESSION_IDLE_TIME, end.idle.as_secs_f64());
     record.add_attribute(attr::SESSION_ENDING_TIME, end.ending.as_secs_f64());
     record.add_attributes(end.error.clone().map(|error| (attr::SESSION_ERROR_MESSAGE, error)));
+    add_trace(record, end.trace_id, end.span_id);
 }
 
 fn session(end: &EndOfSession) -> String {

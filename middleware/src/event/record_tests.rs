@@ -104,6 +104,8 @@ fn end(reason: SessionEnd) -> EndOfSession {
         idle: Duration::from_secs(61),
         ending: Duration::from_secs(5),
         error: (reason == SessionEnd::Error).then(|| "broken pipe".to_owned()),
+        trace_id: Some(0x1234),
+        span_id: Some(0x56),
     }
 }
 

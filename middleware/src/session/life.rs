@@ -11,6 +11,7 @@ use super::data::Data;
 use super::pulse::{Pulse, nanos};
 use super::table::Rules;
 use super::traffic::Traffic;
+use crate::registry::TraceRef;
 use crate::said::cut;
 
 /// Most bytes of a key that are kept, so that what a session costs is bounded.
@@ -22,6 +23,8 @@ pub(super) struct Life {
     pub(super) id: u64,
     pub(super) key: Arc<str>,
     pub(super) began: Duration,
+    /// What it was begun in: for a WebSocket, the request that opened it.
+    pub(super) trace: Option<TraceRef>,
     /// Nanoseconds, at which something last happened.
     active: AtomicU64,
     /// Tasks of it that run.
@@ -48,6 +51,7 @@ impl Life {
             id,
             key: cut(key, LONGEST_KEY).into(),
             began: now,
+            trace: crate::trace::outer_trace(),
             active: AtomicU64::new(nanos(now)),
             tasks: AtomicU64::new(0),
             traffic: Traffic::default(),

@@ -52,6 +52,9 @@
 //! # }
 //! ```
 //!
+//! The events that tell of its end belong to the trace that it was begun in: begin a session in the handler that opens it, before
+//! the upgrade, and they lead to that request.
+//!
 //! The features `websocket`, `axum-ws` and `tungstenite` make sessions of WebSockets, `session-store` keeps those of HTTP, which
 //! nobody holds between two requests.
 //!

@@ -65,5 +65,7 @@ pub(super) fn end_of(
         idle: now.saturating_sub(life.active()),
         ending: life.told().map_or(Duration::ZERO, |told| now.saturating_sub(told.at)),
         error,
+        trace_id: life.trace.map(|trace| trace.trace_id),
+        span_id: life.trace.map(|trace| trace.span_id),
     }
 }

@@ -120,6 +120,26 @@ async fn each_way_out_is_counted_once_and_leaves_nothing_behind() {
     assert_eq!(told[0].error.as_ref().map(String::len), Some(256));
 }
 
+#[cfg(feature = "trace")]
+#[tokio::test]
+async fn an_end_is_in_the_trace_that_the_session_was_begun_in() {
+    use opentelemetry::Context;
+    use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+
+    let scope = Scope::new();
+    let events = heard(&scope);
+    let chats = scope.sessions("chat").build().unwrap();
+    let request =
+        SpanContext::new(TraceId::from(7), SpanId::from(3), TraceFlags::SAMPLED, true, TraceState::NONE);
+    let inside = Context::new().with_remote_span_context(request).attach();
+    let opened = chats.begin("opened by a request").unwrap();
+    drop(inside);
+    drop(opened);
+    drop(chats.begin("opened by nobody").unwrap());
+    let told: Vec<_> = events.try_iter().map(ended).map(|end| (end.trace_id, end.span_id)).collect();
+    assert_eq!(told, [(Some(7), Some(3)), (None, None)]);
+}
+
 fn ended(event: Event) -> EndOfSession {
     match event {
         Event::SessionEnded(end) => end,

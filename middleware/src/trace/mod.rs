@@ -17,6 +17,10 @@ mod setup;
 mod tracer;
 #[cfg(feature = "trace")]
 mod url;
+#[cfg(all(feature = "session", not(feature = "trace")))]
+pub(crate) use off::outer_trace;
+#[cfg(all(feature = "session", feature = "trace"))]
+pub(crate) use on::outer_trace;
 #[cfg(feature = "trace")]
 pub(crate) use on::{Caller, Inside, RequestSpan, is_suppressed};
 #[cfg(all(feature = "trace", any(feature = "breaker", feature = "guard", feature = "limit")))]

@@ -254,7 +254,8 @@ impl Recorded {
 
 /// Identity of the span that is current.
 #[inline]
-fn outer_trace() -> Option<TraceRef> {
+/// The span that is current here.
+pub(crate) fn outer_trace() -> Option<TraceRef> {
     Context::map_current(|context| {
         if context.has_active_span() { trace_ref(context.span().span_context()) } else { None }
     })

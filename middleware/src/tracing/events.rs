@@ -20,7 +20,7 @@ const SPAN_ID: &str = "span_id";
 ///
 /// The target is `poolscope`, name and fields are those of the OTLP events, the level is their severity, and the message says
 /// it in words. What happens in a thread of the library has no span; a leak has the `trace_id` and `span_id` of its request,
-/// and is in that trace also for layers that ask OpenTelemetry.
+/// the end of a session those that it was begun in, and both are in that trace also for layers that ask OpenTelemetry.
 ///
 /// An event of level `ERROR` inside of a span makes `tracing-opentelemetry` mark that span as failed: the one in which a
 /// breaker opens, or retries are exhausted.
@@ -232,7 +232,9 @@ fn emit(event: &Event, fields: &Fields) {
             SESSION_DURATION,
             SESSION_IDLE_TIME,
             SESSION_ENDING_TIME,
-            SESSION_ERROR_MESSAGE
+            SESSION_ERROR_MESSAGE,
+            TRACE_ID,
+            SPAN_ID
         ),
         Event::ServerConnectionClosed(_) => emit!(
             fields,
@@ -265,7 +267,9 @@ fn emit(event: &Event, fields: &Fields) {
             SESSION_DURATION,
             SESSION_IDLE_TIME,
             SESSION_ENDING_TIME,
-            SESSION_ERROR_MESSAGE
+            SESSION_ERROR_MESSAGE,
+            TRACE_ID,
+            SPAN_ID
         ),
         Event::TaskPanicked(_) => {
             emit!(fields, name::TASK_PANICKED, TASK_GROUP, TASK_NAME, TASK_DURATION, TASK_PANIC_MESSAGE);
