@@ -357,6 +357,17 @@ async fn both_tell_the_same_in_both_directions() {
 
     // What is gone is gone in both; a histogram of the SDK stays.
     drop(kept);
+    let is_gone = || {
+        let seen = scope.snapshot();
+        seen.health.is_empty()
+            && seen.sessions.is_empty()
+            && seen.servers.is_empty()
+            && seen.tasks.is_empty()
+            && seen.queues.is_empty()
+            && seen.supervisors.is_empty()
+    };
+    // Their tasks end in threads of the runtime.
+    wait_for("all of them to be gone", is_gone).await;
     telemetry.flush();
     provider.force_flush().unwrap();
     let is_gone = |((name, ..), _): &(Stream, Attributes)| {
