@@ -74,7 +74,8 @@ impl Server {
         let connection = io.connection();
         async move {
             connection.life.mark(is::DRIVEN);
-            let service = TowerToHyperService::new(connection.service(service));
+            // Seen from its head on, and not only once the service is ready for it.
+            let service = connection.service(TowerToHyperService::new(service));
             let mut builder = Builder::new(TokioExecutor::new());
             // For WebSockets over HTTP/2.
             builder.http2().enable_connect_protocol();
