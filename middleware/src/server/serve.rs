@@ -81,6 +81,8 @@ impl Server {
             builder.http2().enable_connect_protocol();
             let mut served = pin!(builder.serve_connection_with_upgrades(TokioIo::new(io), service));
             let ended = tokio::select! {
+                // Both are asked at each poll of the connection, for which no dice need to be thrown.
+                biased;
                 ended = served.as_mut() => ended,
                 () = connection.told() => {
                     served.as_mut().graceful_shutdown();
