@@ -89,13 +89,28 @@ fn two_threads_share_the_breaker_of_a_service() {
     assert_eq!(text.lines().map(requests).collect::<Vec<_>>(), [100, 200]);
 }
 
+fn allocations(stack: &str, case: &str, server: &str) -> f64 {
+    let args = ["--stack", stack, "--case", case, "--server", server];
+    let output = Command::new(env!("CARGO_BIN_EXE_poolscope-bench-allocations"))
+        .args(args)
+        .output()
+        .expect("the program starts");
+    let text = String::from_utf8(output.stdout).expect("the program prints text");
+    text.trim().parse().expect("the program prints a number")
+}
+
+#[test]
+fn our_server_allocates_nothing_for_a_request() {
+    let [bare, full, route] =
+        ["bare", "full", "full-route"].map(|case| allocations("server", case, "127.0.0.1:1"));
+    assert!((1.0..100.0).contains(&bare), "{bare}");
+    assert!(full - bare < 0.01 && route - bare < 0.01, "{bare}, {full}, {route}");
+}
+
 #[test]
 fn allocations_are_counted() {
     let server = server();
-    let args = ["--stack", "hyper-h1", "--case", "bare", "--server", &server.addr().to_string()];
-    let output = Command::new(env!("CARGO_BIN_EXE_poolscope-bench-allocations")).args(args).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let allocations: f64 = text.trim().parse().unwrap();
+    let allocations = allocations("hyper-h1", "bare", &server.addr().to_string());
     // hyper-util allocates a few times for each request; nobody knows better than it how often.
     assert!((1.0..100.0).contains(&allocations), "{allocations}");
 }
