@@ -254,7 +254,8 @@ fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
     };
     match version {
         Version::HTTP_09 | Version::HTTP_10 => has("keep-alive"),
-        Version::HTTP_11 => !has("close"),
+        // Most have no such header, which is cheap to tell.
+        Version::HTTP_11 => !(headers.contains_key(CONNECTION) && has("close")),
         _ => true,
     }
 }

@@ -74,12 +74,15 @@ impl Server {
         let connection = io.connection();
         async move {
             connection.life.mark(is::DRIVEN);
-            let service = TowerToHyperService::new(connection.service(service));
+            // Seen from its head on, and not only once the service is ready for it.
+            let service = connection.service(TowerToHyperService::new(service));
             let mut builder = Builder::new(TokioExecutor::new());
             // For WebSockets over HTTP/2.
             builder.http2().enable_connect_protocol();
             let mut served = pin!(builder.serve_connection_with_upgrades(TokioIo::new(io), service));
             let ended = tokio::select! {
+                // Both are asked at each poll of the connection, for which no dice need to be thrown.
+                biased;
                 ended = served.as_mut() => ended,
                 () = connection.told() => {
                     served.as_mut().graceful_shutdown();

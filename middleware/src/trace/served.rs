@@ -21,6 +21,7 @@ use crate::registry::{KnownMethod, TraceRef};
 /// handler does belongs to the trace of the client.
 #[derive(Debug, Default)]
 pub(crate) struct ServedSpan {
+    // In a box, since it moves with the request from one future to the next, in programs without a tracer too.
     inner: Option<Box<Inner>>,
 }
 

@@ -1,6 +1,7 @@
 //! Requests as metrics and as spans, below those of their clients.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -11,9 +12,11 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider,
 use poolscope::server::RouteLayer;
 use poolscope::{Scope, ServerCloseReason};
 use tokio::net::TcpListener;
+use tower::Layer;
+use tower::limit::ConcurrencyLimitLayer;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::{Api, Raw};
+use crate::support::{Api, Raw, router};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
@@ -188,6 +191,23 @@ async fn a_head_has_no_body_and_nobody_left() {
     client.read_to("hello").await;
     let seen = api.until("both to be over", |seen| seen.requests == 2 && seen.active_requests == 0).await;
     assert!(seen.disconnected.iter().all(|(_, count)| *count == 0), "{:?}", seen.disconnected);
+}
+
+#[tokio::test]
+async fn a_request_whose_service_is_not_ready_is_no_slow_head_and_no_idle_connection() {
+    let timeout = Duration::from_millis(100);
+    let server = Scope::new().server("api").headers_timeout(timeout).idle_timeout(timeout).build().unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = tcp.local_addr().unwrap();
+    let one_at_a_time = ConcurrencyLimitLayer::new(1).layer(router());
+    let serving = tokio::spawn(server.serve(server.listen(tcp), one_at_a_time));
+    let api = Api { server, addr, serving };
+    let (mut first, mut second) = (api.connect().await, api.connect().await);
+    first.get("/soon").await;
+    second.get("/soon").await;
+    api.until("both", |seen| seen.active_requests == 2).await;
+    first.read_to("HTTP/1.1 200").await;
+    second.read_to("HTTP/1.1 200").await;
 }
 
 #[tokio::test]

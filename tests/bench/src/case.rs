@@ -1,4 +1,4 @@
-//! What is measured: HTTP stacks and a service, and what is put around each.
+//! What is measured: HTTP clients, a server and a service, and what is put around each.
 
 use std::fmt;
 
@@ -15,19 +15,23 @@ pub enum Stack {
     HyperHttp2,
     /// reqwest over HTTP/1.1
     Reqwest,
+    /// hyper-util's server over HTTP/1.1, asked by a client in its process
+    Server,
     /// A service that answers at once, without a socket
     Service,
 }
 
-/// What is put around the client.
+/// What is put around the client, the server or the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Case {
     /// Nothing
     Bare,
     /// Our connect layer
     Connector,
-    /// Our connect layer and request layer: all metrics, no tracer
+    /// Our connect layer and request layer, or our server: all metrics, no tracer
     Full,
+    /// The same, and each request tells its route
+    FullRoute,
     /// The same with a tracer that samples nothing
     FullUnsampled,
     /// The same with a tracer that samples everything, a batch processor and an exporter that drops
@@ -97,6 +101,18 @@ impl Case {
                 Self::FullSampled,
                 Self::ReqwestMiddleware,
                 Self::ReqwestTracing,
+            ],
+            Stack::Server => &[
+                Self::Bare,
+                Self::Full,
+                Self::FullRoute,
+                Self::FullUnsampled,
+                Self::FullSampled,
+                Self::TowerOtelTrace,
+                Self::TowerOtelMetrics,
+                Self::TowerOtelMetricsTrace,
+                Self::TowerHttpTrace,
+                Self::TowerHttpTraceNoSubscriber,
             ],
             Stack::Service => &[
                 Self::Bare,

@@ -12,18 +12,18 @@ use crate::case::{Case, Stack};
 use crate::clock::Started;
 use crate::load::{Round, SharedRound};
 use crate::metrics::Metrics;
-use crate::{hyper, reqwest, service};
+use crate::{accept, hyper, reqwest, service};
 
 /// What is asked, how and where.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Options {
-    /// The HTTP client
+    /// What is asked, and by which HTTP client
     #[arg(long)]
     pub stack: Stack,
     /// What is put around it
     #[arg(long)]
     pub case: Case,
-    /// Address of the server; a service asks none
+    /// Address of the server; only the HTTP clients ask it
     #[arg(long)]
     pub server: SocketAddr,
     /// Requests at a time; of a service, always one
@@ -43,7 +43,7 @@ pub struct Cost {
 /// What the layers of a case have seen so far; `None` for what they don't look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// Connections opened.
+    /// Connections opened, or accepted.
     pub connections: Option<u64>,
     /// Requests counted.
     pub requests: Option<u64>,
@@ -80,6 +80,7 @@ impl Client {
             Stack::HyperHttp1 => hyper::case(case, false, server, concurrency)?,
             Stack::HyperHttp2 => hyper::case(case, true, server, concurrency)?,
             Stack::Reqwest => reqwest::case(case, server, concurrency)?,
+            Stack::Server => accept::case(case, concurrency)?,
             Stack::Service => {
                 let (rounds, watch) = service::case(case)?;
                 shared = Some(rounds.two_threads);
@@ -138,6 +139,15 @@ impl Watch {
         self.connections(scope)
     }
 
+    /// A scope whose server sees connections and requests.
+    pub(crate) fn served(mut self, scope: Scope) -> Self {
+        self.requests = Some(|seen| {
+            let results = seen.servers.iter().flat_map(|server| &server.results);
+            results.map(|row| row.result.duration.count()).sum()
+        });
+        self.connections(scope)
+    }
+
     /// A scope whose breakers see requests.
     pub(crate) fn breakers(mut self, scope: Scope) -> Self {
         self.requests = Some(|seen| {
@@ -185,7 +195,10 @@ impl Watch {
             Some(metrics) => Some(metrics.flush()?),
             None => seen.as_ref().zip(self.requests).map(|(seen, of)| of(seen)),
         };
-        let connections = seen.map(|seen| seen.pools.iter().map(|pool| pool.opened).sum());
+        let connections = seen.map(|seen| {
+            let opened = seen.pools.iter().map(|pool| pool.opened);
+            opened.chain(seen.servers.iter().map(|server| server.accepted)).sum()
+        });
         Ok(Seen { connections, requests, spans: self.flush()? })
     }
 }

@@ -47,16 +47,20 @@ where
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.uri.clone();
         let service = self.service.ready().await.map_err(boxed)?;
-        let response = service.call(request).await.map_err(boxed)?;
-        ensure!(response.status() == StatusCode::OK, "the server answered with {}", response.status());
-        let mut body = pin!(response.into_body());
-        let mut read = 0;
-        while let Some(frame) = body.frame().await {
-            read += frame.map_err(boxed)?.data_ref().map_or(0, Buf::remaining);
-        }
-        ensure!(read == BODY.len(), "the body has {read} bytes");
-        Ok(())
+        read(service.call(request).await.map_err(boxed)?).await
     }
+}
+
+/// Reads the answer to its end.
+pub(crate) async fn read<B: Body<Error: Into<BoxError>>>(response: Response<B>) -> Result<()> {
+    ensure!(response.status() == StatusCode::OK, "the server answered with {}", response.status());
+    let mut body = pin!(response.into_body());
+    let mut read = 0;
+    while let Some(frame) = body.frame().await {
+        read += frame.map_err(boxed)?.data_ref().map_or(0, Buf::remaining);
+    }
+    ensure!(read == BODY.len(), "the body has {read} bytes");
+    Ok(())
 }
 
 fn boxed(error: impl Into<BoxError>) -> anyhow::Error {

@@ -49,6 +49,10 @@ fn every_case_does_the_work_and_its_layers_see_it() {
         let result: Value = serde_json::from_str(&result).unwrap();
         assert!(result["wall_ns"].as_u64() > Some(0), "{line}: {result}");
 
+        // A server's case has one connection for each task, and all know them.
+        if stack == "server" && case.starts_with("full") {
+            assert_eq!(result["connections"].as_u64(), Some(CONCURRENCY), "{line}: {result}");
+        }
         let is_ours = case.starts_with("full") || case == "connector";
         assert_eq!(
             result["connections"].as_u64().is_some_and(|opened| opened >= 1),
@@ -60,12 +64,13 @@ fn every_case_does_the_work_and_its_layers_see_it() {
         assert_eq!(result["requests"].as_u64(), counts.then_some(REQUESTS), "{line}: {result}");
         let spans = result["spans"].as_u64();
         match case {
+            "full-sampled" if stack == "server" => assert_eq!(spans, Some(REQUESTS), "{line}"),
             "full-sampled" => assert!(spans >= Some(REQUESTS), "{line}: {result}"),
             "full-unsampled" | "tower-http-trace" | "reqwest-tracing" => assert_eq!(spans, Some(0), "{line}"),
             _ => assert!(spans.unwrap_or_default() == 0, "{line}: {result}"),
         }
     }
-    assert_eq!(list.lines().count(), 39);
+    assert_eq!(list.lines().count(), 49);
 }
 
 #[test]
@@ -84,13 +89,28 @@ fn two_threads_share_the_breaker_of_a_service() {
     assert_eq!(text.lines().map(requests).collect::<Vec<_>>(), [100, 200]);
 }
 
+fn allocations(stack: &str, case: &str, server: &str) -> f64 {
+    let args = ["--stack", stack, "--case", case, "--server", server];
+    let output = Command::new(env!("CARGO_BIN_EXE_poolscope-bench-allocations"))
+        .args(args)
+        .output()
+        .expect("the program starts");
+    let text = String::from_utf8(output.stdout).expect("the program prints text");
+    text.trim().parse().expect("the program prints a number")
+}
+
+#[test]
+fn our_server_allocates_nothing_for_a_request() {
+    let [bare, full, route] =
+        ["bare", "full", "full-route"].map(|case| allocations("server", case, "127.0.0.1:1"));
+    assert!((1.0..100.0).contains(&bare), "{bare}");
+    assert!(full - bare < 0.01 && route - bare < 0.01, "{bare}, {full}, {route}");
+}
+
 #[test]
 fn allocations_are_counted() {
     let server = server();
-    let args = ["--stack", "hyper-h1", "--case", "bare", "--server", &server.addr().to_string()];
-    let output = Command::new(env!("CARGO_BIN_EXE_poolscope-bench-allocations")).args(args).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let allocations: f64 = text.trim().parse().unwrap();
+    let allocations = allocations("hyper-h1", "bare", &server.addr().to_string());
     // hyper-util allocates a few times for each request; nobody knows better than it how often.
     assert!((1.0..100.0).contains(&allocations), "{allocations}");
 }

@@ -5,6 +5,9 @@
 //! hits both. Instructions are counted by callgrind as the difference of a long and a short run, which leaves the set-up
 //! out; they hardly depend on the machine's load.
 //!
+//! The cases of a server run its client too, in the same process, so that the client's cost is in the bare case as well: the
+//! throughput is that of both.
+//!
 //! The cases of a service, which has no sockets, are also timed on two threads that share what is around it. Threads that
 //! a busy machine runs one after the other share nothing, so turns in which the bare service's did not run at the same
 //! time are left out.
@@ -41,8 +44,8 @@ const SHARED_SECONDS: f64 = 0.4;
 const WARM_UP: u32 = 3_200;
 const QUICK_ROUNDS: usize = 3;
 
-/// Measures what the layers cost a request on hyper (HTTP/1.1 and HTTP/2) and reqwest, and what protection costs around a
-/// service without sockets, beside published middlewares.
+/// Measures what the layers cost a request on hyper (HTTP/1.1 and HTTP/2) and reqwest, what ours costs a server of hyper, and
+/// what protection costs around a service without sockets, beside published middlewares.
 ///
 /// Instructions (callgrind), processor time and throughput (paired rounds), allocations. Installs, if missing, the Debian
 /// package valgrind where run as root; where it cannot, instructions are left out. Never fails because of a figure: what
@@ -55,7 +58,7 @@ pub(crate) struct Args {
     /// Timed rounds of each case
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Only these stacks, such as hyper-h1,reqwest
+    /// Only these stacks, such as hyper-h1,server
     #[arg(long, value_delimiter = ',')]
     stacks: Vec<String>,
     /// Only these cases, such as connector,full; bare is always there

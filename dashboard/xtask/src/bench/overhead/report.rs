@@ -35,6 +35,8 @@ const PROMISES: &[Promise] = &[
     Promise { stack: "hyper-h1", case: "full-unsampled", what: Promised::Instructions, limit: 3_000.0 },
     Promise { stack: "reqwest", case: "full", what: Promised::Instructions, limit: 4_500.0 },
     Promise { stack: "reqwest", case: "full", what: Promised::Throughput, limit: 0.96 },
+    Promise { stack: "server", case: "full", what: Promised::Instructions, limit: 3_000.0 },
+    Promise { stack: "server", case: "full", what: Promised::Allocations, limit: 0.0 },
     Promise { stack: SERVICE, case: "breaker", what: Promised::Cpu, limit: 20.0 },
     Promise { stack: SERVICE, case: "breaker", what: Promised::CpuTwoThreads, limit: 40.0 },
     Promise { stack: SERVICE, case: "breaker", what: Promised::Allocations, limit: 0.0 },
