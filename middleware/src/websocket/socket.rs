@@ -40,6 +40,8 @@ pub struct Socket<S, M> {
     write_timeout: Duration,
     close_timeout: Duration,
     is_ping_owed: bool,
+    /// A ping came whose answer was not handed to the kernel yet.
+    is_answer_owed: bool,
     state: State,
     _message: PhantomData<fn(M) -> M>,
 }
@@ -99,6 +101,7 @@ impl<S, M> Socket<S, M> {
             write_timeout: DEFAULT_WRITE_TIMEOUT,
             close_timeout: DEFAULT_CLOSE_TIMEOUT,
             is_ping_owed: false,
+            is_answer_owed: false,
             state: State::Open,
             _message: PhantomData,
         }
@@ -153,6 +156,13 @@ where
             if self.is_ping_owed && self.ping().await.is_err() {
                 return None;
             }
+            // Who asks and does not read would have answers pile up here without end: nothing more is read until it does.
+            if self.is_answer_owed {
+                if self.write(None).await.is_err() {
+                    return None;
+                }
+                self.is_answer_owed = false;
+            }
             let Self { stream, session, signs, is_ping_owed, .. } = self;
             let received = tokio::select! {
                 biased;
@@ -180,6 +190,7 @@ where
                     }
                     FrameKind::Ping => {
                         session.heard();
+                        self.is_answer_owed = true;
                         return Some(Came::Sign);
                     }
                     FrameKind::Close => self.state = State::Closed(farewell(&message)),
@@ -200,7 +211,7 @@ where
     /// The session was told to end, the other end has closed or does not read, or the transport has failed.
     pub async fn send(&mut self, message: M) -> Result<(), SendError<<S as Sink<M>>::Error>> {
         let (kind, size) = (message.kind(), message.size());
-        self.write(message).await?;
+        self.write(Some(message)).await?;
         if kind == FrameKind::Data {
             self.session.sent(size);
         }
@@ -208,12 +219,13 @@ where
     }
 
     pub(crate) async fn ping(&mut self) -> Result<(), SendError<<S as Sink<M>>::Error>> {
-        self.write(M::ping()).await?;
+        self.write(Some(M::ping())).await?;
         self.is_ping_owed = false;
         Ok(())
     }
 
-    async fn write(&mut self, message: M) -> Result<(), SendError<<S as Sink<M>>::Error>> {
+    /// Writes a message, and what was to be written before; of these alone, if there is none.
+    async fn write(&mut self, message: Option<M>) -> Result<(), SendError<<S as Sink<M>>::Error>> {
         if let Some(reason) = self.session.told() {
             return Err(SendError::Ended(reason));
         }
@@ -221,23 +233,30 @@ where
             return Err(SendError::Closed);
         }
         let Self { stream, session, signs, write_timeout, is_ping_owed, .. } = self;
-        let mut sending = pin!(stream.send(message));
-        let mut too_long = pin!(sleep(*write_timeout));
-        let sent = loop {
-            tokio::select! {
-                biased;
-                reason = session.ended() => return Err(SendError::Ended(reason)),
-                // It can't be asked now. But what waits asks it as well: whatever it takes of that is the answer.
-                () = session.ping_due() => *is_ping_owed = true,
-                Watched { done, is_moved } = signs.watch(sending.as_mut()) => {
-                    if is_moved {
-                        session.heard();
-                    }
-                    if done.is_some() {
-                        break done;
-                    }
+        let sent = {
+            let mut sending = pin!(async {
+                match message {
+                    Some(message) => stream.send(message).await,
+                    None => stream.flush().await,
                 }
-                () = &mut too_long => break None,
+            });
+            let mut too_long = pin!(sleep(*write_timeout));
+            loop {
+                tokio::select! {
+                    biased;
+                    reason = session.ended() => return Err(SendError::Ended(reason)),
+                    // It can't be asked now. But what waits asks it as well: whatever it takes of that is the answer.
+                    () = session.ping_due() => *is_ping_owed = true,
+                    Watched { done, is_moved } = signs.watch(sending.as_mut()) => {
+                        if is_moved {
+                            session.heard();
+                        }
+                        if done.is_some() {
+                            break done;
+                        }
+                    }
+                    () = &mut too_long => break None,
+                }
             }
         };
         match sent {

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::proxy::{PIECE, Proxy};
 use super::vanished::{FAILURES, INTERVAL, PROMISED, TIMEOUT, found, lively};
-use super::{Client, Server, Serves, alone, connect, sessions, until};
+use super::{Client, PATIENCE, Server, Serves, alone, connect, sessions, until};
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -81,5 +81,27 @@ fn a_client_that_vanishes_in_the_middle_of_a_long_message_is_found() {
     };
     alone(async {
         tokio::join!(is_found(Server::Axum), is_found(Server::Tungstenite));
+    });
+}
+
+#[test]
+fn a_client_that_asks_all_the_time_and_reads_no_answer_is_given_up() {
+    let is_given_up = async |server: Server| {
+        let served = lively(sessions("served"));
+        let (address, task) = server.serve(listen(), &served, Serves::Echoes);
+        let mut client = connect(address).await;
+        until("the session to begin", || served.active() == 1).await;
+        let began = Instant::now();
+        while served.active() == 1 {
+            assert!(began.elapsed() < PATIENCE, "{server:?} takes all pings: its answers pile up");
+            // Until it takes no more, or has closed.
+            let _ = timeout(PAUSE, client.send(Message::Ping(vec![7; 125].into()))).await;
+        }
+        let seen = served.snapshot();
+        assert_eq!(seen.ended(SessionEnd::Completed), 0, "{server:?}: {seen:?}");
+        task.abort();
+    };
+    alone(async {
+        tokio::join!(is_given_up(Server::Axum), is_given_up(Server::Tungstenite));
     });
 }
