@@ -38,6 +38,10 @@ pub(super) struct OfTask(Arc<Presence>);
 impl OfTask {
     pub(super) fn new(presence: &Arc<Presence>) -> Self {
         presence.life.tasks.fetch_add(1, Relaxed);
+        if presence.life.told().is_some() {
+            // Who sweeps may have cut all that it had.
+            presence.shared.sweep_now.notify_one();
+        }
         Self(Arc::clone(presence))
     }
 }

@@ -30,6 +30,12 @@ pub enum Refused {
         /// Name of the registry.
         name: Arc<str>,
     },
+    /// It alone is larger than everything that may be kept. Only of a store that is bounded in bytes.
+    #[error("no session of {name} can begin: its value alone is larger than everything that may be kept")]
+    TooLarge {
+        /// Name of the store.
+        name: Arc<str>,
+    },
     /// The system has no random numbers, so that others could guess its id. Only of a store.
     #[error("no session of {name} can begin: the system has no random numbers for its id")]
     NoId {

@@ -209,6 +209,13 @@ impl Shared {
         let _ = self.on_close.set(OnClose(Box::new(then)));
     }
 
+    /// What would begin is larger than all that may be kept.
+    #[cfg(feature = "session-store")]
+    pub(super) fn too_large(&self) -> Refused {
+        self.table().refused += 1;
+        Refused::TooLarge { name: Arc::clone(&self.name) }
+    }
+
     /// No id could be made for what would begin.
     #[cfg(feature = "session-store")]
     pub(super) fn no_id(&self) -> Refused {

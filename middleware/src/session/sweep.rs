@@ -80,8 +80,8 @@ fn sweep(shared: &Shared) -> (Instant, Instant) {
     }
     shared.missed(found.missed);
     // Their tasks had as long as they. One look at all tasks, however many sessions are overdue at once.
-    let owners: HashSet<_> =
-        found.overdue.iter().filter(|life| life.tasks.load(Relaxed) > 0).map(|life| life.id).collect();
+    let newly = found.overdue.iter().filter(|life| life.tasks.load(Relaxed) > 0).map(|life| life.id);
+    let owners: HashSet<_> = newly.chain(found.working).collect();
     if !owners.is_empty() {
         shared.tasks.cut_those_of(&owners);
     }

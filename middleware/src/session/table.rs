@@ -68,6 +68,8 @@ pub(super) struct Found {
     pub(super) due: Vec<Due>,
     /// Those that have become overdue since the last look.
     pub(super) overdue: Vec<Arc<Life>>,
+    /// Those that were overdue before, and have tasks.
+    pub(super) working: Vec<u64>,
     /// Nothing is to be done before; `None` unless somebody is told to end.
     pub(super) next: Option<Duration>,
     /// Pings that were not answered in time.
@@ -126,9 +128,13 @@ impl Table {
         // The deadline of whoever comes next is not sooner; who comes where nobody is says so.
         let mut next = limits.min().filter(|_| !there.is_empty()).map(|shortest| now + shortest);
         let mut at_the_latest = |at: Duration| next = Some(next.map_or(at, |next| next.min(at)));
-        let (mut due, mut overdue, mut missed) = (Vec::new(), Vec::new(), 0);
+        let (mut due, mut overdue, mut working, mut missed) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for Entry { life, is_overdue } in there.values_mut() {
             if *is_overdue {
+                if life.tasks.load(Relaxed) > 0 {
+                    working.push(life.id);
+                    at_the_latest(now + rules.overdue_after);
+                }
                 continue;
             }
             if let Some(told) = life.told() {
@@ -167,7 +173,7 @@ impl Table {
             }
         }
         self.overdue += overdue.len() as u64;
-        Found { due, overdue, next, missed }
+        Found { due, overdue, working, next, missed }
     }
 
     /// Time since the oldest began.

@@ -120,6 +120,19 @@ async fn each_way_out_is_counted_once_and_leaves_nothing_behind() {
     assert_eq!(told[0].error.as_ref().map(String::len), Some(256));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_task_that_begins_when_its_session_is_overdue_is_aborted_too() {
+    let chats = chat().overdue_after(SECOND / 5).build().unwrap();
+    let session = chats.begin("busy").unwrap();
+    chats.close();
+    sleep(SECOND).await;
+    assert_eq!(chats.snapshot().overdue, 1);
+    let deaf = session.spawn_with("deaf", |_| pending::<()>());
+    drop(session);
+    timeout(SECOND, chats.all_ended()).await.unwrap();
+    assert!(deaf.await.is_err());
+}
+
 #[cfg(feature = "trace")]
 #[tokio::test]
 async fn an_end_is_in_the_trace_that_the_session_was_begun_in() {

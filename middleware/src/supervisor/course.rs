@@ -70,7 +70,8 @@ impl Course {
             self.connects += 1;
         }
         let error = error.map(|error| crate::said::cut(&error, LONGEST_ERROR).to_owned());
-        if error.is_some() {
+        // Where it stops, what is told is what it leaves behind, and not why.
+        if error.is_some() && to != SupervisorState::Stopped {
             self.last_error.clone_from(&error);
         }
         let from = std::mem::replace(&mut self.state, to);
@@ -127,6 +128,10 @@ mod tests {
         course.go(Connecting, Retry, None, None, secs(9));
         assert_eq!((course.attempt, course.connects), (1, 3));
         assert_eq!(course.changes[&(Connecting, Retry)], 2);
+        let left = Some("1 message was not sent".to_owned());
+        let stopped = course.go(SupervisorState::Stopped, SupervisorReason::Requested, left, None, secs(10));
+        assert!(stopped.error.is_some());
+        assert_eq!(course.last_error.as_deref(), Some("refused"), "what is left behind is no error");
     }
 
     #[test]

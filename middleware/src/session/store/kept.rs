@@ -45,6 +45,7 @@ struct Kept<V> {
 pub(super) struct Inner<V> {
     pub(super) shared: Arc<Shared>,
     rules: Rules,
+    bytes: Option<Bytes<V>>,
     cache: Cache<SessionId, Arc<Kept<V>>>,
     ends: Arc<Ends>,
 }
@@ -110,17 +111,17 @@ impl<V: Send + Sync + 'static> SessionStore<V> {
             cache = cache.time_to_idle(idle);
         }
         let most = rules.max_sessions as u64;
-        cache = match bytes {
+        cache = match &bytes {
             None => cache.max_capacity(most),
             Some(Bytes { max, of }) => {
-                let share = max.div_ceil(most);
-                cache.max_capacity(max).weigher(move |_, kept| {
+                let (share, of) = (max.div_ceil(most), Arc::clone(of));
+                cache.max_capacity(*max).weigher(move |_, kept| {
                     let bytes = (of(&kept.value) as u64).max(share);
                     u32::try_from(bytes).unwrap_or(u32::MAX)
                 })
             }
         };
-        let inner = Arc::new(Inner { shared, rules, cache: cache.build(), ends });
+        let inner = Arc::new(Inner { shared, rules, bytes, cache: cache.build(), ends });
         let closes = Arc::downgrade(&inner);
         inner.shared.on_close(move || {
             if let Some(inner) = closes.upgrade() {
@@ -139,11 +140,15 @@ impl<V: Send + Sync + 'static> SessionStore<V> {
     ///
     /// # Errors
     ///
-    /// The program shuts down, there is no runtime here, or the system has no random numbers.
+    /// The program shuts down, there is no runtime here, the system has no random numbers, or the value alone is larger than
+    /// everything that may be kept.
     pub fn create(&self, key: &str, value: V) -> Result<SessionId, Refused> {
         let inner = &self.inner;
         if !tend::is_running(inner) {
             return Err(inner.shared.no_runtime());
+        }
+        if inner.is_too_large(&value) {
+            return Err(inner.shared.too_large());
         }
         let id = SessionId::random().map_err(|_| inner.shared.no_id())?;
         let life = inner.shared.begin_life(key)?;
@@ -154,7 +159,7 @@ impl<V: Send + Sync + 'static> SessionStore<V> {
         // Who has to go for it goes now.
         inner.cache.run_pending_tasks();
         if life.told().is_some() {
-            // It was closed meanwhile, or this one alone is too large.
+            // It was closed meanwhile.
             inner.cache.invalidate(id.as_str());
         }
         Ok(id)
@@ -170,7 +175,8 @@ impl<V: Send + Sync + 'static> SessionStore<V> {
     }
 
     /// Keeps another value from now on, made of the one before, and gives it. Its idle time begins again; how long it has been
-    /// there goes on. Nobody else changes it meanwhile.
+    /// there goes on. Nobody else changes it meanwhile. `None` if it is not there, and if the new value alone is larger than
+    /// everything that may be kept: then the session is evicted.
     pub fn update(&self, id: &str, change: impl FnOnce(&V) -> V) -> Option<Arc<V>> {
         let inner = &self.inner;
         // Nothing is put in where nothing is.
@@ -181,8 +187,14 @@ impl<V: Send + Sync + 'static> SessionStore<V> {
         let updated = inner.cache.entry(id).and_compute_with(|entry| match entry {
             Some(entry) if inner.is_there(&entry.value().life) => {
                 let kept = entry.value();
-                kept.life.touch(inner.shared.now());
-                Op::Put(Arc::new(Kept { life: Arc::clone(&kept.life), value: Arc::new(change(&kept.value)) }))
+                let (life, value) = (Arc::clone(&kept.life), change(&kept.value));
+                if inner.is_too_large(&value) {
+                    // The cache would have all others make room for it first.
+                    life.tell(SessionEnd::Evicted, inner.shared.now());
+                    return Op::Remove;
+                }
+                life.touch(inner.shared.now());
+                Op::Put(Arc::new(Kept { life, value: Arc::new(value) }))
             }
             _ => Op::Nop,
         });
@@ -230,6 +242,11 @@ impl<V: Send + Sync + 'static> Inner<V> {
     fn is_there(&self, life: &Life) -> bool {
         let age = self.shared.now().saturating_sub(life.began);
         life.told().is_none() && self.rules.max_duration.is_none_or(|max| age < max)
+    }
+
+    /// True for a value that alone is more than everything that may be kept.
+    fn is_too_large(&self, value: &V) -> bool {
+        self.bytes.as_ref().is_some_and(|bytes| (bytes.of)(value) as u64 > bytes.max)
     }
 
     fn remove_all(&self) {

@@ -140,12 +140,15 @@ async fn bytes_are_bounded_and_what_grows_takes_the_room_of_others() {
     assert_eq!(store.len(), 10);
     store.update(ids[9].as_str(), |_| "l".repeat(800)).unwrap();
     assert_eq!((store.len(), store.get(ids[9].as_str()).map(|value| value.len())), (3, Some(800)));
-    // One that would not have room alone is gone at once.
-    let large = store.create("large", "l".repeat(2_000)).unwrap();
-    assert_eq!(store.get(large.as_str()), None);
+    // Who would not have room alone is told so, and harms nobody.
+    let refused = store.create("large", "l".repeat(2_000)).unwrap_err();
+    assert_eq!(refused, Refused::TooLarge { name: "web".into() });
+    assert_eq!(store.len(), 3);
+    assert!(store.update(ids[9].as_str(), |_| "l".repeat(2_000)).is_none());
+    assert_eq!((store.len(), store.get(ids[9].as_str())), (2, None));
     let seen = store.snapshot();
     check(&seen);
-    assert_eq!(seen.active + seen.ended(SessionEnd::Evicted), 11);
+    assert_eq!((seen.active, seen.ended(SessionEnd::Evicted), seen.refused), (2, 8, 1));
 }
 
 #[tokio::test]
