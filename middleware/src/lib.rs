@@ -95,7 +95,7 @@ mod http_message;
 pub mod hygiene;
 #[cfg(feature = "hyper")]
 pub mod hyper;
-#[cfg(all(feature = "reqwest", target_os = "linux"))]
+#[cfg(all(any(feature = "reqwest", feature = "server"), target_os = "linux"))]
 mod kernel;
 mod lease;
 #[cfg(feature = "limit")]

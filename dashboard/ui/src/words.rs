@@ -258,6 +258,7 @@ pub fn server_close(reason: &str) -> String {
         Some(ServerCloseReason::HeadersTimeout) => "head of a request too slow",
         Some(ServerCloseReason::ReadTimeout) => "body of a request too slow",
         Some(ServerCloseReason::WriteTimeout) => "client did not read",
+        Some(ServerCloseReason::Unresponsive) => "client was gone",
         Some(ServerCloseReason::ProtocolError) => "protocol broken",
         Some(ServerCloseReason::TlsHandshakeFailed) => "TLS failed",
         Some(ServerCloseReason::TlsHandshakeTimeout) => "TLS too slow",

@@ -352,10 +352,9 @@ metrics! {
         &[attr::HTTP_REQUEST_METHOD, attr::URL_SCHEME, attr::SERVER_NAME],
         &[attr::HTTP_ROUTE, attr::HTTP_RESPONSE_STATUS_CODE, attr::ERROR_TYPE, attr::NETWORK_PROTOCOL_VERSION, attr::OTEL_METRIC_OVERFLOW],
         REQUEST_BOUNDS, "Duration of HTTP server requests.";
-    /// Without `http.request.method` and `url.scheme`: a server counts its requests as one number. Counted until the answer's
-    /// body has ended, and over HTTP/1 is sent.
+    /// Counted until the answer's body has ended, and over HTTP/1 is sent. Without `server.address`, as the duration is.
     @OpenTelemetry Development OptIn HTTP_SERVER_ACTIVE_REQUESTS = UpDownCounter "http.server.active_requests" "{request}"
-        &[attr::SERVER_NAME], &[], &[], "Number of active HTTP server requests.";
+        &[attr::HTTP_REQUEST_METHOD, attr::URL_SCHEME, attr::SERVER_NAME], &[], &[], "Number of active HTTP server requests.";
     SERVER_DISCONNECTED = Counter "poolscope.server.request.disconnected" "{request}"
         &[attr::SERVER_NAME, attr::SERVER_DISCONNECT_PHASE], &[], &[], "Requests that their client left before they had their whole answer.";
     /// Shaped like `kestrel.active_connections`.

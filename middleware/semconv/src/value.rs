@@ -412,6 +412,8 @@ values! {
         ReadTimeout = "read_timeout",
         /// The client stopped reading what was sent to it.
         WriteTimeout = "write_timeout",
+        /// The client is gone without a word: it answered neither the kernel nor the pings of its session.
+        Unresponsive = "unresponsive",
         /// The client broke the protocol.
         ProtocolError = "protocol_error",
         /// The TLS handshake failed.

@@ -60,6 +60,7 @@ fn severity_of(reason: ServerCloseReason) -> Severity {
         ServerCloseReason::HeadersTimeout
         | ServerCloseReason::ReadTimeout
         | ServerCloseReason::WriteTimeout
+        | ServerCloseReason::Unresponsive
         | ServerCloseReason::ProtocolError
         | ServerCloseReason::TlsHandshakeFailed
         | ServerCloseReason::TlsHandshakeTimeout

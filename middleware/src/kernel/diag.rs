@@ -65,6 +65,8 @@ pub(super) struct Report {
     pub(super) state: TcpState,
     /// False once no file descriptor leads to the socket.
     pub(super) has_owner: bool,
+    /// Bytes that were given to it to be sent, and that the other side has not acknowledged.
+    pub(super) unacknowledged: u32,
     /// `None` for what is left of a socket in `TIME_WAIT`.
     pub(super) info: Option<TcpInfo>,
     /// True if our FIN was acknowledged; `None` if that can't be told.
@@ -179,6 +181,7 @@ fn report(body: &[u8]) -> Option<Report> {
         socket,
         state,
         has_owner: u32_at(fixed, 68)? != 0,
+        unacknowledged: u32_at(fixed, 60)?,
         info: info.and_then(TcpInfo::parse).map(|info| if state.has_fin() { info.with_fin() } else { info }),
         fin_acknowledged: info.and_then(tcp_info::fin_acknowledged),
     })

@@ -5,6 +5,7 @@ use crate::clock::Instant;
 use rustix::io::Errno;
 
 use super::diag::{Report, TcpState};
+use super::lookups::Answer;
 use super::tcp_info::TcpInfo;
 
 /// How a connection came to its end.
@@ -29,16 +30,6 @@ pub(crate) struct Gone {
     /// The last counters. `None` if the message that has them was lost, or this process aborted the connection
     /// (`SO_LINGER` 0), which wipes them.
     pub(crate) info: Option<TcpInfo>,
-}
-
-/// The answer to a question about one socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    Found(Report),
-    /// There is no such socket. There may be another one of the same addresses.
-    Missing,
-    /// The question failed, which says nothing about the socket.
-    Failed(Errno),
 }
 
 /// What an answer says about the socket.

@@ -4,16 +4,31 @@ use std::net::SocketAddr;
 
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{RecvFlags, SendFlags, bind, recv, send};
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
+};
 
-use super::diag::{self, ANY_COOKIE, Message, QUESTION_LEN, Socket};
-use super::ending::Answer;
+use super::diag::{self, ANY_COOKIE, Message, QUESTION_LEN, Report, Socket};
 
 /// Questions in one send. The answers to more would not fit in a receive buffer of the default size.
 pub(super) const BATCH: usize = 64;
 /// Fits every message, and each part of a list.
 pub(super) const BUFFER_LEN: usize = 8 * 1024;
+
+/// The answer to a question about one socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Found(Report),
+    /// There is no such socket. There may be another one of the same addresses.
+    Missing,
+    /// The question failed, which says nothing about the socket.
+    Failed(Errno),
+}
+
+pub(super) fn netlink_socket() -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG))
+}
 
 /// The kernel answers while it takes the question, so that no call here waits for anybody.
 #[derive(Debug)]

@@ -11,16 +11,31 @@
 //!   all that is watched, every two seconds, finds those.
 //! - A connection that was reset counts as gone from the reset on, even while its owner has not noticed.
 
+#[cfg_attr(not(feature = "reqwest"), allow(dead_code, reason = "a server asks for less than a client does"))]
 mod diag;
+#[cfg(feature = "reqwest")]
 mod ending;
+#[cfg(feature = "reqwest")]
 mod events;
+#[cfg_attr(not(feature = "reqwest"), allow(dead_code, reason = "a server asks for less than a client does"))]
 mod lookups;
+#[cfg(feature = "reqwest")]
 mod monitor;
+#[cfg(feature = "reqwest")]
 mod probe;
+#[cfg(feature = "server")]
+mod taken;
+#[cfg_attr(not(feature = "reqwest"), allow(dead_code, reason = "a server asks for less than a client does"))]
 mod tcp_info;
+#[cfg(feature = "reqwest")]
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "reqwest")]
 pub(crate) use ending::{Ending, Gone};
+#[cfg(feature = "reqwest")]
 pub(crate) use monitor::{MOST_ASKED, Monitor, WatchError, Watcher};
+#[cfg(feature = "server")]
+pub(crate) use taken::{Asker, Said, Taken};
+#[cfg(feature = "reqwest")]
 pub(crate) use tcp_info::TcpInfo;

@@ -17,9 +17,9 @@ use rustix::io::Errno;
 
 use self::worker::Worker;
 use super::diag::{ANY_COOKIE, Socket};
-use super::ending::{Answer, Fate, Gone};
+use super::ending::{Fate, Gone};
 use super::events::Events;
-use super::lookups::{BATCH, Lookups};
+use super::lookups::{Answer, BATCH, Lookups};
 use super::probe::{self, Refused};
 use super::tcp_info::TcpInfo;
 

@@ -7,11 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, netlink, socket_with, sockopt};
+use rustix::net::sockopt;
 
-use super::ending::Answer;
 use super::events::Events;
-use super::lookups::Lookups;
+use super::lookups::{Answer, Lookups, netlink_socket};
 
 /// Bytes of room for messages, used only while they wait. The kernel gives at most what `net.core.rmem_max` allows, without
 /// a word.
@@ -57,10 +56,6 @@ pub(super) fn open() -> Result<OwnedFd, Errno> {
     // What is lost without the room is found by the sweep.
     let _ = sockopt::set_socket_recv_buffer_size(&socket, WANTED_BUFFER);
     Ok(socket)
-}
-
-pub(super) fn netlink_socket() -> Result<OwnedFd, Errno> {
-    socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG))
 }
 
 /// The sockets of a monitor, tried.

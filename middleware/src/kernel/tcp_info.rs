@@ -30,6 +30,8 @@ pub(crate) struct TcpInfo {
     /// Bytes of payload that were sent at least once, acknowledged or not. Payload is what TCP carries: with TLS, its
     /// records.
     pub(crate) bytes_sent: u64,
+    /// Bytes that the other side has acknowledged, the SYN and the FIN among them.
+    pub(crate) bytes_acked: u64,
     /// Bytes of payload that came, in order. The kernel counts the other side's FIN as a byte; it is taken out where it is
     /// known to have come. Of a connection that this process closed first that is a guess, and this may be one off.
     /// Without any data it is 0.
@@ -48,6 +50,7 @@ impl TcpInfo {
             min_rtt: (min_rtt != 0 && min_rtt != u32::MAX).then(|| micros(min_rtt)),
             quiet: Duration::from_millis(u32_at(bytes, LAST_DATA_RECV)?.into()),
             retransmits: u32_at(bytes, TOTAL_RETRANS)?,
+            bytes_acked: u64_at(bytes, BYTES_ACKED)?,
             bytes_sent: match payload_sent(bytes) {
                 Some(sent) => sent,
                 // Before Linux 4.19: what was acknowledged, without the SYN, but with the FIN.

@@ -12,8 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use self::support::{IPV4, Teller, abort, loopbacks, monitor, pair, until, watch};
 use super::diag::ANY_COOKIE;
-use super::ending::Answer;
-use super::lookups::Lookups;
+use super::lookups::{self, Answer, Lookups};
 use super::*;
 
 /// How soon an end is told that the kernel tells of: 0.1 ms, or 40 if the server sits on the acknowledgement of the FIN.
@@ -223,7 +222,7 @@ fn messages_that_were_lost_are_made_up_for() {
     const ROUNDS: usize = 30;
     const EACH: usize = 200;
     // Without more room than any socket has.
-    let monitor = Monitor::start(probe::netlink_socket).unwrap();
+    let monitor = Monitor::start(lookups::netlink_socket).unwrap();
 
     // A watcher that does not return keeps the thread from reading.
     struct Blocker(mpsc::Sender<()>, Mutex<mpsc::Receiver<()>>);

@@ -323,6 +323,7 @@ fn server() -> ServerSnapshot {
         closed: ServerCloseReason::ALL.iter().map(|reason| (*reason, 1)).collect(),
         requests: 90,
         active_requests: 4,
+        active_by_method: vec![("GET", 3), ("POST", 1)],
         disconnected: DisconnectPhase::ALL.iter().map(|phase| (*phase, 1)).collect(),
         bytes: IoDirection::ALL.iter().map(|direction| (*direction, 700)).collect(),
         duration: histogram(&metric::SERVER_CONNECTION_DURATION, 18),

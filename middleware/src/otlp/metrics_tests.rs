@@ -382,11 +382,14 @@ fn a_server_is_told_with_its_closes_by_reason_and_its_requests_by_route() {
         (&metric::SERVER_QUEUED_CONNECTIONS, 1.0),
         (&metric::SERVER_CONNECTION_MAX, 100.0),
         (&metric::SERVER_UPGRADED, 4.0),
-        (&metric::HTTP_SERVER_ACTIVE_REQUESTS, 4.0),
         (&metric::SERVER_CONNECTION_DURATION, 18.0),
         (&metric::SERVER_CONNECTION_REQUESTS, 18.0),
     ] {
         assert_eq!(value(def, &[api]), expected, "{}", def.name);
+    }
+    for (method, expected) in [("GET", 3.0), ("POST", 1.0)] {
+        let key = [api, (attr::HTTP_REQUEST_METHOD, method), (attr::URL_SCHEME, "https")];
+        assert_eq!(value(&metric::HTTP_SERVER_ACTIVE_REQUESTS, &key), expected, "{method}");
     }
     for (state, expected) in [("idle", 5.0), ("active", 3.0), ("upgraded", 2.0)] {
         let key = [api, (attr::HTTP_CONNECTION_STATE, state)];

@@ -9,6 +9,9 @@ pub(crate) struct KnownMethod(u8);
 
 impl KnownMethod {
     const OTHER: u8 = METHODS.len() as u8;
+    /// How many there are.
+    #[cfg(feature = "server")]
+    pub(crate) const COUNT: usize = METHODS.len() + 1;
 
     /// Told by the method's own enum, which needs no comparison of texts.
     #[inline]
@@ -35,6 +38,18 @@ impl KnownMethod {
 
     pub(crate) fn as_str(self) -> &'static str {
         self.name().unwrap_or(METHOD_OTHER)
+    }
+
+    /// All of them, by their [index](Self::index).
+    #[cfg(feature = "server")]
+    pub(crate) fn all() -> impl Iterator<Item = Self> + Clone {
+        (0..=Self::OTHER).map(Self)
+    }
+
+    #[cfg(feature = "server")]
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
     }
 
     /// A number below 16, to be packed.

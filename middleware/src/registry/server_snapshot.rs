@@ -43,6 +43,9 @@ pub struct ServerSnapshot {
     pub requests: u64,
     /// Requests whose answer is not over.
     pub active_requests: u64,
+    /// The same by method, of those of which there was one; `_OTHER` if the convention does not know it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
+    pub active_by_method: Vec<(&'static str, u64)>,
     /// Requests that their client left, by how far they were.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serial::rows_as_text"))]
     pub disconnected: Vec<(DisconnectPhase, u64)>,

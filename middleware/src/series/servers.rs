@@ -21,7 +21,6 @@ pub(super) fn server(sink: &mut dyn Sink, server: &ServerSnapshot) {
     let key = vec![text(attr::SERVER_NAME, &server.name)];
     let with = |attribute| vec![text(attr::SERVER_NAME, &server.name), attribute];
     let counts = [
-        (&metric::HTTP_SERVER_ACTIVE_REQUESTS, server.active_requests),
         (&metric::SERVER_QUEUED_CONNECTIONS, server.queued),
         (&metric::SERVER_ACCEPTED, server.accepted),
         (&metric::SERVER_ACCEPT_ERRORS, server.accept_errors),
@@ -29,6 +28,11 @@ pub(super) fn server(sink: &mut dyn Sink, server: &ServerSnapshot) {
     ];
     for (metric, count) in counts {
         sink.integer(metric, key.clone(), count);
+    }
+    for (method, count) in &server.active_by_method {
+        let mut key = served_key(&server.name, server.scheme);
+        key.push(text(attr::HTTP_REQUEST_METHOD, *method));
+        sink.integer(&metric::HTTP_SERVER_ACTIVE_REQUESTS, key, *count);
     }
     if let Some(limit) = server.limit {
         sink.integer(&metric::SERVER_CONNECTION_MAX, key.clone(), limit);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::handle::Server;
+use super::listener::LONGEST_KEPT_ALIVE;
 use super::rules::{AtLimit, Rules};
 use super::shared::Shared;
 use crate::config_error::require;
@@ -22,6 +23,9 @@ pub const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a client may read nothing of what is sent to it, by default.
 pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client may be silent before the kernel asks whether it is there, by default.
+pub const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// How long a connection that is to end may go on for its requests, by default.
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -63,6 +67,7 @@ impl ServerBuilder {
             headers_timeout: Some(DEFAULT_HEADERS_TIMEOUT),
             read_timeout: Some(DEFAULT_READ_TIMEOUT),
             write_timeout: Some(DEFAULT_WRITE_TIMEOUT),
+            keepalive: Some(DEFAULT_KEEPALIVE),
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             ends_upgraded: false,
             handshake_timeout: DEFAULT_HANDSHAKE_TIMEOUT,
@@ -122,13 +127,26 @@ impl ServerBuilder {
     /// How long a client may read nothing of what is sent to it, from 1 ms to a year; `None` for ever. By default, this is
     /// [`DEFAULT_WRITE_TIMEOUT`].
     ///
-    /// Over TCP on Linux the kernel tells (`TCP_USER_TIMEOUT`, up to 24 days): the client's kernel has for so long acknowledged
-    /// nothing, so that a client that is gone is found by the little that is sent to it, or said that it has no room, which it does
-    /// until a good part of its receive buffer was read. A client that reads slowly goes on for ten times as long: then the
-    /// kernel must have taken more, which it does when a third of the send buffer is free again. Elsewhere that must be so
-    /// within the timeout itself. Over HTTP/2, something of some stream must be read.
+    /// Over TCP on Linux the kernel is asked, four times in this time, what the client has acknowledged of what is on its way: it
+    /// is cut when that was nothing more for so long. So a client that is gone is found by the little that is sent to it, and
+    /// one that reads slowly goes on, as long as its own kernel tells of room, for which up to half of its receive buffer must
+    /// have been read. And where an answer is larger than the send buffer, a third of that must be free again within ten times
+    /// this time. Elsewhere, and where the process may not ask (`NETLINK_SOCK_DIAG`), that must be so within the timeout itself.
+    /// Over HTTP/2, something of some stream must be read.
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.rules.write_timeout = timeout.into();
+        self
+    }
+
+    /// How long a client may be silent, in whole seconds from 1 to 32,767, before the kernel asks whether it is there; `None` for
+    /// never. One that does not answer for as long again is gone ([`Unresponsive`](super::ServerCloseReason::Unresponsive)), and
+    /// so is what is done for it: a handler that has nothing to say for long, as of a long poll, would never notice. By default,
+    /// this is [`DEFAULT_KEEPALIVE`]. Over TCP on Linux; elsewhere it is what the socket has.
+    ///
+    /// A client that is there may wait for as long as it likes: how long a handler takes is bounded by a timeout around the
+    /// service, such as that of `tower`.
+    pub fn keepalive(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.rules.keepalive = time.into();
         self
     }
 
@@ -140,8 +158,9 @@ impl ServerBuilder {
     }
 
     /// Whether the maximum age, the idle timeout, now from the last byte, and the write timeout hold for connections too that
-    /// left HTTP, such as WebSockets. By default, they don't, and the kernel gives such a connection up when it does by itself.
-    /// What is left to send when it is closed has the write timeout in either case.
+    /// left HTTP, such as WebSockets. By default, they don't: their sessions have limits of their own, and the
+    /// [keepalive](Self::keepalive) finds those whose client is gone. What is left to send when one of them is closed has the
+    /// write timeout in either case.
     pub fn ends_upgraded(mut self, ends: bool) -> Self {
         self.rules.ends_upgraded = ends;
         self
@@ -192,6 +211,11 @@ impl ServerBuilder {
                 format!("the {what} of server {name} must be from 1 ms to a year, not {time:?}")
             })?;
         }
+        let kept_alive = Duration::from_secs(1)..=Duration::from_secs(LONGEST_KEPT_ALIVE);
+        require(rules.keepalive.is_none_or(|time| kept_alive.contains(&time)), || {
+            let time = rules.keepalive.unwrap_or_default();
+            format!("the keepalive of server {name} must be from 1 s to {LONGEST_KEPT_ALIVE} s, not {time:?}")
+        })?;
         Ok(Server::new(Shared::add(&self.scope, name, self.rules)))
     }
 }
@@ -217,6 +241,8 @@ mod tests {
             (builder().read_timeout(Duration::from_micros(999)), "read timeout"),
             (builder().write_timeout(LONGEST + SHORTEST), "write timeout of server api"),
             (builder().drain_timeout(Duration::ZERO), "drain timeout"),
+            (builder().keepalive(Duration::from_millis(999)), "must be from 1 s to 32767 s, not 999ms"),
+            (builder().keepalive(Duration::from_secs(32_768)), "keepalive of server api"),
             #[cfg(feature = "server-tls")]
             (builder().handshake_timeout(Duration::ZERO), "handshake timeout"),
             #[cfg(feature = "server-tls")]

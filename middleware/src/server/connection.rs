@@ -4,11 +4,20 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+#[cfg(feature = "session")]
+use poolscope_semconv::value::ServerCloseReason;
+
 use super::life::Life;
+#[cfg(feature = "session")]
+use super::life::is;
 use super::service::Served;
 use super::shared::{Held, Shared};
 
 /// A connection that a server has accepted. Cheap to clone; does not keep it open.
+///
+/// One that left HTTP over HTTP/1 carries one session: the one that began while its request was served, or that was told so by
+/// `Session::carried_by` (feature `session`). Ends that session as unresponsive, or takes its client a message of its WebSocket
+/// not in time, the connection is reset at once, so that nothing more is sent to somebody who is gone.
 #[derive(Clone)]
 pub struct Connection {
     pub(super) shared: Arc<Shared>,
@@ -30,6 +39,15 @@ impl Connection {
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
         self.life.peer
+    }
+
+    /// It is of no use to what it carries.
+    #[cfg(feature = "session")]
+    pub(crate) fn give_up(&self, reason: ServerCloseReason) {
+        // Over HTTP/2, that is one stream, and the others have nothing to do with it.
+        if !self.life.is(is::HTTP2) {
+            self.life.cut(reason);
+        }
     }
 
     /// The service that serves the requests of this connection, so that they are seen: one of tower, or one of hyper.

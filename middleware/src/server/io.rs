@@ -22,28 +22,14 @@ pub struct ServerIo<T> {
     inner: T,
     protocol: Protocol,
     ending: Ending,
-    /// [`Listen::bound_unacknowledged`](super::Listen::bound_unacknowledged).
-    bound: fn(&T, Option<Duration>) -> bool,
-    bounds: Bounds,
+    /// [`Listen::leave`](super::Listen::leave).
+    leave: fn(&T, Duration),
     held: Held,
 }
 
-/// Whether the kernel gives the connection up when the client takes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bounds {
-    /// As it is, for good.
-    Stay,
-    /// Until it leaves HTTP.
-    UntilUpgraded,
-    /// No more, for as long as it is open.
-    Lifted,
-}
-
 impl<T> ServerIo<T> {
-    pub(super) fn new(inner: T, held: Held, bound: fn(&T, Option<Duration>) -> bool) -> Self {
-        let stay = !held.life.is(is::BOUNDED) || held.shared.rules.ends_upgraded;
-        let bounds = if stay { Bounds::Stay } else { Bounds::UntilUpgraded };
-        Self { inner, protocol: Protocol::default(), ending: Ending::default(), bound, bounds, held }
+    pub(super) fn new(inner: T, held: Held, leave: fn(&T, Duration)) -> Self {
+        Self { inner, protocol: Protocol::default(), ending: Ending::default(), leave, held }
     }
 
     /// The connection, for who serves its requests.
@@ -65,9 +51,16 @@ impl<T> ServerIo<T> {
 
 impl<T> Drop for ServerIo<T> {
     fn drop(&mut self) {
-        if self.bounds == Bounds::Lifted {
-            // Of what is still to be sent: a client that is gone for good would be asked to take it for minutes.
-            (self.bound)(&self.inner, self.held.shared.rules.write_timeout);
+        let Held { life, shared } = &self.held;
+        if life.is(is::CUT) {
+            // Of what it was sent, nothing more is to go: the client is gone, or must not take a part for the whole.
+            (self.leave)(&self.inner, Duration::ZERO);
+        } else if let Some(timeout) = shared.rules.write_timeout
+            && (life.has_taken_all() || life.is(is::UPGRADED))
+        {
+            // Little is left but the end, which a client that is gone would be sent for minutes. Where an answer may be left,
+            // for one that reads slowly, that is the kernel's, which can't be watched any more.
+            (self.leave)(&self.inner, timeout);
         }
     }
 }
@@ -79,8 +72,8 @@ fn failed(life: &Life, error: &io::Error) {
         ConnectionReset | BrokenPipe | ConnectionAborted => life.see(ServerCloseReason::ClientReset),
         // TLS that ends without saying so: rude, and an end all the same.
         UnexpectedEof => ended(life),
-        // The kernel has waited for an acknowledgement for as long as it may.
-        TimedOut => life.see(ServerCloseReason::WriteTimeout),
+        // The kernel has asked whether it is there.
+        TimedOut => life.see(ServerCloseReason::Unresponsive),
         _ => life.see(ServerCloseReason::IoError),
     }
 }
@@ -146,22 +139,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ServerIo<T> {
         write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
         bufs: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
     ) -> Poll<io::Result<usize>> {
-        let Self { inner, protocol, ending, bound, bounds, held } = self;
+        let Self { inner, protocol, ending, held, .. } = self;
         let life = &*held.life;
         if life.is(is::CUT) {
             return Poll::Ready(Err(cut()));
-        }
-        // The answer with which it leaves HTTP is written here.
-        if *bounds == Bounds::UntilUpgraded && life.is(is::UPGRADED) {
-            *bounds = Bounds::Lifted;
-            bound(inner, None);
         }
         if ending.is_writing() {
             ready!(ending.write(Pin::new(&mut *inner), cx, life))?;
         }
         match write(Pin::new(inner), cx) {
             Poll::Ready(Ok(written)) => {
-                protocol.wrote(life, bufs, written);
+                if protocol.wrote(life, bufs, written) {
+                    held.shared.upgraded(life);
+                }
                 life.sent(written);
                 Poll::Ready(Ok(written))
             }

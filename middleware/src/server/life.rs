@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU16, AtomicU64,
+    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use std::task::Waker;
@@ -12,12 +12,15 @@ use atomic_waker::AtomicWaker;
 use crossbeam_queue::ArrayQueue;
 use tokio::time::Instant;
 
+use self::taken::Taken;
 use super::request::Guard;
+use crate::registry::KnownMethod;
 
 mod answers;
 mod end;
 mod facts;
 pub(super) mod is;
+mod taken;
 
 /// Stands for a moment that is not.
 const NEVER: u64 = u64::MAX;
@@ -26,6 +29,8 @@ const NEVER: u64 = u64::MAX;
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) id: u64,
+    /// Of this end, if the kernel can be asked about it.
+    local: Option<SocketAddr>,
     pub(super) peer: Option<SocketAddr>,
     epoch: Instant,
     pub(super) accepted: Duration,
@@ -35,6 +40,8 @@ pub(super) struct Life {
     received: AtomicU64,
     requests: AtomicU64,
     in_flight: AtomicU64,
+    /// The same by method.
+    in_flight_by: [AtomicU32; KnownMethod::COUNT],
     idle_since: AtomicU64,
     head_since: AtomicU64,
     write_since: AtomicU64,
@@ -42,6 +49,7 @@ pub(super) struct Life {
     owed: AtomicU64,
     owed_since: AtomicU64,
     moved_at: AtomicU64,
+    taken: Taken,
     /// The request whose answer was handed out whole and is not sent yet; over HTTP/1, where answers go one after the other.
     unsent: ArrayQueue<Guard>,
     /// Why it is to end, or has ended, as far as the program knows: the reason's place, plus 1.
@@ -59,6 +67,7 @@ pub(super) struct Life {
 impl Life {
     pub(super) fn new(
         id: u64,
+        local: Option<SocketAddr>,
         peer: Option<SocketAddr>,
         epoch: Instant,
         accepted: Duration,
@@ -67,6 +76,7 @@ impl Life {
         let never = || AtomicU64::new(NEVER);
         Self {
             id,
+            local,
             peer,
             epoch,
             accepted,
@@ -76,12 +86,14 @@ impl Life {
             received: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
+            in_flight_by: Default::default(),
             idle_since: AtomicU64::new(nanos(accepted)),
             head_since: never(),
             write_since: never(),
             owed: AtomicU64::new(0),
             owed_since: never(),
             moved_at: AtomicU64::new(nanos(accepted)),
+            taken: Taken::new(),
             unsent: ArrayQueue::new(1),
             told: AtomicU8::new(0),
             told_at: never(),
@@ -198,16 +210,18 @@ impl Life {
 
     /// The head of a request is there.
     #[inline]
-    pub(super) fn begin_request(&self) {
+    pub(super) fn begin_request(&self, method: KnownMethod) {
         self.in_flight.fetch_add(1, AcqRel);
+        self.in_flight_by[method.index()].fetch_add(1, Relaxed);
         self.requests.fetch_add(1, Relaxed);
         self.head_since.store(NEVER, Relaxed);
     }
 
     /// The answer to a request is over.
     #[inline]
-    pub(super) fn end_request(&self) {
+    pub(super) fn end_request(&self, method: KnownMethod) {
         self.idle_since.store(self.now_nanos(), Relaxed);
+        self.in_flight_by[method.index()].fetch_sub(1, Relaxed);
         self.in_flight.fetch_sub(1, AcqRel);
         if self.told().is_some() {
             // Its transport waits for this.
@@ -217,6 +231,11 @@ impl Life {
 
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight.load(Acquire)
+    }
+
+    /// Requests in flight by the method's index.
+    pub(super) fn in_flight_by(&self) -> impl Iterator<Item = u64> {
+        self.in_flight_by.iter().map(|count| count.load(Relaxed).into())
     }
 
     pub(super) fn requests(&self) -> u64 {

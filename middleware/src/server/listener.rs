@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -13,16 +15,22 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::io::ServerIo;
-use super::life::is;
 use super::refuse::refuse;
 use super::rules::AtLimit;
-use super::shared::{Held, Shared, Stage};
+use super::shared::{Shared, Stage};
 
 /// Wait after the first time that nothing could be accepted; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 
 /// Longest wait where nothing can be accepted, for want of open files say.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often the kernel asks a client that is silent.
+#[cfg(target_os = "linux")]
+const PROBES: u32 = 3;
+
+/// Most seconds after which Linux does.
+pub(super) const LONGEST_KEPT_ALIVE: u64 = 32_767;
 
 /// What connections can be accepted from: TCP and Unix sockets of tokio, and what the program makes of them.
 pub trait Listen: Send + 'static {
@@ -44,14 +52,29 @@ pub trait Listen: Send + 'static {
     /// The other end, if it is one of IP.
     fn peer(addr: &Self::Addr) -> Option<SocketAddr>;
 
-    /// Has the kernel give a connection up whose other end takes nothing of what there is to be sent for so long: it
-    /// acknowledges nothing, or has no room. Or no more, with `None`. True if the kernel does so.
+    /// The address of this end of a connection, if it is one of TCP, by which the kernel can be asked what the client has taken.
+    /// The default is that there is none.
+    fn local(io: &Self::Io) -> Option<SocketAddr> {
+        let _ = io;
+        None
+    }
+
+    /// Has the kernel ask all clients that are silent for so long whether they are there, and end connections whose client does
+    /// not answer for as long again. The default does nothing; for TCP it is done on Linux.
     ///
-    /// Little that is sent to a client which is gone fits into the buffers of this end, where nobody would ever notice; and of
-    /// one that reads slowly, only the kernel sees that it does. The default does nothing; for TCP it is done on Linux.
-    fn bound_unacknowledged(io: &Self::Io, time: Option<Duration>) -> bool {
+    /// # Errors
+    ///
+    /// Those of the socket.
+    fn keep_alive(&self, time: Duration) -> io::Result<()> {
+        let _ = time;
+        Ok(())
+    }
+
+    /// What the kernel does with what is left to be sent of a connection that will be closed now: it tries for so long at most
+    /// while the client acknowledges nothing, or resets the connection at once where that is zero. The default leaves that to
+    /// the kernel; for TCP it is done on Linux.
+    fn leave(io: &Self::Io, time: Duration) {
         let _ = (io, time);
-        false
     }
 }
 
@@ -71,12 +94,29 @@ impl Listen for TcpListener {
         Some(*addr)
     }
 
+    fn local(io: &TcpStream) -> Option<SocketAddr> {
+        io.local_addr().ok()
+    }
+
     #[cfg(target_os = "linux")]
-    fn bound_unacknowledged(io: &TcpStream, time: Option<Duration>) -> bool {
-        // What is no number of milliseconds for the kernel is its own default, as 0 is.
-        let millis = time.and_then(|time| i32::try_from(time.as_millis()).ok()).unwrap_or(0);
-        // A connection that can't be bounded so is bounded by what it writes, as elsewhere.
-        rustix::net::sockopt::set_tcp_user_timeout(io, millis.cast_unsigned()).is_ok() && millis > 0
+    fn keep_alive(&self, time: Duration) -> io::Result<()> {
+        // Connections have what their listening socket has.
+        let secs = |time: Duration| Duration::from_secs(time.as_secs().max(1));
+        sockopt::set_tcp_keepidle(self, secs(time))?;
+        sockopt::set_tcp_keepintvl(self, secs(time / PROBES))?;
+        sockopt::set_tcp_keepcnt(self, PROBES)?;
+        Ok(sockopt::set_socket_keepalive(self, true)?)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn leave(io: &TcpStream, time: Duration) {
+        // Without it, the kernel goes on as it does by itself.
+        let _ = if time.is_zero() {
+            io.set_zero_linger()
+        } else {
+            let millis = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+            sockopt::set_tcp_user_timeout(io, millis.cast_unsigned()).map_err(io::Error::from)
+        };
     }
 }
 
@@ -122,6 +162,10 @@ pub struct ServerListener<L> {
 impl<L: Listen> ServerListener<L> {
     pub(super) fn new(shared: Arc<Shared>, listener: L) -> Self {
         let stage = shared.stage.subscribe();
+        if let Some(time) = shared.rules.keepalive {
+            // A socket that can't is served all the same.
+            let _ = listener.keep_alive(time);
+        }
         Self { shared, stage, listener: Some(listener), wait: FIRST_WAIT }
     }
 
@@ -141,11 +185,10 @@ impl<L: Listen> ServerListener<L> {
     pub async fn accept(&mut self) -> Option<(ServerIo<L::Io>, L::Addr)> {
         loop {
             let (io, addr) = self.accept_any().await?;
-            match self.shared.admit(L::peer(&addr)) {
+            match self.shared.admit(L::peer(&addr), L::local(&io)) {
                 Ok(held) => {
-                    bound::<L>(&io, &held);
                     held.life.served();
-                    return Some((ServerIo::new(io, held, L::bound_unacknowledged), addr));
+                    return Some((ServerIo::new(io, held, L::leave), addr));
                 }
                 Err(_) => refuse(&self.shared, io),
             }
@@ -164,14 +207,6 @@ impl<L: Listen> ServerListener<L> {
             *listener = None;
         }
         accepted
-    }
-}
-
-/// Has the kernel end a connection whose client takes nothing for the write timeout, if it can.
-pub(super) fn bound<L: Listen>(io: &L::Io, held: &Held) {
-    let time = held.shared.rules.write_timeout;
-    if time.is_some() && L::bound_unacknowledged(io, time) {
-        held.life.mark(is::BOUNDED);
     }
 }
 

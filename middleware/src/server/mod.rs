@@ -70,10 +70,13 @@
 //! | headers timeout | so long after the first byte of a head over HTTP/1 | cut |
 //! | read timeout | the handler waits so long for the body of its request | the body fails, and over HTTP/1 the answer is the last |
 //! | write timeout | the client reads nothing for so long, over HTTP/2 of no stream | cut; see [`ServerBuilder::write_timeout`] for how it is known |
+//! | keepalive | the client's kernel answers nothing for so long | by the kernel; see [`ServerBuilder::keepalive`] |
+//! | session | the client answers no ping of the session that the connection carries | cut; see [`Connection`] |
 //! | shutdown | [`Server::close`], or the scope's | as for the maximum age; what left HTTP is let be until it is cut at the deadline |
 //!
 //! A connection that has not ended by the drain timeout after its idle timeout or its maximum age is cut. All of it works with
-//! `axum::serve` too, which does not hand hyper's connection out: the transport says it to both ends.
+//! `axum::serve` too, which does not hand hyper's connection out: the transport says it to both ends. One that is cut is reset
+//! (on Linux): nothing more is sent, and its client can't take a part of an answer for the whole.
 //!
 //! What can't be seen: an HTTP/2 stream that left HTTP, by an extended CONNECT, makes its connection `upgraded`, and nobody sees
 //! that stream end; such a connection ends by its client or by a shutdown. That hyper closes a connection by itself for another
@@ -93,11 +96,13 @@
 //! kernel's backlog. Where the process has no open files left, nothing can be accepted: that is counted, and waited out.
 
 mod answer;
+mod asks;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
 mod builder;
 mod connection;
+mod current;
 mod ending;
 mod handle;
 mod io;
@@ -121,10 +126,12 @@ pub use axum::{AxumFuture, AxumService, MakeService, RouteLayer, RouteService};
 pub use body::{BodyError, RequestBody, ResponseBody};
 pub use builder::{
     DEFAULT_DRAIN_TIMEOUT, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_HEADERS_TIMEOUT, DEFAULT_IDLE_TIMEOUT,
-    DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_HANDSHAKES, DEFAULT_READ_TIMEOUT, DEFAULT_WRITE_TIMEOUT,
-    ServerBuilder,
+    DEFAULT_KEEPALIVE, DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_HANDSHAKES, DEFAULT_READ_TIMEOUT,
+    DEFAULT_WRITE_TIMEOUT, ServerBuilder,
 };
 pub use connection::Connection;
+#[cfg(feature = "session")]
+pub(crate) use current::current;
 pub use handle::Server;
 pub use io::ServerIo;
 pub use listener::{Accept, Listen, ServerListener};

@@ -11,6 +11,9 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How a server's answer over HTTP/1 begins to what is no request.
 const REFUSALS: [&[u8]; 2] = [b"HTTP/1.1 4", b"HTTP/1.0 4"];
 
+/// How the answer begins with which a connection leaves HTTP.
+const SWITCHES: &[u8] = b"HTTP/1.1 101";
+
 /// Which HTTP a connection speaks.
 #[derive(Debug, Default)]
 pub(super) enum Protocol {
@@ -78,14 +81,15 @@ impl Protocol {
             Self::Http2(Box::new(Frames { read: FrameWalk::after_preface(), written: FrameWalk::default() }));
     }
 
-    /// Bytes have gone: so many of these.
+    /// Bytes have gone: so many of these. True if it left HTTP by them, without that a request of it was served: something else
+    /// than hyper speaks WebSocket on it.
     #[inline]
     pub(super) fn wrote<'a>(
         &mut self,
         life: &Life,
         bufs: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
         written: usize,
-    ) {
+    ) -> bool {
         let is_answer = life.unmark(is::ANSWERED);
         let mut bufs = bufs.into_iter();
         // A server over HTTP/2 may speak first.
@@ -100,9 +104,11 @@ impl Protocol {
             Self::Http1 => {
                 // hyper answers by itself what it can't read.
                 let is_own = !is_answer && life.in_flight() == 0;
-                if is_own && bufs.next().is_some_and(|buf| REFUSALS.iter().any(|no| buf.starts_with(no))) {
+                let Some(buf) = bufs.next().filter(|_| is_own) else { return false };
+                if REFUSALS.iter().any(|no| buf.starts_with(no)) {
                     life.see(ServerCloseReason::ProtocolError);
                 }
+                return life.requests() == 0 && buf.starts_with(SWITCHES);
             }
             Self::Http2(frames) => {
                 let (mut left, data) = (written, frames.written.data());
@@ -119,6 +125,7 @@ impl Protocol {
             }
             Self::Unknown | Self::Begins(_) => {}
         }
+        false
     }
 }
 
@@ -129,9 +136,12 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::registry::KnownMethod;
+
+    const GET: &http::Method = &http::Method::GET;
 
     fn life() -> Life {
-        Life::new(1, None, Instant::now(), Duration::ZERO, None)
+        Life::new(1, None, None, Instant::now(), Duration::ZERO, None)
     }
 
     #[test]
@@ -162,12 +172,24 @@ mod tests {
     fn an_answer_to_no_request_is_an_error_of_the_protocol_and_a_404_is_not() {
         let bad = [&b"HTTP/1.1 400 Bad Request\r\n"[..]];
         let (life, mut protocol) = (life(), Protocol::Http1);
-        life.begin_request();
+        life.begin_request(KnownMethod::of(GET));
         life.mark(is::ANSWERED);
-        life.end_request();
+        life.end_request(KnownMethod::of(GET));
         protocol.wrote(&life, bad, bad[0].len());
         assert_eq!(life.seen(), None);
         protocol.wrote(&life, bad, bad[0].len());
         assert_eq!(life.seen(), Some(ServerCloseReason::ProtocolError));
+    }
+
+    #[test]
+    fn who_switches_without_a_request_leaves_http() {
+        let switches = [&b"HTTP/1.1 101 Switching Protocols\r\n"[..]];
+        let (life, mut protocol) = (life(), Protocol::Http1);
+        assert!(!protocol.wrote(&life, [&b"HTTP/1.1 100 Continue\r\n"[..]], 1));
+        assert!(protocol.wrote(&life, switches, switches[0].len()));
+        // One that hyper served says so by itself.
+        life.begin_request(KnownMethod::of(GET));
+        life.end_request(KnownMethod::of(GET));
+        assert!(!protocol.wrote(&life, switches, switches[0].len()));
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use poolscope_semconv::value::{DisconnectPhase, ErrorType, ServerCloseReason};
 use tokio::runtime::Handle;
 
 use super::connection::Connection;
+use super::current;
 use super::life::{Life, is};
 use super::route::{self, Route};
 use super::shared::Shared;
@@ -27,6 +28,8 @@ pub(super) struct Guard {
     /// A body of its answer is never sent.
     is_head: bool,
     is_connect: bool,
+    /// It asks to leave HTTP.
+    upgrades: bool,
     began: Instant,
     route: OnceLock<Route>,
     span: ServedSpan,
@@ -45,13 +48,13 @@ enum Left {
 impl Guard {
     pub(super) fn begin<B>(connection: &Connection, request: &Request<B>) -> Self {
         let Connection { shared, life } = connection;
-        life.begin_request();
         life.unmark(is::LAST);
         let (method, version) = (request.method(), request.version());
         if !keeps_alive(version, request.headers()) {
             life.mark(is::LAST);
         }
         let known = KnownMethod::of(method);
+        life.begin_request(known);
         let span = ServedSpan::start(
             &shared.scope,
             &crate::trace::Incoming {
@@ -70,6 +73,7 @@ impl Guard {
             version,
             is_head: method == Method::HEAD,
             is_connect: method == Method::CONNECT,
+            upgrades: version == Version::HTTP_11 && request.headers().contains_key(UPGRADE),
             began: Instant::now(),
             route: OnceLock::new(),
             span,
@@ -88,6 +92,10 @@ impl Guard {
     #[inline]
     pub(super) fn poll<R>(&self, poll: impl FnOnce() -> R) -> R {
         let _inside = self.enter();
+        if self.upgrades {
+            let connection = Connection { shared: Arc::clone(&self.shared), life: Arc::clone(&self.life) };
+            return current::within(connection, || route::told_in(&self.route, poll));
+        }
         route::told_in(&self.route, poll)
     }
 
@@ -101,10 +109,7 @@ impl Guard {
         if is_http1 {
             self.life.mark(is::ANSWERED);
             // A connection that is to go tells its client, so that it is not used again.
-            if self.life.told().is_some()
-                && !self.life.is(is::DRIVEN)
-                && status != StatusCode::SWITCHING_PROTOCOLS
-            {
+            if self.life.told().is_some() && status != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             if !keeps_alive(self.version, response.headers()) && self.version == Version::HTTP_11 {
@@ -184,7 +189,7 @@ impl Guard {
     fn end(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {
             self.span.end();
-            self.life.end_request();
+            self.life.end_request(self.method);
         }
     }
 

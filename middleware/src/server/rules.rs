@@ -14,6 +14,7 @@ pub(super) struct Rules {
     pub(super) headers_timeout: Option<Duration>,
     pub(super) read_timeout: Option<Duration>,
     pub(super) write_timeout: Option<Duration>,
+    pub(super) keepalive: Option<Duration>,
     pub(super) drain_timeout: Duration,
     pub(super) ends_upgraded: bool,
     pub(super) handshake_timeout: Duration,
@@ -21,8 +22,8 @@ pub(super) struct Rules {
     pub(super) sweep_interval: Duration,
 }
 
-/// How many write timeouts a client may take to read so much that the kernel takes more, where the kernel itself ends a
-/// connection whose client reads nothing at all: a third of the send buffer, which is 4 MB at most by default, in 5 minutes.
+/// How many write timeouts a client may take to read so much that the kernel takes more, where the kernel is asked whether it
+/// reads anything at all: a third of the send buffer, which is 4 MB at most by default, in 5 minutes.
 const SLOWEST: u32 = 10;
 
 /// What happens to a connection for which there is no room.
@@ -52,8 +53,8 @@ pub(super) struct Facts {
     pub(super) head_since: Option<Duration>,
     /// Since when a write does not go on.
     pub(super) write_since: Option<Duration>,
-    /// The kernel ends it by itself when its client has taken nothing for the write timeout.
-    pub(super) is_bounded: bool,
+    /// The kernel is asked whether its client takes anything.
+    pub(super) is_watched: bool,
     /// Over HTTP/2, when something of an answer's body was last handed out or sent, of which no more was asked for.
     pub(super) owed_since: Option<Duration>,
     /// When bytes last went either way; known of one that is upgraded.
@@ -96,7 +97,7 @@ pub(super) fn due(facts: &Facts, rules: &Rules) -> Option<Due> {
         let end = |at: Option<Duration>, reason| at.map(|at| Due { at, what: What::End(reason) });
         // While its transport does not go on, that says whether the client reads.
         let owed = facts.owed_since.filter(|_| facts.in_flight > 0 && facts.write_since.is_none());
-        let slowest = if facts.is_bounded { SLOWEST } else { 1 };
+        let slowest = if facts.is_watched { SLOWEST } else { 1 };
         let stuck = rules.write_timeout.map(|timeout| timeout.saturating_mul(slowest));
         let idle_since = if facts.is_upgraded { facts.moved_at } else { facts.idle_since };
         let is_waiting = is_idle && (facts.head_since.is_none() || facts.is_upgraded);
@@ -150,6 +151,7 @@ mod tests {
                 headers_timeout,
                 read_timeout: None,
                 write_timeout,
+                keepalive: None,
                 drain_timeout,
                 ends_upgraded,
                 handshake_timeout: Duration::from_secs(1),
@@ -167,7 +169,7 @@ mod tests {
             idle_since in time(),
             head_since in option::of(time()),
             write_since in option::of(time()),
-            is_bounded: bool,
+            is_watched: bool,
             owed_since in option::of(time()),
             moved_at in time(),
             old_at in option::of(time()),
@@ -175,7 +177,7 @@ mod tests {
             is_shut: bool,
         ) -> Facts {
             Facts {
-                is_served, is_upgraded, in_flight, idle_since, head_since, write_since, is_bounded, owed_since, moved_at, old_at,
+                is_served, is_upgraded, in_flight, idle_since, head_since, write_since, is_watched, owed_since, moved_at, old_at,
                 told_at, is_shut,
             }
         }
@@ -196,7 +198,7 @@ mod tests {
         if facts.is_upgraded && !rules.ends_upgraded {
             return what;
         }
-        let stuck = rules.write_timeout.map(|limit| if facts.is_bounded { limit * 10 } else { limit });
+        let stuck = rules.write_timeout.map(|limit| if facts.is_watched { limit * 10 } else { limit });
         let is_stuck = facts.write_since.is_some_and(|at| has_passed(at, stuck));
         let is_unread = facts.in_flight > 0
             && facts.write_since.is_none()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -49,6 +49,10 @@ pub(crate) struct Shared {
     per_connection: Histogram,
     handshakes: [OnceLock<Box<Histogram>>; HANDSHAKES.len()],
     pub(super) results: ServedResults,
+    /// A bit for each method of which a request was seen in flight by somebody who looked.
+    told_methods: AtomicU16,
+    /// The kernel can be asked what clients have taken.
+    pub(super) can_ask: AtomicBool,
     /// There is a task that sweeps.
     pub(super) is_swept: Arc<AtomicBool>,
     /// Has it sweep now.
@@ -121,6 +125,8 @@ impl Shared {
                 per_connection: Histogram::new(&metric::SERVER_CONNECTION_REQUESTS),
                 handshakes: Default::default(),
                 results: ServedResults::new(),
+                told_methods: AtomicU16::new(0),
+                can_ask: AtomicBool::new(false),
                 is_swept: Arc::default(),
                 sweep_now: Arc::default(),
             };
@@ -166,7 +172,11 @@ impl Shared {
     // --- who comes and goes
 
     /// A connection was accepted: takes it into the books, or says why not.
-    pub(super) fn admit(self: &Arc<Self>, peer: Option<SocketAddr>) -> Result<Held, RejectReason> {
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        peer: Option<SocketAddr>,
+        local: Option<SocketAddr>,
+    ) -> Result<Held, RejectReason> {
         sweep::start(self);
         let max_age = self.rules.max_age.map(|age| age.mul_f64(0.9 + 0.2 * fastrand::f64()));
         let mut table = self.table();
@@ -175,7 +185,8 @@ impl Shared {
             self.reject(table, RejectReason::MaxConnections);
             return Err(RejectReason::MaxConnections);
         }
-        let life = Life::new(self.scope.next_id(), peer, self.epoch, self.now(), max_age);
+        let local = local.filter(|_| self.can_ask.load(Relaxed));
+        let life = Life::new(self.scope.next_id(), local, peer, self.epoch, self.now(), max_age);
         let life = Arc::new(life);
         table.there.insert(life.id, Arc::clone(&life));
         drop(table);

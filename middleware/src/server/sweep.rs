@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{
     AtomicBool,
-    Ordering::{AcqRel, Acquire, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
+use super::asks::Asks;
 use super::rules::What;
 use super::shared::Shared;
 
@@ -25,7 +26,9 @@ pub(super) fn start(shared: &Arc<Shared>) {
     let Ok(runtime) = Handle::try_current() else { return };
     if !shared.is_swept.swap(true, AcqRel) {
         let ends = Ends(Arc::clone(&shared.is_swept));
-        runtime.spawn(sweep_for_ever(ends, Arc::downgrade(shared)));
+        let asks = Asks::of(shared);
+        shared.can_ask.store(asks.is_some(), Relaxed);
+        runtime.spawn(sweep_for_ever(ends, Arc::downgrade(shared), asks));
     }
 }
 
@@ -39,10 +42,15 @@ impl Drop for Ends {
 }
 
 /// Sweeps until the server is gone, or has closed and is empty. It is not held in between.
-async fn sweep_for_ever(_ends: Ends, server: Weak<Shared>) {
+async fn sweep_for_ever(_ends: Ends, server: Weak<Shared>, mut asks: Option<Asks>) {
     let Some(now) = server.upgrade().map(|shared| Arc::clone(&shared.sweep_now)) else { return };
     while let Some(shared) = server.upgrade() {
+        let ask_at = match &mut asks {
+            Some(asks) => Some(shared.epoch + asks.ask(&shared).await),
+            None => None,
+        };
         let Some(next) = sweep(&shared) else { return };
+        let next = ask_at.map_or(next, |ask_at| next.min(ask_at));
         drop(shared);
         // Both are right: it is time, or somebody says so.
         let _ = timeout_at(next, now.notified()).await;
@@ -70,8 +78,6 @@ fn sweep(shared: &Shared) -> Option<Instant> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering::Relaxed;
-
     use poolscope_semconv::value::ServerCloseReason;
     use tokio::time::advance;
 
@@ -86,7 +92,7 @@ mod tests {
         let shared = options.build().unwrap().shared;
         // The sweeps are those of the test.
         shared.is_swept.store(true, Relaxed);
-        let held = shared.admit(None).unwrap();
+        let held = shared.admit(None, None).unwrap();
         held.life.served();
         let begin = Instant::now();
         let sweep_at = async |since: Duration| {

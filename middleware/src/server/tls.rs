@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::io::ServerIo;
-use super::listener::{Accept, Listen, ServerListener, bound};
+use super::listener::{Accept, Listen, ServerListener};
 use super::shared::Held;
 
 /// Handshakes that are under way, or over and not taken yet: each gives its connection, if it has come to a good end.
@@ -55,8 +55,8 @@ where
                 Some(ended) = handshakes.join_next() => {
                     if let Ok(Some((stream, held, addr))) = ended {
                         held.life.served();
-                        let bound = |io: &TlsStream<L::Io>, time| L::bound_unacknowledged(io.get_ref().0, time);
-                        return Some((ServerIo::new(stream, held, bound), addr));
+                        let leave = |io: &TlsStream<L::Io>, time| L::leave(io.get_ref().0, time);
+                        return Some((ServerIo::new(stream, held, leave), addr));
                     }
                 }
                 accepted = listener.accept_any() => match accepted {
@@ -86,8 +86,7 @@ fn begin<L>(
         return shared.turn_away(RejectReason::MaxHandshakes);
     }
     // Beyond the most connections it is closed: an answer would cost a handshake.
-    let Ok(held) = shared.admit(L::peer(&addr)) else { return };
-    bound::<L>(&io, &held);
+    let Ok(held) = shared.admit(L::peer(&addr), L::local(&io)) else { return };
     let (handshake, limit) = (acceptor.accept(io), shared.rules.handshake_timeout);
     handshakes.spawn(async move {
         let began = held.shared.now();

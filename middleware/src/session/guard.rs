@@ -6,6 +6,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::thread;
 
+#[cfg(all(feature = "server", feature = "websocket"))]
+use poolscope_semconv::value::ServerCloseReason;
 use poolscope_semconv::value::SessionEnd;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +55,21 @@ impl Session {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.life().key
+    }
+
+    /// It is carried by this connection of a [server](crate::server), which is of no use any more when the other end does not
+    /// respond, and is reset then. A session that begins while the request is served by which its connection leaves HTTP need not
+    /// say so, and one that said so goes on with what it said first.
+    #[cfg(feature = "server")]
+    pub fn carried_by(&self, connection: &crate::server::Connection) {
+        self.life().carried_by(connection);
+    }
+
+    /// The other end takes nothing of what is sent to it: what carries the session is of no use any more.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn is_stuck(&self) {
+        #[cfg(feature = "server")]
+        self.life().give_up(ServerCloseReason::WriteTimeout);
     }
 
     /// Something happened in it: its idle time begins again. Reads the clock and stores one number.

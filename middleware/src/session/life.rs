@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "server")]
+use poolscope_semconv::value::ServerCloseReason;
 use poolscope_semconv::value::SessionEnd;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +15,8 @@ use super::table::Rules;
 use super::traffic::Traffic;
 use crate::registry::TraceRef;
 use crate::said::cut;
+#[cfg(feature = "server")]
+use crate::server::Connection;
 
 /// Most bytes of a key that are kept, so that what a session costs is bounded.
 pub(super) const LONGEST_KEY: usize = 256;
@@ -25,6 +29,9 @@ pub(super) struct Life {
     pub(super) began: Duration,
     /// What it was begun in: for a WebSocket, the request that opened it.
     pub(super) trace: Option<TraceRef>,
+    /// What carries it, if that is known.
+    #[cfg(feature = "server")]
+    carrier: OnceLock<Connection>,
     /// Nanoseconds, at which something last happened.
     active: AtomicU64,
     /// Tasks of it that run.
@@ -52,6 +59,8 @@ impl Life {
             key: cut(key, LONGEST_KEY).into(),
             began: now,
             trace: crate::trace::outer_trace(),
+            #[cfg(feature = "server")]
+            carrier: crate::server::current().map_or_else(OnceLock::new, OnceLock::from),
             active: AtomicU64::new(nanos(now)),
             tasks: AtomicU64::new(0),
             traffic: Traffic::default(),
@@ -91,6 +100,20 @@ impl Life {
     /// Has it end for a reason, which holds if it is the first. Wakes nobody yet.
     pub(super) fn tell(&self, reason: SessionEnd, now: Duration) -> bool {
         self.told.set(Told { reason, at: now }).is_ok()
+    }
+
+    /// It is carried by this connection, if it is by none yet.
+    #[cfg(feature = "server")]
+    pub(super) fn carried_by(&self, connection: &Connection) {
+        let _ = self.carrier.set(connection.clone());
+    }
+
+    /// What carries it is of no use any more.
+    #[cfg(feature = "server")]
+    pub(super) fn give_up(&self, reason: ServerCloseReason) {
+        if let Some(carrier) = self.carrier.get() {
+            carrier.give_up(reason);
+        }
     }
 
     /// Wakes who waits for its end.

@@ -7,6 +7,8 @@ use std::sync::atomic::{
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+#[cfg(feature = "server")]
+use poolscope_semconv::value::{ServerCloseReason, SessionEnd};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -75,6 +77,10 @@ fn sweep(shared: &Shared) -> (Instant, Instant) {
         let now = shared.now();
         if due.life.tell(due.reason, now) {
             late = late.max(now.saturating_sub(due.deadline));
+            #[cfg(feature = "server")]
+            if due.reason == SessionEnd::Unresponsive {
+                due.life.give_up(ServerCloseReason::Unresponsive);
+            }
             due.life.wake();
         }
     }

@@ -19,9 +19,6 @@ pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the other end has to say goodbye by default.
 pub const DEFAULT_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The same where the other end is thought to be gone: as long as it takes to hand a frame to the kernel.
-const CLOSE_UNRESPONSIVE: Duration = Duration::from_millis(100);
-
 /// What crates for WebSockets say where the transport has ended, and no Close frame came before: a browser that was killed, say.
 const TORN: &str = "without closing handshake";
 
@@ -268,6 +265,7 @@ where
             None => {
                 let error = SendError::TimedOut(self.write_timeout);
                 self.broken(&error);
+                self.session.is_stuck();
                 Err(error)
             }
         }
@@ -280,18 +278,17 @@ where
     }
 
     /// Ends the socket and its session, and tells why it has ended: for what it was told to, because of an error of the
-    /// transport, or because it is completed. The other end is told by a Close frame, unless it has closed before.
+    /// transport, or because it is completed. The other end is told by a Close frame, unless it has closed before, or does not
+    /// respond: to one that is gone nothing more is sent.
     pub async fn finish(mut self) -> SessionEnd {
         let reason = self.session.told().unwrap_or(match self.state {
             State::Broken(_) => SessionEnd::Error,
             State::Open | State::Closed(_) => SessionEnd::Completed,
         });
-        let within = match reason {
-            SessionEnd::Unresponsive => self.close_timeout.min(CLOSE_UNRESPONSIVE),
-            _ => self.close_timeout,
-        };
-        // What is not said by then remains unsaid.
-        let _ = timeout(within, self.say_goodbye(reason)).await;
+        if reason != SessionEnd::Unresponsive {
+            // What is not said by then remains unsaid.
+            let _ = timeout(self.close_timeout, self.say_goodbye(reason)).await;
+        }
         let Self { stream, session, state, .. } = self;
         drop(stream);
         match state {
@@ -324,7 +321,7 @@ where
         match self.state {
             State::Open => {
                 let close = M::close(close_code(reason), reason.as_str());
-                if stream.send(close).await.is_err() || reason == SessionEnd::Unresponsive {
+                if stream.send(close).await.is_err() {
                     return;
                 }
                 // The other end answers, after what was under way.

@@ -22,6 +22,7 @@ async fn connections_and_requests_are_what_clients_and_the_kernel_say() {
     let counts = (seen.accepted, seen.connections.idle, seen.connections.active, seen.connections.upgraded);
     assert_eq!(counts, (5, 4, 1, 0));
     assert_eq!((seen.requests, seen.active_requests), (13, 1));
+    assert_eq!(seen.active_by_method, [("GET", 1)]);
     assert_eq!(established(api.addr.port()), 5);
     let row = &seen.results[0];
     assert_eq!(row.route.as_deref(), Some("/orders/{id}"));
@@ -43,4 +44,20 @@ async fn connections_and_requests_are_what_clients_and_the_kernel_say() {
     let asked: u64 = 12 * "GET /orders/7 HTTP/1.1\r\nhost: api.example\r\n\r\n".len() as u64;
     let slow = "GET /slow HTTP/1.1\r\nhost: api.example\r\n\r\n".len() as u64;
     assert_eq!(seen.bytes[1].1, asked + slow);
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_counted_by_method_and_not_forgotten() {
+    let api = Api::start(&Scope::new(), |server| server).await;
+    assert!(api.seen().active_by_method.is_empty());
+    let (mut gets, mut posts, mut brews) = (api.connect().await, api.connect().await, api.connect().await);
+    gets.get("/slow").await;
+    brews.send("BREW /slow HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nab").await;
+    posts.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nab").await;
+    // What axum does not know is answered at once.
+    let seen = api.until("the body", |seen| seen.active_requests == 2 && seen.requests == 3).await;
+    assert_eq!(seen.active_by_method, [("GET", 1), ("POST", 1), ("_OTHER", 0)]);
+    drop((gets, posts));
+    let seen = api.until("the end of both", |seen| seen.active_requests == 0).await;
+    assert_eq!(seen.active_by_method, [("GET", 0), ("POST", 0), ("_OTHER", 0)]);
 }

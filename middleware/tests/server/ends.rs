@@ -1,6 +1,5 @@
 //! Each reason for which a connection is closed, provoked by a real client, under axum's loop and under our own.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use poolscope::server::ServerBuilder;
@@ -8,6 +7,8 @@ use poolscope::{Scope, ServerCloseReason, ServerSnapshot};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{Api, PATIENCE, Raw, established};
+#[cfg(target_os = "linux")]
+use crate::support::{BUFFERED, narrow};
 
 const SOON: Duration = Duration::from_millis(150);
 
@@ -162,7 +163,7 @@ async fn a_connection_that_is_too_old() {
     let options = |server: ServerBuilder| server.max_age(SOON).drain_timeout(SOON);
     both(ServerCloseReason::MaxAge, options, async |_, mut client| {
         client.get("/slow").await;
-        assert_eq!(client.rest().await, b"", "it was cut");
+        assert_eq!(client.until_reset().await, b"", "it was cut");
     })
     .await;
 }
@@ -190,6 +191,7 @@ async fn a_body_that_stands_still() {
         client.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhal").await;
         let answer = String::from_utf8(client.rest().await).unwrap();
         assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+        assert_eq!(answer.matches("connection: close").count(), 1, "{answer}");
     })
     .await;
 }
@@ -223,15 +225,10 @@ async fn a_client_that_reads_slowly_is_served() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_client_that_reads_less_than_the_kernel_waits_for_is_served() {
+    // A third of the send buffer is more than this client reads within the write timeout, and only then the kernel takes more.
     const PIECE: usize = 80_000;
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    // A third of it is more than this client reads within the write timeout, and only then the kernel takes more.
-    socket.set_send_buffer_size(1 << 20).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    socket.listen(8).unwrap();
-    socket.set_nonblocking(true).unwrap();
     let server = Scope::new().server("api").write_timeout(Duration::from_millis(500)).build().unwrap();
-    let api = Api::start_on(TcpListener::from_std(socket.into()).unwrap(), server);
+    let api = Api::start_buffered(server);
     let client = tokio::net::TcpSocket::new_v4().unwrap();
     client.set_recv_buffer_size(16_384).unwrap();
     let mut client = Raw(client.connect(api.addr).await.unwrap());
@@ -244,6 +241,57 @@ async fn a_client_that_reads_less_than_the_kernel_waits_for_is_served() {
     // Now it reads nothing any more.
     let seen = api.closed(ServerCloseReason::WriteTimeout).await;
     assert_eq!(seen.disconnected[1].1, 0);
+}
+
+/// Reads for so long, some 10 kB a second; gives how many bytes, or nothing if the server has cut it.
+#[cfg(target_os = "linux")]
+async fn reads_slowly(client: &mut Raw, time: Duration) -> Option<usize> {
+    let (begin, mut all) = (Instant::now(), 0);
+    while begin.elapsed() < time {
+        let mut buf = [0; 1_000];
+        match tokio::io::AsyncReadExt::read(&mut client.0, &mut buf).await {
+            Ok(0) => break,
+            Ok(read) => all += read,
+            Err(_) => return None,
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Some(all)
+}
+
+/// It never takes a whole segment of those that the kernel has ready, and never so much that the kernel wants more.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_with_little_room_that_reads_slowly_is_served() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    let api = Api::start_buffered(Scope::new().server("api").write_timeout(TIMEOUT).build().unwrap());
+    let (mut endless, mut whole) = (narrow(api.addr).await, narrow(api.addr).await);
+    endless.get("/endless").await;
+    whole.get("/buffered").await;
+    let time = TIMEOUT * 6;
+    let reads = tokio::join!(reads_slowly(&mut endless, time), reads_slowly(&mut whole, time));
+    assert!(reads.0.is_some_and(|read| read > 10_000), "{reads:?}");
+    assert!(reads.1.is_some_and(|read| read > 10_000), "{reads:?}");
+    let seen = api.seen();
+    assert_eq!((seen.connections.active, seen.connections.idle), (1, 1), "of one, the kernel has taken all");
+    // Now they read nothing any more.
+    let stopped = Instant::now();
+    api.until("both to be cut", |seen| seen.closed(ServerCloseReason::WriteTimeout) == 2).await;
+    let took = stopped.elapsed();
+    assert!((TIMEOUT / 2..TIMEOUT * 2).contains(&took), "{took:?}");
+}
+
+/// What the kernel has when the server closes is the client's, however slowly it reads.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_last_answer_is_read_to_its_end() {
+    let api = Api::start_buffered(Scope::new().server("api").write_timeout(SOON).build().unwrap());
+    let mut client = narrow(api.addr).await;
+    client.send("GET /buffered HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    api.closed(ServerCloseReason::ConnectionClose).await;
+    let early = reads_slowly(&mut client, SOON * 10).await.expect("it is not cut");
+    let rest = client.rest().await;
+    assert!(early < BUFFERED / 2 && early + rest.len() > BUFFERED, "{early} {}", rest.len());
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ async fn what_does_not_end_is_cut_at_the_deadline() {
             "{report}"
         );
         assert!(!report.is_clean() && report.took < Duration::from_secs(2), "{report:?}");
-        assert_eq!(slow.rest().await, b"");
+        assert_eq!(slow.until_reset().await, b"");
         api.serving.await.unwrap();
         let seen = api.server.snapshot();
         assert_eq!((seen.closed(ServerCloseReason::ShutdownCut), seen.active_requests), (3, 0));

@@ -25,6 +25,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a large answer, which no kernel takes at once.
 pub(crate) const LARGE: usize = 50_000_000;
 
+/// Bytes of an answer that the kernel takes at once.
+pub(crate) const BUFFERED: usize = 200_000;
+
 /// What the tests ask for.
 pub(crate) fn router() -> Router {
     let endless = || async {
@@ -46,6 +49,7 @@ pub(crate) fn router() -> Router {
         .route("/panic", get(panics))
         .route("/endless", get(endless))
         .route("/huge-parts", get(huge))
+        .route("/buffered", get(|| async { vec![7_u8; BUFFERED] }))
         .route("/large", get(|| async { vec![7_u8; LARGE] }))
         .route("/echo", post(|body: Bytes| async move { body }))
         .route("/upgrade", get(upgrade))
@@ -95,6 +99,17 @@ impl Api {
         let server = options(scope.server("api")).build().unwrap();
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         Self::start_on(tcp, server)
+    }
+
+    /// The same with room for [`BUFFERED`] bytes that are to be sent.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_buffered(server: Server) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_send_buffer_size(1 << 20).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(8).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Self::start_on(TcpListener::from_std(socket.into()).unwrap(), server)
     }
 
     /// The same on a socket that is there.
@@ -171,12 +186,31 @@ impl Raw {
         String::from_utf8(all).unwrap()
     }
 
+    /// What comes until the server resets it.
+    pub(crate) async fn until_reset(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut all)).await.expect("an end");
+        assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        all
+    }
+
     /// What comes until the server ends it in order.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut all)).await.expect("an end").unwrap();
         all
     }
+}
+
+/// The client's end of a connection with small segments and a small receive buffer: as one behind a slow line has.
+#[cfg(target_os = "linux")]
+pub(crate) async fn narrow(addr: SocketAddr) -> Raw {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_tcp_mss(1_000).unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.connect(&addr.into()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    Raw(TcpStream::from_std(socket.into()).unwrap())
 }
 
 /// Sockets to a port on this machine that are established, as the kernel counts the server's ends.

@@ -91,7 +91,7 @@ async fn it_ends_for_what_it_is_asked_to() {
         let (api, mut client) = upgraded(&scope, own, |server| server).await;
         let report = scope.shutdown(SOON).await;
         assert_eq!((report.connections_cut, report.connections_left), (1, 0), "{report}");
-        assert_eq!(client.rest().await, b"");
+        assert_eq!(client.until_reset().await, b"");
         api.closed(ServerCloseReason::ShutdownCut).await;
         api.serving.await.unwrap();
     }

@@ -12,8 +12,8 @@ use rustix::io::Errno;
 
 use super::{Entry, Monitor, Watcher};
 use crate::kernel::diag::{self, Message, Report, Socket, TcpState};
-use crate::kernel::ending::{Answer, Fate, Gone};
-use crate::kernel::lookups::{BATCH, BUFFER_LEN, Lookups};
+use crate::kernel::ending::{Fate, Gone};
+use crate::kernel::lookups::{Answer, BATCH, BUFFER_LEN, Lookups};
 
 /// Time between two sweeps over what is watched.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn life() -> Life {
-        Life::new(1, None, Instant::now(), Duration::ZERO, None)
+        Life::new(1, None, None, Instant::now(), Duration::ZERO, None)
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Life {
             idle_since: at(&self.idle_since),
             head_since: moment(&self.head_since),
             write_since: moment(&self.write_since),
-            is_bounded: self.is(is::BOUNDED),
+            is_watched: self.is_watched(),
             owed_since: moment(&self.owed_since).filter(|_| self.owed.load(Acquire) > 0),
             moved_at: at(&self.moved_at),
             old_at: self.old_at,

@@ -20,5 +20,5 @@ pub(in crate::server) const CUT: u16 = 128;
 pub(in crate::server) const UNSENT: u16 = 256;
 /// Its transport is gone.
 pub(in crate::server) const GONE: u16 = 512;
-/// The kernel ends it when its client has taken nothing for the write timeout.
-pub(in crate::server) const BOUNDED: u16 = 1024;
+/// The kernel does not know it by its addresses.
+pub(in crate::server) const UNKNOWN: u16 = 1024;

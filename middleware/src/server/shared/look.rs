@@ -1,5 +1,6 @@
 //! A look at all connections of a server.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,5 +38,16 @@ impl Shared {
         }
         let is_over = table.there.is_empty() && *self.stage.borrow() != Stage::Open;
         Found { due: found, next, is_over }
+    }
+
+    /// Connections of which something may be left that their client has not taken, with their ends.
+    pub(in crate::server) fn may_have_left(&self) -> Vec<(Arc<Life>, (SocketAddr, SocketAddr))> {
+        let table = self.table();
+        let may_have = |life: &&Arc<Life>| {
+            let is_bounded = self.rules.ends_upgraded || !life.is(is::UPGRADED);
+            is_bounded && !life.is(is::CUT) && !life.has_taken_all()
+        };
+        let open = table.there.values().filter(may_have);
+        open.filter_map(|life| Some((Arc::clone(life), life.ends()?))).collect()
     }
 }

@@ -29,6 +29,10 @@ fn server(second: u64, times: u64) -> Vec<Json> {
         let of = [API, ("http.connection.state", state)];
         sum("poolscope.server.open_connections", second, &of, count(value))
     };
+    let in_flight = |method: &str, requests| {
+        let of = [API, ("http.request.method", method), ("url.scheme", "http")];
+        sum("http.server.active_requests", second, &of, count(requests))
+    };
     let rejected = [API, ("poolscope.server.reject_reason", "max_connections")];
     let closed = [API, ("poolscope.server.close_reason", "idle_timeout")];
     let requests = |route: &str, status: &str, done: u64| {
@@ -45,7 +49,8 @@ fn server(second: u64, times: u64) -> Vec<Json> {
         sum("poolscope.server.connection.accepted", second, &[API], count(10 * times)),
         sum("poolscope.server.connection.rejected", second, &rejected, count(2 * times)),
         sum("poolscope.server.connection.closed", second, &closed, count(4 * times)),
-        sum("http.server.active_requests", second, &[API], count(2)),
+        in_flight("GET", 1),
+        in_flight("POST", 1),
         requests("/orders", "200", 90 * times),
         requests("/carts", "503", 5 * times),
         requests("/orders", "503", 5 * times),
