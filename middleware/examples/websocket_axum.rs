@@ -1,6 +1,6 @@
 //! A WebSocket server of axum whose clients are sessions: they end when nothing comes, and are asked whether they are there.
 //!
-//! `cargo run -p poolscope --features axum-ws --example websocket_axum`
+//! `cargo run -p poolscope --features axum,axum-ws --example websocket_axum`
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
@@ -56,9 +56,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .liveness(Duration::from_millis(100), Duration::from_millis(100), 3)
         .build()?;
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    // A session that begins within the request is carried by its connection: ends it as unresponsive, that is reset.
+    let api = scope.server("api").build()?;
+    let listener = api.listen(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?);
     let url = format!("ws://{}/chat", listener.local_addr()?);
-    let router = Router::new().route("/chat", get(upgrade)).with_state(chats.clone());
+    let router = api.make_service(Router::new().route("/chat", get(upgrade)).with_state(chats.clone()));
     let server = tokio::spawn(async { axum::serve(listener, router).await });
 
     let (mut client, _) = connect_async(url).await?;

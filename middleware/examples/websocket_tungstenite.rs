@@ -1,13 +1,14 @@
 //! `tokio-tungstenite` on both sides, each with sessions of its own. The client says goodbye, and the server is shut down while
 //! another one is there.
 //!
-//! `cargo run -p poolscope --features tungstenite --example websocket_tungstenite`
+//! `cargo run -p poolscope --features server,tungstenite --example websocket_tungstenite`
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use poolscope::server::{ServerIo, ServerListener};
 use poolscope::session::{Session, Sessions};
 use poolscope::websocket::Socket;
 use poolscope::{Scope, SessionsSnapshot};
@@ -15,15 +16,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, connect_async};
 
-async fn serve(listener: TcpListener, chats: Sessions) {
-    while let Ok((stream, peer)) = listener.accept().await {
+async fn serve(mut listener: ServerListener<TcpListener>, chats: Sessions) {
+    while let Some((stream, peer)) = listener.accept().await {
         // No room: the connection is closed.
         let Ok(session) = chats.begin(&peer.to_string()) else { continue };
+        // A client that answers no ping has its connection reset.
+        session.carried_by(&stream.connection());
         tokio::spawn(echo(stream, session));
     }
 }
 
-async fn echo(stream: TcpStream, session: Session) {
+async fn echo(stream: ServerIo<TcpStream>, session: Session) {
     let socket = match accept_async(stream).await {
         Ok(socket) => socket,
         Err(error) => {
@@ -47,7 +50,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let liveness = Duration::from_secs(10);
     let called = scope.sessions("called").idle_timeout(None).liveness(liveness, liveness, 3).build()?;
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let accepts = scope.server("chat").max_connections(1_000).build()?;
+    let listener = accepts.listen(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?);
     let url = format!("ws://{}/", listener.local_addr()?);
     let server = tokio::spawn(serve(listener, served.clone()));
 
@@ -66,7 +70,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert!(stays.recv().await.is_none());
     println!("client: its session ended as {}", stays.finish().await);
     served.all_ended().await;
-    server.abort();
+    // Accepts no more, which ends the loop.
+    accepts.close();
+    server.await?;
     for sessions in scope.snapshot().sessions {
         show(&sessions);
     }

@@ -71,7 +71,7 @@ fn words(path: &str) -> impl Iterator<Item = String> {
 }
 
 /// Connections of a process with this local port that somebody holds, as the kernel lists them.
-fn sockets(pid: u32, port: u16) -> usize {
+pub(crate) fn sockets(pid: u32, port: u16) -> usize {
     states(pid, port).iter().filter(|state| !NOT_HELD.contains(&state.as_str())).count()
 }
 

@@ -99,6 +99,11 @@ impl Server {
         figures::unacknowledged(self.process.pid(), self.addr.port())
     }
 
+    /// Its connections that somebody holds, or of which the kernel still sends something.
+    pub(crate) fn held(&self) -> usize {
+        figures::sockets(self.process.pid(), self.addr.port()) + self.unacknowledged()
+    }
+
     /// Takes its network down: nothing arrives any more, in either direction, and nobody is told.
     pub(crate) async fn network_down(&self) {
         let status = self.inside("ip").args(["link", "set", "lo", "down"]).status().await.unwrap();

@@ -36,18 +36,53 @@ async fn two_thousand_websockets_that_vanish_leave_nothing() {
 async fn a_network_that_goes_down_leaves_nothing() {
     let (mut server, start) = warm(Server::alone().await).await;
     let mut crowd = Crowd::start(&server).await;
-    for (kind, count) in [("listen", 300), ("chat", 300), ("news", 200), ("slow", 100), ("mute", 100)] {
+    let crowds = [
+        ("listen", 250),
+        ("chat", 300),
+        ("drown", 50),
+        ("news", 200),
+        ("slow", 100),
+        ("mute", 100),
+        ("wait", 100),
+    ];
+    for (kind, count) in crowds {
         assert_eq!(crowd.open(kind, count).await, count, "{kind}");
     }
     let full = server.figures().await;
     server.network_down().await;
     let down = Instant::now();
-    let (now, _) = back_to(&start, &mut server, "of 1,000 clients beyond a network that is down").await;
-    println!("1,000 clients gone {:?} after the network went down; {full:?} -> {now:?}", down.elapsed());
+    let (now, _) = back_to(&start, &mut server, "of 1,100 clients beyond a network that is down").await;
+    println!("1,100 clients gone {:?} after the network went down; {full:?} -> {now:?}", down.elapsed());
     let left = server.unacknowledged();
     let sent = async || server.unacknowledged();
     wait::until("the kernel to send nothing more", sent, |left| *left == 0).await;
     println!("nothing was sent any more, of {left} that were closed, {:?} after it", down.elapsed());
+}
+
+#[tokio::test]
+#[ignore = "needs root, unshare and ip: cargo xtask test --suite chaos"]
+async fn to_sessions_that_vanished_the_kernel_sends_nothing_more() {
+    const SESSIONS: u64 = 400;
+    let (mut server, _) = warm(Server::alone().await).await;
+    let mut crowd = Crowd::start(&server).await;
+    for kind in ["listen", "chat"] {
+        assert_eq!(crowd.open(kind, SESSIONS as usize / 2).await, SESSIONS as usize / 2, "{kind}");
+    }
+    let before = unresponsive(&mut server).await;
+    server.network_down().await;
+    let down = Instant::now();
+    while unresponsive(&mut server).await < before + SESSIONS {
+        assert!(down.elapsed() < crate::GONE_WITHIN, "{} of {SESSIONS}", unresponsive(&mut server).await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let found = down.elapsed();
+    tokio::time::sleep(STOPS_WITHIN).await;
+    // Without a socket, the kernel has nobody to send to.
+    let held = server.held();
+    println!(
+        "{SESSIONS} sessions found {found:?} after the network went down; {STOPS_WITHIN:?} later {held} sockets"
+    );
+    assert_eq!(held, 0);
 }
 
 #[tokio::test]
@@ -67,6 +102,9 @@ async fn one_that_vanishes_is_found_in_time() {
     // What the machine is late by is not the server's.
     assert!(took < FOUND_WITHIN + Duration::from_secs(1), "{took:?}");
 }
+
+/// How soon after it was found to be gone nothing more is sent to a client.
+const STOPS_WITHIN: Duration = Duration::from_millis(250);
 
 /// Sessions that ended because nobody answered.
 async fn unresponsive(server: &mut Server) -> u64 {

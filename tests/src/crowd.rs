@@ -48,6 +48,8 @@ enum Kind {
     Panic,
     /// Asks for what never comes, and leaves.
     Leave,
+    /// The same, and waits.
+    Wait,
 }
 
 impl Kind {
@@ -65,6 +67,7 @@ impl Kind {
             "mute" => Self::Mute,
             "panic" => Self::Panic,
             "leave" => Self::Leave,
+            "wait" => Self::Wait,
             _ => return None,
         })
     }
@@ -169,6 +172,7 @@ async fn be(kind: Kind, to: SocketAddr, tells: mpsc::Sender<()>) -> Result<()> {
             drop(stream);
             Ok(())
         }
+        Kind::Wait => hold(asked(to, "GET /never").await?, tells).await,
     }
 }
 

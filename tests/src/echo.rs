@@ -123,6 +123,7 @@ impl Echo {
             .headers_timeout(patience)
             .read_timeout(patience)
             .write_timeout(patience)
+            .keepalive(patience)
             .build()?;
         let listener = server.listen(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?);
         let addr = listener.local_addr()?;
