@@ -1,9 +1,9 @@
-//! A process that may not ask the kernel about its sockets: the pool says that it estimates, and works.
+//! A process that may not ask the kernel about its sockets: the pool says that it estimates, and works, and so does a server.
 
 use serde_json::Value;
 
 #[tokio::test]
-async fn a_pool_without_netlink_is_estimated_and_right_about_what_it_can_know() {
+async fn without_netlink_a_pool_is_estimated_and_a_server_bounded_all_the_same() {
     let program = env!("CARGO_BIN_EXE_poolscope-refused-netlink");
     let output = tokio::process::Command::new(program).kill_on_drop(true).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -20,6 +20,9 @@ async fn a_pool_without_netlink_is_estimated_and_right_about_what_it_can_know() 
     assert_eq!((used["acquired"].as_u64(), used["released"].as_u64()), (Some(5), Some(5)));
     assert_eq!(states(&used), [1, 0, 0], "{used}");
     assert_eq!(closes(&used), [("connection_close".to_owned(), 2)]);
+
+    let server = &told["deaf"]["servers"][0];
+    assert_eq!(server["closed"]["write_timeout"], 1, "bounded by what it writes: {server}");
 
     let expired = pool("expired");
     assert_eq!(expired["observation"], "estimated");
