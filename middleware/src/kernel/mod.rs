@@ -1,4 +1,5 @@
-//! Learns from the Linux kernel when TCP connections close, without privileges and without a file descriptor of theirs.
+//! Learns from the Linux kernel when TCP connections close, and what their other ends have taken, without privileges and without
+//! a file descriptor of theirs. The latter is what servers ask for; the rest here is about clients.
 //!
 //! Who opens a connection but can't hold on to it (reqwest hides its own) gives its two addresses to
 //! [`Monitor::watch`]. The kernel names the socket by a cookie that no other socket ever gets, multicasts a message
