@@ -32,8 +32,8 @@ impl Scope {
         crate::task::TaskGroup::new(self, name)
     }
 
-    /// A queue with a name that holds so many items, at least 1: see [`queue`](crate::queue). A second one of the same name gets
-    /// a number.
+    /// A queue with a name that holds so many items: see [`queue`](crate::queue). Any capacity can be had, since memory beyond
+    /// 1 MiB is taken only as items come; 0 is taken as 1. A second one of the same name gets a number.
     #[cfg(feature = "queue")]
     pub fn queue<T: Send + 'static>(
         &self,
