@@ -14,6 +14,7 @@ use super::data::DataFull;
 use super::life::Life;
 use super::presence::{OfTask, Presence};
 use super::registry::Shared;
+use crate::registry::TaskOwner;
 use crate::said::cut;
 use crate::task::{Place, TaskHandle};
 
@@ -41,6 +42,11 @@ impl Session {
 
     fn shared(&self) -> &Shared {
         &self.presence.shared
+    }
+
+    /// As its tasks know it.
+    fn owner(&self) -> TaskOwner {
+        TaskOwner::new(&self.shared().name, self.id(), &self.life().key)
     }
 
     /// Its number, which no other session of the registry has.
@@ -146,7 +152,7 @@ impl Session {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let place = Place::here(name).of(self.id());
+        let place = Place::here(name).of(self.owner());
         self.shared().tasks.spawn(place, self.token(), OfTask::new(&self.presence), future)
     }
 
@@ -164,7 +170,7 @@ impl Session {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let place = Place::here(name).of(self.id());
+        let place = Place::here(name).of(self.owner());
         self.shared().tasks.spawn_with(place, self.token(), OfTask::new(&self.presence), task)
     }
 

@@ -62,7 +62,8 @@
 //!
 //! [`Session::spawn`] runs what belongs to a session, in a [group of tasks](crate::task) that has the name of the registry. When
 //! the session is told to end or dropped, its tasks end, those that don't are aborted when it is overdue, and it counts as a
-//! session until all of them are gone. So nothing of a session outlives it unseen.
+//! session until all of them are gone. So nothing of a session outlives it unseen. Where a task is told, in a snapshot, in the
+//! report of a shutdown or in the event of its panic, its [owner](crate::TaskSnapshot::owner) says which session it is of.
 //!
 //! # Liveness
 //!

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::groups::Groups;
 use super::servers::Servers;
-use crate::registry::{HolderSnapshot, PoolSnapshot};
+use crate::registry::{HolderSnapshot, PoolSnapshot, TaskSnapshot};
 use crate::said::Said;
 use crate::{Scope, ScopeSnapshot};
 
@@ -19,6 +19,9 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often requests are looked at that only request layers see.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Most tasks that the words of a report name one by one.
+const MOST_SAID: usize = 10;
 
 /// What a shutdown did.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +56,8 @@ pub struct ShutdownReport {
     pub tasks_aborted: u64,
     /// Tasks that are still there: they block their thread, so that nobody can abort them.
     pub tasks_left: u64,
+    /// Those that are still there, with the session that each belongs to, at most 100.
+    pub left_tasks: Vec<TaskSnapshot>,
     /// Connections of supervisors that were kept alive when it began, and were told to close.
     pub supervisors: u64,
     /// Those of them that are not closed yet.
@@ -106,6 +111,7 @@ impl fmt::Display for ShutdownReport {
         if self.tasks > 0 {
             let Self { tasks, tasks_aborted, tasks_left, .. } = self;
             write!(f, "; of {tasks} tasks {tasks_aborted} were aborted, {tasks_left} are left")?;
+            self.left_tasks.iter().take(MOST_SAID).try_for_each(|task| write!(f, "; {task} is left"))?;
         }
         if self.supervisors > 0 {
             let Self { supervisors, supervisors_left, .. } = self;
@@ -161,7 +167,7 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
     scope.finish_tasks().await;
     // What is not sent by then has no place to go to.
     let _ = timeout(FLUSH_WITHIN, scope.flush_telemetry()).await;
-    let tasks_left = groups.active();
+    let (tasks_left, left_tasks) = (groups.active(), groups.left());
     ShutdownReport {
         began_with,
         cut,
@@ -177,6 +183,7 @@ pub(crate) async fn run(scope: &Scope, deadline: Duration) -> ShutdownReport {
         tasks,
         tasks_aborted,
         tasks_left,
+        left_tasks,
         supervisors,
         supervisors_left,
         took,
