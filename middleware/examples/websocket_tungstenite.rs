@@ -19,7 +19,8 @@ async fn serve(listener: TcpListener, chats: Sessions) {
     while let Ok((stream, peer)) = listener.accept().await {
         // No room: the connection is closed.
         let Ok(session) = chats.begin(&peer.to_string()) else { continue };
-        tokio::spawn(echo(stream, session));
+        // A handler that hangs is cut when its session is overdue, and at the deadline of a shutdown.
+        tokio::spawn(session.run(|session| echo(stream, session)));
     }
 }
 

@@ -10,7 +10,8 @@
 //! - reports those as *overdue* who were told to end and did not. That is a leak, and it goes on to count as a session.
 //!
 //! Being told means that [`Session::ended`] and the tokens of [`Session::token`] are ready. Nothing is torn out of the hands
-//! of its holder, who may still say goodbye to the client; the session is over when the [`Session`] is dropped. However that
+//! of its holder, who may still say goodbye to the client; the session is over when the [`Session`] is dropped. A handler that
+//! [`Session::run`] runs has a time for that: it is cut when the session is overdue, or at the deadline of a shutdown. However that
 //! happens, by [`Session::complete`], by a panic or because the task is cancelled or its runtime is gone, the session is
 //! counted out.
 //!
@@ -101,8 +102,8 @@
 //!
 //! # Shutdown
 //!
-//! `Scope::shutdown` (feature `shutdown`) tells all sessions to end when it begins, waits for them until its deadline, and
-//! reports how many are left. [`Sessions::close`] does the first part for one registry.
+//! `Scope::shutdown` (feature `shutdown`) tells all sessions to end when it begins, waits for them until its deadline, cuts the
+//! handlers that [`Session::run`] runs, and reports how many were cut and how many sessions are left. [`Sessions::close`] does the first part for one registry.
 
 mod builder;
 mod data;
@@ -116,6 +117,9 @@ mod presence;
 mod pulse;
 mod refused;
 mod registry;
+mod run;
+#[cfg(test)]
+mod run_tests;
 #[cfg(feature = "session-store")]
 pub mod store;
 mod sweep;
@@ -134,3 +138,4 @@ pub use poolscope_semconv::value::SessionEnd;
 pub use refused::Refused;
 pub use registry::Sessions;
 pub(crate) use registry::Shared;
+pub use run::{Cut, Run};

@@ -89,6 +89,7 @@ fn sweep(shared: &Shared) -> (Instant, Instant) {
         if let Some(told) = life.told() {
             shared.emit(&Event::SessionOverdue(end_of(shared, life, told.reason, None)));
         }
+        life.cut_token().cancel();
     }
     let now = shared.now();
     shared.sweeps.record(now.saturating_sub(began));

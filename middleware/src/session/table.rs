@@ -117,6 +117,11 @@ impl Table {
     /// Lets nobody in any more; gives those that are there.
     pub(super) fn close(&mut self) -> Vec<Arc<Life>> {
         self.is_closed = true;
+        self.there()
+    }
+
+    /// Those that are there.
+    pub(super) fn there(&self) -> Vec<Arc<Life>> {
         self.there.values().map(|entry| Arc::clone(&entry.life)).collect()
     }
 

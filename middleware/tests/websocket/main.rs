@@ -1,6 +1,7 @@
 //! WebSockets over real sockets: axum and `tokio-tungstenite`, servers and clients, and ends that vanish without a word.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod cut;
 mod proxy;
 mod slow;
 mod vanished;
