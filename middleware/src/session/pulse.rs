@@ -1,13 +1,15 @@
 //! [`Pulse`]: whether the other end of a session is there. Knows no clock: every question comes with its time.
 
-use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+
+use crate::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::sync::{Mutex, MutexGuard};
 
 /// When the other end is asked whether it is there, and when it is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub(super) enum Look {
 pub(super) struct Pulse {
     /// Nanoseconds, at which something last came from the other end.
     heard: AtomicU64,
-    /// There is a ping that is due or not answered.
+    /// There is a ping that is due or not answered. Written only under the lock of the ping.
     is_open: AtomicBool,
     ping: Mutex<Ping>,
     due: Notify,
@@ -78,8 +80,11 @@ impl Pulse {
 
     #[cold]
     fn answer(&self, now: Duration) -> Option<Duration> {
-        let sent = std::mem::take(&mut *self.ping()).sent;
+        let mut ping = self.ping();
+        let sent = std::mem::take(&mut *ping).sent;
+        // Within the lock: a ping that is asked right after it would be closed, and its answer taken for none.
         self.is_open.store(false, Release);
+        drop(ping);
         sent.map(|sent| now.saturating_sub(sent))
     }
 
@@ -136,7 +141,10 @@ pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-#[cfg(test)]
+#[cfg(all(test, poolscope_loom))]
+mod races;
+
+#[cfg(all(test, not(poolscope_loom)))]
 mod tests {
     use super::*;
 
