@@ -34,7 +34,7 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, life: Arc<Life>) -> Self {
-        Self { presence: Arc::new(Presence { shared, life }) }
+        Self { presence: Arc::new(Presence::new(shared, life)) }
     }
 
     fn life(&self) -> &Life {

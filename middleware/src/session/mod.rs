@@ -53,8 +53,14 @@
 //! # }
 //! ```
 //!
-//! The events that tell of its end belong to the trace that it was begun in: begin a session in the handler that opens it, before
-//! the upgrade, and they lead to that request.
+//! # Traces
+//!
+//! With a tracer (feature `trace`) each session has a span of its own, `session` and the name of the registry, below the span that
+//! was current when it began: begin a session in the handler that opens it, before the upgrade, and a trace shows the request and
+//! beneath it the session for as long as it lasted, with the reason of its end, what went through it, and an error where it
+//! failed. The span is made when the session is gone, so that nothing is held for hours; a session below a span that is not
+//! sampled has none. The events that tell of its end belong to the request that opened it. Sessions of a store have no span, and
+//! neither have any where spans are those of the crate `tracing`, which keep what is above them open.
 //!
 //! The features `websocket`, `axum-ws` and `tungstenite` make sessions of WebSockets, `session-store` keeps those of HTTP, which
 //! nobody holds between two requests.
@@ -120,6 +126,8 @@ mod registry;
 mod run;
 #[cfg(test)]
 mod run_tests;
+#[cfg(all(test, feature = "trace"))]
+mod span_tests;
 #[cfg(feature = "session-store")]
 pub mod store;
 mod sweep;

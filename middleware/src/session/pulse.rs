@@ -50,6 +50,7 @@ struct Ping {
     /// When somebody went to send it. Its time begins with that: a holder who is busy says nothing of the other end.
     sent: Option<Duration>,
     missed: u32,
+    missed_in_all: u64,
 }
 
 impl Pulse {
@@ -71,6 +72,11 @@ impl Pulse {
         self.ping().missed
     }
 
+    /// Pings that were not answered, in all.
+    pub(super) fn missed_in_all(&self) -> u64 {
+        self.ping().missed_in_all
+    }
+
     /// Something came. Gives the time since the ping was sent that it answers, if it answers one.
     #[inline]
     pub(super) fn hear(&self, now: Duration) -> Option<Duration> {
@@ -81,7 +87,8 @@ impl Pulse {
     #[cold]
     fn answer(&self, now: Duration) -> Option<Duration> {
         let mut ping = self.ping();
-        let sent = std::mem::take(&mut *ping).sent;
+        let sent = ping.sent.take();
+        (ping.is_asked, ping.missed) = (false, 0);
         // Within the lock: a ping that is asked right after it would be closed, and its answer taken for none.
         self.is_open.store(false, Release);
         drop(ping);
@@ -123,6 +130,7 @@ impl Pulse {
                     return Look::Wait(deadline);
                 }
                 ping.missed += 1;
+                ping.missed_in_all += 1;
                 if ping.missed >= rule.failures {
                     return Look::Gone(deadline);
                 }
@@ -176,6 +184,7 @@ mod tests {
         assert_eq!(pulse.look(at(12), &RULE), Look::Missed(at(14)));
         assert!(pulse.send(at(12)));
         assert_eq!((pulse.hear(at(13)), pulse.missed()), (Some(at(1)), 0));
+        assert_eq!(pulse.missed_in_all(), 1);
         assert_eq!(pulse.hear(at(13)), None, "a ping is answered once");
         assert_eq!(pulse.look(at(14), &RULE), Look::Wait(at(23)));
     }

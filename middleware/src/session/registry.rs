@@ -17,7 +17,7 @@ use super::refused::Refused;
 use super::sweep;
 use super::table::{NoRoom, Rules, Table};
 use crate::Scope;
-use crate::event::{Event, Events};
+use crate::event::Event;
 use crate::registry::{Histogram, Mirroring, Rows, SessionsSnapshot};
 use crate::series::text;
 use crate::task::{self, Shown};
@@ -91,7 +91,7 @@ pub(crate) struct Shared {
     rules: Rules,
     pub(super) sweep_interval: Duration,
     epoch: Instant,
-    events: Arc<Events>,
+    pub(super) scope: Scope,
     table: Mutex<Table>,
     /// What the sessions have running.
     pub(super) tasks: Arc<task::Shared>,
@@ -129,7 +129,7 @@ impl Shared {
                 rules,
                 sweep_interval,
                 epoch: Instant::now(),
-                events: Arc::clone(scope.events()),
+                scope: scope.clone(),
                 table: Mutex::new(Table::new(of_table)),
                 tasks,
                 pings: Default::default(),
@@ -305,7 +305,7 @@ impl Shared {
     }
 
     pub(super) fn emit(&self, event: &Event) {
-        self.events.emit(event);
+        self.scope.events().emit(event);
     }
 
     pub(super) fn snapshot(&self) -> SessionsSnapshot {
