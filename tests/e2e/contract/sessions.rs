@@ -51,9 +51,11 @@ async fn ended_by_the_registry(scope: &Scope) {
     let overdue = async |sessions: &Sessions| sessions.snapshot().overdue;
     wait::until("the session to be overdue", async || overdue(&idle).await, |overdue| *overdue == 1).await;
     drop(stays);
-    let cut = idle.begin("one").unwrap().run(|_session| pending::<()>());
-    // It is overdue by then.
-    assert_eq!(cut.await.unwrap_err().reason, SessionEnd::IdleTimeout);
+    let deaf = idle.begin("one").unwrap().run(async |session| {
+        let _session = session;
+        pending::<()>().await;
+    });
+    assert_eq!(deaf.await.unwrap_err().reason, SessionEnd::IdleTimeout);
     late(scope).await;
 }
 
