@@ -180,7 +180,7 @@ async fn a_task_names_the_session_that_it_belongs_to_wherever_it_is_told() {
     drop(second);
     timeout(2 * SECOND, async {
         while chats.active() > 1 {
-            sleep(SECOND / 10).await
+            sleep(SECOND / 10).await;
         }
     })
     .await

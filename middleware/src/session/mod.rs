@@ -126,7 +126,8 @@ mod registry;
 mod run;
 #[cfg(test)]
 mod run_tests;
-#[cfg(all(test, feature = "trace"))]
+#[cfg(test)]
+#[cfg(feature = "trace")]
 mod span_tests;
 #[cfg(feature = "session-store")]
 pub mod store;
