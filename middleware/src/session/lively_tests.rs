@@ -175,6 +175,11 @@ async fn a_task_names_the_session_that_it_belongs_to_wherever_it_is_told() {
     let group = seen.tasks.iter().find(|group| group.active > 0).unwrap();
     assert_eq!(&*group.name, "chat #2");
     assert_eq!(owner_of(group.tasks[0].owner.as_ref()), ("chat", 2, "room 8"));
+    #[cfg(feature = "http")]
+    assert_eq!(
+        serde_json::to_value(&group.tasks[0]).unwrap()["owner"],
+        serde_json::json!({ "name": "chat", "id": 2, "key": "room 8" })
+    );
     let said = group.tasks[0].to_string();
     assert!(said.starts_with("deaf of ") && said.ends_with(", of session 2 (room 8) of chat"), "{said}");
     drop(second);
