@@ -4,6 +4,7 @@
 mod cut;
 mod proxy;
 mod slow;
+mod traces;
 mod vanished;
 
 use std::net::{Ipv4Addr, SocketAddr};
