@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 use poolscope_semconv::value::SessionEnd;
@@ -265,7 +266,7 @@ impl Drop for Session {
         self.end(reason);
         // Its tasks end with it.
         self.life().wake();
-        if Arc::strong_count(&self.presence) > 1 {
+        if self.life().tasks.load(Relaxed) > 0 {
             // Who sweeps did not know that it could become overdue.
             self.shared().sweep_now.notify_one();
         }

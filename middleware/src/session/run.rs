@@ -33,13 +33,15 @@ pin_project! {
         cut: WaitForCancellationFutureOwned,
         // After the handler: the session is there until nothing is left of that.
         presence: Option<Arc<Presence>>,
+        // It goes on although the session was told to end.
+        is_told: bool,
     }
 }
 
 impl<F> Run<F> {
     pub(super) fn new(handler: F, presence: Arc<Presence>) -> Self {
         let cut = presence.life.cut_token().clone().cancelled_owned();
-        Self { handler: Some(handler), cut, presence: Some(presence) }
+        Self { handler: Some(handler), cut, presence: Some(presence), is_told: false }
     }
 }
 
@@ -52,6 +54,13 @@ impl<F: Future> Future for Run<F> {
         // What has ended at the moment when it is cut has ended by itself.
         let ended = handler.poll(cx);
         if ended.is_pending() {
+            if let Some(presence) = this.presence.as_ref().filter(|_| !*this.is_told)
+                && presence.life.told().is_some()
+            {
+                *this.is_told = true;
+                // Who sweeps did not know that it could become overdue.
+                presence.shared.sweep_now.notify_one();
+            }
             ready!(this.cut.poll(cx));
         }
         if let (Poll::Pending, Some(presence)) = (&ended, &this.presence) {

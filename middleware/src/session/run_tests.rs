@@ -99,6 +99,19 @@ async fn each_other_way_out_counts_the_session_out_once() {
     assert_eq!((chats.active(), chats.snapshot().handlers_cut), (0, 1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn sessions_that_end_with_their_handlers_have_nobody_swept() {
+    let chats = chat().idle_timeout(None).build().unwrap();
+    let _stays = chats.begin("stays").unwrap();
+    sleep(SECOND).await;
+    let before = chats.snapshot().sweeps.count();
+    for _ in 0..20 {
+        assert!(chats.begin("quick").unwrap().run(async |session| drop(session)).await.is_ok());
+        sleep(SECOND / 10).await;
+    }
+    assert_eq!(chats.snapshot().sweeps.count(), before);
+}
+
 #[cfg(feature = "shutdown")]
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_cuts_handlers_at_its_deadline() {
