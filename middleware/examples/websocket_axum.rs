@@ -23,7 +23,12 @@ use tokio_tungstenite::tungstenite::Message;
 
 async fn upgrade(State(chats): State<Sessions>, upgrade: WebSocketUpgrade) -> Response {
     match chats.begin("room 7") {
-        Ok(session) => upgrade.on_upgrade(|socket| echo(socket, session)),
+        Ok(session) => upgrade.on_upgrade(async move |socket| {
+            // axum spawns this; a handler that hangs is cut when its session is overdue, and at the deadline of a shutdown.
+            if let Err(cut) = session.run(|session| echo(socket, session)).await {
+                println!("server: {cut}");
+            }
+        }),
         // As many as there may be, or the server shuts down.
         Err(refused) => (StatusCode::SERVICE_UNAVAILABLE, refused.to_string()).into_response(),
     }

@@ -22,7 +22,8 @@ async fn serve(mut listener: ServerListener<TcpListener>, chats: Sessions) {
         let Ok(session) = chats.begin(&peer.to_string()) else { continue };
         // A client that answers no ping has its connection reset.
         session.carried_by(&stream.connection());
-        tokio::spawn(echo(stream, session));
+        // A handler that hangs is cut when its session is overdue, and at the deadline of a shutdown.
+        tokio::spawn(session.run(|session| echo(stream, session)));
     }
 }
 

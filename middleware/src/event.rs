@@ -19,7 +19,7 @@ use poolscope_semconv::value::{
 use poolscope_semconv::value::{RejectReason, ServerCloseReason};
 
 use crate::origin::Origin;
-use crate::registry::PoolState;
+use crate::registry::{PoolState, TaskOwner};
 use crate::said::Said;
 
 /// Timers come a little late by nature; what is not more than that, or than a tenth of the limit, is not worth a word.
@@ -366,6 +366,8 @@ pub struct EndOfTask {
     pub group: Arc<str>,
     /// What the program calls it.
     pub name: Arc<str>,
+    /// The session that it belonged to, if it was one of a session.
+    pub owner: Option<TaskOwner>,
     /// How long it ran.
     pub duration: Duration,
     /// What the panic says, of one that panicked.

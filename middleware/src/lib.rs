@@ -175,7 +175,7 @@ pub use registry::{
 };
 pub use registry::{HandshakeSnapshot, ServedResultSnapshot, ServerConnectionSnapshot, ServerSnapshot};
 pub use registry::{HealthSnapshot, ResourceSnapshot};
-pub use registry::{QueueSnapshot, TaskSnapshot, TasksSnapshot};
+pub use registry::{QueueSnapshot, TaskOwner, TaskSnapshot, TasksSnapshot};
 pub use registry::{SessionSnapshot, SessionTraffic, SessionsSnapshot};
 pub use registry::{SupervisorChange, SupervisorSnapshot};
 pub use scope::{

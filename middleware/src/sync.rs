@@ -9,6 +9,11 @@ pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 #[cfg(all(feature = "queue", not(poolscope_loom)))]
 pub(crate) use atomic_waker::AtomicWaker;
 
+#[cfg(all(feature = "queue", poolscope_loom))]
+pub(crate) use loom::thread::yield_now;
+#[cfg(all(feature = "queue", not(poolscope_loom)))]
+pub(crate) use std::thread::yield_now;
+
 use std::cell::Cell;
 
 /// What `atomic-waker` promises, by a lock: loom can't look into that crate.

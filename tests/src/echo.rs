@@ -210,7 +210,10 @@ fn upgraded<F: Future<Output = ()> + Send + 'static>(
     serve: impl FnOnce(Socket<WebSocket, Message>) -> F + Send + 'static,
 ) -> Response {
     match sessions.begin("guest") {
-        Ok(session) => upgrade.on_upgrade(move |socket| serve(Socket::new(socket, session))),
+        Ok(session) => upgrade.on_upgrade(async move |socket| {
+            // One that was cut is counted; there is nobody to tell.
+            let _ = session.run(|session| serve(Socket::new(socket, session))).await;
+        }),
         Err(refused) => (StatusCode::SERVICE_UNAVAILABLE, refused.to_string()).into_response(),
     }
 }
@@ -222,7 +225,7 @@ async fn news(State(state): State<Chat>) -> Response {
         Err(refused) => return (StatusCode::SERVICE_UNAVAILABLE, refused.to_string()).into_response(),
     };
     let (events, body) = mpsc::channel(1);
-    tokio::spawn(tell(session, events));
+    tokio::spawn(session.run(|session| tell(session, events)));
     let body = Body::from_stream(ReceiverStream::new(body).map(Ok::<Bytes, Infallible>));
     ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
 }

@@ -336,6 +336,16 @@ attributes! {
     SESSION_ENDING_TIME: Double = "poolscope.session.ending_time";
     /// What the error says that a session was given up for, in words.
     SESSION_ERROR_MESSAGE: String = "poolscope.session.error.message" such as "broken pipe";
+    /// Messages that a session sent.
+    SESSION_MESSAGES_SENT: Int = "poolscope.session.messages_sent";
+    /// Messages that a session received.
+    SESSION_MESSAGES_RECEIVED: Int = "poolscope.session.messages_received";
+    /// Bytes of the messages that a session sent.
+    SESSION_SENT: Int = "poolscope.session.sent";
+    /// Bytes of the messages that a session received.
+    SESSION_RECEIVED: Int = "poolscope.session.received";
+    /// Pings of a session that were not answered, in all.
+    SESSION_MISSED_PINGS: Int = "poolscope.session.missed_pings";
     /// How a ping of a session ended.
     PING_OUTCOME: String in PingOutcome = "poolscope.session.ping_outcome";
 

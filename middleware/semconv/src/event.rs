@@ -66,6 +66,9 @@ const SESSION: &[&str] = &[
     attr::SESSION_ENDING_TIME,
 ];
 
+/// Of a task that belongs to a session.
+const SESSION_OF_TASK: &[&str] = &[attr::SESSION_NAME, attr::SESSION_ID, attr::SESSION_KEY];
+
 /// Defines the constants and the lists of all of them in one place, so that none can be left out.
 macro_rules! events {
     ($($(#[doc = $doc:literal])* $id:ident = $($severity:ident)|+ $name:literal $required:expr, $optional:expr;)*) => {
@@ -144,10 +147,10 @@ events! {
         &[attr::SERVER_NAME, attr::SERVER_REJECT_REASON, attr::SERVER_REJECTED, attr::SERVER_CONNECTION_LIMIT], &[];
     /// A task panicked.
     TASK_PANICKED = Error "poolscope.task.panicked"
-        &[attr::TASK_GROUP, attr::TASK_NAME, attr::TASK_DURATION, attr::TASK_PANIC_MESSAGE], &[];
+        &[attr::TASK_GROUP, attr::TASK_NAME, attr::TASK_DURATION, attr::TASK_PANIC_MESSAGE], SESSION_OF_TASK;
     /// A task was told to end, did not in time, and was cut.
     TASK_ABORTED = Warn "poolscope.task.aborted"
-        &[attr::TASK_GROUP, attr::TASK_NAME, attr::TASK_DURATION], &[];
+        &[attr::TASK_GROUP, attr::TASK_NAME, attr::TASK_DURATION], SESSION_OF_TASK;
     /// A queue drops items. At most one a second for each queue, which counts all of them.
     QUEUE_DROPPING = Warn "poolscope.queue.dropping"
         &[attr::QUEUE_NAME, attr::QUEUE_DROP_REASON, attr::QUEUE_DROPPED, attr::QUEUE_CAPACITY], &[];

@@ -331,6 +331,8 @@ metrics! {
     /// A sweep tells sessions to end whose time is over.
     SESSION_SWEEP_DURATION = Histogram "poolscope.session.sweep_duration" "s"
         &[attr::SESSION_NAME], &[], NETWORK_BOUNDS, "Time that a sweep over the sessions took.";
+    SESSION_HANDLERS_CUT = Counter "poolscope.session.handlers_cut" "{handler}"
+        &[attr::SESSION_NAME], &[], &[], "Handlers of sessions that were cut, since they did not end when their session was told to.";
     /// The runtime was busy, or there were very many sessions to end.
     SESSION_LATE_SWEEPS = Counter "poolscope.session.late_sweeps" "{sweep}"
         &[attr::SESSION_NAME], &[], &[], "Sweeps by which a session was told to end more than 250 ms after its deadline.";

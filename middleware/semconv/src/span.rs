@@ -29,7 +29,7 @@ impl SpanKind {
 /// What a span is below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parent {
-    /// Whatever span is current where the request is made; nothing, if none is.
+    /// Whatever span is current where the request is made, or the session begun; nothing, if none is.
     Current,
     /// The span of whoever sent the request; nothing, if it tells none.
     Remote,
@@ -129,6 +129,14 @@ spans! {
     @DotNet Development TLS_HANDSHAKE = Internal "TLS client handshake" " {server.address}",
         Parent::Span("CONNECTION_SETUP"), &[],
         &[attr::SERVER_ADDRESS, attr::CONNECT_PHASE], &[attr::ERROR_TYPE];
+    /// A session, from its begin until its holder and its tasks have let go of it: below the request that opened it, say. It is made
+    /// at its end, and follows the sampling of the span above it. Its status is an error if it ended by an error or a panic, or
+    /// if its other end did not answer.
+    @Poolscope Development SESSION = Internal "session" " {poolscope.session.name}",
+        Parent::Current, &[],
+        &[attr::SESSION_NAME, attr::SESSION_ID, attr::SESSION_KEY, attr::SESSION_END_REASON, attr::SESSION_MESSAGES_SENT,
+          attr::SESSION_MESSAGES_RECEIVED, attr::SESSION_SENT, attr::SESSION_RECEIVED, attr::SESSION_MISSED_PINGS],
+        &[attr::ERROR_TYPE];
     /// A call that a breaker rejected, so that no request was made.
     @Poolscope Development BREAKER_REJECTED = Internal "breaker rejected" "",
         Parent::Current, &[], &[attr::ERROR_TYPE, attr::BREAKER_NAME, attr::BREAKER_STATE], &[];
@@ -163,6 +171,7 @@ mod tests {
             (SpanKind::Client, "GET /orders/{id}", "REQUEST"),
             (SpanKind::Server, "GET /orders/{id}", "SERVED"),
             (SpanKind::Internal, "DNS lookup pay.example", "DNS_LOOKUP"),
+            (SpanKind::Internal, "session chat", "SESSION"),
             (SpanKind::Internal, "breaker rejected", "BREAKER_REJECTED"),
         ] {
             assert_eq!(find(kind, name).map(|def| def.id), Some(id), "{name}");

@@ -342,10 +342,18 @@ fn add_task<R: LogRecord>(record: &mut R, end: &EndOfTask) {
     record.add_attribute(attr::TASK_GROUP, end.group.to_string());
     record.add_attribute(attr::TASK_NAME, end.name.to_string());
     record.add_attribute(attr::TASK_DURATION, end.duration.as_secs_f64());
+    if let Some(owner) = &end.owner {
+        record.add_attribute(attr::SESSION_NAME, owner.name.to_string());
+        record.add_attribute(attr::SESSION_ID, integer(owner.id));
+        record.add_attribute(attr::SESSION_KEY, owner.key.to_string());
+    }
 }
 
 fn task(end: &EndOfTask) -> String {
-    format!("task {} of {}", end.name, end.group)
+    match &end.owner {
+        Some(owner) => format!("task {} of {owner}", end.name),
+        None => format!("task {} of {}", end.name, end.group),
+    }
 }
 
 /// Where a call went, which layers above the pools know as a URL only.

@@ -17,7 +17,7 @@ use crate::event::{
     BreakerTransition, ConnectionClosed, ConnectionFailed, HealthChanged, LimitExceeded, RetryExhausted,
     ServerConnectionClosed, ServerRejecting, SupervisorTransition, TimeoutFired,
 };
-use crate::registry::Pool;
+use crate::registry::{Pool, TaskOwner};
 
 pub(crate) fn record(event: &Event) -> SdkLogRecord {
     let logger = SdkLoggerProvider::builder().build().logger("test");
@@ -307,21 +307,30 @@ fn a_queue_tells_how_much_it_drops_and_why() {
 }
 
 fn task_end(panic: Option<Arc<str>>) -> EndOfTask {
-    EndOfTask { group: "chat".into(), name: "writer".into(), duration: Duration::from_secs(90), panic }
+    let owner = Some(TaskOwner::new(&"chat".into(), 3, &"room 7".into()));
+    EndOfTask { group: "chat".into(), name: "writer".into(), owner, duration: Duration::from_secs(90), panic }
 }
 
 #[test]
 fn a_task_tells_how_it_ended_and_what_its_panic_says() {
     let panicked = record(&Event::TaskPanicked(task_end(Some("index out of bounds".into()))));
     assert_eq!(panicked.severity_number(), Some(Severity::Error));
-    assert_eq!(body(&panicked), "task writer of chat panicked after 1 min 30 s: index out of bounds");
+    assert_eq!(
+        body(&panicked),
+        "task writer of session 3 (room 7) of chat panicked after 1 min 30 s: index out of bounds"
+    );
     let told = attributes(&panicked);
+    assert_eq!(
+        (&*told[attr::SESSION_NAME], &*told[attr::SESSION_ID], &*told[attr::SESSION_KEY]),
+        ("chat", "3", "room 7")
+    );
     assert_eq!((&*told[attr::TASK_GROUP], &*told[attr::TASK_NAME]), ("chat", "writer"));
     assert_eq!(
         (&*told[attr::TASK_DURATION], &*told[attr::TASK_PANIC_MESSAGE]),
         ("90", "index out of bounds")
     );
-    let aborted = record(&Event::TaskAborted(task_end(None)));
+    let aborted = record(&Event::TaskAborted(EndOfTask { owner: None, ..task_end(None) }));
+    assert!(!attributes(&aborted).contains_key(attr::SESSION_ID), "it is that of no session");
     assert_eq!(
         body(&aborted),
         "task writer of chat did not end in time when it was told to, and was cut after 1 min 30 s"

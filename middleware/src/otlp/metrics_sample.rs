@@ -258,6 +258,7 @@ pub(super) fn snapshot() -> ScopeSnapshot {
             duration: histogram(&metric::SESSION_DURATION, 7),
             sweeps: histogram(&metric::SESSION_SWEEP_DURATION, 9),
             late_sweeps: 1,
+            handlers_cut: 3,
             traffic: SessionTraffic {
                 messages_sent: 5,
                 messages_received: 3,

@@ -364,6 +364,7 @@ fn sessions_are_told_with_their_ends_by_reason() {
         (&metric::SESSION_DURATION, 7.0),
         (&metric::SESSION_SWEEP_DURATION, 9.0),
         (&metric::SESSION_LATE_SWEEPS, 1.0),
+        (&metric::SESSION_HANDLERS_CUT, 3.0),
     ] {
         assert_eq!(value(def, &[chat]), expected, "{}", def.name);
     }

@@ -26,10 +26,13 @@
 //! # }
 //! ```
 //!
-//! It is a ring of `crossbeam-queue` with a waker: neither side takes a lock that the other waits for, and nothing is allocated
-//! but the ring itself, when the queue is made. It needs no runtime.
+//! Any number is a capacity. A queue whose items fit into 1 MiB is a ring of `crossbeam-queue` with a waker, and nothing is
+//! allocated but the ring itself, when the queue is made. A larger one takes memory as items come, in blocks of 31, and gives it
+//! back as they go, so that one of [`usize::MAX`] costs what is in it, and drops nothing. Neither side takes a lock that the other
+//! waits for. It needs no runtime.
 
 mod ends;
+mod items;
 #[cfg(all(test, poolscope_loom))]
 mod races;
 mod shared;

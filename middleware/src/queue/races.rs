@@ -1,5 +1,5 @@
-//! A queue in every order that its threads can take: run by loom, see [`crate::sync`]. The ring is that of another crate,
-//! which loom does not look into: each of its steps is one.
+//! A queue in every order that its threads can take: run by loom, see [`crate::sync`]. The ring and the blocks are
+//! those of another crate, which loom does not look into: each of their steps is one.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -8,11 +8,16 @@ use loom::sync::Notify;
 use loom::thread;
 
 use super::ends::ends_of;
+use super::items::Items;
 use super::shared::Shared;
 use super::*;
 
 fn queue(capacity: usize, policy: DropPolicy) -> (QueueSender<u64>, QueueReceiver<u64>) {
-    ends_of(Arc::new(Shared::new("q".into(), capacity, policy, Arc::default())))
+    queue_of(Items::ring(capacity), policy)
+}
+
+fn queue_of(items: Items<u64>, policy: DropPolicy) -> (QueueSender<u64>, QueueReceiver<u64>) {
+    ends_of(Arc::new(Shared::new("q".into(), items, policy, Arc::default())))
 }
 
 /// Threads may be interrupted twice where they need not wait.
@@ -61,8 +66,17 @@ fn who_waits_is_woken_for_every_item_and_by_the_last_sender() {
 
 #[test]
 fn an_item_that_comes_while_there_is_no_room_is_taken_or_counted() {
-    model(|| {
-        let (sender, mut receiver) = queue(1, DropPolicy::Oldest);
+    no_room(|| Items::ring(1));
+}
+
+#[test]
+fn the_same_where_memory_is_taken_as_items_come() {
+    no_room(|| Items::grown(1));
+}
+
+fn no_room(items: fn() -> Items<u64>) {
+    model(move || {
+        let (sender, mut receiver) = queue_of(items(), DropPolicy::Oldest);
         let pushes =
             thread::spawn(move || (1..=3).filter(|item| sender.push(*item).unwrap().is_some()).count());
         let taken: Vec<_> = std::iter::from_fn(|| take(&mut receiver)).collect();

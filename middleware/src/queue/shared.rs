@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crossbeam_queue::ArrayQueue;
 use poolscope_semconv::value::QueueDropReason;
 
+use super::items::Items;
 use crate::Scope;
 use crate::clock::Instant;
 use crate::event::{DroppedItems, Event, Events};
@@ -39,7 +39,7 @@ pub enum DropPolicy {
 pub(crate) struct Shared<T> {
     name: Arc<str>,
     policy: DropPolicy,
-    items: ArrayQueue<T>,
+    items: Items<T>,
     /// Who waits until something was put in, or the last sender is gone.
     taker: AtomicWaker,
     pub(super) senders: AtomicUsize,
@@ -64,18 +64,18 @@ struct Counts {
 impl<T: Send + 'static> Shared<T> {
     pub(super) fn add(scope: &Scope, name: &str, capacity: usize, policy: DropPolicy) -> Arc<Self> {
         scope.queue_board().add(cut(name, LONGEST_NAME), |name| {
-            Self::new(name, capacity, policy, Arc::clone(scope.events()))
+            Self::new(name, Items::new(capacity), policy, Arc::clone(scope.events()))
         })
     }
 }
 
 impl<T> Shared<T> {
     /// With one sender.
-    pub(super) fn new(name: Arc<str>, capacity: usize, policy: DropPolicy, events: Arc<Events>) -> Self {
+    pub(super) fn new(name: Arc<str>, items: Items<T>, policy: DropPolicy, events: Arc<Events>) -> Self {
         Self {
             name,
             policy,
-            items: ArrayQueue::new(capacity.max(1)),
+            items,
             taker: AtomicWaker::new(),
             senders: AtomicUsize::new(1),
             is_closed: AtomicBool::new(false),
@@ -93,7 +93,7 @@ impl<T> Shared<T> {
         }
         let (reason, dropped) = match self.policy {
             DropPolicy::Oldest => (QueueDropReason::Oldest, self.items.force_push(item)),
-            DropPolicy::Newest => (QueueDropReason::Newest, self.items.push(item).err()),
+            DropPolicy::Newest => (QueueDropReason::Newest, self.items.push(item)),
         };
         if self.policy == DropPolicy::Oldest || dropped.is_none() {
             self.counts.pushed.fetch_add(1, Relaxed);

@@ -8,10 +8,18 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::timeout;
 
+use super::ends::ends_of;
+use super::items::Items;
+use super::shared::Shared;
 use super::*;
 use crate::{Event, QueueSnapshot, Scope};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// A queue of its own, whose items are kept in one of the two ways.
+fn queue_of<T>(items: Items<T>, policy: DropPolicy) -> (QueueSender<T>, QueueReceiver<T>) {
+    ends_of(Arc::new(Shared::new("q".into(), items, policy, Arc::default())))
+}
 
 fn counts(seen: &QueueSnapshot) -> [u64; 3] {
     [QueueDropReason::Oldest, QueueDropReason::Newest, QueueDropReason::Closed]
@@ -107,6 +115,29 @@ fn a_queue_of_nothing_holds_one() {
 }
 
 #[test]
+fn a_queue_of_any_capacity_can_be_made_and_takes_memory_only_for_what_is_in_it() {
+    /// Items so large that far fewer than the largest number would be more than there is memory.
+    type Large = [u64; 128];
+    let most = usize::MAX;
+    for capacity in
+        [most, most / 2, most / size_of::<Large>(), isize::MAX as usize / size_of::<Large>(), 1 << 40]
+    {
+        for policy in [DropPolicy::Oldest, DropPolicy::Newest] {
+            let (sender, mut receiver) = Scope::new().queue::<Large>("q", capacity, policy);
+            for item in 0..100 {
+                assert!(sender.push([item; 128]).unwrap().is_none());
+            }
+            let seen = sender.snapshot();
+            assert_eq!((seen.length, seen.high_water, seen.capacity), (100, 100, capacity as u64));
+            assert!((0..100).all(|item| receiver.try_recv() == Some([item; 128])));
+            assert_eq!((receiver.try_recv(), receiver.len()), (None, 0));
+        }
+    }
+    let (sender, _receiver) = Scope::new().queue::<()>("q", most, DropPolicy::Oldest);
+    assert_eq!(sender.push(()).unwrap(), None);
+}
+
+#[test]
 fn drops_are_told_at_once_and_then_no_more_than_once_a_second_with_all_of_them() {
     let scope = Scope::new();
     let (send, events) = mpsc::channel();
@@ -135,9 +166,11 @@ proptest! {
         steps in prop::collection::vec(prop::option::weighted(0.6, 1_usize..4), 1..100),
         capacity in 1_usize..6,
         is_oldest in any::<bool>(),
+        is_ring in any::<bool>(),
     ) {
         let policy = if is_oldest { DropPolicy::Oldest } else { DropPolicy::Newest };
-        let (sender, mut receiver) = Scope::new().queue("q", capacity, policy);
+        let items = if is_ring { Items::ring(capacity) } else { Items::grown(capacity) };
+        let (sender, mut receiver) = queue_of(items, policy);
         let (mut list, mut next, mut dropped, mut pushed, mut high) = (VecDeque::new(), 0, 0, 0, 0);
         for step in steps {
             let Some(items) = step else {
@@ -198,8 +231,9 @@ async fn no_wake_up_is_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_item_comes_in_order_or_is_counted_as_dropped() {
     const EACH: u64 = 20_000;
-    for capacity in [1, 64] {
-        let (sender, mut receiver) = Scope::new().queue("q", capacity, DropPolicy::Oldest);
+    let kinds: [fn(usize) -> Items<_>; 2] = [Items::ring, Items::grown];
+    for (kind, capacity) in kinds.into_iter().flat_map(|kind| [(kind, 1), (kind, 64)]) {
+        let (sender, mut receiver) = queue_of(kind(capacity), DropPolicy::Oldest);
         let begun = Arc::new(tokio::sync::Barrier::new(5));
         for from in 0..4_u64 {
             let (sender, begun) = (sender.clone(), Arc::clone(&begun));
@@ -243,8 +277,9 @@ async fn every_item_comes_in_order_or_is_counted_as_dropped() {
 /// Items that are put in while the receiver goes are never left in the queue.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_stays_in_a_queue_that_nobody_takes_from() {
-    for _ in 0..500 {
-        let (sender, receiver) = Scope::new().queue("q", 8, DropPolicy::Newest);
+    for turn in 0..500 {
+        let items = if turn % 2 == 0 { Items::ring(8) } else { Items::grown(8) };
+        let (sender, receiver) = queue_of(items, DropPolicy::Newest);
         let other = sender.clone();
         let pushes = tokio::spawn(async move {
             let mut accepted = 0;

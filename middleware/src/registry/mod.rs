@@ -99,7 +99,7 @@ pub use snapshot::{
 pub use sources::BreakerSource;
 pub(crate) use sources::Sources;
 pub use supervisor_snapshot::{SupervisorChange, SupervisorSnapshot};
-pub use task_snapshot::{TaskSnapshot, TasksSnapshot};
+pub use task_snapshot::{TaskOwner, TaskSnapshot, TasksSnapshot};
 #[cfg(feature = "timeout")]
 pub(crate) use timeouts::LimitSource;
 pub(crate) use timeouts::TimeoutStats;

@@ -51,6 +51,8 @@ pub struct SessionsSnapshot {
     pub sweeps: HistogramSnapshot,
     /// Sweeps that told a session to end more than 250 ms after its deadline.
     pub late_sweeps: u64,
+    /// Handlers that were cut, since they did not end when their session was told to.
+    pub handlers_cut: u64,
     /// What went through all of them.
     pub traffic: SessionTraffic,
     /// Pings by outcome, in the order of [`PingOutcome::ALL`].

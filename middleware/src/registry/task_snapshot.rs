@@ -1,5 +1,7 @@
 //! [`TasksSnapshot`]: the tasks of one group.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use poolscope_semconv::value::TaskOutcome;
@@ -53,4 +55,43 @@ pub struct TaskSnapshot {
     pub age: Duration,
     /// It was told to end.
     pub is_cancelled: bool,
+    /// The session that it belongs to, if it is one of a session.
+    pub owner: Option<TaskOwner>,
+}
+
+impl fmt::Display for TaskSnapshot {
+    /// Its name, and where it comes from.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, place, owner, .. } = self;
+        write!(f, "{name} of {place}")?;
+        owner.as_ref().map_or(Ok(()), |owner| write!(f, ", of {owner}"))
+    }
+}
+
+/// The session that a task belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct TaskOwner {
+    /// Name of its registry.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::as_text"))]
+    pub name: Arc<str>,
+    /// Its number, unique in the registry.
+    pub id: u64,
+    /// What the program calls it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::as_text"))]
+    pub key: Arc<str>,
+}
+
+#[cfg(any(feature = "session", test))]
+impl TaskOwner {
+    pub(crate) fn new(name: &Arc<str>, id: u64, key: &Arc<str>) -> Self {
+        Self { name: Arc::clone(name), id, key: Arc::clone(key) }
+    }
+}
+
+impl fmt::Display for TaskOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {} ({}) of {}", self.id, self.key, self.name)
+    }
 }

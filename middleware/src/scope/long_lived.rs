@@ -32,8 +32,8 @@ impl Scope {
         crate::task::TaskGroup::new(self, name)
     }
 
-    /// A queue with a name that holds so many items, at least 1: see [`queue`](crate::queue). A second one of the same name gets
-    /// a number.
+    /// A queue with a name that holds so many items: see [`queue`](crate::queue). Any capacity can be had, since memory beyond
+    /// 1 MiB is taken only as items come; 0 is taken as 1. A second one of the same name gets a number.
     #[cfg(feature = "queue")]
     pub fn queue<T: Send + 'static>(
         &self,
@@ -57,37 +57,11 @@ impl Scope {
         }
     }
 
+    /// Registries whose sessions are to end when the program does.
     #[cfg(all(feature = "session", feature = "shutdown"))]
-    fn open_sessions(&self) -> Vec<Arc<crate::session::Shared>> {
+    pub(crate) fn open_sessions(&self) -> Vec<Arc<crate::session::Shared>> {
         let known = self.inner.open_sessions.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Tells all sessions to end, and lets none begin; tells how many are there.
-    #[cfg(feature = "shutdown")]
-    pub(crate) fn close_sessions(&self) -> u64 {
-        #[cfg(feature = "session")]
-        return self.open_sessions().iter().map(|sessions| sessions.close() as u64).sum();
-        #[cfg(not(feature = "session"))]
-        0
-    }
-
-    /// Sessions that are there.
-    #[cfg(feature = "shutdown")]
-    pub(crate) fn active_sessions(&self) -> u64 {
-        #[cfg(feature = "session")]
-        return self.open_sessions().iter().map(|sessions| sessions.active() as u64).sum();
-        #[cfg(not(feature = "session"))]
-        0
-    }
-
-    /// Returns when no session is there any more.
-    #[cfg(feature = "shutdown")]
-    pub(crate) async fn sessions_ended(&self) {
-        #[cfg(feature = "session")]
-        for sessions in self.open_sessions() {
-            sessions.all_ended().await;
-        }
     }
 
     /// Has the tasks of a group told to end when the program does.

@@ -330,6 +330,7 @@ fn sessions(sink: &mut dyn Sink, sessions: &SessionsSnapshot) {
         (&metric::SESSION_REFUSED, sessions.refused),
         (&metric::SESSION_OVERDUE, sessions.overdue),
         (&metric::SESSION_LATE_SWEEPS, sessions.late_sweeps),
+        (&metric::SESSION_HANDLERS_CUT, sessions.handlers_cut),
     ];
     for (metric, count) in counts {
         sink.integer(metric, key.clone(), count);

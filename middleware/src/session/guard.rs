@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 #[cfg(all(feature = "server", feature = "websocket"))]
@@ -16,6 +17,8 @@ use super::data::DataFull;
 use super::life::Life;
 use super::presence::{OfTask, Presence};
 use super::registry::Shared;
+use super::run::Run;
+use crate::registry::TaskOwner;
 use crate::said::cut;
 use crate::task::{Place, TaskHandle};
 
@@ -34,7 +37,7 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, life: Arc<Life>) -> Self {
-        Self { presence: Arc::new(Presence { shared, life }) }
+        Self { presence: Arc::new(Presence::new(shared, life)) }
     }
 
     fn life(&self) -> &Life {
@@ -43,6 +46,11 @@ impl Session {
 
     fn shared(&self) -> &Shared {
         &self.presence.shared
+    }
+
+    /// As its tasks know it.
+    fn owner(&self) -> TaskOwner {
+        TaskOwner::new(&self.shared().name, self.id(), &self.life().key)
     }
 
     /// Its number, which no other session of the registry has.
@@ -163,7 +171,7 @@ impl Session {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let place = Place::here(name).of(self.id());
+        let place = Place::here(name).of(self.owner());
         self.shared().tasks.spawn(place, self.token(), OfTask::new(&self.presence), future)
     }
 
@@ -181,8 +189,35 @@ impl Session {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let place = Place::here(name).of(self.id());
+        let place = Place::here(name).of(self.owner());
         self.shared().tasks.spawn_with(place, self.token(), OfTask::new(&self.presence), task)
+    }
+
+    /// Runs the handler of the session, which is given the session: as it is, and not as a task of its own. A handler that does not
+    /// end when the session is told to, since it waits for something else, is dropped where it waits when the session is
+    /// overdue, or at the deadline of a shutdown; that is counted. So what somebody else has spawned, such as axum the handler of
+    /// an upgrade, can't keep a session for ever. The session is there until the handler is gone.
+    ///
+    /// ```
+    /// # use std::{future::pending, time::Duration};
+    /// # use poolscope::{Scope, session::SessionEnd};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let chats = Scope::new().sessions("chat").idle_timeout(Duration::from_secs(60)).build()?;
+    /// let handler = chats.begin("room 7")?.run(|session| async move {
+    ///     session.touch();
+    ///     pending::<()>().await
+    /// });
+    /// assert_eq!(handler.await.unwrap_err().reason, SessionEnd::IdleTimeout);
+    /// assert_eq!((chats.active(), chats.snapshot().handlers_cut), (0, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A handler can be cut only where it waits: one that blocks its thread goes on.
+    pub fn run<F: Future>(self, handler: impl FnOnce(Self) -> F) -> Run<F> {
+        let presence = Arc::clone(&self.presence);
+        Run::new(handler(self), presence)
     }
 
     /// Keeps a text with the session, by a name. It never leaves the process.
@@ -248,7 +283,7 @@ impl Drop for Session {
         self.end(reason);
         // Its tasks end with it.
         self.life().wake();
-        if Arc::strong_count(&self.presence) > 1 {
+        if self.life().tasks.load(Relaxed) > 0 {
             // Who sweeps did not know that it could become overdue.
             self.shared().sweep_now.notify_one();
         }

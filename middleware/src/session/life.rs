@@ -43,6 +43,8 @@ pub(super) struct Life {
     error: OnceLock<String>,
     told: OnceLock<Told>,
     token: CancellationToken,
+    /// Cuts the handler that runs under it; most have none.
+    cut: OnceLock<CancellationToken>,
 }
 
 /// That a session is to end.
@@ -69,6 +71,7 @@ impl Life {
             error: OnceLock::new(),
             told: OnceLock::new(),
             token: CancellationToken::new(),
+            cut: OnceLock::new(),
         }
     }
 
@@ -128,6 +131,11 @@ impl Life {
 
     pub(super) fn token(&self) -> &CancellationToken {
         &self.token
+    }
+
+    /// Cancelled when its handler is to be cut.
+    pub(super) fn cut_token(&self) -> &CancellationToken {
+        self.cut.get_or_init(CancellationToken::new)
     }
 
     /// When its time is over, and why; `None` if it never is.

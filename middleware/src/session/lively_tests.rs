@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::tests::{PROMISED, SECOND, chat, check, heard};
 use super::*;
-use crate::{Event, Scope};
+use crate::{Event, Scope, TaskOwner};
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_answer_pings_ends_in_time_and_who_does_stays() {
@@ -153,6 +153,77 @@ async fn what_goes_through_is_counted_and_what_is_kept_is_bounded() {
     third.received(1);
     assert_eq!(first.ended().await, SessionEnd::IdleTimeout);
     assert_eq!(third.told(), None);
+}
+
+/// What tells of a task that somebody looks for.
+fn owner_of(owner: Option<&TaskOwner>) -> (&str, u64, &str) {
+    let owner = owner.unwrap();
+    (&owner.name, owner.id, &owner.key)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_names_the_session_that_it_belongs_to_wherever_it_is_told() {
+    let scope = Scope::new();
+    let events = heard(&scope);
+    // The group of its tasks has another name than its registry then.
+    let _jobs = scope.tasks("chat");
+    let chats = scope.sessions("chat").overdue_after(SECOND).build().unwrap();
+    let (first, second) = (chats.begin("room 7").unwrap(), chats.begin("room 8").unwrap());
+    assert!(first.spawn("breaks", async { panic!("expected") }).await.is_err());
+    second.spawn_with("deaf", |_| pending::<()>());
+    let seen = scope.snapshot();
+    let group = seen.tasks.iter().find(|group| group.active > 0).unwrap();
+    assert_eq!(&*group.name, "chat #2");
+    assert_eq!(owner_of(group.tasks[0].owner.as_ref()), ("chat", 2, "room 8"));
+    #[cfg(feature = "http")]
+    assert_eq!(
+        serde_json::to_value(&group.tasks[0]).unwrap()["owner"],
+        serde_json::json!({ "name": "chat", "id": 2, "key": "room 8" })
+    );
+    let said = group.tasks[0].to_string();
+    assert!(said.starts_with("deaf of ") && said.ends_with(", of session 2 (room 8) of chat"), "{said}");
+    drop(second);
+    timeout(2 * SECOND, async {
+        while chats.active() > 1 {
+            sleep(SECOND / 10).await;
+        }
+    })
+    .await
+    .unwrap();
+    let ends: Vec<_> = events
+        .try_iter()
+        .filter_map(|event| match event {
+            Event::TaskPanicked(end) | Event::TaskAborted(end) => Some((end.name.to_string(), end.owner)),
+            _ => None,
+        })
+        .collect();
+    let told: Vec<_> = ends.iter().map(|(name, owner)| (&**name, owner_of(owner.as_ref()))).collect();
+    assert_eq!(told, [("breaks", ("chat", 1, "room 7")), ("deaf", ("chat", 2, "room 8"))]);
+}
+
+#[cfg(feature = "shutdown")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_tells_whose_tasks_are_left() {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    let scope = Scope::new();
+    let chats = scope.sessions("chat").build().unwrap();
+    let session = chats.begin("room 7").unwrap();
+    let blocks = Arc::new(AtomicBool::new(true));
+    let goes_on = Arc::clone(&blocks);
+    let task = session.spawn("blocks", async move {
+        while goes_on.load(SeqCst) {
+            std::thread::sleep(SECOND / 1000);
+        }
+    });
+    while scope.snapshot().tasks[0].tasks[0].age < SECOND / 50 {
+        sleep(SECOND / 200).await;
+    }
+    let report = scope.shutdown(SECOND / 20).await;
+    assert_eq!((report.tasks_left, report.left_tasks.len(), report.sessions_left), (1, 1, 1));
+    assert_eq!(owner_of(report.left_tasks[0].owner.as_ref()), ("chat", 1, "room 7"));
+    assert!(report.to_string().contains(", of session 1 (room 7) of chat is left"), "{report}");
+    blocks.store(false, SeqCst);
+    drop(task.await);
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@
 //! - reports those as *overdue* who were told to end and did not. That is a leak, and it goes on to count as a session.
 //!
 //! Being told means that [`Session::ended`] and the tokens of [`Session::token`] are ready. Nothing is torn out of the hands
-//! of its holder, who may still say goodbye to the client; the session is over when the [`Session`] is dropped. However that
+//! of its holder, who may still say goodbye to the client; the session is over when the [`Session`] is dropped. A handler that
+//! [`Session::run`] runs has a time for that: it is cut when the session is overdue, or at the deadline of a shutdown. However that
 //! happens, by [`Session::complete`], by a panic or because the task is cancelled or its runtime is gone, the session is
 //! counted out.
 //!
@@ -52,8 +53,14 @@
 //! # }
 //! ```
 //!
-//! The events that tell of its end belong to the trace that it was begun in: begin a session in the handler that opens it, before
-//! the upgrade, and they lead to that request.
+//! # Traces
+//!
+//! With a tracer (feature `trace`) each session has a span of its own, `session` and the name of the registry, below the span that
+//! was current when it began: begin a session in the handler that opens it, before the upgrade, and a trace shows the request and
+//! beneath it the session for as long as it lasted, with the reason of its end, what went through it, and an error where it
+//! failed. The span is made when the session is gone, so that nothing is held for hours; a session below a span that is not
+//! sampled has none. The events that tell of its end belong to the request that opened it. Sessions of a store have no span, and
+//! neither have any where spans are those of the crate `tracing`, which keep what is above them open.
 //!
 //! The features `websocket`, `axum-ws` and `tungstenite` make sessions of WebSockets, `session-store` keeps those of HTTP, which
 //! nobody holds between two requests.
@@ -62,7 +69,8 @@
 //!
 //! [`Session::spawn`] runs what belongs to a session, in a [group of tasks](crate::task) that has the name of the registry. When
 //! the session is told to end or dropped, its tasks end, those that don't are aborted when it is overdue, and it counts as a
-//! session until all of them are gone. So nothing of a session outlives it unseen.
+//! session until all of them are gone. So nothing of a session outlives it unseen. Where a task is told, in a snapshot, in the
+//! report of a shutdown or in the event of its panic, its [owner](crate::TaskSnapshot::owner) says which session it is of.
 //!
 //! # Liveness
 //!
@@ -100,8 +108,8 @@
 //!
 //! # Shutdown
 //!
-//! `Scope::shutdown` (feature `shutdown`) tells all sessions to end when it begins, waits for them until its deadline, and
-//! reports how many are left. [`Sessions::close`] does the first part for one registry.
+//! `Scope::shutdown` (feature `shutdown`) tells all sessions to end when it begins, waits for them until its deadline, cuts the
+//! handlers that [`Session::run`] runs, and reports how many were cut and how many sessions are left. [`Sessions::close`] does the first part for one registry.
 
 mod builder;
 mod data;
@@ -115,6 +123,12 @@ mod presence;
 mod pulse;
 mod refused;
 mod registry;
+mod run;
+#[cfg(test)]
+mod run_tests;
+#[cfg(test)]
+#[cfg(feature = "trace")]
+mod span_tests;
 #[cfg(feature = "session-store")]
 pub mod store;
 mod sweep;
@@ -133,3 +147,4 @@ pub use poolscope_semconv::value::SessionEnd;
 pub use refused::Refused;
 pub use registry::Sessions;
 pub(crate) use registry::Shared;
+pub use run::{Cut, Run};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use poolscope_semconv::value::SessionEnd;
@@ -298,4 +299,37 @@ fn a_snapshot_lists_those_first_that_should_be_gone_and_no_more_than_a_hundred()
     assert_eq!((rows[0].age, rows[0].idle), (millis(120), millis(120)));
     assert_eq!((rows[1].id, rows[1].is_overdue, rows[1].idle), (1, false, millis(20)));
     assert_eq!(rows[99].id, 99);
+}
+
+#[test]
+fn those_that_are_overdue_and_have_tasks_are_found_at_each_look_from_the_first_on() {
+    let rules = Rules {
+        idle_timeout: None,
+        max_duration: None,
+        max_sessions: 10,
+        overdue_after: millis(10),
+        liveness: None,
+        max_data: 0,
+    };
+    let mut table = Table::new(rules);
+    let [idle, busy, told] = ["idle", "busy", "told"].map(|key| table.begin(key, Duration::ZERO).unwrap());
+    for (life, tasks) in [(&idle, 0), (&busy, 2), (&told, 1)] {
+        life.tasks.store(tasks, Relaxed);
+    }
+    assert!(table.look(millis(1)).working.is_empty());
+    for life in [&idle, &busy] {
+        life.tell(SessionEnd::Dropped, millis(1));
+    }
+    told.tell(SessionEnd::Dropped, millis(5));
+    let mut working = |at: u64| {
+        let found = table.look(millis(at));
+        let overdue: Vec<_> = found.overdue.iter().map(|life| life.id).collect();
+        let mut working: Vec<_> = found.working.into_iter().collect();
+        working.sort_unstable();
+        (overdue, working, found.next)
+    };
+    assert_eq!(working(11), (vec![1, 2], vec![2], Some(millis(15))));
+    assert_eq!(working(15), (vec![3], vec![2, 3], Some(millis(25))));
+    busy.tasks.store(0, Relaxed);
+    assert_eq!(working(25), (vec![], vec![3], Some(millis(35))));
 }

@@ -9,23 +9,34 @@ use poolscope_semconv::value::SessionEnd;
 use super::life::Life;
 use super::registry::Shared;
 use crate::event::{EndOfSession, Event};
+use crate::trace::SessionSpan;
 
 /// Held by the holder of a session and by each of its tasks; the last of them counts the session out.
 #[derive(Debug)]
 pub(super) struct Presence {
     pub(super) shared: Arc<Shared>,
     pub(super) life: Arc<Life>,
+    span: SessionSpan,
+}
+
+impl Presence {
+    pub(super) fn new(shared: Arc<Shared>, life: Arc<Life>) -> Self {
+        let span = SessionSpan::begin(&shared.scope);
+        Self { shared, life, span }
+    }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        let Self { shared, life } = self;
+        let Self { shared, life, span } = self;
         // Its holder has told it before it went.
         let reason = life.told().map_or(SessionEnd::Dropped, |told| told.reason);
         // Told before it is counted out: who waits until all are gone may send telemetry then, and end.
+        let error = life.error().filter(|_| reason == SessionEnd::Error);
+        let end = end_of(shared, life, reason, error);
+        span.end(&shared.scope, &end, life.traffic.snapshot(), life.pulse.missed_in_all());
         if reason != SessionEnd::Completed {
-            let error = life.error().filter(|_| reason == SessionEnd::Error);
-            shared.emit(&Event::SessionEnded(end_of(shared, life, reason, error)));
+            shared.emit(&Event::SessionEnded(end));
         }
         shared.leave(life, reason);
     }

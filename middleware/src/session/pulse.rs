@@ -1,13 +1,15 @@
 //! [`Pulse`]: whether the other end of a session is there. Knows no clock: every question comes with its time.
 
-use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+
+use crate::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::sync::{Mutex, MutexGuard};
 
 /// When the other end is asked whether it is there, and when it is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub(super) enum Look {
 pub(super) struct Pulse {
     /// Nanoseconds, at which something last came from the other end.
     heard: AtomicU64,
-    /// There is a ping that is due or not answered.
+    /// There is a ping that is due or not answered. Written only under the lock of the ping.
     is_open: AtomicBool,
     ping: Mutex<Ping>,
     due: Notify,
@@ -48,6 +50,7 @@ struct Ping {
     /// When somebody went to send it. Its time begins with that: a holder who is busy says nothing of the other end.
     sent: Option<Duration>,
     missed: u32,
+    missed_in_all: u64,
 }
 
 impl Pulse {
@@ -69,6 +72,11 @@ impl Pulse {
         self.ping().missed
     }
 
+    /// Pings that were not answered, in all.
+    pub(super) fn missed_in_all(&self) -> u64 {
+        self.ping().missed_in_all
+    }
+
     /// Something came. Gives the time since the ping was sent that it answers, if it answers one.
     #[inline]
     pub(super) fn hear(&self, now: Duration) -> Option<Duration> {
@@ -78,8 +86,12 @@ impl Pulse {
 
     #[cold]
     fn answer(&self, now: Duration) -> Option<Duration> {
-        let sent = std::mem::take(&mut *self.ping()).sent;
+        let mut ping = self.ping();
+        let sent = ping.sent.take();
+        (ping.is_asked, ping.missed) = (false, 0);
+        // Within the lock: a ping that is asked right after it would be closed, and its answer taken for none.
         self.is_open.store(false, Release);
+        drop(ping);
         sent.map(|sent| now.saturating_sub(sent))
     }
 
@@ -118,6 +130,7 @@ impl Pulse {
                     return Look::Wait(deadline);
                 }
                 ping.missed += 1;
+                ping.missed_in_all += 1;
                 if ping.missed >= rule.failures {
                     return Look::Gone(deadline);
                 }
@@ -136,7 +149,10 @@ pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-#[cfg(test)]
+#[cfg(all(test, poolscope_loom))]
+mod races;
+
+#[cfg(all(test, not(poolscope_loom)))]
 mod tests {
     use super::*;
 
@@ -168,6 +184,7 @@ mod tests {
         assert_eq!(pulse.look(at(12), &RULE), Look::Missed(at(14)));
         assert!(pulse.send(at(12)));
         assert_eq!((pulse.hear(at(13)), pulse.missed()), (Some(at(1)), 0));
+        assert_eq!(pulse.missed_in_all(), 1);
         assert_eq!(pulse.hear(at(13)), None, "a ping is answered once");
         assert_eq!(pulse.look(at(14), &RULE), Look::Wait(at(23)));
     }

@@ -17,7 +17,7 @@ use super::refused::Refused;
 use super::sweep;
 use super::table::{NoRoom, Rules, Table};
 use crate::Scope;
-use crate::event::{Event, Events};
+use crate::event::Event;
 use crate::registry::{Histogram, Mirroring, Rows, SessionsSnapshot};
 use crate::series::text;
 use crate::task::{self, Shown};
@@ -91,7 +91,7 @@ pub(crate) struct Shared {
     rules: Rules,
     pub(super) sweep_interval: Duration,
     epoch: Instant,
-    events: Arc<Events>,
+    pub(super) scope: Scope,
     table: Mutex<Table>,
     /// What the sessions have running.
     pub(super) tasks: Arc<task::Shared>,
@@ -102,6 +102,8 @@ pub(crate) struct Shared {
     duration: Histogram,
     pub(super) sweeps: Histogram,
     pub(super) late_sweeps: AtomicU64,
+    /// Handlers that did not end when they were told to.
+    pub(super) handlers_cut: AtomicU64,
     /// Ends those that nobody holds.
     #[cfg(feature = "session-store")]
     on_close: std::sync::OnceLock<OnClose>,
@@ -127,7 +129,7 @@ impl Shared {
                 rules,
                 sweep_interval,
                 epoch: Instant::now(),
-                events: Arc::clone(scope.events()),
+                scope: scope.clone(),
                 table: Mutex::new(Table::new(of_table)),
                 tasks,
                 pings: Default::default(),
@@ -136,6 +138,7 @@ impl Shared {
                 duration: Histogram::new(&metric::SESSION_DURATION),
                 sweeps: Histogram::new(&metric::SESSION_SWEEP_DURATION),
                 late_sweeps: AtomicU64::new(0),
+                handlers_cut: AtomicU64::new(0),
                 #[cfg(feature = "session-store")]
                 on_close: std::sync::OnceLock::new(),
                 is_swept: Arc::default(),
@@ -276,6 +279,19 @@ impl Shared {
         self.table().len()
     }
 
+    /// Cuts the handlers of the sessions that are there.
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn cut(&self) {
+        let there = self.table().there();
+        there.iter().for_each(|life| life.cut_token().cancel());
+    }
+
+    /// Handlers that were cut so far.
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn cut_so_far(&self) -> u64 {
+        self.handlers_cut.load(Relaxed)
+    }
+
     pub(crate) async fn all_ended(&self) {
         loop {
             let mut empty = pin!(self.empty.notified());
@@ -289,7 +305,7 @@ impl Shared {
     }
 
     pub(super) fn emit(&self, event: &Event) {
-        self.events.emit(event);
+        self.scope.events().emit(event);
     }
 
     pub(super) fn snapshot(&self) -> SessionsSnapshot {
@@ -310,6 +326,7 @@ impl Shared {
             duration: self.duration.snapshot(),
             sweeps: self.sweeps.snapshot(),
             late_sweeps: self.late_sweeps.load(Relaxed),
+            handlers_cut: self.handlers_cut.load(Relaxed),
             traffic: table.traffic(),
             pings: PingOutcome::ALL
                 .iter()

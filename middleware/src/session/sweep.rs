@@ -1,6 +1,5 @@
 //! The task that tells sessions to end whose time is over.
 
-use std::collections::HashSet;
 use std::sync::atomic::{
     AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
@@ -86,15 +85,14 @@ fn sweep(shared: &Shared) -> (Instant, Instant) {
     }
     shared.missed(found.missed);
     // Their tasks had as long as they. One look at all tasks, however many sessions are overdue at once.
-    let newly = found.overdue.iter().filter(|life| life.tasks.load(Relaxed) > 0).map(|life| life.id);
-    let owners: HashSet<_> = newly.chain(found.working).collect();
-    if !owners.is_empty() {
-        shared.tasks.cut_those_of(&owners);
+    if !found.working.is_empty() {
+        shared.tasks.cut_those_of(&found.working);
     }
     for life in &found.overdue {
         if let Some(told) = life.told() {
             shared.emit(&Event::SessionOverdue(end_of(shared, life, told.reason, None)));
         }
+        life.cut_token().cancel();
     }
     let now = shared.now();
     shared.sweeps.record(now.saturating_sub(began));

@@ -1,6 +1,6 @@
 //! [`Table`]: who is there, and what became of those who were. Knows no clock: every question comes with its time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -68,8 +68,8 @@ pub(super) struct Found {
     pub(super) due: Vec<Due>,
     /// Those that have become overdue since the last look.
     pub(super) overdue: Vec<Arc<Life>>,
-    /// Those that were overdue before, and have tasks.
-    pub(super) working: Vec<u64>,
+    /// Those that are overdue, since this look or before, and have tasks.
+    pub(super) working: HashSet<u64>,
     /// Nothing is to be done before; `None` unless somebody is told to end.
     pub(super) next: Option<Duration>,
     /// Pings that were not answered in time.
@@ -117,6 +117,11 @@ impl Table {
     /// Lets nobody in any more; gives those that are there.
     pub(super) fn close(&mut self) -> Vec<Arc<Life>> {
         self.is_closed = true;
+        self.there()
+    }
+
+    /// Those that are there.
+    pub(super) fn there(&self) -> Vec<Arc<Life>> {
         self.there.values().map(|entry| Arc::clone(&entry.life)).collect()
     }
 
@@ -128,22 +133,20 @@ impl Table {
         // The deadline of whoever comes next is not sooner; who comes where nobody is says so.
         let mut next = limits.min().filter(|_| !there.is_empty()).map(|shortest| now + shortest);
         let mut at_the_latest = |at: Duration| next = Some(next.map_or(at, |next| next.min(at)));
-        let (mut due, mut overdue, mut working, mut missed) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut due, mut overdue, mut working, mut missed) = (Vec::new(), Vec::new(), HashSet::new(), 0);
         for Entry { life, is_overdue } in there.values_mut() {
-            if *is_overdue {
-                if life.tasks.load(Relaxed) > 0 {
-                    working.push(life.id);
-                    at_the_latest(now + rules.overdue_after);
-                }
-                continue;
-            }
             if let Some(told) = life.told() {
                 let ends_at = told.at + rules.overdue_after;
-                if ends_at <= now {
-                    *is_overdue = true;
-                    overdue.push(Arc::clone(life));
-                } else {
+                if ends_at > now {
                     at_the_latest(ends_at);
+                    continue;
+                }
+                if !std::mem::replace(is_overdue, true) {
+                    overdue.push(Arc::clone(life));
+                }
+                if life.tasks.load(Relaxed) > 0 {
+                    working.insert(life.id);
+                    at_the_latest(now + rules.overdue_after);
                 }
                 continue;
             }

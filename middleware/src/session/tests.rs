@@ -443,7 +443,7 @@ async fn a_shutdown_tells_sessions_waits_for_them_and_reports_those_that_stay() 
     });
     let report = scope.shutdown(3 * SECOND).await;
     assert_eq!((report.sessions, report.sessions_left, report.is_clean()), (2, 1, false));
-    assert!(report.to_string().ends_with("; of 2 sessions 1 are left"), "{report}");
+    assert!(report.to_string().ends_with("; of 2 sessions 0 were cut, 1 are left"), "{report}");
     assert!(report.took >= 3 * SECOND, "{report:?}");
     // What comes later is told at once.
     let late = scope.sessions("late").build().unwrap();

@@ -3,6 +3,11 @@
 use std::time::Duration;
 
 use crate::Scope;
+use crate::registry::TaskSnapshot;
+
+/// Most tasks that a report lists one by one; all of them are counted.
+#[cfg(feature = "task")]
+const MOST_LISTED: usize = 100;
 
 /// The groups of tasks that a scope has, if there can be any; those too that are made while it shuts down.
 pub(super) struct Groups<'a> {
@@ -19,6 +24,11 @@ impl<'a> Groups<'a> {
     /// Tasks that run.
     pub(super) fn active(&self) -> u64 {
         self.scope.open_groups().iter().map(|group| group.active() as u64).sum()
+    }
+
+    /// Those of them one by one, at most 100.
+    pub(super) fn left(&self) -> Vec<TaskSnapshot> {
+        self.scope.open_groups().iter().flat_map(|group| group.left()).take(MOST_LISTED).collect()
     }
 
     /// Tells all tasks to end.
@@ -59,6 +69,10 @@ impl<'a> Groups<'a> {
 
     pub(super) fn active(&self) -> u64 {
         0
+    }
+
+    pub(super) fn left(&self) -> Vec<TaskSnapshot> {
+        Vec::new()
     }
 
     pub(super) fn tell(&self) {}

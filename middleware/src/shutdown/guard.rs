@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use super::groups::Groups;
 use super::report::ShutdownReport;
 use super::servers::Servers;
+use super::sessions::Sessions;
 use crate::Scope;
 
 /// Shuts a scope down when it is dropped, as at the end of `main` or while a panic unwinds.
@@ -63,11 +64,13 @@ impl Drop for ShutdownGuard {
                 let servers = Servers::of(&scope);
                 servers.close();
                 scope.shutdown_state().close();
-                scope.close_sessions();
+                let sessions = Sessions::of(&scope);
+                sessions.close();
                 servers.cut();
                 Groups::of(&scope).tell();
                 scope.stop_supervisors();
                 scope.shutdown_state().cut();
+                sessions.cut();
             }
         }
     }

@@ -5,8 +5,8 @@
 //! each to the end of its response body, have until the deadline; then the layer cuts them: the caller gets [`Cut`], and what
 //! the request held is given back. Put the layer outermost, so that a retry that waits for its next attempt is cut too.
 //!
-//! Sessions (feature `session`) are told to end when the shutdown begins, and have until the deadline too. Nobody can cut
-//! those whose holders don't listen; the report tells how many are left.
+//! Sessions (feature `session`) are told to end when the shutdown begins, and have until the deadline too. Then the handlers
+//! that `Session::run` runs are cut. Nobody can cut other holders that don't listen; the report tells how many sessions are left.
 //!
 //! Servers (feature `server`) come first: they accept no more, their idle connections end, and what they work on has until the
 //! deadline; as long as it goes on, requests that it makes are let through. Then their connections are cut, and the report
@@ -48,6 +48,7 @@ mod layer;
 mod report;
 mod servers;
 mod service;
+mod sessions;
 mod state;
 
 pub use body::{Cuttable, ShutdownBody};

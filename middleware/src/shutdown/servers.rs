@@ -1,6 +1,8 @@
 //! [`Servers`]: those of a scope that shuts down.
 
 use crate::Scope;
+#[cfg(feature = "server")]
+use crate::registry::Rows;
 
 /// The servers of a scope, held until their last figures are sent.
 pub(super) struct Servers {
@@ -22,6 +24,11 @@ impl Servers {
     /// Cuts the connections that are there; tells how many.
     pub(super) fn cut(&self) -> u64 {
         self.all.iter().map(|server| server.cut()).sum()
+    }
+
+    /// Requests whose answer is not over.
+    pub(super) fn requests(&self) -> u64 {
+        self.all.iter().flat_map(|server| server.rows()).map(|seen| seen.active_requests).sum()
     }
 
     /// Connections that are there.
@@ -49,6 +56,10 @@ impl Servers {
     }
 
     pub(super) fn cut(&self) -> u64 {
+        0
+    }
+
+    pub(super) fn requests(&self) -> u64 {
         0
     }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::handle::TaskError;
-use crate::registry::TaskSnapshot;
+use crate::registry::{TaskOwner, TaskSnapshot};
 use crate::said::cut;
 
 /// Most bytes of a name that are kept.
@@ -25,7 +25,7 @@ pub(super) const LONGEST_NAME: usize = 256;
 pub(crate) struct Place {
     pub(super) name: Arc<str>,
     place: &'static Location<'static>,
-    pub(super) owner: Option<u64>,
+    pub(super) owner: Option<TaskOwner>,
 }
 
 impl Place {
@@ -35,8 +35,8 @@ impl Place {
         Self { name: cut(&name.into(), LONGEST_NAME).into(), place: Location::caller(), owner: None }
     }
 
-    /// The same for a task that belongs to the part of the group with this number.
-    pub(crate) fn of(self, owner: u64) -> Self {
+    /// The same for a task that belongs to a session.
+    pub(crate) fn of(self, owner: TaskOwner) -> Self {
         Self { owner: Some(owner), ..self }
     }
 }
@@ -134,6 +134,7 @@ impl Entry {
             place: self.place.place.to_string(),
             age: self.age(),
             is_cancelled: self.token.is_cancelled(),
+            owner: self.place.owner.clone(),
         }
     }
 }

@@ -39,6 +39,6 @@ impl fmt::Display for CancelReport {
             "of {all} tasks {ended} ended in {}, {aborted} were aborted, {left} are left",
             Said(*took)
         )?;
-        self.left_tasks.iter().try_for_each(|task| write!(f, "; {} of {} is left", task.name, task.place))
+        self.left_tasks.iter().try_for_each(|task| write!(f, "; {task} is left"))
     }
 }

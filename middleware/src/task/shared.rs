@@ -18,6 +18,8 @@ use super::report::CancelReport;
 use super::run::Run;
 use crate::Scope;
 use crate::event::{EndOfTask, Event, Events};
+#[cfg(feature = "shutdown")]
+use crate::registry::TaskSnapshot;
 use crate::registry::{Histogram, Mirroring, Rows, TasksSnapshot};
 use crate::said::cut;
 use crate::series::text;
@@ -164,6 +166,7 @@ impl Shared {
         let end = || EndOfTask {
             group: Arc::clone(&self.name),
             name: Arc::clone(&entry.place.name),
+            owner: entry.place.owner.clone(),
             duration: ran,
             panic: entry.panic(),
         };
@@ -188,9 +191,16 @@ impl Shared {
         Cut::new(there)
     }
 
-    /// Aborts the tasks of some owners.
+    /// Those that are there one by one, the oldest first.
+    #[cfg(feature = "shutdown")]
+    pub(crate) fn left(&self) -> Vec<TaskSnapshot> {
+        self.table().there.values().take(MOST_LISTED).map(|entry| entry.row()).collect()
+    }
+
+    /// Aborts the tasks of some sessions.
     pub(crate) fn cut_those_of(&self, owners: &HashSet<u64>) {
-        let is_of = |entry: &&Arc<Entry>| entry.place.owner.is_some_and(|owner| owners.contains(&owner));
+        let is_of =
+            |entry: &&Arc<Entry>| entry.place.owner.as_ref().is_some_and(|owner| owners.contains(&owner.id));
         let there = self.table().there.values().filter(is_of).cloned().collect();
         Cut::new(there);
     }

@@ -1,4 +1,5 @@
-//! Spans, by the OpenTelemetry API or as those of the crate `tracing`: one CLIENT span for each attempt, and one for the set-up of each connection.
+//! Spans, by the OpenTelemetry API or as those of the crate `tracing`: one CLIENT span for each attempt, one SERVER
+//! span for each request that is served, one for the set-up of each connection, and one for each session.
 
 #[cfg(feature = "trace")]
 mod inject;
@@ -11,6 +12,8 @@ mod served;
 #[cfg(all(feature = "server", not(feature = "trace")))]
 #[path = "served_off.rs"]
 mod served;
+#[cfg(all(feature = "session", feature = "trace"))]
+mod session;
 #[cfg(feature = "trace")]
 mod setup;
 #[cfg(feature = "trace")]
@@ -18,7 +21,7 @@ mod tracer;
 #[cfg(feature = "trace")]
 mod url;
 #[cfg(all(feature = "session", not(feature = "trace")))]
-pub(crate) use off::outer_trace;
+pub(crate) use off::{SessionSpan, outer_trace};
 #[cfg(all(feature = "session", feature = "trace"))]
 pub(crate) use on::outer_trace;
 #[cfg(feature = "trace")]
@@ -27,6 +30,8 @@ pub(crate) use on::{Caller, Inside, RequestSpan, is_suppressed};
 pub(crate) use refused::refused;
 #[cfg(feature = "server")]
 pub(crate) use served::{ServedInside, ServedSpan};
+#[cfg(all(feature = "session", feature = "trace"))]
+pub(crate) use session::SessionSpan;
 #[cfg(feature = "trace")]
 pub(crate) use setup::{SetupSpan, open_setup, setup_span};
 #[cfg(feature = "tracing")]

@@ -47,6 +47,27 @@ pub(crate) fn outer_trace() -> Option<TraceRef> {
     None
 }
 
+/// Stands where what is kept for the span of a session would stand.
+#[cfg(feature = "session")]
+#[derive(Debug)]
+pub(crate) struct SessionSpan;
+
+#[cfg(feature = "session")]
+impl SessionSpan {
+    pub(crate) fn begin(_: &Scope) -> Self {
+        Self
+    }
+
+    pub(crate) fn end(
+        &mut self,
+        _: &Scope,
+        _: &crate::event::EndOfSession,
+        _: crate::registry::SessionTraffic,
+        _: u64,
+    ) {
+    }
+}
+
 /// Stands where the span over the set-up of a connection would stand.
 #[derive(Debug, Default)]
 pub(crate) struct SetupSpan {}

@@ -254,7 +254,6 @@ impl Recorded {
 
 /// Identity of the span that is current.
 #[inline]
-/// The span that is current here.
 pub(crate) fn outer_trace() -> Option<TraceRef> {
     Context::map_current(|context| {
         if context.has_active_span() { trace_ref(context.span().span_context()) } else { None }

@@ -272,9 +272,28 @@ fn emit(event: &Event, fields: &Fields) {
             SPAN_ID
         ),
         Event::TaskPanicked(_) => {
-            emit!(fields, name::TASK_PANICKED, TASK_GROUP, TASK_NAME, TASK_DURATION, TASK_PANIC_MESSAGE);
+            emit!(
+                fields,
+                name::TASK_PANICKED,
+                TASK_GROUP,
+                TASK_NAME,
+                TASK_DURATION,
+                TASK_PANIC_MESSAGE,
+                SESSION_NAME,
+                SESSION_ID,
+                SESSION_KEY
+            );
         }
-        Event::TaskAborted(_) => emit!(fields, name::TASK_ABORTED, TASK_GROUP, TASK_NAME, TASK_DURATION),
+        Event::TaskAborted(_) => emit!(
+            fields,
+            name::TASK_ABORTED,
+            TASK_GROUP,
+            TASK_NAME,
+            TASK_DURATION,
+            SESSION_NAME,
+            SESSION_ID,
+            SESSION_KEY
+        ),
         Event::QueueDropping(_) => {
             emit!(fields, name::QUEUE_DROPPING, QUEUE_NAME, QUEUE_DROP_REASON, QUEUE_DROPPED, QUEUE_CAPACITY);
         }

@@ -19,6 +19,7 @@
 //! - A span begins when it is made. So the wait for a connection is a span only where the layer sees it begin, and the parts of
 //!   a connection's set-up are spans only where they are marked, by the resolver, by the transport and by TLS. The attribute
 //!   `poolscope.acquire.wait` is there always.
+//! - Sessions have none: a span keeps the one above it open, and a session outlasts the request that opened it.
 //! - Links and `traceparent` need `tracing-opentelemetry` with its context activation. Without it, the request carries the
 //!   OpenTelemetry context that is current, if there is one.
 //! - A span costs more, sampled or not: the layer collects its fields before it asks the sampler. Counted by callgrind, around a

@@ -81,6 +81,13 @@ async fn what_does_not_end_is_cut_at_the_deadline() {
             (3, 3, 0),
             "{report}"
         );
+        assert_eq!((report.began_with, report.served, report.served_cut, report.served_left), (0, 3, 3, 0));
+        assert!(
+            report.to_string().contains(
+                ": of 0 requests of clients 0 ended, 0 were cut, 0 are left; of 3 requests of servers 0 ended, 3 were cut"
+            ),
+            "{report}"
+        );
         assert!(!report.is_clean() && report.took < Duration::from_secs(2), "{report:?}");
         assert_eq!(slow.until_reset().await, b"");
         api.serving.await.unwrap();

@@ -59,7 +59,10 @@ async fn what_is_under_way_may_end_and_nothing_new_begins() {
     let report = shutdown.await.unwrap();
     assert!(report.is_clean(), "{report:?}");
     assert_eq!((report.began_with, report.cut, report.left, report.took), (1, 0, 0, 3 * SECOND));
-    assert!(report.to_string().ends_with("of 1 requests 1 ended, 0 were cut, 0 are left"), "{report}");
+    assert!(
+        report.to_string().ends_with("of 1 requests of clients 1 ended, 0 were cut, 0 are left"),
+        "{report}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +115,10 @@ async fn a_body_that_never_waits_is_cut_too() {
     let mut body = client.oneshot(request()).await.unwrap().into_body();
     let report = scope.shutdown(SECOND).await;
     assert_eq!((report.cut, report.left), (0, 1), "nobody has asked for more of it yet");
-    assert!(report.to_string().ends_with("of 1 requests 0 ended, 0 were cut, 1 are left"), "{report}");
+    assert!(
+        report.to_string().ends_with("of 1 requests of clients 0 ended, 0 were cut, 1 are left"),
+        "{report}"
+    );
     assert!(matches!(body.frame().await, Some(Err(Error::Cut(_)))));
     let report = scope.shutdown(SECOND).await;
     assert_eq!((report.began_with, report.cut), (0, 0), "it was cut between the two");

@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod carried;
+mod cut;
 mod proxy;
 mod slow;
+mod traces;
 mod vanished;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -23,7 +23,7 @@ pub(super) fn lively(builder: SessionsBuilder) -> Sessions {
 }
 
 /// Tasks of the runtime, and open files of the process.
-fn held() -> (usize, usize) {
+pub(super) fn held() -> (usize, usize) {
     (Handle::current().metrics().num_alive_tasks(), open_files())
 }
 
@@ -70,7 +70,7 @@ async fn silence(proxy: &Proxy, sessions: &Sessions, found: Instant) {
     assert!(seen.pings.iter().all(|(_, count)| *count >= 1), "{:?}", seen.pings);
 }
 
-async fn back(before: (usize, usize)) {
+pub(super) async fn back(before: (usize, usize)) {
     until("tasks and open files to be as before", || held() == before).await;
 }
 

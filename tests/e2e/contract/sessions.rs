@@ -1,6 +1,7 @@
 //! Sessions that end in every way, one that stays although it was told to end, one for which there is no room, and one that
 //! makes room for another.
 
+use std::future::pending;
 use std::time::Duration;
 
 use poolscope::Scope;
@@ -50,6 +51,11 @@ async fn ended_by_the_registry(scope: &Scope) {
     let overdue = async |sessions: &Sessions| sessions.snapshot().overdue;
     wait::until("the session to be overdue", async || overdue(&idle).await, |overdue| *overdue == 1).await;
     drop(stays);
+    let deaf = idle.begin("one").unwrap().run(async |session| {
+        let _session = session;
+        pending::<()>().await;
+    });
+    assert_eq!(deaf.await.unwrap_err().reason, SessionEnd::IdleTimeout);
     late(scope).await;
 }
 

@@ -124,7 +124,7 @@ fn races(workspace: &Workspace) -> Command {
         "poolscope",
         "--no-default-features",
         "--features",
-        "breaker,limit,queue",
+        "breaker,limit,queue,session",
         "--lib",
     ]);
     tests.arg("--target-dir").arg(workspace.target_dir.join("loom"));
