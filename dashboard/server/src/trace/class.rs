@@ -14,6 +14,10 @@ pub(super) enum Class {
     Slow,
     /// Calls of it were turned away. An open breaker does that thousands of times, and one is like the other.
     Rejected,
+    /// None of these, and an event names it that somebody will look at.
+    Named,
+    /// None of these, and it opened what lives on: a session, or a connection that left HTTP. Events will name it.
+    Opened,
     /// None of these.
     #[default]
     Recent,
@@ -24,15 +28,23 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Failed, Self::Slow, Self::Rejected, Self::Recent, Self::SetUp, Self::WantedSetUp];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Failed,
+        Self::Slow,
+        Self::Rejected,
+        Self::Named,
+        Self::Opened,
+        Self::Recent,
+        Self::SetUp,
+        Self::WantedSetUp,
+    ];
     pub(super) const COUNT: usize = Self::ALL.len();
     /// Percent of the room of each, when all want more than there is. What one does not need, the others have.
-    pub(super) const SHARES: [usize; Self::COUNT] = [30, 25, 10, 10, 10, 15];
+    pub(super) const SHARES: [usize; Self::COUNT] = [25, 20, 8, 8, 10, 8, 8, 13];
 
     /// True if it is a trace that somebody will look at, and so at what it links to.
     pub(super) fn is_notable(self) -> bool {
-        matches!(self, Self::Failed | Self::Slow)
+        matches!(self, Self::Failed | Self::Slow | Self::Named)
     }
 
     pub(super) fn is_setup(self) -> bool {
@@ -42,8 +54,8 @@ impl Class {
     /// Who looks for what went wrong looks for a pool and a time; the others are there for their moment.
     pub(super) fn order(self) -> Order {
         match self {
-            Self::Failed | Self::Slow | Self::Rejected => Order::Thinned,
-            Self::Recent | Self::SetUp | Self::WantedSetUp => Order::Oldest,
+            Self::Failed | Self::Slow | Self::Rejected | Self::Named => Order::Thinned,
+            Self::Opened | Self::Recent | Self::SetUp | Self::WantedSetUp => Order::Oldest,
         }
     }
 }
@@ -58,7 +70,7 @@ impl Trace {
             let request_failed = failed.any(|span| span.call.is_some());
             return if is_rejected && !request_failed { TraceStatus::Rejected } else { TraceStatus::Failed };
         }
-        if self.duration_ns() >= slow_ns { TraceStatus::Slow } else { TraceStatus::Good }
+        if self.worked_ns() >= slow_ns { TraceStatus::Slow } else { TraceStatus::Good }
     }
 
     /// What it is kept as, if from so many nanoseconds on it is slow.
@@ -70,6 +82,10 @@ impl Trace {
             TraceStatus::Failed => Class::Failed,
             TraceStatus::Rejected => Class::Rejected,
             TraceStatus::Slow => Class::Slow,
+            TraceStatus::Good if self.is_named => Class::Named,
+            TraceStatus::Good if self.spans.iter().any(|span| span.is_session || span.is_upgrade) => {
+                Class::Opened
+            }
             TraceStatus::Good => Class::Recent,
         }
     }
@@ -80,8 +96,8 @@ impl Trace {
         let tells = |span: &&Span| match self.class {
             Class::Failed => span.failed && !span.is_refusal,
             Class::Rejected => span.is_refusal,
-            Class::Slow => true,
-            Class::Recent | Class::SetUp | Class::WantedSetUp => false,
+            Class::Slow | Class::Named => true,
+            Class::Opened | Class::Recent | Class::SetUp | Class::WantedSetUp => false,
         };
         if self.class.order() == Order::Oldest {
             return None;

@@ -36,9 +36,11 @@ fn rank(class: Class) -> u8 {
         Class::Failed => 0,
         Class::Slow => 1,
         Class::WantedSetUp => 2,
-        Class::Rejected => 3,
-        Class::SetUp => 4,
-        Class::Recent => 5,
+        Class::Named => 3,
+        Class::Rejected => 4,
+        Class::Opened => 5,
+        Class::SetUp => 6,
+        Class::Recent => 7,
     }
 }
 
