@@ -40,8 +40,8 @@ pub(super) fn server(figures: &ServerFigures, levels: &Levels) -> Found {
             .then(|| format!("accepting failed {} in the last minute", words::count(unaccepted, "time")));
         let full =
             (is_full && rejected.is_none()).then(|| "there is room for no more connections".to_owned());
-        let failed =
-            (failed > 0).then(|| format!("{failed} of {} failed", words::count(requests, "request")));
+        let failed = (failed > 0)
+            .then(|| format!("{} of {} failed", words::grouped(failed), words::count(requests, "request")));
         let parts: Vec<_> =
             [rejected, unaccepted, full, failed].into_iter().flatten().chain([open]).collect();
         return (Rule::ServerRejects, turned_away, parts.join("; "));
@@ -52,7 +52,8 @@ pub(super) fn server(figures: &ServerFigures, levels: &Levels) -> Found {
         _ => {
             let of = words::count(requests, "request");
             format!(
-                "{failed} of {of} failed in the last minute ({})",
+                "{} of {of} failed in the last minute ({})",
+                words::grouped(failed),
                 words::percent(share(failed, requests))
             )
         }
@@ -60,12 +61,12 @@ pub(super) fn server(figures: &ServerFigures, levels: &Levels) -> Found {
     let open = if figures.has_connections { format!("; {open}") } else { String::new() };
     if leave.0 > errors.0 {
         let share = words::percent(share(left, requests));
-        let told = format!("the client left {left} of them without an answer ({share})");
+        let told = format!("the client left {} of them without an answer ({share})", words::grouped(left));
         return (Rule::ClientsLeave, leave, format!("{answered}; {told}{open}"));
     }
     let left = match figures.disconnected.minute {
         0 => String::new(),
-        left => format!("; the client left early from {left}"),
+        left => format!("; the client left early from {}", words::grouped(left)),
     };
     (Rule::ServerErrors, errors, format!("{answered}{left}{open}"))
 }
@@ -100,7 +101,8 @@ pub(super) fn queue(figures: &QueueFigures, levels: &Levels) -> Found {
         dropped => {
             let share = words::percent(share(dropped, offered));
             format!(
-                "{dropped} of {} dropped in the last minute ({share}); {held}",
+                "{} of {} dropped in the last minute ({share}); {held}",
+                words::grouped(dropped),
                 words::count(offered, "item")
             )
         }

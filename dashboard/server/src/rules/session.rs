@@ -70,10 +70,11 @@ pub(crate) fn findings(facts: &SessionFacts, levels: &Levels) -> Vec<Finding> {
         severity,
         figure,
         sentence: format!(
-            "{bad} of {} that ended in the last minute ended badly ({}): {}; {there}",
+            "{} of {} ended badly in the last minute ({}): {}; {there}",
+            words::grouped(bad),
             words::count(facts.ended, "session"),
             words::percent(share(bad, facts.ended)),
-            parts(&ends(facts)),
+            ends(facts),
         ),
     });
     let who = match facts.overdue {
@@ -100,37 +101,35 @@ pub(crate) fn findings(facts: &SessionFacts, levels: &Levels) -> Vec<Finding> {
 
 /// What is said where nothing is wrong; what happened and is not much is said too.
 pub(crate) fn fine(facts: &SessionFacts) -> String {
-    let missed = count_of(facts.missed_pings, "ping not answered", "pings not answered");
-    let late = count_of(facts.late_sweeps, "sweep came late", "sweeps came late");
-    let evicted = (facts.evicted > 0).then(|| format!("{} made room for others", facts.evicted));
-    let refused = (facts.refused > 0).then(|| format!("{} refused", facts.refused));
-    let told: Vec<_> =
-        ends(facts).into_iter().chain([refused, evicted, missed, late].into_iter().flatten()).collect();
+    let bad = facts.ended_badly();
+    let ended = (bad > 0).then(|| {
+        let [bad, ended] = [bad, facts.ended].map(words::grouped);
+        format!("{bad} of {ended} ended badly ({})", ends(facts))
+    });
+    let refused = (facts.refused > 0).then(|| format!("{} refused", words::grouped(facts.refused)));
+    let evicted =
+        (facts.evicted > 0).then(|| format!("{} made room for others", words::grouped(facts.evicted)));
+    let missed = (facts.missed_pings > 0)
+        .then(|| format!("{} without an answer", words::count(facts.missed_pings, "ping")));
+    let late = (facts.late_sweeps > 0).then(|| format!("{} late", words::count(facts.late_sweeps, "sweep")));
+    let told: Vec<_> = [ended, refused, evicted, missed, late].into_iter().flatten().collect();
     let there = facts.there();
     if told.is_empty() {
-        format!("fine: {there}")
-    } else {
-        format!("fine: {there}; in the last minute {}", parts(&told))
+        return format!("fine: {there}");
     }
+    format!("fine: {there}; in the last minute {}", told.join(", "))
 }
 
 /// Those that ended badly, by why.
-fn ends(facts: &SessionFacts) -> Vec<String> {
+fn ends(facts: &SessionFacts) -> String {
     let SessionFacts { by_error, unresponsive, panicked, .. } = *facts;
-    let ends =
-        [(by_error, "by an error"), (unresponsive, "without an answer to a ping"), (panicked, "by a panic")];
-    ends.into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, how)| format!("{count} ended {how}"))
-        .collect()
-}
-
-fn count_of(count: u64, one: &str, many: &str) -> Option<String> {
-    (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
-}
-
-fn parts(parts: &[String]) -> String {
-    parts.join(", ")
+    let ends = [
+        (by_error, "by an error"),
+        (unresponsive, "for want of an answer to pings"),
+        (panicked, "by a panic"),
+    ];
+    let ends = ends.into_iter().filter(|(count, _)| *count > 0);
+    ends.map(|(count, how)| format!("{} {how}", words::grouped(count))).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -152,12 +151,12 @@ mod tests {
     fn ends_by_error_and_without_an_answer_are_a_warning_where_they_are_many_and_said_where_they_are_few() {
         use SessionEnd::{Completed, Error, Unresponsive};
         let many = facts(&[(Completed, 110), (Error, 82), (Unresponsive, 8)]);
-        let sentence = "90 of 200 sessions that ended in the last minute ended badly (45 %): 82 ended by an error, \
-                        8 ended without an answer to a ping; 12 sessions there";
+        let sentence = "90 of 200 sessions ended badly in the last minute (45 %): 82 by an error, \
+                        8 for want of an answer to pings; 12 sessions there";
         assert_eq!(found(&many), [(Rule::SessionsFail, Severity::Warn, sentence.to_owned())]);
         let few = SessionFacts { missed_pings: 1, ..facts(&[(Completed, 197), (Error, 3)]) };
         assert_eq!(found(&few), []);
-        let sentence = "fine: 12 sessions there; in the last minute 3 ended by an error, 1 ping not answered";
+        let sentence = "fine: 12 sessions there; in the last minute 3 of 200 ended badly (3 by an error), 1 ping without an answer";
         assert_eq!(fine(&few), sentence);
     }
 
@@ -168,8 +167,7 @@ mod tests {
             facts(&[(Completed, 1), (Dropped, 9), (IdleTimeout, 9), (MaxDuration, 9), (Shutdown, 9)]);
         assert_eq!((found(&ordinary), fine(&ordinary)), (vec![], "fine: 12 sessions there".to_owned()));
         let evicted = SessionFacts { late_sweeps: 2, ..facts(&[(Evicted, 4)]) };
-        let sentence =
-            "fine: 12 sessions there; in the last minute 4 made room for others, 2 sweeps came late";
+        let sentence = "fine: 12 sessions there; in the last minute 4 made room for others, 2 sweeps late";
         assert_eq!((found(&evicted), fine(&evicted)), (vec![], sentence.to_owned()));
         assert_eq!(fine(&SessionFacts::default()), "fine: nobody is there");
     }
@@ -197,6 +195,9 @@ mod tests {
         let levels = Levels::new(&["sessions_fail=off".parse().unwrap()]);
         let facts = facts(&[(SessionEnd::Error, 82)]);
         assert_eq!(findings(&facts, &levels), []);
-        assert_eq!(fine(&facts), "fine: 12 sessions there; in the last minute 82 ended by an error");
+        assert_eq!(
+            fine(&facts),
+            "fine: 12 sessions there; in the last minute 82 of 82 ended badly (82 by an error)"
+        );
     }
 }

@@ -40,7 +40,7 @@ impl Class {
     ];
     pub(super) const COUNT: usize = Self::ALL.len();
     /// Percent of the room of each, when all want more than there is. What one does not need, the others have.
-    pub(super) const SHARES: [usize; Self::COUNT] = [25, 20, 8, 8, 10, 8, 8, 13];
+    pub(super) const SHARES: [usize; Self::COUNT] = [25, 18, 8, 12, 10, 8, 8, 11];
 
     /// True if it is a trace that somebody will look at, and so at what it links to.
     pub(super) fn is_notable(self) -> bool {
