@@ -4,7 +4,7 @@
 //! that takes most of what is its own gives up, so that a flood of quick good traces only pushes out quick good traces.
 //! What failed, was slow or was turned away is spread over pools and breakers, and thinned instead of cut off: one pool
 //! that fails all the time pushes out neither what failed elsewhere nor its own past. What an event names is kept like that
-//! too, however it went. What opened a session or a WebSocket is kept apart from other good traces, since its events come
+//! too, however it went, and has a share of its own. What opened a session or a WebSocket is kept apart from other good traces, since its events come
 //! much later. The set-ups of connections, which are traces of their own, stay while requests link to them, and longest
 //! where one that failed or was slow does.
 

@@ -50,6 +50,18 @@ fn a_trace_that_an_event_names_before_it_comes_is_kept_when_it_does() {
 }
 
 #[test]
+fn of_what_failed_those_that_an_event_names_stay() {
+    let mut traces = traces(|limits| limits.max_traces = 100);
+    take(&mut traces, (1..=10).map(|id| failed(span(id, 1, 0, 0, 5), "timeout")), T0);
+    (1..=5).for_each(|id| traces.name(id, T0));
+    take(&mut traces, (1_000..3_000).map(|id| failed(span(id, 1, 0, 0, 5), "timeout")), T0 + 1_000);
+    let is_here = |id: u128| traces.detail(id, None).is_some();
+    assert!((1..=5).all(is_here) && (6..=10).filter(|id| is_here(*id)).count() < 5);
+    let list = traces.list(&TraceFilter::default(), 1);
+    assert!(list.failed_since_ms.is_some(), "of the others a sample is here");
+}
+
+#[test]
 fn the_set_up_of_what_is_named_stays_and_is_let_go_with_it() {
     let mut traces = traces(|limits| limits.max_traces = 40);
     let mut request = request(1, 1, 0, 0, 9);
