@@ -1,6 +1,6 @@
 //! Words of sentences: figures as the browser says them, nouns that agree with their counts, texts of others made safe.
 
-use poolscope_wire::text::count as grouped;
+pub(crate) use poolscope_wire::text::count as grouped;
 pub(crate) use poolscope_wire::text::{bytes, duration, number};
 
 /// A name that is at least so like an unknown one was probably meant by it: of five letters one may be wrong.

@@ -162,6 +162,9 @@ pub struct ServerFigures {
     pub failed: Count,
     /// Requests that their client left early.
     pub disconnected: Count,
+    /// Those of them that had no answer yet.
+    #[serde(default)]
+    pub left: Count,
     /// Seconds until the head of the answer.
     pub duration_s: Option<Percentiles>,
 }
@@ -194,6 +197,9 @@ pub struct QueueFigures {
     pub pushed: Count,
     /// Items that it dropped.
     pub dropped: Count,
+    /// Those of them that were never in it: there was no room, or nobody takes items any more.
+    #[serde(default)]
+    pub refused: Count,
 }
 
 /// A connection of a client that is kept alive.
@@ -205,6 +211,9 @@ pub struct SupervisorFigures {
     pub since_ms: Option<u64>,
     /// Attempts to connect.
     pub connects: Count,
+    /// How often it was established again in the last 15 minutes.
+    #[serde(default)]
+    pub again: u64,
     /// Messages that were to be sent and were not.
     pub lost: Count,
     /// How often it came into a state, by the reason of the telemetry contract, most frequent first.

@@ -169,12 +169,27 @@ rules! {
         "Resource used up",
         "The process is near a limit of its own, and refuses requests to stay alive. Files are often leaked connections; \
          memory is often bodies that are collected whole.";
+    /// Sessions can't begin.
+    SessionsRefused "sessions_refused" Count (1.0, Some(10.0))
+        "Sessions refused",
+        "There are as many as there may be, or the program shuts down. Look first whether sessions pile up that nobody needs any \
+         more (their ages, and those that don't end); only then raise the limit.";
+    /// A share of sessions ends badly.
+    SessionsFail "sessions_fail" Share (0.05, None)
+        "Sessions end badly",
+        "They end by an error, or because their other end answers no ping. Clients that vanish look like that, and so does a \
+         proxy between that cuts connections: the events have the errors, and the ages tell whether it is always the same time.";
     /// Sessions don't end although they were told to.
     SessionOverdue "session_overdue" Count (1.0, None)
         "Sessions don't end",
         "They were told to end, and their holder has not let go: a task that does not listen to `ended()`, or waits for \
          something for ever. Each one keeps its memory, and perhaps a connection.";
-    /// A server turns connections away, or can't accept any.
+    /// A session lasts for very long.
+    SessionsOld "sessions_old" Seconds (86_400.0, None)
+        "Old session",
+        "One has been there for longer than a day. If such sessions are to end sooner, give them a maximum duration and a \
+         liveness test; otherwise set this rule to what is usual.";
+    /// A server turns connections away, can't accept any, or has room for none.
     ServerRejects "server_rejects" Count (1.0, None)
         "Server turns connections away",
         "It has as many connections as it may have, or the process has no file left for another. Look at what is idle or \
@@ -184,13 +199,18 @@ rules! {
         "Server's requests fail",
         "It answers with errors of its own (5xx), or its handlers panic or are dropped. The traces tell which route, and the \
          pools of the same service whether something behind it fails.";
-    /// Tasks panic.
+    /// Clients leave before a server answers.
+    ClientsLeave "clients_leave" Share (0.05, None)
+        "Clients leave",
+        "They close the connection before there is any answer: their own timeout is shorter than the server takes, or people \
+         give up. Look at what the requests wait for.";
+    /// Tasks or sessions panic.
     TasksPanic "tasks_panic" Count (1.0, None)
         "Tasks panic",
         "A panic ends its task and nothing else, so that what the task did is not done any more. The event has what the panic \
          said.";
     /// A queue drops items.
-    QueueDrops "queue_drops" Count (1.0, None)
+    QueueDrops "queue_drops" Share (0.01, None)
         "Queue drops items",
         "Items come faster than they are taken, so that the queue drops some of them, as it was made to. If that is not what you \
          want: take them faster, hold back who puts them in, or give the queue more room.";
@@ -199,6 +219,16 @@ rules! {
         "Supervised connection down",
         "It is not there, and is tried again after waits that grow, until its attempts are used up. The event of the last change \
          has the error.";
+    /// A supervised connection is lost again and again.
+    SupervisorFlaps "supervisor_flaps" Count (5.0, None)
+        "Supervised connection flaps",
+        "It is established again and again. The reasons of its changes tell who ends it: a server or a load balancer with a \
+         bound of its own, a heartbeat that gets no answer, or a handler that fails.";
+    /// A supervised connection loses messages.
+    MessagesLost "messages_lost" Count (1.0, None)
+        "Messages lost",
+        "They were taken and not sent: the connection went while they were on their way, or the supervisor stopped. What \
+         must arrive needs an answer from the other end, and has to be sent again without one.";
     /// Telemetry was lost before it came here.
     TelemetryDropped "telemetry_dropped" Count (1.0, None)
         "Telemetry dropped",

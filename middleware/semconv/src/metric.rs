@@ -74,9 +74,14 @@ pub const REQUESTS_BOUNDS: &[f64] =
 /// Bounds for the share of a limit that was used. What fires has used all of it, and a little more.
 pub const BUDGET_BOUNDS: &[f64] = &[0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
 
-/// Bounds for the life of a session, in seconds: from a client that only looks in to one that stays for a day.
-pub const SESSION_BOUNDS: &[f64] =
-    &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0];
+/// Bounds for what may last for a day, in seconds: the life of a session, a task, or a connection of a server.
+///
+/// None is more than 2.5 times the one before, so that a percentile is told within about twice of what it is, of a client
+/// that only looks in as of one that stays for a day.
+pub const LIFE_BOUNDS: &[f64] = &[
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0, 300.0, 600.0, 1_500.0,
+    3_600.0, 7_200.0, 18_000.0, 43_200.0, 86_400.0,
+];
 
 /// Attributes that name a pool; every pool metric carries them.
 pub const POOL_KEYS: &[&str] =
@@ -322,7 +327,7 @@ metrics! {
         &[attr::SESSION_NAME, attr::SESSION_END_REASON], &[], &[], "Sessions that are gone, by the reason for which they ended.";
     /// Recorded when its holder has let go of it.
     SESSION_DURATION = Histogram "poolscope.session.duration" "s"
-        &[attr::SESSION_NAME], &[], SESSION_BOUNDS, "Time from the begin of a session until it was gone.";
+        &[attr::SESSION_NAME], &[], LIFE_BOUNDS, "Time from the begin of a session until it was gone.";
     /// What stays above zero is a leak: a task, and a connection perhaps, that nobody wants any more.
     SESSION_OVERDUE = UpDownCounter "poolscope.session.overdue" "{session}"
         &[attr::SESSION_NAME], &[], &[], "Sessions that were told to end and are still there after the time that they had for it.";
@@ -379,9 +384,10 @@ metrics! {
         &[attr::SERVER_NAME], &[], &[], "Connections that left HTTP by a 101 or a CONNECT.";
     SERVER_CONNECTION_CLOSED = Counter "poolscope.server.connection.closed" "{connection}"
         &[attr::SERVER_NAME, attr::SERVER_CLOSE_REASON], &[], &[], "Connections of a server that were closed, by reason.";
-    /// Shaped like `kestrel.connection.duration`. Recorded when the connection closes.
+    /// Shaped like `kestrel.connection.duration`, with bounds for connections that were upgraded, which last for hours.
+    /// Recorded when the connection closes.
     SERVER_CONNECTION_DURATION = Histogram "poolscope.server.connection.duration" "s"
-        &[attr::SERVER_NAME], &[], CONNECTION_BOUNDS, "Time that a server's connection was open.";
+        &[attr::SERVER_NAME], &[], LIFE_BOUNDS, "Time that a server's connection was open.";
     /// Recorded when the connection closes.
     SERVER_CONNECTION_REQUESTS = Histogram "poolscope.server.connection.requests" "{request}"
         &[attr::SERVER_NAME], &[], REQUESTS_BOUNDS, "Requests that a server's connection served until it closed.";
@@ -398,7 +404,7 @@ metrics! {
     TASK_ENDED = Counter "poolscope.task.ended" "{task}"
         &[attr::TASK_GROUP, attr::TASK_OUTCOME], &[], &[], "Tasks of a group that ended, by outcome.";
     TASK_RUN_TIME = Histogram "poolscope.task.duration" "s"
-        &[attr::TASK_GROUP], &[], SESSION_BOUNDS, "Time from the begin of a task to its end.";
+        &[attr::TASK_GROUP], &[], LIFE_BOUNDS, "Time from the begin of a task to its end.";
 
     QUEUE_LENGTH = UpDownCounter "poolscope.queue.length" "{item}"
         &[attr::QUEUE_NAME], &[], &[], "Items that are in a queue now.";
@@ -424,7 +430,7 @@ metrics! {
     SUPERVISOR_CONNECT_TIME = Histogram "poolscope.supervisor.connect_time" "s"
         &[attr::SUPERVISOR_NAME], &[], REQUEST_BOUNDS, "Time to establish a supervised connection; only of attempts that succeeded.";
     SUPERVISOR_CONNECTION_DURATION = Histogram "poolscope.supervisor.connection.duration" "s"
-        &[attr::SUPERVISOR_NAME], &[], SESSION_BOUNDS, "Time that a supervised connection was there; recorded when it is gone.";
+        &[attr::SUPERVISOR_NAME], &[], LIFE_BOUNDS, "Time that a supervised connection was there; recorded when it is gone.";
     SUPERVISOR_DELAY = Histogram "poolscope.supervisor.delay" "s"
         &[attr::SUPERVISOR_NAME], &[], CONNECTION_BOUNDS, "Time that a supervisor waited before an attempt.";
 
@@ -470,6 +476,12 @@ mod tests {
             assert_eq!(def.kind == MetricKind::Histogram, !def.bounds.is_empty(), "{}", def.name);
             assert!(def.bounds.windows(2).all(|pair| pair[0] < pair[1]), "{}", def.name);
         }
+    }
+
+    #[test]
+    fn no_life_from_a_hundredth_of_a_second_to_a_day_is_told_much_too_long() {
+        assert_eq!((LIFE_BOUNDS.first(), LIFE_BOUNDS.last()), (Some(&0.01), Some(&86_400.0)));
+        assert!(LIFE_BOUNDS.windows(2).all(|pair| pair[1] / pair[0] <= 2.5), "{LIFE_BOUNDS:?}");
     }
 
     #[test]

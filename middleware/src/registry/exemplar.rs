@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU8;
 use std::time::{Duration, SystemTime};
 
-use super::histogram::MAX_BOUNDS;
+use super::histogram::SEARCHED;
 use super::holder::TraceRef;
 use crate::clock::Instant;
 use crate::sync::atomic::{
@@ -152,7 +152,8 @@ impl Exemplars {
     // Not in line: what records would save more registers for it than it needs itself, also while nobody wants exemplars.
     #[inline(never)]
     pub(super) fn offer(&self, bucket: usize, value: u64, traced: Traced) {
-        let slots = self.0.get_or_init(|| (0..=MAX_BOUNDS).map(|_| Slot::new()).collect());
+        // What has more buckets lasts longer than requests do, and has none.
+        let slots = self.0.get_or_init(|| (0..SEARCHED).map(|_| Slot::new()).collect());
         if let Some(slot) = slots.get(bucket) {
             slot.offer(value, traced);
         }
@@ -208,8 +209,8 @@ mod tests {
         assert!(exemplars.snapshot(1.0).is_empty());
         let before = SystemTime::now();
         exemplars.offer(0, 2_000_000_000, traced(1, Instant::now()));
-        exemplars.offer(MAX_BOUNDS, 1_000_000_000, traced(2, Instant::now()));
-        exemplars.offer(MAX_BOUNDS + 1, 0, traced(3, Instant::now()));
+        exemplars.offer(SEARCHED - 1, 1_000_000_000, traced(2, Instant::now()));
+        exemplars.offer(SEARCHED, 0, traced(3, Instant::now()));
         let told = exemplars.snapshot(1e9);
         assert_eq!(told.iter().map(|one| one.value).collect::<Vec<_>>(), [2.0, 1.0]);
         assert_eq!((told[0].trace_id, told[0].span_id), (1 << 64 | u128::from(!1_u64), 1 ^ 0xffff));

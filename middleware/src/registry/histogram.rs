@@ -9,11 +9,11 @@ use super::exemplar::{ExemplarSnapshot, Exemplars, Traced};
 use super::mirror::{Mirrored, Mirroring};
 use crate::series::Labels;
 
-/// Most bounds that a metric of the contract has; one more bucket takes what is above the last.
-pub(super) const MAX_BOUNDS: usize = 14;
-
 /// Bounds as they are compared: a power of two, so that the search has a fixed number of steps and no branch to guess.
-const SEARCHED: usize = 16;
+pub(super) const SEARCHED: usize = 16;
+
+/// Most bounds that a metric of the contract can have; one more bucket takes what is above the last.
+const MAX_BOUNDS: usize = 2 * SEARCHED - 1;
 
 /// Nanoseconds of a second: metrics in seconds are recorded in nanoseconds.
 const NANOS: f64 = 1e9;
@@ -25,26 +25,51 @@ pub(super) const MILLIONTHS: f64 = 1e6;
 #[derive(Debug)]
 pub(crate) struct Histogram {
     def: &'static MetricDef,
-    /// The bounds in the unit of recording; what is beyond the last of them is never reached.
-    bounds: [u64; SEARCHED],
-    buckets: [AtomicU64; MAX_BOUNDS + 1],
+    first: Part,
+    /// What is above the first part, of a metric that has so many bounds. Nothing that a request records has.
+    above: Option<Box<Part>>,
     sum: AtomicU64,
     exemplars: Exemplars,
     mirrored: Mirrored,
+}
+
+/// A bucket for each of some bounds.
+#[derive(Debug)]
+struct Part {
+    /// In the unit of recording; what is beyond the last of them is never reached.
+    bounds: [u64; SEARCHED],
+    buckets: [AtomicU64; SEARCHED],
+}
+
+impl Part {
+    fn new(bounds: &[f64], scale: f64) -> Self {
+        let mut part = Self { bounds: [u64::MAX; SEARCHED], buckets: Default::default() };
+        for (slot, bound) in part.bounds.iter_mut().zip(bounds) {
+            *slot = (bound * scale).round() as u64;
+        }
+        part
+    }
+
+    /// Counts a value, and tells its bucket; that after the last if it is above all bounds.
+    #[inline]
+    fn count(&self, value: u64) -> usize {
+        let bucket = self.bounds.partition_point(|bound| *bound < value);
+        if let Some(count) = self.buckets.get(bucket) {
+            count.fetch_add(1, Relaxed);
+        }
+        bucket
+    }
 }
 
 impl Histogram {
     /// An empty histogram with the bounds of its metric.
     pub(crate) fn new(def: &'static MetricDef) -> Self {
         debug_assert!(def.bounds.len() <= MAX_BOUNDS, "{} has too many bounds", def.name);
-        let mut bounds = [u64::MAX; SEARCHED];
-        for (slot, bound) in bounds.iter_mut().zip(def.bounds) {
-            *slot = (bound * scale(def)).round() as u64;
-        }
+        let above = def.bounds.get(SEARCHED..).map(|bounds| Box::new(Part::new(bounds, scale(def))));
         Self {
             def,
-            bounds,
-            buckets: Default::default(),
+            first: Part::new(def.bounds, scale(def)),
+            above,
             sum: AtomicU64::new(0),
             exemplars: Exemplars::default(),
             mirrored: Mirrored::default(),
@@ -66,8 +91,12 @@ impl Histogram {
     /// The same for a value that may stand for others in its bucket.
     #[inline]
     pub(crate) fn record_traced(&self, value: u64, traced: impl FnOnce() -> Option<Traced>) {
-        let bucket = self.bounds.partition_point(|bound| *bound < value).min(MAX_BOUNDS);
-        self.buckets[bucket].fetch_add(1, Relaxed);
+        let mut bucket = self.first.count(value);
+        if bucket == SEARCHED
+            && let Some(above) = &self.above
+        {
+            bucket += above.count(value);
+        }
         self.sum.fetch_add(value, Relaxed);
         self.mirrored.record(|| value as f64 / scale(self.def));
         if let Some(traced) = traced() {
@@ -82,9 +111,10 @@ impl Histogram {
 
     pub(crate) fn snapshot(&self) -> HistogramSnapshot {
         let bounds = self.def.bounds;
+        let buckets = self.first.buckets.iter().chain(self.above.iter().flat_map(|above| &above.buckets));
         HistogramSnapshot {
             bounds,
-            buckets: self.buckets[..=bounds.len()].iter().map(|bucket| bucket.load(Relaxed)).collect(),
+            buckets: buckets.take(bounds.len() + 1).map(|bucket| bucket.load(Relaxed)).collect(),
             sum: self.sum.load(Relaxed) as f64 / scale(self.def),
             exemplars: self.exemplars.snapshot(scale(self.def)),
         }
@@ -159,6 +189,21 @@ mod tests {
         assert_eq!(snapshot.buckets[1], 1);
         assert_eq!(snapshot.buckets.last(), Some(&1));
         assert!((snapshot.sum - 100.011).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_has_many_bounds_has_a_bucket_for_each_of_them_and_for_what_is_above() {
+        let histogram = Histogram::new(&metric::SESSION_DURATION);
+        let bounds = metric::SESSION_DURATION.bounds;
+        assert!(bounds.len() > SEARCHED);
+        for bound in bounds {
+            histogram.record(Duration::from_secs_f64(*bound));
+        }
+        histogram.record(Duration::from_secs(86_401));
+        histogram.record_raw(u64::MAX);
+        let mut expected = vec![1; bounds.len()];
+        expected.push(2);
+        assert_eq!(histogram.snapshot().buckets, expected);
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub(crate) struct SpanRecord<'a> {
     pub(crate) is_setup: bool,
     /// A call that was turned away before it became a request.
     pub(crate) is_refusal: bool,
+    /// It is a session, and lasts for as long as that.
+    pub(crate) is_session: bool,
+    /// A request by which a connection left HTTP: what it became lives on.
+    pub(crate) is_upgrade: bool,
     pub(crate) call: Option<CallRecord<'a>>,
     pub(crate) destination: Option<Destination<'a>>,
     /// Name of the breaker that it names.

@@ -88,7 +88,13 @@ impl Signal for ExportLogsServiceRequest {
     /// There is nothing in a log record that could be rejected.
     fn take(&self, app: &App) -> Result<Rejected, DecodeError> {
         let logs = decode::logs(self, app.config.limits.max_event_attributes);
-        app.store().take_events(&logs.events, now_ms());
+        let now_ms = now_ms();
+        let named = app.store().take_events(&logs.events, now_ms);
+        // The store's lock is let go before that of the traces is taken.
+        if !named.is_empty() {
+            let mut traces = app.traces();
+            named.into_iter().for_each(|id| traces.name(id, now_ms));
+        }
         app.counts.taken(Self::KIND, logs.taken, 0);
         app.changed.notify_one();
         Ok(Rejected::default())

@@ -16,6 +16,7 @@ mod limit;
 mod peer;
 mod protection;
 mod serving;
+mod session;
 mod slow;
 mod stale;
 mod telemetry;
@@ -32,6 +33,7 @@ pub(crate) use leak::LongestLeak;
 pub(crate) use levels::Levels;
 pub use levels::RuleArg;
 pub(crate) use protection::finding as protection_finding;
+pub(crate) use session::{SessionFacts, findings as session_findings, fine as session_fine};
 pub(crate) use telemetry::{InstanceFacts, instance_findings};
 
 use poolscope_wire::{BreakerState, Figure, PoolPoint, Rule, Severity};

@@ -34,15 +34,17 @@ pub(crate) fn finding(
         ProtectionFigures::Server(figures) => serving::server(figures, levels),
         ProtectionFigures::Tasks(figures) => serving::tasks(figures, levels),
         ProtectionFigures::Queue(figures) => serving::queue(figures, levels),
-        ProtectionFigures::Supervisor(figures) => {
-            plain(Rule::SupervisorDown, serving::supervisor(figures), levels)
-        }
+        ProtectionFigures::Supervisor(figures) => serving::supervisor(figures, levels),
     };
     Finding { rule, severity, figure, sentence }
 }
 
 /// What has no figure to set a limit to; nothing is wrong where the rule is off.
-fn plain(rule: Rule, (severity, sentence): (Severity, String), levels: &Levels) -> (Rule, Judged, String) {
+pub(super) fn plain(
+    rule: Rule,
+    (severity, sentence): (Severity, String),
+    levels: &Levels,
+) -> (Rule, Judged, String) {
     let severity = levels.get(rule).map_or(Severity::Ok, |_| severity);
     (rule, (severity, None), sentence)
 }

@@ -1,11 +1,11 @@
 //! What serves, servers, tasks, queues and supervised connections: how it does, in a sentence with the figures of the last
 //! minute.
 
-use poolscope_semconv::value::{SupervisorReason, SupervisorState};
+use poolscope_semconv::value::{SupervisorReason, SupervisorState, TaskOutcome};
 use poolscope_wire::{QueueFigures, Rule, ServerFigures, Severity, SupervisorFigures, TaskFigures};
 
 use super::Levels;
-use super::protection::{Judged, by_share, share};
+use super::protection::{Judged, by_share, plain, share};
 use crate::words;
 
 type Found = (Rule, Judged, String);
@@ -16,25 +16,34 @@ fn by_count(rule: Rule, count: u64, levels: &Levels) -> Judged {
     judged.map_or((Severity::Ok, None), |(severity, figure)| (severity, Some(figure)))
 }
 
-/// Of connections that are turned away and of requests that fail, the worse is told.
+/// Of connections that are turned away, of requests that fail and of clients that leave, the worse is told.
 pub(super) fn server(figures: &ServerFigures, levels: &Levels) -> Found {
     let ServerFigures { idle, active, upgraded, queued, .. } = *figures;
-    let (requests, failed) = (figures.requests.minute, figures.failed.minute);
+    let (requests, failed, left) = (figures.requests.minute, figures.failed.minute, figures.left.minute);
     let (rejected, unaccepted) = (figures.rejected.minute, figures.accept_errors.minute);
-    let turned_away = by_count(Rule::ServerRejects, rejected.saturating_add(unaccepted), levels);
-    let errors = by_share(Rule::ServerErrors, failed, requests, levels);
     let open = idle.saturating_add(active).saturating_add(upgraded);
+    // Those that wait to be served have their place already.
+    let is_full = figures.limit.is_some_and(|limit| open.saturating_add(queued) >= limit);
+    let mut turned_away = by_count(Rule::ServerRejects, rejected.saturating_add(unaccepted), levels);
+    if is_full && levels.get(Rule::ServerRejects).is_some() {
+        turned_away.0 = turned_away.0.max(Severity::Warn);
+    }
+    let errors = by_share(Rule::ServerErrors, failed, requests, levels);
+    let leave = by_share(Rule::ClientsLeave, left, requests, levels);
     let of = figures.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
     let waiting = if queued > 0 { format!(", {queued} not served yet") } else { String::new() };
     let open = format!("{open}{of} {} open{waiting}", if open == 1 { "connection" } else { "connections" });
-    if turned_away.0 > Severity::Ok && turned_away.0 >= errors.0 {
+    if turned_away.0 > Severity::Ok && turned_away.0 >= errors.0.max(leave.0) {
         let rejected = (rejected > 0)
             .then(|| format!("{} turned away in the last minute", words::count(rejected, "connection")));
         let unaccepted = (unaccepted > 0)
             .then(|| format!("accepting failed {} in the last minute", words::count(unaccepted, "time")));
-        let failed =
-            (failed > 0).then(|| format!("{failed} of {} failed", words::count(requests, "request")));
-        let parts: Vec<_> = rejected.into_iter().chain(unaccepted).chain(failed).chain([open]).collect();
+        let full =
+            (is_full && rejected.is_none()).then(|| "there is room for no more connections".to_owned());
+        let failed = (failed > 0)
+            .then(|| format!("{} of {} failed", words::grouped(failed), words::count(requests, "request")));
+        let parts: Vec<_> =
+            [rejected, unaccepted, full, failed].into_iter().flatten().chain([open]).collect();
         return (Rule::ServerRejects, turned_away, parts.join("; "));
     }
     let answered = match (requests, failed) {
@@ -43,16 +52,22 @@ pub(super) fn server(figures: &ServerFigures, levels: &Levels) -> Found {
         _ => {
             let of = words::count(requests, "request");
             format!(
-                "{failed} of {of} failed in the last minute ({})",
+                "{} of {of} failed in the last minute ({})",
+                words::grouped(failed),
                 words::percent(share(failed, requests))
             )
         }
     };
+    let open = if figures.has_connections { format!("; {open}") } else { String::new() };
+    if leave.0 > errors.0 {
+        let share = words::percent(share(left, requests));
+        let told = format!("the client left {} of them without an answer ({share})", words::grouped(left));
+        return (Rule::ClientsLeave, leave, format!("{answered}; {told}{open}"));
+    }
     let left = match figures.disconnected.minute {
         0 => String::new(),
-        left => format!("; the client left early from {left}"),
+        left => format!("; the client left early from {}", words::grouped(left)),
     };
-    let open = if figures.has_connections { format!("; {open}") } else { String::new() };
     (Rule::ServerErrors, errors, format!("{answered}{left}{open}"))
 }
 
@@ -62,27 +77,57 @@ pub(super) fn tasks(figures: &TaskFigures, levels: &Levels) -> Found {
         1 => "1 task runs now".to_owned(),
         many => format!("{} run now", words::count(u64::from(many), "task")),
     };
+    let aborted = figures.ends.iter().find(|(outcome, _)| outcome == TaskOutcome::Aborted.as_str());
+    let aborted = match aborted.map_or(0, |(_, count)| count.minute) {
+        0 => String::new(),
+        aborted => format!("{} aborted in the last minute; ", words::count(aborted, "task")),
+    };
     let sentence = match panicked {
-        0 => running,
-        _ => format!("{} panicked in the last minute; {running}", words::count(panicked, "task")),
+        0 => format!("{aborted}{running}"),
+        _ => format!("{} panicked in the last minute; {aborted}{running}", words::count(panicked, "task")),
     };
     (Rule::TasksPanic, by_count(Rule::TasksPanic, panicked, levels), sentence)
 }
 
 pub(super) fn queue(figures: &QueueFigures, levels: &Levels) -> Found {
-    let QueueFigures { length, limit, high_water, pushed, dropped } = *figures;
+    let QueueFigures { length, limit, high_water, pushed, dropped, refused } = *figures;
     let of = if limit > 0 { format!(" of {limit}") } else { String::new() };
     let held = format!("{length}{of} in it, {high_water} at most");
+    // What was there before this minute may be dropped in it.
+    let offered = pushed.minute.saturating_add(refused.minute).max(dropped.minute);
+    let lost = by_share(Rule::QueueDrops, dropped.minute, offered, levels);
     let sentence = match dropped.minute {
         0 => held,
-        lost => {
-            format!("{lost} of {} dropped in the last minute; {held}", words::count(pushed.minute, "item"))
+        dropped => {
+            let share = words::percent(share(dropped, offered));
+            format!(
+                "{} of {} dropped in the last minute ({share}); {held}",
+                words::grouped(dropped),
+                words::count(offered, "item")
+            )
         }
     };
-    (Rule::QueueDrops, by_count(Rule::QueueDrops, dropped.minute, levels), sentence)
+    (Rule::QueueDrops, lost, sentence)
 }
 
-pub(super) fn supervisor(figures: &SupervisorFigures) -> (Severity, String) {
+/// Of a connection that is not there, that comes and goes, and that loses messages, the worse is told.
+pub(super) fn supervisor(figures: &SupervisorFigures, levels: &Levels) -> Found {
+    let (_, is_down, state) = plain(Rule::SupervisorDown, supervised(figures), levels);
+    let (again, lost) = (figures.again, figures.lost.minute);
+    let flaps = by_count(Rule::SupervisorFlaps, again, levels);
+    let loses = by_count(Rule::MessagesLost, lost, levels);
+    let again =
+        (again > 0).then(|| format!("established again {} in the last 15 min", words::count(again, "time")));
+    let lost = (lost > 0).then(|| format!("{} lost in the last minute", words::count(lost, "message")));
+    let sentence = [Some(state), lost, again].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let all = [(Rule::SupervisorDown, is_down), (Rule::MessagesLost, loses), (Rule::SupervisorFlaps, flaps)];
+    // Of equals the last is taken, so they are asked from behind.
+    let worst = all.into_iter().rev().max_by_key(|(_, judged)| judged.0);
+    let (rule, judged) = worst.unwrap_or_default();
+    (rule, judged, sentence)
+}
+
+fn supervised(figures: &SupervisorFigures) -> (Severity, String) {
     let attempts = |what: &str| {
         let made = words::count(figures.connects.minute, "attempt");
         (Severity::Warn, format!("{what}; {made} in the last minute"))
@@ -145,6 +190,35 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_has_no_room_or_whose_clients_leave_is_worth_a_look() {
+        let levels = <&Levels>::default();
+        let full = ServerFigures {
+            upgraded: 48,
+            queued: 2,
+            limit: Some(50),
+            has_connections: true,
+            requests: minute(100),
+            ..ServerFigures::default()
+        };
+        let sentence = "there is room for no more connections; 48 of 50 connections open, 2 not served yet";
+        check(&server(&full, levels), Rule::ServerRejects, Severity::Warn, sentence);
+        let off = Levels::new(&["server_rejects=off".parse().unwrap()]);
+        assert_eq!(server(&full, &off).1.0, Severity::Ok);
+        let left = |left| ServerFigures {
+            left: minute(left),
+            disconnected: minute(left + 1),
+            queued: 1,
+            ..full.clone()
+        };
+        let sentence = "none of 100 requests of the last minute failed; the client left 5 of them without an answer (5 %); \
+                        48 of 50 connections open, 1 not served yet";
+        check(&server(&left(5), levels), Rule::ClientsLeave, Severity::Warn, sentence);
+        let sentence = "none of 100 requests of the last minute failed; the client left early from 5; \
+                        48 of 50 connections open, 1 not served yet";
+        check(&server(&left(4), levels), Rule::ServerErrors, Severity::Ok, sentence);
+    }
+
+    #[test]
     fn tasks_that_panic_and_queues_that_drop_are_worth_a_look() {
         let levels = <&Levels>::default();
         let calm = TaskFigures { active: 1, ..TaskFigures::default() };
@@ -152,24 +226,36 @@ mod tests {
         let panics = TaskFigures { panicked: minute(2), ..calm };
         let sentence = "2 tasks panicked in the last minute; 1 task runs now";
         check(&tasks(&panics, levels), Rule::TasksPanic, Severity::Warn, sentence);
+        let aborted = ("aborted".to_owned(), minute(3));
+        let aborts = TaskFigures { active: 1, ends: vec![aborted], ..TaskFigures::default() };
+        let sentence = "3 tasks aborted in the last minute; 1 task runs now";
+        check(&tasks(&aborts, levels), Rule::TasksPanic, Severity::Ok, sentence);
         let calm =
-            QueueFigures { length: 3, limit: 64, high_water: 9, pushed: minute(50), dropped: minute(0) };
+            QueueFigures { length: 3, limit: 64, high_water: 9, pushed: minute(450), ..Default::default() };
         check(&queue(&calm, levels), Rule::QueueDrops, Severity::Ok, "3 of 64 in it, 9 at most");
-        let drops = QueueFigures { dropped: minute(4), ..calm };
-        let sentence = "4 of 50 items dropped in the last minute; 3 of 64 in it, 9 at most";
+        let few = QueueFigures { dropped: minute(4), ..calm };
+        let sentence = "4 of 450 items dropped in the last minute (0.89 %); 3 of 64 in it, 9 at most";
+        check(&queue(&few, levels), Rule::QueueDrops, Severity::Ok, sentence);
+        let drops = QueueFigures { dropped: minute(54), refused: minute(50), ..calm };
+        let sentence = "54 of 500 items dropped in the last minute (11 %); 3 of 64 in it, 9 at most";
         check(&queue(&drops, levels), Rule::QueueDrops, Severity::Warn, sentence);
+        let emptied = QueueFigures { dropped: minute(4), pushed: minute(0), ..calm };
+        assert_eq!(queue(&emptied, levels).1.0, Severity::Warn, "what was put in before");
     }
 
     #[test]
     fn a_supervised_connection_is_fine_where_it_is_there_or_only_begins() {
         let of = |state: SupervisorState, connects: u64, changes: &[SupervisorReason]| {
             let count = |reason: &SupervisorReason| (reason.as_str().to_owned(), minute(1));
-            supervisor(&SupervisorFigures {
+            let figures = SupervisorFigures {
                 state: state.as_str().to_owned(),
                 connects: Count { minute: connects, total: connects },
                 changes: changes.iter().map(count).collect(),
                 ..SupervisorFigures::default()
-            })
+            };
+            let (rule, (severity, _), sentence) = supervisor(&figures, <&Levels>::default());
+            assert_eq!(rule, Rule::SupervisorDown);
+            (severity, sentence)
         };
         assert_eq!(of(SupervisorState::Connected, 1, &[]).0, Severity::Ok);
         assert_eq!(of(SupervisorState::Connecting, 1, &[]).0, Severity::Ok);
@@ -180,5 +266,28 @@ mod tests {
         assert_eq!(of(SupervisorState::Stopped, 3, &[SupervisorReason::Requested]).0, Severity::Ok);
         let exhausted = of(SupervisorState::Stopped, 3, &[SupervisorReason::AttemptsExhausted]);
         assert_eq!(exhausted.0, Severity::Bad);
+    }
+
+    #[test]
+    fn a_connection_that_comes_and_goes_or_loses_messages_is_worth_a_look_while_it_is_there() {
+        let of = |again, lost, state: SupervisorState| {
+            let state = state.as_str().to_owned();
+            let figures =
+                SupervisorFigures { state, again, lost: minute(lost), ..SupervisorFigures::default() };
+            supervisor(&figures, <&Levels>::default())
+        };
+        let there = SupervisorState::Connected;
+        let sentence = "connected; established again 4 times in the last 15 min";
+        check(&of(4, 0, there), Rule::SupervisorDown, Severity::Ok, sentence);
+        let sentence = "connected; established again 5 times in the last 15 min";
+        check(&of(5, 0, there), Rule::SupervisorFlaps, Severity::Warn, sentence);
+        let sentence =
+            "connected; 1 message lost in the last minute; established again 5 times in the last 15 min";
+        check(&of(5, 1, there), Rule::MessagesLost, Severity::Warn, sentence);
+        assert_eq!(
+            of(5, 1, SupervisorState::Waiting).0,
+            Rule::SupervisorDown,
+            "that it is not there is told first"
+        );
     }
 }

@@ -131,6 +131,34 @@ mod tests {
     }
 
     #[test]
+    fn lives_from_a_hundredth_of_a_second_to_a_day_are_told_within_about_twice() {
+        use poolscope_semconv::metric::LIFE_BOUNDS;
+        let told = |lives: &[f64], share: f64| {
+            let mut buckets = Buckets::zeros(LIFE_BOUNDS.into());
+            for life in lives {
+                *buckets.count_mut(LIFE_BOUNDS.partition_point(|bound| bound < life)).unwrap() += 1;
+            }
+            buckets.quantile(share).unwrap() / lives[(lives.len() as f64 * share) as usize]
+        };
+        let mut life_s = 0.01;
+        while life_s <= 86_400.0 / 3.0 {
+            // All of one length is the worst that there is to tell; mostly they are spread.
+            let same = [life_s; 100];
+            let spread: Vec<f64> = (0..100).map(|n| life_s * (1.0 + f64::from(n) / 50.0)).collect();
+            for share in [0.5, 0.95, 0.99] {
+                let told = [told(&same, share), told(&spread, share)];
+                assert!(
+                    told.iter().all(|told| (0.5..=2.5).contains(told)),
+                    "{share} of {life_s} s: {told:?} of it"
+                );
+            }
+            let median = told(&spread, 0.5);
+            assert!((0.7..=1.4).contains(&median), "the median of {life_s} s and more: {median} of it");
+            life_s *= 1.07;
+        }
+    }
+
+    #[test]
     fn beyond_the_last_bound_is_the_last_bound() {
         assert_eq!(buckets(&[1.0, 2.0], &[1, 0, 99]).quantile(0.99), Some(2.0));
     }

@@ -123,7 +123,7 @@ impl Events {
         }
     }
 
-    /// Keeps an event of a time, belonging to a pool and a breaker.
+    /// Keeps an event of a time, belonging to a pool and a breaker, and tells how bad it is.
     pub(super) fn push(
         &mut self,
         record: &EventRecord<'_>,
@@ -131,7 +131,7 @@ impl Events {
         pool: Option<Id>,
         breaker: Option<Id>,
         max_text: usize,
-    ) {
+    ) -> Severity {
         self.dropped_attributes += record.dropped_attributes as u64;
         let cuts = &mut self.cuts;
         let mut text = |text: &str| {
@@ -156,6 +156,7 @@ impl Events {
         };
         self.next_id += 1;
         self.keep(event);
+        severity
     }
 
     fn keep(&mut self, event: Event) {

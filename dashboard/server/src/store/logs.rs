@@ -2,6 +2,7 @@
 
 use poolscope_semconv::value::HealthState;
 use poolscope_semconv::{attr, event};
+use poolscope_wire::Severity;
 
 use super::Store;
 use super::breaker::{Change, parse_state};
@@ -11,9 +12,10 @@ use crate::clock::axis_ms;
 use crate::model::{Destination, EventRecord, ProtectionKind};
 
 impl Store {
-    /// Applies a logs request.
-    pub(crate) fn take_events(&mut self, records: &[EventRecord<'_>], now_ms: u64) {
+    /// Applies a logs request, and tells the traces that are named by what somebody will look at.
+    pub(crate) fn take_events(&mut self, records: &[EventRecord<'_>], now_ms: u64) -> Vec<u128> {
         let mut changed = false;
+        let mut named = Vec::new();
         for record in records {
             self.see(record.sender, now_ms);
             if let Some(instance) = self.instances.get_mut(Id::instance(record.sender)) {
@@ -44,11 +46,16 @@ impl Store {
                 continue;
             }
             let breaker = breaker.map(|name| Id::breaker(record.sender, name));
-            self.events.push(record, at_ms, pool, breaker, self.limits.max_text_bytes);
+            let severity = self.events.push(record, at_ms, pool, breaker, self.limits.max_text_bytes);
+            let trace = <[u8; 16]>::try_from(record.trace_id).map_or(0, u128::from_be_bytes);
+            if severity > Severity::Ok && trace != 0 {
+                named.push(trace);
+            }
         }
         if changed {
             self.pair_breakers(now_ms);
         }
+        named
     }
 
     fn take_transition(&mut self, record: &EventRecord<'_>, at_ms: u64, now_ms: u64) -> bool {

@@ -1,19 +1,27 @@
-//! What was counted in the last minute, in a fixed number of parts, however often it is reported.
+//! What was counted in the last minute, or the last 15, in a fixed number of parts, however often it is reported.
 
-/// Parts of the minute: the oldest leaves as a whole, so that the minute is up to this share of it short.
-const PARTS: usize = 12;
-const PART_MS: u64 = 60_000 / PARTS as u64;
+/// The last minute.
+pub(super) type Minute<T> = Recent<T, 12, 5_000>;
 
-/// See the module.
-#[derive(Debug, Default)]
-pub(super) struct Minute<T> {
+/// The last 15 minutes.
+pub(super) type QuarterHour<T> = Recent<T, 15, 60_000>;
+
+/// A time up to now in parts: the oldest leaves as a whole, so that the time is up to one part short.
+#[derive(Debug)]
+pub(super) struct Recent<T, const PARTS: usize, const PART_MS: u64> {
     parts: [T; PARTS],
     /// The newest part, counted from the beginning of time.
     newest: u64,
 }
 
-impl<T: Default> Minute<T> {
-    /// The part of a moment; what is older than a minute then goes. A moment that is past the minute counts as its end.
+impl<T: Default, const PARTS: usize, const PART_MS: u64> Default for Recent<T, PARTS, PART_MS> {
+    fn default() -> Self {
+        Self { parts: std::array::from_fn(|_| T::default()), newest: 0 }
+    }
+}
+
+impl<T: Default, const PARTS: usize, const PART_MS: u64> Recent<T, PARTS, PART_MS> {
+    /// The part of a moment; what is too old then goes. A moment that is older than all parts counts as the oldest.
     pub(super) fn at(&mut self, at_ms: u64) -> &mut T {
         let part = at_ms / PART_MS;
         let passed = part.saturating_sub(self.newest).min(PARTS as u64);
@@ -38,7 +46,7 @@ impl<T: Default> Minute<T> {
         (part % PARTS as u64) as usize
     }
 
-    /// The parts of the minute up to a moment, in no order.
+    /// The parts up to a moment, in no order.
     pub(super) fn until(&mut self, at_ms: u64) -> impl Iterator<Item = &T> {
         self.at(at_ms);
         self.parts.iter()

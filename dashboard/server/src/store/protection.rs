@@ -17,7 +17,7 @@ use super::id::Id;
 use super::journal::{Journal, Kind};
 use super::kept::Told;
 use super::labelled::{Added, Labelled};
-use super::minute::Minute;
+use super::minute::{Minute, QuarterHour};
 use super::reports::{Reports, SAME_REPORT_MS};
 use super::unsaved::Unsaved;
 use crate::config::Limits;
@@ -25,8 +25,8 @@ use crate::model::{ProtectionFigure as Figure, ProtectionKind, ProtectionReading
 use crate::rules::{About, Levels, protection_finding};
 use crate::words::{cut_name, cut_text};
 
-/// Calm before a limit is shown as fine again: a request that waits for a moment would have its row jump. The others
-/// need none: they are judged by their last minute, or have thresholds of their own.
+/// Calm before what is full is shown as fine again, a limit or a server: a request that waits for a moment would have its
+/// row jump. The others need none: they are judged by their last minute, or have thresholds of their own.
 const CALM_MS: u64 = 10_000;
 
 /// See the module.
@@ -47,6 +47,8 @@ pub(crate) struct Protection {
     served: serving::Served,
     /// Of a supervised connection: its state, and how often that has changed.
     supervised: Option<(SupervisorState, u64)>,
+    /// And how often it was established.
+    established: QuarterHour<u64>,
     /// Of a probe: its state. Of both, since when.
     state: Option<HealthState>,
     since_ms: Option<u64>,
@@ -58,7 +60,7 @@ pub(crate) struct Protection {
     health: Health,
     /// The rule that the condition is of, and its figure.
     rule: (wire::Rule, Option<wire::Figure>),
-    /// Since when a limit fares better than it is shown.
+    /// Since when what can be full fares better than it is shown.
     better_since_ms: Option<u64>,
     figures: ProtectionFigures,
     stale: bool,
@@ -93,6 +95,7 @@ impl Protection {
             most: Minute::default(),
             served: serving::Served::default(),
             supervised: None,
+            established: QuarterHour::default(),
             state: None,
             since_ms: None,
             told: None,
@@ -120,6 +123,7 @@ impl Protection {
             self.spread.rewind(at_ms);
             self.most.rewind(at_ms);
             self.served.rewind(at_ms);
+            self.established.rewind(at_ms);
             self.since_ms = self.since_ms.map(|since_ms| since_ms.min(at_ms));
         }
         (self.last_seen_ms, self.hidden) = (now_ms, false);
@@ -140,6 +144,10 @@ impl Protection {
                 self.course.spread(spread);
             }
             (Some(Added::Count(count)), Some(places)) => {
+                if places.contains(&serving::ESTABLISHED) && self.kind == ProtectionKind::Supervisor {
+                    let part = self.established.at(at_ms);
+                    *part = part.saturating_add(*count);
+                }
                 places.iter().for_each(|place| self.course.count(*place, *count));
             }
             _ => {}
@@ -195,7 +203,8 @@ impl Protection {
         let finding = protection_finding(&self.name, &self.figures, reason, levels);
         self.rule = (finding.rule, finding.figure);
         let mut severity = finding.severity;
-        if self.kind == ProtectionKind::Limit && severity < self.health.severity {
+        let can_be_full = matches!(self.kind, ProtectionKind::Limit | ProtectionKind::Server);
+        if can_be_full && severity < self.health.severity {
             // Where the clock was put back, the calm begins anew.
             let since_ms = self.better_since_ms.map_or(now_ms, |since_ms| since_ms.min(now_ms));
             self.better_since_ms = Some(since_ms);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use poolscope_semconv::value::{IoDirection, PingOutcome, SessionEnd};
 use poolscope_wire as wire;
-use wire::{Count, Rule, SessionPoint};
+use wire::{Count, SessionPoint};
 
 use super::buckets::Buckets;
 use super::capped::Seen;
@@ -19,8 +19,8 @@ use super::reports::Reports;
 use super::unsaved::Unsaved;
 use crate::config::Limits;
 use crate::model::{Sender, SessionFigure as Figure, SessionReading};
-use crate::rules::{Condition, Finding, Levels};
-use crate::words::{self, cut_name};
+use crate::rules::{Condition, Levels, SessionFacts, session_findings, session_fine};
+use crate::words::cut_name;
 
 /// Points that are kept: what a sparkline shows, at one report a second.
 const MAX_POINTS: usize = 240;
@@ -165,20 +165,20 @@ impl Session {
 
     fn judge(&mut self, levels: &Levels, now_ms: u64) {
         let now = self.points.back().copied().unwrap_or_default();
-        let found = levels.judge(Rule::SessionOverdue, f64::from(now.overdue)).filter(|_| now.overdue > 0);
-        let overdue = found.map(|(severity, figure)| {
-            let who = match now.overdue {
-                1 => "1 session was told to end and is".to_owned(),
-                many => format!("{many} sessions were told to end and are"),
-            };
-            let sentence = format!("{who} still there after the time for it");
-            Finding { rule: Rule::SessionOverdue, severity, figure: Some(figure), sentence }
-        });
-        let fine = || match now.active {
-            0 => "fine: nobody is there".to_owned(),
-            active => format!("fine: {} there", words::count(u64::from(active), "session")),
+        let mut facts = SessionFacts {
+            active: now.active,
+            overdue: now.overdue,
+            refused: self.count(Figure::Refused).minute,
+            missed_pings: self.count_of(Figure::Pings, PingOutcome::Missed.as_str()).minute,
+            late_sweeps: self.count(Figure::LateSweeps).minute,
+            oldest_age_s: self.gauge(Figure::OldestAge),
+            ..SessionFacts::default()
         };
-        self.dirty |= self.condition.update(overdue.as_slice(), fine, now_ms);
+        for (reason, count) in self.series.counts(Figure::Ended, &self.reports) {
+            facts.end(&reason, count.minute);
+        }
+        let found = session_findings(&facts, levels);
+        self.dirty |= self.condition.update(&found, || session_fine(&facts), now_ms);
     }
 
     fn gauge(&self, figure: Figure) -> Option<f64> {

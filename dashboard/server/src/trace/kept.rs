@@ -59,6 +59,10 @@ pub(super) struct Span {
     pub(super) part: Option<PhaseKind>,
     pub(super) is_setup: bool,
     pub(super) is_refusal: bool,
+    #[serde(default)]
+    pub(super) is_session: bool,
+    #[serde(default)]
+    pub(super) is_upgrade: bool,
     pub(super) call: Option<Box<Call>>,
     pub(super) pool: Option<Id>,
     pub(super) breaker: Option<Id>,
@@ -140,6 +144,9 @@ pub(super) struct Trace {
     pub(super) dropped_spans: u64,
     /// Earlier spans of it made room for other traces.
     pub(super) evicted_before: bool,
+    /// An event names it that somebody will look at.
+    #[serde(default)]
+    pub(super) is_named: bool,
     pub(super) first_seen_ms: u64,
     pub(super) last_seen_ms: u64,
     /// Since when all of its class were here when the file got it.
@@ -170,6 +177,7 @@ impl Trace {
             breakers: Vec::new(),
             dropped_spans: 0,
             evicted_before,
+            is_named: false,
             first_seen_ms: now_ms,
             last_seen_ms: now_ms,
             whole_since_ms: 0,
@@ -271,12 +279,21 @@ impl Trace {
 
     /// How long it took, so that clocks that differ do not matter where its beginning is here.
     pub(super) fn duration_ns(&self) -> u64 {
-        let longest = self.spans.iter().map(Span::duration_ns).max().unwrap_or(0);
+        self.duration_of(|_| true)
+    }
+
+    /// The same without sessions: these last for as long as somebody is there, and nobody waits for them.
+    pub(super) fn worked_ns(&self) -> u64 {
+        self.duration_of(|span| !span.is_session)
+    }
+
+    fn duration_of(&self, counts: impl Fn(&Span) -> bool) -> u64 {
+        let spans = || self.spans.iter().filter(|span| counts(span));
         if self.root().is_some() {
-            return longest;
+            return spans().map(Span::duration_ns).max().unwrap_or(0);
         }
-        let start = self.spans.iter().map(|span| span.start_ns).min().unwrap_or(0);
-        let end = self.spans.iter().map(|span| span.end_ns).max().unwrap_or(0);
+        let start = spans().map(|span| span.start_ns).min().unwrap_or(0);
+        let end = spans().map(|span| span.end_ns).max().unwrap_or(0);
         end - start
     }
 
@@ -337,6 +354,8 @@ fn span(record: &SpanRecord<'_>, place: SpanPlace, sender: usize, max_text: usiz
         part: record.part,
         is_setup: record.is_setup,
         is_refusal: record.is_refusal,
+        is_session: record.is_session,
+        is_upgrade: record.is_upgrade,
         call: record.call.as_ref().map(|record| Box::new(call(record, max_text))),
         pool: place.pool,
         breaker: place.breaker,

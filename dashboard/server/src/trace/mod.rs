@@ -3,12 +3,15 @@
 //! Spans come in any order, and from several services; each joins its trace. When there is no room, the class of traces
 //! that takes most of what is its own gives up, so that a flood of quick good traces only pushes out quick good traces.
 //! What failed, was slow or was turned away is spread over pools and breakers, and thinned instead of cut off: one pool
-//! that fails all the time pushes out neither what failed elsewhere nor its own past. The set-ups of connections, which are traces of their own, stay while requests link to them, and longest
+//! that fails all the time pushes out neither what failed elsewhere nor its own past. What an event names is kept like that
+//! too, however it went, and has a share of its own. What opened a session or a WebSocket is kept apart from other good traces, since its events come
+//! much later. The set-ups of connections, which are traces of their own, stay while requests link to them, and longest
 //! where one that failed or was slow does.
 
 mod class;
 mod clock;
 mod kept;
+mod named;
 mod phases;
 mod query;
 mod refusal;
@@ -29,6 +32,7 @@ use poolscope_wire::Limit;
 
 use self::class::Class;
 use self::kept::{Span, Trace};
+use self::named::Names;
 use self::saved::Unsaved;
 use crate::config::{Config, Limits};
 use crate::model::SpanRecord;
@@ -69,6 +73,8 @@ pub(crate) struct Traces {
     next_order: u64,
     /// How often traces that failed or were slow link to another.
     wanted: HashMap<u128, usize>,
+    /// Traces that events name and that have not come.
+    names: Names,
     gone: VecDeque<u128>,
     gone_ids: HashSet<u128>,
     any_spans: bool,
@@ -93,6 +99,7 @@ impl Traces {
             whole_since_ms: [0; Class::COUNT],
             next_order: 1,
             wanted: HashMap::new(),
+            names: Names::default(),
             gone: VecDeque::new(),
             gone_ids: HashSet::new(),
             any_spans: false,
@@ -122,14 +129,9 @@ impl Traces {
             }
         }
         if !trace.spans.is_empty() {
-            trace.class = self.class_of(&trace);
-            match (was_notable, trace.class.is_notable()) {
-                (false, true) => trace.links().for_each(|linked| self.want(linked)),
-                (true, false) => trace.links().for_each(|linked| self.want_less(linked)),
-                _ => {}
-            }
+            trace.is_named |= self.names.take(id);
             trace.last_seen_ms = now_ms;
-            self.put_in(trace);
+            self.put_back(trace, was_notable);
         }
         for (linked, _) in spans.iter().flat_map(|(span, _)| &span.links) {
             self.still_wanted(*linked, now_ms);
@@ -163,6 +165,17 @@ impl Traces {
         let trace = self.traces.remove(&id)?;
         self.lanes[trace.class as usize].remove(trace.owner, trace.order);
         Some(trace)
+    }
+
+    /// Puts a trace in that may be of another class than it was.
+    fn put_back(&mut self, mut trace: Trace, was_notable: bool) {
+        trace.class = self.class_of(&trace);
+        match (was_notable, trace.class.is_notable()) {
+            (false, true) => trace.links().for_each(|linked| self.want(linked)),
+            (true, false) => trace.links().for_each(|linked| self.want_less(linked)),
+            _ => {}
+        }
+        self.put_in(trace);
     }
 
     /// Puts a trace in as the newest of its class.

@@ -119,8 +119,11 @@ impl Traces {
         }
         let matching = found.len() as u64;
         let traces = found.into_iter().take(limit).map(|(trace, _)| self.summary(trace));
-        let since_ms =
-            |class: Class| Some(self.whole_since_ms[class as usize]).filter(|since_ms| *since_ms > 0);
+        // Some of them are kept because an event names them.
+        let since_ms = |class: Class| {
+            let since_ms = [class, Class::Named].map(|class| self.whole_since_ms[class as usize]);
+            since_ms.into_iter().max().filter(|since_ms| *since_ms > 0)
+        };
         TraceList {
             traces: traces.collect(),
             matching,

@@ -34,11 +34,13 @@ impl Unsaved {
 fn rank(class: Class) -> u8 {
     match class {
         Class::Failed => 0,
-        Class::Slow => 1,
-        Class::WantedSetUp => 2,
-        Class::Rejected => 3,
-        Class::SetUp => 4,
-        Class::Recent => 5,
+        Class::Named => 1,
+        Class::Slow => 2,
+        Class::WantedSetUp => 3,
+        Class::Rejected => 4,
+        Class::Opened => 5,
+        Class::SetUp => 6,
+        Class::Recent => 7,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Spans in, traces out: bounds, what stays, order, links, clocks.
 
+mod named;
 mod room;
 
 use std::borrow::Cow;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use poolscope_semconv::attr;
 use poolscope_wire::{PhaseKind, SpanKind, TraceStatus};
 
-use super::{Sort, TraceFilter, Traces, Wanted, by_trace};
+use super::{Class, Sort, Spread, TraceFilter, Traces, Wanted, by_trace};
 use crate::config::{Config, Limits};
 use crate::model::{CallRecord, Destination, Sender, SpanRecord};
 use crate::store::{Id, SpanPlace};
@@ -39,6 +40,8 @@ fn span(trace_id: u128, span_id: u64, parent: u64, from_ms: u64, to_ms: u64) -> 
         part: None,
         is_setup: false,
         is_refusal: false,
+        is_session: false,
+        is_upgrade: false,
         call: None,
         destination: None,
         breaker: None,

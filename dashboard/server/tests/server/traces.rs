@@ -87,6 +87,41 @@ async fn traces_are_taken_over_http_and_found_again() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn a_trace_that_a_warning_names_stays_and_one_that_routine_names_goes_and_says_so() {
+    let limits = Limits { max_traces: 40, ..Limits::default() };
+    let server = Running::start(Config { limits, ..config() }).await;
+    let send = async |spans: Vec<Json>| {
+        let body =
+            json!({ "resourceSpans": [{ "resource": resource(), "scopeSpans": [{ "spans": spans }] }] });
+        server.post("/v1/traces", "application/json", None, serde_json::to_vec(&body).unwrap()).await;
+    };
+    let ended = |trace: u32, reason: &str| {
+        json!({
+            "eventName": event::SESSION_ENDED, "traceId": format!("{trace:032x}"), "spanId": "b7ad6b7169203331",
+            "attributes": [text(attr::SESSION_NAME, "chat"), text(attr::SESSION_END_REASON, reason)],
+        })
+    };
+    send((1..=3).map(|id| a_request(id, 5, &json!({}))).collect()).await;
+    let records = [ended(1, "error"), ended(2, "completed"), ended(4, "error")];
+    let logs =
+        json!({ "resourceLogs": [{ "resource": resource(), "scopeLogs": [{ "logRecords": records }] }] });
+    server.post("/v1/logs", "application/json", None, serde_json::to_vec(&logs).unwrap()).await;
+    send(vec![a_request(4, 5, &json!({}))]).await;
+    send((100..200).map(|id| a_request(id, 5, &json!({}))).collect()).await;
+    let get = async |id: u32| {
+        let url = format!("http://{}{}/{id:032x}", server.http, path::TRACES);
+        server.client.get(url).send().await.unwrap()
+    };
+    assert_eq!((get(1).await.status(), get(4).await.status()), (StatusCode::OK, StatusCode::OK));
+    for id in [2, 3] {
+        let answer = get(id).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{id}");
+        assert!(answer.text().await.unwrap().contains("was here and has made room"), "{id}");
+    }
+    server.stop().await;
+}
+
 #[test]
 fn a_template_that_leads_nowhere_is_one_sentence_of_the_program() {
     let program = std::process::Command::new(env!("CARGO_BIN_EXE_poolscope-dashboard"))

@@ -117,11 +117,11 @@ objects! {
     ResourceFigures { guard, usage, peak, soft, hard, refused }
     ServerFigures {
         idle, active, upgraded, queued, limit, has_connections, accepted, rejected, accept_errors, closes, in_flight, requests,
-        failed, disconnected, duration_s,
+        failed, disconnected, left, duration_s,
     }
     TaskFigures { active, started, ends, panicked, life_s }
-    QueueFigures { length, limit, high_water, pushed, dropped }
-    SupervisorFigures { state, since_ms, connects, lost, changes, life_s }
+    QueueFigures { length, limit, high_water, pushed, dropped, refused }
+    SupervisorFigures { state, since_ms, connects, again, lost, changes, life_s }
     Protection { id, service, instance, name, health, figures, last_seen_ms, stale }
     Level { warn, bad }
     RuleSetting { rule, title, advice, unit, level, is_set }

@@ -118,6 +118,8 @@ fn one<'a>(
         part,
         is_setup,
         is_refusal: REFUSALS.contains(&&*span.name),
+        is_session: attributes.text(attr::SESSION_NAME).is_some(),
+        is_upgrade: is_upgrade(attributes),
         destination: (call.is_some() || is_setup).then(|| destination(attributes)).flatten(),
         call,
         breaker: attributes.text(attr::BREAKER_NAME).filter(|name| !name.is_empty()),
@@ -171,6 +173,25 @@ fn note(event: &Event, max_attributes: usize) -> NoteRecord<'_> {
     }
 }
 
+/// The status code of an answer, by the conventions of now or of before.
+fn status_code(attributes: &[KeyValue]) -> Option<u16> {
+    let keys = [attr::HTTP_RESPONSE_STATUS_CODE, theirs::HTTP_STATUS_CODE];
+    keys.into_iter().find_map(|key| attributes.integer(key)).and_then(|code| u16::try_from(code).ok())
+}
+
+/// True of a request, of either side, that was answered by a 101, or of a CONNECT that succeeded.
+fn is_upgrade(attributes: &[KeyValue]) -> bool {
+    let is_connect = || {
+        let keys = [attr::HTTP_REQUEST_METHOD, theirs::HTTP_METHOD];
+        keys.into_iter().find_map(|key| attributes.text(key)) == Some("CONNECT")
+    };
+    match status_code(attributes) {
+        Some(101) => true,
+        Some(200..=299) => is_connect(),
+        _ => false,
+    }
+}
+
 /// What an HTTP client tells of a request, by the conventions of now or of before; `None` if it is no such span.
 fn call(kind: SpanKind, attributes: &[KeyValue]) -> Option<CallRecord<'_>> {
     let get = |keys: [&str; 2]| keys.into_iter().find_map(|key| attributes.text(key));
@@ -186,8 +207,7 @@ fn call(kind: SpanKind, attributes: &[KeyValue]) -> Option<CallRecord<'_>> {
             Some(url) => Cow::Borrowed(url),
             None => Cow::Owned(composed(attributes)),
         },
-        status_code: whole([attr::HTTP_RESPONSE_STATUS_CODE, theirs::HTTP_STATUS_CODE])
-            .and_then(|code| u16::try_from(code).ok()),
+        status_code: status_code(attributes),
         resends: whole([attr::HTTP_REQUEST_RESEND_COUNT, theirs::HTTP_RESEND_COUNT])
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(0),

@@ -281,6 +281,23 @@ fn a_span(extra: Json) -> ExportTraceServiceRequest {
 }
 
 #[test]
+fn what_leaves_http_is_told_and_what_is_a_session() {
+    let of = |attributes: Json| {
+        let request = a_span(json!({ "kind": 2, "attributes": attributes }));
+        let span = &spans(&request, 0).spans[0];
+        (span.is_upgrade, span.is_session)
+    };
+    let text = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+    let status = |code: &str| json!({ "key": "http.response.status_code", "value": { "intValue": code } });
+    let method = |method: &str| text("http.request.method", method);
+    assert_eq!(of(json!([method("GET"), status("101")])), (true, false));
+    assert_eq!(of(json!([method("CONNECT"), status("200")])), (true, false), "over HTTP/2");
+    assert_eq!(of(json!([method("CONNECT"), status("503")])), (false, false));
+    assert_eq!(of(json!([method("GET"), status("200")])), (false, false));
+    assert_eq!(of(json!([text("poolscope.session.name", "chat")])), (false, true));
+}
+
+#[test]
 fn a_span_that_can_not_be_true_is_rejected_by_itself() {
     for (extra, why) in [
         (json!({ "traceId": "00000000000000000000000000000000" }), "no valid trace id"),

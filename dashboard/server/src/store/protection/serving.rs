@@ -1,6 +1,8 @@
 //! The figures of what serves: servers, groups of tasks, queues and supervised connections.
 
-use poolscope_semconv::value::{ConnectionState, SupervisorReason, SupervisorState, TaskOutcome};
+use poolscope_semconv::value::{
+    ConnectionState, DisconnectPhase, QueueDropReason, SupervisorReason, SupervisorState, TaskOutcome,
+};
 use poolscope_wire as wire;
 use wire::{Count, ProtectionFigures};
 
@@ -12,6 +14,9 @@ use crate::model::ProtectionFigure as Figure;
 
 /// Where the history of a server has its failed requests: see [`layout_of`](super::super::course::layout_of).
 pub(super) const FAILED: usize = 1;
+
+/// Where the history of a supervised connection has that it was established.
+pub(super) const ESTABLISHED: usize = 1;
 
 /// The requests of a server, and those that failed, which a histogram counts.
 #[derive(Debug, Default)]
@@ -59,12 +64,14 @@ impl Protection {
             ..wire::ServerFigures::default()
         };
         let (requests, failed) = self.served.counts(self.reports.newest_ms());
+        let left = self.counts(Figure::ServerDisconnected).remove(DisconnectPhase::Waiting.as_str());
         wire::ServerFigures {
             accepted: self.all(Figure::ServerAccepted),
             rejected: self.all(Figure::ServerRejected),
             accept_errors: self.all(Figure::ServerAcceptErrors),
             closes: by_frequency(self.counts(Figure::ServerClosed)),
             disconnected: self.all(Figure::ServerDisconnected),
+            left: left.unwrap_or_default(),
             duration_s: self.percentiles(),
             requests,
             failed,
@@ -84,12 +91,15 @@ impl Protection {
     }
 
     pub(super) fn queue(&mut self) -> wire::QueueFigures {
+        let drops = self.counts(Figure::QueueDropped);
+        let refused = |(reason, _): &(&String, &Count)| **reason != *QueueDropReason::Oldest.as_str();
         wire::QueueFigures {
             length: self.whole(Figure::QueueLength).unwrap_or(0),
             limit: self.whole(Figure::QueueLimit).unwrap_or(0),
             high_water: self.whole(Figure::QueueHighWater).unwrap_or(0),
             pushed: self.all(Figure::QueuePushed),
-            dropped: self.all(Figure::QueueDropped),
+            dropped: sum(drops.values().copied()),
+            refused: sum(drops.iter().filter(refused).map(|(_, count)| *count)),
         }
     }
 
@@ -98,6 +108,11 @@ impl Protection {
         let state = told.and_then(|(label, _)| SupervisorState::parse(label));
         let changes = self.counts(Figure::SupervisorChanges);
         let changed = sum(changes.values().copied()).total;
+        let established = changes.get(SupervisorReason::Established.as_str()).map_or(0, |count| count.total);
+        let within = self
+            .established
+            .until(self.reports.newest_ms())
+            .fold(0, |sum: u64, part| sum.saturating_add(*part));
         if let Some(state) = state {
             // Between two reports it may have been lost and found again.
             let told = Some((state, changed));
@@ -110,6 +125,8 @@ impl Protection {
             state: self.supervised.map_or("", |(state, _)| state.as_str()).to_owned(),
             since_ms: self.since_ms,
             connects: self.all(Figure::SupervisorConnects),
+            // The first time is not one time again.
+            again: within.min(established.saturating_sub(1)),
             lost: self.all(Figure::SupervisorLost),
             changes: by_frequency(changes),
             life_s: self.percentiles(),
@@ -184,7 +201,7 @@ fn lost(reason: SupervisorReason) -> Option<&'static [usize]> {
         Silent, Unresponsive,
     };
     match reason {
-        Established => Some(&[1]),
+        Established => Some(&[ESTABLISHED]),
         PeerClosed | Failed | Silent | MessageTimeout | HandlerFailed | HandlerTimeout | HandlerPanicked
         | Unresponsive => Some(&[2]),
         _ => None,

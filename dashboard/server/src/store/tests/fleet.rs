@@ -279,6 +279,14 @@ fn sessions_are_counted_by_how_they_end_and_those_that_hang_are_told() {
     assert_eq!((warnings[0].rule, warnings[0].what), (Rule::SessionOverdue, Subject::Session));
     assert_eq!(one.health.sentence, "1 session was told to end and is still there after the time for it");
     assert_eq!(store.services()[0].instances[0].sessions, 1);
+    let ends =
+        [(F::Active, "", 3.0), (F::Ended, "error", 82.0), (F::Refused, "", 1.0), (F::Pings, "missed", 4.0)];
+    store.take_metrics(&[sessions("one", T0 + 3_000, &ends)], T0 + 3_000);
+    let mut found: Vec<_> = store.warnings().into_iter().map(|one| (one.rule, one.recovering)).collect();
+    found.sort_unstable_by_key(|(rule, _)| *rule);
+    let expected =
+        [(Rule::SessionsRefused, false), (Rule::SessionsFail, false), (Rule::SessionOverdue, true)];
+    assert_eq!(found, expected);
     let update = store.update(T0 + 3_000);
     assert_eq!((update.sessions.len(), store.update(T0 + 3_001).sessions.len()), (1, 0));
 }

@@ -34,6 +34,10 @@ fn server(second: u64, times: u64) -> Vec<Json> {
         sum("http.server.active_requests", second, &of, count(requests))
     };
     let rejected = [API, ("poolscope.server.reject_reason", "max_connections")];
+    let left = |phase, count_of| {
+        let of = [API, ("poolscope.server.disconnect_phase", phase)];
+        sum("poolscope.server.request.disconnected", second, &of, count(count_of))
+    };
     let closed = [API, ("poolscope.server.close_reason", "idle_timeout")];
     let requests = |route: &str, status: &str, done: u64| {
         let mut of = vec![API, ("http.route", route), ("http.response.status_code", status)];
@@ -51,6 +55,8 @@ fn server(second: u64, times: u64) -> Vec<Json> {
         sum("poolscope.server.connection.closed", second, &closed, count(4 * times)),
         in_flight("GET", 1),
         in_flight("POST", 1),
+        left("waiting", times),
+        left("responding", 3 * times),
         requests("/orders", "200", 90 * times),
         requests("/carts", "503", 5 * times),
         requests("/orders", "503", 5 * times),
@@ -69,6 +75,7 @@ fn a_server_adds_its_routes_up_and_warns_of_what_it_turns_away() {
     assert_eq!((figures.limit, figures.in_flight), (Some(6), 2));
     assert_eq!((figures.requests.total, figures.failed.total), (200, 20));
     assert_eq!((figures.accepted.total, figures.rejected.total), (20, 4));
+    assert_eq!((figures.disconnected.total, figures.left.total), (8, 2));
     assert_eq!(figures.closes[0].0, "idle_timeout");
     assert!(figures.duration_s.is_some_and(|spread| spread.p99 <= 0.5));
     assert_eq!(api.health.severity, Severity::Warn);
@@ -88,7 +95,8 @@ fn tasks_and_queues_are_told_with_what_went_wrong() {
         let group = ("poolscope.task.group", "chat");
         let panicked = [group, ("poolscope.task.outcome", "panicked")];
         let queue = ("poolscope.queue.name", "outbox");
-        let oldest = [queue, ("poolscope.queue.drop_reason", "oldest")];
+        let [oldest, newest] =
+            ["oldest", "newest"].map(|which| [queue, ("poolscope.queue.drop_reason", which)]);
         let metrics = [
             sum("poolscope.task.active", second, &[group], count(3)),
             sum("poolscope.task.started", second, &[group], count(5 * second)),
@@ -96,6 +104,8 @@ fn tasks_and_queues_are_told_with_what_went_wrong() {
             sum("poolscope.queue.length", second, &[queue], count(7)),
             sum("poolscope.queue.limit", second, &[queue], count(64)),
             sum("poolscope.queue.drops", second, &oldest, count(9 * second)),
+            sum("poolscope.queue.drops", second, &newest, count(2 * second)),
+            sum("poolscope.queue.pushed", second, &[queue], count(18 * second)),
         ];
         send(&mut store, second, &SHOP, &metrics);
     }
@@ -105,7 +115,9 @@ fn tasks_and_queues_are_told_with_what_went_wrong() {
     assert_eq!(chat.health.severity, Severity::Warn);
     let outbox = one(&mut store, |figures| matches!(figures, ProtectionFigures::Queue(_)));
     let ProtectionFigures::Queue(queue) = &outbox.figures else { unreachable!() };
-    assert_eq!((queue.length, queue.limit, queue.dropped.total), (7, 64, 18));
+    assert_eq!((queue.length, queue.limit, queue.dropped.total), (7, 64, 22));
+    assert_eq!((queue.refused.total, queue.dropped.minute), (4, 22));
+    assert!(outbox.health.sentence.starts_with("22 of 40 items dropped"), "{}", outbox.health.sentence);
     assert_eq!(outbox.health.severity, Severity::Warn);
 }
 
@@ -129,11 +141,11 @@ fn a_supervised_connection_that_came_back_between_two_reports_is_there_since_the
         ];
         metrics.push(sum("poolscope.supervisor.transitions", second, &of, count(established)));
         metrics.push(sum("poolscope.supervisor.connects", second, &[name], count(established + 1)));
-        metrics.push(sum("poolscope.supervisor.lost", second, &[name], count(2 * established)));
+        metrics.push(sum("poolscope.supervisor.lost", second, &[name], count(0)));
         send(store, second, &SHOP, &metrics);
         let prices = one(store, |figures| matches!(figures, ProtectionFigures::Supervisor(_)));
         let ProtectionFigures::Supervisor(figures) = prices.figures else { unreachable!() };
-        assert_eq!(figures.lost.total, 2 * established);
+        assert_eq!((figures.lost.total, figures.again), (0, established - 1));
         (figures.state, figures.since_ms.map(|since| (since - T0) / 1_000), prices.health.severity)
     };
     let connected = |since| ("connected".to_owned(), since, Severity::Ok);
@@ -142,4 +154,7 @@ fn a_supervised_connection_that_came_back_between_two_reports_is_there_since_the
     assert_eq!(report(&mut store, 3, "connected", 2), connected(Some(3)), "another one");
     assert_eq!(report(&mut store, 4, "waiting", 2), ("waiting".to_owned(), Some(4), Severity::Warn));
     assert_eq!(report(&mut store, 5, "waiting", 2).1, Some(4));
+    assert_eq!(report(&mut store, 6, "connected", 6).2, Severity::Warn, "it comes and goes");
+    let rules: Vec<_> = store.warnings().iter().map(|warning| warning.rule).collect();
+    assert_eq!(rules, [Rule::SupervisorFlaps]);
 }

@@ -76,7 +76,7 @@ fn a_pool_that_fails_all_the_time_pushes_out_neither_others_failures_nor_its_own
 
     // What a file keeps says as well since when it is whole.
     traces.restored(0);
-    traces.lanes[0]
+    traces.lanes[Class::Failed as usize]
         .older_than(u64::MAX)
         .into_iter()
         .for_each(|id| traces.unsaved.as_mut().unwrap().change(id));

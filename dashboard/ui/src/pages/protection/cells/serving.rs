@@ -80,7 +80,7 @@ pub(super) fn tasks(figures: &TaskFigures) -> Vec<Cell> {
 }
 
 pub(super) fn queue(figures: QueueFigures) -> Vec<Cell> {
-    let QueueFigures { length, limit, high_water, pushed, dropped } = figures;
+    let QueueFigures { length, limit, high_water, pushed, dropped, .. } = figures;
     let of_limit = |count: u64| share(count as f64, limit as f64);
     let class = if length >= limit { "c-warn" } else { "c-active" };
     let bar = (limit > 0).then(|| (of_limit(length), vec![of_limit(high_water)], class));
