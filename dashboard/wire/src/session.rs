@@ -46,6 +46,8 @@ pub struct Sessions {
     pub oldest_age_s: Option<f32>,
     /// Life of those that are gone, over the last minute.
     pub life_s: Option<Percentiles>,
+    /// Handlers that were cut, since they did not end with their session.
+    pub handlers_cut: Count,
     /// Sweeps that told a session to end too late.
     pub late_sweeps: Count,
     /// Messages that came.

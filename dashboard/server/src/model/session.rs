@@ -14,6 +14,7 @@ pub(crate) enum SessionFigure {
     Duration,
     Overdue,
     OldestAge,
+    HandlersCut,
     LateSweeps,
     /// The label is the direction.
     Messages,
@@ -30,6 +31,7 @@ impl SessionFigure {
             Self::Started
                 | Self::Refused
                 | Self::Ended
+                | Self::HandlersCut
                 | Self::LateSweeps
                 | Self::Messages
                 | Self::Errors

@@ -20,6 +20,8 @@ pub(crate) struct SessionFacts {
     pub(crate) panicked: u64,
     pub(crate) evicted: u64,
     pub(crate) missed_pings: u64,
+    /// Handlers that did not end with their session.
+    pub(crate) handlers_cut: u64,
     pub(crate) late_sweeps: u64,
     pub(crate) oldest_age_s: Option<f64>,
 }
@@ -111,8 +113,10 @@ pub(crate) fn fine(facts: &SessionFacts) -> String {
         (facts.evicted > 0).then(|| format!("{} made room for others", words::grouped(facts.evicted)));
     let missed = (facts.missed_pings > 0)
         .then(|| format!("{} without an answer", words::count(facts.missed_pings, "ping")));
+    let cut =
+        (facts.handlers_cut > 0).then(|| format!("{} cut", words::count(facts.handlers_cut, "handler")));
     let late = (facts.late_sweeps > 0).then(|| format!("{} late", words::count(facts.late_sweeps, "sweep")));
-    let told: Vec<_> = [ended, refused, evicted, missed, late].into_iter().flatten().collect();
+    let told: Vec<_> = [ended, refused, evicted, missed, cut, late].into_iter().flatten().collect();
     let there = facts.there();
     if told.is_empty() {
         return format!("fine: {there}");
@@ -166,8 +170,8 @@ mod tests {
         let ordinary =
             facts(&[(Completed, 1), (Dropped, 9), (IdleTimeout, 9), (MaxDuration, 9), (Shutdown, 9)]);
         assert_eq!((found(&ordinary), fine(&ordinary)), (vec![], "fine: 12 sessions there".to_owned()));
-        let evicted = SessionFacts { late_sweeps: 2, ..facts(&[(Evicted, 4)]) };
-        let sentence = "fine: 12 sessions there; in the last minute 4 made room for others, 2 sweeps late";
+        let evicted = SessionFacts { handlers_cut: 1, late_sweeps: 2, ..facts(&[(Evicted, 4)]) };
+        let sentence = "fine: 12 sessions there; in the last minute 4 made room for others, 1 handler cut, 2 sweeps late";
         assert_eq!((found(&evicted), fine(&evicted)), (vec![], sentence.to_owned()));
         assert_eq!(fine(&SessionFacts::default()), "fine: nobody is there");
     }

@@ -170,6 +170,7 @@ impl Session {
             overdue: now.overdue,
             refused: self.count(Figure::Refused).minute,
             missed_pings: self.count_of(Figure::Pings, PingOutcome::Missed.as_str()).minute,
+            handlers_cut: self.count(Figure::HandlersCut).minute,
             late_sweeps: self.count(Figure::LateSweeps).minute,
             oldest_age_s: self.gauge(Figure::OldestAge),
             ..SessionFacts::default()
@@ -252,6 +253,7 @@ impl Session {
             ends,
             oldest_age_s: self.gauge(Figure::OldestAge).filter(|_| now.active > 0).map(|age| age as f32),
             life_s,
+            handlers_cut: self.count(Figure::HandlersCut),
             late_sweeps: self.count(Figure::LateSweeps),
             received: self.count_of(Figure::Messages, IoDirection::Receive.as_str()),
             sent: self.count_of(Figure::Messages, IoDirection::Transmit.as_str()),

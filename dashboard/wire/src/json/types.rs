@@ -128,7 +128,7 @@ objects! {
     SessionPoint { at_ms, active, overdue, started_per_s, ended_per_s }
     Sessions {
         id, service, instance, name, health, now, limit, started, refused, ends, oldest_age_s, life_s,
-        late_sweeps, received, sent, errors, missed_pings, last_seen_ms, stale,
+        handlers_cut, late_sweeps, received, sent, errors, missed_pings, last_seen_ms, stale,
     }
     PrometheusStatus {
         url, interval_s, problem, problem_since_ms, notices, answered_ms, newest_ms, series, bytes, took_ms,

@@ -86,7 +86,7 @@ fn over_time() -> [Panel; 6] {
     ]
 }
 
-fn cleaning() -> [Panel; 3] {
+fn cleaning() -> [Panel; 4] {
     [
         Panel::series(
             "Overdue",
@@ -94,6 +94,12 @@ fn cleaning() -> [Panel; 3] {
             "short",
         )
         .query("sum by (BY) (poolscope_session_overdue{SESSIONS})", NAME),
+        Panel::series(
+            "Handlers cut",
+            "Handlers a second that did not end when their session was told to, and were cut.",
+            "cps",
+        )
+        .query("sum by (BY) (rate(poolscope_session_handlers_cut_total{SESSIONS}[$__rate_interval]))", NAME),
         Panel::series("Sweeps", "How long it takes to find the sessions whose time is over.", "s")
             .percentiles("poolscope_session_sweep_duration_seconds_bucket{SESSIONS}"),
         Panel::series(

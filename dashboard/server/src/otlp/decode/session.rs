@@ -16,6 +16,7 @@ pub(super) const METRICS: &[(&MetricDef, SessionFigure)] = &[
     (&metric::SESSION_DURATION, SessionFigure::Duration),
     (&metric::SESSION_OVERDUE, SessionFigure::Overdue),
     (&metric::SESSION_OLDEST_AGE, SessionFigure::OldestAge),
+    (&metric::SESSION_HANDLERS_CUT, SessionFigure::HandlersCut),
     (&metric::SESSION_LATE_SWEEPS, SessionFigure::LateSweeps),
     (&metric::SESSION_MESSAGES, SessionFigure::Messages),
     (&metric::SESSION_ERRORS, SessionFigure::Errors),

@@ -43,6 +43,8 @@ pub struct Kind {
     pub refused: Count,
     /// The median life of the instance whose sessions live longest.
     pub life_p50_s: Option<f32>,
+    /// Handlers that were cut, since they did not end with their session.
+    pub handlers_cut: u64,
     /// Sweeps that came too late.
     pub late_sweeps: u64,
     /// Messages that came.
@@ -174,6 +176,7 @@ fn add(kind: &mut Kind, one: &Sessions) {
     let counted = |count: Count| Count { minute: if one.stale { 0 } else { count.minute }, ..count };
     kind.started = both(kind.started, counted(one.started));
     kind.refused = both(kind.refused, counted(one.refused));
+    kind.handlers_cut += one.handlers_cut.total;
     kind.late_sweeps += one.late_sweeps.total;
     kind.received = both(kind.received, counted(one.received));
     kind.sent = both(kind.sent, counted(one.sent));

@@ -231,6 +231,8 @@ fn KindCard(
                     |kind| (kind.missed_pings.total > 0).then(|| kind.count(kind.missed_pings.minute)))}
                 {figure("errors", "Errors of the transport in the last minute", "session-errors",
                     |kind| (kind.errors.total > 0).then(|| kind.count(kind.errors.minute)))}
+                {figure("handlers cut", "Handlers that did not end when their session was told to, and were cut", "session-cut",
+                    |kind| (kind.handlers_cut > 0).then(|| format::count(kind.handlers_cut)))}
                 {figure("late sweeps", "Sweeps that told a session to end more than 250 ms after its deadline: the runtime was busy", "session-late",
                     |kind| (kind.late_sweeps > 0).then(|| format::count(kind.late_sweeps)))}
             </dl>
