@@ -127,12 +127,12 @@ impl ServerBuilder {
     /// How long a client may read nothing of what is sent to it, from 1 ms to a year; `None` for ever. By default, this is
     /// [`DEFAULT_WRITE_TIMEOUT`].
     ///
-    /// Over TCP on Linux the kernel is asked, four times in this time, what the client has acknowledged of what is on its way: it
-    /// is cut when that was nothing more for so long. So a client that is gone is found by the little that is sent to it, and
-    /// one that reads slowly goes on, as long as its own kernel tells of room, for which up to half of its receive buffer must
-    /// have been read. And where an answer is larger than the send buffer, a third of that must be free again within ten times
-    /// this time. Elsewhere, and where the process may not ask (`NETLINK_SOCK_DIAG`), that must be so within the timeout itself.
-    /// Over HTTP/2, something of some stream must be read.
+    /// Over TCP on Linux the kernel is asked, four times in this time, what the client has acknowledged of what is on its way (less
+    /// often where that would be more than one connection each 0.5 ms): it is cut when that was nothing more for so long. So a
+    /// client that is gone is found by the little that is sent to it, and one that reads slowly goes on, as long as its own kernel
+    /// tells of room, for which up to half of its receive buffer must have been read. And where an answer is larger than the send
+    /// buffer, a third of that must be free again within ten times this time. Elsewhere, and where the process may not ask
+    /// (`NETLINK_SOCK_DIAG`), that must be so within the timeout itself. Over HTTP/2, something of some stream must be read.
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.rules.write_timeout = timeout.into();
         self
@@ -141,7 +141,8 @@ impl ServerBuilder {
     /// How long a client may be silent, in whole seconds from 1 to 32,767, before the kernel asks whether it is there; `None` for
     /// never. One that does not answer for as long again is gone ([`Unresponsive`](super::ServerCloseReason::Unresponsive)), and
     /// so is what is done for it: a handler that has nothing to say for long, as of a long poll, would never notice. By default,
-    /// this is [`DEFAULT_KEEPALIVE`]. Over TCP on Linux; elsewhere it is what the socket has.
+    /// this is [`DEFAULT_KEEPALIVE`]. Over TCP on Linux; elsewhere it is what the socket has, and so it is where the listening
+    /// socket has keepalive on already.
     ///
     /// A client that is there may wait for as long as it likes: how long a handler takes is bounded by a timeout around the
     /// service, such as that of `tower`.

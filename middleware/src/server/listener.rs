@@ -100,6 +100,10 @@ impl Listen for TcpListener {
 
     #[cfg(target_os = "linux")]
     fn keep_alive(&self, time: Duration) -> io::Result<()> {
+        if sockopt::socket_keepalive(self)? {
+            // It has times of its own.
+            return Ok(());
+        }
         // Connections have what their listening socket has.
         let secs = |time: Duration| Duration::from_secs(time.as_secs().max(1));
         sockopt::set_tcp_keepidle(self, secs(time))?;

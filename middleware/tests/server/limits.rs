@@ -172,3 +172,39 @@ async fn a_unix_socket_is_a_server_too() {
     serving.await.unwrap();
     std::fs::remove_file(path).unwrap();
 }
+
+/// Keepalive of a connection that is accepted: the silence before the kernel asks, from one time to the next, and how often.
+#[cfg(target_os = "linux")]
+async fn kept_alive(
+    keepalive: Option<Duration>,
+    own: Option<&socket2::TcpKeepalive>,
+) -> Option<(u64, u64, u32)> {
+    let tcp = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    if let Some(own) = own {
+        socket2::SockRef::from(&tcp).set_tcp_keepalive(own).unwrap();
+    }
+    let server = Scope::new().server("api").keepalive(keepalive).build().unwrap();
+    let mut listener = server.listen(tcp);
+    let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (io, _) = listener.accept().await.unwrap();
+    let socket = socket2::SockRef::from(io.get_ref());
+    let times = || {
+        let [time, interval] = [socket.tcp_keepalive_time(), socket.tcp_keepalive_interval()];
+        (time.unwrap().as_secs(), interval.unwrap().as_secs(), socket.tcp_keepalive_retries().unwrap())
+    };
+    socket.keepalive().unwrap().then(times)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_kernel_asks_silent_clients_unless_the_program_or_the_socket_has_it_otherwise() {
+    use poolscope::server::DEFAULT_KEEPALIVE;
+    let secs = |secs| Some(Duration::from_secs(secs));
+    assert_eq!(kept_alive(Some(DEFAULT_KEEPALIVE), None).await, Some((30, 10, 3)));
+    assert_eq!(kept_alive(secs(1), None).await, Some((1, 1, 3)));
+    assert_eq!(kept_alive(None, None).await, None);
+    let own = socket2::TcpKeepalive::new().with_time(Duration::from_secs(7)).with_retries(5);
+    let own = own.with_interval(Duration::from_secs(2));
+    assert_eq!(kept_alive(secs(60), Some(&own)).await, Some((7, 2, 5)));
+    assert_eq!(kept_alive(None, Some(&own)).await, Some((7, 2, 5)));
+}

@@ -17,8 +17,9 @@ use crate::process::say;
 use crate::provision::wasm;
 use crate::workspace::Workspace;
 
-/// The most bytes that opening the dashboard may download, packed by brotli.
-const BUDGET: usize = 187_500;
+/// The most bytes that opening the dashboard may download, packed by brotli, which moves by some 200 for nothing: with 90 bytes
+/// fewer to pack, there were 211 more.
+const BUDGET: usize = 188_000;
 
 /// Builds the browser UI into dashboard/ui/dist, from where the dashboard server takes it.
 ///
