@@ -33,14 +33,28 @@ pub(super) struct Asks {
     timeout: Duration,
     every: Duration,
     next: Duration,
+    /// Connections that the kernel did not know.
+    unknown: u32,
+    knows_some: bool,
 }
+
+/// So many connections that the kernel does not know, and none that it does, are of another network namespace: their listening
+/// socket came from there. To look for each of them among all sockets would be costly.
+const MOST_UNKNOWN: u32 = 16;
 
 impl Asks {
     /// `None` where a client may take as long as it likes, or the kernel can't be asked.
     pub(super) fn of(shared: &Shared) -> Option<Self> {
         let timeout = shared.rules.write_timeout?;
         let every = (timeout / TIMES).max(shared.rules.sweep_interval);
-        Some(Self { asker: Asker::open()?, timeout, every, next: Duration::ZERO })
+        Some(Self {
+            asker: Asker::open()?,
+            timeout,
+            every,
+            next: Duration::ZERO,
+            unknown: 0,
+            knows_some: false,
+        })
     }
 
     /// Asks if it is time to, and cuts connections whose client has taken nothing for too long. Tells when it is time again.
@@ -56,6 +70,9 @@ impl Asks {
                 yield_now().await;
                 now = shared.now();
             }
+            if self.is_over() {
+                break;
+            }
             if let Some(since) = self.about(life, *ends, now) {
                 if since + self.timeout <= now {
                     life.cut(ServerCloseReason::WriteTimeout);
@@ -65,6 +82,11 @@ impl Asks {
             }
         }
         self.next
+    }
+
+    /// True if it is of no use to ask.
+    pub(super) fn is_over(&self) -> bool {
+        !self.knows_some && self.unknown >= MOST_UNKNOWN
     }
 
     /// Since when a client has taken nothing of what is left for it.
@@ -77,8 +99,12 @@ impl Asks {
         // Read first: what is sent after that may be left or not.
         let sent = life.bytes().0;
         match self.asker.ask(local, peer) {
-            Said::Taken(taken) => life.taken(taken, sent, now),
+            Said::Taken(taken) => {
+                self.knows_some = true;
+                life.taken(taken, sent, now)
+            }
             Said::Unknown => {
+                self.unknown = self.unknown.saturating_add(1);
                 life.unknown();
                 None
             }

@@ -132,7 +132,7 @@ impl ServerBuilder {
     /// client that is gone is found by the little that is sent to it, and one that reads slowly goes on, as long as its own kernel
     /// tells of room, for which up to half of its receive buffer must have been read. And where an answer is larger than the send
     /// buffer, a third of that must be free again within ten times this time. Elsewhere, and where the process may not ask
-    /// (`NETLINK_SOCK_DIAG`), that must be so within the timeout itself. Over HTTP/2, something of some stream must be read.
+    /// (`NETLINK_SOCK_DIAG`, or a socket of another network namespace), that must be so within the timeout itself. Over HTTP/2, something of some stream must be read.
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.rules.write_timeout = timeout.into();
         self
@@ -160,8 +160,8 @@ impl ServerBuilder {
 
     /// Whether the maximum age, the idle timeout, now from the last byte, and the write timeout hold for connections too that
     /// left HTTP, such as WebSockets. By default, they don't: their sessions have limits of their own, and the
-    /// [keepalive](Self::keepalive) finds those whose client is gone. What is left to send when one of them is closed has the
-    /// write timeout in either case.
+    /// [keepalive](Self::keepalive) finds those whose client is gone. Over HTTP/2, where one stream leaves HTTP, the write timeout
+    /// holds in either case, since the others have not.
     pub fn ends_upgraded(mut self, ends: bool) -> Self {
         self.rules.ends_upgraded = ends;
         self

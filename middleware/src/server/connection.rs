@@ -15,9 +15,11 @@ use super::shared::{Held, Shared};
 
 /// A connection that a server has accepted. Cheap to clone; does not keep it open.
 ///
-/// One that left HTTP over HTTP/1 carries one session: the one that began while its request was served, or that was told so by
-/// `Session::carried_by` (feature `session`). Ends that session as unresponsive, or takes its client a message of its WebSocket
-/// not in time, the connection is reset at once, so that nothing more is sent to somebody who is gone.
+/// One that left HTTP over HTTP/1 may carry a session: that of a WebSocket of axum, if it began while the request was served (in the
+/// handler itself, not in a task or in what runs after the upgrade), and what was told so by `Session::carried_by` (feature
+/// `session`). Ends that session as unresponsive, or takes its client a message of its WebSocket not in time, the connection is
+/// reset, so that nothing more is sent to somebody who is gone: on Linux, as soon as its transport is asked for something, as a
+/// `Socket` does, or dropped.
 #[derive(Clone)]
 pub struct Connection {
     pub(super) shared: Arc<Shared>,
@@ -44,8 +46,8 @@ impl Connection {
     /// It is of no use to what it carries.
     #[cfg(feature = "session")]
     pub(crate) fn give_up(&self, reason: ServerCloseReason) {
-        // Over HTTP/2, that is one stream, and the others have nothing to do with it.
-        if !self.life.is(is::HTTP2) {
+        // Over HTTP/2, that is one stream, and the others have nothing to do with it; and requests have nothing to do with it.
+        if self.life.is(is::UPGRADED) && !self.life.is(is::HTTP2) {
             self.life.cut(reason);
         }
     }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
+
+use super::ending::QUIET;
 use super::listener::{Listen, ServerListener};
 use super::shared::{Shared, Stage};
 use crate::registry::ServerSnapshot;
@@ -38,13 +41,18 @@ impl Server {
         self.shared.cut()
     }
 
-    /// Ready when the server closes, by [`Server::close`] or with its scope: what `axum::serve` wants for
-    /// `with_graceful_shutdown`.
+    /// Ready when the server has closed, by [`Server::close`] or with its scope, and either all of its connections have ended, or
+    /// 200 ms have passed: what `axum::serve` wants for `with_graceful_shutdown`. Told at once, axum would have idle connections
+    /// closed on which a request is just coming.
     pub fn shutting_down(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stage = self.shared.stage.subscribe();
         // Not held: who waits for its end must not keep it alive.
+        let server = Arc::downgrade(&self.shared);
         async move {
             let _ = stage.wait_for(|stage| *stage != Stage::Open).await;
+            if let Some(shared) = server.upgrade() {
+                let _ = timeout(QUIET * 2, shared.all_ended()).await;
+            }
         }
     }
 

@@ -22,14 +22,35 @@ pub struct ServerIo<T> {
     inner: T,
     protocol: Protocol,
     ending: Ending,
+    resets: Resets<T>,
+    held: Held,
+}
+
+/// How the kernel lets go of the transport.
+#[derive(Debug)]
+struct Resets<T> {
     /// [`Listen::leave`](super::Listen::leave).
     leave: fn(&T, Duration),
-    held: Held,
+    is_done: bool,
+}
+
+impl<T> Resets<T> {
+    /// It was cut: nothing more of what it was sent is to go, since its client is gone, or must not take a part for the whole.
+    /// Gives what is read and written of it from then on.
+    fn reset(&mut self, inner: &T, life: &Life) -> io::Error {
+        // Who is slow to ask has no part of an answer.
+        let is_reset = life.told() != Some(ServerCloseReason::HeadersTimeout);
+        if is_reset && !std::mem::replace(&mut self.is_done, true) {
+            (self.leave)(inner, Duration::ZERO);
+        }
+        io::Error::new(io::ErrorKind::ConnectionAborted, "the server has cut the connection")
+    }
 }
 
 impl<T> ServerIo<T> {
     pub(super) fn new(inner: T, held: Held, leave: fn(&T, Duration)) -> Self {
-        Self { inner, protocol: Protocol::default(), ending: Ending::default(), leave, held }
+        let resets = Resets { leave, is_done: false };
+        Self { inner, protocol: Protocol::default(), ending: Ending::default(), resets, held }
     }
 
     /// The connection, for who serves its requests.
@@ -51,16 +72,15 @@ impl<T> ServerIo<T> {
 
 impl<T> Drop for ServerIo<T> {
     fn drop(&mut self) {
-        let Held { life, shared } = &self.held;
-        if life.is(is::CUT) {
-            // Of what it was sent, nothing more is to go: the client is gone, or must not take a part for the whole.
-            (self.leave)(&self.inner, Duration::ZERO);
-        } else if let Some(timeout) = shared.rules.write_timeout
-            && (life.has_taken_all() || life.is(is::UPGRADED))
+        let Self { inner, resets, held, .. } = self;
+        if held.life.is(is::CUT) {
+            resets.reset(inner, &held.life);
+        } else if let Some(timeout) = held.shared.rules.write_timeout
+            && held.life.has_taken_all()
         {
-            // Little is left but the end, which a client that is gone would be sent for minutes. Where an answer may be left,
-            // for one that reads slowly, that is the kernel's, which can't be watched any more.
-            (self.leave)(&self.inner, timeout);
+            // Nothing but the end is left, which a client that is gone would be sent for minutes. What is left for one that
+            // reads slowly is the kernel's, which can't be watched any more.
+            (resets.leave)(inner, timeout);
         }
     }
 }
@@ -86,18 +106,13 @@ fn ended(life: &Life) {
     });
 }
 
-/// What is read and written of a connection that was cut.
-fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "the server has cut the connection")
-}
-
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for ServerIo<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { inner, protocol, ending, held, .. } = self.get_mut();
+        let Self { inner, protocol, ending, resets, held } = self.get_mut();
         let life = &*held.life;
         if life.told().is_some() {
             if life.is(is::CUT) {
-                return Poll::Ready(Err(cut()));
+                return Poll::Ready(Err(resets.reset(inner, life)));
             }
             if let Some(end) = ending.read(Pin::new(&mut *inner), cx, life, protocol, buf) {
                 return Poll::Ready(end);
@@ -107,7 +122,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for ServerIo<T> {
         let is_asked = buf.remaining() > 0;
         // Before it is asked, so that who tells it to end in between is heard.
         life.waits_to_read(cx.waker());
-        let polled = Pin::new(inner).poll_read(cx, buf);
+        let polled = Pin::new(&mut *inner).poll_read(cx, buf);
         match &polled {
             Poll::Ready(Ok(())) => {
                 let bytes = &buf.filled()[before..];
@@ -119,10 +134,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for ServerIo<T> {
                 }
             }
             Poll::Ready(Err(error)) => failed(life, error),
+            Poll::Pending if life.told().is_none() => {}
+            Poll::Pending if life.is(is::CUT) => return Poll::Ready(Err(resets.reset(inner, life))),
+            // Only now: what had come before is served.
+            Poll::Pending if ending.is_over(cx, life, protocol) => return Poll::Ready(Ok(())),
             Poll::Pending => {
-                let is_new = !ending.has_heard && life.told().is_some();
-                if is_new || life.is(is::CUT) {
-                    ending.has_heard = true;
+                if !std::mem::replace(&mut ending.has_heard, true) {
                     cx.waker().wake_by_ref();
                 }
             }
@@ -139,15 +156,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ServerIo<T> {
         write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
         bufs: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
     ) -> Poll<io::Result<usize>> {
-        let Self { inner, protocol, ending, held, .. } = self;
+        let Self { inner, protocol, ending, resets, held } = self;
         let life = &*held.life;
         if life.is(is::CUT) {
-            return Poll::Ready(Err(cut()));
+            return Poll::Ready(Err(resets.reset(inner, life)));
         }
         if ending.is_writing() {
             ready!(ending.write(Pin::new(&mut *inner), cx, life))?;
         }
-        match write(Pin::new(inner), cx) {
+        match write(Pin::new(&mut *inner), cx) {
             Poll::Ready(Ok(written)) => {
                 if protocol.wrote(life, bufs, written) {
                     held.shared.upgraded(life);
@@ -159,15 +176,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ServerIo<T> {
                 failed(life, &error);
                 Poll::Ready(Err(error))
             }
-            Poll::Pending => stuck(life, cx),
+            Poll::Pending => stuck(resets, inner, life, cx),
+        }
+    }
+
+    /// What has to send before it is ready.
+    fn flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        let Self { inner, resets, held, .. } = self;
+        let life = &*held.life;
+        if life.is(is::CUT) {
+            return Poll::Ready(Err(resets.reset(inner, life)));
+        }
+        match poll(Pin::new(&mut *inner), cx) {
+            Poll::Ready(Ok(())) => {
+                life.flushed();
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => {
+                failed(life, &error);
+                Poll::Ready(Err(error))
+            }
+            Poll::Pending => stuck(resets, inner, life, cx),
         }
     }
 }
 
 /// A write waits for the client.
-fn stuck<R>(life: &Life, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+fn stuck<T, R>(resets: &mut Resets<T>, inner: &T, life: &Life, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
     life.stuck(cx.waker());
-    if life.is(is::CUT) { Poll::Ready(Err(cut())) } else { Poll::Pending }
+    if life.is(is::CUT) { Poll::Ready(Err(resets.reset(inner, life))) } else { Poll::Pending }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
@@ -189,35 +230,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        flush(&this.held.life, cx, |cx| Pin::new(&mut this.inner).poll_flush(cx))
+        self.get_mut().flush(cx, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.held.life.mark(is::SHUT_DOWN);
-        flush(&this.held.life, cx, |cx| Pin::new(&mut this.inner).poll_shutdown(cx))
-    }
-}
-
-/// What has to send before it is ready.
-fn flush(
-    life: &Life,
-    cx: &mut Context<'_>,
-    poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<()>>,
-) -> Poll<io::Result<()>> {
-    if life.is(is::CUT) {
-        return Poll::Ready(Err(cut()));
-    }
-    match poll(cx) {
-        Poll::Ready(Ok(())) => {
-            life.flushed();
-            Poll::Ready(Ok(()))
-        }
-        Poll::Ready(Err(error)) => {
-            failed(life, &error);
-            Poll::Ready(Err(error))
-        }
-        Poll::Pending => stuck(life, cx),
+        this.flush(cx, AsyncWrite::poll_shutdown)
     }
 }

@@ -70,9 +70,9 @@ pub trait Listen: Send + 'static {
         Ok(())
     }
 
-    /// What the kernel does with what is left to be sent of a connection that will be closed now: it tries for so long at most
-    /// while the client acknowledges nothing, or resets the connection at once where that is zero. The default leaves that to
-    /// the kernel; for TCP it is done on Linux.
+    /// What the kernel does with what is left to be sent of a connection that is about to be closed: it tries for so long at
+    /// most, or resets the connection at once where that is zero. The default leaves that to the kernel; for TCP it is done on
+    /// Linux.
     fn leave(io: &Self::Io, time: Duration) {
         let _ = (io, time);
     }
@@ -116,7 +116,8 @@ impl Listen for TcpListener {
     fn leave(io: &TcpStream, time: Duration) {
         // Without it, the kernel goes on as it does by itself.
         let _ = if time.is_zero() {
-            io.set_zero_linger()
+            // At once, and not only when it is closed: whoever holds it may have something else to do.
+            rustix::net::connect_unspec(io).or_else(|_| io.set_zero_linger())
         } else {
             let millis = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
             sockopt::set_tcp_user_timeout(io, millis.cast_unsigned()).map_err(io::Error::from)

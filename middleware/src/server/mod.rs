@@ -66,7 +66,7 @@
 //! | what | when | how |
 //! |---|---|---|
 //! | idle timeout | no request for so long | the end of the stream over HTTP/1, a GOAWAY over HTTP/2 |
-//! | maximum age | so old, ten percent more or less | the same where it is idle; else `connection: close` on the next answer, or a GOAWAY to the client at once, and the end when its requests have ended |
+//! | maximum age | so old, ten percent more or less | the same where it is idle; else, and where its last answer was less than 100 ms ago, `connection: close` on the next answer, or a GOAWAY to the client at once, and the end when its requests have ended |
 //! | headers timeout | so long after the first byte of a head over HTTP/1 | cut |
 //! | read timeout | the handler waits so long for the body of its request | the body fails, and over HTTP/1 the answer is the last |
 //! | write timeout | the client reads nothing for so long, over HTTP/2 of no stream | cut; see [`ServerBuilder::write_timeout`] for how it is known |
@@ -78,7 +78,7 @@
 //! `axum::serve` too, which does not hand hyper's connection out: the transport says it to both ends. One that is cut is reset
 //! (on Linux): nothing more is sent, and its client can't take a part of an answer for the whole.
 //!
-//! What can't be seen: an HTTP/2 stream that left HTTP, by an extended CONNECT, makes its connection `upgraded`, and nobody sees
+//! What can't be seen: an HTTP/2 stream that left HTTP, by a CONNECT that was granted, makes its connection `upgraded`, and nobody sees
 //! that stream end; such a connection ends by its client or by a shutdown. That hyper closes a connection by itself for another
 //! reason than those of the list is `dropped`.
 //!
@@ -102,6 +102,7 @@ mod axum;
 mod body;
 mod builder;
 mod connection;
+#[cfg(feature = "session")]
 mod current;
 mod ending;
 mod handle;

@@ -8,8 +8,9 @@ use crate::frames::{FrameWalk, NO_ERROR};
 /// What a client over HTTP/2 begins with. Who sends less of it has sent the begin of a head, as far as anybody knows.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How a server's answer over HTTP/1 begins to what is no request.
-const REFUSALS: [&[u8]; 2] = [b"HTTP/1.1 4", b"HTTP/1.0 4"];
+/// Statuses with which hyper answers over HTTP/1 to what is no request, or one too large. Who refuses a handshake by himself says
+/// something else.
+const REFUSALS: [&[u8]; 3] = [b"400", b"414", b"431"];
 
 /// How the answer begins with which a connection leaves HTTP.
 const SWITCHES: &[u8] = b"HTTP/1.1 101";
@@ -105,7 +106,8 @@ impl Protocol {
                 // hyper answers by itself what it can't read.
                 let is_own = !is_answer && life.in_flight() == 0;
                 let Some(buf) = bufs.next().filter(|_| is_own) else { return false };
-                if REFUSALS.iter().any(|no| buf.starts_with(no)) {
+                let status = buf.get("HTTP/1.1 ".len()..).filter(|_| buf.starts_with(b"HTTP/1."));
+                if status.is_some_and(|status| REFUSALS.iter().any(|no| status.starts_with(no))) {
                     life.see(ServerCloseReason::ProtocolError);
                 }
                 return life.requests() == 0 && buf.starts_with(SWITCHES);
@@ -176,6 +178,9 @@ mod tests {
         life.mark(is::ANSWERED);
         life.end_request(KnownMethod::of(GET));
         protocol.wrote(&life, bad, bad[0].len());
+        assert_eq!(life.seen(), None);
+        // Of somebody who speaks WebSocket by himself.
+        protocol.wrote(&life, [&b"HTTP/1.1 401 Unauthorized\r\n"[..]], 1);
         assert_eq!(life.seen(), None);
         protocol.wrote(&life, bad, bad[0].len());
         assert_eq!(life.seen(), Some(ServerCloseReason::ProtocolError));

@@ -3,13 +3,16 @@
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
+#[cfg(feature = "session")]
+use http::header::UPGRADE;
+use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use poolscope_semconv::value::{DisconnectPhase, ErrorType, ServerCloseReason};
 use tokio::runtime::Handle;
 
 use super::connection::Connection;
+#[cfg(feature = "session")]
 use super::current;
 use super::life::{Life, is};
 use super::route::{self, Route};
@@ -28,8 +31,9 @@ pub(super) struct Guard {
     /// A body of its answer is never sent.
     is_head: bool,
     is_connect: bool,
-    /// It asks to leave HTTP.
-    upgrades: bool,
+    /// Its connection, if it asks to leave HTTP, for the session that begins within it.
+    #[cfg(feature = "session")]
+    carrier: Option<Connection>,
     began: Instant,
     route: OnceLock<Route>,
     span: ServedSpan,
@@ -73,7 +77,9 @@ impl Guard {
             version,
             is_head: method == Method::HEAD,
             is_connect: method == Method::CONNECT,
-            upgrades: version == Version::HTTP_11 && request.headers().contains_key(UPGRADE),
+            #[cfg(feature = "session")]
+            carrier: (version == Version::HTTP_11 && request.headers().contains_key(UPGRADE))
+                .then(|| connection.clone()),
             began: Instant::now(),
             route: OnceLock::new(),
             span,
@@ -90,11 +96,11 @@ impl Guard {
 
     /// Runs one poll of what serves it.
     #[inline]
-    pub(super) fn poll<R>(&self, poll: impl FnOnce() -> R) -> R {
-        let _inside = self.enter();
-        if self.upgrades {
-            let connection = Connection { shared: Arc::clone(&self.shared), life: Arc::clone(&self.life) };
-            return current::within(connection, || route::told_in(&self.route, poll));
+    pub(super) fn poll<R>(&mut self, poll: impl FnOnce() -> R) -> R {
+        let _inside = self.span.enter();
+        #[cfg(feature = "session")]
+        if self.carrier.is_some() {
+            return current::within(&mut self.carrier, || route::told_in(&self.route, poll));
         }
         route::told_in(&self.route, poll)
     }

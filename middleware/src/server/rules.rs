@@ -45,6 +45,8 @@ pub(super) struct Facts {
     /// Somebody serves it: its handshake is over, and it was handed out.
     pub(super) is_served: bool,
     pub(super) is_upgraded: bool,
+    /// If it is upgraded, it is one of its streams that is.
+    pub(super) is_http2: bool,
     /// Requests whose answer is not over.
     pub(super) in_flight: u64,
     /// When the last request ended and its answer was sent, or when it was handed out.
@@ -92,18 +94,22 @@ pub(super) fn due(facts: &Facts, rules: &Rules) -> Option<Due> {
     // What was answered may still be on its way.
     let is_idle = facts.in_flight == 0 && facts.write_since.is_none();
     let mut all = [None; 6];
-    if !facts.is_upgraded || rules.ends_upgraded {
-        let cut = |at: Option<Duration>, reason| at.map(|at| Due { at, what: What::Cut(reason) });
-        let end = |at: Option<Duration>, reason| at.map(|at| Due { at, what: What::End(reason) });
+    let cut = |at: Option<Duration>, reason| at.map(|at| Due { at, what: What::Cut(reason) });
+    let end = |at: Option<Duration>, reason| at.map(|at| Due { at, what: What::End(reason) });
+    let is_let_be = facts.is_upgraded && !rules.ends_upgraded;
+    // One stream that left HTTP does not free the others.
+    if !is_let_be || facts.is_http2 {
         // While its transport does not go on, that says whether the client reads.
         let owed = facts.owed_since.filter(|_| facts.in_flight > 0 && facts.write_since.is_none());
         let slowest = if facts.is_watched { SLOWEST } else { 1 };
         let stuck = rules.write_timeout.map(|timeout| timeout.saturating_mul(slowest));
+        all[0] = cut(after(facts.write_since, stuck), WriteTimeout);
+        all[1] = cut(after(owed, rules.write_timeout), WriteTimeout);
+    }
+    if !is_let_be {
         let idle_since = if facts.is_upgraded { facts.moved_at } else { facts.idle_since };
         let is_waiting = is_idle && (facts.head_since.is_none() || facts.is_upgraded);
         let head = facts.head_since.filter(|_| facts.in_flight == 0 && !facts.is_upgraded);
-        all[0] = cut(after(facts.write_since, stuck), WriteTimeout);
-        all[1] = cut(after(owed, rules.write_timeout), WriteTimeout);
         all[2] = cut(after(head, rules.headers_timeout), HeadersTimeout);
         if facts.told_at.is_none() {
             all[3] = end(after(Some(idle_since).filter(|_| is_waiting), rules.idle_timeout), IdleTimeout);
@@ -165,6 +171,7 @@ mod tests {
         fn facts()(
             is_served in prop::bool::weighted(0.9),
             is_upgraded in prop::bool::weighted(0.2),
+            is_http2: bool,
             in_flight in 0_u64..3,
             idle_since in time(),
             head_since in option::of(time()),
@@ -177,7 +184,7 @@ mod tests {
             is_shut: bool,
         ) -> Facts {
             Facts {
-                is_served, is_upgraded, in_flight, idle_since, head_since, write_since, is_watched, owed_since, moved_at, old_at,
+                is_served, is_upgraded, is_http2, in_flight, idle_since, head_since, write_since, is_watched, owed_since, moved_at, old_at,
                 told_at, is_shut,
             }
         }
@@ -195,7 +202,8 @@ mod tests {
         if facts.told_at.is_some_and(|at| !facts.is_shut && has_passed(at, Some(rules.drain_timeout))) {
             what.push(What::Cut(Shutdown));
         }
-        if facts.is_upgraded && !rules.ends_upgraded {
+        let is_let_be = facts.is_upgraded && !rules.ends_upgraded;
+        if is_let_be && !facts.is_http2 {
             return what;
         }
         let stuck = rules.write_timeout.map(|limit| if facts.is_watched { limit * 10 } else { limit });
@@ -205,6 +213,9 @@ mod tests {
             && facts.owed_since.is_some_and(|at| has_passed(at, rules.write_timeout));
         if is_stuck || is_unread {
             what.push(What::Cut(WriteTimeout));
+        }
+        if is_let_be {
+            return what;
         }
         if facts.in_flight == 0
             && !facts.is_upgraded

@@ -84,13 +84,15 @@ impl Server {
                 // Both are asked at each poll of the connection, for which no dice need to be thrown.
                 biased;
                 ended = served.as_mut() => ended,
-                () = connection.told() => {
+                // Over HTTP/1 its transport does so, which knows what has come and was not read.
+                () = connection.when(|life| life.told().is_some() && life.is(is::HTTP2)) => {
                     served.as_mut().graceful_shutdown();
                     tokio::select! {
                         ended = served.as_mut() => ended,
                         () = connection.was_cut() => return,
                     }
                 }
+                () = connection.was_cut() => return,
             };
             if let Err(error) = ended {
                 explain(&connection.life, &*error);
@@ -111,11 +113,6 @@ fn explain(life: &Life, error: &(dyn Error + 'static)) {
 }
 
 impl Connection {
-    /// Ready when it is to end.
-    async fn told(&self) {
-        self.when(|life| life.told().is_some()).await;
-    }
-
     /// Ready when it is to end now.
     async fn was_cut(&self) {
         self.when(|life| life.is(is::CUT)).await;

@@ -47,7 +47,7 @@ fn serve<B: Body, F>(
     request: Request<B>,
     call: impl FnOnce(Request<RequestBody<B>>) -> F,
 ) -> AnswerFuture<F> {
-    let guard = Guard::begin(connection, &request);
+    let mut guard = Guard::begin(connection, &request);
     #[cfg(feature = "axum")]
     let request = super::axum::with_peer(request, connection.peer());
     let timeout = connection.shared.rules.read_timeout;

@@ -49,6 +49,10 @@ async fn sweep_for_ever(_ends: Ends, server: Weak<Shared>, mut asks: Option<Asks
             Some(asks) => Some(shared.epoch + asks.ask(&shared).await),
             None => None,
         };
+        if asks.as_ref().is_some_and(Asks::is_over) {
+            asks = None;
+            shared.can_ask.store(false, Relaxed);
+        }
         let Some(next) = sweep(&shared) else { return };
         let next = ask_at.map_or(next, |ask_at| next.min(ask_at));
         drop(shared);

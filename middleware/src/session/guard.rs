@@ -66,11 +66,18 @@ impl Session {
     }
 
     /// It is carried by this connection of a [server](crate::server), which is of no use any more when the other end does not
-    /// respond, and is reset then. A session that begins while the request is served by which its connection leaves HTTP need not
-    /// say so, and one that said so goes on with what it said first.
+    /// respond, and is reset then. The session of a WebSocket of axum that begins while the request is served by which its
+    /// connection leaves HTTP need not say so, and one that said so stays with what it said first.
     #[cfg(feature = "server")]
     pub fn carried_by(&self, connection: &crate::server::Connection) {
         self.life().carried_by(connection);
+    }
+
+    /// The request in which it began was that of its other end.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn is_served(&self) {
+        #[cfg(feature = "server")]
+        self.life().carried_by_opener();
     }
 
     /// The other end takes nothing of what is sent to it: what carries the session is of no use any more.

@@ -32,6 +32,9 @@ pub(super) struct Life {
     /// What carries it, if that is known.
     #[cfg(feature = "server")]
     carrier: OnceLock<Connection>,
+    /// What opened it, and may carry it.
+    #[cfg(feature = "server")]
+    opener: Option<Connection>,
     /// Nanoseconds, at which something last happened.
     active: AtomicU64,
     /// Tasks of it that run.
@@ -62,7 +65,9 @@ impl Life {
             began: now,
             trace: crate::trace::outer_trace(),
             #[cfg(feature = "server")]
-            carrier: crate::server::current().map_or_else(OnceLock::new, OnceLock::from),
+            carrier: OnceLock::new(),
+            #[cfg(feature = "server")]
+            opener: crate::server::current(),
             active: AtomicU64::new(nanos(now)),
             tasks: AtomicU64::new(0),
             traffic: Traffic::default(),
@@ -109,6 +114,14 @@ impl Life {
     #[cfg(feature = "server")]
     pub(super) fn carried_by(&self, connection: &Connection) {
         let _ = self.carrier.set(connection.clone());
+    }
+
+    /// It is carried by what opened it, if it is by nothing yet.
+    #[cfg(all(feature = "server", feature = "websocket"))]
+    pub(super) fn carried_by_opener(&self) {
+        if let Some(opener) = &self.opener {
+            self.carried_by(opener);
+        }
     }
 
     /// What carries it is of no use any more.

@@ -76,6 +76,7 @@ fn sweep(shared: &Shared) -> (Instant, Instant) {
         let now = shared.now();
         if due.life.tell(due.reason, now) {
             late = late.max(now.saturating_sub(due.deadline));
+            // First, so that whoever wakes finds it cut.
             #[cfg(feature = "server")]
             if due.reason == SessionEnd::Unresponsive {
                 due.life.give_up(ServerCloseReason::Unresponsive);

@@ -15,6 +15,9 @@ pub enum FrameKind {
 
 /// A message of a crate for WebSockets.
 pub trait Frame: Sized {
+    /// Only servers have messages of this type: the request in which a session began was that of the socket's other end.
+    const IS_SERVED: bool = false;
+
     /// What it is for.
     fn kind(&self) -> FrameKind;
 
@@ -44,6 +47,8 @@ pub(super) fn farewell(message: &impl Frame) -> Option<String> {
 
 #[cfg(feature = "axum-ws")]
 impl Frame for axum::extract::ws::Message {
+    const IS_SERVED: bool = true;
+
     fn kind(&self) -> FrameKind {
         match self {
             Self::Text(_) | Self::Binary(_) => FrameKind::Data,

@@ -51,8 +51,8 @@
 //! [`SessionEnd::Error`](crate::session::SessionEnd::Error).
 //!
 //! A WebSocket over a connection of a [server](crate::server) has that connection reset when its client does not respond, so that
-//! the kernel sends nothing more either: where its session begins while the request is served, as above, or is told by
-//! `Session::carried_by`. Over a socket of another kind, the kernel tries for as long as it does by itself.
+//! the kernel sends nothing more either: where it is one of axum whose session begins while the request is served, as above,
+//! or where the session is told by `Session::carried_by`. The same for one that does not take a message in time. Over a socket of another kind, the kernel tries for as long as it does by itself.
 //!
 //! Pongs come where messages come: a program that only sends must receive as well, in a `select!` of both.
 //!

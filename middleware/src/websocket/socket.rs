@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use poolscope_semconv::value::SessionEnd;
 use tokio::time::{sleep, timeout};
 
@@ -88,9 +88,12 @@ pub enum SendError<E> {
     Transport(#[source] E),
 }
 
-impl<S, M> Socket<S, M> {
+impl<S, M: Frame> Socket<S, M> {
     /// A socket that lives as long as its session.
     pub fn new(stream: S, session: Session) -> Self {
+        if M::IS_SERVED {
+            session.is_served();
+        }
         Self {
             stream,
             session,
@@ -103,9 +106,12 @@ impl<S, M> Socket<S, M> {
             _message: PhantomData,
         }
     }
+}
 
-    /// How long a write may take, after which the socket is given up: a client that does not read holds nobody. By default, this
-    /// is [`DEFAULT_WRITE_TIMEOUT`].
+impl<S, M> Socket<S, M> {
+    /// How long a write may take, after which the socket is given up, and the connection of a server that carries it is reset: a
+    /// client that does not read holds nobody. It is for the whole message, however steadily that goes. By default, this is
+    /// [`DEFAULT_WRITE_TIMEOUT`].
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
         self
@@ -163,7 +169,13 @@ where
             let Self { stream, session, signs, is_ping_owed, .. } = self;
             let received = tokio::select! {
                 biased;
-                _ = session.ended() => return None,
+                reason = session.ended() => {
+                    if reason == SessionEnd::Unresponsive {
+                        // Has the transport see that it was cut: the program may hold it for long.
+                        let _ = stream.next().now_or_never();
+                    }
+                    return None;
+                }
                 () = session.ping_due() => {
                     *is_ping_owed = true;
                     continue;
@@ -260,7 +272,7 @@ where
             Some(Ok(())) => Ok(()),
             Some(Err(error)) => {
                 self.broken(&error);
-                Err(SendError::Transport(error))
+                Err(self.session.told().map_or(SendError::Transport(error), SendError::Ended))
             }
             None => {
                 let error = SendError::TimedOut(self.write_timeout);
@@ -272,7 +284,10 @@ where
     }
 
     fn broken(&mut self, error: &impl fmt::Display) {
-        self.session.errored();
+        // Its transport may have been cut for what it was told to end.
+        if self.session.told().is_none() {
+            self.session.errored();
+        }
         let error = error.to_string();
         self.state = State::Broken(if error.ends_with(TORN) { ABNORMAL.to_owned() } else { error });
     }

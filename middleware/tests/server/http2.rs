@@ -33,6 +33,15 @@ impl Client {
         Self { send, driver: tokio::spawn(connection), authority: api.addr.to_string() }
     }
 
+    /// Has room for little: the server sends as fast as the client reads.
+    async fn narrow(api: &Api) -> Self {
+        let io = TokioIo::new(TcpStream::connect(api.addr).await.unwrap());
+        let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        builder.initial_stream_window_size(65_535);
+        let (send, connection) = builder.handshake(io).await.unwrap();
+        Self { send, driver: tokio::spawn(connection), authority: api.addr.to_string() }
+    }
+
     fn get(
         &mut self,
         path: &str,
@@ -189,13 +198,7 @@ async fn a_client_that_does_not_read_its_stream_is_cut() {
 #[tokio::test]
 async fn a_client_that_reads_a_large_part_slowly_is_served() {
     let api = Api::start_own(&Scope::new(), |server| server.write_timeout(SOON * 2)).await;
-    let io = TokioIo::new(TcpStream::connect(api.addr).await.unwrap());
-    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
-    // The server sends as fast as the client reads.
-    builder.initial_stream_window_size(65_535);
-    let (send, connection) = builder.handshake(io).await.unwrap();
-    let authority = api.addr.to_string();
-    let mut client = Client { send, driver: tokio::spawn(connection), authority };
+    let mut client = Client::narrow(&api).await;
     let mut body = client.get("/huge-parts").await.unwrap().into_body();
     let began = Instant::now();
     while began.elapsed() < SOON * 8 {
@@ -227,4 +230,45 @@ async fn a_shutdown_lets_streams_end_and_cuts_the_rest() {
         api.serving.await.unwrap();
         assert_eq!(established(api.addr.port()), 0);
     }
+}
+
+/// hyper has taken the whole body of the answer long before its client has.
+#[tokio::test]
+async fn an_answer_that_was_handed_out_whole_is_sent_beyond_the_idle_timeout() {
+    for own in [false, true] {
+        let options = |server: ServerBuilder| server.idle_timeout(SOON).drain_timeout(SOON);
+        let scope = Scope::new();
+        let api = if own { Api::start_own(&scope, options).await } else { Api::start(&scope, options).await };
+        let mut client = Client::narrow(&api).await;
+        let mut body = client.get("/buffered").await.unwrap().into_body();
+        let (began, mut read) = (Instant::now(), 0);
+        while let Some(frame) = body.frame().await {
+            read += frame.unwrap().into_data().unwrap().len();
+            tokio::time::sleep(SOON / 2).await;
+        }
+        assert_eq!(read, crate::support::BUFFERED);
+        assert!(began.elapsed() > SOON * 5, "{:?}", began.elapsed());
+        assert_eq!(api.seen().results.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_leaves_http_does_not_free_the_others() {
+    let server = Scope::new().server("api").write_timeout(SOON).idle_timeout(SOON).build().unwrap();
+    let tcp = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let addr = tcp.local_addr().unwrap();
+    let routes = crate::support::router().fallback(|| async { "whatever" });
+    let serving = tokio::spawn(server.serve(server.listen(tcp), routes));
+    let api = Api { server, addr, serving };
+    let mut client = Client::narrow(&api).await;
+    let connect = Request::connect("elsewhere:1").body(Empty::new()).unwrap();
+    let tunnel = client.send.send_request(connect).await.unwrap();
+    assert_eq!(tunnel.status(), StatusCode::OK);
+    // It is let be, as it is over HTTP/1.
+    tokio::time::sleep(SOON * 4).await;
+    assert_eq!(api.seen().connections.upgraded, 1);
+    let unread = client.get("/endless").await.unwrap();
+    let seen = api.until("the end", |seen| seen.present() == 0).await;
+    assert_eq!(seen.closed(ServerCloseReason::WriteTimeout), 1, "{:?}", seen.closed);
+    drop((tunnel, unread));
 }

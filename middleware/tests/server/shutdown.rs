@@ -138,3 +138,27 @@ async fn a_server_that_closes_alone_lets_its_requests_end() {
     api.serving.await.unwrap();
     assert!(api.server.snapshot().is_closed);
 }
+
+/// What a client has sent when it is told nothing yet is answered, and what it sends soon after its last answer too.
+#[tokio::test]
+async fn a_request_that_comes_in_time_is_answered_and_its_answer_is_the_last() {
+    for own in [false, true] {
+        let scope = Scope::new();
+        let api = start(&scope, own).await;
+        let [mut there, mut soon] = [api.connect().await, api.connect().await];
+        for client in [&mut there, &mut soon] {
+            client.get("/").await;
+            client.read_to("hello").await;
+        }
+        // In the kernel, and not read: this task has the runtime for itself.
+        there.get("/").await;
+        assert_eq!(api.server.close(), 2);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        soon.get("/").await;
+        for client in [&mut there, &mut soon] {
+            let answer = String::from_utf8(client.rest().await).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer:?}");
+        }
+        api.serving.await.unwrap();
+    }
+}

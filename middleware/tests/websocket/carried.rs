@@ -67,7 +67,9 @@ struct Carried {
 
 /// A client that has left HTTP, and does nothing by itself any more.
 async fn silent(address: SocketAddr) -> TcpStream {
-    let mut client = TcpStream::connect(address).await.unwrap();
+    let tcp = tokio::net::TcpSocket::new_v4().unwrap();
+    tcp.set_recv_buffer_size(4_096).unwrap();
+    let mut client = tcp.connect(address).await.unwrap();
     let head = "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     client.write_all(head.as_bytes()).await.unwrap();
@@ -110,7 +112,7 @@ fn one_that_left_http_is_no_slow_head_whoever_speaks_for_it() {
             let mut slow = TcpStream::connect(carried.address).await.unwrap();
             slow.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
             let read = tokio::time::timeout(PATIENCE, slow.read_u8()).await.unwrap();
-            assert_eq!(read.unwrap_err().kind(), ErrorKind::ConnectionReset, "{server:?}");
+            assert_eq!(read.unwrap_err().kind(), ErrorKind::UnexpectedEof, "{server:?}");
             carried.task.abort();
         }
     });
@@ -177,5 +179,102 @@ fn to_one_that_takes_nothing_for_too_long_the_kernel_sends_nothing_more() {
         assert!(finished.elapsed() < PROMISED, "{:?}", finished.elapsed());
         assert_eq!(accepts.snapshot().closed(ServerCloseReason::WriteTimeout), 1);
         drop(client);
+    });
+}
+
+/// What its holder does after it was told keeps the kernel sending no longer.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_that_is_held_for_long_is_reset_all_the_same() {
+    alone(async {
+        let scope = Scope::new();
+        let sessions = lively(scope.sessions("chats"));
+        let accepts = scope.server("carries").build().unwrap();
+        let listener = accepts.listen(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let begins = sessions.clone();
+        let upgrade = move |upgrade: WebSocketUpgrade| async move {
+            let session = begins.begin("slow to go").unwrap();
+            upgrade.on_upgrade(async move |socket| {
+                let mut socket = Socket::new(socket, session);
+                while socket.recv().await.is_some() {}
+                tokio::time::sleep(PATIENCE).await;
+                socket.finish().await;
+            })
+        };
+        let made = accepts.make_service(Router::new().route("/", get(upgrade)));
+        let task = tokio::spawn(async move { axum::serve(listener, made).await.unwrap() });
+        let began = Instant::now();
+        let client = silent(address).await;
+        let found = found(&sessions, began).await;
+        until("the kernel to be done with it", || sending(address.port()) == 0).await;
+        assert!(found.elapsed() < PROMISED, "{:?}", found.elapsed());
+        assert_eq!(sessions.active(), 1, "it is still held");
+        drop(client);
+        task.abort();
+    });
+}
+
+#[test]
+fn a_session_of_another_end_says_nothing_of_the_connection_within_whose_request_it_began() {
+    alone(async {
+        let scope = Scope::new();
+        let sessions = lively(scope.sessions("upstreams"));
+        let accepts = scope.server("carries").build().unwrap();
+        let listener = accepts.listen(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let begins = sessions.clone();
+        let upgrade = move |upgrade: WebSocketUpgrade| async move {
+            let upstream = begins.begin("an upstream that is gone").unwrap();
+            upstream.ping_by(|| async { std::future::pending::<Result<(), std::io::Error>>().await });
+            upgrade.on_upgrade(async move |mut socket| {
+                let reason = upstream.ended().await;
+                socket.send(reason.as_str().into()).await.unwrap();
+            })
+        };
+        let made = accepts.make_service(Router::new().route("/", get(upgrade)));
+        let task = tokio::spawn(async move { axum::serve(listener, made).await.unwrap() });
+        let mut client = connect(address).await;
+        let said = futures_util::StreamExt::next(&mut client).await.unwrap().unwrap();
+        assert_eq!(said, Message::text("unresponsive"));
+        task.abort();
+    });
+}
+
+/// What was said before the end of a WebSocket is its client's, however slowly that reads.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_sent_before_an_end_in_order_is_read_to_its_end() {
+    const SAID: usize = 100_000;
+    alone(async {
+        let scope = Scope::new();
+        let sessions = scope.sessions("chats").build().unwrap();
+        let accepts = scope.server("carries").write_timeout(HEADERS).build().unwrap();
+        let tcp = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        tcp.set_send_buffer_size(1 << 20).unwrap();
+        tcp.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        tcp.listen(8).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        let mut listener = accepts.listen(TcpListener::from_std(tcp.into()).unwrap());
+        let address = listener.local_addr().unwrap();
+        let (mut client, socket) = tokio::join!(silent(address), async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let session = sessions.begin("last words").unwrap();
+            session.carried_by(&stream.connection());
+            Socket::new(accept_async(stream).await.unwrap(), session)
+        });
+        let mut socket = socket.close_timeout(HEADERS);
+        socket.send(Message::binary(vec![7; SAID])).await.unwrap();
+        assert_eq!(socket.finish().await, SessionEnd::Completed);
+        // Longer than the write timeout, with little room.
+        let mut read = 0;
+        for _ in 0..20 {
+            let mut buf = [0; 1_000];
+            read += client.read(&mut buf).await.unwrap();
+            tokio::time::sleep(HEADERS / 2).await;
+        }
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.unwrap();
+        assert!(read + rest.len() > SAID, "{read} {}", rest.len());
     });
 }

@@ -38,10 +38,13 @@ impl Life {
         self.owed.fetch_add(1, AcqRel);
     }
 
-    /// Something of an answer's body has gone.
+    /// Something of an answer's body has gone, over HTTP/2: perhaps of one that was handed out whole long ago, and for which its
+    /// client has had no room.
     pub(in crate::server) fn takes(&self) {
+        let now = self.now_nanos();
+        self.idle_since.store(now, Relaxed);
         if self.owed.load(Acquire) > 0 {
-            self.owed_since.store(self.now_nanos(), Relaxed);
+            self.owed_since.store(now, Relaxed);
         }
     }
 

@@ -20,6 +20,7 @@ impl Life {
         Facts {
             is_served: self.is(is::SERVED),
             is_upgraded: self.is(is::UPGRADED),
+            is_http2: self.is(is::HTTP2),
             in_flight: self.in_flight(),
             idle_since: at(&self.idle_since),
             head_since: moment(&self.head_since),

@@ -44,7 +44,7 @@ impl Shared {
     pub(in crate::server) fn may_have_left(&self) -> Vec<(Arc<Life>, (SocketAddr, SocketAddr))> {
         let table = self.table();
         let may_have = |life: &&Arc<Life>| {
-            let is_bounded = self.rules.ends_upgraded || !life.is(is::UPGRADED);
+            let is_bounded = self.rules.ends_upgraded || !life.is(is::UPGRADED) || life.is(is::HTTP2);
             is_bounded && !life.is(is::CUT) && !life.has_taken_all()
         };
         let open = table.there.values().filter(may_have);
