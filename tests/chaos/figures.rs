@@ -80,6 +80,15 @@ pub(crate) fn unacknowledged(pid: u32, port: u16) -> usize {
     states(pid, port).iter().filter(|state| *state == UNACKNOWLEDGED).count()
 }
 
+/// Connections of this network for which the kernel had no room, and gave their clients a cookie instead.
+pub(crate) fn syn_cookies() -> u64 {
+    let counts = fs::read_to_string("/proc/net/netstat").unwrap();
+    let mut rows = counts.lines().filter(|line| line.starts_with("TcpExt:")).map(|line| line.split(' '));
+    let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
+    let mut columns = names.zip(values);
+    columns.find(|(name, _)| *name == "SyncookiesSent").unwrap().1.parse().unwrap()
+}
+
 /// The state of each connection with this local port in the network of a process.
 fn states(pid: u32, port: u16) -> Vec<String> {
     let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();

@@ -3,6 +3,7 @@
 use poolscope_tests::echo::Settings;
 use serde_json::Value;
 
+use crate::figures;
 use crate::process::{Crowd, Server};
 use crate::{TURN_KIB, back_to, warm_server};
 
@@ -63,6 +64,7 @@ async fn a_flood_of_connects_is_turned_away_and_counted() {
     let (mut server, start) = warm_server(Some(MOST)).await;
     let mut crowd = Crowd::start(&server).await;
     let before = figure(&mut server, "accepted").await;
+    let cookies = figures::syn_cookies();
     let began = std::time::Instant::now();
     let connected = crowd.open("mute", 3_000).await as u64;
     let mut accepted = 0;
@@ -77,7 +79,9 @@ async fn a_flood_of_connects_is_turned_away_and_counted() {
     println!(
         "3,000 connects, {MOST} at a time: {accepted} accepted, {rejected} of them turned away; {now:?}"
     );
-    assert_eq!(accepted, 3_000, "the kernel has no more than that");
+    // Where its queue is full, the kernel lets a client think that it is connected, and keeps nothing of it but a cookie.
+    let lost = 3_000 - accepted;
+    assert!(lost <= figures::syn_cookies() - cookies, "{lost} that the kernel had were not accepted");
     assert!(now.connections <= MOST as u64, "{now:?}");
     assert!((1..=served).contains(&(accepted - rejected)), "{rejected} of 3,000, with room for {served}");
     crowd.close().await;
