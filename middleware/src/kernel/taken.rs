@@ -37,6 +37,8 @@ impl Asker {
 
     pub(crate) fn ask(&mut self, local: SocketAddr, peer: SocketAddr) -> Said {
         match self.0.find(local, peer) {
+            // Of a connection that it does not know, the kernel tells of the socket that listens there.
+            Ok(Answer::Found(report)) if report.socket.peer.port() != peer.port() => Said::Unknown,
             Ok(Answer::Found(report)) => match report.info {
                 Some(info) => {
                     Said::Taken(Taken { acknowledged: info.bytes_acked, left: report.unacknowledged })
@@ -88,6 +90,8 @@ mod tests {
             let Said::Taken(taken) = asker.ask(local, peer) else { panic!("no answer") };
             assert!(taken.left > 0, "{taken:?}");
             assert_eq!(asker.ask(peer, peer), Said::Unknown);
+            let nobody = SocketAddr::new(peer.ip(), 1);
+            assert_eq!(asker.ask(local, nobody), Said::Unknown, "that is the socket that listens");
         }
     }
 }

@@ -75,7 +75,9 @@ impl<T> Drop for ServerIo<T> {
         let Self { inner, resets, held, .. } = self;
         if held.life.is(is::CUT) {
             resets.reset(inner, &held.life);
-        } else if let Some(timeout) = held.shared.rules.write_timeout
+        }
+        if !resets.is_done
+            && let Some(timeout) = held.shared.rules.write_timeout
             && held.life.has_taken_all()
         {
             // Nothing but the end is left, which a client that is gone would be sent for minutes. What is left for one that

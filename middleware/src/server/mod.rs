@@ -76,7 +76,7 @@
 //!
 //! A connection that has not ended by the drain timeout after its idle timeout or its maximum age is cut. All of it works with
 //! `axum::serve` too, which does not hand hyper's connection out: the transport says it to both ends. One that is cut is reset
-//! (on Linux): nothing more is sent, and its client can't take a part of an answer for the whole.
+//! (over TCP on Linux, and but for a slow head): nothing more is sent, and its client can't take a part of an answer for the whole.
 //!
 //! What can't be seen: an HTTP/2 stream that left HTTP, by a CONNECT that was granted, makes its connection `upgraded`, and nobody sees
 //! that stream end; such a connection ends by its client or by a shutdown. That hyper closes a connection by itself for another
