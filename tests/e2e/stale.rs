@@ -19,8 +19,12 @@ use poolscope_tests::upstream::{HangUp, Options, Reply, Upstream, answer};
 use poolscope_tests::wait;
 use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 const ROUNDS: u64 = 10;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request that takes longer to fail counts as taken by the server, which then failed; a machine that is busy elsewhere
 /// may make it so. It is neither right nor wrong to count those.
@@ -187,11 +191,12 @@ async fn a_request_that_is_tried_again_is_not_counted() {
         let client = Client::new(&scope, kind, Settings::default()).unwrap();
         let (mut failed, mut late) = (0, 0);
         for _ in 0..4 * ROUNDS {
-            client.read(&server.url()).await.unwrap();
+            let read = async || timeout(PATIENCE, client.read(&server.url())).await.expect("it never ends");
+            read().await.unwrap();
             tokio::time::sleep(IDLE).await;
             server.close();
             let began = Instant::now();
-            match client.read(&server.url()).await {
+            match read().await {
                 Err(_) if began.elapsed() < LIMIT => failed += 1,
                 Err(_) => late += 1,
                 Ok(_) => {
